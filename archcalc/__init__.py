@@ -1,0 +1,1 @@
+"""archcalc: an architecture calculator for neural networks."""

@@ -1,0 +1,95 @@
+"""Arithmetic on sizes that are Python ints, numpy integer arrays or sympy expressions.
+
+``+ - * // %`` dispatch on their operands and need no help. Questions do: an array has many
+answers and a symbol may have none. They live here alone, each meaning *true unless it is known
+to be false at some point*, so that no formula asks one on its own. Neither numpy nor sympy is
+imported unless its numbers are already in play.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+Size: TypeAlias = Any
+"""A count or an extent: ``int``, integer ``numpy.ndarray``, or ``sympy.Expr``."""
+
+Shape: TypeAlias = tuple[Size, ...]
+"""Sizes of a tensor's axes, batch first: ``(N, C, H, W)`` for images, ``(N, T, C)`` for text."""
+
+
+def is_array(x: object) -> bool:
+    """Whether ``x`` is a numpy array or numpy scalar."""
+    return hasattr(x, "__array_priority__") and hasattr(x, "dtype")
+
+
+def is_symbolic(x: object) -> bool:
+    """Whether ``x`` is a sympy expression (a sympy integer included)."""
+    return hasattr(x, "free_symbols")
+
+
+def is_size(x: object) -> bool:
+    """Whether ``x`` is one of the kinds of number that sizes are made of."""
+    return type(x) is int or is_array(x) or is_symbolic(x)
+
+
+def holds(answer: Any) -> bool:
+    """Whether a comparison's ``answer`` is true, or not known to be false, at every point."""
+    if answer is True or answer is False:
+        return bool(answer)
+    if is_array(answer):
+        return bool(answer.all())
+    return answer != False  # noqa: E712  (sympy's false is equal to False, an open relation is not)
+
+
+def same(a: Size, b: Size) -> bool:
+    """Whether ``a`` equals ``b``; symbols are compared by value, not by how they are written."""
+    if is_symbolic(a) or is_symbolic(b):
+        difference = a - b
+        zero = difference.is_zero
+        if zero is None:
+            zero = difference.simplify().is_zero
+        return zero is not False
+    return holds(a == b)
+
+
+def divides(divisor: Size, n: Size) -> bool:
+    """Whether ``n`` is a multiple of ``divisor``."""
+    if is_symbolic(divisor) or is_symbolic(n):
+        return (n / divisor).is_integer is not False
+    return holds(n % divisor == 0)
+
+
+def ceil_div(a: Size, b: Size) -> Size:
+    """``a / b`` rounded up."""
+    return -(-a // b)
+
+
+def minimum(a: Size, b: Size) -> Size:
+    """The smaller of two sizes, point by point."""
+    if is_symbolic(a) or is_symbolic(b):
+        import sympy
+
+        return sympy.Min(a, b)
+    if is_array(a) or is_array(b):
+        import numpy
+
+        return numpy.minimum(a, b)
+    return min(a, b)
+
+
+def maximum(a: Size, b: Size) -> Size:
+    """The larger of two sizes, point by point."""
+    return -minimum(-a, -b)
+
+
+def gcd(n: Size, k: int) -> Size:
+    """The greatest common divisor of a size and a positive int."""
+    if is_array(n):
+        import numpy
+
+        return numpy.gcd(n, k)
+    if is_symbolic(n):
+        # sympy's own gcd is that of polynomials: gcd(32*k, 7) would be 1 for every k.
+        return sum((j * n // k - ceil_div(j * n, k) + 1 for j in range(1, k + 1)), 0 * n)
+    return math.gcd(n, k)

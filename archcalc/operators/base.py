@@ -1,0 +1,264 @@
+"""What every operator must say about itself, and the vocabulary it says it in."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
+
+from archcalc.dims import Shape, Size, holds, is_array, is_symbolic
+from archcalc.errors import ShapeError
+
+LARGEST = 2**40
+"""The largest number a field takes: far above any network, far below what overflows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Arithmetic by kind, for one forward pass at inference.
+
+    ``dots`` is no work itself: it says into how many sums the ``macs`` are gathered, which the
+    textbook count of a dot product (``2 K - 1`` operations, not ``2 K``) needs.
+    """
+
+    macs: Size = 0
+    adds: Size = 0
+    multiplies: Size = 0
+    comparisons: Size = 0
+    divisions: Size = 0
+    transcendentals: Size = 0
+    dots: Size = 0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(
+            self.macs + other.macs,
+            self.adds + other.adds,
+            self.multiplies + other.multiplies,
+            self.comparisons + other.comparisons,
+            self.divisions + other.divisions,
+            self.transcendentals + other.transcendentals,
+            self.dots + other.dots,
+        )
+
+    def __mul__(self, times: Size) -> Work:
+        return Work(
+            self.macs * times,
+            self.adds * times,
+            self.multiplies * times,
+            self.comparisons * times,
+            self.divisions * times,
+            self.transcendentals * times,
+            self.dots * times,
+        )
+
+    @property
+    def flops(self) -> Size:
+        """``2 * macs`` plus all other arithmetic, each operation counted as one."""
+        return (
+            2 * self.macs
+            + self.adds
+            + self.multiplies
+            + self.comparisons
+            + self.divisions
+            + self.transcendentals
+        )
+
+
+KINDS = ("macs", "adds", "multiplies", "comparisons", "divisions", "transcendentals")
+"""The kinds of work, in the order they are listed everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How PyTorch spells an operator, as data: the builder performs it, the code writer prints it.
+
+    ``target`` beginning with ``nn.`` is a module made from ``kwargs`` and called on the inputs;
+    ``F.`` (``torch.nn.functional``) and ``torch.`` are functions called on the inputs followed by
+    ``kwargs``; ``archcalc.`` is one of the small modules in ``archcalc.pytorch.modules``.
+    With ``gather`` the inputs are passed as one list (``torch.cat``). ``unpack`` names the item
+    taken from a tuple result (``nn.LSTM`` returns its states as well).
+    """
+
+    target: str
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    gather: bool = False
+    unpack: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Fields and input shapes (batch first) that an operator accepts."""
+
+    fields: dict[str, Any]
+    inputs: tuple[Shape, ...]
+
+
+class Operator(BaseModel):
+    """One operator: its fields, named as in PyTorch, and every fact that follows from them.
+
+    Classes below this one are abstract or final, and a method once implemented is not overridden.
+    An operator has ``n`` inputs and one output. ``in_channels`` and its like are inferred.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        defer_build=True,
+        arbitrary_types_allowed=True,
+    )
+
+    arity: ClassVar[tuple[int, int | None]] = (1, 1)
+    """The fewest and the most inputs; ``None`` for any number."""
+
+    examples: ClassVar[tuple[Example, ...]]
+
+    @abstractmethod
+    def infer(self, *inputs: Shape) -> Shape:
+        """The output shape. Raises :class:`ShapeError` where the inputs do not fit."""
+
+    @abstractmethod
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        """Shapes of the trainable tensors, by the names PyTorch gives them."""
+
+    @abstractmethod
+    def buffers(self, *inputs: Shape) -> dict[str, Shape]:
+        """Shapes of the tensors that are stored but not trained, by PyTorch's names."""
+
+    @abstractmethod
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        """The arithmetic of one forward pass at inference. No default: zero must be said."""
+
+    @abstractmethod
+    def torch(self, *inputs: Shape) -> Call:
+        """PyTorch's spelling of this operator on inputs of these shapes."""
+
+
+class Weightless(Operator):
+    """An operator with nothing stored: no trainable tensors and no buffers."""
+
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        return {}
+
+    def buffers(self, *inputs: Shape) -> dict[str, Shape]:
+        return {}
+
+
+class Trained(Operator):
+    """An operator that stores trainable tensors only."""
+
+    def buffers(self, *inputs: Shape) -> dict[str, Shape]:
+        return {}
+
+
+def elements(shape: Shape) -> Size:
+    """How many numbers a tensor of this shape holds."""
+    return prod(shape)
+
+
+def describe(shape: Shape) -> str:
+    """A shape as it is printed in messages: ``(1, 64, 56, 56)``."""
+    return f"({', '.join(map(str, shape))})"
+
+
+def require(answer: Any, message: str) -> None:
+    """Raise :class:`ShapeError` with ``message`` unless ``answer`` holds at every point."""
+    if not holds(answer):
+        raise ShapeError(message)
+
+
+def require_rank(shape: Shape, rank: int | tuple[int, ...], axes: str) -> None:
+    """Raise unless ``shape`` has ``rank`` axes, which ``axes`` names: ``"(N, C, H, W)"``."""
+    ranks = (rank,) if isinstance(rank, int) else rank
+    if len(shape) not in ranks:
+        raise ShapeError(f"takes an input {axes}, not one of {len(shape)} axes {describe(shape)}")
+
+
+def axis_of(dim: int, shape: Shape) -> int:
+    """``dim`` as an index from 0; raises where ``shape`` has no such axis."""
+    rank = len(shape)
+    if not -rank <= dim < rank:
+        raise ShapeError(f"dim={dim} is no axis of a tensor of {rank} axes {describe(shape)}")
+    return dim % rank
+
+
+def _integer(value: Any) -> Any:
+    if type(value) is int:
+        number = value
+    elif is_array(value) or is_symbolic(value):
+        return value
+    elif isinstance(value, float) and value.is_integer():
+        number = int(value)
+    else:
+        raise ValueError(f"should be a whole number, not {value!r}")
+    if abs(number) > LARGEST:
+        raise ValueError(f"{number} is too large: the limit is {LARGEST:,}")
+    return number
+
+
+def _count(value: Any) -> Any:
+    number = _integer(value)
+    if not holds(number >= 1):
+        raise ValueError(f"should be at least 1, not {value}")
+    return number
+
+
+def _natural(value: Any) -> Any:
+    number = _integer(value)
+    if not holds(number >= 0):
+        raise ValueError(f"should be at least 0, not {value}")
+    return number
+
+
+Integer = Annotated[Size, PlainValidator(_integer), WithJsonSchema({"type": "integer"})]
+"""A whole number, negative ones included."""
+
+Count = Annotated[Size, PlainValidator(_count), WithJsonSchema({"type": "integer", "minimum": 1})]
+"""A whole number from 1: channels, features, groups."""
+
+Natural = Annotated[
+    Size, PlainValidator(_natural), WithJsonSchema({"type": "integer", "minimum": 0})
+]
+"""A whole number from 0."""
+
+
+def per_axis(value: Any, axes: int, check: Any = _count) -> tuple[Size, ...]:
+    """One number for every axis: ``3`` is ``(3, 3)`` on two axes, and ``[3, 5]`` is itself.
+
+    Raises ``ValueError`` when a list has neither one item nor one for each axis.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if len(value) == 1 < axes:
+            value = [value[0]] * axes
+        if len(value) != axes:
+            raise ValueError(f"should be a number or a list of {axes}, not {list(value)}")
+        return tuple(check(item) for item in value)
+    return (check(value),) * axes
+
+
+def per_axis_natural(value: Any, axes: int) -> tuple[Size, ...]:
+    """:func:`per_axis` for numbers from 0."""
+    return per_axis(value, axes, _natural)
+
+
+PerAxis = Annotated[
+    Any,  # stored as a tuple of sizes; a default may be written as one number
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {
+                    "type": "array",
+                    "items": {"type": "integer", "minimum": 0},
+                    "minItems": 1,
+                    "maxItems": 3,
+                },
+            ]
+        }
+    ),
+]
+"""One number for every spatial axis, or one for all of them."""

@@ -1,0 +1,264 @@
+"""Convolutions and transposed convolutions in one, two and three dimensions."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, ClassVar, Literal, final
+
+from pydantic import field_validator
+
+from archcalc.dims import Shape, Size, divides, holds
+from archcalc.errors import ShapeError
+from archcalc.operators.base import (
+    Call,
+    Count,
+    Example,
+    PerAxis,
+    Trained,
+    Work,
+    elements,
+    per_axis,
+    per_axis_natural,
+    require_rank,
+)
+from archcalc.operators.window import Padding, Pads, parse_padding, resolve_padding, slide
+
+AXES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
+
+
+def require_groups(groups: Size, **channels: Size) -> None:
+    """Raise :class:`ShapeError` where ``groups`` does not divide one of the named numbers."""
+    for name, number in channels.items():
+        if not divides(groups, number):
+            raise ShapeError(f"groups={groups} does not divide {name}={number}")
+
+
+class _Conv(Trained):
+    axes: ClassVar[int]
+
+    out_channels: Count
+    kernel_size: PerAxis
+    stride: PerAxis = 1
+    padding: Padding = 0
+    dilation: PerAxis = 1
+    groups: Count = 1
+    bias: bool = True
+    padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
+
+    @field_validator("kernel_size", "stride", "dilation", mode="plain")
+    @classmethod
+    def _per_axis(cls, value: Any) -> tuple[Size, ...]:
+        return per_axis(value, cls.axes)
+
+    @field_validator("padding", mode="plain")
+    @classmethod
+    def _padding(cls, value: Any) -> str | Pads:
+        return parse_padding(value, cls.axes)
+
+    def pads(self, *inputs: Shape) -> Pads:
+        """Padding before and after on every axis, for these inputs."""
+        return resolve_padding(
+            self.padding, inputs[0][2:], self.kernel_size, self.stride, self.dilation
+        )
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        require_rank(x, self.axes + 2, AXES[self.axes])
+        require_groups(self.groups, in_channels=x[1], out_channels=self.out_channels)
+        extents = zip(
+            x[2:], self.kernel_size, self.stride, self.dilation, self.pads(x), strict=True
+        )
+        return (x[0], self.out_channels, *(slide(n, k, s, d, p) for n, k, s, d, p in extents))
+
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        in_channels = inputs[0][1]
+        tensors = {"weight": (self.out_channels, in_channels // self.groups, *self.kernel_size)}
+        return {**tensors, "bias": (self.out_channels,)} if self.bias else tensors
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        """Padding zeros are multiplied too; a bias is one add an output element."""
+        taps = inputs[0][1] // self.groups * prod(self.kernel_size)
+        out = elements(output)
+        return Work(macs=out * taps, adds=out if self.bias else 0, dots=out)
+
+    def torch(self, *inputs: Shape) -> Call:
+        kwargs: dict[str, Any] = {
+            "in_channels": inputs[0][1],
+            "out_channels": self.out_channels,
+            "kernel_size": self.kernel_size,
+            "stride": self.stride,
+            "dilation": self.dilation,
+            "groups": self.groups,
+            "bias": self.bias,
+            "padding_mode": self.padding_mode,
+        }
+        pads = self.pads(*inputs)
+        if self.padding == "same":
+            return Call(f"nn.{type(self).__name__}", {**kwargs, "padding": "same"})
+        if all(holds(before == after) for before, after in pads):
+            padding = tuple(before for before, _ in pads)
+            return Call(f"nn.{type(self).__name__}", {**kwargs, "padding": padding})
+        return Call(f"archcalc.Padded{type(self).__name__}", {**kwargs, "pads": pads})
+
+
+@final
+class Conv1d(_Conv):
+    """Convolution over a sequence (N, C, L), as ``torch.nn.Conv1d``.
+
+    ``padding`` is a number, ``[[before, after]]``, ``same`` (PyTorch's), or ``same_upper``
+    (TensorFlow's SAME) and ``same_lower``.
+    """
+
+    axes = 1
+    examples = (
+        Example({"out_channels": 8, "kernel_size": 3}, ((2, 4, 10),)),
+        Example(
+            {"out_channels": 8, "kernel_size": 2, "dilation": 2, "padding": [[2, 0]]}, ((2, 4, 10),)
+        ),
+    )
+
+
+@final
+class Conv2d(_Conv):
+    """Convolution over an image (N, C, H, W), as ``torch.nn.Conv2d``.
+
+    ``padding`` is a number, one for each axis, ``[[before, after]]`` (half a pixel in the tables
+    that print 0.5), ``same`` (PyTorch's), or ``same_upper`` (TensorFlow's SAME) and ``same_lower``.
+    """
+
+    axes = 2
+    examples = (
+        Example({"out_channels": 96, "kernel_size": 11, "stride": 4}, ((1, 3, 227, 227),)),
+        Example(
+            {"out_channels": 8, "kernel_size": 3, "groups": 8, "padding": "same", "bias": False},
+            ((2, 8, 10, 10),),
+        ),
+        Example(
+            {"out_channels": 6, "kernel_size": [7, 3], "stride": 2, "padding": "same_upper"},
+            ((1, 3, 224, 64),),
+        ),
+    )
+
+
+@final
+class Conv3d(_Conv):
+    """Convolution over a volume (N, C, D, H, W), as ``torch.nn.Conv3d``."""
+
+    axes = 3
+    examples = (
+        Example({"out_channels": 4, "kernel_size": 3, "padding": 1}, ((1, 2, 4, 8, 8),)),
+        Example(
+            {"out_channels": 4, "kernel_size": [1, 3, 3], "stride": [1, 2, 2], "groups": 2},
+            ((2, 2, 4, 9, 9),),
+        ),
+    )
+
+
+class _ConvTranspose(Trained):
+    axes: ClassVar[int]
+
+    out_channels: Count
+    kernel_size: PerAxis
+    stride: PerAxis = 1
+    padding: PerAxis = 0
+    output_padding: PerAxis = 0
+    groups: Count = 1
+    bias: bool = True
+    dilation: PerAxis = 1
+
+    @field_validator("kernel_size", "stride", "dilation", mode="plain")
+    @classmethod
+    def _per_axis(cls, value: Any) -> tuple[Size, ...]:
+        return per_axis(value, cls.axes)
+
+    @field_validator("padding", "output_padding", mode="plain")
+    @classmethod
+    def _per_axis_natural(cls, value: Any) -> tuple[Size, ...]:
+        return per_axis_natural(value, cls.axes)
+
+    def infer(self, *inputs: Shape) -> Shape:
+        """``(n - 1) s - 2 p + d (k - 1) + output_padding + 1`` on every axis, as PyTorch."""
+        (x,) = inputs
+        require_rank(x, self.axes + 2, AXES[self.axes])
+        require_groups(self.groups, in_channels=x[1], out_channels=self.out_channels)
+        extents = []
+        for n, k, s, p, o, d in zip(
+            x[2:],
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.output_padding,
+            self.dilation,
+            strict=True,
+        ):
+            if not (holds(o < s) or holds(o < d)):
+                raise ShapeError(f"output_padding={o} is not below stride={s} or dilation={d}")
+            extent = (n - 1) * s - 2 * p + d * (k - 1) + o + 1
+            if not holds(extent >= 1):
+                raise ShapeError(f"padding={p} leaves {extent} of an output of {extent + 2 * p}")
+            extents.append(extent)
+        return (x[0], self.out_channels, *extents)
+
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        tensors = {"weight": (inputs[0][1], self.out_channels // self.groups, *self.kernel_size)}
+        return {**tensors, "bias": (self.out_channels,)} if self.bias else tensors
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        """Every *input* element meets the whole kernel once; the bias is added to every output."""
+        taps = self.out_channels // self.groups * prod(self.kernel_size)
+        out = elements(output)
+        return Work(macs=elements(inputs[0]) * taps, adds=out if self.bias else 0, dots=out)
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call(
+            f"nn.{type(self).__name__}",
+            {
+                "in_channels": inputs[0][1],
+                "out_channels": self.out_channels,
+                "kernel_size": self.kernel_size,
+                "stride": self.stride,
+                "padding": self.padding,
+                "output_padding": self.output_padding,
+                "groups": self.groups,
+                "bias": self.bias,
+                "dilation": self.dilation,
+            },
+        )
+
+
+@final
+class ConvTranspose1d(_ConvTranspose):
+    """Transposed convolution over a sequence (N, C, L), as ``torch.nn.ConvTranspose1d``."""
+
+    axes = 1
+    examples = (
+        Example({"out_channels": 6, "kernel_size": 4, "stride": 2, "padding": 1}, ((2, 4, 10),)),
+    )
+
+
+@final
+class ConvTranspose2d(_ConvTranspose):
+    """Transposed convolution over an image (N, C, H, W), as ``torch.nn.ConvTranspose2d``."""
+
+    axes = 2
+    examples = (
+        Example(
+            {"out_channels": 16, "kernel_size": 4, "stride": 2, "padding": 1}, ((1, 8, 10, 10),)
+        ),
+        Example(
+            {"out_channels": 4, "kernel_size": 3, "stride": 2, "output_padding": 1, "groups": 2},
+            ((2, 8, 5, 7),),
+        ),
+    )
+
+
+@final
+class ConvTranspose3d(_ConvTranspose):
+    """Transposed convolution over a volume (N, C, D, H, W), as ``torch.nn.ConvTranspose3d``."""
+
+    axes = 3
+    examples = (
+        Example(
+            {"out_channels": 4, "kernel_size": 2, "stride": 2, "bias": False}, ((1, 2, 3, 4, 5),)
+        ),
+    )

@@ -1,0 +1,156 @@
+"""The window formula: how a kernel that slides over an axis determines the output's extent.
+
+Every convolution and every pooling goes through :func:`slide`; nothing else computes an extent.
+The rule is ``(W - F + 2P) / S + 1`` with the rounding that is asked for, as in PyTorch's
+documentation of ``Conv2d`` and ``MaxPool2d``; ``F`` is the dilated kernel ``d * (k - 1) + 1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import WithJsonSchema
+
+from archcalc.dims import Size, ceil_div, holds, is_symbolic, maximum, minimum
+from archcalc.errors import ShapeError
+from archcalc.operators.base import per_axis_natural
+
+Pads: TypeAlias = tuple[tuple[Size, Size], ...]
+"""Padding before and after, for each axis."""
+
+Rounding: TypeAlias = Literal["floor", "ceil", "caffe"]
+"""How a window that does not fit a whole number of times is treated.
+
+``floor`` drops it. ``ceil`` keeps it unless it would start in the padding at the end, as PyTorch
+and ONNX do. ``caffe`` keeps it too, and drops such a window only where some padding is not zero.
+"""
+
+MODES = ("valid", "same", "same_upper", "same_lower")
+
+
+def parse_padding(value: Any, axes: int) -> str | Pads:
+    """A ``padding`` field in its one stored form: a mode's name, or (before, after) for each axis.
+
+    ``1`` pads every axis by one at both ends; ``[0, 1]`` the first axis by none and the second by
+    one, as in PyTorch; ``[[0, 1]]`` every axis by none before and one after; and
+    ``[[0, 1], [2, 3]]`` does so for each axis. Raises ``ValueError`` for anything else.
+    """
+    if isinstance(value, str):
+        if value not in MODES:
+            raise ValueError(
+                f"should be a number, a list or one of {', '.join(MODES)}, not {value!r}"
+            )
+        return "valid" if value == "valid" else value
+    if isinstance(value, Sequence) and value and all(_is_list(item) for item in value):
+        pairs = list(value) * axes if len(value) == 1 else list(value)
+        if len(pairs) != axes or any(len(pair) != 2 for pair in pairs):
+            raise ValueError(
+                f"should be [[before, after]] or a pair for each of {axes} axes, not {value}"
+            )
+        return tuple((before, after) for before, after in (per_axis_natural(p, 2) for p in pairs))
+    if isinstance(value, Sequence) and axes == 1 and len(value) == 2:
+        raise ValueError(f"has one axis: for unequal ends write [[{value[0]}, {value[1]}]]")
+    return tuple((p, p) for p in per_axis_natural(value, axes))
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+Padding = Annotated[
+    Any,  # stored as a mode's name or as Pads; a default may be written as one number
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"enum": list(MODES)},
+                {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 3,
+                    "items": {
+                        "anyOf": [
+                            {"type": "integer", "minimum": 0},
+                            {
+                                "type": "array",
+                                "items": {"type": "integer", "minimum": 0},
+                                "minItems": 2,
+                                "maxItems": 2,
+                            },
+                        ]
+                    },
+                },
+            ]
+        }
+    ),
+]
+"""Padding of a window; :func:`parse_padding` says what may be written."""
+
+
+def resolve_padding(
+    padding: str | Pads,
+    extents: Sequence[Size],
+    kernel: Sequence[Size],
+    stride: Sequence[Size],
+    dilation: Sequence[Size],
+) -> Pads:
+    """The (before, after) padding of every axis, modes worked out.
+
+    ``same`` is PyTorch's: ``d * (k - 1)`` in all whatever the input, so the output is as large as
+    the input at stride 1; raises :class:`ShapeError` at any other stride, as PyTorch does.
+    ``same_upper`` is TensorFlow's SAME and ONNX's SAME_UPPER: as much as makes the output
+    ``ceil(n / s)``, the odd element at the end; ``same_lower`` puts it at the beginning.
+    """
+    if not isinstance(padding, str):
+        return padding
+    if padding == "valid":
+        return ((0, 0),) * len(extents)
+    pads = []
+    for n, k, s, d in zip(extents, kernel, stride, dilation, strict=True):
+        if padding == "same":
+            if not holds(s == 1):
+                raise ShapeError(
+                    f"padding 'same' needs stride 1, as in PyTorch, not {s}; "
+                    "TensorFlow's SAME is 'same_upper'"
+                )
+            total = d * (k - 1)
+        else:
+            total = maximum(0, (ceil_div(n, s) - 1) * s + d * (k - 1) + 1 - n)
+        less = total // 2
+        pads.append((total - less, less) if padding == "same_lower" else (less, total - less))
+    return tuple(pads)
+
+
+def slide(
+    n: Size,
+    kernel: Size,
+    stride: Size,
+    dilation: Size,
+    pad: tuple[Size, Size],
+    rounding: Rounding = "floor",
+    clip: bool = True,
+) -> Size:
+    """How many positions a window takes on an axis of ``n`` elements.
+
+    ``clip`` drops a last window that would start beyond the input and the padding before it (it
+    can only exist when rounding up). Raises :class:`ShapeError` when the window is larger than
+    the padded input.
+    """
+    before, after = pad
+    room = n + before + after - dilation * (kernel - 1) - 1
+    if not holds(room >= 0):
+        dilated = "" if holds(dilation == 1) else f" dilated by {dilation}"
+        padded = "" if holds(before + after == 0) else f" padded by {before}+{after}"
+        raise ShapeError(f"kernel {kernel}{dilated} is larger than its input {n}{padded}")
+    if rounding == "floor":
+        return room // stride + 1
+    positions = ceil_div(room, stride) + 1
+    # The last window may start at n + before - 1 at the latest. Rounding up overshoots by at most
+    # one window, so the smaller of the two counts is PyTorch's `if (o-1)*s >= n+p: o -= 1`.
+    return minimum(positions, (n + before - 1) // stride + 1) if clip else positions
+
+
+def has_padding(pads: Pads) -> bool:
+    """Whether any axis is padded at any end; a symbolic padding counts as padding."""
+    return any(is_symbolic(p) or not holds(p == 0) for pair in pads for p in pair)
