@@ -1,0 +1,73 @@
+"""Performs an operator's ``Call``: makes the PyTorch module that it spells."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from archcalc.dims import Shape
+from archcalc.errors import ArchcalcError
+from archcalc.operators.base import Operator
+
+if TYPE_CHECKING:
+    import torch
+
+
+def require_torch() -> None:
+    """Raise :class:`ArchcalcError`, which says how to install it, where PyTorch is missing."""
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ArchcalcError("PyTorch is not installed: pip install 'archcalc[torch]'") from error
+
+
+def module(
+    op: Operator,
+    *inputs: Shape,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> torch.nn.Module:
+    """The PyTorch module of ``op`` for inputs of these shapes, in training mode.
+
+    Its ``forward`` takes the input tensors and returns the one output tensor; its parameters and
+    buffers have the names and shapes of ``op.weights`` and ``op.buffers``. Raises what PyTorch
+    raises, and :class:`ArchcalcError` when PyTorch is not installed.
+    """
+    require_torch()
+    import torch
+
+    from archcalc.pytorch import modules
+
+    homes = {
+        "nn": torch.nn,
+        "F": torch.nn.functional,
+        "torch": torch,
+        "archcalc": modules,
+    }
+    call = op.torch(*inputs)
+    home, _, name = call.target.partition(".")
+    target = getattr(homes[home], name)
+    # The context, because not every module takes device and dtype as arguments.
+    with nullcontext() if device is None else torch.device(device):
+        made: torch.nn.Module = (
+            target(**call.kwargs)
+            if isinstance(target, type)
+            else modules.Function(target, call.kwargs)
+        )
+    if dtype is not None:
+        made.to(dtype=dtype)
+    # Hooks and not a module around this one, which would prefix the names of its parameters.
+    if call.gather:
+        made.register_forward_pre_hook(_gather)
+    if call.unpack is not None:
+        made.register_forward_hook(partial(_item, call.unpack))
+    return made
+
+
+def _gather(_module: Any, inputs: tuple[Any, ...]) -> tuple[list[Any]]:
+    return (list(inputs),)
+
+
+def _item(index: int, _module: Any, _inputs: Any, output: Any) -> Any:
+    return output[index]
