@@ -1,0 +1,157 @@
+"""Attention: queries that look up values by their keys (Vaswani et al. 2017)."""
+
+from __future__ import annotations
+
+from typing import final
+
+from archcalc.dims import Shape, divides, same
+from archcalc.errors import ShapeError
+from archcalc.operators.activation import Softmax
+from archcalc.operators.base import (
+    Call,
+    Count,
+    Example,
+    Trained,
+    Weightless,
+    Work,
+    describe,
+    elements,
+    require_rank,
+)
+
+
+@final
+class ScaledDotProductAttention(Weightless):
+    """``softmax(Q K^T / sqrt(d)) V``, as ``torch.nn.functional.scaled_dot_product_attention``.
+
+    Queries (N, h, Tq, d), keys (N, h, Tk, d) and values (N, h, Tk, dv) give (N, h, Tq, dv). With
+    ``enable_gqa`` there may be fewer heads of keys and values, each serving as many queries'.
+
+    ``N h Tq Tk (d + dv)`` multiply-accumulates; the ``N h Tq Tk`` scores cost a multiply each for
+    the scale, and a softmax. A causal mask halves nothing: every score is counted, as it is by
+    PyTorch's ``FlopCounterMode``, although a kernel may skip the masked ones.
+    """
+
+    arity = (3, 3)
+
+    is_causal: bool = False
+    enable_gqa: bool = False
+
+    examples = (
+        Example({}, ((2, 4, 10, 16), (2, 4, 12, 16), (2, 4, 12, 8))),
+        Example(
+            {"is_causal": True, "enable_gqa": True},
+            ((2, 8, 10, 16), (2, 2, 10, 16), (2, 2, 10, 16)),
+        ),
+    )
+
+    def infer(self, *inputs: Shape) -> Shape:
+        q, k, v = inputs
+        for name, x in (("query", q), ("key", k), ("value", v)):
+            require_rank(x, 4, f"{name} (N, heads, T, d)")
+        if not (same(q[0], k[0]) and same(k[0], v[0])):
+            raise ShapeError(f"batches differ: {q[0]}, {k[0]} and {v[0]}")
+        if not same(k[1], v[1]):
+            raise ShapeError(f"heads of key and value differ: {k[1]} and {v[1]}")
+        if self.enable_gqa and not divides(k[1], q[1]):
+            raise ShapeError(f"{k[1]} heads of keys do not divide {q[1]} of queries")
+        if not self.enable_gqa and not same(q[1], k[1]):
+            raise ShapeError(
+                f"heads of query and key differ: {q[1]} and {k[1]} (enable_gqa shares them)"
+            )
+        if not same(q[3], k[3]):
+            raise ShapeError(f"query {describe(q)} and key {describe(k)} differ in d")
+        if not same(k[2], v[2]):
+            raise ShapeError(f"key {describe(k)} and value {describe(v)} differ in length")
+        return (*q[:3], v[3])
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        q, k, v = inputs
+        scores = (*q[:3], k[2])
+        scored = elements(scores)
+        products = Work(
+            macs=scored * (q[3] + v[3]), multiplies=scored, dots=scored + elements(output)
+        )
+        return products + Softmax(dim=-1).work(scores, scores)
+
+    def torch(self, *inputs: Shape) -> Call:
+        gqa = {"enable_gqa": True} if self.enable_gqa else {}
+        return Call("F.scaled_dot_product_attention", {"is_causal": self.is_causal, **gqa})
+
+
+@final
+class MultiheadAttention(Trained):
+    """Projections, attention of ``num_heads`` heads and a projection, as
+    ``torch.nn.MultiheadAttention`` with ``batch_first``.
+
+    One input (N, T, E) attends to itself; three are query (N, Tq, E), key (N, Tk, kdim) and value
+    (N, Tk, vdim), and give (N, Tq, E). ``embed_dim``, ``kdim`` and ``vdim`` are inferred. The
+    attention is counted as :class:`ScaledDotProductAttention` is, and a bias as one add for every
+    element of a projection.
+    """
+
+    arity = (1, 3)
+
+    num_heads: Count
+    bias: bool = True
+
+    examples = (
+        Example({"num_heads": 4}, ((2, 10, 64),)),
+        Example({"num_heads": 2, "bias": False}, ((2, 10, 16), (2, 12, 16), (2, 12, 16))),
+        Example({"num_heads": 2}, ((2, 10, 16), (2, 12, 24), (2, 12, 8))),
+    )
+
+    def infer(self, *inputs: Shape) -> Shape:
+        if len(inputs) == 2:
+            raise ShapeError("takes one input, or query, key and value, not two")
+        q, k, v = self._inputs(*inputs)
+        for name, x in (("query", q), ("key", k), ("value", v)):
+            require_rank(x, 3, f"{name} (N, T, E)")
+        if not divides(self.num_heads, q[2]):
+            raise ShapeError(f"num_heads={self.num_heads} does not divide embed_dim={q[2]}")
+        if not (same(q[0], k[0]) and same(k[0], v[0])):
+            raise ShapeError(f"batches differ: {q[0]}, {k[0]} and {v[0]}")
+        if not same(k[1], v[1]):
+            raise ShapeError(f"key {describe(k)} and value {describe(v)} differ in length")
+        return q
+
+    def _inputs(self, *inputs: Shape) -> tuple[Shape, Shape, Shape]:
+        q, k, v = inputs * 3 if len(inputs) == 1 else inputs
+        return q, k, v
+
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        q, k, v = self._inputs(*inputs)
+        e = q[2]
+        tensors: dict[str, Shape]
+        if same(k[2], e) and same(v[2], e):
+            tensors = {"in_proj_weight": (3 * e, e)}
+        else:
+            tensors = {
+                "q_proj_weight": (e, e),
+                "k_proj_weight": (e, k[2]),
+                "v_proj_weight": (e, v[2]),
+            }
+        if self.bias:
+            tensors["in_proj_bias"] = (3 * e,)
+        tensors["out_proj.weight"] = (e, e)
+        if self.bias:
+            tensors["out_proj.bias"] = (e,)
+        return tensors
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        q, k, v = self._inputs(*inputs)
+        (n, _, e), h = q, self.num_heads
+        heads = [(n, h, x[1], e // h) for x in (q, k, v)]
+        attention = ScaledDotProductAttention().work(heads[0], *heads)
+        # The projection of the output has the query's shape, as the query's own has.
+        projected = sum(n * x[1] * e for x in (q, k, v, q))
+        macs = sum(n * x[1] * e * x[2] for x in (q, k, v, q))
+        adds = projected if self.bias else 0
+        return attention + Work(macs=macs, adds=adds, dots=projected)
+
+    def torch(self, *inputs: Shape) -> Call:
+        q, k, v = self._inputs(*inputs)
+        sizes = {"embed_dim": q[2], "num_heads": self.num_heads, "kdim": k[2], "vdim": v[2]}
+        return Call(
+            "archcalc.MultiheadAttention", {**sizes, "bias": self.bias, "batch_first": True}
+        )

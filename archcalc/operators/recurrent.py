@@ -1,0 +1,217 @@
+"""Recurrent layers over a sequence (N, T, F): PyTorch's, with ``batch_first``.
+
+One step of one direction of one layer multiplies the layer's own input and its last state by the
+weights of ``gates`` gates, each of ``H = hidden_size`` units. Every unit of a gate costs one add
+to join its two dot products and, with ``bias``, two more: PyTorch adds two biases, one to each.
+A sigmoid is one transcendental, one add and one division, and a tanh one transcendental. The
+first state is zero, and is multiplied like any other.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal, final
+
+from pydantic import field_validator, model_validator
+
+from archcalc.dims import Shape, Size, holds
+from archcalc.operators.base import (
+    Call,
+    Count,
+    Example,
+    Natural,
+    Trained,
+    Work,
+    require_rank,
+)
+
+MOST_LAYERS = 1000
+"""The largest ``num_layers``: far above any network, and few enough to list the weights of."""
+
+
+class _Recurrent(Trained):
+    gates: ClassVar[int]
+
+    hidden_size: Count
+    num_layers: Count = 1
+    bias: bool = True
+    bidirectional: bool = False
+
+    @field_validator("num_layers")
+    @classmethod
+    def _layers(cls, value: Size) -> Size:
+        if type(value) is not int:
+            raise ValueError(f"should be a number, not {value}: it decides which weights there are")
+        if value > MOST_LAYERS:
+            raise ValueError(f"{value} is too large: the limit is {MOST_LAYERS}")
+        return value
+
+    @abstractmethod
+    def unit(self) -> Work:
+        """The arithmetic of one unit in one step, once the gates' dot products are summed."""
+
+    @abstractmethod
+    def projection(self) -> Size:
+        """The size to which a state is projected; 0 for none."""
+
+    @abstractmethod
+    def fields(self) -> dict[str, Any]:
+        """What PyTorch's module takes besides the sizes that all have."""
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        require_rank(x, 3, "(N, T, F)")
+        return (x[0], x[1], self._state() * self._directions())
+
+    def _directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    def _state(self) -> Size:
+        return self.projection() if self._projects() else self.hidden_size
+
+    def _projects(self) -> bool:
+        return not holds(self.projection() == 0)
+
+    def _cells(self, features: Size) -> Iterator[tuple[str, Size]]:
+        """The suffix of the weights' names and the input size of every layer and direction."""
+        for layer in range(self.num_layers):
+            size = features if layer == 0 else self._state() * self._directions()
+            for suffix in ("", "_reverse")[: self._directions()]:
+                yield f"l{layer}{suffix}", size
+
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        rows = self.gates * self.hidden_size
+        tensors: dict[str, Shape] = {}
+        for name, size in self._cells(inputs[0][2]):
+            tensors[f"weight_ih_{name}"] = (rows, size)
+            tensors[f"weight_hh_{name}"] = (rows, self._state())
+            if self.bias:
+                tensors[f"bias_ih_{name}"] = (rows,)
+                tensors[f"bias_hh_{name}"] = (rows,)
+            if self._projects():
+                tensors[f"weight_hr_{name}"] = (self.projection(), self.hidden_size)
+        return tensors
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        rows = self.gates * self.hidden_size
+        steps = inputs[0][0] * inputs[0][1]
+        joins = Work(adds=rows * (3 if self.bias else 1))
+        projection = Work(macs=self.projection() * self.hidden_size, dots=self.projection())
+        total = Work()
+        for _, size in self._cells(inputs[0][2]):
+            dots = Work(macs=rows * (size + self._state()), dots=2 * rows)
+            cell: Work = dots + joins + self.unit() * self.hidden_size + projection
+            total += cell * steps
+        return total
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call(
+            f"nn.{type(self).__name__}",
+            {
+                "input_size": inputs[0][2],
+                "hidden_size": self.hidden_size,
+                "num_layers": self.num_layers,
+                "bias": self.bias,
+                "batch_first": True,
+                "bidirectional": self.bidirectional,
+                **self.fields(),
+            },
+            unpack=0,
+        )
+
+
+@final
+class RNN(_Recurrent):
+    """``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)``, as ``torch.nn.RNN``.
+
+    (N, T, F) -> (N, T, H), or (N, T, 2 H) if ``bidirectional``. With ``nonlinearity`` ``relu`` a
+    unit costs one comparison instead of the tanh.
+    """
+
+    gates = 1
+
+    nonlinearity: Literal["tanh", "relu"] = "tanh"
+
+    examples = (
+        Example({"hidden_size": 8}, ((2, 5, 4),)),
+        Example(
+            {"hidden_size": 8, "num_layers": 2, "nonlinearity": "relu", "bias": False},
+            ((2, 5, 4),),
+        ),
+    )
+
+    def unit(self) -> Work:
+        return Work(transcendentals=1) if self.nonlinearity == "tanh" else Work(comparisons=1)
+
+    def projection(self) -> Size:
+        return 0
+
+    def fields(self) -> dict[str, Any]:
+        return {"nonlinearity": self.nonlinearity}
+
+
+@final
+class LSTM(_Recurrent):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997), as ``torch.nn.LSTM``.
+
+    ``i, f, o`` are sigmoids and ``g`` a tanh; ``c' = f c + i g`` and ``h' = o tanh(c')``, so a
+    unit costs 3 sigmoids, 2 tanh, 3 multiplies and 1 add. With ``proj_size`` the state is
+    projected to so many units: (N, T, F) -> (N, T, proj_size), else (N, T, H); twice as many if
+    ``bidirectional``.
+    """
+
+    gates = 4
+
+    proj_size: Natural = 0
+
+    examples = (
+        Example({"hidden_size": 32, "bias": False}, ((2, 5, 16),)),
+        Example(
+            {"hidden_size": 8, "num_layers": 2, "bidirectional": True, "proj_size": 3},
+            ((2, 5, 4),),
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _smaller(self) -> LSTM:
+        if not holds(self.proj_size < self.hidden_size):
+            raise ValueError(
+                f"proj_size={self.proj_size} is not below hidden_size={self.hidden_size}"
+            )
+        return self
+
+    def unit(self) -> Work:
+        return Work(transcendentals=3 + 2, adds=3 + 1, divisions=3, multiplies=3)
+
+    def projection(self) -> Size:
+        return self.proj_size
+
+    def fields(self) -> dict[str, Any]:
+        return {"proj_size": self.proj_size}
+
+
+@final
+class GRU(_Recurrent):
+    """Gated recurrent unit (Cho et al. 2014), as ``torch.nn.GRU``.
+
+    ``r, z`` are sigmoids, ``n = tanh(W_in x + b_in + r (W_hn h + b_hn))`` and
+    ``h' = (1 - z) n + z h``, so a unit costs 2 sigmoids, 1 tanh, 3 multiplies and 2 adds.
+    (N, T, F) -> (N, T, H), or (N, T, 2 H) if ``bidirectional``.
+    """
+
+    gates = 3
+
+    examples = (
+        Example({"hidden_size": 8}, ((2, 5, 4),)),
+        Example({"hidden_size": 8, "num_layers": 2, "bidirectional": True}, ((2, 5, 4),)),
+    )
+
+    def unit(self) -> Work:
+        return Work(transcendentals=2 + 1, adds=2 + 2, divisions=2, multiplies=3)
+
+    def projection(self) -> Size:
+        return 0
+
+    def fields(self) -> dict[str, Any]:
+        return {}
