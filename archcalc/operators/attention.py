@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from archcalc.dims import Shape, divides, same
+from archcalc.dims import Shape, divides, holds, same
 from archcalc.errors import ShapeError
 from archcalc.operators.activation import Softmax
 from archcalc.operators.base import (
@@ -123,7 +123,8 @@ class MultiheadAttention(Trained):
         q, k, v = self._inputs(*inputs)
         e = q[2]
         tensors: dict[str, Shape]
-        if same(k[2], e) and same(v[2], e):
+        # Sizes that are only perhaps equal have weights of their own, whose count is right anyway.
+        if holds(k[2] == e) and holds(v[2] == e):
             tensors = {"in_proj_weight": (3 * e, e)}
         else:
             tensors = {
