@@ -178,6 +178,15 @@ def require_rank(shape: Shape, rank: int | tuple[int, ...], axes: str) -> None:
         raise ShapeError(f"takes an input {axes}, not one of {len(shape)} axes {describe(shape)}")
 
 
+def require_rank_from(shape: Shape, least: int, axes: str) -> None:
+    """Raise unless ``shape`` has at least ``least`` axes, which ``axes`` names: ``"(N, C, *)"``."""
+    if len(shape) < least:
+        raise ShapeError(
+            f"takes an input {axes} of at least {least} axes, "
+            f"not one of {len(shape)} {describe(shape)}"
+        )
+
+
 def axis_of(dim: int, shape: Shape) -> int:
     """``dim`` as an index from 0; raises where ``shape`` has no such axis."""
     rank = len(shape)

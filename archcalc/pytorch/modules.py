@@ -6,6 +6,7 @@ Each names its parameters and buffers as the operator does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf, prod
 from typing import Any
 
 import torch
@@ -31,6 +32,8 @@ class Function(nn.Module):
 
 
 class _Padded(nn.Module):
+    pad_value = 0.0
+
     def __init__(self, *, pads: Pads, padding_mode: str = "zeros", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pads = pads
@@ -38,7 +41,8 @@ class _Padded(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         ends = [end for pair in reversed(self.pads) for end in pair]
-        output: Tensor = super().forward(F.pad(input, ends, mode=self.pad_mode))
+        value = self.pad_value if self.pad_mode == "constant" else None
+        output: Tensor = super().forward(F.pad(input, ends, self.pad_mode, value))
         return output
 
     def extra_repr(self) -> str:
@@ -133,3 +137,154 @@ class MultiheadAttention(nn.MultiheadAttention):
         key = query if key is None else key
         value = query if value is None else value
         return super().forward(query, key, value, need_weights=False)[0]
+
+
+class _PaddedMaxPool(_Padded):
+    pad_value = -inf
+
+    def __init__(self, *, pads: Pads, overhang: Sequence[int], **kwargs: Any) -> None:
+        ends = [(before, after + o) for (before, after), o in zip(pads, overhang, strict=True)]
+        super().__init__(pads=ends, **kwargs)
+
+
+class PaddedMaxPool1d(_PaddedMaxPool, nn.MaxPool1d):
+    """``nn.MaxPool1d`` with ``pads``, and ``overhang`` more of every axis's end in a window."""
+
+
+class PaddedMaxPool2d(_PaddedMaxPool, nn.MaxPool2d):
+    """``nn.MaxPool2d`` with ``pads``, and ``overhang`` more of every axis's end in a window."""
+
+
+class PaddedMaxPool3d(_PaddedMaxPool, nn.MaxPool3d):
+    """``nn.MaxPool3d`` with ``pads``, and ``overhang`` more of every axis's end in a window."""
+
+
+class _PaddedAvgPool(nn.Module):
+    average: Callable[..., Tensor]
+
+    def __init__(
+        self,
+        kernel_size: Sequence[int],
+        stride: Sequence[int],
+        pads: Pads,
+        overhang: Sequence[int],
+        count_include_pad: bool,
+        divisor_override: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = tuple(kernel_size)
+        self.stride = tuple(stride)
+        self.pads = [end for pair in reversed(pads) for end in pair]
+        self.overhang = [end for o in reversed(overhang) for end in (0, o)]
+        self.count_include_pad = count_include_pad
+        self.divisor_override = divisor_override
+
+    def forward(self, x: Tensor) -> Tensor:
+        def average(padded: Tensor) -> Tensor:
+            return type(self).average(F.pad(padded, self.overhang), self.kernel_size, self.stride)
+
+        mean = average(F.pad(x, self.pads))
+        if self.divisor_override is not None:
+            return mean * (prod(self.kernel_size) / self.divisor_override)
+        # The share of a window that is divided by; an overhang never is, as in PyTorch.
+        counted = float(self.count_include_pad)
+        return mean / average(F.pad(torch.ones_like(x[:1, :1]), self.pads, value=counted))
+
+
+class PaddedAvgPool1d(_PaddedAvgPool):
+    """``nn.AvgPool1d`` with ``pads``, and ``overhang`` more of every axis's end in a window."""
+
+    average = staticmethod(F.avg_pool1d)
+
+
+class PaddedAvgPool2d(_PaddedAvgPool):
+    """``nn.AvgPool2d`` with ``pads``, and ``overhang`` more of every axis's end in a window."""
+
+    average = staticmethod(F.avg_pool2d)
+
+
+class PaddedAvgPool3d(_PaddedAvgPool):
+    """``nn.AvgPool3d`` with ``pads``, and ``overhang`` more of every axis's end in a window."""
+
+    average = staticmethod(F.avg_pool3d)
+
+
+class MaxUnpool2d(nn.Module):
+    """Puts values back where the maxima of ``pooled``, the input of a max pooling, are."""
+
+    def __init__(
+        self,
+        kernel_size: tuple[int, int],
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+        ceil_mode: bool,
+    ) -> None:
+        super().__init__()
+        self.pool = nn.MaxPool2d(
+            kernel_size, stride, padding, return_indices=True, ceil_mode=ceil_mode
+        )
+        self.unpool = nn.MaxUnpool2d(kernel_size, stride, padding)
+
+    def forward(self, x: Tensor, pooled: Tensor) -> Tensor:
+        _, indices = self.pool(pooled)
+        output: Tensor = self.unpool(x, indices, output_size=pooled.shape)
+        return output
+
+
+class SubSampling2d(nn.Module):
+    """The sum of a window, times one coefficient and plus one bias a channel."""
+
+    def __init__(self, channels: int, kernel_size: Sequence[int], stride: Sequence[int]) -> None:
+        super().__init__()
+        self.kernel_size = tuple(kernel_size)
+        self.stride = tuple(stride)
+        # A new layer is average pooling.
+        self.weight = nn.Parameter(torch.full((channels,), 1 / prod(self.kernel_size)))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.weight[:, None, None, None].expand(-1, 1, *self.kernel_size)
+        return F.conv2d(x, kernel, self.bias, self.stride, groups=len(self.weight))
+
+
+class EuclideanRBF(nn.Module):
+    """Squared distances to fixed vectors, drawn at random from -1 and 1 until they are set."""
+
+    weight: Tensor
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.randint(2, (out_features, in_features)) * 2.0 - 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.unsqueeze(-2) - self.weight).square().sum(-1)
+
+
+class StochasticDepth(nn.Module):
+    """Zeroes its input at random in training: the whole ``batch``, or every ``row`` by itself."""
+
+    def __init__(self, p: float, mode: str) -> None:
+        super().__init__()
+        self.p = p
+        self.mode = mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        draws = (x.shape[0] if self.mode == "row" else 1, *(1,) * (x.dim() - 1))
+        kept = torch.empty(draws, dtype=x.dtype, device=x.device).bernoulli_(1 - self.p)
+        return x * kept / (1 - self.p) if self.p < 1 else x * kept
+
+
+class HingeLoss(nn.Module):
+    """``max(0, 1 - y x)`` of a prediction and a target of -1 and 1."""
+
+    def __init__(self, reduction: str) -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        losses = F.relu(1 - target * prediction)
+        if self.reduction == "none":
+            return losses
+        return losses.mean() if self.reduction == "mean" else losses.sum()

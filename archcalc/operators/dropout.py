@@ -1,0 +1,57 @@
+"""Regularizers that drop values or paths in training, and do nothing at inference."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, final
+
+from pydantic import Field
+
+from archcalc.dims import Shape
+from archcalc.operators.base import Call, Example, Weightless, Work
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+"""A probability: of dropping, not of keeping."""
+
+
+class _Drop(Weightless):
+    p: Probability
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return x
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        """None at inference; what is dropped in training is scaled there, not here."""
+        return Work()
+
+
+@final
+class Dropout(_Drop):
+    """Drops elements at random in training, as ``torch.nn.Dropout``; the input at inference."""
+
+    examples = (Example({"p": 0.4}, ((2, 1024, 1, 1),)), Example({}, ((2, 4096),)))
+
+    p: Probability = 0.5
+    inplace: bool = False
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call("nn.Dropout", dict(self))
+
+
+@final
+class StochasticDepth(_Drop):
+    """Drops a residual branch at random in training; the input at inference.
+
+    As ``torchvision.ops.StochasticDepth``: ``row`` draws for every item of the batch, ``batch``
+    once for all. Huang et al., Deep networks with stochastic depth, 2016.
+    """
+
+    examples = (
+        Example({"p": 0.1}, ((2, 8, 4, 4),)),
+        Example({"p": 0.2, "mode": "batch"}, ((2, 7, 16),)),
+    )
+
+    mode: Literal["row", "batch"] = "row"
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call("archcalc.StochasticDepth", dict(self))

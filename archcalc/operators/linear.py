@@ -1,0 +1,173 @@
+"""Products of vectors with matrices: linear layers, embeddings, and LeNet's distances."""
+
+from __future__ import annotations
+
+from typing import final
+
+from archcalc.dims import Shape, same
+from archcalc.errors import ShapeError
+from archcalc.operators.base import (
+    Call,
+    Count,
+    Example,
+    Operator,
+    Trained,
+    Work,
+    describe,
+    elements,
+    require_rank_from,
+)
+
+
+@final
+class Linear(Trained):
+    """A matrix and a bias applied to the last axis of (N, *, in_features), as ``torch.nn.Linear``.
+
+    Every position of the axes between is a product of its own: on (N, T, C) the
+    multiply-accumulates are those of ``N * T`` vectors.
+    """
+
+    examples = (
+        Example({"out_features": 10}, ((2, 84),)),
+        Example({"out_features": 64, "bias": False}, ((2, 7, 16),)),
+    )
+
+    out_features: Count
+    bias: bool = True
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        require_rank_from(x, 2, "(N, *, in_features)")
+        return (*x[:-1], self.out_features)
+
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        tensors = {"weight": (self.out_features, inputs[0][-1])}
+        return {**tensors, "bias": (self.out_features,)} if self.bias else tensors
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        """``in_features`` multiply-accumulates an output element; a bias is one add."""
+        out = elements(output)
+        return Work(macs=out * inputs[0][-1], adds=out if self.bias else 0, dots=out)
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call(
+            "nn.Linear",
+            {
+                "in_features": inputs[0][-1],
+                "out_features": self.out_features,
+                "bias": self.bias,
+            },
+        )
+
+
+@final
+class Bilinear(Trained):
+    """``y_o = sum_ij a_i W_oij b_j + bias_o`` of (N, *, in1) and (N, *, in2).
+
+    As ``torch.nn.Bilinear``. The sum over ``i`` is taken first: for every output and position
+    ``in2`` products of vectors of ``in1``, then one of vectors of ``in2``.
+    """
+
+    arity = (2, 2)
+    examples = (
+        Example({"out_features": 4}, ((2, 3), (2, 5))),
+        Example({"out_features": 4, "bias": False}, ((2, 6, 3), (2, 6, 5))),
+    )
+
+    out_features: Count
+    bias: bool = True
+
+    def infer(self, *inputs: Shape) -> Shape:
+        a, b = inputs
+        require_rank_from(a, 2, "(N, *, in1_features)")
+        if len(a) != len(b) or not all(map(same, a[:-1], b[:-1])):
+            raise ShapeError(f"inputs {describe(a)} and {describe(b)} differ before the last axis")
+        return (*a[:-1], self.out_features)
+
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        a, b = inputs
+        tensors = {"weight": (self.out_features, a[-1], b[-1])}
+        return {**tensors, "bias": (self.out_features,)} if self.bias else tensors
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        """``in1 * in2 + in2`` multiply-accumulates an output element, in ``in2 + 1`` sums."""
+        in1, in2 = (x[-1] for x in inputs)
+        out = elements(output)
+        return Work(
+            macs=out * (in1 * in2 + in2), adds=out if self.bias else 0, dots=out * (in2 + 1)
+        )
+
+    def torch(self, *inputs: Shape) -> Call:
+        a, b = inputs
+        return Call(
+            "nn.Bilinear",
+            {
+                "in1_features": a[-1],
+                "in2_features": b[-1],
+                "out_features": self.out_features,
+                "bias": self.bias,
+            },
+        )
+
+
+@final
+class Embedding(Trained):
+    """A table's rows looked up by the indices (N, *), as ``torch.nn.Embedding``: (N, *, dim)."""
+
+    examples = (Example({"num_embeddings": 100, "embedding_dim": 16}, ((2, 7),)),)
+
+    num_embeddings: Count
+    embedding_dim: Count
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return (*inputs[0], self.embedding_dim)
+
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (self.num_embeddings, self.embedding_dim)}
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        """None: a look-up moves numbers and computes nothing."""
+        return Work()
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call(
+            "nn.Embedding",
+            {"num_embeddings": self.num_embeddings, "embedding_dim": self.embedding_dim},
+        )
+
+
+@final
+class EuclideanRBF(Operator):
+    """Squared distances ``y_i = sum_j (x_j - w_ij)^2`` of (N, *, in_features) to fixed vectors.
+
+    The output layer of LeNet-5, whose ``w`` are drawings of the characters, set by hand and not
+    trained: they are a buffer. LeCun et al., Gradient-based learning applied to document
+    recognition, 1998, equation 7.
+    """
+
+    examples = (Example({"out_features": 10}, ((2, 84),)),)
+
+    out_features: Count
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        require_rank_from(x, 2, "(N, *, in_features)")
+        return (*x[:-1], self.out_features)
+
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        return {}
+
+    def buffers(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (self.out_features, inputs[0][-1])}
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        """One subtraction and one multiply-accumulate (the square) a term of the sum."""
+        out = elements(output)
+        terms = out * inputs[0][-1]
+        return Work(macs=terms, adds=terms, dots=out)
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call(
+            "archcalc.EuclideanRBF",
+            {"in_features": inputs[0][-1], "out_features": self.out_features},
+        )
