@@ -1,1 +1,44 @@
-"""archcalc: an architecture calculator for neural networks."""
+"""archcalc: an architecture calculator for neural networks.
+
+``load`` a spec, ``expand`` it to a graph, ``analyze`` that to numbers::
+
+    >>> import archcalc
+    >>> archcalc.analyze(archcalc.load("resnet50")).params
+    25557032
+"""
+
+from archcalc.analysis.analyze import Analysis, Row, analyze
+from archcalc.errors import (
+    ArchcalcError,
+    ExpressionError,
+    Problem,
+    ShapeError,
+    SpecError,
+)
+from archcalc.operators.base import Operator, Work
+from archcalc.spec.expand import expand
+from archcalc.spec.graph import Graph, Node
+from archcalc.spec.model import Spec
+from archcalc.spec.zoo import load, validate
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Analysis",
+    "ArchcalcError",
+    "ExpressionError",
+    "Graph",
+    "Node",
+    "Operator",
+    "Problem",
+    "Row",
+    "ShapeError",
+    "Spec",
+    "SpecError",
+    "Work",
+    "__version__",
+    "analyze",
+    "expand",
+    "load",
+    "validate",
+]

@@ -39,7 +39,7 @@ def holds(answer: Any) -> bool:
         return bool(answer)
     if is_array(answer):
         return bool(answer.all())
-    return answer != False  # noqa: E712  (sympy's false is equal to False, an open relation is not)
+    return bool(answer != False)  # noqa: E712  (sympy.false equals False, an open relation does not)
 
 
 def same(a: Size, b: Size) -> bool:
@@ -63,6 +63,20 @@ def divides(divisor: Size, n: Size) -> bool:
 def ceil_div(a: Size, b: Size) -> Size:
     """``a / b`` rounded up."""
     return -(-a // b)
+
+
+def floor(x: Any) -> Size:
+    """The largest whole number not above ``x``."""
+    if is_symbolic(x):
+        return x // 1
+    if is_array(x):
+        return (x // 1).astype("int64")
+    return math.floor(x)
+
+
+def ceil(x: Any) -> Size:
+    """The smallest whole number not below ``x``."""
+    return -floor(-x)
 
 
 def minimum(a: Size, b: Size) -> Size:

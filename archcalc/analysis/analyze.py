@@ -1,0 +1,236 @@
+"""Graph -> Analysis: what every layer stores and computes, and the totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from archcalc.dims import Shape, Size, same
+from archcalc.operators.base import KINDS, Operator, Work, elements
+from archcalc.spec.expand import Input, expand
+from archcalc.spec.graph import Graph, Node
+from archcalc.spec.model import Spec
+
+BYTES: dict[str, int] = {
+    "float64": 8,
+    "float32": 4,
+    "bfloat16": 2,
+    "float16": 2,
+    "float8": 1,
+    "int8": 1,
+}
+"""Bytes of one number, by dtype."""
+
+NOTHING = Work()
+
+
+class Row(NamedTuple):
+    """What one operator stores and computes."""
+
+    node: Node
+    weights: Mapping[str, Shape]
+    """Its trainable tensors by PyTorch's names, those it shares with an earlier layer included."""
+    buffer_shapes: Mapping[str, Shape]
+    """Its tensors that are stored but not trained."""
+    params: Size
+    """Elements of its trainable tensors, without those that an earlier layer owns."""
+    shared: Size
+    """Elements of its trainable tensors that an earlier layer owns."""
+    buffers: Size
+    """Elements of its buffers, without those that an earlier layer owns."""
+    work: Work
+    """Arithmetic of one forward pass; none for a layer that is not executed."""
+    executed: bool
+    """Whether an output is computed from it; auxiliary heads are executed in training only."""
+
+    @property
+    def name(self) -> str:
+        """The layer's full name: ``layer1.0.conv1``."""
+        return self.node.name
+
+    @property
+    def op(self) -> str:
+        """The operator's name."""
+        return type(self.node.op).__name__
+
+    @property
+    def stage(self) -> str:
+        """The outermost block it stands in, or ``""``."""
+        return self.node.stage
+
+    @property
+    def shape(self) -> Shape:
+        """The output's shape, batch first."""
+        return self.node.shape
+
+    @property
+    def macs(self) -> Size:
+        """Multiply-accumulates."""
+        return self.work.macs
+
+    @property
+    def connections(self) -> Size:
+        """Multiply-accumulates plus one for every use of a bias, as LeCun (1998) counts."""
+        multiplies = not (type(self.work.macs) is int and self.work.macs == 0)
+        biased = multiplies and "bias" in self.weights
+        return self.work.macs + (elements(self.node.shape) if biased else 0)
+
+
+class _Cost(NamedTuple):
+    weights: Mapping[str, Shape]
+    buffers: Mapping[str, Shape]
+    params: Size
+    stored: Size
+    work: Work
+
+
+def _cost(node: Node) -> _Cost:
+    op, shapes = node.op, node.input_shapes
+    weights, buffers = op.weights(*shapes), op.buffers(*shapes)
+    return _Cost(
+        weights,
+        buffers,
+        sum(map(elements, weights.values())),
+        sum(map(elements, buffers.values())),
+        op.work(node.shape, *shapes),
+    )
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A network's layers with their numbers, and the totals."""
+
+    graph: Graph
+    rows: tuple[Row, ...]
+    training: bool = False
+    """Whether what exists in training only is counted as executed."""
+
+    @cached_property
+    def params(self) -> Size:
+        """Trainable parameters the network owns, shared ones once: what PyTorch's would sum to."""
+        return sum(row.params for row in self.rows)
+
+    @cached_property
+    def executed_params(self) -> Size:
+        """Parameters that an executed layer uses, shared ones once."""
+        return sum(self._used(row for row in self.rows if row.executed).values())
+
+    @cached_property
+    def shared_params(self) -> Size:
+        """Parameters that more than one layer uses, each once."""
+        owners: dict[tuple[str, str], Size] = {}
+        for row in self.rows:
+            if row.node.share is not None:
+                owners.update(self._used([row], borrowed=True))
+        return sum(owners.values())
+
+    def _used(self, rows: Iterable[Row], borrowed: bool = False) -> dict[tuple[str, str], Size]:
+        """Elements by (owner, tensor) of what rows use, or only of what they borrow."""
+        weights = {row.name: row.weights for row in self.rows} if self._ties else {}
+        used: dict[tuple[str, str], Size] = {}
+        for row in rows:
+            owner = row.node.share
+            for name, shape in row.weights.items():
+                tied = owner is not None and name in weights[owner]
+                if tied or not borrowed:
+                    used[owner if tied and owner else row.name, name] = elements(shape)
+        return used
+
+    @cached_property
+    def _ties(self) -> bool:
+        return any(row.node.share is not None for row in self.rows)
+
+    @cached_property
+    def buffers(self) -> Size:
+        """Numbers that are stored but not trained, shared ones once."""
+        return sum(row.buffers for row in self.rows)
+
+    @cached_property
+    def work(self) -> Work:
+        """Arithmetic of one forward pass over the whole batch, by kind."""
+        works = [row.work for row in self.rows]
+        return Work(*(sum(getattr(work, kind) for work in works) for kind in (*KINDS, "dots")))
+
+    @property
+    def macs(self) -> Size:
+        """Multiply-accumulates of one forward pass over the whole batch."""
+        return self.work.macs
+
+    @property
+    def flops(self) -> Size:
+        """``2 * macs`` plus all other arithmetic."""
+        return self.work.flops
+
+    @cached_property
+    def connections(self) -> Size:
+        """Multiply-accumulates plus uses of biases."""
+        return sum(row.connections for row in self.rows)
+
+    @cached_property
+    def activations(self) -> Size:
+        """Elements of all executed layers' outputs over the whole batch."""
+        return sum(elements(row.shape) for row in self.rows if row.executed)
+
+    def weight_bytes(self, dtype: str = "float32") -> Size:
+        """Bytes of the parameters. Raises ``KeyError`` for a dtype that is not in ``BYTES``."""
+        return self.params * BYTES[dtype]
+
+    def row(self, name: str) -> Row:
+        """The row of a layer by its full name. Raises ``KeyError``."""
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise KeyError(name)
+
+
+def analyze(
+    network: Spec | Graph,
+    *,
+    input: Input = None,
+    batch: Size = 1,
+    training: bool = False,
+    **variables: Any,
+) -> Analysis:
+    """Every layer's tensors and arithmetic, at inference unless ``training``.
+
+    A spec is expanded first, with ``input``, ``batch`` and ``variables`` as in :func:`expand`,
+    which raises :class:`SpecError`; with a graph they raise ``TypeError``, since its shapes are
+    settled.
+    """
+    if isinstance(network, Spec):
+        graph = expand(network, input=input, batch=batch, **variables)
+    elif input is not None or variables or not same(batch, 1):
+        raise TypeError("a graph has its shapes: give input, batch and variables to expand()")
+    else:
+        graph = network
+    outputs = (*graph.outputs, *graph.training_outputs) if training else graph.outputs
+    everything = not graph.training_outputs
+    running = frozenset() if everything else graph.leading_to(*outputs)
+    costs: dict[Any, _Cost] = {}
+    by_name: dict[str, _Cost] = {}
+    rows = []
+    for node in graph.nodes:
+        # Copies of a block hold the same operators and shapes, so the same objects mean the same
+        # cost; an array among the shapes keeps a shape from being compared by value.
+        key = (id(node.op), *map(id, node.input_shapes))
+        cost = costs.get(key)
+        if cost is None:
+            cost = costs[key] = _cost(node)
+        executed = everything or node.name in running
+        work = cost.work if executed else NOTHING
+        if node.share is None:
+            by_name[node.name] = cost
+            rows.append(
+                Row(node, cost.weights, cost.buffers, cost.params, 0, cost.stored, work, executed)
+            )
+        else:
+            rows.append(_sharing(node, cost, by_name[node.share], work, executed))
+    return Analysis(graph, tuple(rows), training)
+
+
+def _sharing(node: Node, cost: _Cost, owner: _Cost, work: Work, executed: bool) -> Row:
+    own = sum(elements(s) for name, s in cost.weights.items() if name not in owner.weights)
+    stored = sum(elements(s) for name, s in cost.buffers.items() if name not in owner.buffers)
+    return Row(node, cost.weights, cost.buffers, own, cost.params - own, stored, work, executed)

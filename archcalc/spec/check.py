@@ -1,0 +1,201 @@
+"""What can be said of a spec without working out a single shape."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from pydantic import ValidationError
+
+from archcalc.errors import ExpressionError, Problem, did_you_mean
+from archcalc.operators import NAMES, operator
+from archcalc.spec import expressions
+from archcalc.spec.model import LAYER_KEYS, OVERRIDABLE, Block, Layer, Spec
+from archcalc.spec.problems import field_problems
+from archcalc.spec.scope import Path, Wrong
+
+RESERVED = ("batch", "i", "input")
+"""Names that variables and arguments can't have: they mean something else where they are used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The problems of a spec, and the places that are not worth looking at again."""
+
+    problems: list[Problem]
+    places: list[Path]
+
+
+def check(spec: Spec) -> Findings:
+    """Every problem with names: operators, fields, blocks, arguments, references, expressions."""
+    problems, places = [], []
+    for place, wrong in chain(_texts(spec), _layers(spec)):
+        found = spec.document.problem((*place, *wrong.at), wrong.message, wrong.hint)
+        problems.append(found)
+        places.append(place)
+    return Findings(problems, places)
+
+
+def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
+    variables = spec.vars
+    for place, names in (
+        (("vars",), variables),
+        *((("blocks", name, "args"), block.args) for name, block in spec.blocks.items()),
+    ):
+        for name in names:
+            if name in RESERVED or (name in LAYER_KEYS and place != ("vars",)):
+                yield (
+                    place,
+                    Wrong(f"'{name}' has a meaning of its own: choose another name", at=(name,)),
+                )
+    for name, written in variables.items():
+        for wrong in _expressions(written, variables, ()):
+            yield ("vars", name), wrong
+    for name, axes in spec.inputs.items():
+        at: Path = ("input", name) if isinstance(spec.input, dict) else ("input",)
+        for wrong in _expressions(axes, variables, ()):
+            yield at, wrong
+    for variant, chosen in spec.variants.items():
+        place = ("variants", variant)
+        for key, written in (chosen or {}).items():
+            if key not in variables and key not in OVERRIDABLE:
+                hint = did_you_mean(key, [*variables, *OVERRIDABLE])
+                yield place, Wrong(f"no variable '{key}'", hint, (key,))
+            for wrong in _expressions(written, variables, ()):
+                yield place, Wrong(wrong.message, wrong.hint, (key, *wrong.at))
+        try:
+            spec.choose(variant)
+        except ValidationError as error:
+            for wrong in field_problems(error, Spec):
+                yield place, wrong
+    for key, outputs in (
+        ("outputs", spec.outputs or []),
+        ("training_outputs", spec.training_outputs),
+    ):
+        for reference in outputs:
+            yield from (((key,), wrong) for wrong in _reference(reference, spec.layers, ()))
+    for key, records in (("documented", spec.documented), ("budget", spec.budget)):
+        for number, record in enumerate(records):
+            if record.variant is not None and record.variant not in spec.variants:
+                hint = did_you_mean(record.variant, spec.variants)
+                yield (key, number), Wrong(f"no variant '{record.variant}'", hint, ("variant",))
+
+
+def _layers(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
+    for place, inputs, layers in spec.scopes():
+        block = spec.blocks[str(place[1])] if place else None
+        names = [*spec.vars, *(block.args if block else ())]
+        before = list(inputs)
+        for name, layer in layers.items():
+            at = (*place, "layers", name)
+            if name in inputs:
+                yield at, Wrong(f"'{name}' is the name of an input: choose another")
+            seen = [*names, "i"] if layer.repeat or layer.parallel else names
+            for wrong in _layer(spec, layer, seen, before, layers):
+                yield at, wrong
+            before.append(name)
+        if block is not None and block.output is not None:
+            for wrong in _reference(block.output, layers, inputs):
+                yield place, Wrong(wrong.message, wrong.hint, ("output",))
+
+
+def _layer(
+    spec: Spec,
+    layer: Layer,
+    names: Collection[str],
+    before: Collection[str],
+    layers: Collection[str],
+) -> Iterator[Wrong]:
+    written = {
+        "op": layer.op,
+        "block": layer.block,
+        "repeat": layer.repeat,
+        "parallel": layer.parallel,
+        "when": layer.when,
+        **layer.fields,
+    }
+    for key, value in written.items():
+        for wrong in _expressions(value, names, before, layers):
+            yield Wrong(wrong.message, wrong.hint, (key, *wrong.at))
+    for number, reference in enumerate(layer.from_ or ()):
+        for wrong in _reference(reference, before, layers):
+            yield Wrong(wrong.message, wrong.hint, ("from", number))
+    if layer.share is not None:
+        for wrong in _reference(layer.share, before, layers):
+            yield Wrong(wrong.message, wrong.hint, ("share",))
+    if layer.op is not None and not layer.op.startswith("="):
+        yield from _operator(layer.op, layer.fields)
+    if layer.block is not None and not layer.block.startswith("="):
+        if layer.block in spec.blocks:
+            yield from _arguments(layer.block, spec.blocks[layer.block], layer.fields)
+        else:
+            hint = did_you_mean(layer.block, spec.blocks) or "the spec has no blocks"
+            yield Wrong(f"unknown block '{layer.block}'", hint, ("block",))
+
+
+def _operator(name: str, fields: Mapping[str, Any]) -> Iterator[Wrong]:
+    if name not in NAMES:
+        yield Wrong(f"unknown operator '{name}'", did_you_mean(name, NAMES), ("op",))
+        return
+    known = operator(name)
+    try:
+        known(**fields)
+    except ValidationError as error:
+        for wrong in field_problems(error, known):
+            if not _expression_in(fields.get(str(wrong.at[0])) if wrong.at else None):
+                yield wrong
+
+
+def _arguments(name: str, block: Block, given: Mapping[str, Any]) -> Iterator[Wrong]:
+    for key in given:
+        if key not in block.args:
+            hint = did_you_mean(key, block.args) or "it takes none"
+            yield Wrong(f"block '{name}' has no argument '{key}'", hint, (key,))
+    for key, default in block.args.items():
+        if default is None and key not in given:
+            yield Wrong(f"block '{name}' needs the argument '{key}'")
+
+
+def _reference(reference: str, before: Collection[str], layers: Collection[str]) -> Iterator[Wrong]:
+    name = reference.split(".")[0]
+    if name in before:
+        return
+    if name in layers:
+        yield Wrong(
+            f"'{name}' comes later: a layer takes only what is above it",
+            "a network has no cycles; move one of the two",
+        )
+    else:
+        yield Wrong(f"no layer '{name}'", did_you_mean(name, before))
+
+
+def _expression_in(written: Any) -> bool:
+    if isinstance(written, list):
+        return any(map(_expression_in, written))
+    return isinstance(written, str) and written.startswith("=")
+
+
+def _expressions(
+    written: Any,
+    names: Collection[str],
+    before: Collection[str],
+    layers: Collection[str] = (),
+) -> Iterator[Wrong]:
+    """What is wrong with the names in a value's expressions."""
+    if isinstance(written, list):
+        for number, item in enumerate(written):
+            for wrong in _expressions(item, names, before, layers):
+                yield Wrong(wrong.message, wrong.hint, (number, *wrong.at))
+    if not isinstance(written, str) or not written.startswith("="):
+        return
+    try:
+        expression = expressions.parse(written[1:])
+    except ExpressionError as error:
+        yield Wrong(str(error))
+        return
+    for name in sorted(expression.names - set(names)):
+        yield Wrong(f"unknown name '{name}' in '{written}'", did_you_mean(name, names))
+    for reference in sorted(expression.references):
+        yield from _reference(reference, before, layers)

@@ -1,0 +1,433 @@
+"""Spec -> Graph: evaluate expressions, unroll repeats, inline blocks, and infer shapes as it goes.
+
+Shapes are inferred here, not afterwards, because a spec may ask for them: ``channels(input)``
+spares a reader the arguments that papers never print. A block that is used again with equal
+arguments on inputs of equal shapes is expanded once and copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from archcalc.dims import Shape, Size, holds, is_size
+from archcalc.errors import ExpressionError, Problem, ShapeError, SpecError, did_you_mean
+from archcalc.operators import NAMES, operator
+from archcalc.operators.base import Operator, describe
+from archcalc.spec import expressions
+from archcalc.spec.graph import Graph, Node
+from archcalc.spec.model import Block, Layer, Spec
+from archcalc.spec.problems import field_problems
+from archcalc.spec.scope import Local, Path, Scope, Template, Unknown, Value, Wrong
+
+MOST_NODES = 200_000
+"""The most operators a network may expand to."""
+
+Input = Sequence[Size] | Mapping[str, Sequence[Size]] | None
+ShapeOf = Callable[[str], Shape] | None
+
+
+def expand(spec: Spec, *, input: Input = None, batch: Size = 1, **variables: Any) -> Graph:
+    """The graph of a spec: every operator in order, with its shapes.
+
+    ``input`` replaces the spec's input shape (without the batch; by name where a network has
+    several), ``variables`` its variables. Sizes may be ints, numpy arrays or sympy expressions.
+    Raises :class:`SpecError` with every problem found.
+    """
+    graph, problems = attempt(spec, input, batch, variables)
+    if graph is None:
+        raise SpecError(problems)
+    return graph
+
+
+def attempt(
+    spec: Spec,
+    given: Input = None,
+    batch: Size = 1,
+    variables: Mapping[str, Any] | None = None,
+    known: Sequence[Path] = (),
+) -> tuple[Graph | None, list[Problem]]:
+    """:func:`expand` without the raising: a graph, or the problems that stand against one.
+
+    Layers at the places in ``known`` have a problem already and are taken as unknown.
+    """
+    expansion = _Expansion(spec, frozenset(known))
+    graph = expansion.run(given, batch, variables or {})
+    return (None if expansion.problems or known else graph), expansion.problems
+
+
+class _Expansion:
+    """The state of one expansion: the variables, the problems and blocks so far."""
+
+    def __init__(self, spec: Spec, known: frozenset[Path]) -> None:
+        self.spec = spec
+        self.known = known
+        self.problems: list[Problem] = []
+        self.names: Mapping[str, Any] = {}
+        self.templates: dict[Any, Template] = {}
+        self.operators: dict[int, Operator] = {}
+        self.expanding: list[str] = []
+
+    def run(self, given: Input, batch: Size, variables: Mapping[str, Any]) -> Graph | None:
+        spec = self.spec
+        try:
+            self.names = self.variables(variables)
+            inputs = self.input_shapes(given, batch)
+        except Wrong as wrong:
+            self.report(wrong.at, wrong.at, wrong)
+            return None
+        scope = Scope(self.names, {name: (shape, name) for name, shape in inputs.items()})
+        self.layers(scope, spec.layers, (), ())
+        outputs = self.outputs(scope, spec.outputs or [next(reversed(spec.layers))], "outputs")
+        heads = [name for name in spec.training_outputs if scope.is_there(name)]
+        training = self.outputs(scope, heads, "training_outputs")
+        if self.problems or any(node.op is None for node in scope.nodes):
+            return None
+        labels = [*(node.name for node in scope.nodes), *reversed(list(inputs))]
+        graph = Graph(
+            name=spec.label,
+            family=spec.name,
+            title=spec.title,
+            edition=spec.edition,
+            inputs=inputs,
+            nodes=tuple(_nodes(scope, labels)),
+            outputs=tuple(labels[k] for k in outputs),
+            training_outputs=tuple(labels[k] for k in training),
+            variables=self.names,
+        )
+        self.idle(graph)
+        return graph
+
+    def idle(self, graph: Graph) -> None:
+        """Report the layers whose output nothing takes: a forgotten ``from`` looks like that."""
+        used = graph.leading_to(*graph.outputs, *graph.training_outputs)
+        reached = {name.split(".")[0] for name in used}
+        for name in dict.fromkeys(node.name.split(".")[0] for node in graph.nodes):
+            if name not in reached:
+                wrong = Wrong(
+                    f"'{name}' leads to no output",
+                    "use it, name it in 'outputs' or 'training_outputs', or remove it",
+                )
+                self.report(("layers", name), ("layers", name), wrong)
+
+    def report(self, place: Path, path: Path, wrong: Wrong) -> None:
+        """Note a problem at a ``place`` in the document, under the ``path`` the user knows."""
+        self.problems.append(
+            replace(
+                self.spec.document.problem(place, wrong.message, wrong.hint),
+                path=tuple(map(str, path)),
+            )
+        )
+
+    def variables(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The spec's variables with values, each worked out from the others as needed."""
+        for name in given:
+            if name not in self.spec.vars:
+                raise Wrong(
+                    f"'{self.spec.name}' has no variable '{name}'",
+                    did_you_mean(name, self.spec.vars) or "it has no variables",
+                )
+        written = {**self.spec.vars, **given}
+        pending: list[str] = []
+
+        def value(name: str) -> Any:
+            at = ("vars", name)
+            if name in pending:
+                loop = " -> ".join([*pending[pending.index(name) :], name])
+                raise Wrong(f"variable depends on itself: {loop}", at=at)
+            if written[name] is None:
+                variants = ", ".join(self.spec.variants)
+                hint = f"choose a variant: {variants}" if variants else "give it a value"
+                raise Wrong(f"variable '{name}' has no value", hint, at)
+            pending.append(name)
+            found = _evaluate(written[name], values, None, at)
+            pending.pop()
+            return found
+
+        values = _Lazy(written, value)
+        return {name: values[name] for name in written}
+
+    def input_shapes(self, given: Input, batch: Size) -> dict[str, Shape]:
+        written: dict[str, Any] = dict(self.spec.inputs)
+        if isinstance(given, Mapping):
+            for name in given:
+                if name not in written:
+                    raise Wrong(f"no input '{name}'", did_you_mean(name, written))
+            written.update(given)
+        elif given is not None:
+            if len(written) > 1:
+                raise Wrong(f"has several inputs: give a shape to each of {', '.join(written)}")
+            written = dict.fromkeys(written, given)
+        shapes = {}
+        for name, axes in written.items():
+            at = ("input", name) if isinstance(self.spec.input, dict) else ("input",)
+            shape = (batch, *_evaluate(tuple(axes), self.names, None, at))
+            for size in shape:
+                if not is_size(size) or not holds(size >= 1):
+                    raise Wrong(f"an extent should be a whole number from 1, not {size!r}", at=at)
+            shapes[name] = shape
+        return shapes
+
+    def outputs(self, scope: Scope, references: Sequence[str], key: str) -> list[int]:
+        found = []
+        for reference in references:
+            try:
+                found += scope.outputs(reference)
+            except Unknown:
+                pass
+            except Wrong as wrong:
+                if (key,) not in self.known:
+                    self.report((key,), (key,), wrong)
+        return found
+
+    def layers(self, scope: Scope, layers: Mapping[str, Layer], place: Path, trail: Path) -> None:
+        """Expand a list of layers. ``place`` is where it is written, ``trail`` where it is used."""
+        previous = next(iter(scope.values))
+        for name, layer in layers.items():
+            at = (*place, "layers", name)
+            try:
+                if at in self.known:
+                    raise Unknown
+                scope.values[name] = self.layer(scope, name, layer, previous, at, trail)
+            except Unknown:
+                scope.values[name] = scope.unknown(name)
+            except Wrong as wrong:
+                self.report((*at, *wrong.at), ("layers", *trail, name, *wrong.at), wrong)
+                scope.values[name] = scope.unknown(name)
+            previous = name
+
+    def layer(
+        self, scope: Scope, name: str, layer: Layer, previous: str, at: Path, trail: Path
+    ) -> Value:
+        references = [previous] if layer.from_ is None else layer.from_
+        sources = [number for reference in references for number in scope.outputs(reference)]
+        if layer.when is not True and not _decide(layer.when, scope):
+            return scope.stand_in(name, sources)
+        if layer.repeat is not None:
+            key, times = "repeat", layer.repeat
+        elif layer.parallel is not None:
+            key, times = "parallel", layer.parallel
+        else:
+            return self.once(scope, name, layer, sources, scope.names, at, trail)
+        count = _evaluate(times, scope.names, scope.shape_of, (key,))
+        if type(count) is not int or count < 0:
+            raise Wrong(f"should be a whole number from 0, not {count!r}", at=(key,))
+        if count == 0:
+            return scope.stand_in(name, sources)
+        start = len(scope.nodes)
+        members: dict[str, Value] = {}
+        for i in range(count):
+            names = {**scope.names, "i": i}
+            value = self.once(scope, f"{name}.{i}", layer, sources, names, at, trail)
+            members[str(i)] = value
+            so_far = len(scope.nodes) - start
+            if start + so_far * count // (i + 1) > MOST_NODES or count > MOST_NODES:
+                raise Wrong(f"{count} times makes more than {MOST_NODES:,} layers", at=(key,))
+            if key == "repeat":
+                sources = [scope.single(value, name), *sources[1:]]
+        output = members[str(count - 1)].output if key == "repeat" else None
+        return Value(output, start, len(scope.nodes) - start, members)
+
+    def once(
+        self,
+        scope: Scope,
+        name: str,
+        layer: Layer,
+        sources: Sequence[int],
+        names: Mapping[str, Any],
+        at: Path,
+        trail: Path,
+    ) -> Value:
+        if layer.block is not None:
+            value = self.block(scope, name, layer, sources, names, trail)
+        else:
+            value = self.operator(scope, name, layer, sources, names, at, trail)
+        if layer.share is not None:
+            scope.share(value, layer.share)
+        return value
+
+    def operator(
+        self,
+        scope: Scope,
+        name: str,
+        layer: Layer,
+        sources: Sequence[int],
+        names: Mapping[str, Any],
+        at: Path,
+        trail: Path,
+    ) -> Value:
+        op = self.operators.get(id(layer)) or self.make(
+            layer, names, scope.shape_of, at, (*trail, name)
+        )
+        shapes = scope.shapes(sources)
+        least, most = op.arity
+        if len(sources) < least or (most is not None and len(sources) > most):
+            wanted = (
+                least
+                if most == least
+                else f"{least} or more"
+                if most is None
+                else f"{least} to {most}"
+            )
+            raise Wrong(f"{type(op).__name__} takes {wanted} input(s), not {len(sources)}")
+        try:
+            shape = op.infer(*shapes)
+        except ShapeError as error:
+            origins = [
+                f"input {describe(shape)} comes from '{scope.label(source, trail)}'"
+                for source, shape in zip(sources, shapes, strict=True)
+            ]
+            raise Wrong(str(error), "\n".join(origins)) from None
+        return scope.add(Local(name, op, tuple(sources), shape, None))
+
+    def make(
+        self, layer: Layer, names: Mapping[str, Any], shape_of: ShapeOf, at: Path, path: Path
+    ) -> Operator:
+        """The operator of a layer. One without expressions is made once for all its places."""
+        kind = _evaluate(layer.op, names, shape_of, ("op",))
+        if kind not in NAMES:
+            raise Wrong(f"unknown operator {kind!r}", did_you_mean(str(kind), NAMES), ("op",))
+        fields = {
+            key: _evaluate(written, names, shape_of, (key,))
+            for key, written in layer.fields.items()
+        }
+        try:
+            op = operator(kind)(**fields)
+        except ValidationError as error:
+            for wrong in field_problems(error, operator(kind)):
+                self.report((*at, *wrong.at), ("layers", *path, *wrong.at), wrong)
+            raise Unknown from None
+        if not _has_expression((layer.op, *layer.fields.values())):
+            self.operators[id(layer)] = op
+        return op
+
+    def block(
+        self,
+        scope: Scope,
+        name: str,
+        layer: Layer,
+        sources: Sequence[int],
+        names: Mapping[str, Any],
+        trail: Path,
+    ) -> Value:
+        blocks = self.spec.blocks
+        kind = _evaluate(layer.block, names, scope.shape_of, ("block",))
+        if kind not in blocks:
+            raise Wrong(f"unknown block {kind!r}", did_you_mean(str(kind), blocks), ("block",))
+        if kind in self.expanding:
+            loop = " -> ".join([*self.expanding[self.expanding.index(kind) :], kind])
+            raise Wrong(f"block contains itself: {loop}", at=("block",))
+        block = blocks[kind]
+        if len(sources) != len(block.inputs):
+            raise Wrong(
+                f"block '{kind}' takes {len(block.inputs)} input(s) "
+                f"({', '.join(block.inputs)}), not {len(sources)}"
+            )
+        args = self.arguments(kind, block, layer, names, scope.shape_of)
+        template = self.template(kind, block, args, scope, name, sources, trail)
+        if len(scope.nodes) + len(template.nodes) > MOST_NODES:
+            raise Wrong(f"makes more than {MOST_NODES:,} layers")
+        return scope.inline(name, template, sources)
+
+    def arguments(
+        self, kind: str, block: Block, layer: Layer, names: Mapping[str, Any], shape_of: ShapeOf
+    ) -> dict[str, Any]:
+        args: dict[str, Any] = {}
+        for key, written in layer.fields.items():
+            if key not in block.args:
+                hint = did_you_mean(key, block.args)
+                raise Wrong(f"block '{kind}' has no argument '{key}'", hint, (key,))
+            args[key] = _evaluate(written, names, shape_of, (key,))
+        for key, default in block.args.items():
+            if key not in args:
+                if default is None:
+                    raise Wrong(f"block '{kind}' needs the argument '{key}'")
+                args[key] = _evaluate(default, {**self.names, **args}, None, ())
+        return args
+
+    def template(
+        self,
+        kind: str,
+        block: Block,
+        args: Mapping[str, Any],
+        scope: Scope,
+        name: str,
+        sources: Sequence[int],
+        trail: Path,
+    ) -> Template:
+        shapes = tuple(scope.shape(source) for source in sources)
+        key: Any = (kind, tuple(args.items()), shapes)
+        try:
+            if key in self.templates:
+                return self.templates[key]
+        except (TypeError, ValueError):  # arrays can neither be hashed nor compared as a whole
+            key = None
+        origins = [(shape, scope.label(k, trail)) for shape, k in zip(shapes, sources, strict=True)]
+        inner = Scope({**self.names, **args}, dict(zip(block.inputs, origins, strict=True)))
+        self.expanding.append(kind)
+        self.layers(inner, block.layers, ("blocks", kind), (*trail, *name.split(".")))
+        self.expanding.pop()
+        output = inner.output(block.output or next(reversed(block.layers)))
+        template = Template(inner.nodes, output, inner.values)
+        if key is not None:
+            self.templates[key] = template
+        return template
+
+
+def _nodes(scope: Scope, labels: Sequence[str]) -> Iterator[Node]:
+    for name, op, inputs, shape, share in scope.nodes:
+        assert op is not None
+        assert shape is not None
+        yield Node(
+            name,
+            op,
+            tuple([labels[k] for k in inputs]),
+            scope.shapes(inputs),
+            shape,
+            None if share is None else labels[share],
+        )
+
+
+class _Lazy(dict[str, Any]):
+    """Variables whose values are worked out when they are first asked for."""
+
+    def __init__(self, known: Mapping[str, Any], value: Callable[[str], Any]) -> None:
+        super().__init__()
+        self.known, self.value = known, value
+
+    def __missing__(self, name: str) -> Any:
+        if name not in self.known:
+            raise KeyError(name)
+        self[name] = self.value(name)
+        return self[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.known)
+
+
+def _evaluate(written: Any, names: Mapping[str, Any], shape_of: ShapeOf, at: Path) -> Any:
+    """A value with its expressions worked out; lists become tuples, which can be compared."""
+    if isinstance(written, str) and written.startswith("="):
+        try:
+            return expressions.parse(written[1:])(names, shape_of)
+        except ExpressionError as error:
+            raise Wrong(str(error), at=at) from None
+    if isinstance(written, (list, tuple)):
+        return tuple([_evaluate(item, names, shape_of, at) for item in written])
+    return written
+
+
+def _has_expression(written: Any) -> bool:
+    if isinstance(written, (list, tuple)):
+        return any(map(_has_expression, written))
+    return isinstance(written, str) and written.startswith("=")
+
+
+def _decide(written: bool | str, scope: Scope) -> bool:
+    answer = _evaluate(written, scope.names, scope.shape_of, ("when",))
+    if answer in (True, False):
+        return bool(answer)
+    raise Wrong(f"should be true or false, not {answer!r}", at=("when",))

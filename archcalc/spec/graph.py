@@ -1,0 +1,56 @@
+"""A network with nothing left to resolve: operators in order, with their shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from archcalc.dims import Shape
+from archcalc.operators.base import Operator
+
+
+class Node(NamedTuple):
+    """One operator in its place."""
+
+    name: str
+    """The way to it: ``layer1.0.conv1``, as PyTorch names submodules."""
+    op: Operator
+    inputs: tuple[str, ...]
+    """The nodes, or the network's inputs, whose outputs it takes."""
+    input_shapes: tuple[Shape, ...]
+    shape: Shape
+    """The output's shape, batch first."""
+    share: str | None
+    """The earlier node whose tensors it uses, if any."""
+
+    @property
+    def stage(self) -> str:
+        """The outermost block it stands in; ``""`` for a layer that stands in none."""
+        stage, dot, _ = self.name.partition(".")
+        return stage if dot else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A network expanded for one input shape, batch and set of variables."""
+
+    name: str
+    """The variant's name, or the family's where there is no variant."""
+    family: str
+    title: str
+    edition: str
+    inputs: Mapping[str, Shape]
+    nodes: tuple[Node, ...]
+    """In topological order."""
+    outputs: tuple[str, ...]
+    training_outputs: tuple[str, ...] = ()
+    variables: Mapping[str, object] = field(default_factory=dict)
+
+    def leading_to(self, *names: str) -> frozenset[str]:
+        """The nodes and inputs that the named nodes' outputs are computed from, themselves too."""
+        wanted = set(names)
+        for node in reversed(self.nodes):
+            if node.name in wanted:
+                wanted.update(node.inputs)
+        return frozenset(wanted)

@@ -1,0 +1,226 @@
+"""A spec as it is written: the data model that YAML and JSON share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    model_validator,
+)
+
+from archcalc.spec.text import Document
+
+NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+"""What a layer, block, variable, or network may be called; dots separate names in a path."""
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+
+QUANTITIES = ("params", "buffers", "macs", "flops", "weight_bytes", "connections", "layers")
+"""What a documented number or a budget can be about."""
+
+Quantity = Literal["params", "buffers", "macs", "flops", "weight_bytes", "connections", "layers"]
+
+OVERRIDABLE = ("input", "edition", "title", "year", "source", "feature")
+"""Keys of a spec that a variant may set, beside its variables."""
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _short_layer(value: Any) -> Any:
+    """``relu: ReLU`` for ``relu: {op: ReLU}``, and a block's name likewise."""
+    if isinstance(value, str):
+        return {"op" if value[:1].isupper() else "block": value}
+    return value
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+
+class Layer(_Record):
+    """One line of a spec: an operator or a block, where its input comes from, and its fields.
+
+    What is not one of the keys below is a field of the operator or an argument of the block.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    op: str | None = None
+    """The operator's name, CamelCase as in PyTorch; an expression may choose it."""
+    block: str | None = None
+    """The block's name; an expression may choose it."""
+    from_: Annotated[list[str] | None, BeforeValidator(_as_list), Field(alias="from")] = None
+    """Where the input comes from, earlier layers by name; the layer before by default."""
+    repeat: int | str | None = None
+    """How many times in a row, each taking the output of the one before. Expressions see the
+    number of the repetition, from 0, as ``i``."""
+    parallel: int | str | None = None
+    """How many times side by side, all taking the same input; ``name.*`` stands for the outputs."""
+    when: bool | str = True
+    """Whether the layer is there at all; one that is not stands for its input."""
+    share: str | None = None
+    """The earlier layer whose tensors this one uses."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Layer:
+        if (self.op is None) == (self.block is None):
+            raise ValueError("needs either 'op' (an operator) or 'block'")
+        if self.repeat is not None and self.parallel is not None:
+            raise ValueError("takes 'repeat' or 'parallel', not both")
+        return self
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The operator's fields or the block's arguments, as written."""
+        return self.model_extra or {}
+
+
+LAYER_KEYS = frozenset(field.alias or name for name, field in Layer.__pydantic_fields__.items())
+"""What a layer's key may mean other than a field or an argument."""
+
+Layers = dict[Name, Annotated[Layer, BeforeValidator(_short_layer)]]
+
+
+class Block(_Record):
+    """Layers under one name, to be used several times with different arguments."""
+
+    args: dict[Name, Any] = {}
+    """Arguments and their defaults; one without a default (null) must be given."""
+    inputs: Annotated[list[Name], Field(min_length=1)] = ["input"]
+    """The names by which the layers refer to the block's inputs."""
+    output: str | None = None
+    """The layer whose output is the block's; the last by default."""
+    layers: Annotated[Layers, Field(min_length=1)]
+
+
+class Erratum(_Record):
+    """Why a documented number is wrong, and the right one."""
+
+    value: int | str
+    reason: Annotated[str, StringConstraints(min_length=1)]
+
+
+class Documented(_Record):
+    """A number as somebody printed it, and where."""
+
+    quantity: Quantity
+    value: int | str
+    """As printed: ``25.6M``, ``62,378,344``; quote what has a decimal point."""
+    source: Annotated[str, StringConstraints(min_length=1)]
+    variant: str | None = None
+    layer: str | None = None
+    convention: str | None = None
+    erratum: Erratum | None = None
+
+
+class Budget(_Record):
+    """What a network must not exceed, or not fall short of."""
+
+    quantity: Quantity
+    at_most: int | str | None = None
+    at_least: int | str | None = None
+    variant: str | None = None
+    layer: str | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Budget:
+        if self.at_most is None and self.at_least is None:
+            raise ValueError("needs 'at_most' or 'at_least'")
+        for bound in (self.at_most, self.at_least):
+            if isinstance(bound, str) and not re.fullmatch(r"[\d,]+(\.\d+)? ?[kKMGTB]?", bound):
+                raise ValueError(f"{bound!r} is no number: write 4200000000 or 4.2G")
+        return self
+
+
+Axes = list[int | str]
+
+
+class Spec(_Record):
+    """A family of networks as written, and which of its variants is meant."""
+
+    name: Name
+    title: str = ""
+    edition: str = ""
+    """What tells this form of the network from others: "as published", "for CIFAR-10"."""
+    year: int | None = None
+    source: Annotated[list[str], BeforeValidator(_as_list)] = []
+    feature: str = ""
+    """The salient feature, in a few words."""
+    input: Axes | dict[Name, Axes]
+    """The input's shape without the batch; several inputs by name."""
+    vars: dict[Name, Any] = {}
+    variants: dict[Name, dict[str, Any] | None] = {}
+    blocks: dict[Name, Block] = {}
+    layers: Annotated[Layers, Field(min_length=1)]
+    outputs: Annotated[list[str] | None, BeforeValidator(_as_list)] = None
+    """Layers whose outputs are the network's; the last one by default."""
+    training_outputs: Annotated[list[str], BeforeValidator(_as_list)] = []
+    """Outputs that exist in training only, such as auxiliary classifiers."""
+    documented: list[Documented] = []
+    budget: list[Budget] = []
+
+    _document: Document = PrivateAttr()
+    _variant: str | None = PrivateAttr(default=None)
+
+    @classmethod
+    def of(cls, document: Document) -> Spec:
+        """The spec that a document holds. Raises ``pydantic.ValidationError``."""
+        spec = cls.model_validate(document.data)
+        spec._document = document
+        return spec
+
+    @property
+    def document(self) -> Document:
+        """The text this spec was read from, with the places of everything in it."""
+        return self._document
+
+    @property
+    def variant(self) -> str | None:
+        """The chosen variant."""
+        return self._variant
+
+    @cached_property
+    def inputs(self) -> dict[str, Axes]:
+        """The inputs by name; one that is not named is called ``input``."""
+        return self.input if isinstance(self.input, dict) else {"input": self.input}
+
+    @property
+    def label(self) -> str:
+        """The variant's name, or the family's where no variant is chosen."""
+        return self.variant or self.name
+
+    def choose(self, variant: str) -> Spec:
+        """This spec with one of its variants chosen: its variables and texts take effect.
+
+        Raises ``KeyError`` for a name that is no variant.
+        """
+        chosen = self.variants[variant] or {}
+        texts = {key: value for key, value in chosen.items() if key in OVERRIDABLE}
+        variables = {key: value for key, value in chosen.items() if key not in OVERRIDABLE}
+        spec = self.model_validate(
+            {
+                **{name: getattr(self, name) for name in type(self).__pydantic_fields__},
+                **texts,
+                "vars": {**self.vars, **variables},
+            }
+        )
+        spec._document = self._document
+        spec._variant = variant
+        return spec
+
+    def scopes(self) -> Iterator[tuple[tuple[str, ...], list[str], Mapping[str, Layer]]]:
+        """Every list of layers: the way to it, the names of its inputs, and the layers."""
+        for name, block in self.blocks.items():
+            yield ("blocks", name), block.inputs, block.layers
+        yield (), list(self.inputs), self.layers

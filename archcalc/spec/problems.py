@@ -1,0 +1,50 @@
+"""What pydantic found wrong, in the words of someone who writes specs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ValidationError
+
+from archcalc.errors import did_you_mean
+from archcalc.spec.scope import Wrong
+
+_MEANT = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "dict_type": "a mapping",
+    "list_type": "a list",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+
+
+def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[Wrong]:
+    """Each error of a validation against ``model``, its place relative to what was validated."""
+    known = [field.alias or name for name, field in model.__pydantic_fields__.items()]
+    for found in error.errors(include_url=False, include_context=False):
+        kind, at = found["type"], tuple(part for part in found["loc"] if part != "[key]")
+        value = found["input"]
+        if kind == "extra_forbidden":
+            owner = f"{model.__name__} has" if len(at) == 1 else "there is"
+            hint = did_you_mean(at[-1], known) if len(at) == 1 else ""
+            yield Wrong(f"{owner} no field '{at[-1]}'", hint, at)
+        elif kind == "missing":
+            yield Wrong(
+                f"{model.__name__} needs '{at[-1]}'" if len(at) == 1 else f"needs '{at[-1]}'", at=at
+            )
+        elif kind in _MEANT:
+            yield Wrong(f"should be {_MEANT[kind]}, not {value!r}", at=at)
+        elif kind == "string_pattern_mismatch":
+            hint = "a name has letters, digits, _ and -, and begins with a letter or _"
+            yield Wrong(f"{value!r} is no name", hint, at)
+        elif kind == "literal_error":
+            yield Wrong(f"{found['msg'].replace('Input should', 'should')}, not {value!r}", at=at)
+        else:
+            yield Wrong(found["msg"].removeprefix("Value error, ").removeprefix("Input "), at=at)

@@ -1,0 +1,243 @@
+"""What names stand for while a list of layers is expanded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from archcalc.dims import Shape
+from archcalc.errors import did_you_mean
+from archcalc.operators.base import Operator, describe
+
+Path = tuple[str | int, ...]
+"""A way into a document, or into a network's layers."""
+
+
+class Unknown(Exception):
+    """Something rests on a layer that has a problem of its own, which is reported already."""
+
+
+class Wrong(Exception):
+    """A problem at a place below the layer that is being expanded."""
+
+    def __init__(self, message: str, hint: str = "", at: Path = ()) -> None:
+        super().__init__(message)
+        self.message, self.hint, self.at = message, hint, at
+
+
+class Local(NamedTuple):
+    """A node of a block, before the block has a place.
+
+    ``inputs`` and ``share`` count nodes of the same block from 0; ``-1 - k`` is the block's
+    input ``k``. ``shape`` is None where a problem keeps it from being known.
+    """
+
+    name: str
+    op: Operator | None
+    inputs: tuple[int, ...]
+    shape: Shape | None
+    share: int | None
+
+
+class Value(NamedTuple):
+    """What a layer's name stands for: an output, the nodes behind it, and the names inside it.
+
+    Numbers of ``members`` are those of their own block; ``offset`` and ``inputs`` translate them.
+    A ``count`` below 0 marks a layer that has a problem.
+    """
+
+    output: int | None
+    start: int
+    count: int
+    members: Mapping[str, Value]
+    offset: int = 0
+    inputs: tuple[int, ...] | None = None
+
+    def translate(self, number: int) -> int:
+        if self.inputs is None:
+            return number
+        return number + self.offset if number >= 0 else self.inputs[-1 - number]
+
+    def member(self, name: str) -> Value:
+        inner = self.members[name]
+        if self.inputs is None:
+            return inner
+        return inner._replace(
+            output=None if inner.output is None else self.translate(inner.output),
+            start=inner.start + self.offset,
+            offset=inner.offset + self.offset,
+            inputs=self.inputs
+            if inner.inputs is None
+            else tuple(self.translate(number) for number in inner.inputs),
+        )
+
+
+class Template(NamedTuple):
+    """A block expanded for given arguments and input shapes, to be copied to its places."""
+
+    nodes: Sequence[Local]
+    output: int
+    values: Mapping[str, Value]
+
+
+class Scope:
+    """The layers expanded so far in one list of layers, and the names they go by."""
+
+    def __init__(
+        self, names: Mapping[str, Any], inputs: Mapping[str, tuple[Shape | None, str]]
+    ) -> None:
+        """``names`` are what expressions see; ``inputs`` have a shape and a name for messages."""
+        self.names = names
+        self.nodes: list[Local] = []
+        self.inputs = list(inputs.values())
+        self.values: dict[str, Value] = {
+            name: Value(-1 - k, 0, 0, {}) for k, name in enumerate(inputs)
+        }
+
+    def find(self, reference: str) -> Value:
+        """What a name, or a dotted way into a block, stands for."""
+        name, *rest = reference.split(".")
+        if name not in self.values:
+            raise Wrong(f"no layer '{name}' before this one", did_you_mean(name, self.values))
+        value = self.values[name]
+        for part in rest:
+            if value.count < 0:
+                raise Unknown
+            if not value.members:
+                raise Wrong(f"'{name}' has no layers of its own, so there is no '{reference}'")
+            if part not in value.members:
+                raise Wrong(f"no '{part}' in '{name}'", did_you_mean(part, value.members))
+            value, name = value.member(part), f"{name}.{part}"
+        return value
+
+    def output(self, reference: str) -> int:
+        """The node whose output a reference means."""
+        return self.single(self.find(reference), reference)
+
+    @staticmethod
+    def single(value: Value, reference: str) -> int:
+        """The one output of a value; raises where there are several side by side."""
+        if value.output is None:
+            raise Wrong(
+                f"'{reference}' has several outputs side by side",
+                f"write '{reference}.*' for all of them, '{reference}.0' for the first",
+            )
+        return value.output
+
+    def outputs(self, reference: str) -> list[int]:
+        """The nodes a reference means: all repetitions for ``name.*``, otherwise one."""
+        if not reference.endswith(".*"):
+            return [self.output(reference)]
+        value = self.find(reference[:-2])
+        if value.count < 0:
+            raise Unknown
+        if "0" not in value.members:
+            raise Wrong(f"'{reference}' needs a layer with 'repeat' or 'parallel'")
+        return [self.single(value.member(i), f"{reference[:-1]}{i}") for i in value.members]
+
+    def is_there(self, reference: str) -> bool:
+        """Whether a reference means a layer that is not left out."""
+        name = reference.split(".")[0]
+        return name not in self.values or self.values[name].count != 0
+
+    def shape(self, number: int) -> Shape | None:
+        """The shape of a node's output or of an input, None where it is unknown."""
+        return self.nodes[number].shape if number >= 0 else self.inputs[-1 - number][0]
+
+    def shapes(self, numbers: Sequence[int]) -> tuple[Shape, ...]:
+        """Shapes by number; raises :class:`Unknown` where one is."""
+        found = []
+        for number in numbers:
+            shape = self.nodes[number].shape if number >= 0 else self.inputs[-1 - number][0]
+            if shape is None:
+                raise Unknown
+            found.append(shape)
+        return tuple(found)
+
+    def shape_of(self, reference: str) -> Shape:
+        """The shape that a reference in an expression means."""
+        return self.shapes([self.output(reference)])[0]
+
+    def label(self, number: int, trail: Path) -> str:
+        """The full name of a node, or of what stands behind an input, for messages."""
+        if number < 0:
+            return self.inputs[-1 - number][1]
+        return ".".join([*map(str, trail), self.nodes[number].name])
+
+    def add(self, node: Local) -> Value:
+        """Append one node."""
+        self.nodes.append(node)
+        number = len(self.nodes) - 1
+        return Value(number, number, 1, {})
+
+    def unknown(self, name: str) -> Value:
+        """Append a node of which nothing is known, so that what rests on it can be passed over."""
+        return self.add(Local(name, None, (), None, None))._replace(count=-1)
+
+    def stand_in(self, name: str, sources: Sequence[int]) -> Value:
+        """What a layer that is left out stands for: its input."""
+        if len(sources) != 1:
+            raise Wrong(
+                f"'{name}' is left out, and none of its {len(sources)} inputs stands for it"
+            )
+        return Value(sources[0], len(self.nodes), 0, {})
+
+    def inline(self, name: str, template: Template, sources: Sequence[int]) -> Value:
+        """Copy a block's nodes to here, its inputs being ``sources``."""
+        offset, inputs = len(self.nodes), tuple(sources)
+        self.nodes.extend(
+            [
+                Local(
+                    f"{name}.{inner}",
+                    op,
+                    tuple([k + offset if k >= 0 else inputs[-1 - k] for k in numbers]),
+                    shape,
+                    None if share is None else share + offset,
+                )
+                for inner, op, numbers, shape, share in template.nodes
+            ]
+        )
+        value = Value(None, offset, len(template.nodes), template.values, offset, inputs)
+        return value._replace(output=value.translate(template.output))
+
+    def share(self, value: Value, reference: str) -> None:
+        """Let every node of ``value`` use the tensors of the like node of an earlier layer.
+
+        Tensors of the same name are shared and must have the same shape; a layer may have others
+        of its own (the bias of a classifier whose weight is that of the embedding).
+        """
+        other = self.find(reference)
+        if other.count < 0:
+            raise Unknown
+        if other.count != value.count:
+            raise Wrong(
+                f"can't use the tensors of '{reference}': "
+                f"it has {other.count} layers where this has {value.count}",
+                at=("share",),
+            )
+        for number in range(value.start, value.start + value.count):
+            node, source = self.nodes[number], other.start + number - value.start
+            mine, theirs = self.tensors(number), self.tensors(source)
+            if mine and not mine.keys() & theirs.keys():
+                raise Wrong(
+                    f"can't use the tensors of '{reference}': none has a name in common",
+                    f"here: {', '.join(mine)}; there: {', '.join(theirs) or 'none'}",
+                    ("share",),
+                )
+            for name in mine.keys() & theirs.keys():
+                if mine[name] != theirs[name]:
+                    raise Wrong(
+                        f"can't use the tensors of '{reference}': "
+                        f"{name} is {describe(mine[name])} here, {describe(theirs[name])} there",
+                        at=("share",),
+                    )
+            root = self.nodes[source].share
+            self.nodes[number] = node._replace(share=source if root is None else root)
+
+    def tensors(self, number: int) -> dict[str, Shape]:
+        """Weights and buffers of a node by name."""
+        node = self.nodes[number]
+        if node.op is None:
+            raise Unknown
+        shapes = self.shapes(node.inputs)
+        return {**node.op.weights(*shapes), **node.op.buffers(*shapes)}
