@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+from dataclasses import astuple
+from math import prod
+from typing import Any
+
+import numpy
+import pytest
+import sympy
+from pydantic import ValidationError
+
+from archcalc.dims import Shape, Size
+from archcalc.errors import ShapeError
+from archcalc.operators.base import Operator, Work
+from archcalc.operators.conv import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
+
+
+def work(op: Operator, *inputs: Shape) -> Work:
+    return op.work(op.infer(*inputs), *inputs)
+
+
+def params(op: Operator, *inputs: Shape) -> Size:
+    return sum(map(prod, op.weights(*inputs).values()))
+
+
+@pytest.mark.parametrize(
+    ("op", "x", "output"),
+    [
+        (Conv1d(out_channels=8, kernel_size=3), (2, 4, 10), (2, 8, 8)),
+        (Conv2d(out_channels=96, kernel_size=11, stride=4), (1, 3, 227, 227), (1, 96, 55, 55)),
+        (Conv2d(out_channels=6, kernel_size=[7, 3]), (1, 3, 10, 10), (1, 6, 4, 8)),
+        (Conv2d(out_channels=6, kernel_size=3, dilation=2), (1, 3, 10, 10), (1, 6, 6, 6)),
+        (Conv2d(out_channels=6, kernel_size=3, padding=[0, 1]), (1, 3, 9, 9), (1, 6, 7, 9)),
+        (Conv2d(out_channels=6, kernel_size=2, padding=[[0, 1]]), (1, 3, 9, 9), (1, 6, 9, 9)),
+        (
+            Conv2d(out_channels=64, kernel_size=7, stride=2, padding="same_upper"),
+            (1, 3, 224, 224),
+            (1, 64, 112, 112),
+        ),
+        (Conv3d(out_channels=4, kernel_size=3, stride=2), (1, 2, 5, 7, 9), (1, 4, 2, 3, 4)),
+        # (n - 1) s - 2 p + d (k - 1) + output_padding + 1
+        (ConvTranspose1d(out_channels=6, kernel_size=4, stride=2), (2, 4, 10), (2, 6, 22)),
+        (
+            ConvTranspose2d(out_channels=16, kernel_size=4, stride=2, padding=1),
+            (1, 8, 10, 10),
+            (1, 16, 20, 20),
+        ),
+        (
+            ConvTranspose2d(out_channels=4, kernel_size=3, stride=2, dilation=2, output_padding=1),
+            (1, 8, 5, 7),
+            (1, 4, 14, 18),
+        ),
+        (
+            ConvTranspose3d(out_channels=4, kernel_size=2, stride=2),
+            (1, 2, 3, 4, 5),
+            (1, 4, 6, 8, 10),
+        ),
+    ],
+)
+def test_output_shapes(op: Operator, x: Shape, output: Shape) -> None:
+    assert op.infer(x) == output
+
+
+def test_alexnet_conv1() -> None:
+    """55 * 55 * 96 = 290,400 outputs of 11 * 11 * 3 = 363 products (CS231n, convolution notes)."""
+    op, x = Conv2d(out_channels=96, kernel_size=11, stride=4), (1, 3, 227, 227)
+
+    assert op.weights(x) == {"weight": (96, 3, 11, 11), "bias": (96,)}
+    assert params(op, x) == 34_848 + 96
+    assert work(op, x) == Work(macs=290_400 * 363, adds=290_400, dots=290_400)
+
+
+def test_a_kernel_is_divided_by_the_groups_once() -> None:
+    op = Conv2d(out_channels=8, kernel_size=3, padding=1, groups=8, bias=False)
+
+    assert op.weights((1, 8, 10, 10)) == {"weight": (8, 1, 3, 3)}
+    assert work(op, (1, 8, 10, 10)) == Work(macs=7_200, dots=800)
+
+
+def test_zeros_of_the_padding_are_counted() -> None:
+    """Of 14 * 14 * 9 taps 1,600 = 40 * 40 meet the input: 13 + 14 + 13 an axis."""
+    op = Conv2d(out_channels=1, kernel_size=3, padding=1, bias=False)
+
+    assert work(op, (1, 1, 14, 14)).macs == 1_764
+
+
+def test_the_textbook_counts_one_operation_less_a_dot_product() -> None:
+    """K products and K - 1 adds each: 25 + 24 for every one of 28 * 28 outputs of LeNet-5's C1."""
+    counted = work(Conv2d(out_channels=1, kernel_size=5, bias=False), (1, 1, 32, 32))
+
+    assert 2 * counted.macs - counted.dots == 28 * 28 * 49
+
+
+@pytest.mark.parametrize(("groups", "macs", "weights"), [(1, 204_800, 2_048), (4, 51_200, 512)])
+def test_a_transposed_convolution_multiplies_at_input_positions(
+    groups: int, macs: int, weights: int
+) -> None:
+    op = ConvTranspose2d(out_channels=16, kernel_size=4, stride=2, padding=1, groups=groups)
+    x = (1, 8, 10, 10)
+
+    assert op.weights(x) == {"weight": (8, 16 // groups, 4, 4), "bias": (16,)}
+    assert params(op, x) == weights + 16
+    assert work(op, x).macs == macs
+    assert work(op, x).adds == 16 * 20 * 20
+
+
+@pytest.mark.parametrize(
+    ("op", "x", "message"),
+    [
+        (Conv2d(out_channels=8, kernel_size=3), (3, 8, 8), r"\(N, C, H, W\).*3 axes \(3, 8, 8\)"),
+        (
+            Conv2d(out_channels=64, kernel_size=3, groups=32),
+            (1, 63, 8, 8),
+            "groups=32 does not divide in_channels=63",
+        ),
+        (
+            Conv2d(out_channels=9, kernel_size=3, groups=2),
+            (1, 8, 8, 8),
+            "groups=2 does not divide out_channels=9",
+        ),
+        (
+            Conv2d(out_channels=8, kernel_size=9),
+            (1, 3, 8, 8),
+            "kernel 9 is larger than its input 8",
+        ),
+        (
+            Conv2d(out_channels=8, kernel_size=3, stride=2, padding="same"),
+            (1, 3, 8, 8),
+            "stride 1, as in PyTorch, not 2",
+        ),
+        (
+            ConvTranspose2d(out_channels=8, kernel_size=3, stride=2, output_padding=2),
+            (1, 3, 8, 8),
+            "output_padding=2 is not below stride=2",
+        ),
+        (
+            ConvTranspose2d(out_channels=8, kernel_size=1, padding=1),
+            (1, 3, 2, 2),
+            "padding=1 leaves 0 of an output of 2",
+        ),
+        (
+            ConvTranspose2d(out_channels=8, kernel_size=1, groups=2),
+            (1, 3, 2, 2),
+            "groups=2 does not divide in_channels=3",
+        ),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused_with_both_numbers(
+    op: Operator, x: Shape, message: str
+) -> None:
+    with pytest.raises(ShapeError, match=message):
+        op.infer(x)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"out_channels": 0, "kernel_size": 3}, "at least 1, not 0"),
+        ({"out_channels": 8, "kernel_size": [3, 3, 3]}, "list of 2"),
+        ({"out_channels": 8, "kernel_size": 3, "stride": 0}, "at least 1, not 0"),
+        ({"out_channels": 8, "kernel_size": 3, "padding": "full"}, "'full'"),
+        ({"out_channels": 2**41, "kernel_size": 3}, "too large"),
+        ({"kernel_size": 3}, "out_channels"),
+    ],
+)
+def test_fields_that_mean_nothing_are_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Conv2d(**fields)
+
+
+def test_a_transposed_convolution_has_no_same_padding() -> None:
+    with pytest.raises(ValidationError, match="padding"):
+        ConvTranspose2d.model_validate({"out_channels": 1, "kernel_size": 2, "padding": "same"})
+
+
+@pytest.mark.parametrize("padding", [1, [[0, 1]], "same_upper", "same_lower"])
+def test_arrays_and_symbols_give_the_numbers_of_ints(padding: Any) -> None:
+    op = Conv2d(out_channels=4, kernel_size=3, stride=2, padding=padding)
+    sides = [5, 8, 13]
+    n = sympy.Symbol("n", integer=True, positive=True)
+    ints = [work(op, (2, 3, side, side)) for side in sides]
+
+    swept = work(op, (2, 3, numpy.array(sides), numpy.array(sides)))
+    closed = work(op, (2, 3, n, n))
+
+    assert swept.macs.tolist() == [w.macs for w in ints]
+    assert [closed.macs.subs(n, side) for side in sides] == [w.macs for w in ints]
+
+
+def test_width_may_be_swept_too() -> None:
+    widths = [4, 6]
+    op = Conv2d(out_channels=numpy.array(widths), kernel_size=3, groups=2)
+
+    swept = work(op, (1, 8, 5, 5))
+
+    for i, width in enumerate(widths):
+        one = work(Conv2d(out_channels=width, kernel_size=3, groups=2), (1, 8, 5, 5))
+        assert tuple(n[i] if numpy.ndim(n) else n for n in astuple(swept)) == astuple(one)
+
+
+@pytest.mark.parametrize(
+    ("fields", "target", "padding"),
+    [
+        ({"padding": 1}, "nn.Conv2d", {"padding": (1, 1)}),
+        ({"padding": "same"}, "nn.Conv2d", {"padding": "same"}),
+        ({"padding": "same_upper"}, "nn.Conv2d", {"padding": (1, 1)}),
+        (
+            {"padding": "same_upper", "stride": 2},
+            "archcalc.PaddedConv2d",
+            {"pads": ((0, 1), (0, 1))},
+        ),
+    ],
+)
+def test_pytorch_pads_by_itself_only_what_is_symmetric(
+    fields: dict[str, Any], target: str, padding: dict[str, Any]
+) -> None:
+    call = Conv2d(out_channels=8, kernel_size=3, **fields).torch((1, 3, 8, 8))
+
+    assert call.target == target
+    assert padding.items() <= call.kwargs.items()
