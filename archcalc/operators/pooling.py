@@ -129,7 +129,12 @@ class _Pool(_Windowed, Weightless):
         (x,) = inputs
         name = type(self).__name__
         pads = self.pads(x)
-        if self.ceil_mode != "caffe" and all(holds(before == after) for before, after in pads):
+        # PyTorch's limit of the padding is half the kernel, however far that is dilated.
+        plain = (
+            holds(a == b) and holds(2 * a <= k)
+            for (a, b), k in zip(pads, self.kernel_size, strict=True)
+        )
+        if self.ceil_mode != "caffe" and all(plain):
             padding = tuple(before for before, _ in pads)
             return Call(f"nn.{name}", {**dict(self), "padding": padding})
         extents = zip(

@@ -135,11 +135,12 @@ def slide(
 
     ``clip`` drops a last window that would start beyond the input and the padding before it (it
     can only exist when rounding up). Raises :class:`ShapeError` when the window is larger than
-    the padded input.
+    the padded input and so takes no position.
     """
     before, after = pad
     room = n + before + after - dilation * (kernel - 1) - 1
-    if not holds(room >= 0):
+    # Rounded up, a window that overhangs by less than a stride is one position.
+    if not holds(room >= (0 if rounding == "floor" else 1 - stride)):
         dilated = "" if holds(dilation == 1) else f" dilated by {dilation}"
         padded = "" if holds(before + after == 0) else f" padded by {before}+{after}"
         raise ShapeError(f"kernel {kernel}{dilated} is larger than its input {n}{padded}")

@@ -1,0 +1,518 @@
+"""Every operator against PyTorch, on fields and inputs drawn at random.
+
+PyTorch runs at inference, on its meta device, which has shapes and no numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
+
+from archcalc.dims import Shape
+from archcalc.errors import ShapeError
+from archcalc.operators import FAMILIES, NAMES, operator
+from archcalc.operators.base import Operator
+from archcalc.pytorch import module
+
+Case = tuple[dict[str, Any], tuple[Shape, ...]]
+"""Fields and input shapes; many fit, and some are to be refused."""
+
+few = st.integers(1, 4)
+extent = st.integers(1, 9)
+fraction = st.floats(0, 1)
+flag = st.booleans()
+
+
+def shapes(ranks: tuple[int, int] = (2, 5)) -> st.SearchStrategy[Shape]:
+    return st.lists(extent, min_size=ranks[0], max_size=ranks[1]).map(tuple)
+
+
+def per_axis(draw: st.DrawFn, axes: int, least: int, most: int) -> Any:
+    one = st.integers(least, most)
+    return draw(one | st.lists(one, min_size=axes, max_size=axes))
+
+
+def image(draw: st.DrawFn, axes: int, channels: int, least: int = 1) -> Shape:
+    spatial = [draw(st.integers(least, 9)) for _ in range(axes)]
+    return (draw(few), channels, *spatial)
+
+
+def channels_of(draw: st.DrawFn, groups: int) -> int:
+    surplus = draw(st.sampled_from([0] * 9 + [1]))
+    return int(groups * draw(few) + surplus)
+
+
+def dim_of(draw: st.DrawFn, rank: int) -> int:
+    return int(draw(st.integers(-rank, rank - 1)))
+
+
+def padding(draw: st.DrawFn, axes: int, modes: tuple[str, ...]) -> Any:
+    ends = st.integers(0, 2)
+    pair = st.lists(ends, min_size=2, max_size=2)
+    pairs = st.lists(pair, min_size=axes, max_size=axes)
+    return draw(
+        ends
+        | st.sampled_from(modes)
+        | pairs
+        | (st.lists(ends, min_size=axes, max_size=axes) if axes > 1 else ends)
+    )
+
+
+@st.composite
+def conv(draw: st.DrawFn, axes: int) -> Case:
+    groups = draw(st.integers(1, 3))
+    mode = draw(st.sampled_from(["zeros", "zeros", "reflect", "replicate", "circular"]))
+    fields = {
+        "out_channels": channels_of(draw, groups),
+        "kernel_size": per_axis(draw, axes, 1, 4),
+        "stride": per_axis(draw, axes, 1, 3),
+        "dilation": per_axis(draw, axes, 1, 2),
+        "padding": padding(draw, axes, ("valid", "same", "same_upper", "same_lower")),
+        "groups": groups,
+        "bias": draw(flag),
+        "padding_mode": mode,
+    }
+    # An image is reflected at most once, which a kernel of 4, dilated by 2, asks of 5 elements.
+    return fields, (image(draw, axes, channels_of(draw, groups), 1 if mode == "zeros" else 5),)
+
+
+@st.composite
+def conv_transpose(draw: st.DrawFn, axes: int) -> Case:
+    groups = draw(st.integers(1, 3))
+    fields = {
+        "out_channels": channels_of(draw, groups),
+        "kernel_size": per_axis(draw, axes, 1, 4),
+        "stride": per_axis(draw, axes, 1, 3),
+        "dilation": per_axis(draw, axes, 1, 2),
+        "padding": per_axis(draw, axes, 0, 2),
+        "output_padding": per_axis(draw, axes, 0, 2),
+        "groups": groups,
+        "bias": draw(flag),
+    }
+    return fields, (image(draw, axes, channels_of(draw, groups)),)
+
+
+@st.composite
+def pool(draw: st.DrawFn, axes: int, more: dict[str, st.SearchStrategy[Any]]) -> Case:
+    fields = {
+        "kernel_size": per_axis(draw, axes, 1, 4),
+        "stride": per_axis(draw, axes, 1, 4),
+        "padding": padding(draw, axes, ("valid", "same_upper", "same_lower")),
+        "ceil_mode": draw(st.sampled_from([False, True, "caffe"])),
+        **{name: draw(strategy) for name, strategy in more.items()},
+    }
+    if draw(flag):
+        del fields["stride"]
+    # avg_pool3d takes no input smaller than the kernel, however far it is padded.
+    least = 4 if axes == 3 and "divisor_override" in more else 1
+    return fields, (image(draw, axes, draw(few), least),)
+
+
+@st.composite
+def adaptive_pool(draw: st.DrawFn, axes: int) -> Case:
+    size = st.lists(st.none() | extent, min_size=axes, max_size=axes) if axes > 1 else extent
+    return {"output_size": draw(extent | size)}, (image(draw, axes, draw(few)),)
+
+
+@st.composite
+def max_unpool(draw: st.DrawFn) -> Case:
+    fields = {
+        "kernel_size": per_axis(draw, 2, 2, 4),
+        "stride": per_axis(draw, 2, 1, 3),
+        "padding": per_axis(draw, 2, 0, 1),
+        "ceil_mode": draw(flag),
+    }
+    pooled = image(draw, 2, draw(few), least=4)
+    return fields, (operator("MaxPool2d")(**fields).infer(pooled), pooled)
+
+
+@st.composite
+def subsampling(draw: st.DrawFn) -> Case:
+    fields = {"kernel_size": per_axis(draw, 2, 1, 4), "stride": per_axis(draw, 2, 1, 3)}
+    return fields, (image(draw, 2, draw(few)),)
+
+
+@st.composite
+def with_fields(
+    draw: st.DrawFn, /, inputs: st.SearchStrategy[Shape], **fields: st.SearchStrategy[Any]
+) -> Case:
+    return {name: draw(strategy) for name, strategy in fields.items()}, (draw(inputs),)
+
+
+@st.composite
+def bilinear(draw: st.DrawFn) -> Case:
+    *outer, in1 = draw(shapes((2, 3)))
+    fields = {"out_features": draw(few), "bias": draw(flag)}
+    return fields, ((*outer, in1), (*outer, draw(few)))
+
+
+@st.composite
+def channel_norm(draw: st.DrawFn, axes: tuple[int, ...]) -> Case:
+    fields = {"affine": draw(flag), "track_running_stats": draw(flag), "eps": 1e-3}
+    return fields, (image(draw, draw(st.sampled_from(axes)), draw(few)),)
+
+
+@st.composite
+def trailing_norm(draw: st.DrawFn, /, **fields: st.SearchStrategy[Any]) -> Case:
+    shape = draw(shapes())
+    trailing = draw(st.integers(1, len(shape) - 1))
+    normalized = draw(st.none() | st.just(shape[-trailing:]))
+    return {
+        "normalized_shape": normalized,
+        **{name: draw(strategy) for name, strategy in fields.items()},
+    }, (shape,)
+
+
+@st.composite
+def group_norm(draw: st.DrawFn) -> Case:
+    groups = draw(few)
+    shape = (draw(few), channels_of(draw, groups), 2, *draw(shapes((0, 2))))
+    return {"num_groups": groups, "affine": draw(flag)}, (shape,)
+
+
+@st.composite
+def prelu(draw: st.DrawFn) -> Case:
+    shape = draw(shapes())
+    return {"num_parameters": draw(st.sampled_from([1, shape[1], 7]))}, (shape,)
+
+
+@st.composite
+def along(draw: st.DrawFn) -> Case:
+    shape = draw(shapes())
+    return {"dim": dim_of(draw, len(shape))}, (shape,)
+
+
+@st.composite
+def flatten(draw: st.DrawFn) -> Case:
+    shape = draw(shapes())
+    return {"start_dim": dim_of(draw, len(shape)), "end_dim": dim_of(draw, len(shape))}, (shape,)
+
+
+@st.composite
+def reshape(draw: st.DrawFn) -> Case:
+    shape = draw(shapes((1, 4)))
+    items = list(draw(st.permutations([*shape, draw(st.sampled_from([1, 1, 1, 2]))])))
+    if draw(flag):
+        items[draw(st.integers(0, len(items) - 1))] = -1
+    return {"shape": items}, ((draw(few), *shape),)
+
+
+@st.composite
+def permute(draw: st.DrawFn) -> Case:
+    shape = draw(shapes())
+    dims = draw(st.permutations(range(len(shape))))
+    return {"dims": [dim - len(shape) * draw(st.integers(0, 1)) for dim in dims]}, (shape,)
+
+
+@st.composite
+def pad(draw: st.DrawFn) -> Case:
+    axes = draw(st.integers(1, 3))
+    mode = draw(st.sampled_from(["constant", "reflect", "replicate", "circular"]))
+    ends = draw(st.lists(st.integers(0, 5), min_size=2 * axes, max_size=2 * axes))
+    return {"pad": ends, "mode": mode}, (image(draw, draw(st.integers(1, 3)), draw(few)),)
+
+
+@st.composite
+def crop(draw: st.DrawFn) -> Case:
+    axes = draw(st.integers(1, 3))
+    x = image(draw, axes, draw(few))
+    if draw(flag):
+        return {}, (x, image(draw, axes, draw(few)))
+    ends = st.integers(0, 3)
+    pairs = st.lists(st.tuples(ends, ends), min_size=axes, max_size=axes)
+    return {"cropping": draw(ends | pairs)}, (x,)
+
+
+@st.composite
+def slices(draw: st.DrawFn) -> Case:
+    shape = draw(shapes())
+    end = st.none() | st.integers(-12, 12)
+    fields = {"dim": dim_of(draw, len(shape)), "start": draw(end), "end": draw(end)}
+    return {**fields, "step": draw(few)}, (shape,)
+
+
+@st.composite
+def split(draw: st.DrawFn) -> Case:
+    shape = list(draw(shapes()))
+    dim = dim_of(draw, len(shape))
+    size = draw(few | st.lists(few, min_size=1, max_size=4))
+    if isinstance(size, list):
+        shape[dim] = sum(size) + draw(st.sampled_from([0, 0, 0, 1]))
+    fields = {"split_size_or_sections": size, "index": draw(st.integers(0, 3)), "dim": dim}
+    return fields, (tuple(shape),)
+
+
+@st.composite
+def select(draw: st.DrawFn) -> Case:
+    shape = draw(shapes())
+    dim = dim_of(draw, len(shape))
+    index = st.integers(0, shape[dim] - 1)
+    return {"index": draw(st.lists(index, min_size=1, max_size=5)), "dim": dim}, (shape,)
+
+
+@st.composite
+def upsample(draw: st.DrawFn) -> Case:
+    axes = draw(st.integers(1, 3))
+    modes = {1: ["nearest", "linear"], 2: ["nearest", "bilinear", "bicubic"]}
+    mode = draw(st.sampled_from(modes.get(axes, ["nearest", "trilinear"])))
+    factor = st.floats(0.3, 4) | st.integers(1, 4) | st.sampled_from([1 / 3, 0.57, 1.1])
+    name, item = draw(st.sampled_from([("size", extent), ("scale_factor", factor)]))
+    fields = {"mode": mode, name: draw(item | st.lists(item, min_size=axes, max_size=axes))}
+    if mode != "nearest":
+        fields["align_corners"] = draw(flag)
+    return fields, (image(draw, axes, draw(few)),)
+
+
+@st.composite
+def pixels(draw: st.DrawFn, field: str, unshuffle: bool) -> Case:
+    r = draw(st.integers(1, 3))
+    n, c, h, w = (draw(few) for _ in range(4))
+    surplus = draw(st.sampled_from([0] * 9 + [1]))
+    x = (n, c, h * r, w * r + surplus) if unshuffle else (n, c * r * r + surplus, h, w)
+    return {field: r}, (x,)
+
+
+@st.composite
+def channel_shuffle(draw: st.DrawFn) -> Case:
+    groups = draw(few)
+    return {"groups": groups}, (image(draw, draw(st.integers(1, 3)), channels_of(draw, groups)),)
+
+
+@st.composite
+def elementwise(draw: st.DrawFn, most: int = 4) -> Case:
+    """Inputs that broadcast, but for an axis at times."""
+    shape = draw(shapes((1, 4)))
+    stretched = st.tuples(*(st.sampled_from([n, n, n, n, 1]) for n in shape))
+    cut = st.integers(0, len(shape) - 1)
+    inputs = draw(st.lists(st.tuples(stretched, cut), min_size=2, max_size=most))
+    odd = draw(st.sampled_from([()] * 5 + [(7,)]))
+    return {}, tuple((*axes[start:], *odd) for axes, start in inputs)
+
+
+@st.composite
+def concat(draw: st.DrawFn) -> Case:
+    shape = list(draw(shapes()))
+    dim = dim_of(draw, len(shape))
+    inputs = []
+    for n in draw(st.lists(extent, min_size=1, max_size=4)):
+        shape[dim] = n
+        inputs.append(tuple(shape))
+    return {"dim": draw(st.sampled_from([dim] * 5 + [0]))}, tuple(inputs)
+
+
+@st.composite
+def stack(draw: st.DrawFn) -> Case:
+    shape = draw(shapes())
+    inputs = [shape] * draw(few) + draw(st.sampled_from([[]] * 9 + [[(*shape, 2)]]))
+    return {"dim": draw(st.integers(-len(shape) - 1, len(shape)))}, tuple(inputs)
+
+
+@st.composite
+def matmul(draw: st.DrawFn) -> Case:
+    _, (a, b) = draw(elementwise(most=2))
+    m, k, p = (draw(few) for _ in range(3))
+    return {}, ((*a, m, k), (*b, draw(st.sampled_from([k] * 9 + [k + 1])), p))
+
+
+@st.composite
+def sdpa(draw: st.DrawFn) -> Case:
+    n, heads, times, tq, tk, d, dv = (draw(few) for _ in range(7))
+    gqa = draw(flag)
+    fields = {"is_causal": draw(flag), "enable_gqa": gqa}
+    return fields, (
+        (n, heads * times if gqa else heads, tq, d),
+        (n, heads, tk, d),
+        (n, heads, tk, dv),
+    )
+
+
+@st.composite
+def mha(draw: st.DrawFn) -> Case:
+    heads = draw(few)
+    n, tq, tk, kdim, vdim = (draw(few) for _ in range(5))
+    e = heads * draw(few) + draw(st.sampled_from([0] * 9 + [1]))
+    q = (n, tq, e)
+    memory = draw(st.sampled_from([(), ((n, tk, e), (n, tk, e)), ((n, tk, kdim), (n, tk, vdim))]))
+    return {"num_heads": heads, "bias": draw(flag)}, (q, *memory)
+
+
+@st.composite
+def recurrent(draw: st.DrawFn, /, **fields: st.SearchStrategy[Any]) -> Case:
+    return {
+        "hidden_size": draw(st.integers(3, 6)),
+        "num_layers": draw(st.integers(1, 3)),
+        "bias": draw(flag),
+        "bidirectional": draw(flag),
+        **{name: draw(strategy) for name, strategy in fields.items()},
+    }, (draw(shapes((3, 3))),)
+
+
+@st.composite
+def loss(draw: st.DrawFn, /, **fields: st.SearchStrategy[Any]) -> Case:
+    shape = draw(shapes())
+    reduction = draw(st.sampled_from(["mean", "sum", "none"]))
+    drawn = {name: draw(strategy) for name, strategy in fields.items()}
+    return {"reduction": reduction, **drawn}, (shape, shape)
+
+
+@st.composite
+def cross_entropy(draw: st.DrawFn) -> Case:
+    fields, (shape, _) = draw(loss(label_smoothing=fraction))
+    return fields, (shape, (shape[0], *shape[2:]))
+
+
+any_shape = with_fields(shapes())
+average = {"count_include_pad": flag}
+divided = {**average, "divisor_override": st.none() | few}
+
+STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
+    **{f"Conv{axes}d": conv(axes) for axes in (1, 2, 3)},
+    **{f"ConvTranspose{axes}d": conv_transpose(axes) for axes in (1, 2, 3)},
+    **{f"MaxPool{n}d": pool(n, {"dilation": st.integers(1, 2)}) for n in (1, 2, 3)},
+    **{f"AvgPool{n}d": pool(n, average if n == 1 else divided) for n in (1, 2, 3)},
+    **{f"AdaptiveAvgPool{axes}d": adaptive_pool(axes) for axes in (1, 2, 3)},
+    **{f"AdaptiveMaxPool{axes}d": adaptive_pool(axes) for axes in (1, 2, 3)},
+    "GlobalAvgPool": with_fields(shapes((3, 5)), keepdim=flag),
+    "GlobalMaxPool": with_fields(shapes((3, 5)), keepdim=flag),
+    "MaxUnpool2d": max_unpool(),
+    "SubSampling2d": subsampling(),
+    "Linear": with_fields(shapes(), out_features=few, bias=flag),
+    "Bilinear": bilinear(),
+    "Embedding": with_fields(shapes((1, 3)), num_embeddings=few, embedding_dim=few),
+    "EuclideanRBF": with_fields(shapes(), out_features=few),
+    "BatchNorm1d": channel_norm((0, 1)),
+    "BatchNorm2d": channel_norm((2,)),
+    "BatchNorm3d": channel_norm((3,)),
+    "LayerNorm": trailing_norm(elementwise_affine=flag, bias=flag),
+    "GroupNorm": group_norm(),
+    "InstanceNorm1d": channel_norm((1,)),
+    "InstanceNorm2d": channel_norm((2,)),
+    "InstanceNorm3d": channel_norm((3,)),
+    "RMSNorm": trailing_norm(elementwise_affine=flag),
+    "LocalResponseNorm": with_fields(shapes((3, 5)), size=few),
+    **dict.fromkeys(FAMILIES["activation"], any_shape),
+    "GELU": with_fields(shapes(), approximate=st.sampled_from(["none", "tanh"])),
+    "PReLU": prelu(),
+    "Softmax": along(),
+    "LogSoftmax": along(),
+    "Dropout": with_fields(shapes(), p=fraction),
+    "StochasticDepth": with_fields(shapes(), p=fraction, mode=st.sampled_from(["row", "batch"])),
+    "Flatten": flatten(),
+    "Reshape": reshape(),
+    "Permute": permute(),
+    "Pad": pad(),
+    "Crop": crop(),
+    "Slice": slices(),
+    "Split": split(),
+    "Select": select(),
+    "Upsample": upsample(),
+    "PixelShuffle": pixels("upscale_factor", unshuffle=False),
+    "PixelUnshuffle": pixels("downscale_factor", unshuffle=True),
+    "ChannelShuffle": channel_shuffle(),
+    "Add": elementwise(),
+    "Sub": elementwise(most=2),
+    "Mul": elementwise(),
+    "Concat": concat(),
+    "Stack": stack(),
+    "MatMul": matmul(),
+    "ScaledDotProductAttention": sdpa(),
+    "MultiheadAttention": mha(),
+    "RNN": recurrent(nonlinearity=st.sampled_from(["tanh", "relu"])),
+    "LSTM": recurrent(proj_size=st.integers(0, 2)),
+    "GRU": recurrent(),
+    "L1Loss": loss(),
+    "MSELoss": loss(),
+    "HuberLoss": loss(delta=st.floats(0.1, 2)),
+    "CrossEntropyLoss": cross_entropy(),
+    "HingeLoss": loss(),
+}
+
+COUNTED = (
+    *FAMILIES["conv"],
+    "Linear",
+    "MatMul",
+    "ScaledDotProductAttention",
+    "MultiheadAttention",
+)
+"""Operators whose products PyTorch's own counter sees."""
+
+INDICES = {"Embedding": 0, "CrossEntropyLoss": 1}
+"""Operators of which one input holds indices, and which input."""
+
+stable = settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def run(
+    op: Operator, inputs: tuple[Shape, ...], device: str = "meta"
+) -> tuple[torch.nn.Module, torch.Tensor]:
+    made = module(op, *inputs, device=device).eval()
+    indices = INDICES.get(type(op).__name__)
+    tensors = [
+        torch.zeros(shape, device=device, dtype=torch.long if i == indices else torch.float)
+        for i, shape in enumerate(inputs)
+    ]
+    return made, made(*tensors)
+
+
+def test_every_operator_has_a_strategy() -> None:
+    assert set(STRATEGIES) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shapes_are_pytorchs(name: str) -> None:
+    """Of the output, of every trained tensor and of every buffer; and so are refusals."""
+
+    @stable
+    @given(STRATEGIES[name])
+    def agree(case: Case) -> None:
+        fields, inputs = case
+        op = operator(name)(**fields)
+        try:
+            output = op.infer(*inputs)
+        except ShapeError:
+            assert refused(op, inputs)
+            return
+        made, result = run(op, inputs)
+        assert tuple(result.shape) == output
+        assert {k: tuple(v.shape) for k, v in made.named_parameters()} == op.weights(*inputs)
+        assert {k: tuple(v.shape) for k, v in made.named_buffers()} == op.buffers(*inputs)
+
+    agree()
+
+
+def refused(op: Operator, inputs: tuple[Shape, ...]) -> bool:
+    """Whether PyTorch raises, or gives nothing: on the CPU, which checks what meta does not."""
+    try:
+        _, result = run(op, inputs, device="cpu")
+    except (RuntimeError, ValueError, IndexError, AssertionError):
+        return True
+    return result.numel() == 0
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_macs_are_half_of_what_pytorch_counts(name: str) -> None:
+    @stable
+    @given(STRATEGIES[name])
+    def agree(case: Case) -> None:
+        fields, inputs = case
+        op = operator(name)(**fields)
+        try:
+            output = op.infer(*inputs)
+        except ShapeError:
+            assume(False)
+        with FlopCounterMode(display=False) as counter:
+            run(op, inputs)
+        assert counter.get_total_flops() == 2 * op.work(output, *inputs).macs
+
+    agree()
