@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from archcalc.dims import Shape, Size, same
-from archcalc.operators.base import KINDS, Operator, Work, elements
+from archcalc.operators.base import Work, elements
 from archcalc.spec.expand import Input, expand
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
@@ -150,8 +151,10 @@ class Analysis:
     @cached_property
     def work(self) -> Work:
         """Arithmetic of one forward pass over the whole batch, by kind."""
-        works = [row.work for row in self.rows]
-        return Work(*(sum(getattr(work, kind) for work in works) for kind in (*KINDS, "dots")))
+        # Copies of a block share one Work, so a repeat of n equal blocks is n times one.
+        times = Counter(id(row.work) for row in self.rows)
+        works = {id(row.work): row.work for row in self.rows}
+        return sum((work * times[key] for key, work in works.items()), NOTHING)
 
     @property
     def macs(self) -> Size:
@@ -212,9 +215,9 @@ def analyze(
     by_name: dict[str, _Cost] = {}
     rows = []
     for node in graph.nodes:
-        # Copies of a block hold the same operators and shapes, so the same objects mean the same
-        # cost; an array among the shapes keeps a shape from being compared by value.
-        key = (id(node.op), *map(id, node.input_shapes))
+        # Copies of a block hold the same objects, and the same objects have the same cost; by
+        # value they can't be compared, since an extent may be an array.
+        key = (id(node.op), id(node.input_shapes))
         cost = costs.get(key)
         if cost is None:
             cost = costs[key] = _cost(node)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -93,7 +94,20 @@ class _Expansion:
             title=spec.title,
             edition=spec.edition,
             inputs=inputs,
-            nodes=tuple(_nodes(scope, labels)),
+            nodes=tuple(
+                [
+                    Node(
+                        name,
+                        op,
+                        tuple([labels[k] for k in numbers]),
+                        shapes,
+                        shape,
+                        None if share is None else labels[share],
+                    )
+                    for name, op, numbers, shapes, shape, share in scope.nodes
+                    if op is not None and shape is not None
+                ]
+            ),
             outputs=tuple(labels[k] for k in outputs),
             training_outputs=tuple(labels[k] for k in training),
             variables=self.names,
@@ -281,7 +295,7 @@ class _Expansion:
                 for source, shape in zip(sources, shapes, strict=True)
             ]
             raise Wrong(str(error), "\n".join(origins)) from None
-        return scope.add(Local(name, op, tuple(sources), shape, None))
+        return scope.add(Local(name, op, tuple(sources), shapes, shape))
 
     def make(
         self, layer: Layer, names: Mapping[str, Any], shape_of: ShapeOf, at: Path, path: Path
@@ -295,7 +309,10 @@ class _Expansion:
             for key, written in layer.fields.items()
         }
         try:
-            op = operator(kind)(**fields)
+            try:
+                op = _operator(kind, tuple([(k, type(v), v) for k, v in fields.items()]))
+            except TypeError:  # an array among the fields can't be hashed
+                op = operator(kind)(**fields)
         except ValidationError as error:
             for wrong in field_problems(error, operator(kind)):
                 self.report((*at, *wrong.at), ("layers", *path, *wrong.at), wrong)
@@ -377,18 +394,10 @@ class _Expansion:
         return template
 
 
-def _nodes(scope: Scope, labels: Sequence[str]) -> Iterator[Node]:
-    for name, op, inputs, shape, share in scope.nodes:
-        assert op is not None
-        assert shape is not None
-        yield Node(
-            name,
-            op,
-            tuple([labels[k] for k in inputs]),
-            scope.shapes(inputs),
-            shape,
-            None if share is None else labels[share],
-        )
+@lru_cache(maxsize=4096)
+def _operator(kind: str, fields: tuple[tuple[str, type, Any], ...]) -> Operator:
+    """An operator by its fields; their types are part of the key because ``True == 1``."""
+    return operator(kind)(**{key: value for key, _, value in fields})
 
 
 class _Lazy(dict[str, Any]):

@@ -35,20 +35,21 @@ class Local(NamedTuple):
     name: str
     op: Operator | None
     inputs: tuple[int, ...]
+    input_shapes: tuple[Shape, ...]
     shape: Shape | None
-    share: int | None
+    share: int | None = None
 
 
 class Value(NamedTuple):
     """What a layer's name stands for: an output, the nodes behind it, and the names inside it.
 
     Numbers of ``members`` are those of their own block; ``offset`` and ``inputs`` translate them.
-    A ``count`` below 0 marks a layer that has a problem.
+    A ``size`` below 0 marks a layer that has a problem.
     """
 
     output: int | None
     start: int
-    count: int
+    size: int
     members: Mapping[str, Value]
     offset: int = 0
     inputs: tuple[int, ...] | None = None
@@ -101,7 +102,7 @@ class Scope:
             raise Wrong(f"no layer '{name}' before this one", did_you_mean(name, self.values))
         value = self.values[name]
         for part in rest:
-            if value.count < 0:
+            if value.size < 0:
                 raise Unknown
             if not value.members:
                 raise Wrong(f"'{name}' has no layers of its own, so there is no '{reference}'")
@@ -129,7 +130,7 @@ class Scope:
         if not reference.endswith(".*"):
             return [self.output(reference)]
         value = self.find(reference[:-2])
-        if value.count < 0:
+        if value.size < 0:
             raise Unknown
         if "0" not in value.members:
             raise Wrong(f"'{reference}' needs a layer with 'repeat' or 'parallel'")
@@ -138,7 +139,7 @@ class Scope:
     def is_there(self, reference: str) -> bool:
         """Whether a reference means a layer that is not left out."""
         name = reference.split(".")[0]
-        return name not in self.values or self.values[name].count != 0
+        return name not in self.values or self.values[name].size != 0
 
     def shape(self, number: int) -> Shape | None:
         """The shape of a node's output or of an input, None where it is unknown."""
@@ -172,7 +173,7 @@ class Scope:
 
     def unknown(self, name: str) -> Value:
         """Append a node of which nothing is known, so that what rests on it can be passed over."""
-        return self.add(Local(name, None, (), None, None))._replace(count=-1)
+        return self.add(Local(name, None, (), (), None))._replace(size=-1)
 
     def stand_in(self, name: str, sources: Sequence[int]) -> Value:
         """What a layer that is left out stands for: its input."""
@@ -191,10 +192,11 @@ class Scope:
                     f"{name}.{inner}",
                     op,
                     tuple([k + offset if k >= 0 else inputs[-1 - k] for k in numbers]),
+                    shapes,
                     shape,
                     None if share is None else share + offset,
                 )
-                for inner, op, numbers, shape, share in template.nodes
+                for inner, op, numbers, shapes, shape, share in template.nodes
             ]
         )
         value = Value(None, offset, len(template.nodes), template.values, offset, inputs)
@@ -207,15 +209,15 @@ class Scope:
         of its own (the bias of a classifier whose weight is that of the embedding).
         """
         other = self.find(reference)
-        if other.count < 0:
+        if other.size < 0:
             raise Unknown
-        if other.count != value.count:
+        if other.size != value.size:
             raise Wrong(
                 f"can't use the tensors of '{reference}': "
-                f"it has {other.count} layers where this has {value.count}",
+                f"it has {other.size} layers where this has {value.size}",
                 at=("share",),
             )
-        for number in range(value.start, value.start + value.count):
+        for number in range(value.start, value.start + value.size):
             node, source = self.nodes[number], other.start + number - value.start
             mine, theirs = self.tensors(number), self.tensors(source)
             if mine and not mine.keys() & theirs.keys():
@@ -239,5 +241,4 @@ class Scope:
         node = self.nodes[number]
         if node.op is None:
             raise Unknown
-        shapes = self.shapes(node.inputs)
-        return {**node.op.weights(*shapes), **node.op.buffers(*shapes)}
+        return {**node.op.weights(*node.input_shapes), **node.op.buffers(*node.input_shapes)}
