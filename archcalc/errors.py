@@ -18,7 +18,14 @@ class ShapeError(ArchcalcError, ValueError):
 
 
 class ExpressionError(ArchcalcError, ValueError):
-    """An expression after ``=`` that can't be parsed or has no value."""
+    """An expression after ``=`` that can't be parsed or has no value.
+
+    ``column`` counts from 1 in the expression; 0 means that the place is the whole of it.
+    """
+
+    def __init__(self, message: str, column: int = 0) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 @dataclass(frozen=True, order=True, slots=True)
