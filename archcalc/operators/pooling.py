@@ -16,6 +16,7 @@ from archcalc.operators.base import (
     Example,
     Operator,
     PerAxis,
+    PerAxisNatural,
     Trained,
     Weightless,
     Work,
@@ -84,7 +85,7 @@ class _Windowed(Operator):
 def require_input_in_window(pad: tuple[Size, Size], window: Size) -> None:
     """Raise where ``pad`` is so large that a window could hold nothing of the input.
 
-    Equal ends have PyTorch's limit, half the (dilated) window.
+    Equal ends have the limit of PyTorch's documentation, half the (dilated) window.
     """
     before, after = pad
     if holds(before == after):
@@ -317,7 +318,7 @@ class _AdaptivePool(Weightless):
     @classmethod
     def _output_size(cls, value: Any) -> tuple[Size | None, ...]:
         sizes = per_axis(value, cls.axes, _count_or_none)
-        if sizes == (None,):
+        if cls.axes == 1 and sizes[0] is None:
             raise ValueError("should be a number: on one axis, null would pool nothing")
         return sizes
 
@@ -483,7 +484,7 @@ class MaxUnpool2d(_Windowed, Weightless):
         Example({"kernel_size": 3, "stride": 2, "padding": 1}, ((2, 4, 4, 5), (2, 4, 7, 9))),
     )
 
-    padding: PerAxis = 0
+    padding: PerAxisNatural = 0
     ceil_mode: bool = False
 
     @field_validator("padding", mode="plain")

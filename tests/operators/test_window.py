@@ -117,6 +117,7 @@ UNCLIPPED: tuple[Rounding, bool] = ("ceil", False)
         (9, 4, 4, 2, UNCLIPPED, 4),
         (2, 1, 2, 0, CEIL, 1),
         (2, 1, 2, 0, UNCLIPPED, 2),
+        (1, 2, 2, 0, CEIL, 1),  # no window fits whole
         (227, 11, 4, 0, FLOOR, 55),  # AlexNet's conv1
         (3, 3, 1, 0, FLOOR, 1),
         (1, 3, 1, 1, FLOOR, 1),
@@ -168,6 +169,12 @@ def test_a_window_larger_than_its_input_is_refused(
 ) -> None:
     with pytest.raises(ShapeError, match=message):
         slide(4, 5, 1, d, pad)
+
+
+def test_rounding_up_needs_a_window_within_one_stride_of_its_input() -> None:
+    assert slide(1, 3, 3, 1, (0, 0), "ceil") == 1
+    with pytest.raises(ShapeError, match="kernel 3 is larger than its input 1"):
+        slide(1, 3, 2, 1, (0, 0), "ceil")
 
 
 def test_a_sweep_is_refused_where_one_point_is() -> None:
