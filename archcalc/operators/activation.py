@@ -63,6 +63,7 @@ class ReLU(_Elementwise):
     examples = (IMAGE, VECTOR)
 
     inplace: bool = False
+    """Whether the input's memory is used for the output; it changes no count."""
 
 
 @final
@@ -73,6 +74,7 @@ class ReLU6(_Elementwise):
     examples = (IMAGE,)
 
     inplace: bool = False
+    """Whether the input's memory is used for the output; it changes no count."""
 
 
 @final
@@ -86,7 +88,9 @@ class LeakyReLU(_Elementwise):
     examples = (Example({"negative_slope": 0.1}, ((2, 6, 5, 5),)), VECTOR)
 
     negative_slope: FiniteFloat = 0.01
+    """Factor of what is below 0."""
     inplace: bool = False
+    """Whether the input's memory is used for the output; it changes no count."""
 
 
 @final
@@ -103,7 +107,9 @@ class PReLU(Trained):
     )
 
     num_parameters: Count = 1
+    """How many weights: 1, or as many as channels."""
     init: FiniteFloat = 0.25
+    """What the weights begin with; it changes no count."""
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -136,7 +142,9 @@ class ELU(_Elementwise):
     examples = (IMAGE, Example({"alpha": 0.5}, ((2, 10),)))
 
     alpha: FiniteFloat = 1.0
+    """Factor of the exponential branch."""
     inplace: bool = False
+    """Whether the input's memory is used for the output; it changes no count."""
 
 
 @final
@@ -150,6 +158,7 @@ class SELU(_Elementwise):
     examples = (IMAGE,)
 
     inplace: bool = False
+    """Whether the input's memory is used for the output; it changes no count."""
 
 
 @final
@@ -163,7 +172,9 @@ class CELU(_Elementwise):
     examples = (IMAGE, Example({"alpha": 0.5}, ((2, 10),)))
 
     alpha: Positive = 1.0
+    """Factor of the exponential branch."""
     inplace: bool = False
+    """Whether the input's memory is used for the output; it changes no count."""
 
 
 @final
@@ -178,6 +189,7 @@ class GELU(_Activation):
     examples = (VECTOR, Example({"approximate": "tanh"}, ((2, 7, 16),)))
 
     approximate: Literal["none", "tanh"] = "none"
+    """Which formula is computed."""
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         out = elements(output)
@@ -194,6 +206,7 @@ class SiLU(_Elementwise):
     examples = (IMAGE,)
 
     inplace: bool = False
+    """Whether the input's memory is used for the output; it changes no count."""
 
 
 @final
@@ -204,6 +217,7 @@ class Mish(_Elementwise):
     examples = (IMAGE,)
 
     inplace: bool = False
+    """Whether the input's memory is used for the output; it changes no count."""
 
 
 @final
@@ -241,7 +255,9 @@ class Softplus(_Elementwise):
     examples = (VECTOR, Example({"beta": 2.0, "threshold": 10.0}, ((2, 6, 5, 5),)))
 
     beta: Positive = 1.0
+    """Factor in the exponent."""
     threshold: FiniteFloat = 20.0
+    """Where the function becomes linear; it changes no count."""
 
 
 @final
@@ -252,8 +268,11 @@ class Hardtanh(_Elementwise):
     examples = (VECTOR, Example({"min_val": 0.0, "max_val": 4.0}, ((2, 6, 5, 5),)))
 
     min_val: FiniteFloat = -1.0
+    """The smallest output."""
     max_val: FiniteFloat = 1.0
+    """The largest output."""
     inplace: bool = False
+    """Whether the input's memory is used for the output; it changes no count."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Hardtanh:
@@ -273,6 +292,7 @@ class Hardswish(_Elementwise):
     examples = (IMAGE,)
 
     inplace: bool = False
+    """Whether the input's memory is used for the output; it changes no count."""
 
 
 @final
@@ -283,6 +303,7 @@ class Hardsigmoid(_Elementwise):
     examples = (IMAGE,)
 
     inplace: bool = False
+    """Whether the input's memory is used for the output; it changes no count."""
 
 
 def log_softmax(d: Size) -> Work:
@@ -292,6 +313,7 @@ def log_softmax(d: Size) -> Work:
 
 class _Softmax(_Activation):
     dim: Integer
+    """The axis whose elements add up to 1."""
 
     def slices(self, x: Shape) -> tuple[Size, Size]:
         """How many slices there are along ``dim``, and the elements of each."""

@@ -35,7 +35,9 @@ class ScaledDotProductAttention(Weightless):
     arity = (3, 3)
 
     is_causal: bool = False
+    """Whether a query sees earlier keys only; it changes no count."""
     enable_gqa: bool = False
+    """Whether several heads of queries share a head of keys and values."""
 
     examples = (
         Example({}, ((2, 4, 10, 16), (2, 4, 12, 16), (2, 4, 12, 8))),
@@ -93,7 +95,9 @@ class MultiheadAttention(Trained):
     arity = (1, 3)
 
     num_heads: Count
+    """How many heads the features are shared out to."""
     bias: bool = True
+    """Whether the projections have biases."""
 
     examples = (
         Example({"num_heads": 4}, ((2, 10, 64),)),

@@ -254,20 +254,14 @@ def per_axis_natural(value: Any, axes: int) -> tuple[Size, ...]:
     return per_axis(value, axes, _natural)
 
 
-PerAxis = Annotated[
-    Any,  # stored as a tuple of sizes; a default may be written as one number
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0},
-                {
-                    "type": "array",
-                    "items": {"type": "integer", "minimum": 0},
-                    "minItems": 1,
-                    "maxItems": 3,
-                },
-            ]
-        }
-    ),
-]
-"""One number for every spatial axis, or one for all of them."""
+def _axes(minimum: int) -> WithJsonSchema:
+    item = {"type": "integer", "minimum": minimum}
+    several = {"type": "array", "items": item, "minItems": 1, "maxItems": 3}
+    return WithJsonSchema({"anyOf": [item, several]})
+
+
+PerAxis = Annotated[Any, _axes(1)]  # stored as sizes; a default may be written as one number
+"""A number from 1 for every spatial axis, or one for all of them."""
+
+PerAxisNatural = Annotated[Any, _axes(0)]
+"""A number from 0 for every spatial axis, or one for all of them."""

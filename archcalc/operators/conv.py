@@ -14,6 +14,7 @@ from archcalc.operators.base import (
     Count,
     Example,
     PerAxis,
+    PerAxisNatural,
     Trained,
     Work,
     elements,
@@ -37,13 +38,22 @@ class _Conv(Trained):
     axes: ClassVar[int]
 
     out_channels: Count
+    """How many kernels there are, and so channels of the output."""
     kernel_size: PerAxis
+    """Extent of the kernel."""
     stride: PerAxis = 1
+    """Distance from one position of the kernel to the next."""
     padding: Padding = 0
+    """What is added at the ends of every axis: ``[0, 1]`` is a number for each axis, ``[[0, 1]]``
+    before and after."""
     dilation: PerAxis = 1
+    """Distance between the elements of the kernel."""
     groups: Count = 1
+    """How many groups the channels are shared out to; a kernel sees those of its group only."""
     bias: bool = True
+    """Whether a trained number is added to every channel."""
     padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
+    """What the padding holds; it changes no count."""
 
     @field_validator("kernel_size", "stride", "dilation", mode="plain")
     @classmethod
@@ -158,13 +168,21 @@ class _ConvTranspose(Trained):
     axes: ClassVar[int]
 
     out_channels: Count
+    """How many kernels there are, and so channels of the output."""
     kernel_size: PerAxis
+    """Extent of the kernel."""
     stride: PerAxis = 1
-    padding: PerAxis = 0
-    output_padding: PerAxis = 0
+    """Distance in the output from one position of the kernel to the next."""
+    padding: PerAxisNatural = 0
+    """What is cut off at both ends of the output."""
+    output_padding: PerAxisNatural = 0
+    """What is added at the end of the output."""
     groups: Count = 1
+    """How many groups the channels are shared out to; a kernel sees those of its group only."""
     bias: bool = True
+    """Whether a trained number is added to every channel."""
     dilation: PerAxis = 1
+    """Distance between the elements of the kernel."""
 
     @field_validator("kernel_size", "stride", "dilation", mode="plain")
     @classmethod

@@ -15,6 +15,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 class _Drop(Weightless):
     p: Probability
+    """How likely something is dropped."""
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -32,7 +33,9 @@ class Dropout(_Drop):
     examples = (Example({"p": 0.4}, ((2, 1024, 1, 1),)), Example({}, ((2, 4096),)))
 
     p: Probability = 0.5
+    """How likely an element is dropped."""
     inplace: bool = False
+    """Whether the input's memory is used for the output; it changes no count."""
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("nn.Dropout", dict(self))
@@ -52,6 +55,7 @@ class StochasticDepth(_Drop):
     )
 
     mode: Literal["row", "batch"] = "row"
+    """Whether chance decides for every item of the batch, or for all at once."""
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("archcalc.StochasticDepth", dict(self))

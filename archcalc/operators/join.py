@@ -107,6 +107,7 @@ class Concat(Weightless):
     arity = (1, None)
 
     dim: StrictInt = 1
+    """The axis on which the inputs are joined."""
 
     examples = (
         Example({}, ((2, 64, 28, 28), (2, 128, 28, 28), (2, 32, 28, 28))),
@@ -140,6 +141,7 @@ class Stack(Weightless):
     arity = (1, None)
 
     dim: StrictInt = 1
+    """Where in the output the new axis is."""
 
     examples = (Example({"dim": -1}, ((2, 8, 4), (2, 8, 4), (2, 8, 4))),)
 

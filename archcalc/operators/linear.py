@@ -33,7 +33,9 @@ class Linear(Trained):
     )
 
     out_features: Count
+    """Size of the output's last axis."""
     bias: bool = True
+    """Whether a trained number is added to every feature."""
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -75,7 +77,9 @@ class Bilinear(Trained):
     )
 
     out_features: Count
+    """Size of the output's last axis."""
     bias: bool = True
+    """Whether a trained number is added to every feature."""
 
     def infer(self, *inputs: Shape) -> Shape:
         a, b = inputs
@@ -117,7 +121,9 @@ class Embedding(Trained):
     examples = (Example({"num_embeddings": 100, "embedding_dim": 16}, ((2, 7),)),)
 
     num_embeddings: Count
+    """Rows of the table: the size of the vocabulary."""
     embedding_dim: Count
+    """Size of a row."""
 
     def infer(self, *inputs: Shape) -> Shape:
         return (*inputs[0], self.embedding_dim)
@@ -148,6 +154,7 @@ class EuclideanRBF(Operator):
     examples = (Example({"out_features": 10}, ((2, 84),)),)
 
     out_features: Count
+    """How many fixed vectors there are."""
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs

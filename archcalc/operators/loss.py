@@ -30,6 +30,7 @@ class _Loss(Weightless):
     arity = (2, 2)
 
     reduction: Literal["mean", "sum", "none"] = "mean"
+    """What is made of the losses."""
 
     @abstractmethod
     def losses(self, prediction: Shape, target: Shape) -> Shape:
@@ -111,6 +112,7 @@ class HuberLoss(_ElementwiseLoss):
     examples = (Example({"delta": 0.5}, ((2, 10), (2, 10))),)
 
     delta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """Where the loss becomes linear."""
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("nn.HuberLoss", dict(self))
@@ -148,6 +150,7 @@ class CrossEntropyLoss(_Loss):
     )
 
     label_smoothing: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """What part of the target is spread over all classes."""
 
     def losses(self, prediction: Shape, target: Shape) -> Shape:
         require_rank_from(prediction, 2, "(N, C, *)")

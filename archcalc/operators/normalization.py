@@ -71,9 +71,13 @@ class _ChannelNorm(Operator):
     per_instance: ClassVar[bool]
 
     eps: Epsilon = 1e-5
+    """Added to the variance, so that nothing is divided by zero."""
     momentum: FiniteFloat | None = 0.1
+    """How fast running statistics follow the batches in training; it changes no count."""
     affine: bool
+    """Whether every channel has a trained scale and shift."""
     track_running_stats: bool
+    """Whether statistics of the training set are stored, and used at inference."""
 
     def groups(self, x: Shape) -> tuple[Size, Size]:
         """How many groups share statistics, and the elements of each."""
@@ -121,14 +125,18 @@ class _BatchNorm(_ChannelNorm):
     per_instance = False
 
     affine: bool = True
+    """Whether every channel has a trained scale and shift."""
     track_running_stats: bool = True
+    """Whether statistics of the training set are stored, and used at inference."""
 
 
 class _InstanceNorm(_ChannelNorm):
     per_instance = True
 
     affine: bool = False
+    """Whether every channel has a trained scale and shift."""
     track_running_stats: bool = False
+    """Whether statistics of the training set are stored, and used at inference."""
 
 
 @final
@@ -223,8 +231,11 @@ class GroupNorm(Trained):
     )
 
     num_groups: Count
+    """How many groups the channels are shared out to."""
     eps: Epsilon = 1e-5
+    """Added to the variance, so that nothing is divided by zero."""
     affine: bool = True
+    """Whether every channel has a trained scale and shift."""
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -272,6 +283,7 @@ NormalizedShape = Annotated[
 
 class _TrailingNorm(Trained):
     normalized_shape: NormalizedShape = None
+    """Sizes of the last axes, which share statistics; the last axis alone by default."""
 
     @field_validator("normalized_shape", mode="plain")
     @classmethod
@@ -313,8 +325,11 @@ class LayerNorm(_TrailingNorm):
     )
 
     eps: Epsilon = 1e-5
+    """Added to the variance, so that nothing is divided by zero."""
     elementwise_affine: bool = True
+    """Whether every element of ``normalized_shape`` has a trained scale."""
     bias: bool = True
+    """Whether it has a trained shift too."""
 
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
         if not self.elementwise_affine:
@@ -346,7 +361,9 @@ class RMSNorm(_TrailingNorm):
     )
 
     eps: Epsilon | None = None
+    """Added to the mean square, so that nothing is divided by zero."""
     elementwise_affine: bool = True
+    """Whether every element of ``normalized_shape`` has a trained scale."""
 
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": self.normalized(inputs[0])} if self.elementwise_affine else {}
@@ -374,9 +391,13 @@ class LocalResponseNorm(Weightless):
     examples = (Example({"size": 5, "alpha": 5e-4, "k": 2.0}, ((2, 12, 7, 7),)),)
 
     size: Count
+    """How many neighbouring channels are summed."""
     alpha: FiniteFloat = 1e-4
+    """Factor of the mean square."""
     beta: FiniteFloat = 0.75
+    """The exponent."""
     k: FiniteFloat = 1.0
+    """Added before the power is taken."""
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs

@@ -67,7 +67,9 @@ class _Windowed(Operator):
     axes: ClassVar[int]
 
     kernel_size: PerAxis
+    """Extent of the window."""
     stride: Stride = None
+    """Distance from one position of the window to the next; the kernel's size by default."""
 
     @field_validator("kernel_size", mode="plain")
     @classmethod
@@ -97,7 +99,10 @@ def require_input_in_window(pad: tuple[Size, Size], window: Size) -> None:
 
 class _Pool(_Windowed, Weightless):
     padding: Padding = 0
+    """What is added at the ends of every axis: ``[0, 1]`` is a number for each axis, ``[[0, 1]]``
+    before and after."""
     ceil_mode: CeilMode = False
+    """Whether a last window that does not fit whole is kept: as PyTorch does, or as ``caffe``."""
 
     @field_validator("padding", mode="plain")
     @classmethod
@@ -158,6 +163,7 @@ class _Pool(_Windowed, Weightless):
 
 class _MaxPool(_Pool):
     dilation: PerAxis = 1
+    """Distance between the elements of the window."""
 
     @field_validator("dilation", mode="plain")
     @classmethod
@@ -216,6 +222,7 @@ class MaxPool3d(_MaxPool):
 
 class _AvgPool(_Pool):
     count_include_pad: bool = True
+    """Whether padding is averaged too; it changes no count."""
 
     @property
     def dilations(self) -> tuple[Size, ...]:
@@ -260,6 +267,7 @@ class AvgPool2d(_AvgPool):
     )
 
     divisor_override: Count | None = None
+    """What a window's sum is divided by; the number of its elements by default."""
 
 
 @final
@@ -270,6 +278,7 @@ class AvgPool3d(_AvgPool):
     examples = (Example({"kernel_size": [1, 2, 2], "stride": 2}, ((2, 4, 3, 8, 8),)),)
 
     divisor_override: Count | None = None
+    """What a window's sum is divided by; the number of its elements by default."""
 
 
 OutputSize = Annotated[
@@ -313,6 +322,7 @@ class _AdaptivePool(Weightless):
     axes: ClassVar[int]
 
     output_size: OutputSize
+    """Extents of the output; null keeps that of the input."""
 
     @field_validator("output_size", mode="plain")
     @classmethod
@@ -414,6 +424,7 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
 
 class _GlobalPool(Weightless):
     keepdim: bool = True
+    """Whether the axes that are pooled stay, with extent 1."""
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -485,7 +496,9 @@ class MaxUnpool2d(_Windowed, Weightless):
     )
 
     padding: PerAxisNatural = 0
+    """Padding of the pooling that is undone."""
     ceil_mode: bool = False
+    """Rounding of the pooling that is undone."""
 
     @field_validator("padding", mode="plain")
     @classmethod
@@ -530,6 +543,7 @@ class SubSampling2d(_Windowed, Trained):
     )
 
     kernel_size: PerAxis = 2
+    """Extent of the window."""
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs

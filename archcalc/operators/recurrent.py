@@ -34,9 +34,13 @@ class _Recurrent(Trained):
     gates: ClassVar[int]
 
     hidden_size: Count
+    """Units of a layer: H."""
     num_layers: Count = 1
+    """How many layers are stacked."""
     bias: bool = True
+    """Whether the gates have biases, two each as in PyTorch."""
     bidirectional: bool = False
+    """Whether the sequence is read from both ends."""
 
     @field_validator("num_layers")
     @classmethod
@@ -132,6 +136,7 @@ class RNN(_Recurrent):
     gates = 1
 
     nonlinearity: Literal["tanh", "relu"] = "tanh"
+    """The function of a unit."""
 
     examples = (
         Example({"hidden_size": 8}, ((2, 5, 4),)),
@@ -164,6 +169,7 @@ class LSTM(_Recurrent):
     gates = 4
 
     proj_size: Natural = 0
+    """To how many units the state is projected; 0 for no projection."""
 
     examples = (
         Example({"hidden_size": 32, "bias": False}, ((2, 5, 16),)),

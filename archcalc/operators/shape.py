@@ -51,7 +51,9 @@ class Flatten(_Moving):
     """Joins the axes ``start_dim`` to ``end_dim`` into one, as ``torch.nn.Flatten``."""
 
     start_dim: StrictInt = 1
+    """The first axis that is joined."""
     end_dim: StrictInt = -1
+    """The last axis that is joined."""
 
     examples = (
         Example({}, ((2, 256, 6, 6),)),
@@ -85,6 +87,7 @@ class Reshape(_Moving):
     shape: Annotated[
         tuple[Annotated[Integer, AfterValidator(_extent_or_rest)], ...], Field(min_length=1)
     ]
+    """The new sizes without the batch; -1 for what is left."""
 
     examples = (
         Example({"shape": [16, 5, 5]}, ((2, 400),)),
@@ -128,6 +131,7 @@ class Permute(_Moving):
     """Reorders the axes, as ``torch.permute``; ``dims`` names all of them, the batch axis too."""
 
     dims: tuple[StrictInt, ...]
+    """The input's axes in the new order."""
 
     examples = (
         Example({"dims": [0, 2, 3, 1]}, ((2, 3, 8, 6),)),
@@ -157,8 +161,11 @@ class Pad(_Moving):
     """
 
     pad: Annotated[tuple[Natural, ...], Field(min_length=2)]
+    """Before and after, of the last axis first."""
     mode: Literal["constant", "reflect", "replicate", "circular"] = "constant"
+    """What the padding holds."""
     value: FiniteFloat = 0.0
+    """The number that constant padding holds."""
 
     examples = (
         Example({"pad": [1, 2, 3, 4]}, ((2, 3, 8, 6),)),
@@ -209,6 +216,7 @@ class Crop(_Moving):
     arity = (1, 2)
 
     cropping: Natural | tuple[tuple[Natural, Natural], ...] | None = None
+    """What is dropped at the ends; left out where a second input says it."""
 
     examples = (
         Example({"cropping": [[4, 4], [3, 5]]}, ((2, 64, 64, 72),)),
@@ -259,9 +267,13 @@ class Slice(_Moving):
     """
 
     dim: StrictInt = 1
+    """The axis that is cut."""
     start: Integer | None = None
+    """The first index that is kept."""
     end: Integer | None = None
+    """The index before which it ends."""
     step: Count = 1
+    """Every how many elements one is kept."""
 
     examples = (
         Example({"start": 1}, ((2, 197, 768),)),
@@ -302,8 +314,11 @@ class Split(_Moving):
     """
 
     split_size_or_sections: Count | Annotated[tuple[Count, ...], Field(min_length=1)]
+    """The extent of every piece, or a list of them all."""
     index: Natural
+    """Which piece, from 0."""
     dim: StrictInt = 1
+    """The axis that is cut."""
 
     examples = (
         Example({"split_size_or_sections": 29, "index": 1}, ((2, 58, 28, 28),)),
@@ -343,7 +358,9 @@ class Select(_Moving):
     """
 
     index: Annotated[tuple[Natural, ...], Field(min_length=1)]
+    """The indices that are kept, from 0, in this order."""
     dim: StrictInt = 1
+    """The axis they are on."""
 
     examples = (
         Example({"index": [0, 4, 5]}, ((2, 6, 14, 14),)),
@@ -390,9 +407,13 @@ class Upsample(Weightless):
     }
 
     size: Count | tuple[Count, ...] | None = None
+    """Extents of the output."""
     scale_factor: Factor | tuple[Factor, ...] | None = None
+    """How many times larger the output is."""
     mode: Literal["nearest", "linear", "bilinear", "bicubic", "trilinear"] = "nearest"
+    """How elements between those of the input are found."""
     align_corners: bool | None = None
+    """Whether the corners of input and output coincide; it changes no count."""
 
     examples = (
         Example({"scale_factor": 2}, ((2, 8, 10, 10),)),
@@ -457,6 +478,7 @@ class PixelShuffle(_Moving):
     """
 
     upscale_factor: Count
+    """How many times larger the output is on both axes."""
 
     examples = (Example({"upscale_factor": 3}, ((2, 27, 4, 5),)),)
 
@@ -481,6 +503,7 @@ class PixelUnshuffle(_Moving):
     """
 
     downscale_factor: Count
+    """How many times smaller the output is on both axes."""
 
     examples = (Example({"downscale_factor": 3}, ((2, 3, 12, 15),)),)
 
@@ -503,6 +526,7 @@ class ChannelShuffle(_Moving):
     """Interleaves the channels of ``groups`` groups, as ``torch.nn.ChannelShuffle``."""
 
     groups: Count
+    """How many groups are interleaved."""
 
     examples = (Example({"groups": 3}, ((2, 12, 4, 5),)),)
 

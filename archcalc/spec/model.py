@@ -37,6 +37,30 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _either(words: str, *kinds: type) -> BeforeValidator:
+    """Say once what a value should be, where pydantic would say it for each kind it might be."""
+
+    def check(value: Any) -> Any:
+        if type(value) in kinds or value is None:
+            return value
+        raise ValueError(f"should be {words}, not {value!r}")
+
+    return BeforeValidator(check)
+
+
+def _as_printed(value: Any) -> Any:
+    if type(value) is float:
+        raise ValueError(f"should be in quotes, to be kept as it was printed: '{value}'")
+    return value
+
+
+Times = Annotated[int | str | None, _either("a whole number or an expression", int, str)]
+Printed = Annotated[
+    int | str, _either("a number, in quotes unless it is whole", int, str), BeforeValidator(_as_printed)
+]
+Bound = Annotated[int | str | None, _either("a number like 4200000000 or 4.2G", int, str)]
+
+
 def _short_layer(value: Any) -> Any:
     """``relu: ReLU`` for ``relu: {op: ReLU}``, and a block's name likewise."""
     if isinstance(value, str):
@@ -62,12 +86,12 @@ class Layer(_Record):
     """The block's name; an expression may choose it."""
     from_: Annotated[list[str] | None, BeforeValidator(_as_list), Field(alias="from")] = None
     """Where the input comes from, earlier layers by name; the layer before by default."""
-    repeat: int | str | None = None
+    repeat: Times = None
     """How many times in a row, each taking the output of the one before. Expressions see the
     number of the repetition, from 0, as ``i``."""
-    parallel: int | str | None = None
+    parallel: Times = None
     """How many times side by side, all taking the same input; ``name.*`` stands for the outputs."""
-    when: bool | str = True
+    when: Annotated[bool | str, _either("true, false or an expression", bool, str)] = True
     """Whether the layer is there at all; one that is not stands for its input."""
     share: str | None = None
     """The earlier layer whose tensors this one uses."""
@@ -102,36 +126,50 @@ class Block(_Record):
     output: str | None = None
     """The layer whose output is the block's; the last by default."""
     layers: Annotated[Layers, Field(min_length=1)]
+    """The layers by name, from the input to the output."""
 
 
 class Erratum(_Record):
     """Why a documented number is wrong, and the right one."""
 
     value: int | str
+    """The right number."""
     reason: Annotated[str, StringConstraints(min_length=1)]
+    """What went wrong in the source."""
 
 
 class Documented(_Record):
     """A number as somebody printed it, and where."""
 
     quantity: Quantity
-    value: int | str
+    """What the number counts."""
+    value: Printed
     """As printed: ``25.6M``, ``62,378,344``; quote what has a decimal point."""
     source: Annotated[str, StringConstraints(min_length=1)]
+    """Who printed it: a page, a table, a file."""
     variant: str | None = None
+    """The variant it is about; by default the spec without variants."""
     layer: str | None = None
+    """The layer it is about; the whole network by default."""
     convention: str | None = None
+    """The way of counting that makes this number."""
     erratum: Erratum | None = None
+    """The right number, where the printed one is known to be wrong."""
 
 
 class Budget(_Record):
     """What a network must not exceed, or not fall short of."""
 
     quantity: Quantity
+    """What is limited."""
     at_most: int | str | None = None
+    """The largest number allowed: ``4200000000`` or ``4.2G``."""
     at_least: int | str | None = None
+    """The smallest number allowed."""
     variant: str | None = None
+    """The variant it is about; all of them by default."""
     layer: str | None = None
+    """The layer it is about; the whole network by default."""
 
     @model_validator(mode="after")
     def _bounded(self) -> Budget:
@@ -150,25 +188,39 @@ class Spec(_Record):
     """A family of networks as written, and which of its variants is meant."""
 
     name: Name
+    """The family's name; a spec without variants is a network of this name."""
     title: str = ""
+    """The title of the publication, or a few words that say what this is."""
     edition: str = ""
     """What tells this form of the network from others: "as published", "for CIFAR-10"."""
     year: int | None = None
+    """The year of the publication."""
     source: Annotated[list[str], BeforeValidator(_as_list)] = []
+    """Where the network is described: addresses, or references in words."""
     feature: str = ""
     """The salient feature, in a few words."""
-    input: Axes | dict[Name, Axes]
+    input: Annotated[
+        Axes | dict[Name, Axes],
+        _either("a list of extents, or a mapping of names to such lists", list, dict),
+    ]
     """The input's shape without the batch; several inputs by name."""
     vars: dict[Name, Any] = {}
+    """Variables that expressions use, and their values; one without a value (null) gets it from
+    the variant."""
     variants: dict[Name, dict[str, Any] | None] = {}
+    """Networks of the family by name: the variables, and the texts, in which each differs."""
     blocks: dict[Name, Block] = {}
+    """Layers to be used several times, by the block's name."""
     layers: Annotated[Layers, Field(min_length=1)]
+    """The layers by name, from the input to the output."""
     outputs: Annotated[list[str] | None, BeforeValidator(_as_list)] = None
     """Layers whose outputs are the network's; the last one by default."""
     training_outputs: Annotated[list[str], BeforeValidator(_as_list)] = []
     """Outputs that exist in training only, such as auxiliary classifiers."""
     documented: list[Documented] = []
+    """Numbers as others printed them."""
     budget: list[Budget] = []
+    """What the networks must not exceed."""
 
     _document: Document = PrivateAttr()
     _variant: str | None = PrivateAttr(default=None)
