@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -20,22 +19,14 @@ RESERVED = ("batch", "i", "input")
 """Names that variables and arguments can't have: they mean something else where they are used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """The problems of a spec, and the places that are not worth looking at again."""
+def check(spec: Spec) -> Iterator[tuple[Path, Problem]]:
+    """What is wrong with names: operators, fields, blocks, arguments, references, expressions.
 
-    problems: list[Problem]
-    places: list[Path]
-
-
-def check(spec: Spec) -> Findings:
-    """Every problem with names: operators, fields, blocks, arguments, references, expressions."""
-    problems, places = [], []
+    Each problem comes with the place of what it spoils: a layer, a variable, a variant.
+    """
     for place, wrong in chain(_texts(spec), _layers(spec)):
-        found = spec.document.problem((*place, *wrong.at), wrong.message, wrong.hint)
-        problems.append(found)
-        places.append(place)
-    return Findings(problems, places)
+        at = (*place, *wrong.at)
+        yield place, spec.document.problem(at, wrong.message, wrong.hint, key=not wrong.at)
 
 
 def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
@@ -57,8 +48,8 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
         at: Path = ("input", name) if isinstance(spec.input, dict) else ("input",)
         for wrong in _expressions(axes, variables, ()):
             yield at, wrong
-    for variant, chosen in spec.variants.items():
-        place = ("variants", variant)
+    for name, chosen in spec.variants.items():
+        place = ("variants", name)
         for key, written in (chosen or {}).items():
             if key not in variables and key not in OVERRIDABLE:
                 hint = did_you_mean(key, [*variables, *OVERRIDABLE])
@@ -66,7 +57,7 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
             for wrong in _expressions(written, variables, ()):
                 yield place, Wrong(wrong.message, wrong.hint, (key, *wrong.at))
         try:
-            spec.choose(variant)
+            spec.choose(name)
         except ValidationError as error:
             for wrong in field_problems(error, Spec):
                 yield place, wrong
@@ -76,11 +67,13 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
     ):
         for reference in outputs:
             yield from (((key,), wrong) for wrong in _reference(reference, spec.layers, ()))
-    for key, records in (("documented", spec.documented), ("budget", spec.budget)):
-        for number, record in enumerate(records):
-            if record.variant is not None and record.variant not in spec.variants:
-                hint = did_you_mean(record.variant, spec.variants)
-                yield (key, number), Wrong(f"no variant '{record.variant}'", hint, ("variant",))
+    stated = [("documented", [record.variant for record in spec.documented])]
+    stated.append(("budget", [record.variant for record in spec.budget]))
+    for key, named in stated:
+        for number, variant in enumerate(named):
+            if variant is not None and variant not in spec.variants:
+                hint = did_you_mean(variant, spec.variants)
+                yield (key, number), Wrong(f"no variant '{variant}'", hint, ("variant",))
 
 
 def _layers(spec: Spec) -> Iterator[tuple[Path, Wrong]]:

@@ -71,6 +71,7 @@ class _Expansion:
         self.templates: dict[Any, Template] = {}
         self.operators: dict[int, Operator] = {}
         self.expanding: list[str] = []
+        self.full = False
 
     def run(self, given: Input, batch: Size, variables: Mapping[str, Any]) -> Graph | None:
         spec = self.spec
@@ -112,7 +113,8 @@ class _Expansion:
             training_outputs=tuple(labels[k] for k in training),
             variables=self.names,
         )
-        self.idle(graph)
+        if not self.known:
+            self.idle(graph)
         return graph
 
     def idle(self, graph: Graph) -> None:
@@ -129,12 +131,8 @@ class _Expansion:
 
     def report(self, place: Path, path: Path, wrong: Wrong) -> None:
         """Note a problem at a ``place`` in the document, under the ``path`` the user knows."""
-        self.problems.append(
-            replace(
-                self.spec.document.problem(place, wrong.message, wrong.hint),
-                path=tuple(map(str, path)),
-            )
-        )
+        found = self.spec.document.problem(place, wrong.message, wrong.hint, key=not wrong.at)
+        self.problems.append(replace(found, path=tuple(map(str, path))))
 
     def variables(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The spec's variables with values, each worked out from the others as needed."""
@@ -216,8 +214,12 @@ class _Expansion:
     def layer(
         self, scope: Scope, name: str, layer: Layer, previous: str, at: Path, trail: Path
     ) -> Value:
-        references = [previous] if layer.from_ is None else layer.from_
-        sources = [number for reference in references for number in scope.outputs(reference)]
+        sources: list[int] = []
+        for k, reference in enumerate([previous] if layer.from_ is None else layer.from_):
+            try:
+                sources += scope.outputs(reference)
+            except Wrong as wrong:
+                raise Wrong(wrong.message, wrong.hint, ("from", k)) from None
         if layer.when is not True and not _decide(layer.when, scope):
             return scope.stand_in(name, sources)
         if layer.repeat is not None:
@@ -238,12 +240,19 @@ class _Expansion:
             value = self.once(scope, f"{name}.{i}", layer, sources, names, at, trail)
             members[str(i)] = value
             so_far = len(scope.nodes) - start
-            if start + so_far * count // (i + 1) > MOST_NODES or count > MOST_NODES:
-                raise Wrong(f"{count} times makes more than {MOST_NODES:,} layers", at=(key,))
+            if start + so_far * count // (i + 1) > MOST_NODES:
+                raise self.too_many(key)
             if key == "repeat":
                 sources = [scope.single(value, name), *sources[1:]]
         output = members[str(count - 1)].output if key == "repeat" else None
         return Value(output, start, len(scope.nodes) - start, members)
+
+    def too_many(self, *at: str) -> Wrong | Unknown:
+        """The error of a network that is too large; it is said once, not at every level."""
+        if self.full:
+            return Unknown()
+        self.full = True
+        return Wrong(f"makes the network larger than {MOST_NODES:,} layers", at=at)
 
     def once(
         self,
@@ -346,7 +355,7 @@ class _Expansion:
         args = self.arguments(kind, block, layer, names, scope.shape_of)
         template = self.template(kind, block, args, scope, name, sources, trail)
         if len(scope.nodes) + len(template.nodes) > MOST_NODES:
-            raise Wrong(f"makes more than {MOST_NODES:,} layers")
+            raise self.too_many()
         return scope.inline(name, template, sources)
 
     def arguments(

@@ -56,7 +56,9 @@ def _as_printed(value: Any) -> Any:
 
 Times = Annotated[int | str | None, _either("a whole number or an expression", int, str)]
 Printed = Annotated[
-    int | str, _either("a number, in quotes unless it is whole", int, str), BeforeValidator(_as_printed)
+    int | str,
+    _either("a number, in quotes unless it is whole", int, str),
+    BeforeValidator(_as_printed),
 ]
 Bound = Annotated[int | str | None, _either("a number like 4200000000 or 4.2G", int, str)]
 
@@ -132,7 +134,7 @@ class Block(_Record):
 class Erratum(_Record):
     """Why a documented number is wrong, and the right one."""
 
-    value: int | str
+    value: Printed
     """The right number."""
     reason: Annotated[str, StringConstraints(min_length=1)]
     """What went wrong in the source."""
@@ -162,9 +164,9 @@ class Budget(_Record):
 
     quantity: Quantity
     """What is limited."""
-    at_most: int | str | None = None
+    at_most: Bound = None
     """The largest number allowed: ``4200000000`` or ``4.2G``."""
-    at_least: int | str | None = None
+    at_least: Bound = None
     """The smallest number allowed."""
     variant: str | None = None
     """The variant it is about; all of them by default."""

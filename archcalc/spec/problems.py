@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel, ValidationError
 
 from archcalc.errors import did_you_mean
+from archcalc.operators.base import Operator
 from archcalc.spec.scope import Wrong
 
 _MEANT = {
@@ -28,17 +29,18 @@ _MEANT = {
 def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[Wrong]:
     """Each error of a validation against ``model``, its place relative to what was validated."""
     known = [field.alias or name for name, field in model.__pydantic_fields__.items()]
+    if issubclass(model, Operator):
+        no_field, needs = f"{model.__name__} has no field", f"{model.__name__} needs"
+    else:
+        no_field, needs = "unknown key", "needs"
     for found in error.errors(include_url=False, include_context=False):
         kind, at = found["type"], tuple(part for part in found["loc"] if part != "[key]")
         value = found["input"]
         if kind == "extra_forbidden":
-            owner = f"{model.__name__} has" if len(at) == 1 else "there is"
-            hint = did_you_mean(at[-1], known) if len(at) == 1 else ""
-            yield Wrong(f"{owner} no field '{at[-1]}'", hint, at)
+            hint = did_you_mean(str(at[-1]), known) if len(at) == 1 else ""
+            yield Wrong(f"{no_field} '{at[-1]}'", hint, at)
         elif kind == "missing":
-            yield Wrong(
-                f"{model.__name__} needs '{at[-1]}'" if len(at) == 1 else f"needs '{at[-1]}'", at=at
-            )
+            yield Wrong(f"{needs} '{at[-1]}'", at=at[:-1])
         elif kind in _MEANT:
             yield Wrong(f"should be {_MEANT[kind]}, not {value!r}", at=at)
         elif kind == "string_pattern_mismatch":

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
-from pathlib import Path
-from typing import Any
+from pathlib import Path as File
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -14,22 +17,23 @@ from archcalc.errors import Problem, SpecError, did_you_mean
 from archcalc.spec import text
 from archcalc.spec.check import check
 from archcalc.spec.expand import attempt
-from archcalc.spec.model import Spec
+from archcalc.spec.model import NAME, Spec
 from archcalc.spec.problems import field_problems
+from archcalc.spec.scope import Path
 
-Source = str | Path | Mapping[str, Any]
+Source = str | File | Mapping[str, Any]
 """A zoo name, a file's path (``FILE::VARIANT`` for one of its variants), ``-``, or the data."""
 
 
 @cache
-def folder() -> Path:
+def folder() -> File:
     """The folder of the shipped specs: inside the package when installed, beside it otherwise."""
-    package = Path(__file__).resolve().parent.parent
+    package = File(__file__).resolve().parent.parent
     shipped = package / "specs"
     return shipped if shipped.is_dir() else package.parent / "specs"
 
 
-def families() -> list[Path]:
+def families() -> list[File]:
     """The files of the shipped specs, by name."""
     return sorted(folder().glob("*.yaml"))
 
@@ -37,21 +41,20 @@ def families() -> list[Path]:
 def names() -> Iterator[str]:
     """The names of all shipped networks, family by family; a family without variants is one."""
     for path in families():
-        spec = _spec(text.read(path))
+        spec = Spec.of(text.read(path))
         yield from spec.variants or [spec.name]
 
 
-def find(name: str) -> Path | None:
+def find(name: str) -> File | None:
     """The file of the family that has a network of this name; None if there is none."""
     own = folder() / f"{name}.yaml"
     if own.is_file():
         return own
     for path in families():
         # A variant is a key on a line of its own: reading is enough to find it, without parsing.
-        if f"\n  {name}:" in path.read_text(encoding="utf-8"):
-            spec = _spec(text.read(path))
-            if name in spec.variants:
-                return path
+        written = f"\n  {name}:" in path.read_text(encoding="utf-8")
+        if written and name in Spec.of(text.read(path)).variants:
+            return path
     return None
 
 
@@ -63,16 +66,13 @@ def load(source: Source) -> Spec:
     Raises :class:`SpecError` with every problem found, at its place in the file.
     """
     document, variant = _document(source)
-    spec = _spec(document)
-    findings = check(spec)
-    if findings.problems:
-        raise SpecError(_problems(spec))
+    reading = _read(document)
+    if reading.problems or reading.spec is None:
+        raise SpecError(_problems(reading, variant))
+    spec = reading.spec
     if variant is None:
-        variant = spec.name if spec.name in spec.variants else None
-        return spec.choose(variant) if variant else spec
-    if variant not in spec.variants:
-        hint = did_you_mean(variant, spec.variants) or "the spec has no variants"
-        raise SpecError([document.problem(("variants",), f"no variant '{variant}'", hint)])
+        return spec.choose(spec.name) if spec.name in spec.variants else spec
+    _require_variant(spec, variant)
     return spec.choose(variant)
 
 
@@ -83,45 +83,102 @@ def validate(source: Source) -> list[Problem]:
     """
     try:
         document, variant = _document(source)
-        spec = _spec(document)
+        return _problems(_read(document), variant)
     except SpecError as error:
         return list(error.problems)
-    if variant is not None and variant not in spec.variants:
-        hint = did_you_mean(variant, spec.variants) or "the spec has no variants"
-        return [document.problem(("variants",), f"no variant '{variant}'", hint)]
-    return _problems(spec, variant)
 
 
-def _problems(spec: Spec, variant: str | None = None) -> list[Problem]:
-    findings = check(spec)
-    if any(place[0] in ("vars", "variants", "input") for place in findings.places):
-        return sorted(set(findings.problems))
-    found = {(problem.line, problem.column): problem for problem in findings.problems}
-    chosen = [variant] if variant else list(spec.variants)
-    for candidate in [spec.choose(name) for name in chosen] or [spec]:
-        for problem in attempt(candidate, known=findings.places)[1]:
-            # One place that is wrong in ten variants is one problem.
-            found.setdefault((problem.line, problem.column), problem)
+class _Reading(NamedTuple):
+    """What could be made of a document: a spec to go on with, and what is wrong so far."""
+
+    spec: Spec | None
+    problems: list[Problem]
+    places: list[Path]
+    """Where something is wrong, not to be looked at again."""
+
+
+def _read(document: text.Document) -> _Reading:
+    try:
+        spec = Spec.of(document)
+    except ValidationError as error:
+        reading = _without(document, error)
+    else:
+        reading = _Reading(spec, [], [])
+    if reading.spec is not None:
+        spoiled = tuple(reading.places)
+        for place, problem in check(reading.spec):
+            if not any(place[: len(known)] == known for known in spoiled):
+                reading.problems.append(problem)
+                reading.places.append(place)
+    return reading
+
+
+def _without(document: text.Document, error: ValidationError) -> _Reading:
+    """The problems of a document that is no spec, and the spec that is left without their places.
+
+    A layer is replaced by one that does nothing, and known to be unknown; any other key is left
+    out where a spec can be without it. So the rest of the file is looked at in the same go.
+    """
+    problems, places = [], []
+    data = copy.deepcopy(document.data)
+    for wrong in field_problems(error, Spec):
+        at = wrong.at
+        while at and at not in document.marks:
+            at = at[:-1]  # pydantic names the kind it tried, where several are possible
+        problems.append(document.problem(wrong.at, wrong.message, wrong.hint, key=at != wrong.at))
+        steps = next((k for k in (2, 4) if at[k - 2 : k - 1] == ("layers",)), 1)
+        place = at[:steps]
+        if not place or place in places:
+            continue
+        places.append(place)
+        around: Any = data
+        for key in place[:-1]:
+            around = around[key]
+        if len(place) == 1 or not re.fullmatch(NAME, str(place[-1])):
+            around.pop(place[-1], None)
+        else:
+            around[place[-1]] = {"op": "Identity"}
+    try:
+        return _Reading(Spec.of(replace(document, data=data)), problems, places)
+    except ValidationError:
+        return _Reading(None, problems, places)
+
+
+def _problems(reading: _Reading, variant: str | None) -> list[Problem]:
+    """The problems of a reading and those of expanding it, one for each place in the file."""
+    spec, problems, places = reading
+    found = {(problem.line, problem.column, problem.message): problem for problem in problems}
+    broken = {place[1] for place in places if place[0] == "variants" and len(place) > 1}
+    if spec is not None and not any(
+        place[0] in ("vars", "input", "blocks") and len(place) < 4 for place in places
+    ):
+        if variant is not None:
+            _require_variant(spec, variant)
+        names = [variant] if variant else [name for name in spec.variants if name not in broken]
+        taken = {(problem.line, problem.column) for problem in problems}
+        for candidate in [spec.choose(name) for name in names] or [spec] * (not spec.variants):
+            for problem in attempt(candidate, known=places)[1]:
+                # One place that is wrong in ten variants is one problem.
+                if (problem.line, problem.column) not in taken:
+                    taken.add((problem.line, problem.column))
+                    note = f"in the variant '{candidate.variant}'" if candidate.variant else ""
+                    hint = "\n".join(filter(None, (problem.hint, note)))
+                    found[problem.line, problem.column, problem.message] = replace(
+                        problem, hint=hint
+                    )
     return sorted(found.values())
 
 
-def _spec(document: text.Document) -> Spec:
-    try:
-        return Spec.of(document)
-    except ValidationError as error:
-        problems = []
-        for wrong in field_problems(error, Spec):
-            at = wrong.at
-            while at and at not in document.marks:
-                at = at[:-1]
-            problems.append(document.problem(at, wrong.message, wrong.hint))
-        raise SpecError(problems) from None
+def _require_variant(spec: Spec, variant: str) -> None:
+    if variant not in spec.variants:
+        hint = did_you_mean(variant, spec.variants) or "the spec has no variants"
+        raise SpecError([spec.document.problem(("variants",), f"no variant '{variant}'", hint)])
 
 
 def _document(source: Source) -> tuple[text.Document, str | None]:
     if isinstance(source, Mapping):
         return text.parse(json.dumps(source), "<mapping>"), None
-    if isinstance(source, Path):
+    if isinstance(source, File):
         return text.read(source), None
     name, _, variant = source.partition("::")
     if name == "-" or _is_path(name):
@@ -140,5 +197,5 @@ def _is_path(name: str) -> bool:
         "/" in name
         or "\\" in name
         or name.endswith((".yaml", ".yml", ".json"))
-        or Path(name).is_file()
+        or File(name).is_file()
     )

@@ -1,0 +1,186 @@
+"""The JSON Schema of a spec file, by which an editor completes and marks what is written.
+
+It is made from the data model and from the operators, and allows what they allow; what only an
+expansion can know, such as references and shapes, it leaves open. Draft 7, because the servers
+behind the editors support that one in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from archcalc.operators import NAMES, operator
+from archcalc.operators.describe import attribute_docs, docstring
+from archcalc.spec.model import (
+    LAYER_KEYS,
+    NAME,
+    OVERRIDABLE,
+    Block,
+    Budget,
+    Documented,
+    Erratum,
+    Layer,
+    Spec,
+    _as_list,
+)
+
+Json = dict[str, Any]
+
+_EXPRESSION = {"$ref": "#/definitions/expression"}
+
+_EVALUATED = ("input", "repeat", "parallel", "when")
+"""Keys whose text is an expression."""
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a spec file."""
+    spec = _record(Spec)
+    properties = spec["properties"]
+    (variant,) = properties["variants"]["patternProperties"].values()
+    for alternative in variant["anyOf"]:
+        if alternative["type"] == "object":
+            alternative["properties"] = {key: properties[key] for key in OVERRIDABLE}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "archcalc spec",
+        **spec,
+        "definitions": {
+            **{kind.__name__: _record(kind) for kind in (Block, Budget, Documented, Erratum)},
+            "Layer": {
+                "if": {"type": "object"},
+                "then": {"$ref": "#/definitions/LongLayer"},
+                "else": {"$ref": "#/definitions/ShortLayer"},
+            },
+            "LongLayer": _long_layer(),
+            "ShortLayer": {
+                "description": "An operator without fields, or a block without arguments.",
+                "type": "string",
+                "anyOf": [_operator_names(), {"pattern": "^(=|[a-z_][A-Za-z0-9_-]*$)"}],
+            },
+            **{name: _operator(name) for name in NAMES},
+            "expression": {
+                "type": "string",
+                "pattern": "^=",
+                "patternErrorMessage": "text here is an expression, which begins with '='",
+            },
+        },
+    }
+
+
+def _record(kind: type[BaseModel]) -> Json:
+    """The schema of one of the model's records, its keys described."""
+    made = kind.model_json_schema(ref_template="#/definitions/{model}")
+    docs = attribute_docs(kind)
+    properties = {}
+    for name, field in kind.model_fields.items():
+        key = field.alias or name
+        written = _plain(made["properties"][key])
+        if any(getattr(check, "func", None) is _as_list for check in field.metadata):
+            written = _or(written, {"type": "string"})  # a list of one
+        if key in _EVALUATED:
+            written = _text_is_expression(written)
+        properties[key] = {"description": docs[name], **written}
+    return {
+        "description": docstring(kind),
+        "type": "object",
+        "properties": properties,
+        "required": made.get("required", []),
+        "additionalProperties": made["additionalProperties"],
+    }
+
+
+def _long_layer() -> Json:
+    layer = _record(Layer)
+    layer["properties"]["op"] = {
+        "description": layer["properties"]["op"]["description"],
+        "anyOf": [_operator_names(), _EXPRESSION],
+    }
+    layer["properties"]["block"] |= {"type": "string", "pattern": f"{NAME}|^="}
+    return {
+        **layer,
+        "if": {"required": ["op"]},
+        "then": {"not": {"required": ["block"]}},
+        "else": {"required": ["block"]},
+        "not": {"required": ["repeat", "parallel"]},
+        "errorMessage": "takes 'op' or 'block', and 'repeat' or 'parallel', not both",
+        "allOf": [
+            {
+                "if": {"properties": {"op": {"const": name}}, "required": ["op"]},
+                "then": {"$ref": f"#/definitions/{name}"},
+            }
+            for name in NAMES
+        ],
+    }
+
+
+def _operator_names() -> Json:
+    texts = [docstring(operator(name)) for name in NAMES]
+    return {"enum": list(NAMES), "enumDescriptions": texts}
+
+
+def _operator(name: str) -> Json:
+    kind = operator(name)
+    made = kind.model_json_schema()
+    docs = attribute_docs(kind)
+    fields = {
+        field: {"description": docs[field], **_or_expression(_plain(written))}
+        for field, written in made.get("properties", {}).items()
+    }
+    return {
+        "description": docstring(kind),
+        "type": "object",
+        "properties": {**dict.fromkeys(sorted(LAYER_KEYS - {"block"}), True), **fields},
+        "required": made.get("required", []),
+        "additionalProperties": False,
+    }
+
+
+def _plain(written: Any) -> Any:
+    """A schema of pydantic's without titles and empty defaults, in the words of draft 7."""
+    if isinstance(written, list):
+        return [_plain(item) for item in written]
+    if not isinstance(written, Mapping):
+        return written
+    plain = {
+        "items" if key == "prefixItems" else key: _plain(value)
+        for key, value in written.items()
+        if key != "title" and (key, value) != ("default", None)
+    }
+    if "patternProperties" in plain:
+        plain["additionalProperties"] = False
+    return plain
+
+
+def _or(written: Json, other: Json) -> Json:
+    """A schema that allows ``other`` too; what it says beside its type stays outside."""
+    outer = {key: value for key, value in written.items() if key in ("description", "default")}
+    inner = {key: value for key, value in written.items() if key not in outer}
+    alternatives = inner.get("anyOf", [inner])
+    return {**outer, "anyOf": [*alternatives, other]}
+
+
+def _or_expression(written: Json) -> Json:
+    """A schema that allows an expression for the value, and for each item where it is a list."""
+    if "anyOf" in written:
+        written = {**written, "anyOf": [_expressive_items(each) for each in written["anyOf"]]}
+    return _or(_expressive_items(written), _EXPRESSION)
+
+
+def _expressive_items(written: Json) -> Json:
+    items = written.get("items")
+    if isinstance(items, list):
+        return {**written, "items": [_or_expression(item) for item in items]}
+    return {**written, "items": _or_expression(items)} if items else written
+
+
+def _text_is_expression(written: Any) -> Any:
+    if written == {"type": "string"}:
+        return _EXPRESSION
+    if isinstance(written, list):
+        return [_text_is_expression(item) for item in written]
+    if isinstance(written, Mapping):
+        return {key: _text_is_expression(value) for key, value in written.items()}
+    return written
