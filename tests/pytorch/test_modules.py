@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from archcalc.operators import operator
+from archcalc.operators.attention import MultiheadAttention
 from archcalc.pytorch import module
 
 
@@ -81,7 +82,7 @@ def test_all_inputs_are_joined(name: str, result: int) -> None:
 
 def test_one_input_attends_to_itself() -> None:
     x = torch.randn(2, 5, 8)
-    made = module(operator("MultiheadAttention")(num_heads=2), (2, 5, 8))
+    made = module(MultiheadAttention(num_heads=2), (2, 5, 8))
     theirs = nn.MultiheadAttention(8, 2, batch_first=True)
     theirs.load_state_dict(made.state_dict())
 
@@ -91,6 +92,6 @@ def test_one_input_attends_to_itself() -> None:
 def test_heads_of_keys_serve_their_group_of_queries() -> None:
     q, k, v = torch.randn(1, 4, 3, 5), torch.randn(1, 2, 3, 5), torch.randn(1, 2, 3, 5)
     ours = forward("ScaledDotProductAttention", {"enable_gqa": True}, q, k, v)
-    repeated = (t.repeat_interleave(2, dim=1) for t in (k, v))
+    k, v = (tensor.repeat_interleave(2, dim=1) for tensor in (k, v))
 
-    torch.testing.assert_close(ours, F.scaled_dot_product_attention(q, *repeated))
+    torch.testing.assert_close(ours, F.scaled_dot_product_attention(q, k, v))
