@@ -1,0 +1,307 @@
+"""What an operator takes and counts, in words, from what its class says of itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, overload
+
+from archcalc.dims import Shape
+from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.operators import FAMILIES, NAMES, operator
+from archcalc.operators.base import KINDS, Call, Example, Operator, describe
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorField:
+    """One field of an operator."""
+
+    name: str
+    type: str
+    """What may be written, in words: ``whole number from 1``."""
+    default: str | None
+    """As a spec writes it; None where the field must be given."""
+    doc: str
+    """What it means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """An example of an operator, worked out."""
+
+    fields: Mapping[str, Any]
+    inputs: tuple[Shape, ...]
+    output: Shape
+    weights: Mapping[str, Shape]
+    buffers: Mapping[str, Shape]
+    work: Mapping[str, int]
+    """The arithmetic by kind, without the kinds of which there is none."""
+    torch: str
+    """The call in PyTorch, as source code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One operator in a list of them."""
+
+    name: str
+    family: str
+    """The module that defines it: ``conv``, ``pooling``."""
+    summary: str
+    """The first line of its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """All there is to say of one operator."""
+
+    name: str
+    family: str
+    text: str
+    """What it computes and what is counted, in paragraphs."""
+    counting: str
+    """What the count of its arithmetic says of itself; ``""`` where ``text`` says it."""
+    inputs: str
+    """How many inputs it takes, in words."""
+    fields: tuple[OperatorField, ...]
+    examples: tuple[Worked, ...]
+
+
+@overload
+def ops() -> tuple[Summary, ...]: ...
+@overload
+def ops(name: str) -> Description: ...
+@overload
+def ops(name: str | None) -> tuple[Summary, ...] | Description: ...
+def ops(name: str | None = None) -> tuple[Summary, ...] | Description:
+    """What the operator of this name takes and counts; without a name, all of them in brief.
+
+    :func:`as_text` and :func:`as_markdown` print either. Raises :class:`ArchcalcError` for an
+    unknown name.
+    """
+    if name is None:
+        return tuple(
+            Summary(known, family, docstring(operator(known)).partition("\n")[0])
+            for family, names in FAMILIES.items()
+            for known in names
+        )
+    if name not in NAMES:
+        hint = did_you_mean(name, NAMES) or "'archcalc ops' lists them"
+        raise ArchcalcError(f"unknown operator '{name}': {hint}")
+    kind = operator(name)
+    return Description(
+        name=name,
+        family=next(family for family, names in FAMILIES.items() if name in names),
+        text=docstring(kind),
+        counting=docstring(kind.work),
+        inputs=_inputs(*kind.arity),
+        fields=tuple(_fields(kind)),
+        examples=tuple(_worked(kind, example) for example in kind.examples),
+    )
+
+
+def docstring(thing: Any) -> str:
+    """The text of a class, function or module, each paragraph on one line; code in backticks."""
+    import inspect
+
+    paragraphs = inspect.cleandoc(thing.__doc__ or "").split("\n\n")
+    return "\n\n".join(_inline(" ".join(paragraph.split())) for paragraph in paragraphs)
+
+
+def _inline(text: str) -> str:
+    text = re.sub(r":\w+:`~?(?:\w+\.)*(\w+)`", r"`\1`", text)
+    return text.replace("``", "`")
+
+
+@cache
+def attribute_docs(kind: type[Any]) -> Mapping[str, str]:
+    """The text under each attribute of a class and of its bases.
+
+    They are read from the source, because Python does not keep them.
+    """
+    import ast
+    import inspect
+    import textwrap
+
+    docs: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if not base.__module__.startswith("archcalc."):
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        assert isinstance(tree, ast.ClassDef)
+        for statement, text in zip(tree.body, tree.body[1:], strict=False):
+            if isinstance(statement, ast.AnnAssign) and isinstance(text, ast.Expr):
+                name, value = ast.unparse(statement.target), ast.literal_eval(text.value)
+                docs[name] = _inline(" ".join(value.split()))
+    return docs
+
+
+def _inputs(least: int, most: int | None) -> str:
+    if most is None:
+        return f"{least} or more"
+    return str(least) if least == most else f"{least} to {most}"
+
+
+def _fields(kind: type[Operator]) -> Iterator[OperatorField]:
+    schema = kind.model_json_schema()
+    docs = attribute_docs(kind)
+    for name, field in schema.get("properties", {}).items():
+        default = None if name in schema.get("required", ()) else _literal(field["default"])
+        yield OperatorField(name, words(field), default, docs[name])
+
+
+def words(schema: Mapping[str, Any]) -> str:
+    """What a JSON Schema of a field allows: ``whole number from 1 or list of 1 to 3 of them``."""
+    if "anyOf" in schema:
+        return " or ".join(map(words, schema["anyOf"]))
+    if "enum" in schema:
+        return " or ".join(map(_literal, schema["enum"]))
+    if "const" in schema:
+        return _literal(schema["const"])
+    kind = schema["type"]
+    if kind == "array":
+        items = schema.get("prefixItems") or [schema["items"]]
+        least, most = schema.get("minItems", 0), schema.get("maxItems")
+        some = "" if most is None else f"{most} " if least == most else f"{least} to {most} "
+        return f"list of {some}({words(items[0])})"
+    names = {"integer": "whole number", "boolean": "true or false"}
+    return f"{names.get(kind, kind)}{_bounds(schema)}"
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    above = schema.get("exclusiveMinimum")
+    least, most = schema.get("minimum"), schema.get("maximum")
+    return "".join(
+        f" {word} {bound}"
+        for word, bound in (("above", above), ("from", least), ("to", most))
+        if bound is not None
+    )
+
+
+def _literal(value: Any) -> str:
+    """A value as a spec writes it."""
+    import json
+
+    return f"{value}" if isinstance(value, str) else json.dumps(value)
+
+
+def _worked(kind: type[Operator], example: Example) -> Worked:
+    op, inputs = kind(**example.fields), example.inputs
+    output = op.infer(*inputs)
+    work = op.work(output, *inputs)
+    return Worked(
+        fields=example.fields,
+        inputs=inputs,
+        output=output,
+        weights=op.weights(*inputs),
+        buffers=op.buffers(*inputs),
+        work={name: amount for name in KINDS if (amount := getattr(work, name))},
+        torch=call_source(op.torch(*inputs), len(inputs)),
+    )
+
+
+def call_source(call: Call, inputs: int) -> str:
+    """A call as Python would be written: ``nn.Linear(in_features=84, ...)``.
+
+    Inputs of a function are ``x``, or ``x0``, ``x1``, ... where there are several.
+    """
+    home, _, name = call.target.partition(".")
+    target = f"archcalc.pytorch.modules.{name}" if home == "archcalc" else call.target
+    arguments = [f"{key}={value!r}" for key, value in call.kwargs.items()]
+    tensors = ["x"] if inputs == 1 else [f"x{k}" for k in range(inputs)]
+    if home in ("F", "torch"):
+        passed = [f"[{', '.join(tensors)}]"] if call.gather else tensors
+        source = f"{target}({', '.join(passed + arguments)})"
+    else:
+        source = f"{target}({', '.join(arguments)})"
+        if call.unpack is not None:
+            source = f"{source}({', '.join(tensors)})"
+    return source if call.unpack is None else f"{source}[{call.unpack}]"
+
+
+def as_text(described: Sequence[Summary] | Description) -> str:
+    """What :func:`ops` says, for a terminal."""
+    if not isinstance(described, Description):
+        width = max(len(each.name) for each in described)
+        lines: list[str] = []
+        for family in dict.fromkeys(each.family for each in described):
+            lines += [family] if not lines else ["", family]
+            lines += [
+                f"  {each.name:<{width}}  {_plain(each.summary)}"
+                for each in described
+                if each.family == family
+            ]
+        return "\n".join(lines)
+    op = described
+    parts = [op.name, *_wrapped(op.text)]
+    if op.counting:
+        parts += ["", *_wrapped(f"Counted: {op.counting}")]
+    parts += ["", f"inputs: {op.inputs}", "fields:" if op.fields else "fields: none"]
+    for field in op.fields:
+        default = "required" if field.default is None else f"default {field.default}"
+        parts += [f"  {field.name}: {field.type}; {default}", f"      {_plain(field.doc)}"]
+    for example in op.examples:
+        parts += ["", "example:", *(f"  {key}: {value}" for key, value in _facts(example))]
+    return "\n".join(parts)
+
+
+def _wrapped(text: str) -> list[str]:
+    import textwrap
+
+    lines: list[str] = []
+    for paragraph in _plain(text).split("\n\n"):
+        lines += ["", *textwrap.wrap(paragraph, 88, break_long_words=False)]
+    return lines[1:]
+
+
+def _plain(text: str) -> str:
+    return text.replace("`", "")
+
+
+def _facts(example: Worked) -> Iterator[tuple[str, str]]:
+    fields = ", ".join(f"{key}: {_literal(value)}" for key, value in example.fields.items())
+    yield "fields", fields or "none"
+    yield "input", ", ".join(map(describe, example.inputs))
+    yield "output", describe(example.output)
+    for key, tensors in (("weights", example.weights), ("buffers", example.buffers)):
+        shapes = ", ".join(f"{name} {describe(shape)}" for name, shape in tensors.items())
+        yield key, shapes or "none"
+    yield "work", ", ".join(f"{amount:,} {kind}" for kind, amount in example.work.items()) or "none"
+    yield "PyTorch", example.torch
+
+
+def as_markdown(described: Sequence[Summary] | Description) -> str:
+    """What :func:`ops` says, as Markdown; a description begins with a heading of level 3."""
+    if not isinstance(described, Description):
+        return _table(
+            ("operator", "family", "what it is"),
+            [(f"`{each.name}`", each.family, each.summary) for each in described],
+        )
+    op = described
+    parts = [f"### {op.name}", op.text]
+    if op.counting:
+        parts.append(f"Counted: {op.counting}")
+    parts.append(f"Inputs: {op.inputs}.")
+    if op.fields:
+        fields = [
+            (
+                f"`{field.name}`",
+                field.type,
+                "required" if field.default is None else f"`{field.default}`",
+                field.doc,
+            )
+            for field in op.fields
+        ]
+        parts.append(_table(("field", "takes", "default", "meaning"), fields))
+    for example in op.examples:
+        facts = [(key, f"`{value}`") for key, value in _facts(example)]
+        parts.append(_table(("example", ""), facts))
+    return "\n\n".join(parts)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in (head, *rows))
+    first, *rest = (f"| {line} |" for line in lines)
+    return "\n".join([first, "|---" * len(head) + "|", *rest])
