@@ -45,7 +45,6 @@ def schema() -> dict[str, Any]:
             alternative["properties"] = {key: properties[key] for key in OVERRIDABLE}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "archcalc spec",
         **spec,
         "definitions": {
             **{kind.__name__: _record(kind) for kind in (Block, Budget, Documented, Erratum)},
@@ -118,7 +117,11 @@ def _long_layer() -> Json:
 
 def _operator_names() -> Json:
     texts = [docstring(operator(name)) for name in NAMES]
-    return {"enum": list(NAMES), "enumDescriptions": texts}
+    return {
+        "enum": list(NAMES),
+        "enumDescriptions": texts,
+        "errorMessage": "no operator of this name, and no expression",
+    }
 
 
 def _operator(name: str) -> Json:
