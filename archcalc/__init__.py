@@ -16,9 +16,12 @@ from archcalc.errors import (
     SpecError,
 )
 from archcalc.operators.base import Operator, Work
+from archcalc.operators.describe import ops
 from archcalc.spec.expand import expand
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
+from archcalc.spec.schema import schema
+from archcalc.spec.starter import new
 from archcalc.spec.zoo import load, validate
 
 __version__ = "0.1.0"
@@ -40,5 +43,8 @@ __all__ = [
     "analyze",
     "expand",
     "load",
+    "new",
+    "ops",
+    "schema",
     "validate",
 ]

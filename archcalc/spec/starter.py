@@ -1,0 +1,67 @@
+"""A spec to begin with."""
+
+from __future__ import annotations
+
+import re
+
+from archcalc.errors import Problem, SpecError
+from archcalc.spec.model import NAME
+
+_NO_TEXT = ("null", "true", "false", "nan", "infinity")
+"""What YAML or archcalc reads as something other than text unless it stands in quotes."""
+
+_TEMPLATE = """\
+# yaml-language-server: $schema=spec.schema.json
+# 'archcalc schema -o spec.schema.json' makes the file named above: an editor then completes
+# and checks what you write. 'archcalc validate' and 'archcalc table' take this file's name.
+
+name: {written}
+title: A small residual network
+input: [3, 32, 32]          # channels, height, width; the batch is not written
+
+vars:                       # change one without touching the file: --set width=32
+  width: 16
+  classes: 10
+
+# variants:                 # networks of one family differ in their variables only
+#   {name}-wide: {{width: 32}}
+
+blocks:
+  residual:                 # layers under one name, to be used again
+    args: {{channels: }}      # an argument without a default must be given
+    layers:
+      conv1: {{op: Conv2d, out_channels: =channels, kernel_size: 3, padding: 1, bias: false}}
+      bn1: BatchNorm2d      # an operator without fields is written short
+      relu1: ReLU
+      conv2: {{op: Conv2d, out_channels: =channels, kernel_size: 3, padding: 1, bias: false}}
+      bn2: BatchNorm2d
+      add: {{op: Add, from: [bn2, input]}}       # 'input' is the block's own
+      relu2: ReLU
+
+layers:                     # each takes the output of the one before, unless 'from' names another
+  conv: {{op: Conv2d, out_channels: =width, kernel_size: 3, padding: 1}}
+  relu: ReLU
+  stage1: {{block: residual, repeat: 2, channels: =width}}
+  down: {{op: Conv2d, out_channels: =2 * width, kernel_size: 2, stride: 2}}
+  stage2: {{block: residual, repeat: 2, channels: =channels(down)}}
+  avgpool: {{op: AdaptiveAvgPool2d, output_size: 1}}
+  flatten: Flatten
+  fc: {{op: Linear, out_features: =classes}}
+
+# documented:               # what others printed of this network, and where
+#   - {{quantity: params, value: 49.3k, source: "our report, table 1"}}
+# budget:                   # what it must not exceed
+#   - {{quantity: macs, at_most: 20M}}
+"""
+
+
+def new(name: str) -> str:
+    """A small, commented spec of this name, valid as it is, that shows the language.
+
+    Raises :class:`SpecError` for a name that a network can't have.
+    """
+    if not re.fullmatch(NAME, name) or name.endswith("\n"):
+        hint = "a name has letters, digits, _ and -, and begins with a letter or _"
+        raise SpecError([Problem(repr(name), 0, 0, (), "is no name for a network", hint)])
+    written = f'"{name}"' if name.lower() in _NO_TEXT else name
+    return _TEMPLATE.format(name=name, written=written)
