@@ -22,7 +22,14 @@ from archcalc.operators.base import (
     per_axis_natural,
     require_rank,
 )
-from archcalc.operators.window import Padding, Pads, parse_padding, resolve_padding, slide
+from archcalc.operators.window import (
+    Padding,
+    Pads,
+    parse_padding,
+    require_source,
+    resolve_padding,
+    slide,
+)
 
 AXES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 
@@ -75,9 +82,10 @@ class _Conv(Trained):
         (x,) = inputs
         require_rank(x, self.axes + 2, AXES[self.axes])
         require_groups(self.groups, in_channels=x[1], out_channels=self.out_channels)
-        extents = zip(
-            x[2:], self.kernel_size, self.stride, self.dilation, self.pads(x), strict=True
-        )
+        pads = self.pads(x)
+        for n, pad in zip(x[2:], pads, strict=True):
+            require_source(self.padding_mode, n, pad)
+        extents = zip(x[2:], self.kernel_size, self.stride, self.dilation, pads, strict=True)
         return (x[0], self.out_channels, *(slide(n, k, s, d, p) for n, k, s, d, p in extents))
 
     def weights(self, *inputs: Shape) -> dict[str, Shape]:

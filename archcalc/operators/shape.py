@@ -36,6 +36,7 @@ from archcalc.operators.base import (
     require,
     require_rank,
 )
+from archcalc.operators.window import require_source
 
 SPATIAL = "(N, C, L), (N, C, H, W) or (N, C, D, H, W)"
 
@@ -192,10 +193,7 @@ class Pad(_Moving):
             )
         extents = []
         for n, (before, after) in zip(reversed(x), pairs, strict=False):
-            if self.mode in ("reflect", "circular"):
-                limit = n - 1 if self.mode == "reflect" else n
-                for end in (before, after):
-                    require(end <= limit, f"mode {self.mode!r} can't pad {n} elements by {end}")
+            require_source(self.mode, n, (before, after))
             extents.append(n + before + after)
         return (*x[: len(x) - len(pairs)], *reversed(extents))
 

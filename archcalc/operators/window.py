@@ -14,7 +14,7 @@ from pydantic import WithJsonSchema
 
 from archcalc.dims import Size, ceil_div, holds, is_symbolic, maximum, minimum
 from archcalc.errors import ShapeError
-from archcalc.operators.base import per_axis_natural
+from archcalc.operators.base import per_axis_natural, require
 
 Pads: TypeAlias = tuple[tuple[Size, Size], ...]
 """Padding before and after, for each axis."""
@@ -120,6 +120,19 @@ def resolve_padding(
         less = total // 2
         pads.append((total - less, less) if padding == "same_lower" else (less, total - less))
     return tuple(pads)
+
+
+def require_source(mode: str, n: Size, pad: tuple[Size, Size]) -> None:
+    """Raise where an axis of ``n`` has too little to fill its padding from, as PyTorch does.
+
+    ``reflect`` mirrors all but the element at the end, and ``circular`` repeats all, once.
+    """
+    if mode in ("reflect", "circular"):
+        for end in pad:
+            require(
+                end <= (n - 1 if mode == "reflect" else n),
+                f"mode {mode!r} can't pad {n} elements by {end}",
+            )
 
 
 def slide(

@@ -11,6 +11,7 @@ from archcalc.operators.window import (
     Rounding,
     has_padding,
     parse_padding,
+    require_source,
     resolve_padding,
     slide,
 )
@@ -208,3 +209,30 @@ def test_arrays_and_symbols_give_the_numbers_of_ints(how: tuple[Rounding, bool])
 )
 def test_padding_anywhere_is_padding(pads: Any, answer: bool) -> None:
     assert has_padding(pads) is answer
+
+
+@pytest.mark.parametrize(
+    ("mode", "n", "most"),
+    # A mirror leaves out the element at the end; a circle has every element once.
+    [("reflect", 4, 3), ("circular", 4, 4)],
+)
+def test_padding_takes_no_more_of_the_input_than_there_is(mode: str, n: int, most: int) -> None:
+    require_source(mode, n, (most, most))
+    for pad in [(most + 1, 0), (0, most + 1)]:
+        with pytest.raises(ShapeError, match=f"can't pad {n} elements by {most + 1}"):
+            require_source(mode, n, pad)
+
+
+@pytest.mark.parametrize("mode", ["zeros", "constant", "replicate"])
+def test_padding_that_takes_one_element_or_none_has_no_limit(mode: str) -> None:
+    require_source(mode, 1, (9, 9))
+
+
+@pytest.mark.parametrize("rounding", ["ceil", "caffe"])
+def test_rounded_up_a_window_may_overhang_by_less_than_a_stride(rounding: Rounding) -> None:
+    # PyTorch: ceil((n - k) / s) + 1, which is 1 for n = 2, k = 3, s = 2 and 0 for k = 4.
+    assert slide(2, 3, 2, 1, (0, 0), rounding) == 1
+    with pytest.raises(ShapeError, match="kernel 4 is larger than its input 2"):
+        slide(2, 4, 2, 1, (0, 0), rounding)
+    with pytest.raises(ShapeError, match="kernel 3 is larger than its input 2"):
+        slide(2, 3, 2, 1, (0, 0), "floor")
