@@ -26,7 +26,7 @@ def check(spec: Spec) -> Iterator[tuple[Path, Problem]]:
     """
     for place, wrong in chain(_texts(spec), _layers(spec)):
         at = (*place, *wrong.at)
-        yield place, spec.document.problem(at, wrong.message, wrong.hint, key=not wrong.at)
+        yield place, spec.document.problem(at, wrong.message, wrong.hint, key=wrong.key)
 
 
 def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
@@ -53,7 +53,7 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
         for key, written in (chosen or {}).items():
             if key not in variables and key not in OVERRIDABLE:
                 hint = did_you_mean(key, [*variables, *OVERRIDABLE])
-                yield place, Wrong(f"no variable '{key}'", hint, (key,))
+                yield place, Wrong(f"no variable '{key}'", hint, (key,), key=True)
             for wrong in _expressions(written, variables, ()):
                 yield place, Wrong(wrong.message, wrong.hint, (key, *wrong.at))
         try:
@@ -145,7 +145,7 @@ def _arguments(name: str, block: Block, given: Mapping[str, Any]) -> Iterator[Wr
     for key in given:
         if key not in block.args:
             hint = did_you_mean(key, block.args) or "it takes none"
-            yield Wrong(f"block '{name}' has no argument '{key}'", hint, (key,))
+            yield Wrong(f"block '{name}' has no argument '{key}'", hint, (key,), key=True)
     for key, default in block.args.items():
         if default is None and key not in given:
             yield Wrong(f"block '{name}' needs the argument '{key}'")

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from archcalc.dims import Shape, Size, holds, is_size
+from archcalc.dims import Shape, Size, holds, is_array, is_size
 from archcalc.errors import ExpressionError, Problem, ShapeError, SpecError, did_you_mean
 from archcalc.operators import NAMES, operator
 from archcalc.operators.base import Operator, describe
@@ -131,7 +131,7 @@ class _Expansion:
 
     def report(self, place: Path, path: Path, wrong: Wrong) -> None:
         """Note a problem at a ``place`` in the document, under the ``path`` the user knows."""
-        found = self.spec.document.problem(place, wrong.message, wrong.hint, key=not wrong.at)
+        found = self.spec.document.problem(place, wrong.message, wrong.hint, key=wrong.key)
         self.problems.append(replace(found, path=tuple(map(str, path))))
 
     def variables(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -365,7 +365,7 @@ class _Expansion:
         for key, written in layer.fields.items():
             if key not in block.args:
                 hint = did_you_mean(key, block.args)
-                raise Wrong(f"block '{kind}' has no argument '{key}'", hint, (key,))
+                raise Wrong(f"block '{kind}' has no argument '{key}'", hint, (key,), key=True)
             args[key] = _evaluate(written, names, shape_of, (key,))
         for key, default in block.args.items():
             if key not in args:
@@ -446,6 +446,10 @@ def _has_expression(written: Any) -> bool:
 
 def _decide(written: bool | str, scope: Scope) -> bool:
     answer = _evaluate(written, scope.names, scope.shape_of, ("when",))
+    if is_array(answer):
+        if not answer.any() or answer.all():
+            return bool(answer.all())
+        raise Wrong("is true at some points and false at others", at=("when",))
     if answer in (True, False):
         return bool(answer)
     raise Wrong(f"should be true or false, not {answer!r}", at=("when",))

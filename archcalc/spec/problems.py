@@ -38,14 +38,14 @@ def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[W
         value = found["input"]
         if kind == "extra_forbidden":
             hint = did_you_mean(str(at[-1]), known) if len(at) == 1 else ""
-            yield Wrong(f"{no_field} '{at[-1]}'", hint, at)
+            yield Wrong(f"{no_field} '{at[-1]}'", hint, at, key=True)
         elif kind == "missing":
             yield Wrong(f"{needs} '{at[-1]}'", at=at[:-1])
         elif kind in _MEANT:
             yield Wrong(f"should be {_MEANT[kind]}, not {value!r}", at=at)
         elif kind == "string_pattern_mismatch":
             hint = "a name has letters, digits, _ and -, and begins with a letter or _"
-            yield Wrong(f"{value!r} is no name", hint, at)
+            yield Wrong(f"{value!r} is no name", hint, at, key=True)
         elif kind == "literal_error":
             yield Wrong(f"{found['msg'].replace('Input should', 'should')}, not {value!r}", at=at)
         else:

@@ -18,11 +18,12 @@ class Unknown(Exception):
 
 
 class Wrong(Exception):
-    """A problem at a place below the layer that is being expanded."""
+    """A problem at a place below the layer, or whatever else, that is being looked at."""
 
-    def __init__(self, message: str, hint: str = "", at: Path = ()) -> None:
+    def __init__(self, message: str, hint: str = "", at: Path = (), key: bool = False) -> None:
+        """``key`` says that the key at that place is wrong, and not the value."""
         super().__init__(message)
-        self.message, self.hint, self.at = message, hint, at
+        self.message, self.hint, self.at, self.key = message, hint, at, key or not at
 
 
 class Local(NamedTuple):

@@ -125,8 +125,9 @@ def _without(document: text.Document, error: ValidationError) -> _Reading:
         at = wrong.at
         while at and at not in document.marks:
             at = at[:-1]  # pydantic names the kind it tried, where several are possible
-        problems.append(document.problem(wrong.at, wrong.message, wrong.hint, key=at != wrong.at))
         steps = next((k for k in (2, 4) if at[k - 2 : k - 1] == ("layers",)), 1)
+        by_key = wrong.key or len(at) == steps > 1
+        problems.append(document.problem(wrong.at, wrong.message, wrong.hint, by_key))
         place = at[:steps]
         if not place or place in places:
             continue
