@@ -48,7 +48,7 @@ def same(a: Size, b: Size) -> bool:
         difference = a - b
         zero = difference.is_zero
         if zero is None:
-            zero = difference.simplify().is_zero
+            zero = difference.expand().is_zero
         return zero is not False
     return holds(a == b)
 

@@ -1,0 +1,84 @@
+"""Arithmetic that ints, arrays and symbols share."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+import pytest
+import sympy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archcalc import dims
+
+k = sympy.Symbol("k", integer=True, positive=True)
+small = st.integers(1, 500)
+
+
+@given(a=small, b=st.integers(1, 60))
+def test_ints_arrays_and_symbols_agree(a: int, b: int) -> None:
+    for function in (dims.ceil_div, dims.minimum, dims.maximum, dims.gcd):
+        expected = function(a, b)
+        assert function(numpy.array([a, a]), b).tolist() == [expected] * 2
+        assert function(k, b).subs(k, a) == expected
+
+
+@given(a=st.integers(-500, 500), b=small)
+def test_ceil_div_is_the_quotient_rounded_up(a: int, b: int) -> None:
+    assert dims.ceil_div(a, b) == math.ceil(a / b)
+
+
+@given(x=st.floats(-1e6, 1e6))
+def test_floor_and_ceil_are_those_of_the_standard_library(x: float) -> None:
+    assert (dims.floor(x), dims.ceil(x)) == (math.floor(x), math.ceil(x))
+    assert dims.floor(numpy.array([x])).tolist() == [math.floor(x)]
+
+
+def test_the_gcd_of_a_symbol_is_not_that_of_polynomials() -> None:
+    # sympy.gcd(32 * k, 7) is 1 for every k; at k = 7 it should be 7.
+    assert dims.gcd(32 * k, 7).subs(k, 7) == 7
+    assert dims.gcd(32 * k, 7).subs(k, 5) == 1
+
+
+HOLDS: list[tuple[Any, bool]] = [
+    (True, True),
+    (False, False),
+    (numpy.array([True, True]), True),
+    (numpy.array([True, False]), False),
+    (numpy.bool_(False), False),
+    (sympy.true, True),
+    (sympy.false, False),
+    (k > 3, True),  # open: not known to be false
+    (k > 0, True),
+    (k < 0, False),
+]
+
+
+@pytest.mark.parametrize(("answer", "expected"), HOLDS)
+def test_an_answer_holds_unless_it_is_known_to_be_false_somewhere(
+    answer: Any, expected: bool
+) -> None:
+    assert dims.holds(answer) is expected
+
+
+def test_symbols_are_the_same_by_value_not_by_spelling() -> None:
+    assert dims.same(k * (k + 1), k**2 + k)
+    assert not dims.same(k, k + 1)
+    assert dims.same(k, 3)  # may be
+    assert not dims.same(0, k)  # k is positive
+
+
+def test_divisibility() -> None:
+    assert dims.divides(4, 8)
+    assert not dims.divides(3, 8)
+    assert not dims.divides(3, numpy.array([3, 4]))
+    assert dims.divides(32, 32 * k)
+    assert dims.divides(7, k)  # may be
+    assert not dims.divides(2, 2 * k + 1)
+
+
+def test_what_is_a_size() -> None:
+    assert all(map(dims.is_size, (1, numpy.array([1]), numpy.int64(1), k, sympy.Integer(3))))
+    assert not any(map(dims.is_size, (True, 1.0, "1", None, (1,))))

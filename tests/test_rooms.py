@@ -1,0 +1,75 @@
+"""Imports point one way, and what is heavy is imported only where it is needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import archcalc
+
+PACKAGE = Path(archcalc.__file__).parent
+
+# Each room may import from itself and from those before it.
+ROOMS = [["errors", "dims"], ["operators"], ["spec"], ["analysis"], ["report", "pytorch"], ["cli"]]
+LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(tree: ast.AST) -> list[str]:
+    """Full names of the modules, or of what is taken from them, that code imports anywhere."""
+    found: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_from_those_before_it(path: Path) -> None:
+    room = room_of(path)
+    for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
+        parts = name.split(".")
+        if parts[0] != "archcalc" or parts[1] == "__version__":
+            continue
+        other = parts[1] if parts[1] in LEVEL else "cli"  # the package's front is above all but it
+        below = LEVEL[other] < LEVEL[room]
+        assert other == room or below, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_pytorch_room_imports_torch(path: Path) -> None:
+    names = imported(ast.parse(path.read_text(encoding="utf-8")))
+    if room_of(path) != "pytorch":
+        assert not [name for name in names if name.split(".")[0] == "torch"]
+
+
+HEAVY = {"torch", "sympy", "numpy", "matplotlib", "pandas"}
+
+
+def loaded_by(program: str) -> set[str]:
+    code = (
+        f"import sys\n{program}\nprint(*(m for m in sys.modules if '.' not in m), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_a_table_is_made_without_heavy_libraries() -> None:
+    program = "import archcalc; print(archcalc.table('googlenet'))"
+    assert not loaded_by(program) & HEAVY
+
+
+def test_the_command_makes_a_table_without_heavy_libraries() -> None:
+    program = "from archcalc.cli import app; app(['table', 'googlenet'], standalone_mode=False)"
+    assert not loaded_by(program) & HEAVY
