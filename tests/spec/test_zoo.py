@@ -1,0 +1,116 @@
+"""Where specs come from."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+import archcalc
+from archcalc import SpecError
+from archcalc.spec import zoo
+
+FAMILY = """\
+name: tiny
+edition: the large one
+input: [3, =side, =side]
+vars: {width: 8, side: 6}
+variants:
+  tiny: {}
+  tiny-small: {width: 2, edition: the small one, input: [1, =side, 4]}
+  other: {width: 5}
+layers:
+  conv: {op: Conv2d, out_channels: =width, kernel_size: 1}
+"""
+
+
+@pytest.fixture
+def family(tmp_path: Path) -> Path:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(FAMILY)
+    return file
+
+
+# The networks that the issue tracker, the tutorials and other tools call by these names.
+NAMES = (
+    "lenet5 lenet5-1998 alexnet alexnet-2gpu vgg11 vgg13 vgg16 vgg19 "
+    "resnet18 resnet34 resnet50 resnet101 resnet152 resnet50-v1 resnet101-v1 resnet152-v1 "
+    "resnet18-cifar resnet34-cifar resnet50-cifar resnet101-cifar resnet152-cifar "
+    "resnet18-cheatsheet googlenet googlenet-aux googlenet-cheatsheet mnist-keras"
+).split()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_of_the_zoo_is_loaded_by_its_name(name: str) -> None:
+    spec = archcalc.load(name)
+    assert spec.label == name
+    assert spec.edition
+    assert spec.title
+
+
+def test_a_family_without_a_network_of_its_name_asks_for_a_variant() -> None:
+    with pytest.raises(SpecError, match="choose a variant: resnet18, resnet34"):
+        archcalc.expand(archcalc.load("resnet"))
+
+
+def test_no_two_networks_of_the_zoo_have_one_name() -> None:
+    names = list(zoo.names())
+    assert len(names) == len(set(names))
+
+
+def test_the_zoo_is_found_beside_the_package_or_in_it() -> None:
+    assert (zoo.folder() / "resnet.yaml").is_file()
+
+
+def test_a_file_is_loaded_by_its_path(family: Path) -> None:
+    for source in (family, str(family)):
+        assert archcalc.load(source).variant == "tiny"
+
+
+def test_a_variant_of_a_file_is_chosen_after_two_colons(family: Path) -> None:
+    small = archcalc.load(f"{family}::tiny-small")
+    assert (small.variant, small.edition, small.vars["width"]) == ("tiny-small", "the small one", 2)
+    assert archcalc.expand(small).inputs == {"input": (1, 1, 6, 4)}
+    other = archcalc.load(f"{family}::other")
+    assert (other.edition, other.vars["width"]) == ("the large one", 5)
+
+
+def test_a_variant_that_is_not_there_is_said_to_be_so(family: Path) -> None:
+    for problems in (
+        archcalc.validate(f"{family}::tiny-smal"),
+        pytest.raises(SpecError, archcalc.load, f"{family}::tiny-smal").value.problems,
+    ):
+        (problem,) = problems
+        assert problem.message == "no variant 'tiny-smal'"
+        assert problem.hint == "did you mean 'tiny-small'?"
+
+
+def test_standard_input_is_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(FAMILY.encode()))
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert archcalc.load("-").name == "tiny"
+
+
+def test_json_and_a_mapping_give_the_same_spec_as_yaml(family: Path, tmp_path: Path) -> None:
+    spec = archcalc.load(family)
+    data = spec.document.data
+    file = tmp_path / "tiny.json"
+    file.write_text(json.dumps(data, indent="\t"))
+    expected = archcalc.expand(spec)
+    assert archcalc.expand(archcalc.load(file)) == expected
+    assert archcalc.expand(archcalc.load(data)) == expected
+
+
+def test_a_name_near_to_a_network_is_suggested() -> None:
+    with pytest.raises(SpecError, match="did you mean 'googlenet'"):
+        archcalc.load("googlnet")
+
+
+def test_validate_looks_at_every_variant(family: Path) -> None:
+    family.write_text(FAMILY.replace("width: 5", "width: 0"))
+    (problem,) = archcalc.validate(family)
+    assert "in the variant 'other'" in problem.hint
+    assert archcalc.validate(f"{family}::tiny") == []
