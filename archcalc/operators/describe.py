@@ -154,20 +154,24 @@ def _fields(kind: type[Operator]) -> Iterator[OperatorField]:
 
 def words(schema: Mapping[str, Any]) -> str:
     """What a JSON Schema of a field allows: ``whole number from 1 or list of 1 to 3 of them``."""
-    if "anyOf" in schema:
-        return " or ".join(map(words, schema["anyOf"]))
+    alternatives = schema.get("anyOf", [schema])
+    *some, last = (word for each in alternatives for word in _words(each, alternatives))
+    return f"{', '.join(some)} or {last}" if some else last
+
+
+def _words(schema: Mapping[str, Any], beside: Sequence[Any]) -> list[str]:
     if "enum" in schema:
-        return " or ".join(map(_literal, schema["enum"]))
+        return [_literal(value) for value in schema["enum"]]
     if "const" in schema:
-        return _literal(schema["const"])
-    kind = schema["type"]
-    if kind == "array":
-        items = schema.get("prefixItems") or [schema["items"]]
+        return [_literal(schema["const"])]
+    if schema["type"] == "array":
+        items, *_ = schema.get("prefixItems") or [schema["items"]]
         least, most = schema.get("minItems", 0), schema.get("maxItems")
         some = "" if most is None else f"{most} " if least == most else f"{least} to {most} "
-        return f"list of {some}({words(items[0])})"
+        each = f"{some and 'of '}them" if items in beside else f"({words(items)})"
+        return [f"list of {some}{each}"]
     names = {"integer": "whole number", "boolean": "true or false"}
-    return f"{names.get(kind, kind)}{_bounds(schema)}"
+    return [names.get(schema["type"], schema["type"]) + _bounds(schema)]
 
 
 def _bounds(schema: Mapping[str, Any]) -> str:

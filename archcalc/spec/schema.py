@@ -39,8 +39,7 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a spec file."""
     spec = _record(Spec)
     properties = spec["properties"]
-    (variant,) = properties["variants"]["patternProperties"].values()
-    for alternative in variant["anyOf"]:
+    for alternative in properties["variants"]["additionalProperties"]["anyOf"]:
         if alternative["type"] == "object":
             alternative["properties"] = {key: properties[key] for key in OVERRIDABLE}
     return {
@@ -49,9 +48,11 @@ def schema() -> dict[str, Any]:
         "definitions": {
             **{kind.__name__: _record(kind) for kind in (Block, Budget, Documented, Erratum)},
             "Layer": {
+                # Editors complete the values of an 'anyOf', but tell a mistake in one only as
+                # all that it might have been; so what is wrong in a long layer is told by 'then'.
+                "anyOf": [{"$ref": "#/definitions/ShortLayer"}, {"type": "object"}],
                 "if": {"type": "object"},
                 "then": {"$ref": "#/definitions/LongLayer"},
-                "else": {"$ref": "#/definitions/ShortLayer"},
             },
             "LongLayer": _long_layer(),
             "ShortLayer": {
@@ -153,7 +154,9 @@ def _plain(written: Any) -> Any:
         if key != "title" and (key, value) != ("default", None)
     }
     if "patternProperties" in plain:
-        plain["additionalProperties"] = False
+        # The same said so that editors complete values too: names of layers are of one pattern.
+        ((pattern, value),) = plain.pop("patternProperties").items()
+        plain |= {"propertyNames": {"pattern": pattern}, "additionalProperties": value}
     return plain
 
 

@@ -61,12 +61,22 @@ def test_an_unknown_name_has_a_suggestion() -> None:
         ("HuberLoss", "delta", "number above 0", "1.0"),
         ("GELU", "approximate", "none or tanh", "none"),
         ("MaxPool2d", "ceil_mode", "true or false or caffe", "false"),
+        ("Upsample", "size", "whole number from 1, list of them or null", "null"),
+        ("Pad", "pad", "list of (whole number from 0)", None),
+        ("Pad", "mode", "constant, reflect, replicate or circular", "constant"),
+        (
+            "Conv2d",
+            "padding",
+            "whole number from 0, valid, same, same_upper, same_lower "
+            "or list of 1 to 3 (whole number from 0 or list of 2 of them)",
+            "0",
+        ),
         ("LayerNorm", "eps", "number from 0", "1e-05"),
         ("Slice", "start", "whole number or null", "null"),
         (
             "Conv2d",
             "stride",
-            "whole number from 1 or list of 1 to 3 (whole number from 1)",
+            "whole number from 1 or list of 1 to 3 of them",
             "1",
         ),
     ],
