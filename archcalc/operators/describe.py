@@ -279,7 +279,7 @@ def _facts(example: Worked) -> Iterator[tuple[str, str]]:
 def as_markdown(described: Sequence[Summary] | Description) -> str:
     """What :func:`ops` says, as Markdown; a description begins with a heading of level 3."""
     if not isinstance(described, Description):
-        return _table(
+        return markdown_table(
             ("operator", "family", "what it is"),
             [(f"`{each.name}`", each.family, each.summary) for each in described],
         )
@@ -298,14 +298,15 @@ def as_markdown(described: Sequence[Summary] | Description) -> str:
             )
             for field in op.fields
         ]
-        parts.append(_table(("field", "takes", "default", "meaning"), fields))
+        parts.append(markdown_table(("field", "takes", "default", "meaning"), fields))
     for example in op.examples:
         facts = [(key, f"`{value}`") for key, value in _facts(example)]
-        parts.append(_table(("example", ""), facts))
+        parts.append(markdown_table(("example", ""), facts))
     return "\n\n".join(parts)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; a bar in a cell does not end it."""
     lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in (head, *rows))
     first, *rest = (f"| {line} |" for line in lines)
     return "\n".join([first, "|---" * len(head) + "|", *rest])
