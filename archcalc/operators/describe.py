@@ -307,6 +307,12 @@ def as_markdown(described: Sequence[Summary] | Description) -> str:
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown; a bar in a cell does not end it."""
-    lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in (head, *rows))
-    first, *rest = (f"| {line} |" for line in lines)
+    first, *rest = (f"| {' | '.join(map(_cell, row))} |" for row in (head, *rows))
     return "\n".join([first, "|---" * len(head) + "|", *rest])
+
+
+def _cell(text: str) -> str:
+    if "|" not in text:
+        return text
+    # Readers of Markdown differ in how a bar within backticks is written; on this all agree.
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", text).replace("|", "&#124;")
