@@ -1,0 +1,1 @@
+"""Documented numbers: what they say, and whether the networks agree."""
