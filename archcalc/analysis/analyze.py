@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from archcalc.dims import Shape, Size, same
-from archcalc.operators.base import Work, elements
+from archcalc.operators.base import KINDS, Work, elements
 from archcalc.spec.expand import Input, expand
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
@@ -152,9 +152,14 @@ class Analysis:
     def work(self) -> Work:
         """Arithmetic of one forward pass over the whole batch, by kind."""
         # Copies of a block share one Work, so a repeat of n equal blocks is n times one.
-        times = Counter(id(row.work) for row in self.rows)
+        times = Counter([id(row.work) for row in self.rows])
         works = {id(row.work): row.work for row in self.rows}
-        return sum((work * times[key] for key, work in works.items()), NOTHING)
+        return Work(
+            *[
+                sum([getattr(work, kind) * times[key] for key, work in works.items()])
+                for kind in (*KINDS, "dots")
+            ]
+        )
 
     @property
     def macs(self) -> Size:

@@ -112,6 +112,8 @@ class _Expansion:
             outputs=tuple(labels[k] for k in outputs),
             training_outputs=tuple(labels[k] for k in training),
             variables=self.names,
+            variant=spec.variant,
+            year=spec.year,
         )
         if not self.known:
             self.idle(graph)
@@ -120,8 +122,11 @@ class _Expansion:
     def idle(self, graph: Graph) -> None:
         """Report the layers whose output nothing takes: a forgotten ``from`` looks like that."""
         used = graph.leading_to(*graph.outputs, *graph.training_outputs)
+        unused = [node.name for node in graph.nodes if node.name not in used]
+        if not unused:
+            return
         reached = {name.split(".")[0] for name in used}
-        for name in dict.fromkeys(node.name.split(".")[0] for node in graph.nodes):
+        for name in dict.fromkeys(name.split(".")[0] for name in unused):
             if name not in reached:
                 wrong = Wrong(
                     f"'{name}' leads to no output",
@@ -313,8 +318,9 @@ class _Expansion:
         kind = _evaluate(layer.op, names, shape_of, ("op",))
         if kind not in NAMES:
             raise Wrong(f"unknown operator {kind!r}", did_you_mean(str(kind), NAMES), ("op",))
+        computed = layer.computed
         fields = {
-            key: _evaluate(written, names, shape_of, (key,))
+            key: _evaluate(written, names, shape_of, (key,)) if key in computed else written
             for key, written in layer.fields.items()
         }
         try:
@@ -326,7 +332,7 @@ class _Expansion:
             for wrong in field_problems(error, operator(kind)):
                 self.report((*at, *wrong.at), ("layers", *path, *wrong.at), wrong)
             raise Unknown from None
-        if not _has_expression((layer.op, *layer.fields.values())):
+        if not computed and kind == layer.op:
             self.operators[id(layer)] = op
         return op
 
@@ -366,7 +372,9 @@ class _Expansion:
             if key not in block.args:
                 hint = did_you_mean(key, block.args)
                 raise Wrong(f"block '{kind}' has no argument '{key}'", hint, (key,), key=True)
-            args[key] = _evaluate(written, names, shape_of, (key,))
+            args[key] = (
+                _evaluate(written, names, shape_of, (key,)) if key in layer.computed else written
+            )
         for key, default in block.args.items():
             if key not in args:
                 if default is None:
@@ -436,12 +444,6 @@ def _evaluate(written: Any, names: Mapping[str, Any], shape_of: ShapeOf, at: Pat
     if isinstance(written, (list, tuple)):
         return tuple([_evaluate(item, names, shape_of, at) for item in written])
     return written
-
-
-def _has_expression(written: Any) -> bool:
-    if isinstance(written, (list, tuple)):
-        return any(map(_has_expression, written))
-    return isinstance(written, str) and written.startswith("=")
 
 
 def _decide(written: bool | str, scope: Scope) -> bool:

@@ -46,6 +46,8 @@ class Graph:
     outputs: tuple[str, ...]
     training_outputs: tuple[str, ...] = ()
     variables: Mapping[str, object] = field(default_factory=dict)
+    variant: str | None = None
+    year: int | None = None
 
     def leading_to(self, *names: str) -> frozenset[str]:
         """The nodes and inputs that the named nodes' outputs are computed from, themselves too."""

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from archcalc.spec.expressions import is_expression
 from archcalc.spec.text import Document
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
@@ -110,6 +111,15 @@ class Layer(_Record):
     def fields(self) -> Mapping[str, Any]:
         """The operator's fields or the block's arguments, as written."""
         return self.model_extra or {}
+
+    @cached_property
+    def computed(self) -> frozenset[str]:
+        """The fields that are expressions, or lists, which may hold some."""
+        return frozenset(
+            key
+            for key, value in self.fields.items()
+            if isinstance(value, list) or is_expression(value)
+        )
 
 
 LAYER_KEYS = frozenset(field.alias or name for name, field in Layer.__pydantic_fields__.items())
