@@ -17,6 +17,8 @@ from archcalc.errors import (
 )
 from archcalc.operators.base import Operator, Work
 from archcalc.operators.describe import ops
+from archcalc.report.table import table
+from archcalc.report.zoo import Network, list
 from archcalc.spec.expand import expand
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
@@ -31,6 +33,7 @@ __all__ = [
     "ArchcalcError",
     "ExpressionError",
     "Graph",
+    "Network",
     "Node",
     "Operator",
     "Problem",
@@ -42,9 +45,11 @@ __all__ = [
     "__version__",
     "analyze",
     "expand",
+    "list",
     "load",
     "new",
     "ops",
     "schema",
+    "table",
     "validate",
 ]

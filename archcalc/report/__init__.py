@@ -1,0 +1,1 @@
+"""Numbers -> text. Nothing before this knows how a number is printed."""

@@ -1,0 +1,89 @@
+"""An analysis as JSON: a contract with other programs.
+
+``FORMAT`` counts its versions: a key is never removed or changes its meaning without a new one.
+Shapes are batch first (N, C, H, W).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archcalc.analysis.analyze import Analysis, Row
+from archcalc.dims import is_array
+from archcalc.errors import ArchcalcError
+from archcalc.operators.base import KINDS
+from archcalc.report.choice import choose
+from archcalc.report.lines import DETAILS, lines
+from archcalc.report.windows import window
+
+FORMAT = 1
+"""The version of the contract, the value of the key ``archcalc``."""
+
+
+def contract(analysis: Analysis, *, detail: str = "all", dtype: str = "float32") -> dict[str, Any]:
+    """The data of an analysis, as the JSON output holds it.
+
+    ``name`` is the family's and ``variant`` the variant's, null without one. ``input`` is a shape,
+    or an object of shapes by name where there are several. ``kernel``, ``stride`` and ``padding``
+    (before and after on every axis) are null for a layer without a window, and for an adaptive
+    pooling whose windows differ. ``work`` counts every kind of operation. ``detail`` is ``layer``
+    or ``all``; the totals are those of the whole network. Raises :class:`ArchcalcError`.
+    """
+    if choose("detail", detail, DETAILS) == "stage":
+        raise ArchcalcError("JSON lists layers, not blocks: choose detail 'layer' or 'all'")
+    graph = analysis.graph
+    shown, _ = lines(analysis, detail)
+    shapes = {name: list(shape) for name, shape in graph.inputs.items()}
+    first = next(iter(shapes.values()))
+    return {
+        "archcalc": FORMAT,
+        "name": graph.family,
+        "variant": graph.variant,
+        "input": first if len(shapes) == 1 else shapes,
+        "batch": first[0],
+        "totals": {
+            "params": analysis.params,
+            "buffers": analysis.buffers,
+            "macs": analysis.macs,
+            "flops": analysis.flops,
+            "weight_bytes": analysis.weight_bytes(dtype),
+        },
+        "layers": [_layer(row) for line in shown for row in line.rows],
+    }
+
+
+def _layer(row: Row) -> dict[str, Any]:
+    node, slid = row.node, window(row.node)
+    known = slid is not None and slid.kernel is not None
+    inputs = zip(node.inputs, node.input_shapes, strict=True)
+    return {
+        "name": row.name,
+        "op": row.op,
+        "stage": row.stage,
+        "inputs": [{"from": name, "shape": list(shape)} for name, shape in inputs],
+        "output": list(row.shape),
+        "kernel": list(slid.kernel or ()) if slid and known else None,
+        "stride": list(slid.stride or ()) if slid and known else None,
+        "padding": [list(pad) for pad in slid.padding or ()] if slid and known else None,
+        "params": row.params,
+        "buffers": row.buffers,
+        "weights": {name: list(shape) for name, shape in row.weights.items()},
+        "macs": row.macs,
+        "work": {kind: getattr(row.work, kind) for kind in KINDS},
+    }
+
+
+def render(analysis: Analysis, *, detail: str = "all", dtype: str = "float32") -> str:
+    """The contract as text: a layer a line, so that two outputs can be compared by line."""
+    from json import dumps
+
+    data = contract(analysis, detail=detail, dtype=dtype)
+    layers = ",\n".join(f"  {dumps(layer, default=_plain)}" for layer in data.pop("layers"))
+    entries = [f' "{key}": {dumps(value, default=_plain)}' for key, value in data.items()]
+    entries.append(f' "layers": [\n{layers}\n ]')
+    return "{\n" + ",\n".join(entries) + "\n}\n"
+
+
+def _plain(size: Any) -> Any:
+    """Arrays as lists and symbols as text: JSON has only numbers."""
+    return size.tolist() if is_array(size) else str(size)

@@ -1,0 +1,145 @@
+"""The networks that are shipped, as a list."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from archcalc.analysis.analyze import analyze
+from archcalc.dims import Shape
+from archcalc.report.choice import choose
+from archcalc.report.columns import print_shape
+from archcalc.report.contract import FORMAT
+from archcalc.spec import text
+from archcalc.spec.model import Spec
+from archcalc.spec.zoo import families
+
+FORMATS = ("table", "markdown", "csv", "json")
+"""The forms a list of networks takes."""
+
+
+class Network(NamedTuple):
+    """A network of the zoo, at the input it is shipped with."""
+
+    name: str
+    family: str
+    title: str
+    edition: str
+    year: int | None
+    feature: str
+    input: Mapping[str, Shape]
+    """Shapes by name, batch first."""
+    params: int
+    macs: int
+
+
+def list(word: str = "") -> builtins.list[Network]:
+    """The networks of the zoo whose name, family, title, edition, year or feature has ``word``.
+
+    Case makes no difference; without a word, all of them. Numbers are for a batch of 1.
+    """
+    return [_network(spec) for spec in _specs() if _has(spec, word.lower())]
+
+
+def _specs() -> Iterator[Spec]:
+    for path in families():
+        spec = Spec.of(text.read(path))
+        yield from map(spec.choose, spec.variants) if spec.variants else [spec]
+
+
+def _has(spec: Spec, word: str) -> bool:
+    texts = (spec.label, spec.name, spec.title, spec.edition, str(spec.year or ""), spec.feature)
+    return any(word in text.lower() for text in texts)
+
+
+def _network(spec: Spec) -> Network:
+    analysis = analyze(spec)
+    return Network(
+        spec.label,
+        spec.name,
+        spec.title,
+        spec.edition,
+        spec.year,
+        spec.feature,
+        analysis.graph.inputs,
+        analysis.params,
+        analysis.macs,
+    )
+
+
+HEADERS = ("name", "year", "input", "params", "MACs", "edition")
+
+
+def render(networks: Sequence[Network], format: str = "table") -> str:
+    """A list of networks as text: ``table``, ``markdown``, ``csv`` or ``json``.
+
+    Programs get every field, people what tells networks apart. Raises :class:`ArchcalcError` for
+    another format.
+    """
+    return _RENDER[choose("format", format, FORMATS)](networks)
+
+
+def _input(network: Network) -> str:
+    if len(network.input) == 1:
+        return print_shape(next(iter(network.input.values())))
+    return ", ".join(f"{name} {print_shape(shape)}" for name, shape in network.input.items())
+
+
+def _rows(networks: Sequence[Network]) -> Iterator[tuple[str, ...]]:
+    for each in networks:
+        numbers = (f"{each.params:,}", f"{each.macs:,}")
+        yield (each.name, str(each.year or ""), _input(each), *numbers, each.edition or each.title)
+
+
+def _table(networks: Sequence[Network]) -> str:
+    rows = [HEADERS, *_rows(networks)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        padded = [
+            text.rjust(width) if header in ("params", "MACs") else text.ljust(width)
+            for text, width, header in zip(row, widths, HEADERS, strict=True)
+        ]
+        lines.append("  ".join(padded).rstrip())
+    lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(networks: Sequence[Network]) -> str:
+    from archcalc.report.formats import escape_markdown
+
+    marks = ("---",) * 3 + ("---:",) * 2 + ("---",)
+    rows = [tuple(map(escape_markdown, row)) for row in _rows(networks)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in (HEADERS, marks, *rows))
+
+
+def _csv(networks: Sequence[Network]) -> str:
+    from csv import writer
+    from io import StringIO
+
+    buffer = StringIO()
+    rows = writer(buffer, lineterminator="\n")
+    rows.writerow(Network._fields)
+    rows.writerows(each._replace(input=_input(each)) for each in networks)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _json(networks: Sequence[Network]) -> str:
+    from json import dumps
+
+    entries = []
+    for each in networks:
+        shapes = {name: [*shape] for name, shape in each.input.items()}
+        first = next(iter(shapes.values()))
+        entries.append({**each._asdict(), "input": first if len(shapes) == 1 else shapes})
+    lines = ",\n".join(f"  {dumps(entry)}" for entry in entries)
+    return f'{{\n "archcalc": {FORMAT},\n "networks": [\n{lines}\n ]\n}}\n'
+
+
+_RENDER: Mapping[str, Callable[[Sequence[Network]], str]] = {
+    "table": _table,
+    "markdown": _markdown,
+    "csv": _csv,
+    "json": _json,
+}

@@ -1,0 +1,74 @@
+"""The list of networks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+import archcalc
+from archcalc.report.zoo import render
+from archcalc.spec.zoo import names
+
+
+def test_without_a_word_all_networks_are_listed() -> None:
+    assert [network.name for network in archcalc.list()] == list(names())
+
+
+def test_a_network_has_its_numbers() -> None:
+    (network,) = archcalc.list("vgg16")
+    assert network.family == "vgg"
+    assert network.year == 2014
+    assert network.input == {"input": (1, 3, 224, 224)}
+    assert network.params == 138_357_544
+    # 3x3 convolutions of the paper's configuration D, then three classifiers
+    convs = [
+        (224, 3, 64),
+        (224, 64, 64),
+        (112, 64, 128),
+        (112, 128, 128),
+        (56, 128, 256),
+        (56, 256, 256),
+        (56, 256, 256),
+        (28, 256, 512),
+        (28, 512, 512),
+        (28, 512, 512),
+        *[(14, 512, 512)] * 3,
+    ]
+    fully = 25088 * 4096 + 4096 * 4096 + 4096 * 1000
+    assert network.macs == sum(9 * side**2 * i * o for side, i, o in convs) + fully
+
+
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [
+        ("VGG1", {"vgg11", "vgg13", "vgg16", "vgg19"}),  # name, whatever its case
+        ("two gpus", {"alexnet-2gpu"}),  # edition
+        ("very deep", {"vgg11", "vgg13", "vgg16", "vgg19"}),  # title
+        ("2012", {"alexnet", "alexnet-2gpu"}),  # year
+        ("deeper", {"alexnet", "alexnet-2gpu"}),  # feature
+        ("no such thing", set()),
+    ],
+)
+def test_a_word_is_looked_for_in_all_that_describes_a_network(word: str, found: set[str]) -> None:
+    names = {network.name for network in archcalc.list(word)}
+    if word == "deeper":  # GoogLeNet's title has it too
+        names = {name for name in names if not name.startswith("googlenet")}
+    assert names == found
+
+
+def test_the_formats_agree() -> None:
+    networks = archcalc.list("alexnet")
+    (first, *_) = csv.DictReader(io.StringIO(render(networks, "csv")))
+    (entry, *_) = json.loads(render(networks, "json"))["networks"]
+    assert entry["input"] == [1, 3, 227, 227]
+    assert first["input"] == "3x227x227"
+    for key in ("name", "family", "title", "edition", "year", "feature", "params", "macs"):
+        assert str(entry[key]) == first[key]
+    for form in ("table", "markdown"):
+        assert "62,378,344" in render(networks, form)
+        assert "spread over two GPUs" in render(networks, form)
+    widths = {line.count("|") for line in render(networks, "markdown").splitlines()}
+    assert widths == {7}
