@@ -1,0 +1,15 @@
+"""The commands. Each calls one function of the library that has its name."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit: 0 when all is well, 2 for bad usage or bad input."""
+    try:
+        from archcalc.cli.app import app
+
+        app(prog_name="archcalc")
+    except KeyboardInterrupt:  # while modules are loaded; a command's own is typer's to catch
+        sys.exit(130)

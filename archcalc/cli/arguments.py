@@ -1,0 +1,78 @@
+"""What is typed on the command line, as values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from archcalc.errors import ArchcalcError
+from archcalc.operators.base import LARGEST
+from archcalc.spec.model import Spec
+
+Axes = list[Any]
+
+_SHAPE = re.compile(r"\d+(?:[x,]\d+)*", re.ASCII)
+
+
+def parse_inputs(texts: Sequence[str], spec: Spec) -> Axes | dict[str, Axes] | None:
+    """Shapes without the batch: ``227``, ``3x227x227``, ``3,227,227``, ``name=3x227x227``.
+
+    One number replaces every axis of the spec's input but the first. None without texts.
+    Raises :class:`ArchcalcError` for what is no shape.
+    """
+    named: dict[str, Axes] = {}
+    for text in texts:
+        name, equals, shape = text.rpartition("=")
+        if not equals and len(spec.inputs) > 1:
+            known = ", ".join(spec.inputs)
+            raise ArchcalcError(f"--input {text}: name one of the inputs {known}: NAME={text}")
+        name = name.strip() if equals else next(iter(spec.inputs))
+        if name in named:
+            raise ArchcalcError(f"--input {text}: '{name}' is given twice")
+        named[name] = _axes(text, shape.strip(), spec.inputs.get(name, ()))
+    return named or None
+
+
+def _axes(text: str, shape: str, written: Sequence[Any]) -> Axes:
+    if not _SHAPE.fullmatch(shape):
+        raise ArchcalcError(
+            f"--input {text}: is no shape\n  write 224 or 3x224x224, without the batch"
+        )
+    sizes = []
+    for digits in re.split("[x,]", shape):
+        # The digits are counted first: making a number of very many takes very long.
+        if len(digits) > len(str(LARGEST)) or not 1 <= int(digits) <= LARGEST:
+            raise ArchcalcError(f"--input {text}: an extent should be from 1 to {LARGEST:,}")
+        sizes.append(int(digits))
+    if len(sizes) == 1 < len(written):
+        return [written[0], *sizes * (len(written) - 1)]
+    return sizes
+
+
+def parse_variables(texts: Sequence[str], taken: Sequence[str]) -> Mapping[str, Any]:
+    """``VAR=VALUE`` with a value as a spec writes it: ``0.5``, ``true``, ``[2, 2]``, ``=2 * side``.
+
+    ``taken`` are words that mean something else to the library, so that it can't set variables of
+    these names. Raises :class:`ArchcalcError` for what has no ``=`` or can't be read.
+    """
+    from archcalc.spec.text import parse
+
+    values = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise ArchcalcError(f"--set {text}: write VAR=VALUE")
+        if name in taken:
+            raise ArchcalcError(f"--set {text}: '{name}' can only be set in the spec")
+        if name in values:
+            raise ArchcalcError(f"--set {text}: '{name}' is set twice")
+        if value.startswith("="):
+            values[name] = value
+            continue
+        data = parse(f"value: {value}", f"--set {text}").data
+        if list(data) != ["value"] or data["value"] is None:
+            raise ArchcalcError(f"--set {text}: is no single value")
+        values[name] = data["value"]
+    return values
