@@ -7,26 +7,50 @@
     25557032
 """
 
-from archcalc.analysis.analyze import Analysis, Row, analyze
-from archcalc.errors import (
-    ArchcalcError,
-    ExpressionError,
-    Problem,
-    ShapeError,
-    SpecError,
-)
-from archcalc.operators.base import Operator, Work
-from archcalc.operators.describe import ops
-from archcalc.report.table import table
-from archcalc.report.zoo import Network, list
-from archcalc.spec.expand import expand
-from archcalc.spec.graph import Graph, Node
-from archcalc.spec.model import Spec
-from archcalc.spec.schema import schema
-from archcalc.spec.starter import new
-from archcalc.spec.zoo import load, validate
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archcalc.analysis.analyze import Analysis, Row, analyze
+    from archcalc.errors import (
+        ArchcalcError,
+        ExpressionError,
+        Problem,
+        ShapeError,
+        SpecError,
+    )
+    from archcalc.operators.base import Operator, Work
+    from archcalc.operators.describe import ops
+    from archcalc.report.table import table
+    from archcalc.report.zoo import Network, list
+    from archcalc.spec.expand import expand
+    from archcalc.spec.graph import Graph, Node
+    from archcalc.spec.model import Spec
+    from archcalc.spec.schema import schema
+    from archcalc.spec.starter import new
+    from archcalc.spec.zoo import load, validate
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "analysis.analyze": ("Analysis", "Row", "analyze"),
+    "errors": ("ArchcalcError", "ExpressionError", "Problem", "ShapeError", "SpecError"),
+    "operators.base": ("Operator", "Work"),
+    "operators.describe": ("ops",),
+    "report.table": ("table",),
+    "report.zoo": ("Network", "list"),
+    "spec.expand": ("expand",),
+    "spec.graph": ("Graph", "Node"),
+    "spec.model": ("Spec",),
+    "spec.schema": ("schema",),
+    "spec.starter": ("new",),
+    "spec.zoo": ("load", "validate"),
+}
+"""Module -> the names it gives to the package. They are imported when they are first asked for,
+so that a command pays for what it uses; a test holds this against what type checkers see above."""
+
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Analysis",
@@ -53,3 +77,17 @@ __all__ = [
     "table",
     "validate",
 ]
+
+
+if not TYPE_CHECKING:  # to whom any name would be there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module 'archcalc' has no attribute '{name}'")
+        value = getattr(import_module(f"archcalc.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> Sequence[str]:
+    return sorted(__all__)

@@ -14,7 +14,14 @@ import archcalc
 PACKAGE = Path(archcalc.__file__).parent
 
 # Each room may import from itself and from those before it.
-ROOMS = [["errors", "dims"], ["operators"], ["spec"], ["analysis"], ["report", "pytorch"], ["cli"]]
+ROOMS = [
+    ["errors", "dims"],
+    ["operators"],
+    ["spec"],
+    ["analysis"],
+    ["claims", "pytorch", "report"],
+    ["cli"],
+]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
@@ -40,9 +47,10 @@ def test_a_room_imports_only_from_those_before_it(path: Path) -> None:
     room = room_of(path)
     for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
         parts = name.split(".")
-        if parts[0] != "archcalc" or parts[1] == "__version__":
+        if parts[0] != "archcalc":
             continue
-        other = parts[1] if parts[1] in LEVEL else "cli"  # the package's front is above all but it
+        # The package's front is above all rooms but the command line.
+        other = parts[1] if len(parts) > 1 and parts[1] in LEVEL else "cli"
         below = LEVEL[other] < LEVEL[room]
         assert other == room or below, f"{path} imports {name}"
 
@@ -66,10 +74,11 @@ def loaded_by(program: str) -> set[str]:
 
 
 def test_a_table_is_made_without_heavy_libraries() -> None:
-    program = "import archcalc; print(archcalc.table('googlenet'))"
+    program = "import archcalc; print(archcalc.table(archcalc.load('googlenet')))"
     assert not loaded_by(program) & HEAVY
 
 
 def test_the_command_makes_a_table_without_heavy_libraries() -> None:
-    program = "from archcalc.cli import app; app(['table', 'googlenet'], standalone_mode=False)"
-    assert not loaded_by(program) & HEAVY
+    program = "sys.argv = ['archcalc', 'table', 'googlenet']\nfrom archcalc.cli import main"
+    main = "try:\n    main()\nexcept SystemExit:\n    pass"
+    assert not loaded_by(f"{program}\n{main}") & {*HEAVY, "rich"}
