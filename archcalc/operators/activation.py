@@ -23,6 +23,7 @@ from archcalc.operators.base import (
     axis_of,
     elements,
 )
+from archcalc.operators.taps import HERE, Pointwise, Sources, Traced, everything
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -39,7 +40,7 @@ class _Activation(Weightless):
         return Call(f"nn.{type(self).__name__}", dict(self))
 
 
-class _Elementwise(_Activation):
+class _Elementwise(_Activation, Pointwise):
     per_element: ClassVar[Work]
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
@@ -94,7 +95,7 @@ class LeakyReLU(_Elementwise):
 
 
 @final
-class PReLU(Trained):
+class PReLU(Trained, Pointwise):
     """``x`` above 0, else ``weight * x`` with a trained weight: 1 comparison, 1 multiply.
 
     As ``torch.nn.PReLU``: ``num_parameters`` is 1, one weight for all, or the number of channels
@@ -178,7 +179,7 @@ class CELU(_Elementwise):
 
 
 @final
-class GELU(_Activation):
+class GELU(_Activation, Pointwise):
     """``x`` times the normal distribution function of ``x``. As ``torch.nn.GELU``.
 
     ``none``: ``0.5 * x * (1 + erf(x / sqrt(2)))``: 3 multiplies, 1 add, 1 transcendental.
@@ -311,7 +312,7 @@ def log_softmax(d: Size) -> Work:
     return Work(comparisons=d - 1, adds=d + (d - 1) + d, transcendentals=d + 1)
 
 
-class _Softmax(_Activation):
+class _Softmax(_Activation, Traced):
     dim: Integer
     """The axis whose elements add up to 1."""
 
@@ -319,6 +320,11 @@ class _Softmax(_Activation):
         """How many slices there are along ``dim``, and the elements of each."""
         axis = axis_of(self.dim, x)
         return elements((*x[:axis], *x[axis + 1 :])), x[axis]
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        (x,) = inputs
+        summed = axis_of(self.dim, x)
+        return (tuple(everything(x[i]) if i == summed else HERE for i in range(2, len(x))),)
 
 
 @final

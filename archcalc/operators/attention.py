@@ -18,10 +18,11 @@ from archcalc.operators.base import (
     elements,
     require_rank,
 )
+from archcalc.operators.taps import Gathering
 
 
 @final
-class ScaledDotProductAttention(Weightless):
+class ScaledDotProductAttention(Weightless, Gathering):
     """``softmax(Q K^T / sqrt(d)) V``, as ``torch.nn.functional.scaled_dot_product_attention``.
 
     Queries (N, h, Tq, d), keys (N, h, Tk, d) and values (N, h, Tk, dv) give (N, h, Tq, dv). With
@@ -82,7 +83,7 @@ class ScaledDotProductAttention(Weightless):
 
 
 @final
-class MultiheadAttention(Trained):
+class MultiheadAttention(Trained, Gathering):
     """Projections, attention of ``num_heads`` heads and a projection, as
     ``torch.nn.MultiheadAttention`` with ``batch_first``.
 

@@ -22,6 +22,7 @@ from archcalc.operators.base import (
     per_axis_natural,
     require_rank,
 )
+from archcalc.operators.taps import Sources, Traced, Window, Windowed, transposed, unless_unknown
 from archcalc.operators.window import (
     Padding,
     Pads,
@@ -41,7 +42,7 @@ def require_groups(groups: Size, **channels: Size) -> None:
             raise ShapeError(f"groups={groups} does not divide {name}={number}")
 
 
-class _Conv(Trained):
+class _Conv(Trained, Windowed):
     axes: ClassVar[int]
 
     out_channels: Count
@@ -77,6 +78,9 @@ class _Conv(Trained):
         return resolve_padding(
             self.padding, inputs[0][2:], self.kernel_size, self.stride, self.dilation
         )
+
+    def window(self, *inputs: Shape) -> Window:
+        return Window(self.kernel_size, self.stride, self.dilation, self.pads(*inputs))
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -172,7 +176,7 @@ class Conv3d(_Conv):
     )
 
 
-class _ConvTranspose(Trained):
+class _ConvTranspose(Trained, Traced):
     axes: ClassVar[int]
 
     out_channels: Count
@@ -224,6 +228,16 @@ class _ConvTranspose(Trained):
                 raise ShapeError(f"padding={p} leaves {extent} of an output of {extent + 2 * p}")
             extents.append(extent)
         return (x[0], self.out_channels, *extents)
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        """By :func:`transposed`; a dilated kernel leaves holes, of which nothing is said."""
+        found = [
+            transposed(k, s, p) if holds(d == 1) else None
+            for k, s, p, d in zip(
+                self.kernel_size, self.stride, self.padding, self.dilation, strict=True
+            )
+        ]
+        return (unless_unknown(found),)
 
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
         tensors = {"weight": (inputs[0][1], self.out_channels // self.groups, *self.kernel_size)}

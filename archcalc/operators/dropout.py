@@ -8,12 +8,13 @@ from pydantic import Field
 
 from archcalc.dims import Shape
 from archcalc.operators.base import Call, Example, Weightless, Work
+from archcalc.operators.taps import Pointwise
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 """A probability: of dropping, not of keeping."""
 
 
-class _Drop(Weightless):
+class _Drop(Weightless, Pointwise):
     p: Probability
     """How likely something is dropped."""
 

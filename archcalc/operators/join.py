@@ -18,6 +18,7 @@ from archcalc.operators.base import (
     describe,
     elements,
 )
+from archcalc.operators.taps import HERE, Pointwise, Scattering, Sources, Traced
 
 
 def broadcast(a: Shape, b: Shape) -> Shape:
@@ -41,7 +42,7 @@ def broadcast(a: Shape, b: Shape) -> Shape:
     return tuple(met)
 
 
-class _Elementwise(Weightless):
+class _Elementwise(Weightless, Pointwise):
     def infer(self, *inputs: Shape) -> Shape:
         return reduce(broadcast, inputs)
 
@@ -101,7 +102,7 @@ class Mul(_Elementwise):
 
 
 @final
-class Concat(Weightless):
+class Concat(Weightless, Traced):
     """Joins the inputs on the axis ``dim``, as ``torch.cat``; the channels, unless said."""
 
     arity = (1, None)
@@ -126,6 +127,11 @@ class Concat(Weightless):
                 )
         return (*first[:axis], sum(x[axis] for x in inputs), *first[axis + 1 :])
 
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        joined = axis_of(self.dim, output)
+        each: Sources = "anywhere" if joined >= 2 else (HERE,) * (len(output) - 2)
+        return (each,) * len(inputs)
+
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """Nothing: elements are moved, not computed."""
         return Work()
@@ -135,7 +141,7 @@ class Concat(Weightless):
 
 
 @final
-class Stack(Weightless):
+class Stack(Weightless, Scattering):
     """Joins inputs of one shape on a new axis ``dim``, as ``torch.stack``."""
 
     arity = (1, None)

@@ -10,17 +10,25 @@ from archcalc.operators.base import (
     Call,
     Count,
     Example,
-    Operator,
     Trained,
     Work,
     describe,
     elements,
     require_rank_from,
 )
+from archcalc.operators.taps import HERE, Sources, Traced, everything
+
+
+class _Projection(Traced):
+    """Computes every element of the last axis from all of it, and no other axis matters."""
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        (x,) = inputs
+        return ((*(HERE for _ in x[2:-1]), *map(everything, x[2:][-1:])),)
 
 
 @final
-class Linear(Trained):
+class Linear(Trained, _Projection):
     """A matrix and a bias applied to the last axis of (N, *, in_features), as ``torch.nn.Linear``.
 
     Every position of the axes between is a product of its own: on (N, T, C) the
@@ -143,7 +151,7 @@ class Embedding(Trained):
 
 
 @final
-class EuclideanRBF(Operator):
+class EuclideanRBF(_Projection):
     """Squared distances ``y_i = sum_j (x_j - w_ij)^2`` of (N, *, in_features) to fixed vectors.
 
     The output layer of LeNet-5, whose ``w`` are drawings of the characters, set by hand and not

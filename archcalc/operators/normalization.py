@@ -17,7 +17,6 @@ from archcalc.operators.base import (
     Call,
     Count,
     Example,
-    Operator,
     Trained,
     Weightless,
     Work,
@@ -28,6 +27,7 @@ from archcalc.operators.base import (
     require_rank,
     require_rank_from,
 )
+from archcalc.operators.taps import HERE, Gathering, Pointwise, Sources, Traced, everything
 
 Epsilon = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -63,7 +63,7 @@ def affinity(count: Size, bias: bool = True) -> Work:
     return Work(multiplies=count, adds=count if bias else 0)
 
 
-class _ChannelNorm(Operator):
+class _ChannelNorm(Traced):
     """Batch and instance normalization, which differ in the elements that share statistics."""
 
     ranks: ClassVar[tuple[int, ...]]
@@ -116,6 +116,10 @@ class _ChannelNorm(Operator):
             return rescale(output[1], count, self.affine)
         work = standardize(*self.groups(output))
         return work + affinity(count) if self.affine else work
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        """Statistics of the input make every position depend on all."""
+        return ((HERE,) * len(output[2:]) if self.track_running_stats else "everywhere",)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call(f"nn.{type(self).__name__}", {"num_features": inputs[0][1], **dict(self)})
@@ -222,7 +226,7 @@ class InstanceNorm3d(_InstanceNorm):
 
 
 @final
-class GroupNorm(Trained):
+class GroupNorm(Trained, Gathering):
     """Normalization of groups of channels of every item of (N, C, *), as ``torch.nn.GroupNorm``."""
 
     examples = (
@@ -281,7 +285,7 @@ NormalizedShape = Annotated[
 """Sizes of the trailing axes that share statistics, one number for one axis; null for the last."""
 
 
-class _TrailingNorm(Trained):
+class _TrailingNorm(Trained, Traced):
     normalized_shape: NormalizedShape = None
     """Sizes of the last axes, which share statistics; the last axis alone by default."""
 
@@ -309,6 +313,11 @@ class _TrailingNorm(Trained):
                 f"normalized_shape={describe(sizes)} are not the last axes of {describe(x)}"
             )
         return x
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        (x,) = inputs
+        first = len(x) - len(self.normalized(x))
+        return (tuple(HERE if i < first else everything(x[i]) for i in range(2, len(x))),)
 
 
 @final
@@ -378,7 +387,7 @@ class RMSNorm(_TrailingNorm):
 
 
 @final
-class LocalResponseNorm(Weightless):
+class LocalResponseNorm(Weightless, Pointwise):
     """``x / (k + alpha / size * (sum of squares over size channels)) ** beta`` on (N, C, *).
 
     As ``torch.nn.LocalResponseNorm``. An element costs 1 multiply (its square), ``size - 1`` adds,

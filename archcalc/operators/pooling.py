@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias, final
 
 from pydantic import ValidationInfo, WithJsonSchema, field_validator
 
-from archcalc.dims import Shape, Size, gcd, holds, maximum, same
+from archcalc.dims import Shape, Size, ceil_div, gcd, holds, maximum, same
 from archcalc.errors import ShapeError
 from archcalc.operators.base import (
     Call,
@@ -29,6 +29,16 @@ from archcalc.operators.base import (
     require_rank_from,
 )
 from archcalc.operators.conv import AXES
+from archcalc.operators.taps import (
+    MOST_PHASES,
+    Gathering,
+    Sources,
+    Taps,
+    Traced,
+    Window,
+    Windowed,
+    unless_unknown,
+)
 from archcalc.operators.window import (
     Padding,
     Pads,
@@ -63,7 +73,7 @@ Stride = Annotated[
 """Stride of a window; null for the size of the kernel."""
 
 
-class _Windowed(Operator):
+class _Kernel(Operator):
     axes: ClassVar[int]
 
     kernel_size: PerAxis
@@ -97,7 +107,7 @@ def require_input_in_window(pad: tuple[Size, Size], window: Size) -> None:
             require(end < window, f"padding={end} is not smaller than the kernel {window}")
 
 
-class _Pool(_Windowed, Weightless):
+class _Pool(_Kernel, Weightless, Windowed):
     padding: Padding = 0
     """What is added at the ends of every axis: ``[0, 1]`` is a number for each axis, ``[[0, 1]]``
     before and after."""
@@ -119,6 +129,9 @@ class _Pool(_Windowed, Weightless):
         return resolve_padding(
             self.padding, inputs[0][2:], self.kernel_size, self.stride, self.dilations
         )
+
+    def window(self, *inputs: Shape) -> Window:
+        return Window(self.kernel_size, self.stride, self.dilations, self.pads(*inputs))
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -314,11 +327,26 @@ def adaptive_total(n: Size, o: Size | None) -> Size:
     return n + o - (gcd(n, o) if type(o) is int else gcd(o, n))
 
 
+def adaptive_taps(n: Size, o: Size) -> Taps | None:
+    """The windows of adaptive pooling from ``n`` positions to ``o``.
+
+    Window ``i`` is ``[floor(i n / o), ceil((i + 1) n / o))``, and the windows repeat after
+    ``o / gcd(n, o)``. None where that can't be listed.
+    """
+    if type(n) is not int or type(o) is not int:
+        return None
+    period, advance = o // gcd(n, o), n // gcd(n, o)
+    if period > MOST_PHASES:
+        return None
+    spans = ((i * n // o, ceil_div((i + 1) * n, o) - 1) for i in range(period))
+    return Taps(tuple(spans), advance)
+
+
 def _count_or_none(value: Any) -> Size | None:
     return None if value is None else per_axis(value, 1)[0]
 
 
-class _AdaptivePool(Weightless):
+class _AdaptivePool(Weightless, Traced):
     axes: ClassVar[int]
 
     output_size: OutputSize
@@ -337,6 +365,10 @@ class _AdaptivePool(Weightless):
         require_rank(x, self.axes + 2, AXES[self.axes])
         sizes = zip(x[2:], self.output_size, strict=True)
         return (*x[:2], *(n if o is None else o for n, o in sizes))
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        extents = zip(inputs[0][2:], output[2:], strict=True)
+        return (unless_unknown([adaptive_taps(n, o) for n, o in extents]),)
 
     def merges(self, output: Shape, x: Shape) -> Size:
         """How many elements the windows hold beyond their first, all summed."""
@@ -422,7 +454,7 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     examples = (Example({"output_size": 2}, ((2, 4, 3, 5, 7),)),)
 
 
-class _GlobalPool(Weightless):
+class _GlobalPool(Weightless, Gathering):
     keepdim: bool = True
     """Whether the axes that are pooled stay, with extent 1."""
 
@@ -478,7 +510,7 @@ class GlobalMaxPool(_GlobalPool):
 
 
 @final
-class MaxUnpool2d(_Windowed, Weightless):
+class MaxUnpool2d(_Kernel, Weightless):
     """Values put back where the maxima of a pooling were, zero elsewhere: (N, C, H, W).
 
     The second input is the *input* of the max pooling that is undone, which says where its maxima
@@ -528,7 +560,7 @@ class MaxUnpool2d(_Windowed, Weightless):
 
 
 @final
-class SubSampling2d(_Windowed, Trained):
+class SubSampling2d(_Kernel, Trained, Windowed):
     """The sum of a window, times one coefficient and plus one bias a channel: (N, C, H, W).
 
     The subsampling of LeNet-5 (LeCun et al., Gradient-based learning applied to document
@@ -544,6 +576,9 @@ class SubSampling2d(_Windowed, Trained):
 
     kernel_size: PerAxis = 2
     """Extent of the window."""
+
+    def window(self, *inputs: Shape) -> Window:
+        return Window(self.kernel_size, self.stride, (1, 1), ((0, 0), (0, 0)))
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal, final
 
@@ -36,6 +37,17 @@ from archcalc.operators.base import (
     require,
     require_rank,
 )
+from archcalc.operators.taps import (
+    HERE,
+    MOST_PHASES,
+    Pointwise,
+    Scattering,
+    Sources,
+    Taps,
+    Traced,
+    moved,
+    unless_unknown,
+)
 from archcalc.operators.window import require_source
 
 SPATIAL = "(N, C, L), (N, C, H, W) or (N, C, D, H, W)"
@@ -48,7 +60,7 @@ class _Moving(Weightless):
 
 
 @final
-class Flatten(_Moving):
+class Flatten(_Moving, Traced):
     """Joins the axes ``start_dim`` to ``end_dim`` into one, as ``torch.nn.Flatten``."""
 
     start_dim: StrictInt = 1
@@ -68,6 +80,14 @@ class Flatten(_Moving):
             raise ShapeError(f"start_dim={self.start_dim} comes after end_dim={self.end_dim}")
         return (*x[:start], prod(x[start : end + 1]), *x[end + 1 :])
 
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        """Positions that are joined with the channels are features, and seen all at once."""
+        (x,) = inputs
+        start, end = axis_of(self.start_dim, x), axis_of(self.end_dim, x)
+        if start == end:
+            return ((HERE,) * len(x[2:]),)
+        return ("everywhere" if start == 1 and end == len(x) - 1 else "anywhere",)
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("nn.Flatten", {"start_dim": self.start_dim, "end_dim": self.end_dim})
 
@@ -79,7 +99,7 @@ def _extent_or_rest(item: Any) -> Size:
 
 
 @final
-class Reshape(_Moving):
+class Reshape(_Moving, Scattering):
     """Gives every sample another ``shape``, as ``torch.reshape``.
 
     ``shape`` leaves out the batch axis; one of its items may be -1, which takes what is left.
@@ -128,7 +148,7 @@ def _is_rest(item: Size) -> bool:
 
 
 @final
-class Permute(_Moving):
+class Permute(_Moving, Traced):
     """Reorders the axes, as ``torch.permute``; ``dims`` names all of them, the batch axis too."""
 
     dims: tuple[StrictInt, ...]
@@ -148,12 +168,17 @@ class Permute(_Moving):
             )
         return tuple(x[axis] for axis in axes)
 
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        (x,) = inputs
+        kept = all(axis_of(dim, x) == i for i, dim in enumerate(self.dims) if i >= 2)
+        return ((HERE,) * len(x[2:]) if kept else "anywhere",)
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("torch.permute", {"dims": self.dims})
 
 
 @final
-class Pad(_Moving):
+class Pad(_Moving, Traced):
     """Pads a tensor, as ``torch.nn.functional.pad``.
 
     ``pad`` is in PyTorch's order: (before, after) of the last axis, then of the one before it,
@@ -197,13 +222,17 @@ class Pad(_Moving):
             extents.append(n + before + after)
         return (*x[: len(x) - len(pairs)], *reversed(extents))
 
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        last_first = (*self.pad[::2], *(0 for _ in output))
+        return (tuple(moved(-before) for before in reversed(last_first[: len(output) - 2])),)
+
     def torch(self, *inputs: Shape) -> Call:
         value = {"value": self.value} if self.mode == "constant" else {}
         return Call("F.pad", {"pad": self.pad, "mode": self.mode, **value})
 
 
 @final
-class Crop(_Moving):
+class Crop(_Moving, Traced):
     """Drops elements at the ends of the spatial axes.
 
     With one input ``cropping`` says how many: a number for every end, or ``[before, after]`` for
@@ -226,6 +255,9 @@ class Crop(_Moving):
         x = inputs[0]
         require_rank(x, (3, 4, 5), SPATIAL)
         return (*x[:2], *(n - a - b for n, (a, b) in zip(x[2:], self._ends(*inputs), strict=True)))
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        return (tuple(moved(before) for before, _ in self._ends(*inputs)),)
 
     def _ends(self, *inputs: Shape) -> tuple[tuple[Size, Size], ...]:
         x, *like = inputs
@@ -259,7 +291,7 @@ def _require_natural(numbers: list[Size], message: str) -> None:
 
 
 @final
-class Slice(_Moving):
+class Slice(_Moving, Traced):
     """``x[start:end:step]`` on the axis ``dim``, as Python slices: negative numbers count from
     the end, and numbers beyond an end stop there.
     """
@@ -290,9 +322,19 @@ class Slice(_Moving):
         )
         return (*x[:axis], ceil_div(end - start, self.step), *x[axis + 1 :])
 
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        (x,) = inputs
+        start = 0 if self.start is None else _position(self.start, x[axis_of(self.dim, x)])
+        return (_cut(x, self.dim, moved(start, self.step)),)
+
     def torch(self, *inputs: Shape) -> Call:
         fields = {"dim": self.dim, "start": self.start, "end": self.end, "step": self.step}
         return Call("archcalc.Slice", fields)
+
+
+def _cut(x: Shape, dim: int, taps: Taps) -> Sources:
+    axis = axis_of(dim, x)
+    return tuple(taps if i == axis else HERE for i in range(2, len(x)))
 
 
 def _position(at: Size, n: Size) -> Size:
@@ -304,7 +346,7 @@ def _position(at: Size, n: Size) -> Size:
 
 
 @final
-class Split(_Moving):
+class Split(_Moving, Traced):
     """The piece number ``index`` (from 0) of ``torch.split`` on the axis ``dim``.
 
     ``split_size_or_sections`` is the extent of every piece, of which the last may be smaller, or
@@ -343,13 +385,19 @@ class Split(_Moving):
             require(piece >= 1, f"index={self.index} is none of {pieces} pieces of {describe(x)}")
         return (*x[:axis], piece, *x[axis + 1 :])
 
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        sections = self.split_size_or_sections
+        many = isinstance(sections, tuple)
+        start = sum(sections[: self.index]) if many else self.index * sections
+        return (_cut(inputs[0], self.dim, moved(start)),)
+
     def torch(self, *inputs: Shape) -> Call:
         fields = {"split_size_or_sections": self.split_size_or_sections, "dim": self.dim}
         return Call("torch.split", fields, unpack=self.index)
 
 
 @final
-class Select(_Moving):
+class Select(_Moving, Traced):
     """The elements at the indices ``index`` of the axis ``dim``, as ``torch.index_select``.
 
     LeNet-5's table of connections picks the maps that a feature sees this way.
@@ -372,6 +420,10 @@ class Select(_Moving):
             require(i < x[axis], f"index {i} is beyond the {x[axis]} of axis {axis} {describe(x)}")
         return (*x[:axis], len(self.index), *x[axis + 1 :])
 
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        (x,) = inputs
+        return ((HERE,) * len(x[2:]) if axis_of(self.dim, x) < 2 else "anywhere",)
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("archcalc.Select", {"dim": self.dim, "index": self.index})
 
@@ -388,7 +440,7 @@ Factor = Annotated[float, AfterValidator(_factor)]
 
 
 @final
-class Upsample(Weightless):
+class Upsample(Weightless, Traced):
     """Resamples the spatial axes to ``size`` or by ``scale_factor``, as ``torch.nn.Upsample``.
 
     An output element of a linear mode is the weighted sum of the ``2^d`` input elements around
@@ -441,6 +493,33 @@ class Upsample(Weightless):
             require(extent >= 1, f"scale_factor={factor} leaves nothing of {n}")
         return (*x[:2], *extents)
 
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        """Output ``o`` is made of the elements around ``r (o + 1/2) - 1/2``; nearest of ``r o``.
+
+        ``r`` is ``1 / scale_factor``, or the input's extent over the output's. With
+        ``align_corners`` ``o`` is at ``r o``, and ``r`` the ratio of the extents less one.
+        """
+        factor = self.scale_factor
+        factors = factor if isinstance(factor, tuple) else (factor,) * len(output[2:])
+        axes = zip(inputs[0][2:], output[2:], factors, strict=True)
+        return (unless_unknown([self._axis_taps(n, o, factor) for n, o, factor in axes]),)
+
+    def _axis_taps(self, n: Size, o: Size, factor: float | None) -> Taps | None:
+        if factor is not None and not self.align_corners:
+            ratio = 1 / Fraction(factor)
+        elif type(n) is not int or type(o) is not int:
+            return None
+        else:
+            ratio = Fraction(n - 1, max(o - 1, 1)) if self.align_corners else Fraction(n, o)
+        if ratio.denominator > MOST_PHASES:
+            return None
+        corner = self.mode == "nearest" or self.align_corners
+        places = [ratio * i + (0 if corner else (ratio - 1) / 2) for i in range(ratio.denominator)]
+        beyond = 1 if self.mode == "bicubic" else 0
+        last = math.floor if self.mode == "nearest" else math.ceil
+        spans = ((math.floor(at) - beyond, last(at) + beyond) for at in places)
+        return Taps(tuple(spans), ratio.numerator)
+
     def work(self, output: Shape, *inputs: Shape) -> Work:
         if self.mode == "nearest":
             return Work()
@@ -469,7 +548,7 @@ def _scaled(n: Size, factor: float) -> Size:
 
 
 @final
-class PixelShuffle(_Moving):
+class PixelShuffle(_Moving, Traced):
     """(N, C r^2, H, W) -> (N, C, H r, W r), as ``torch.nn.PixelShuffle``.
 
     r = ``upscale_factor``.
@@ -489,12 +568,17 @@ class PixelShuffle(_Moving):
             raise ShapeError(f"upscale_factor={r} needs a multiple of {r * r} channels, not {c}")
         return (n, c // (r * r), h * r, w * r)
 
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        r = self.upscale_factor
+        listed = type(r) is int and r <= MOST_PHASES
+        return ((Taps(((0, 0),) * r),) * 2 if listed else "anywhere",)
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("nn.PixelShuffle", {"upscale_factor": self.upscale_factor})
 
 
 @final
-class PixelUnshuffle(_Moving):
+class PixelUnshuffle(_Moving, Traced):
     """(N, C, H r, W r) -> (N, C r^2, H, W), as ``torch.nn.PixelUnshuffle``.
 
     r = ``downscale_factor``.
@@ -515,12 +599,16 @@ class PixelUnshuffle(_Moving):
                 raise ShapeError(f"downscale_factor={r} does not divide {name}={extent}")
         return (n, c * r * r, h // r, w // r)
 
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        r = self.downscale_factor
+        return ((Taps(((0, r - 1),), r),) * 2,)
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("nn.PixelUnshuffle", {"downscale_factor": self.downscale_factor})
 
 
 @final
-class ChannelShuffle(_Moving):
+class ChannelShuffle(_Moving, Pointwise):
     """Interleaves the channels of ``groups`` groups, as ``torch.nn.ChannelShuffle``."""
 
     groups: Count

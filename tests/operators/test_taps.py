@@ -1,0 +1,116 @@
+"""What operators say of where they compute from; the analysis holds it against gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from archcalc.operators import NAMES, operator
+from archcalc.operators.conv import Conv2d
+from archcalc.operators.pooling import AvgPool2d, MaxPool1d, SubSampling2d
+from archcalc.operators.taps import Taps, Traced, Window, Windowed, moved, transposed
+
+TRACED: list[Any] = [
+    pytest.param(operator(name)(**example.fields), example.inputs, id=f"{name}-{number}")
+    for name in NAMES
+    for number, example in enumerate(operator(name).examples)
+    if issubclass(operator(name), Traced)
+]
+
+UNTRACED = {
+    "Bilinear",
+    "Embedding",
+    "MatMul",
+    "MaxUnpool2d",
+    *("RNN", "LSTM", "GRU"),
+    *("L1Loss", "MSELoss", "HuberLoss", "CrossEntropyLoss", "HingeLoss"),
+}
+
+
+def test_these_operators_do_not_say() -> None:
+    assert {name for name in NAMES if not issubclass(operator(name), Traced)} == UNTRACED
+
+
+@pytest.mark.parametrize(("op", "inputs"), TRACED)
+def test_says_something_of_every_axis_after_batch_and_channels(
+    op: Traced, inputs: tuple[tuple[int, ...], ...]
+) -> None:
+    said = op.taps(op.infer(*inputs), *inputs)
+
+    for x, sources in zip(inputs, said, strict=False):
+        assert sources in ("everywhere", "anywhere") or len(sources) == len(x[2:])
+
+
+@pytest.mark.parametrize(("op", "inputs"), TRACED)
+def test_spans_are_forward_and_move_forward(
+    op: Traced, inputs: tuple[tuple[int, ...], ...]
+) -> None:
+    output = op.infer(*inputs)
+    for sources in op.taps(output, *inputs):
+        for taps in sources if isinstance(sources, tuple) else ():
+            spans = [taps.at(position) for position in range(2 * len(taps.spans) + 1)]
+            assert all(first <= last for first, last in spans)
+            assert spans == sorted(spans, key=lambda span: span[0])
+            assert spans == sorted(spans, key=lambda span: span[1])
+
+
+@pytest.mark.parametrize(
+    ("op", "shape", "expected"),
+    [
+        (
+            Conv2d(out_channels=1, kernel_size=[3, 5], padding=[[0, 1], [2, 2]], dilation=2),
+            (1, 1, 20, 20),
+            Window((3, 5), (1, 1), (2, 2), ((0, 1), (2, 2))),
+        ),
+        (
+            MaxPool1d(kernel_size=2, padding="same_upper"),
+            (1, 1, 7),
+            Window((2,), (2,), (1,), ((0, 1),)),
+        ),
+        (AvgPool2d(kernel_size=3), (1, 1, 9, 9), Window((3, 3), (3, 3), (1, 1), ((0, 0),) * 2)),
+        (SubSampling2d(), (1, 1, 8, 8), Window((2, 2), (2, 2), (1, 1), ((0, 0),) * 2)),
+    ],
+)
+def test_windows(op: Windowed, shape: tuple[int, ...], expected: Window) -> None:
+    assert op.window(shape) == expected
+
+
+def test_a_window_begins_in_the_padding_and_spans_its_dilated_kernel() -> None:
+    assert Window((3,), (2,), (4,), ((5, 0),)).taps() == (Taps(((-5, 3),), 2),)
+
+
+def test_spans_repeat_moved_on() -> None:
+    taps = Taps(((0, 1), (0, 2)), 3)
+
+    assert [taps.at(o) for o in range(-2, 5)] == [
+        *((-3, -2), (-3, -1)),
+        *((0, 1), (0, 2)),
+        *((3, 4), (3, 5)),
+        (6, 7),
+    ]
+    assert moved(4, 2).at(3) == (10, 10)
+
+
+def test_a_list_of_all_spans_does_not_repeat() -> None:
+    taps = Taps(((0, 1), (2, 2)), None)
+
+    assert [taps.at(o) for o in (-1, 0, 1, 2)] == [(0, 1), (0, 1), (2, 2), (2, 2)]
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(4, 2), (3, 2), (2, 2), (5, 2), (3, 1), (7, 3)])
+@pytest.mark.parametrize("padding", [0, 1, 2])
+def test_a_transposed_convolution_is_made_of_the_inputs_that_reach_it(
+    kernel: int, stride: int, padding: int
+) -> None:
+    """Input i reaches the outputs from i s - p to i s - p + k - 1."""
+    taps = transposed(kernel, stride, padding)
+
+    assert taps is not None
+    for o in range(12):
+        reach = [i for i in range(-9, 20) if 0 <= o - (i * stride - padding) < kernel]
+        assert taps.at(o) == (reach[0], reach[-1])
+
+
+def test_of_a_transposed_convolution_with_holes_nothing_is_said() -> None:
+    assert transposed(2, 3, 0) is None
