@@ -69,6 +69,7 @@ class _Expansion:
         self.problems: list[Problem] = []
         self.names: Mapping[str, Any] = {}
         self.templates: dict[Any, Template] = {}
+        """Blocks expanded so far, by name, arguments and input shapes."""
         self.operators: dict[int, Operator] = {}
         self.expanding: list[str] = []
         self.full = False
@@ -81,6 +82,7 @@ class _Expansion:
         except Wrong as wrong:
             self.report(wrong.at, wrong.at, wrong)
             return None
+        self.templates = self.remembered()
         scope = Scope(self.names, {name: (shape, name) for name, shape in inputs.items()})
         self.layers(scope, spec.layers, (), ())
         outputs = self.outputs(scope, spec.outputs or [next(reversed(spec.layers))], "outputs")
@@ -118,6 +120,20 @@ class _Expansion:
         if not self.known:
             self.idle(graph)
         return graph
+
+    def remembered(self) -> dict[Any, Template]:
+        """The blocks that earlier expansions with these variables have left, to be added to.
+
+        A spec never changes, so neither does what a block of it means; a search over one spec
+        meets the same blocks again and again.
+        """
+        memory = self.spec.memory
+        if len(memory) > 16 or sum(map(len, memory.values())) > 2_000:
+            memory.clear()
+        try:
+            return memory.setdefault(tuple(self.names.items()), {}) if not self.known else {}
+        except TypeError:  # a variable is an array
+            return {}
 
     def idle(self, graph: Graph) -> None:
         """Report the layers whose output nothing takes: a forgotten ``from`` looks like that."""
@@ -406,7 +422,7 @@ class _Expansion:
         self.expanding.pop()
         output = inner.output(block.output or next(reversed(block.layers)))
         template = Template(inner.nodes, output, inner.values)
-        if key is not None:
+        if key is not None and not self.problems:
             self.templates[key] = template
         return template
 

@@ -25,10 +25,13 @@ NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 
-QUANTITIES = ("params", "buffers", "macs", "flops", "weight_bytes", "connections", "layers")
-"""What a documented number or a budget can be about."""
+Quantity = Literal[
+    "params", "buffers", "macs", "flops", "weight_bytes", "connections", "layers", "depth"
+]
+"""What a budget can limit."""
 
-Quantity = Literal["params", "buffers", "macs", "flops", "weight_bytes", "connections", "layers"]
+PATH = r"^(=.*|[A-Za-z_][\w-]*(\.[\w-]+)*)$"
+"""A quantity: names joined by dots, the last one being what is asked, or an expression."""
 
 OVERRIDABLE = ("input", "edition", "title", "year", "source", "feature")
 """Keys of a spec that a variant may set, beside its variables."""
@@ -153,20 +156,41 @@ class Erratum(_Record):
 class Documented(_Record):
     """A number as somebody printed it, and where."""
 
-    quantity: Quantity
-    """What the number counts."""
-    value: Printed
-    """As printed: ``25.6M``, ``62,378,344``; quote what has a decimal point."""
-    source: Annotated[str, StringConstraints(min_length=1)]
-    """Who printed it: a page, a table, a file."""
+    id: Annotated[list[str], BeforeValidator(_as_list)] = []
+    """What a list of claims calls it; one for each source where several say the same."""
     variant: str | None = None
     """The variant it is about; by default the spec without variants."""
     layer: str | None = None
-    """The layer it is about; the whole network by default."""
+    """The layer or block it is about; the whole network by default."""
+    quantity: Annotated[str, StringConstraints(pattern=PATH)]
+    """What the number says: ``params``, ``Conv2d.kernel_size``, or an expression of such."""
     convention: str | None = None
     """The way of counting that makes this number."""
+    value: Printed
+    """As printed: ``25.6M``, ``62,378,344``, ``3x3``; quote what has a decimal point."""
+    source: Annotated[list[str], Field(min_length=1), BeforeValidator(_as_list)]
+    """Who printed it: a page, a table, a file."""
+    note: str = ""
+    """What a reader should know of it."""
     erratum: Erratum | None = None
     """The right number, where the printed one is known to be wrong."""
+
+
+class Fact(_Record):
+    """Something printed that can't be computed from a network, such as an accuracy."""
+
+    id: Annotated[list[str], BeforeValidator(_as_list)] = []
+    """What a list of claims calls it; one for each source where several say the same."""
+    variant: str | None = None
+    """The variant it is about; by default the spec without variants."""
+    quantity: Name
+    """What it says: ``top5_accuracy``."""
+    value: Printed
+    """As printed."""
+    source: Annotated[list[str], Field(min_length=1), BeforeValidator(_as_list)]
+    """Who printed it: a page, a table, a file."""
+    reason: Annotated[str, StringConstraints(min_length=1)]
+    """Why it can't be computed."""
 
 
 class Budget(_Record):
@@ -231,11 +255,14 @@ class Spec(_Record):
     """Outputs that exist in training only, such as auxiliary classifiers."""
     documented: list[Documented] = []
     """Numbers as others printed them."""
+    facts: list[Fact] = []
+    """What others printed that can't be computed from the network."""
     budget: list[Budget] = []
     """What the networks must not exceed."""
 
     _document: Document = PrivateAttr()
     _variant: str | None = PrivateAttr(default=None)
+    _memory: dict[Any, dict[Any, Any]] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def of(cls, document: Document) -> Spec:
@@ -248,6 +275,11 @@ class Spec(_Record):
     def document(self) -> Document:
         """The text this spec was read from, with the places of everything in it."""
         return self._document
+
+    @property
+    def memory(self) -> dict[Any, dict[Any, Any]]:
+        """Where expansions of this spec leave blocks for later ones; no part of its value."""
+        return self._memory
 
     @property
     def variant(self) -> str | None:
