@@ -6,15 +6,13 @@ Shapes are batch first (N, C, H, W).
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
-from archcalc.analysis.analyze import Analysis, Row
+from archcalc.analysis.analyze import Analysis
 from archcalc.dims import is_array
-from archcalc.errors import ArchcalcError
 from archcalc.operators.base import KINDS
-from archcalc.report.choice import choose
-from archcalc.report.lines import DETAILS, lines
-from archcalc.report.windows import window
+from archcalc.report.lines import Line, lines
 
 FORMAT = 1
 """The version of the contract, the value of the key ``archcalc``."""
@@ -26,11 +24,10 @@ def contract(analysis: Analysis, *, detail: str = "all", dtype: str = "float32")
     ``name`` is the family's and ``variant`` the variant's, null without one. ``input`` is a shape,
     or an object of shapes by name where there are several. ``kernel``, ``stride`` and ``padding``
     (before and after on every axis) are null for a layer without a window, and for an adaptive
-    pooling whose windows differ. ``work`` counts every kind of operation. ``detail`` is ``layer``
-    or ``all``; the totals are those of the whole network. Raises :class:`ArchcalcError`.
+    pooling whose windows differ. ``work`` counts every kind of operation. With ``detail="stage"``
+    a block is one layer, whose ``op`` is null and whose weights have their names within it. The
+    totals are those of the whole network. Raises :class:`ArchcalcError`.
     """
-    if choose("detail", detail, DETAILS) == "stage":
-        raise ArchcalcError("JSON lists layers, not blocks: choose detail 'layer' or 'all'")
     graph = analysis.graph
     shown, _ = lines(analysis, detail)
     shapes = {name: list(shape) for name, shape in graph.inputs.items()}
@@ -48,28 +45,35 @@ def contract(analysis: Analysis, *, detail: str = "all", dtype: str = "float32")
             "flops": analysis.flops,
             "weight_bytes": analysis.weight_bytes(dtype),
         },
-        "layers": [_layer(row) for line in shown for row in line.rows],
+        "layers": [_layer(line) for line in shown],
     }
 
 
-def _layer(row: Row) -> dict[str, Any]:
-    node, slid = row.node, window(row.node)
+def _layer(line: Line) -> dict[str, Any]:
+    row, slid = line.row, line.window
     known = slid is not None and slid.kernel is not None
-    inputs = zip(node.inputs, node.input_shapes, strict=True)
+    sources = line.sources if row is None else row.node.inputs
+    inputs = zip(sources, line.input_shapes, strict=True)
     return {
-        "name": row.name,
-        "op": row.op,
-        "stage": row.stage,
+        "name": line.name,
+        "op": None if row is None else row.op,
+        "stage": line.name if row is None else row.stage,
         "inputs": [{"from": name, "shape": list(shape)} for name, shape in inputs],
-        "output": list(row.shape),
+        "output": list(line.shape),
         "kernel": list(slid.kernel or ()) if slid and known else None,
         "stride": list(slid.stride or ()) if slid and known else None,
         "padding": [list(pad) for pad in slid.padding or ()] if slid and known else None,
-        "params": row.params,
-        "buffers": row.buffers,
-        "weights": {name: list(shape) for name, shape in row.weights.items()},
-        "macs": row.macs,
-        "work": {kind: getattr(row.work, kind) for kind in KINDS},
+        "params": line.sum(lambda row: row.params),
+        "buffers": line.sum(lambda row: row.buffers),
+        "weights": {
+            name if row is not None else f"{inner.name.removeprefix(f'{line.name}.')}.{name}": list(
+                shape
+            )
+            for inner in line.rows
+            for name, shape in inner.weights.items()
+        },
+        "macs": line.sum(lambda row: row.macs),
+        "work": {kind: line.sum(attrgetter(f"work.{kind}")) for kind in KINDS},
     }
 
 

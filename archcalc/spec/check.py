@@ -67,9 +67,11 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
     ):
         for reference in outputs:
             yield from (((key,), wrong) for wrong in _reference(reference, spec.layers, ()))
-    stated = [("documented", [record.variant for record in spec.documented])]
-    stated.append(("budget", [record.variant for record in spec.budget]))
-    for key, named in stated:
+    for key, named in (
+        ("documented", [record.variant for record in spec.documented]),
+        ("facts", [record.variant for record in spec.facts]),
+        ("budget", [record.variant for record in spec.budget]),
+    ):
         for number, variant in enumerate(named):
             if variant is not None and variant not in spec.variants:
                 hint = did_you_mean(variant, spec.variants)

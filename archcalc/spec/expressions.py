@@ -17,6 +17,9 @@ Python's grammar, and of it only what a size needs: numbers, text, lists and an 
 
 A layer is named bare (``channels(layer1.conv2)``) or as text (``channels('conv2-1')``).
 
+Documented numbers add a little to it (``facts``): names with dots (``alexnet.params``), quotients
+that are exact, and ``distinct(list)``, each item of a list once.
+
 ``/`` gives an int where ints divide exactly. Values are ints, numpy arrays, sympy symbols, floats,
 text, bools, None and lists. No number may exceed 2**62, and nothing unbounded is computed to find
 out, so that an expression from a stranger does no harm.
@@ -29,6 +32,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import lru_cache, reduce
 from typing import Any, NoReturn, TypeAlias, final
 
@@ -63,6 +67,7 @@ class Expression:
     names: frozenset[str] = field(compare=False)
     references: frozenset[str] = field(compare=False)
     _code: Code = field(compare=False, repr=False)
+    facts: bool = False
 
     def __call__(self, names: Mapping[str, Any], shape_of: ShapeOf | None = None) -> Any:
         try:
@@ -76,8 +81,8 @@ class Expression:
         except (TypeError, ValueError, ArithmeticError) as error:
             raise ExpressionError(f"{error}: {self.text}") from error
 
-    def __reduce__(self) -> tuple[Callable[[str], Expression], tuple[str]]:
-        return parse, (self.text,)
+    def __reduce__(self) -> tuple[Callable[[str, bool], Expression], tuple[str, bool]]:
+        return parse, (self.text, self.facts)
 
 
 def is_expression(value: object) -> bool:
@@ -86,8 +91,8 @@ def is_expression(value: object) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def parse(text: str) -> Expression:
-    """The expression that ``text``, without its ``=``, spells.
+def parse(text: str, facts: bool = False) -> Expression:
+    """The expression that ``text``, without its ``=``, spells; with ``facts``, one on networks.
 
     Raises :class:`ExpressionError`, whose ``column`` counts from 1 in ``text``.
     """
@@ -102,7 +107,7 @@ def parse(text: str) -> Expression:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's advice on style, such as on "\d"
             tree = ast.parse(source, mode="eval")
-        compiler = _Compiler(source, indent)
+        compiler = _Compiler(source, indent, facts)
         code = compiler.code(tree.body)
     except SyntaxError as error:
         if "nested" in error.msg:
@@ -115,7 +120,9 @@ def parse(text: str) -> Expression:
         if isinstance(error, ArchcalcError):
             raise
         raise ExpressionError("is not text", 1) from None
-    return Expression(source, frozenset(compiler.names), frozenset(compiler.references), code)
+    return Expression(
+        source, frozenset(compiler.names), frozenset(compiler.references), code, facts
+    )
 
 
 def _too_deep() -> NoReturn:
@@ -127,7 +134,7 @@ def _is_number(value: Any) -> bool:
         return value.dtype.kind in "iuf"
     if is_symbolic(value):
         return hasattr(value, "as_coeff_Mul")  # a relation or a truth value has none
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float, Fraction)) and not isinstance(value, bool)
 
 
 def _number(value: Any) -> Any:
@@ -152,7 +159,7 @@ def _bounded(value: Any) -> Any:
         if -LARGEST <= value <= LARGEST:
             return value
         raise OverflowError
-    if kind is float:
+    if kind is float or kind is Fraction:
         if value != value:
             raise ValueError("is not a number")
         if -LARGEST <= value <= LARGEST:
@@ -241,7 +248,16 @@ def _over(a: Any, b: Any) -> Any:
     return a / b
 
 
+def _quotient(a: Any, b: Any) -> Any:
+    whole = (int, Fraction)
+    if isinstance(a, whole) and isinstance(b, whole):
+        return Fraction(a) / Fraction(_divisor(b))
+    return _over(a, b)
+
+
 def _to_the(a: Any, b: Any) -> Any:
+    # A fraction's power has as many digits as it likes.
+    a, b = (float(n) if isinstance(n, Fraction) else n for n in (a, b))
     if is_symbolic(a) or is_symbolic(b):
         if not is_symbolic(b) and _largest(b) > 62:
             raise OverflowError
@@ -437,6 +453,15 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int | None]] = {
 }
 """Function -> what it computes, and the fewest and the most of its arguments."""
 
+_OF_FACTS: dict[str, tuple[Callable[..., Any], int, int | None]] = {
+    **_FUNCTIONS,
+    "distinct": (
+        lambda values: [v for k, v in enumerate(_list(values)) if v not in values[:k]],
+        1,
+        1,
+    ),
+}
+
 FUNCTIONS: tuple[str, ...] = (*_FUNCTIONS, *_SIZES, "size")
 """The names of all functions."""
 
@@ -472,7 +497,9 @@ _WORDS: dict[type[ast.AST], str] = {
 class _Compiler:
     """From Python's syntax tree to nested closures; what has no method here is refused."""
 
-    def __init__(self, source: str, indent: int) -> None:
+    def __init__(self, source: str, indent: int, facts: bool = False) -> None:
+        self.facts = facts
+        self.functions = _OF_FACTS if facts else _FUNCTIONS
         self.names: set[str] = set()
         self.references: set[str] = set()
         self._source = source.encode()
@@ -512,8 +539,20 @@ class _Compiler:
             self.refuse(node, f"overflows: {self._source.decode()}")
         return lambda names, shape_of: value
 
+    def _attribute(self, node: ast.Attribute) -> Code:
+        parts: list[str] = []
+        part: ast.expr = node
+        while isinstance(part, ast.Attribute):
+            parts.append(part.attr)
+            part = part.value
+        if not self.facts or not isinstance(part, ast.Name):
+            self.forbid(node, node)
+        return self._variable(node, ".".join([part.id, *reversed(parts)]))
+
     def _name(self, node: ast.Name) -> Code:
-        name = node.id
+        return self._variable(node, node.id)
+
+    def _variable(self, node: ast.expr, name: str) -> Code:
         self.names.add(name)
         column = self.column(node)
 
@@ -549,6 +588,8 @@ class _Compiler:
         operation = _ARITHMETIC.get(type(node.op))
         if operation is None:
             self.forbid(node, node.op)
+        if self.facts and operation is _over:
+            operation = _quotient
         apply, left, right = operation, self.code(node.left), self.code(node.right)
         return lambda names, shape_of: _apply(apply, left(names, shape_of), right(names, shape_of))
 
@@ -608,10 +649,10 @@ class _Compiler:
         name = node.func.id
         if name in _SIZES or name == "size":
             return self._measure(name, node)
-        if name not in _FUNCTIONS:
+        if name not in self.functions:
             message = f"call of unknown function '{name}'"
             self.refuse(node, _hinted(message, did_you_mean(name, FUNCTIONS)))
-        compute, fewest, most = _FUNCTIONS[name]
+        compute, fewest, most = self.functions[name]
         keep = self._keep(name, node)
         if len(node.args) < fewest or (most is not None and len(node.args) > most):
             counted = f"{fewest}" if most == fewest else f"at least {fewest}"

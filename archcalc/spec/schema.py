@@ -22,6 +22,7 @@ from archcalc.spec.model import (
     Budget,
     Documented,
     Erratum,
+    Fact,
     Layer,
     Spec,
     _as_list,
@@ -46,7 +47,7 @@ def schema() -> dict[str, Any]:
         "$schema": "http://json-schema.org/draft-07/schema#",
         **spec,
         "definitions": {
-            **{kind.__name__: _record(kind) for kind in (Block, Budget, Documented, Erratum)},
+            **{kind.__name__: _record(kind) for kind in (Block, Budget, Documented, Erratum, Fact)},
             "Layer": {
                 # Editors complete the values of an 'anyOf', but tell a mistake in one only as
                 # all that it might have been; so what is wrong in a long layer is told by 'then'.

@@ -120,3 +120,17 @@ def test_arrays_become_lists() -> None:
     data = read(archcalc.expand(archcalc.load("lenet5"), batch=batch))
     assert data["batch"] == [1, 2]
     assert data["totals"]["macs"][1] == 2 * data["totals"]["macs"][0]
+
+
+def test_a_block_is_one_layer_with_detail_stage() -> None:
+    layers = read(archcalc.load("googlenet"), detail="stage")["layers"]
+    (inception,) = [layer for layer in layers if layer["name"] == "inception3a"]
+    assert (inception["op"], inception["stage"]) == (None, "inception3a")
+    assert inception["inputs"] == [{"from": "maxpool2", "shape": [1, 192, 28, 28]}]
+    assert inception["output"] == [1, 256, 28, 28]
+    assert inception["weights"]["reduce3x3.conv.weight"] == [96, 192, 1, 1]
+    # 1x1 of 64, 3x3 reduce of 96 and 5x5 reduce of 16, 3x3 of 128, 5x5 of 32, projection of 32.
+    assert (
+        inception["params"] == 193 * (64 + 96 + 16 + 32) + (96 * 9 + 1) * 128 + (16 * 25 + 1) * 32
+    )
+    assert sum(layer["params"] for layer in layers) == 6_998_552

@@ -337,7 +337,6 @@ def test_channels_are_on_the_axis_where_the_operator_has_them(
         ({"format": "xml"}, r"no format 'xml'\n  known: csv, html, json, latex, markdown, table"),
         ({"format": "json", "columns": "layer"}, "fixed keys"),
         ({"format": "json", "convention": "all"}, "every kind of work"),
-        ({"format": "json", "detail": "stage"}, "layers, not blocks"),
     ],
 )
 def test_an_unknown_word_is_refused_with_the_nearest(options: Any, message: str) -> None:
