@@ -12,6 +12,14 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from archcalc.dims import Shape, Size, holds, same
 from archcalc.errors import ShapeError
+from archcalc.operators.autograd import (
+    Differentiable,
+    Saved,
+    SavesInputOrCopy,
+    SavesInputs,
+    SavesOutput,
+    View,
+)
 from archcalc.operators.base import (
     Call,
     Count,
@@ -49,7 +57,7 @@ class _Elementwise(_Activation, Pointwise):
 
 
 @final
-class Identity(_Elementwise):
+class Identity(_Elementwise, View):
     """``x``: no work. As ``torch.nn.Identity``."""
 
     per_element = Work()
@@ -57,7 +65,7 @@ class Identity(_Elementwise):
 
 
 @final
-class ReLU(_Elementwise):
+class ReLU(_Elementwise, SavesOutput):
     """``max(0, x)``: 1 comparison. As ``torch.nn.ReLU``."""
 
     per_element = Work(comparisons=1)
@@ -68,7 +76,7 @@ class ReLU(_Elementwise):
 
 
 @final
-class ReLU6(_Elementwise):
+class ReLU6(_Elementwise, SavesInputOrCopy):
     """``min(max(0, x), 6)``: 2 comparisons. As ``torch.nn.ReLU6``."""
 
     per_element = Work(comparisons=2)
@@ -79,7 +87,7 @@ class ReLU6(_Elementwise):
 
 
 @final
-class LeakyReLU(_Elementwise):
+class LeakyReLU(_Elementwise, SavesInputs):
     """``x`` above 0, else ``negative_slope * x``: 1 comparison, 1 multiply.
 
     As ``torch.nn.LeakyReLU``.
@@ -95,7 +103,7 @@ class LeakyReLU(_Elementwise):
 
 
 @final
-class PReLU(Trained, Pointwise):
+class PReLU(Trained, Pointwise, SavesInputs):
     """``x`` above 0, else ``weight * x`` with a trained weight: 1 comparison, 1 multiply.
 
     As ``torch.nn.PReLU``: ``num_parameters`` is 1, one weight for all, or the number of channels
@@ -133,7 +141,7 @@ class PReLU(Trained, Pointwise):
 
 
 @final
-class ELU(_Elementwise):
+class ELU(_Elementwise, SavesInputs):
     """``x`` above 0, else ``alpha * (exp(x) - 1)``. As ``torch.nn.ELU``.
 
     1 comparison, 1 transcendental, 1 add, 1 multiply.
@@ -149,7 +157,7 @@ class ELU(_Elementwise):
 
 
 @final
-class SELU(_Elementwise):
+class SELU(_Elementwise, SavesInputs):
     """``scale * x`` above 0, else ``scale * (alpha * (exp(x) - 1))``. As ``torch.nn.SELU``.
 
     1 comparison, 1 transcendental, 1 add, 2 multiplies.
@@ -163,7 +171,7 @@ class SELU(_Elementwise):
 
 
 @final
-class CELU(_Elementwise):
+class CELU(_Elementwise, SavesInputs):
     """``x`` above 0, else ``alpha * (exp(x / alpha) - 1)``. As ``torch.nn.CELU``.
 
     1 comparison, 1 division, 1 transcendental, 1 add, 1 multiply.
@@ -179,7 +187,7 @@ class CELU(_Elementwise):
 
 
 @final
-class GELU(_Activation, Pointwise):
+class GELU(_Activation, Pointwise, SavesInputs):
     """``x`` times the normal distribution function of ``x``. As ``torch.nn.GELU``.
 
     ``none``: ``0.5 * x * (1 + erf(x / sqrt(2)))``: 3 multiplies, 1 add, 1 transcendental.
@@ -200,7 +208,7 @@ class GELU(_Activation, Pointwise):
 
 
 @final
-class SiLU(_Elementwise):
+class SiLU(_Elementwise, SavesInputOrCopy):
     """``x * sigmoid(x)``, also named swish: a sigmoid and 1 multiply. As ``torch.nn.SiLU``."""
 
     per_element = Work(transcendentals=1, adds=1, divisions=1, multiplies=1)
@@ -211,7 +219,7 @@ class SiLU(_Elementwise):
 
 
 @final
-class Mish(_Elementwise):
+class Mish(_Elementwise, SavesInputOrCopy):
     """``x * tanh(log(1 + exp(x)))``: 3 transcendentals, 1 add, 1 multiply. As ``torch.nn.Mish``."""
 
     per_element = Work(transcendentals=3, adds=1, multiplies=1)
@@ -222,7 +230,7 @@ class Mish(_Elementwise):
 
 
 @final
-class Tanh(_Elementwise):
+class Tanh(_Elementwise, SavesOutput):
     """The hyperbolic tangent: 1 transcendental. As ``torch.nn.Tanh``."""
 
     per_element = Work(transcendentals=1)
@@ -230,7 +238,7 @@ class Tanh(_Elementwise):
 
 
 @final
-class Sigmoid(_Elementwise):
+class Sigmoid(_Elementwise, SavesOutput):
     """``1 / (1 + exp(-x))``: 1 transcendental, 1 add, 1 division. As ``torch.nn.Sigmoid``."""
 
     per_element = Work(transcendentals=1, adds=1, divisions=1)
@@ -238,15 +246,18 @@ class Sigmoid(_Elementwise):
 
 
 @final
-class LogSigmoid(_Elementwise):
+class LogSigmoid(_Elementwise, Differentiable):
     """``-log(1 + exp(-x))``: 2 transcendentals, 1 add. As ``torch.nn.LogSigmoid``."""
 
     per_element = Work(transcendentals=2, adds=1)
     examples = (VECTOR,)
 
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        return Saved(inputs=(0,), elements=elements(output))
+
 
 @final
-class Softplus(_Elementwise):
+class Softplus(_Elementwise, SavesInputs):
     """``log(1 + exp(beta * x)) / beta``, and ``x`` where ``beta * x`` is above ``threshold``.
 
     1 multiply, 1 comparison, 2 transcendentals, 1 add, 1 division. As ``torch.nn.Softplus``.
@@ -262,7 +273,7 @@ class Softplus(_Elementwise):
 
 
 @final
-class Hardtanh(_Elementwise):
+class Hardtanh(_Elementwise, SavesInputOrCopy):
     """``min(max(min_val, x), max_val)``: 2 comparisons. As ``torch.nn.Hardtanh``."""
 
     per_element = Work(comparisons=2)
@@ -283,7 +294,7 @@ class Hardtanh(_Elementwise):
 
 
 @final
-class Hardswish(_Elementwise):
+class Hardswish(_Elementwise, SavesInputOrCopy):
     """``x * relu6(x + 3) / 6``: 1 add, 2 comparisons, 1 multiply, 1 division.
 
     As ``torch.nn.Hardswish``.
@@ -297,7 +308,7 @@ class Hardswish(_Elementwise):
 
 
 @final
-class Hardsigmoid(_Elementwise):
+class Hardsigmoid(_Elementwise, SavesInputOrCopy):
     """``relu6(x + 3) / 6``: 1 add, 2 comparisons, 1 division. As ``torch.nn.Hardsigmoid``."""
 
     per_element = Work(adds=1, comparisons=2, divisions=1)
@@ -312,7 +323,7 @@ def log_softmax(d: Size) -> Work:
     return Work(comparisons=d - 1, adds=d + (d - 1) + d, transcendentals=d + 1)
 
 
-class _Softmax(_Activation, Traced):
+class _Softmax(_Activation, Traced, SavesOutput):
     dim: Integer
     """The axis whose elements add up to 1."""
 

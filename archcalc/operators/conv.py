@@ -9,6 +9,7 @@ from pydantic import field_validator
 
 from archcalc.dims import Shape, Size, divides, holds
 from archcalc.errors import ShapeError
+from archcalc.operators.autograd import SavesInputs
 from archcalc.operators.base import (
     Call,
     Count,
@@ -42,7 +43,7 @@ def require_groups(groups: Size, **channels: Size) -> None:
             raise ShapeError(f"groups={groups} does not divide {name}={number}")
 
 
-class _Conv(Trained, Windowed):
+class _Conv(Trained, Windowed, SavesInputs):
     axes: ClassVar[int]
 
     out_channels: Count
@@ -176,7 +177,7 @@ class Conv3d(_Conv):
     )
 
 
-class _ConvTranspose(Trained, Traced):
+class _ConvTranspose(Trained, Traced, SavesInputs):
     axes: ClassVar[int]
 
     out_channels: Count

@@ -7,14 +7,15 @@ from typing import Annotated, Literal, final
 from pydantic import Field
 
 from archcalc.dims import Shape
-from archcalc.operators.base import Call, Example, Weightless, Work
+from archcalc.operators.autograd import Saved, TrainingOnly
+from archcalc.operators.base import Call, Example, Weightless, Work, elements
 from archcalc.operators.taps import Pointwise
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 """A probability: of dropping, not of keeping."""
 
 
-class _Drop(Weightless, Pointwise):
+class _Drop(Weightless, Pointwise, TrainingOnly):
     p: Probability
     """How likely something is dropped."""
 
@@ -38,6 +39,10 @@ class Dropout(_Drop):
     inplace: bool = False
     """Whether the input's memory is used for the output; it changes no count."""
 
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """A flag for each element, as on a GPU; on a CPU a number is kept in its stead."""
+        return Saved(flags=elements(output) if self.p else 0)
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("nn.Dropout", dict(self))
 
@@ -57,6 +62,10 @@ class StochasticDepth(_Drop):
 
     mode: Literal["row", "batch"] = "row"
     """Whether chance decides for every item of the batch, or for all at once."""
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        draws = output[0] if self.mode == "row" else 1
+        return Saved(elements=draws if self.p else 0)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("archcalc.StochasticDepth", dict(self))

@@ -9,6 +9,7 @@ from pydantic import StrictInt
 
 from archcalc.dims import Shape, holds, same
 from archcalc.errors import ShapeError
+from archcalc.operators.autograd import Differentiable, Saved, SavesInputs, SavesNothing
 from archcalc.operators.base import (
     Call,
     Example,
@@ -48,7 +49,7 @@ class _Elementwise(Weightless, Pointwise):
 
 
 @final
-class Add(_Elementwise):
+class Add(_Elementwise, SavesNothing):
     """The sum of two or more inputs, broadcast as in PyTorch: n - 1 adds an output element."""
 
     arity = (2, None)
@@ -66,7 +67,7 @@ class Add(_Elementwise):
 
 
 @final
-class Sub(_Elementwise):
+class Sub(_Elementwise, SavesNothing):
     """The difference of two inputs, broadcast as in PyTorch; a subtraction counts as an add."""
 
     arity = (2, 2)
@@ -81,7 +82,7 @@ class Sub(_Elementwise):
 
 
 @final
-class Mul(_Elementwise):
+class Mul(_Elementwise, Differentiable):
     """The product of two or more inputs, element by element and broadcast as in PyTorch.
 
     n - 1 multiplies an output element.
@@ -97,12 +98,17 @@ class Mul(_Elementwise):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         return Work(multiplies=(len(inputs) - 1) * elements(output))
 
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """All factors, and the products of all but the last."""
+        products = [reduce(broadcast, inputs[:n]) for n in range(2, len(inputs))]
+        return Saved(tuple(range(len(inputs))), elements=sum(map(elements, products)))
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("torch.mul" if len(inputs) == 2 else "archcalc.Mul")
 
 
 @final
-class Concat(Weightless, Traced):
+class Concat(Weightless, Traced, SavesNothing):
     """Joins the inputs on the axis ``dim``, as ``torch.cat``; the channels, unless said."""
 
     arity = (1, None)
@@ -141,7 +147,7 @@ class Concat(Weightless, Traced):
 
 
 @final
-class Stack(Weightless, Scattering):
+class Stack(Weightless, Scattering, SavesNothing):
     """Joins inputs of one shape on a new axis ``dim``, as ``torch.stack``."""
 
     arity = (1, None)
@@ -168,7 +174,7 @@ class Stack(Weightless, Scattering):
 
 
 @final
-class MatMul(Weightless):
+class MatMul(Weightless, SavesInputs):
     """The matrix product (..., M, K) x (..., K, P) -> (..., M, P), as ``torch.matmul``.
 
     The axes before the last two broadcast. ``K`` multiply-accumulates an output element.

@@ -6,6 +6,7 @@ from typing import final
 
 from archcalc.dims import Shape, same
 from archcalc.errors import ShapeError
+from archcalc.operators.autograd import Differentiable, Saved, SavesInputs
 from archcalc.operators.base import (
     Call,
     Count,
@@ -28,7 +29,7 @@ class _Projection(Traced):
 
 
 @final
-class Linear(Trained, _Projection):
+class Linear(Trained, _Projection, SavesInputs):
     """A matrix and a bias applied to the last axis of (N, *, in_features), as ``torch.nn.Linear``.
 
     Every position of the axes between is a product of its own: on (N, T, C) the
@@ -71,7 +72,7 @@ class Linear(Trained, _Projection):
 
 
 @final
-class Bilinear(Trained):
+class Bilinear(Trained, SavesInputs):
     """``y_o = sum_ij a_i W_oij b_j + bias_o`` of (N, *, in1) and (N, *, in2).
 
     As ``torch.nn.Bilinear``. The sum over ``i`` is taken first: for every output and position
@@ -151,7 +152,7 @@ class Embedding(Trained):
 
 
 @final
-class EuclideanRBF(_Projection):
+class EuclideanRBF(_Projection, Differentiable):
     """Squared distances ``y_i = sum_j (x_j - w_ij)^2`` of (N, *, in_features) to fixed vectors.
 
     The output layer of LeNet-5, whose ``w`` are drawings of the characters, set by hand and not
@@ -180,6 +181,10 @@ class EuclideanRBF(_Projection):
         out = elements(output)
         terms = out * inputs[0][-1]
         return Work(macs=terms, adds=terms, dots=out)
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The differences, which are squared."""
+        return Saved(elements=elements(output) * inputs[0][-1])
 
     def torch(self, *inputs: Shape) -> Call:
         return Call(

@@ -13,6 +13,7 @@ from pydantic import Field, FiniteFloat, WithJsonSchema, field_validator
 
 from archcalc.dims import Shape, Size, divides, same
 from archcalc.errors import ShapeError
+from archcalc.operators.autograd import Differentiable, Saved
 from archcalc.operators.base import (
     Call,
     Count,
@@ -63,7 +64,7 @@ def affinity(count: Size, bias: bool = True) -> Work:
     return Work(multiplies=count, adds=count if bias else 0)
 
 
-class _ChannelNorm(Traced):
+class _ChannelNorm(Traced, Differentiable):
     """Batch and instance normalization, which differ in the elements that share statistics."""
 
     ranks: ClassVar[tuple[int, ...]]
@@ -120,6 +121,17 @@ class _ChannelNorm(Traced):
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         """Statistics of the input make every position depend on all."""
         return ((HERE,) * len(output[2:]) if self.track_running_stats else "everywhere",)
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The input, and the mean and deviation of every group.
+
+        Instance normalization repeats what it stores of a channel for every item of the batch.
+        """
+        groups, _ = self.groups(output)
+        repeated = 0
+        if self.per_instance:
+            repeated = (1 if self.affine else 0) + (2 if self.track_running_stats else 0)
+        return Saved(inputs=(0,), elements=(2 + repeated) * groups)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call(f"nn.{type(self).__name__}", {"num_features": inputs[0][1], **dict(self)})
@@ -226,7 +238,7 @@ class InstanceNorm3d(_InstanceNorm):
 
 
 @final
-class GroupNorm(Trained, Gathering):
+class GroupNorm(Trained, Gathering, Differentiable):
     """Normalization of groups of channels of every item of (N, C, *), as ``torch.nn.GroupNorm``."""
 
     examples = (
@@ -257,6 +269,10 @@ class GroupNorm(Trained, Gathering):
         group = elements((channels // self.num_groups, *spatial))
         work = standardize(n * self.num_groups, group)
         return work + affinity(elements(output)) if self.affine else work
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The input, and the mean and deviation of every group."""
+        return Saved(inputs=(0,), elements=2 * output[0] * self.num_groups)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call(
@@ -321,7 +337,7 @@ class _TrailingNorm(Trained, Traced):
 
 
 @final
-class LayerNorm(_TrailingNorm):
+class LayerNorm(_TrailingNorm, Differentiable):
     """Normalization over the last axes, as ``torch.nn.LayerNorm``.
 
     ``normalized_shape`` may be left out: it is then the last axis.
@@ -350,6 +366,11 @@ class LayerNorm(_TrailingNorm):
         sizes = self.normalized(output)
         work = standardize(elements(output[: -len(sizes)]), elements(sizes))
         return work + affinity(elements(output), self.bias) if self.elementwise_affine else work
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The input, and the mean and deviation of every group."""
+        groups = elements(output[: -len(self.normalized(output))])
+        return Saved(inputs=(0,), elements=2 * groups)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("nn.LayerNorm", {**dict(self), "normalized_shape": self.normalized(inputs[0])})
@@ -387,7 +408,7 @@ class RMSNorm(_TrailingNorm):
 
 
 @final
-class LocalResponseNorm(Weightless, Pointwise):
+class LocalResponseNorm(Weightless, Pointwise, Differentiable):
     """``x / (k + alpha / size * (sum of squares over size channels)) ** beta`` on (N, C, *).
 
     As ``torch.nn.LocalResponseNorm``. An element costs 1 multiply (its square), ``size - 1`` adds,
@@ -417,6 +438,12 @@ class LocalResponseNorm(Weightless, Pointwise):
         out = elements(output)
         # The adds are size - 1 for the window and 1 for k.
         return Work(multiplies=2 * out, adds=self.size * out, transcendentals=out, divisions=out)
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The input, its squares padded by channels, the base of the power and the power."""
+        n, channels, *spatial = output
+        padded = elements((n, channels + self.size - 1, *spatial))
+        return Saved(inputs=(0,), elements=padded + 2 * elements(output))
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("nn.LocalResponseNorm", dict(self))

@@ -10,6 +10,7 @@ from pydantic import ValidationInfo, WithJsonSchema, field_validator
 
 from archcalc.dims import Shape, Size, ceil_div, gcd, holds, maximum, same
 from archcalc.errors import ShapeError
+from archcalc.operators.autograd import Differentiable, Saved, SavesInputs, SavesNothing
 from archcalc.operators.base import (
     Call,
     Count,
@@ -174,7 +175,7 @@ class _Pool(_Kernel, Weightless, Windowed):
         return Call(f"archcalc.Padded{name}", {**fields, "pads": pads, "overhang": overhang})
 
 
-class _MaxPool(_Pool):
+class _MaxPool(_Pool, Differentiable):
     dilation: PerAxis = 1
     """Distance between the elements of the window."""
 
@@ -191,6 +192,10 @@ class _MaxPool(_Pool):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """A comparison less an output element than the window has elements, padding counted."""
         return Work(comparisons=elements(output) * (prod(self.kernel_size) - 1))
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The input, and where the maxima are."""
+        return Saved(inputs=(0,), indices=elements(output))
 
 
 @final
@@ -233,7 +238,7 @@ class MaxPool3d(_MaxPool):
     )
 
 
-class _AvgPool(_Pool):
+class _AvgPool(_Pool, SavesInputs):
     count_include_pad: bool = True
     """Whether padding is averaged too; it changes no count."""
 
@@ -379,16 +384,24 @@ class _AdaptivePool(Weightless, Traced):
         return Call(f"nn.{type(self).__name__}", dict(self))
 
 
-class _AdaptiveAvgPool(_AdaptivePool):
+class _AdaptiveAvgPool(_AdaptivePool, Differentiable):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """The adds that every window really takes, and 1 division an output."""
         return Work(adds=self.merges(output, *inputs), divisions=elements(output))
 
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The input, but for one window over everything, which PyTorch takes as a mean."""
+        return Saved() if all(holds(n == 1) for n in output[2:]) else Saved(inputs=(0,))
 
-class _AdaptiveMaxPool(_AdaptivePool):
+
+class _AdaptiveMaxPool(_AdaptivePool, Differentiable):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """The comparisons that every window really takes."""
         return Work(comparisons=self.merges(output, *inputs))
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The input, and where the maxima are."""
+        return Saved(inputs=(0,), indices=elements(output))
 
 
 @final
@@ -469,7 +482,7 @@ class _GlobalPool(Weightless, Gathering):
 
 
 @final
-class GlobalAvgPool(_GlobalPool):
+class GlobalAvgPool(_GlobalPool, SavesNothing):
     """Average of each channel of (N, C, *): (N, C, 1, ...), or (N, C) with ``keepdim`` false.
 
     Lin et al., Network in network, 2013. ``torch.mean`` over the axes after the channels.
@@ -490,7 +503,7 @@ class GlobalAvgPool(_GlobalPool):
 
 
 @final
-class GlobalMaxPool(_GlobalPool):
+class GlobalMaxPool(_GlobalPool, Differentiable):
     """Maximum of each channel of (N, C, *): (N, C, 1, ...), or (N, C) with ``keepdim`` false.
 
     ``torch.amax`` over the axes after the channels.
@@ -504,6 +517,10 @@ class GlobalMaxPool(_GlobalPool):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """A comparison for every element but a channel's first."""
         return Work(comparisons=elements(inputs[0]) - elements(output))
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """Both ends, which say where the maxima are."""
+        return Saved(inputs=(0,), output=True)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("torch.amax", self.reduction(*inputs))
@@ -560,7 +577,7 @@ class MaxUnpool2d(_Kernel, Weightless):
 
 
 @final
-class SubSampling2d(_Kernel, Trained, Windowed):
+class SubSampling2d(_Kernel, Trained, Windowed, SavesInputs):
     """The sum of a window, times one coefficient and plus one bias a channel: (N, C, H, W).
 
     The subsampling of LeNet-5 (LeCun et al., Gradient-based learning applied to document

@@ -22,6 +22,7 @@ from archcalc.dims import (
     same,
 )
 from archcalc.errors import ShapeError
+from archcalc.operators.autograd import Differentiable, OrderedView, Saved, SavesNothing, View
 from archcalc.operators.base import (
     LARGEST,
     Call,
@@ -60,7 +61,7 @@ class _Moving(Weightless):
 
 
 @final
-class Flatten(_Moving, Traced):
+class Flatten(_Moving, Traced, OrderedView):
     """Joins the axes ``start_dim`` to ``end_dim`` into one, as ``torch.nn.Flatten``."""
 
     start_dim: StrictInt = 1
@@ -99,7 +100,7 @@ def _extent_or_rest(item: Any) -> Size:
 
 
 @final
-class Reshape(_Moving, Scattering):
+class Reshape(_Moving, Scattering, OrderedView):
     """Gives every sample another ``shape``, as ``torch.reshape``.
 
     ``shape`` leaves out the batch axis; one of its items may be -1, which takes what is left.
@@ -148,12 +149,13 @@ def _is_rest(item: Size) -> bool:
 
 
 @final
-class Permute(_Moving, Traced):
+class Permute(_Moving, Traced, View):
     """Reorders the axes, as ``torch.permute``; ``dims`` names all of them, the batch axis too."""
 
     dims: tuple[StrictInt, ...]
     """The input's axes in the new order."""
 
+    in_order = False
     examples = (
         Example({"dims": [0, 2, 3, 1]}, ((2, 3, 8, 6),)),
         Example({"dims": [0, 2, 1]}, ((2, 768, 196),)),
@@ -178,7 +180,7 @@ class Permute(_Moving, Traced):
 
 
 @final
-class Pad(_Moving, Traced):
+class Pad(_Moving, Traced, Differentiable):
     """Pads a tensor, as ``torch.nn.functional.pad``.
 
     ``pad`` is in PyTorch's order: (before, after) of the last axis, then of the one before it,
@@ -222,6 +224,10 @@ class Pad(_Moving, Traced):
             extents.append(n + before + after)
         return (*x[: len(x) - len(pairs)], *reversed(extents))
 
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The input, where it is mirrored or repeated at an end."""
+        return Saved(inputs=(0,) if self.mode in ("reflect", "replicate") else ())
+
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         last_first = (*self.pad[::2], *(0 for _ in output))
         return (tuple(moved(-before) for before in reversed(last_first[: len(output) - 2])),)
@@ -232,7 +238,7 @@ class Pad(_Moving, Traced):
 
 
 @final
-class Crop(_Moving, Traced):
+class Crop(_Moving, Traced, View):
     """Drops elements at the ends of the spatial axes.
 
     With one input ``cropping`` says how many: a number for every end, or ``[before, after]`` for
@@ -245,6 +251,7 @@ class Crop(_Moving, Traced):
     cropping: Natural | tuple[tuple[Natural, Natural], ...] | None = None
     """What is dropped at the ends; left out where a second input says it."""
 
+    in_order = False
     examples = (
         Example({"cropping": [[4, 4], [3, 5]]}, ((2, 64, 64, 72),)),
         Example({"cropping": 1}, ((2, 64, 10),)),
@@ -291,7 +298,7 @@ def _require_natural(numbers: list[Size], message: str) -> None:
 
 
 @final
-class Slice(_Moving, Traced):
+class Slice(_Moving, Traced, View):
     """``x[start:end:step]`` on the axis ``dim``, as Python slices: negative numbers count from
     the end, and numbers beyond an end stop there.
     """
@@ -305,6 +312,7 @@ class Slice(_Moving, Traced):
     step: Count = 1
     """Every how many elements one is kept."""
 
+    in_order = False
     examples = (
         Example({"start": 1}, ((2, 197, 768),)),
         Example({"dim": -1, "start": -5, "end": 100, "step": 2}, ((2, 3, 8, 8),)),
@@ -346,7 +354,7 @@ def _position(at: Size, n: Size) -> Size:
 
 
 @final
-class Split(_Moving, Traced):
+class Split(_Moving, Traced, View):
     """The piece number ``index`` (from 0) of ``torch.split`` on the axis ``dim``.
 
     ``split_size_or_sections`` is the extent of every piece, of which the last may be smaller, or
@@ -360,6 +368,7 @@ class Split(_Moving, Traced):
     dim: StrictInt = 1
     """The axis that is cut."""
 
+    in_order = False
     examples = (
         Example({"split_size_or_sections": 29, "index": 1}, ((2, 58, 28, 28),)),
         Example({"split_size_or_sections": 4, "index": 2}, ((2, 10, 8),)),
@@ -397,7 +406,7 @@ class Split(_Moving, Traced):
 
 
 @final
-class Select(_Moving, Traced):
+class Select(_Moving, Traced, Differentiable):
     """The elements at the indices ``index`` of the axis ``dim``, as ``torch.index_select``.
 
     LeNet-5's table of connections picks the maps that a feature sees this way.
@@ -424,6 +433,9 @@ class Select(_Moving, Traced):
         (x,) = inputs
         return ((HERE,) * len(x[2:]) if axis_of(self.dim, x) < 2 else "anywhere",)
 
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        return Saved(indices=len(self.index))
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("archcalc.Select", {"dim": self.dim, "index": self.index})
 
@@ -440,7 +452,7 @@ Factor = Annotated[float, AfterValidator(_factor)]
 
 
 @final
-class Upsample(Weightless, Traced):
+class Upsample(Weightless, Traced, SavesNothing):
     """Resamples the spatial axes to ``size`` or by ``scale_factor``, as ``torch.nn.Upsample``.
 
     An output element of a linear mode is the weighted sum of the ``2^d`` input elements around
@@ -548,7 +560,7 @@ def _scaled(n: Size, factor: float) -> Size:
 
 
 @final
-class PixelShuffle(_Moving, Traced):
+class PixelShuffle(_Moving, Traced, SavesNothing):
     """(N, C r^2, H, W) -> (N, C, H r, W r), as ``torch.nn.PixelShuffle``.
 
     r = ``upscale_factor``.
@@ -578,7 +590,7 @@ class PixelShuffle(_Moving, Traced):
 
 
 @final
-class PixelUnshuffle(_Moving, Traced):
+class PixelUnshuffle(_Moving, Traced, SavesNothing):
     """(N, C, H r, W r) -> (N, C r^2, H, W), as ``torch.nn.PixelUnshuffle``.
 
     r = ``downscale_factor``.
@@ -608,7 +620,7 @@ class PixelUnshuffle(_Moving, Traced):
 
 
 @final
-class ChannelShuffle(_Moving, Pointwise):
+class ChannelShuffle(_Moving, Pointwise, SavesNothing):
     """Interleaves the channels of ``groups`` groups, as ``torch.nn.ChannelShuffle``."""
 
     groups: Count

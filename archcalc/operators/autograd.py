@@ -1,0 +1,85 @@
+"""What PyTorch keeps of an operator in training, and whose memory its output is.
+
+An operator that can't say what is kept derives from none of the classes here, and is reported as
+not counted. Saved tensors are those of derivatives.yaml in PyTorch 2.13, without parameters; a
+padding that PyTorch has to do apart, by a padded copy, is taken to cost nothing.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, NamedTuple
+
+from archcalc.dims import Shape, Size
+from archcalc.operators.base import Operator, elements
+
+
+class Saved(NamedTuple):
+    """Tensors that are kept for the backward pass."""
+
+    inputs: tuple[int, ...] = ()
+    """Which inputs are kept, from 0."""
+    output: bool = False
+    """Whether the output is kept."""
+    elements: Size = 0
+    """Numbers of the network's dtype that are kept besides."""
+    indices: Size = 0
+    """64-bit integers that are kept."""
+    flags: Size = 0
+    """Single bytes that are kept."""
+
+
+class Differentiable(Operator):
+    """An operator that says what it keeps for the backward pass.
+
+    With a field ``inplace`` that is true its output is the memory of its input.
+    """
+
+    @abstractmethod
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """What is kept in training, beside its parameters."""
+
+
+class SavesNothing(Differentiable):
+    """Its derivative does not depend on what it computed."""
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        return Saved()
+
+
+class SavesInputs(Differentiable):
+    """Its derivative depends on all of its inputs."""
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        return Saved(inputs=tuple(range(len(inputs))))
+
+
+class SavesOutput(Differentiable):
+    """Its derivative follows from its output."""
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        return Saved(output=True)
+
+
+class SavesInputOrCopy(Differentiable):
+    """Its derivative depends on its input, of which ``inplace`` leaves nothing but a copy."""
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        (x,) = inputs
+        copied = getattr(self, "inplace", False)  # a field of the operators, where PyTorch has it
+        return Saved(elements=elements(x)) if copied else Saved(inputs=(0,))
+
+
+class View(SavesNothing):
+    """Its output is the memory of its input, seen in another way."""
+
+    in_order: ClassVar[bool] = True
+    """Whether what is seen lies in memory as it would if it were a tensor of its own."""
+
+
+class OrderedView(View):
+    """A view of what lies in memory in order; of anything else, a copy."""
+
+
+class TrainingOnly(Differentiable):
+    """Gives its input itself at inference."""
