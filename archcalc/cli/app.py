@@ -1,6 +1,5 @@
 """The command line: what each command takes, and the function of the library that it calls."""
 
-from __future__ import annotations
 
 import re
 import sys
