@@ -1,0 +1,88 @@
+"""Graph -> Graph without the batch normalizations that inference can do without."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from archcalc.operators.base import Operator
+from archcalc.operators.conv import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
+from archcalc.operators.linear import Linear
+from archcalc.operators.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from archcalc.spec.graph import Graph, Node
+
+FOLDED = "batch normalization folded"
+"""What is added to the edition of a graph."""
+
+CONVOLUTIONS = (Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
+BATCH_NORMS = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
+
+
+def fold_batch_norm(graph: Graph) -> Graph:
+    """The graph with each batch normalization folded into the layer before it, where it can be.
+
+    At inference it is a scale and a shift of each channel by numbers that no longer change, so
+    a convolution, transposed or not, or a linear layer does the same with scaled weights and a
+    bias: ``weight * scale`` and ``bias * scale + shift``. That is if nothing else takes the
+    layer's output and no layer shares the tensors of either. Its consumers then take the layer's
+    output by the layer's name. A graph in which nothing can be folded is returned as it is.
+
+    ResNet-50 has 25,557,032 - 53,120 + 26,560 = 25,530,472 parameters then. 25,507,944, which an
+    ONNX file of it is said to have, is another count: the exporter stores tensors of equal zeros
+    once, which says nothing of the network.
+    """
+    nodes = {node.name: node for node in graph.nodes}
+    uses = Counter(source for node in graph.nodes for source in set(node.inputs))
+    uses.update((*graph.outputs, *graph.training_outputs))
+    sharing = {node.name for node in graph.nodes if node.share is not None}
+    sharing |= {node.share for node in graph.nodes if node.share is not None}
+    renamed: dict[str, str] = {}
+    for norm in graph.nodes:
+        source = nodes.get(norm.inputs[0])
+        if (
+            source is not None
+            and _folds(norm, source)
+            and uses[source.name] == 1
+            and not sharing.intersection((norm.name, source.name))
+        ):
+            renamed[norm.name] = source.name
+    if not renamed:
+        return graph
+    folded = frozenset(renamed.values())
+    biased: dict[int, Operator] = {}
+    kept = []
+    for node in graph.nodes:
+        if node.name in renamed:
+            continue
+        op = node.op
+        if node.name in folded:
+            # Once for all nodes with this operator: what is one object is counted once.
+            op = biased.setdefault(id(op), op.model_copy(update={"bias": True}))
+        kept.append(node._replace(op=op, inputs=_renamed(node.inputs, renamed)))
+    return replace(
+        graph,
+        edition=", ".join(filter(None, (graph.edition, FOLDED))),
+        nodes=tuple(kept),
+        outputs=_renamed(graph.outputs, renamed),
+        training_outputs=_renamed(graph.training_outputs, renamed),
+    )
+
+
+def _folds(norm: Node, source: Node) -> bool:
+    """Whether ``norm`` scales and shifts the channels that ``source`` computes."""
+    if not (isinstance(norm.op, BATCH_NORMS) and norm.op.track_running_stats):
+        return False
+    if isinstance(source.op, Linear):
+        return len(source.shape) == 2  # with more axes, features are not what is normalized
+    return isinstance(source.op, CONVOLUTIONS)
+
+
+def _renamed(names: tuple[str, ...], renamed: dict[str, str]) -> tuple[str, ...]:
+    return tuple(renamed.get(name, name) for name in names)
