@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archcalc.analysis.analyze import Analysis, Row, analyze
+    from archcalc.analysis.memory import Memory, memory
+    from archcalc.analysis.receptive_field import Field, receptive_field
     from archcalc.errors import (
         ArchcalcError,
         ExpressionError,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from archcalc.report.table import table
     from archcalc.report.zoo import Network, list
     from archcalc.spec.expand import expand
+    from archcalc.spec.fold import fold_batch_norm
     from archcalc.spec.graph import Graph, Node
     from archcalc.spec.model import Spec
     from archcalc.spec.schema import schema
@@ -35,12 +38,15 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "analysis.analyze": ("Analysis", "Row", "analyze"),
+    "analysis.memory": ("Memory", "memory"),
+    "analysis.receptive_field": ("Field", "receptive_field"),
     "errors": ("ArchcalcError", "ExpressionError", "Problem", "ShapeError", "SpecError"),
     "operators.base": ("Operator", "Work"),
     "operators.describe": ("ops",),
     "report.table": ("table",),
     "report.zoo": ("Network", "list"),
     "spec.expand": ("expand",),
+    "spec.fold": ("fold_batch_norm",),
     "spec.graph": ("Graph", "Node"),
     "spec.model": ("Spec",),
     "spec.schema": ("schema",),
@@ -56,7 +62,9 @@ __all__ = [
     "Analysis",
     "ArchcalcError",
     "ExpressionError",
+    "Field",
     "Graph",
+    "Memory",
     "Network",
     "Node",
     "Operator",
@@ -69,10 +77,13 @@ __all__ = [
     "__version__",
     "analyze",
     "expand",
+    "fold_batch_norm",
     "list",
     "load",
+    "memory",
     "new",
     "ops",
+    "receptive_field",
     "schema",
     "table",
     "validate",
