@@ -151,7 +151,7 @@ def zoo_page() -> str:
         if family.documented:
             documented = [
                 f"| {f'`{d.variant}`' if d.variant else ''} | {d.quantity}"
-                f"{f' of `{d.layer}`' if d.layer else ''} | {d.value} | {d.source} "
+                f"{f' of `{d.layer}`' if d.layer else ''} | {d.value} | {'; '.join(d.source)} "
                 f"| {f'{d.erratum.value}: {d.erratum.reason}' if d.erratum else ''} |"
                 for d in family.documented
             ]

@@ -38,6 +38,11 @@ def families() -> list[File]:
     return sorted(folder().glob("*.yaml"))
 
 
+def examples() -> list[File]:
+    """The files of small specs that document what is no network, by name; they are not listed."""
+    return sorted((folder() / "examples").glob("*.yaml"))
+
+
 def names() -> Iterator[str]:
     """The names of all shipped networks, family by family; a family without variants is one."""
     for path in families():

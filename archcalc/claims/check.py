@@ -1,0 +1,368 @@
+"""Documented numbers and budgets, held against what is computed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+from archcalc.claims.facts import Axes, Scope, ways
+from archcalc.claims.printed import Number, Printed, Verdict, exact
+from archcalc.errors import ArchcalcError, Problem, SpecError, did_you_mean
+from archcalc.spec import expressions, zoo
+from archcalc.spec.model import Budget, Documented, Fact, Spec
+from archcalc.spec.scope import Path, Wrong
+
+Judgement = Literal[
+    "exact",
+    "rounds",
+    "truncates",
+    "convention",
+    "erratum",
+    "within",
+    "fact",
+    "contradicted",
+    "exceeded",
+]
+
+VERDICTS: dict[Judgement, str] = {
+    "exact": "exact",
+    "rounds": "rounds to it",
+    "truncates": "truncates to it",
+    "convention": "holds under another convention",
+    "erratum": "known mistake",
+    "within": "within the budget",
+    "fact": "can't be computed",
+    "contradicted": "contradicted",
+    "exceeded": "exceeds the budget",
+}
+"""What becomes of a documented number, a fact or a budget, and how it is said."""
+
+THOUSAND = "1024"
+"""The convention under which K is 1024, M its square, and so on."""
+
+
+class Finding(NamedTuple):
+    """One documented number, fact or budget, and what became of it."""
+
+    network: str
+    at: Path
+    """Where it is in the document: ``("documented", 3)``."""
+    place: Problem
+    """The same place in the file, with the message as it is when something is wrong."""
+    ids: tuple[str, ...]
+    """What a list of claims calls it."""
+    quantity: str
+    printed: str
+    """The number as printed, or the bounds as written."""
+    computed: Any
+    """Our value: a number, text, or a list of them; None for a fact."""
+    verdict: Judgement
+    message: str
+    """By how much it is off, the convention, the right value, the reason: whatever is to say."""
+    sources: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return self.verdict not in ("contradicted", "exceeded")
+
+    @property
+    def name(self) -> str:
+        """``resnet50: params 25.6M``."""
+        return f"{self.network}: {self.quantity} {self.printed}"
+
+
+def check(source: zoo.Source | Spec) -> list[Finding]:
+    """Every documented number, fact and budget of a spec, recomputed.
+
+    Of a spec all variants are looked at, or the chosen one where it is not the one that has the
+    family's name. Raises :class:`SpecError` for a spec that is none, and with every quantity,
+    layer, convention and number that can't be understood, at its place in the file.
+    """
+    spec = source if isinstance(source, Spec) else zoo.load(source)
+    checking = Checking(spec)
+    findings, problems = [], []
+    only = spec.variant if spec.variant != spec.name else None
+    for at, record in records(spec):
+        if only is not None and record.variant not in (only, None):
+            continue
+        if only is not None and record.variant is None and not isinstance(record, Budget):
+            continue
+        try:
+            findings += checking.judge(at, record, only)
+        except Wrong as wrong:
+            problems.append(spec.document.problem((*at, *wrong.at), wrong.message, wrong.hint))
+    if problems:
+        raise SpecError(problems)
+    return findings
+
+
+Record = Documented | Fact | Budget
+
+
+def records(spec: Spec) -> Iterator[tuple[Path, Record]]:
+    """Everything that a spec states of its networks, with its place in the document."""
+    stated: Sequence[tuple[str, Sequence[Record]]] = (
+        ("documented", spec.documented),
+        ("facts", spec.facts),
+        ("budget", spec.budget),
+    )
+    for key, listed in stated:
+        for number, record in enumerate(listed):
+            yield (key, number), record
+
+
+class Checking:
+    """The networks of a spec, each analyzed once, and judgements on what is stated of them."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.scope: Callable[[str | None], Scope] = cache(self._scope)
+
+    def _scope(self, variant: str | None) -> Scope:
+        spec = self.spec
+        name = variant or (spec.name if spec.name in spec.variants else None)
+        return Scope.of(spec.choose(name) if name else spec)
+
+    def judge(self, at: Path, record: Record, only: str | None = None) -> list[Finding]:
+        """The findings on one record: one, or one for each network a budget is of."""
+        if isinstance(record, Fact):
+            return [
+                self.found(
+                    at, record, self.label(record), record.quantity, None, "fact", record.reason
+                )
+            ]
+        if isinstance(record, Documented):
+            return [self.documented(at, record)]
+        named = only or record.variant
+        names: list[str | None] = [named] if named else list(self.spec.variants)
+        return [self.budget(at, record, name) for name in names or [None]]
+
+    def label(self, record: Record) -> str:
+        return record.variant or self.spec.name
+
+    def found(
+        self,
+        at: Path,
+        record: Record,
+        network: str,
+        quantity: str,
+        computed: Any,
+        verdict: Judgement,
+        message: str,
+    ) -> Finding:
+        if isinstance(record, Budget):
+            bounds = (("at most", record.at_most), ("at least", record.at_least))
+            printed = ", ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
+            stated: tuple[list[str], list[str]] = ([], [])
+        else:
+            printed, stated = str(record.value), (record.id, record.source)
+        place = self.spec.document.problem(at, message)
+        ids, sources = map(tuple, stated)
+        return Finding(
+            network, at, place, ids, quantity, printed, computed, verdict, message, sources
+        )
+
+    def documented(self, at: Path, record: Documented) -> Finding:
+        scope = self.scope(record.variant)
+        quantity = f"{record.layer}.{record.quantity}" if record.layer else record.quantity
+        if record.layer:
+            scope = _located(
+                lambda: _layer(self.scope(record.variant), record.layer or ""), "layer"
+            )
+        computed = _located(lambda: scope.evaluate(record.quantity), "quantity")
+
+        def found(verdict: Judgement, message: str = "") -> Finding:
+            notes = "; ".join(filter(None, (message, record.note)))
+            return self.found(at, record, self.label(record), quantity, computed, verdict, notes)
+
+        if record.convention is not None:
+            computed, way = _located(lambda: _counted(scope, record), "convention")
+            verdict = _located(lambda: way(record.value, computed, scope), "value")
+            if verdict.holds and record.erratum is None:
+                return found("convention", f"counts as '{record.convention}'")
+        else:
+            way = judged
+            verdict = _located(lambda: judged(record.value, computed, scope), "value")
+        if record.erratum is None:
+            if verdict.holds:
+                return found(verdict.agreement)
+            return found("contradicted", _contradiction(record, computed, verdict, scope))
+        stated = record.erratum.value
+        right = _located(lambda: way(stated, computed, scope), "erratum", "value")
+        if verdict.holds:
+            return found("contradicted", f"{record.value} is right: it needs no erratum")
+        if not right.holds:
+            said = f"the erratum says {stated}, but it is {show(computed)}"
+            return found("contradicted", said)
+        return found("erratum", f"is {record.erratum.value}: {record.erratum.reason}")
+
+    def budget(self, at: Path, record: Budget, variant: str | None) -> Finding:
+        scope = self.scope(variant)
+        quantity = f"{record.layer}.{record.quantity}" if record.layer else record.quantity
+        if record.layer:
+            scope = _located(lambda: _layer(self.scope(variant), record.layer or ""), "layer")
+        computed = scope.fact(record.quantity)
+        message = ""
+        verdict: Judgement = "within"
+        for bound, sign in ((record.at_most, 1), (record.at_least, -1)):
+            if bound is not None:
+                over = sign * (exact(computed) - Printed.parse(bound).value)
+                if over > 0:
+                    word = "over" if sign == 1 else "under"
+                    message, verdict = (
+                        f"{show(computed)} is {show(over)} {word} {bound}",
+                        "exceeded",
+                    )
+        network = variant or self.spec.label
+        return self.found(at, record, network, quantity, computed, verdict, message)
+
+
+def _located(compute: Callable[[], Any], *at: str) -> Any:
+    """What ``compute`` gives; its errors are of the key ``at``."""
+    try:
+        return compute()
+    except Wrong as wrong:
+        raise Wrong(wrong.message, wrong.hint, at) from None
+    except SpecError:
+        raise
+    except ArchcalcError as error:
+        raise Wrong(str(error), at=at) from None
+
+
+def _layer(scope: Scope, name: str) -> Scope:
+    for part in name.split("."):
+        scope = scope.narrow(part)
+    return scope
+
+
+def _counted(scope: Scope, record: Documented) -> tuple[Any, Callable[..., Verdict]]:
+    """A quantity under the record's convention, and how its value is judged."""
+    name = record.convention or ""
+    if name == THOUSAND:
+        return scope.evaluate(record.quantity), _judged_by_1024
+    known = ways(record.quantity.rpartition(".")[2])
+    if name not in known:
+        raise Wrong(
+            f"no convention '{name}' of '{record.quantity}'", did_you_mean(name, [*known, THOUSAND])
+        )
+    return scope.under(name, record.quantity), judged
+
+
+def _judged_by_1024(value: str | int, computed: Any, scope: Scope) -> Verdict:
+    return judged(value, computed, scope, thousand=1024)
+
+
+def _contradiction(record: Documented, computed: Any, verdict: Verdict, scope: Scope) -> str:
+    """What to say of a number that does not hold: by how much, and what would make it."""
+    said = f"is {show(computed)}"
+    if isinstance(computed, Number) and not isinstance(computed, bool) and verdict.off:
+        said += f", {show(abs(verdict.off))} {'more' if verdict.off > 0 else 'less'} than printed"
+    if record.convention is None:
+        last = record.quantity.rpartition(".")[2]
+        others: list[tuple[str, Any, int]] = []
+        if not expressions.is_expression(record.quantity):
+            others = [(name, scope.under(name, record.quantity), 1000) for name in ways(last)]
+        others.append((THOUSAND, computed, 1024))
+        holding = [
+            name
+            for name, number, thousand in others
+            if judged(record.value, number, scope, thousand).holds
+        ]
+        if holding:
+            said += f"; it would hold with 'convention: {holding[0]}'"
+    return said
+
+
+_DIMS = re.compile(r"[0-9]+(?: ?[x×] ?[0-9]+)+")
+_WORST = ("exact", "rounds", "truncates", "contradicted")
+
+
+def judged(value: str | int, computed: Any, scope: Scope, thousand: int = 1000) -> Verdict:
+    """How a computed value stands to a printed one: a number, a size, a list, a formula or text.
+
+    A printed value after ``=`` is a formula of the spec's variables. A size such as ``3x3`` is
+    that of a window, square if a single number is printed, or a shape, with its channels first,
+    last, or not at all. Raises :class:`ArchcalcError` for a number that can't be read.
+    """
+    if isinstance(value, str) and expressions.is_expression(value):
+        return _compared(exact(scope.evaluate(value)), computed)
+    if isinstance(computed, (str, bool)) or computed is None:
+        agrees = str(value).lower() == str(computed).lower()
+        return Verdict("exact" if agrees else "contradicted", Fraction(0))
+    words = _words(str(value))
+    if isinstance(computed, Number):
+        if len(words) > 1:
+            return Verdict("contradicted", Fraction(0))
+        return Printed.parse(value, thousand).verdict(computed)
+    printed = [Printed.parse(word, thousand) for word in words]
+    verdicts = [_all(printed, form) for form in _forms(computed) if len(form) == len(printed)]
+    best = min(verdicts, key=lambda v: _WORST.index(v.agreement), default=None)
+    return best or Verdict("contradicted", Fraction(0))
+
+
+def _compared(stated: Fraction, computed: Any) -> Verdict:
+    off = exact(computed) - stated
+    return Verdict("contradicted" if off else "exact", off)
+
+
+def _words(text: str) -> list[str]:
+    """The numbers that are printed in one value: of a list, and of sizes such as ``3x3``."""
+    plain = text.strip()
+    inner = plain.strip("()[]")
+    words = []
+    for word in re.split("[;,] *" if inner != plain else "[;,] +|;", inner):
+        words += re.split(" ?[x×] ?", word) if _DIMS.fullmatch(word) else [word]
+    return words
+
+
+def _all(printed: Sequence[Printed], numbers: Sequence[Number]) -> Verdict:
+    verdicts = [said.verdict(number) for said, number in zip(printed, numbers, strict=True)]
+    worst = max(verdicts, key=lambda verdict: _WORST.index(verdict.agreement))
+    return worst if len(verdicts) == 1 else worst._replace(off=Fraction(0))
+
+
+def _forms(computed: Any) -> Iterator[list[Number]]:
+    """The lists of numbers that may be printed for a value."""
+    if isinstance(computed, Axes):
+        channels, *extents = computed
+        yield [channels, *extents]
+        yield [*extents, channels] if extents else [channels, 1]
+        if extents:
+            yield extents
+    else:
+        yield list(_flat(computed))
+        yield list(_flat(_square(computed)))
+
+
+def _flat(value: Any) -> Iterator[Number]:
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield value
+
+
+def _square(value: Any) -> Any:
+    """Windows that are equal along all axes as one number; tuples are windows, lists are not."""
+    if isinstance(value, list):
+        return [_square(item) for item in value]
+    if isinstance(value, tuple):
+        items = [_square(item) for item in value]
+        return items[0] if items and all(item == items[0] for item in items) else tuple(items)
+    return value
+
+
+def show(value: Any) -> str:
+    """A computed value for people: ``62,378,344``, ``0.2653``, ``11x11, 5x5``."""
+    if isinstance(value, list):
+        return ", ".join(map(show, value))
+    if isinstance(value, tuple):
+        return "x".join(map(show, value))
+    if isinstance(value, bool) or not isinstance(value, Number):
+        return str(value)
+    number = exact(value)
+    return f"{number.numerator:,}" if number.denominator == 1 else f"{float(number):,.6g}"

@@ -1,0 +1,240 @@
+"""What can be asked of a network: the quantities that documented numbers are about.
+
+A quantity is a way of names joined by dots. All but the last narrow down what is asked: to a layer
+or a block (``inception3a``), to the operators of one kind (``Conv2d``), or to another network
+(``alexnet``). The last is a fact of ``FACTS``, a field of operators (``kernel_size``), or a
+variable of the spec. ``alexnet.Conv2d.kernel_size`` are the kernels of AlexNet's convolutions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
+from archcalc.analysis.conventions import CONVENTIONS
+from archcalc.dims import Shape
+from archcalc.errors import ExpressionError, did_you_mean
+from archcalc.operators import NAMES
+from archcalc.operators.base import elements
+from archcalc.spec import expressions, zoo
+from archcalc.spec.model import Spec
+from archcalc.spec.scope import Wrong
+
+
+class Axes(tuple[Any, ...]):
+    """A shape without the batch: channels first, as everywhere here."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A network, or those of its operators that a quantity is narrowed down to."""
+
+    spec: Spec
+    """With its variant chosen."""
+    analysis: Analysis
+    layer: str = ""
+    """The layer or block; the whole network where empty."""
+    kind: str = ""
+    """The operator's name; all of them where empty."""
+
+    @classmethod
+    def of(cls, spec: Spec) -> Scope:
+        """The whole of a network. Raises :class:`SpecError` where it can't be expanded."""
+        return cls(spec, analyze(spec))
+
+    @cached_property
+    def within(self) -> tuple[Row, ...]:
+        """The rows of the layer, of every kind."""
+        if not self.layer:
+            return self.analysis.rows
+        below = f"{self.layer}."
+        return tuple(row for row in self.analysis.rows if f"{row.name}.".startswith(below))
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows that are asked about."""
+        return tuple(row for row in self.within if self.kind in ("", row.op))
+
+    def narrow(self, name: str) -> Scope:
+        """The part of this that a name means. Raises :class:`Wrong` where it means none."""
+        below = f"{self.layer}.{name}" if self.layer else name
+        if any(f"{row.name}.".startswith(f"{below}.") for row in self.analysis.rows):
+            return replace(self, layer=below)
+        if name in NAMES:
+            return replace(self, kind=name)
+        if not self.layer and not self.kind:
+            if name in self.spec.variants:
+                return Scope.of(self.spec.choose(name))
+            if zoo.find(name) is not None:
+                return Scope.of(zoo.load(name))
+        known = {row.name[len(self.layer) :].strip(".").split(".")[0] for row in self.within}
+        where = f"in '{self.layer}'" if self.layer else f"in '{self.spec.label}'"
+        raise Wrong(f"no layer '{name}' {where}", did_you_mean(name, known))
+
+    def get(self, path: str) -> Any:
+        """The value that a quantity's names lead to. Raises :class:`Wrong`."""
+        *names, last = path.split(".")
+        scope = self
+        for name in names:
+            scope = scope.narrow(name)
+        return scope.fact(last)
+
+    def fact(self, name: str) -> Any:
+        """A fact, a field of the operators, or a variable, in this order. Raises :class:`Wrong`.
+
+        A field of several operators is a list with the value of each, in their order.
+        """
+        if name in FACTS:
+            return FACTS[name](self)
+        values = [getattr(row.node.op, name) for row in self.rows if name in _fields(row)]
+        if values:
+            return values[0] if len(values) == 1 else values
+        variables = {} if self.layer or self.kind else self.analysis.graph.variables
+        if name in variables:
+            return variables[name]
+        known = {*FACTS, *variables, *(field for row in self.rows for field in _fields(row))}
+        raise Wrong(f"no quantity '{name}'", did_you_mean(name, known))
+
+    def evaluate(self, quantity: str) -> Any:
+        """The value of a quantity, be it names or an expression. Raises :class:`Wrong`."""
+        if not expressions.is_expression(quantity):
+            return self.get(quantity)
+        try:
+            return expressions.parse(quantity[1:], facts=True)(_Facts(self))
+        except ExpressionError as error:
+            raise Wrong(str(error)) from None
+
+    @cached_property
+    def output(self) -> Shape:
+        """The shape of what this gives. Raises :class:`Wrong` where it gives several."""
+        rows = {row.name: row for row in self.within}
+        if self.layer:
+            outside = [row for row in self.analysis.rows if row.name not in rows]
+            taken = {name for row in outside for name in row.node.inputs}
+            taken |= {*self.analysis.graph.outputs, *self.analysis.graph.training_outputs}
+            given = [name for name in rows if name in taken]
+        else:
+            given = list(self.analysis.graph.outputs)
+        if len(given) != 1:
+            raise Wrong(f"'{self.layer or self.spec.label}' has several outputs: name a layer")
+        return rows[given[0]].shape if given[0] in rows else self.analysis.graph.inputs[given[0]]
+
+    def depth(self) -> int:
+        """The most layers with weights on a way from an input to here; of one kind, if narrowed.
+
+        Layers with weights are those that multiply and accumulate with weights of their own:
+        convolutions and linear layers, but no normalization.
+        """
+        depths = dict.fromkeys(self.analysis.graph.inputs, 0)
+        for row in self.analysis.rows:
+            before = max((depths[name] for name in row.node.inputs), default=0)
+            counts = row.op == self.kind if self.kind else _has_weights(row)
+            depths[row.name] = before + counts
+        if self.layer:
+            return max(depths[row.name] for row in self.within)
+        return max(depths[name] for name in self.analysis.graph.outputs)
+
+    def under(self, convention: str, quantity: str) -> Any:
+        """A quantity under a convention of :func:`ways`."""
+        *names, last = quantity.split(".")
+        scope = self
+        for name in names:
+            scope = scope.narrow(name)
+        return ways(last)[convention](scope)
+
+
+class _Facts(dict[str, Any]):
+    """What an expression's names stand for, worked out when they are asked for."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self.scope = scope
+
+    def __missing__(self, path: str) -> Any:
+        self[path] = self.scope.get(path)
+        return self[path]
+
+
+def _fields(row: Row) -> Mapping[str, Any]:
+    return type(row.node.op).__pydantic_fields__
+
+
+def _has_weights(row: Row) -> bool:
+    node = row.node
+    macs = node.op.work(node.shape, *node.input_shapes).macs
+    return bool(row.weights) and not (type(macs) is int and macs == 0)
+
+
+def _input(scope: Scope) -> Axes:
+    if scope.layer or scope.kind:
+        (shape, *_) = scope.rows[0].node.input_shapes or ((),)
+    else:
+        shape, *others = scope.analysis.graph.inputs.values()
+        if others:
+            raise Wrong(f"'{scope.spec.label}' has several inputs: name a layer")
+    return Axes(shape[1:])
+
+
+def _inputs(scope: Scope) -> int:
+    if len(scope.rows) != 1:
+        raise Wrong("'inputs' is a fact of one operator", f"here are {len(scope.rows)}")
+    return len(scope.rows[0].node.inputs)
+
+
+def _extent(name: str, place: int, rank: int) -> Callable[[Scope], Any]:
+    def extent(scope: Scope) -> Any:
+        if len(scope.output) < rank:
+            raise Wrong(f"the output has no {name}")
+        return scope.output[place]
+
+    return extent
+
+
+def _sum(count: Callable[[Row], Any]) -> Callable[[Scope], Any]:
+    return lambda scope: sum(map(count, scope.rows))
+
+
+def _bytes(size: int) -> Callable[[Scope], Any]:
+    return _sum(lambda row: row.params * size)
+
+
+FACTS: Mapping[str, Callable[[Scope], Any]] = {
+    "params": _sum(lambda row: row.params),
+    "buffers": _sum(lambda row: row.buffers),
+    "macs": _sum(lambda row: row.macs),
+    "flops": _sum(lambda row: row.work.flops),
+    "connections": _sum(lambda row: row.connections),
+    "weight_bytes": _bytes(BYTES["float32"]),
+    "activations": _sum(lambda row: elements(row.shape)),
+    "layers": lambda scope: len(scope.rows),
+    "depth": Scope.depth,
+    "inputs": _inputs,
+    "input": _input,
+    "output": lambda scope: Axes(scope.output[1:]),
+    "channels": _extent("channels", 1, 2),
+    "height": _extent("height", -2, 4),
+    "width": _extent("width", -1, 4),
+    "extents": lambda scope: tuple(scope.output[2:]),
+    "year": lambda scope: scope.spec.year,
+}
+"""What can be asked, and how it is worked out. Totals are of the operators asked about; ``layers``
+counts them; ``inputs`` is how many outputs one operator takes; sizes are without the batch."""
+
+
+def ways(fact: str) -> Mapping[str, Callable[[Scope], Any]]:
+    """Other ways of counting what a fact counts, by the convention's name."""
+    if fact in ("macs", "flops"):
+        return {name: _sum(way.count) for name, way in CONVENTIONS.items()}
+    if fact == "params":
+        return {
+            "buffers": _sum(lambda row: row.params + row.buffers),
+            "executed": _sum(lambda row: row.params if row.executed else 0),
+        }
+    if fact == "weight_bytes":
+        return {dtype: _bytes(size) for dtype, size in BYTES.items()}
+    return {}
