@@ -1,7 +1,8 @@
-"""GoogLeNet and ResNet-152 written by hand in PyTorch, for measuring other tools on them."""
+"""Networks written by hand in PyTorch, for measuring other tools on them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -106,3 +107,144 @@ def resnet152() -> nn.Module:
             channels = 4 * planes
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2048, 1000)]
     return nn.Sequential(*layers)
+
+
+class BasicBlock(nn.Module):
+    """The building block of arXiv:1512.03385, figure 5, on the left."""
+
+    def __init__(self, channels: int, planes: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, planes, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.relu = nn.ReLU()
+        self.downsample: nn.Module | None = None
+        if stride > 1 or channels != planes:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(channels, planes, 1, stride, bias=False), nn.BatchNorm2d(planes)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        return cast(Tensor, self.relu(y + (x if self.downsample is None else self.downsample(x))))
+
+
+def resnet18() -> nn.Module:
+    """ResNet-18, for 224x224 images."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, 64, 7, 2, 3, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, 1),
+    ]
+    channels = 64
+    for stage in range(4):
+        for unit in range(2):
+            planes = 64 * 2**stage
+            layers.append(BasicBlock(channels, planes, 2 if stage and not unit else 1))
+            channels = planes
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000)]
+    return nn.Sequential(*layers)
+
+
+def alexnet() -> nn.Module:
+    """AlexNet (Krizhevsky et al. 2012) on one GPU, without groups, for 227x227 images."""
+    return nn.Sequential(
+        nn.Conv2d(3, 96, 11, 4),
+        nn.ReLU(),
+        nn.LocalResponseNorm(5, k=2),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(96, 256, 5, padding=2),
+        nn.ReLU(),
+        nn.LocalResponseNorm(5, k=2),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(256, 384, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(384, 384, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(384, 256, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+        nn.Flatten(),
+        nn.Dropout(),
+        nn.Linear(9216, 4096),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Linear(4096, 4096),
+        nn.ReLU(),
+        nn.Linear(4096, 1000),
+        nn.Softmax(1),
+    )
+
+
+def vgg16() -> nn.Module:
+    """Configuration D of arXiv:1409.1556, for 224x224 images."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for planes, depth in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+        for _ in range(depth):
+            layers += [nn.Conv2d(channels, planes, 3, padding=1), nn.ReLU()]
+            channels = planes
+        layers.append(nn.MaxPool2d(2))
+    layers += [nn.Flatten(), nn.Linear(512 * 7 * 7, 4096), nn.ReLU(), nn.Dropout()]
+    layers += [nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 1000), nn.Softmax(1)]
+    return nn.Sequential(*layers)
+
+
+def lenet5() -> nn.Module:
+    """LeNet-5 in its modern form, for 32x32 digits."""
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5),
+        nn.Tanh(),
+        nn.AvgPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.Tanh(),
+        nn.AvgPool2d(2),
+        nn.Conv2d(16, 120, 5),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.Linear(120, 84),
+        nn.Tanh(),
+        nn.Linear(84, 10),
+        nn.Softmax(1),
+    )
+
+
+class Mixture(nn.Module):
+    """What counters disagree about most, in one network; its spec is ``mixture.yaml``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(8, 16, 4, 2, 1, groups=2)
+        self.bn = nn.BatchNorm2d(16)
+        self.gelu = nn.GELU()
+        self.upsample = nn.Upsample(scale_factor=2, mode="bilinear")
+        self.same = nn.Conv2d(16, 32, 3, padding="same", groups=2)
+        self.pool = nn.AvgPool2d(4)
+        self.norm = nn.LayerNorm(32)
+        self.attention = nn.MultiheadAttention(32, 4, batch_first=True)
+        self.expand = nn.Linear(32, 64)
+        self.lstm = nn.LSTM(64, 24, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(48, 10)
+        self.softmax = nn.Softmax(-1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.upsample(self.gelu(self.bn(self.up(x))))
+        tokens = self.pool(self.same(x)).flatten(2).permute(0, 2, 1)
+        normed = self.norm(tokens)
+        tokens = self.attention(normed, normed, normed, need_weights=False)[0] + tokens
+        states, _ = self.lstm(self.expand(tokens))
+        return cast(Tensor, self.softmax(self.head(states)))
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "lenet5": lenet5,
+    "alexnet": alexnet,
+    "vgg16": vgg16,
+    "googlenet": googlenet,
+    "resnet18": resnet18,
+    "resnet152": resnet152,
+    "mixture": Mixture,
+}
+"""The networks by the names of their specs."""
