@@ -1,12 +1,9 @@
 """Attention: queries that look up values by their keys (Vaswani et al. 2017)."""
 
-from __future__ import annotations
-
 from typing import final
 
 from archcalc.dims import Shape, divides, holds, same
 from archcalc.errors import ShapeError
-from archcalc.operators.activation import Softmax
 from archcalc.operators.base import (
     Call,
     Count,
@@ -18,6 +15,7 @@ from archcalc.operators.base import (
     elements,
     require_rank,
 )
+from archcalc.operators.softmax import Softmax
 from archcalc.operators.taps import Gathering
 
 

@@ -5,8 +5,6 @@ not counted. Saved tensors are those of derivatives.yaml in PyTorch 2.13, withou
 padding that PyTorch has to do apart, by a padded copy, is taken to cost nothing.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import ClassVar, NamedTuple
 

@@ -1,7 +1,5 @@
 """What every operator must say about itself, and the vocabulary it says it in."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,7 +31,7 @@ class Work:
     transcendentals: Size = 0
     dots: Size = 0
 
-    def __add__(self, other: Work) -> Work:
+    def __add__(self, other: "Work") -> "Work":
         return Work(
             self.macs + other.macs,
             self.adds + other.adds,
@@ -44,7 +42,7 @@ class Work:
             self.dots + other.dots,
         )
 
-    def __mul__(self, times: Size) -> Work:
+    def __mul__(self, times: Size) -> "Work":
         return Work(
             self.macs * times,
             self.adds * times,

@@ -1,7 +1,5 @@
 """Regularizers that drop values or paths in training, and do nothing at inference."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, final
 
 from pydantic import Field

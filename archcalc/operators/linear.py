@@ -1,7 +1,5 @@
 """Products of vectors with matrices: linear layers, embeddings, and LeNet's distances."""
 
-from __future__ import annotations
-
 from typing import final
 
 from archcalc.dims import Shape, same

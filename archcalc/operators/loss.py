@@ -5,8 +5,6 @@ the sum of ``n`` losses is ``n - 1`` adds, and their mean one division more. A c
 not counted, and a magnitude ``|x|`` is one comparison.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import Annotated, ClassVar, Literal, final
 
@@ -14,7 +12,6 @@ from pydantic import Field
 
 from archcalc.dims import Shape, Size, same
 from archcalc.errors import ShapeError
-from archcalc.operators.activation import log_softmax
 from archcalc.operators.base import (
     Call,
     Example,
@@ -24,6 +21,7 @@ from archcalc.operators.base import (
     elements,
     require_rank_from,
 )
+from archcalc.operators.softmax import log_softmax
 
 
 class _Loss(Weightless):

@@ -7,11 +7,9 @@ A sigmoid is one transcendental, one add and one division, and a tanh one transc
 first state is zero, and is multiplied like any other.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, Self, final
 
 from pydantic import field_validator, model_validator
 
@@ -180,7 +178,7 @@ class LSTM(_Recurrent):
     )
 
     @model_validator(mode="after")
-    def _smaller(self) -> LSTM:
+    def _smaller(self) -> Self:
         if not holds(self.proj_size < self.hidden_size):
             raise ValueError(
                 f"proj_size={self.proj_size} is not below hidden_size={self.hidden_size}"

@@ -5,8 +5,6 @@ away from the borders; what lies before position 0 or beyond the last is padding
 that can't say derives from none of the classes here.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias

@@ -5,8 +5,6 @@ The rule is ``(W - F + 2P) / S + 1`` with the rounding that is asked for, as in 
 documentation of ``Conv2d`` and ``MaxPool2d``; ``F`` is the dilated kernel ``d * (k - 1) + 1``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 

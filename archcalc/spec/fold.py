@@ -6,16 +6,10 @@ from collections import Counter
 from dataclasses import replace
 
 from archcalc.operators.base import Operator
-from archcalc.operators.conv import (
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    ConvTranspose1d,
-    ConvTranspose2d,
-    ConvTranspose3d,
-)
+from archcalc.operators.channel_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from archcalc.operators.conv import Conv1d, Conv2d, Conv3d
+from archcalc.operators.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from archcalc.operators.linear import Linear
-from archcalc.operators.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from archcalc.spec.graph import Graph, Node
 
 FOLDED = "batch normalization folded"

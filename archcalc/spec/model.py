@@ -1,11 +1,9 @@
 """A spec as it is written: the data model that YAML and JSON share."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -103,7 +101,7 @@ class Layer(_Record):
     """The earlier layer whose tensors this one uses."""
 
     @model_validator(mode="after")
-    def _one_of(self) -> Layer:
+    def _one_of(self) -> Self:
         if (self.op is None) == (self.block is None):
             raise ValueError("needs either 'op' (an operator) or 'block'")
         if self.repeat is not None and self.parallel is not None:
@@ -208,7 +206,7 @@ class Budget(_Record):
     """The layer it is about; the whole network by default."""
 
     @model_validator(mode="after")
-    def _bounded(self) -> Budget:
+    def _bounded(self) -> Self:
         if self.at_most is None and self.at_least is None:
             raise ValueError("needs 'at_most' or 'at_least'")
         for bound in (self.at_most, self.at_least):
@@ -265,7 +263,7 @@ class Spec(_Record):
     _memory: dict[Any, dict[Any, Any]] = PrivateAttr(default_factory=dict)
 
     @classmethod
-    def of(cls, document: Document) -> Spec:
+    def of(cls, document: Document) -> Self:
         """The spec that a document holds. Raises ``pydantic.ValidationError``."""
         spec = cls.model_validate(document.data)
         spec._document = document
@@ -296,7 +294,7 @@ class Spec(_Record):
         """The variant's name, or the family's where no variant is chosen."""
         return self.variant or self.name
 
-    def choose(self, variant: str) -> Spec:
+    def choose(self, variant: str) -> Self:
         """This spec with one of its variants chosen: its variables and texts take effect.
 
         Raises ``KeyError`` for a name that is no variant.

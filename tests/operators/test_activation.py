@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.operators import FAMILIES, operator
-from archcalc.operators.activation import LogSoftmax, PReLU, ReLU, Softmax
+from archcalc.operators.activation import PReLU, ReLU
 from archcalc.operators.base import Operator, Work
+from archcalc.operators.softmax import LogSoftmax, Softmax
 
 
 def work(op: Operator, *inputs: Shape) -> Work:

@@ -12,14 +12,8 @@ from pydantic import ValidationError
 from archcalc.dims import Shape, Size
 from archcalc.errors import ShapeError
 from archcalc.operators.base import Operator, Work
-from archcalc.operators.conv import (
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    ConvTranspose1d,
-    ConvTranspose2d,
-    ConvTranspose3d,
-)
+from archcalc.operators.conv import Conv1d, Conv2d, Conv3d
+from archcalc.operators.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 
 
 def work(op: Operator, *inputs: Shape) -> Work:

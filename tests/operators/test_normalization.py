@@ -10,17 +10,15 @@ from pydantic import ValidationError
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.operators.base import Operator, Work
-from archcalc.operators.normalization import (
+from archcalc.operators.channel_norm import (
     BatchNorm1d,
     BatchNorm2d,
     BatchNorm3d,
-    GroupNorm,
     InstanceNorm1d,
     InstanceNorm2d,
-    LayerNorm,
-    LocalResponseNorm,
-    RMSNorm,
 )
+from archcalc.operators.layer_norm import GroupNorm, LayerNorm, RMSNorm
+from archcalc.operators.local_response_norm import LocalResponseNorm
 
 
 def work(op: Operator, *inputs: Shape) -> Work:

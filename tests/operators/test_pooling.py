@@ -10,25 +10,26 @@ from pydantic import ValidationError
 
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
-from archcalc.operators.base import Operator, Work
-from archcalc.operators.pooling import (
+from archcalc.operators.adaptive_pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
     AdaptiveAvgPool3d,
     AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    adaptive_total,
+)
+from archcalc.operators.base import Operator, Work
+from archcalc.operators.pooling import (
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
-    GlobalAvgPool,
-    GlobalMaxPool,
     MaxPool1d,
     MaxPool2d,
     MaxPool3d,
-    MaxUnpool2d,
-    SubSampling2d,
-    adaptive_total,
 )
+from archcalc.operators.unpooling import MaxUnpool2d, SubSampling2d
 
 
 def work(op: Operator, *inputs: Shape) -> Work:

@@ -11,20 +11,10 @@ from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.operators import FAMILIES, operator
 from archcalc.operators.base import Operator, Work
-from archcalc.operators.shape import (
-    ChannelShuffle,
-    Crop,
-    Flatten,
-    Pad,
-    Permute,
-    PixelShuffle,
-    PixelUnshuffle,
-    Reshape,
-    Select,
-    Slice,
-    Split,
-    Upsample,
-)
+from archcalc.operators.padding import Crop, Pad
+from archcalc.operators.resampling import ChannelShuffle, PixelShuffle, PixelUnshuffle, Upsample
+from archcalc.operators.shape import Flatten, Permute, Reshape
+from archcalc.operators.slicing import Select, Slice, Split
 
 
 @pytest.mark.parametrize(

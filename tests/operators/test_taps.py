@@ -8,8 +8,9 @@ import pytest
 
 from archcalc.operators import NAMES, operator
 from archcalc.operators.conv import Conv2d
-from archcalc.operators.pooling import AvgPool2d, MaxPool1d, SubSampling2d
+from archcalc.operators.pooling import AvgPool2d, MaxPool1d
 from archcalc.operators.taps import Taps, Traced, Window, Windowed, moved, transposed
+from archcalc.operators.unpooling import SubSampling2d
 
 TRACED: list[Any] = [
     pytest.param(operator(name)(**example.fields), example.inputs, id=f"{name}-{number}")

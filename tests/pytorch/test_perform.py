@@ -12,7 +12,7 @@ from archcalc.operators.attention import MultiheadAttention
 from archcalc.operators.conv import Conv2d
 from archcalc.operators.join import Concat
 from archcalc.operators.recurrent import LSTM
-from archcalc.operators.shape import Split
+from archcalc.operators.slicing import Split
 from archcalc.pytorch import module
 
 

@@ -1,0 +1,178 @@
+"""Parts of a tensor along one axis."""
+
+from typing import Annotated, final
+
+from pydantic import Field, StrictInt
+
+from archcalc.dims import (
+    Shape,
+    Size,
+    ceil_div,
+    holds,
+    maximum,
+    minimum,
+    same,
+)
+from archcalc.errors import ShapeError
+from archcalc.operators.autograd import Differentiable, Saved, View
+from archcalc.operators.base import (
+    Call,
+    Count,
+    Example,
+    Integer,
+    Natural,
+    axis_of,
+    describe,
+    require,
+)
+from archcalc.operators.shape import Moving
+from archcalc.operators.taps import (
+    HERE,
+    Sources,
+    Taps,
+    Traced,
+    moved,
+)
+
+
+@final
+class Slice(Moving, Traced, View):
+    """``x[start:end:step]`` on the axis ``dim``, as Python slices: negative numbers count from
+    the end, and numbers beyond an end stop there.
+    """
+
+    dim: StrictInt = 1
+    """The axis that is cut."""
+    start: Integer | None = None
+    """The first index that is kept."""
+    end: Integer | None = None
+    """The index before which it ends."""
+    step: Count = 1
+    """Every how many elements one is kept."""
+
+    in_order = False
+    examples = (
+        Example({"start": 1}, ((2, 197, 768),)),
+        Example({"dim": -1, "start": -5, "end": 100, "step": 2}, ((2, 3, 8, 8),)),
+    )
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        axis = axis_of(self.dim, x)
+        n = x[axis]
+        start = 0 if self.start is None else _position(self.start, n)
+        end = n if self.end is None else _position(self.end, n)
+        written = ":".join("" if end is None else str(end) for end in (self.start, self.end))
+        require(
+            end > start, f"slice {written} takes nothing of {n} on axis {axis} of {describe(x)}"
+        )
+        return (*x[:axis], ceil_div(end - start, self.step), *x[axis + 1 :])
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        (x,) = inputs
+        start = 0 if self.start is None else _position(self.start, x[axis_of(self.dim, x)])
+        return (_cut(x, self.dim, moved(start, self.step)),)
+
+    def torch(self, *inputs: Shape) -> Call:
+        fields = {"dim": self.dim, "start": self.start, "end": self.end, "step": self.step}
+        return Call("archcalc.Slice", fields)
+
+
+def _cut(x: Shape, dim: int, taps: Taps) -> Sources:
+    axis = axis_of(dim, x)
+    return tuple(taps if i == axis else HERE for i in range(2, len(x)))
+
+
+def _position(at: Size, n: Size) -> Size:
+    if holds(at >= 0):
+        return minimum(at, n)
+    if holds(at < 0):
+        return maximum(n + at, 0)
+    raise ShapeError(f"a slice can't count from the start and from the end at once: {at}")
+
+
+@final
+class Split(Moving, Traced, View):
+    """The piece number ``index`` (from 0) of ``torch.split`` on the axis ``dim``.
+
+    ``split_size_or_sections`` is the extent of every piece, of which the last may be smaller, or
+    a list of all their extents.
+    """
+
+    split_size_or_sections: Count | Annotated[tuple[Count, ...], Field(min_length=1)]
+    """The extent of every piece, or a list of them all."""
+    index: Natural
+    """Which piece, from 0."""
+    dim: StrictInt = 1
+    """The axis that is cut."""
+
+    in_order = False
+    examples = (
+        Example({"split_size_or_sections": 29, "index": 1}, ((2, 58, 28, 28),)),
+        Example({"split_size_or_sections": 4, "index": 2}, ((2, 10, 8),)),
+        Example({"split_size_or_sections": [3, 7], "index": 0, "dim": -1}, ((2, 8, 10),)),
+    )
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        axis = axis_of(self.dim, x)
+        n, sections = x[axis], self.split_size_or_sections
+        if isinstance(sections, tuple):
+            if not same(sum(sections), n):
+                raise ShapeError(
+                    f"sections {describe(sections)} add up to {sum(sections)}, "
+                    f"but axis {axis} of {describe(x)} has {n}"
+                )
+            if not 0 <= self.index < len(sections):
+                raise ShapeError(f"index={self.index} is none of {len(sections)} pieces")
+            piece = sections[self.index]
+        else:
+            piece = minimum(sections, n - self.index * sections)
+            pieces = ceil_div(n, sections)
+            require(piece >= 1, f"index={self.index} is none of {pieces} pieces of {describe(x)}")
+        return (*x[:axis], piece, *x[axis + 1 :])
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        sections = self.split_size_or_sections
+        many = isinstance(sections, tuple)
+        start = sum(sections[: self.index]) if many else self.index * sections
+        return (_cut(inputs[0], self.dim, moved(start)),)
+
+    def torch(self, *inputs: Shape) -> Call:
+        fields = {"split_size_or_sections": self.split_size_or_sections, "dim": self.dim}
+        return Call("torch.split", fields, unpack=self.index)
+
+
+@final
+class Select(Moving, Traced, Differentiable):
+    """The elements at the indices ``index`` of the axis ``dim``, as ``torch.index_select``.
+
+    LeNet-5's table of connections picks the maps that a feature sees this way.
+    """
+
+    index: Annotated[tuple[Natural, ...], Field(min_length=1)]
+    """The indices that are kept, from 0, in this order."""
+    dim: StrictInt = 1
+    """The axis they are on."""
+
+    examples = (
+        Example({"index": [0, 4, 5]}, ((2, 6, 14, 14),)),
+        Example({"index": [1, 1], "dim": -1}, ((2, 8, 10),)),
+    )
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        axis = axis_of(self.dim, x)
+        for i in self.index:
+            require(i < x[axis], f"index {i} is beyond the {x[axis]} of axis {axis} {describe(x)}")
+        return (*x[:axis], len(self.index), *x[axis + 1 :])
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        (x,) = inputs
+        return ((HERE,) * len(x[2:]) if axis_of(self.dim, x) < 2 else "anywhere",)
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        return Saved(indices=len(self.index))
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call("archcalc.Select", {"dim": self.dim, "index": self.index})
