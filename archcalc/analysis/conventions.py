@@ -6,11 +6,14 @@ number of them. All of them add up over layers, so a network's number is the sum
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from archcalc.analysis import counters
 from archcalc.analysis.analyze import Analysis, Row
-from archcalc.dims import Size
+from archcalc.analysis.counters import bias_adds
+from archcalc.dims import Size, holds
 from archcalc.errors import ArchcalcError, did_you_mean
 
 
@@ -23,26 +26,27 @@ class Convention(NamedTuple):
     about: str
     """What is counted, in a line."""
     count: Callable[[Row], Size]
+    """Raises :class:`ArchcalcError` for a layer on which the tool fails."""
+    per_mac: int = 1
+    """How many a multiply-accumulate is meant to count."""
+    tool: str = ""
+    """The tool whose number it is, with the version it was held against; ``""`` for our own."""
 
     def total(self, analysis: Analysis) -> Size:
-        """The number of a whole network."""
+        """The number of a whole network. Raises :class:`ArchcalcError` where the tool fails."""
         return sum(map(self.count, analysis.rows))
 
+    def blind(self, analysis: Analysis) -> tuple[str, ...]:
+        """Operators that multiply and accumulate and are counted as nothing, by name.
 
-def bias_adds(row: Row) -> Size:
-    """Adds of biases in a layer that multiplies and accumulates; none in any other.
-
-    They are what the layer adds more than the same layer without its biases, so the biases of a
-    recurrent or an attention layer are told from what else it adds. A bias that is no field's
-    choice (``SubSampling2d``) is added once to every output element.
-    """
-    if type(row.macs) is int and row.macs == 0:
-        return 0
-    op, node = row.node.op, row.node
-    if getattr(op, "bias", None) is True:
-        without = op.model_copy(update={"bias": False})
-        return row.work.adds - without.work(node.shape, *node.input_shapes).adds
-    return row.connections - row.macs
+        What is said of a layer that is counted in part, :func:`differences` says.
+        """
+        unseen = {
+            row.op
+            for row in analysis.rows
+            if row.executed and not holds(row.macs == 0) and holds(self.count(row) == 0)
+        }
+        return tuple(sorted(unseen))
 
 
 def _textbook(row: Row) -> Size:
@@ -51,18 +55,110 @@ def _textbook(row: Row) -> Size:
 
 _ALL = (
     Convention("macs", "MACs", "multiply-accumulates", lambda row: row.macs),
-    Convention("2xmacs", "2 x MACs", "two for every multiply-accumulate", lambda row: 2 * row.macs),
+    Convention(
+        "2xmacs", "2 x MACs", "two for every multiply-accumulate", lambda row: 2 * row.macs, 2
+    ),
     Convention(
         "all",
         "FLOPs",
         "two for every multiply-accumulate, and one for every other operation",
         lambda row: row.work.flops,
+        2,
     ),
     Convention(
         "textbook",
         "textbook FLOPs",
         "2 K - 1 for a dot product of K terms, one for every use of a bias, and nothing else",
         _textbook,
+        2,
+    ),
+    Convention(
+        "torch",
+        "FLOPs (torch)",
+        "two for every multiply-accumulate of a convolution or a matrix product; blind to what "
+        "the CPU fuses: an LSTM, and attention between its projections",
+        counters.torch,
+        2,
+        "torch.utils.flop_counter of torch 2.13.0",
+    ),
+    Convention(
+        "torchinfo",
+        "mult-adds (torchinfo)",
+        "parameters times positions of the output, biases and normalizations included; too many "
+        "for a transposed convolution, and too few for a linear layer on (N, T, C), which it "
+        "takes for one position; blind to what has no parameters, and to MultiheadAttention",
+        counters.torchinfo,
+        1,
+        "torchinfo 1.8.0",
+    ),
+    Convention(
+        "fvcore",
+        "flops (fvcore)",
+        "multiply-accumulates, named flops, and some operations of normalizations, upsampling "
+        "and adaptive pooling; blind to recurrent layers, to attention between its projections "
+        "and to convolutions with padding='same'",
+        counters.fvcore,
+        1,
+        "fvcore 0.1.5.post20221221",
+    ),
+    Convention(
+        "ptflops",
+        "MACs (ptflops)",
+        "multiply-accumulates, biases, and elements of what normalizations, activations and "
+        "poolings are given, most of them twice: once for the module and once for its function; "
+        "of a batch of 1, times the batch",
+        counters.ptflops,
+        1,
+        "ptflops 0.7.5, backend pytorch",
+    ),
+    Convention(
+        "ptflops-aten",
+        "MACs (ptflops, aten)",
+        "multiply-accumulates of convolutions and matrix products, and biases; blind to what the "
+        "CPU fuses: an LSTM, and attention between its projections; of a batch of 1 whose tensors "
+        "are contiguous (where one is not, the tool misses a linear layer's biases)",
+        counters.ptflops_aten,
+        1,
+        "ptflops 0.7.5, backend aten",
+    ),
+    Convention(
+        "thop",
+        "MACs (thop)",
+        "multiply-accumulates, four or two for every normalized element, and some operations of "
+        "average pooling, softmax and upsampling; a transposed convolution as if at every "
+        "position of its output; blind to attention and matrix products",
+        counters.thop,
+        1,
+        "thop 0.1.1.post2209072238",
+    ),
+    Convention(
+        "torchprofile",
+        "MACs (torchprofile)",
+        "multiply-accumulates, and one for every element that is normalized with weights, "
+        "averaged or multiplied; a transposed convolution as if at every position of its output; "
+        "blind to RNN, GRU and convolutions with padding='same'",
+        counters.torchprofile,
+        1,
+        "torchprofile 0.1.0",
+    ),
+    Convention(
+        "deepspeed",
+        "FLOPs (DeepSpeed)",
+        "two for every multiply-accumulate, biases of convolutions but not of linear layers, and "
+        "elements of what normalizations, some activations and poolings are given; sums of "
+        "tensors are none",
+        counters.deepspeed,
+        2,
+        "deepspeed 0.19.8",
+    ),
+    Convention(
+        "calflops",
+        "FLOPs (calflops)",
+        "as DeepSpeed, but too few for a transposed convolution with groups or a bias, and for "
+        "upsampling; blind to attention between its projections",
+        counters.calflops,
+        2,
+        "calflops 0.3.2",
     ),
 )
 
@@ -77,3 +173,35 @@ def convention(name: str) -> Convention:
         hint = did_you_mean(name, CONVENTIONS)
         raise ArchcalcError(f"no convention '{name}'\n  {hint}")
     return found
+
+
+class Difference(NamedTuple):
+    """How a convention's number of a network comes from its multiply-accumulates."""
+
+    convention: Convention
+    number: Size | None
+    """The network's number; None where the tool fails, for the reason in ``failure``."""
+    amounts: Mapping[str, Size]
+    """Operator -> what the number holds of it more than ``per_mac`` times its multiply-accumulates,
+    or less where it is below 0: ``number`` is ``per_mac * macs`` and all of these."""
+    blind: tuple[str, ...]
+    """Operators that multiply and accumulate and are counted as nothing."""
+    failure: str = ""
+
+
+def differences(analysis: Analysis) -> tuple[Difference, ...]:
+    """One network under every convention, and what each adds and leaves out, by operator."""
+    return tuple(_difference(analysis, convention) for convention in _ALL)
+
+
+def _difference(analysis: Analysis, convention: Convention) -> Difference:
+    amounts: dict[str, Size] = defaultdict(int)
+    try:
+        for row in analysis.rows:
+            amounts[row.op] += convention.count(row) - convention.per_mac * row.macs
+        blind = convention.blind(analysis)
+    except ArchcalcError as error:
+        return Difference(convention, None, {}, (), str(error))
+    number = convention.per_mac * analysis.macs + sum(amounts.values())
+    told = {op: amount for op, amount in amounts.items() if not holds(amount == 0)}
+    return Difference(convention, number, told, blind)

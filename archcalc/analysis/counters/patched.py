@@ -1,0 +1,215 @@
+"""ptflops, DeepSpeed and calflops: what patched functions are given.
+
+ptflops counts modules too, so it adds both where a module calls a function that it patches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+from archcalc.analysis.analyze import Row
+from archcalc.analysis.counters.rules import (
+    BATCH_NORMS,
+    CONVS,
+    INSTANCE_NORMS,
+    POOLS,
+    RECURRENT,
+    TRANSPOSED,
+    Rule,
+    batch_norm,
+    bias_adds,
+    directions_of,
+    each,
+    first_times_columns,
+    layers_of,
+    op_of,
+    padded_by_name,
+    per_input,
+    per_normalized,
+    projections,
+    steps_of,
+    tool,
+)
+from archcalc.dims import Size, floor, same
+from archcalc.errors import ArchcalcError
+from archcalc.operators.base import elements
+
+
+def _biased(row: Row) -> Size:
+    """Its multiply-accumulates and the uses of its biases."""
+    return row.macs + bias_adds(row)
+
+
+def _per_pooled(times: int) -> Rule:
+    """So many for every element of the tensor that the pooling's module is given."""
+
+    def rule(row: Row) -> Size:
+        (x,) = row.node.input_shapes
+        call = op_of(row).torch(x)
+        if not call.target.startswith("archcalc.Padded"):
+            return times * elements(x)
+        ends = zip(x[2:], call.kwargs["pads"], call.kwargs["overhang"], strict=True)
+        padded = [n + before + after + over for n, (before, after), over in ends]
+        return times * elements((*x[:2], *padded))
+
+    return rule
+
+
+def _response_norm(row: Row) -> Size:
+    """Two multiplications and an addition of all elements, and a pooling of padded channels."""
+    n, channels, *spatial = row.shape
+    padded = (n, channels + op_of(row).size - 1, *spatial)
+    return 3 * elements(row.shape) + elements(padded)
+
+
+def _scaled(factor: float, n: Size) -> Size:
+    """``n * factor`` rounded down."""
+    return n * int(factor) if factor == int(factor) else floor(n * factor)
+
+
+def _recurrent(per_mac: int) -> Rule:
+    """Twice the forward direction's where there are two, and projections left out."""
+    of_unit = {"RNN": 1, "GRU": 7, "LSTM": 10}
+
+    def rule(row: Row) -> Size:
+        total = 0
+        for layer in range(layers_of(row)):
+            for name in ("weight_ih", "weight_hh"):
+                rows, columns = row.weights[f"{name}_l{layer}"]
+                total += per_mac * rows * columns - (per_mac - 1) * rows
+            total += of_unit[row.op] * op_of(row).hidden_size
+            total += sum(
+                elements(row.weights.get(f"bias_{s}_l{layer}", (0,))) for s in ("ih", "hh")
+            )
+        return total * steps_of(row) * directions_of(row)
+
+    return rule
+
+
+def _ptflops_attention(row: Row) -> Size:
+    q, *others = row.node.input_shapes
+    k, v = others or (q, q)
+    (n, tq, e), tk, tv = q, k[1], v[1]
+    heads, of_k, of_v = op_of(row).num_heads, k[2], v[2]
+    total = tq * e + tq * e * e + tk * of_k * of_k + tv * of_v * of_v
+    if op_of(row).bias:
+        total += (tq + tk + tv) * e
+    total += heads * tq * tk * (e // heads + 1 + of_v // heads)
+    return n * (total + tq * of_v * (of_v + 1))
+
+
+def _upsampled(row: Row, rounded: bool = False) -> Size:
+    """Elements of the input times the factors of an ``Upsample``, or of its output by ``size``."""
+    op, (x,) = op_of(row), row.node.input_shapes
+    if op.size is not None:
+        return elements(row.shape)
+    factors = op.scale_factor
+    if isinstance(factors, tuple):
+        return _scaled(prod(map(int, factors) if rounded else factors), elements(x))
+    return _scaled(factors ** (len(x) - 2), elements(x))
+
+
+def _ptflops_upsample(row: Row) -> Size:
+    # Of several factors the whole part is taken, of a single one all.
+    return elements(row.shape) + _upsampled(row, rounded=True)
+
+
+ptflops = tool(
+    {
+        **each((*CONVS, *TRANSPOSED, "Linear"), _biased),
+        **each(("ReLU", "PReLU", "ELU", "GELU"), per_input(2)),
+        **each(("LeakyReLU", "ReLU6", "SiLU", "Softmax", "LayerNorm", "HingeLoss"), per_input(1)),
+        **each(POOLS, _per_pooled(2)),
+        **each((*BATCH_NORMS, *INSTANCE_NORMS, "GroupNorm"), per_normalized(2, 1)),
+        **each(RECURRENT, _recurrent(1)),
+        "LocalResponseNorm": _response_norm,
+        "MatMul": first_times_columns,
+        "MultiheadAttention": _ptflops_attention,
+        "Upsample": _ptflops_upsample,
+    }
+)
+
+
+def _patched_positions(row: Row) -> Size:
+    if not padded_by_name(row):
+        return elements((row.shape[0], *row.shape[2:]))
+    # An odd padding is halved downwards, and twice that added.
+    sizes = zip(row.shape[2:], op_of(row).kernel_size, op_of(row).dilation, strict=True)
+    return elements((row.shape[0], *(n - d * (k - 1) % 2 for n, k, d in sizes)))
+
+
+def _patched_conv(row: Row) -> Size:
+    channels = row.shape[1] if op_of(row).bias else 0
+    return _patched_positions(row) * (2 * elements(row.weights["weight"]) + channels)
+
+
+def _twice_biased(row: Row) -> Size:
+    return 2 * row.macs + bias_adds(row)
+
+
+def _size_or_nominal(row: Row) -> Size:
+    size = op_of(row).size
+    if size is None:
+        return _upsampled(row)
+    return elements(size) if isinstance(size, tuple) else size
+
+
+_PATCHED: Mapping[str, Rule] = {
+    **each(CONVS, _patched_conv),
+    "SubSampling2d": _twice_biased,
+    "Linear": lambda row: 2 * row.macs,
+    "MatMul": lambda row: 2 * first_times_columns(row),
+    **each(
+        ("ReLU", "PReLU", "ELU", "GELU", "LeakyReLU", "SiLU", "Softmax", "HingeLoss"), per_input(1)
+    ),
+    **each(POOLS, _per_pooled(1)),
+    **each(BATCH_NORMS, batch_norm),
+    **each((*INSTANCE_NORMS, "LayerNorm", "GroupNorm"), per_normalized(5, 4)),
+    "LocalResponseNorm": _response_norm,
+    **each(RECURRENT, _recurrent(2)),
+}
+"""What calflops took over from DeepSpeed."""
+
+deepspeed = tool(
+    {
+        **_PATCHED,
+        **each(TRANSPOSED, _twice_biased),
+        **each(("ScaledDotProductAttention", "MultiheadAttention"), lambda row: 2 * row.macs),
+        "Upsample": _size_or_nominal,
+    }
+)
+
+
+def _calflops_transposed(row: Row) -> Size:
+    """Groups divided by twice; the biases as those of the convolution the other way round."""
+    op, (x,) = op_of(row), row.node.input_shapes
+    filters = op.out_channels // op.groups
+    macs = elements(x) * (filters // op.groups) * prod(op.kernel_size)
+    if not op.bias:
+        return 2 * macs
+    sizes = zip(x[2:], op.kernel_size, op.stride, op.padding, op.dilation, strict=True)
+    extents = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in sizes)
+    return 2 * macs + filters * elements((x[0], *extents))
+
+
+def _calflops_upsample(row: Row) -> Size:
+    op, (x,) = op_of(row), row.node.input_shapes
+    if op.size is not None:
+        return _size_or_nominal(row)
+    # It takes the batch for the number of axes.
+    if isinstance(op.scale_factor, tuple) and not same(len(op.scale_factor), x[0]):
+        raise ArchcalcError(
+            f"calflops fails on '{row.name}': it takes one scale_factor for all axes of Upsample"
+        )
+    return elements(x)
+
+
+calflops = tool(
+    {
+        **_PATCHED,
+        **each(TRANSPOSED, _calflops_transposed),
+        "MultiheadAttention": lambda row: 2 * projections(row),
+        "Upsample": _calflops_upsample,
+    }
+)

@@ -1,0 +1,144 @@
+"""What the rules of several tools are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+from archcalc.analysis.analyze import Row
+from archcalc.dims import Size, maximum, minimum
+from archcalc.operators import FAMILIES
+from archcalc.operators.base import elements
+
+Rule: TypeAlias = Callable[[Row], Size]
+
+
+def named(family: str, *starts: str) -> tuple[str, ...]:
+    """The operators of a family whose names begin so."""
+    return tuple(name for name in FAMILIES[family] if name.startswith(starts))
+
+
+CONVS = named("conv", "Conv1d", "Conv2d", "Conv3d")
+TRANSPOSED = named("conv", "ConvTranspose")
+BATCH_NORMS = named("normalization", "BatchNorm")
+INSTANCE_NORMS = named("normalization", "InstanceNorm")
+AVERAGES = named("pooling", "AvgPool")
+ADAPTIVE_AVERAGES = named("pooling", "AdaptiveAvgPool")
+POOLS = (*named("pooling", "MaxPool", "AdaptiveMaxPool"), *AVERAGES, *ADAPTIVE_AVERAGES)
+RECURRENT = FAMILIES["recurrent"]
+
+
+def bias_adds(row: Row) -> Size:
+    """Adds of biases in a layer that multiplies and accumulates; none in any other.
+
+    They are what the layer adds more than the same layer without its biases, so the biases of a
+    recurrent or an attention layer are told from what else it adds. A bias that is no field's
+    choice (``SubSampling2d``) is added once to every output element.
+    """
+    if type(row.macs) is int and row.macs == 0:
+        return 0
+    op, node = row.node.op, row.node
+    if getattr(op, "bias", None) is True:
+        without = op.model_copy(update={"bias": False})
+        return row.work.adds - without.work(node.shape, *node.input_shapes).adds
+    return row.connections - row.macs
+
+
+def tool(rules: Mapping[str, Rule], scale: int = 1) -> Rule:
+    """The count of a tool with these rules, each ``scale`` times."""
+
+    def count(row: Row) -> Size:
+        rule = rules.get(row.op)
+        return scale * rule(row) if rule is not None and row.executed else 0
+
+    return count
+
+
+def each(names: Iterable[str], rule: Rule) -> dict[str, Rule]:
+    """One rule for several operators."""
+    return dict.fromkeys(names, rule)
+
+
+def op_of(row: Row) -> Any:
+    """The operator, whose fields its name tells."""
+    return row.node.op
+
+
+def macs(row: Row) -> Size:
+    """Its multiply-accumulates."""
+    return row.macs
+
+
+def per_input(times: int) -> Rule:
+    """So many for every element of the first input."""
+    return lambda row: times * elements(row.node.input_shapes[0])
+
+
+def per_output(times: int) -> Rule:
+    """So many for every element of the output."""
+    return lambda row: times * elements(row.shape)
+
+
+def attention_macs(row: Row) -> Size:
+    """Multiply-accumulates of ``MultiheadAttention`` between its projections."""
+    q, *others = row.node.input_shapes
+    k = others[0] if others else q
+    return 2 * q[0] * q[1] * k[1] * q[2]
+
+
+def projections(row: Row) -> Size:
+    """Multiply-accumulates of the projections of ``MultiheadAttention``."""
+    return row.macs - attention_macs(row)
+
+
+def has_weights(row: Row) -> bool:
+    """Whether a normalization scales by trained weights."""
+    return "weight" in row.weights
+
+
+def per_normalized(affine: int, plain: int) -> Rule:
+    """So many for every element, with trained weights and without."""
+    return lambda row: (affine if has_weights(row) else plain) * elements(row.shape)
+
+
+def batch_norm(row: Row) -> Size:
+    """Scale and shift, or statistics of the batch where none are stored."""
+    affine, plain = (2, 1) if op_of(row).track_running_stats else (5, 4)
+    return per_normalized(affine, plain)(row)
+
+
+def padded_by_name(row: Row) -> bool:
+    """Whether the convolution is given ``padding='same'``, which is an operator of its own."""
+    return bool(op_of(row).padding == "same" and op_of(row).padding_mode == "zeros")
+
+
+def traced_conv(row: Row) -> Size:
+    """Multiply-accumulates; none with ``padding='same'``, which tracers don't know."""
+    return 0 if padded_by_name(row) else row.macs
+
+
+def first_times_columns(row: Row) -> Size:
+    """A matrix product as counted from the first matrix, wrong where it alone is broadcast."""
+    a, b = row.node.input_shapes
+    return elements(a) * b[-1]
+
+
+def differ(a: Size, b: Size) -> Size:
+    """0 where two sizes are equal, 1 where not."""
+    return minimum(1, maximum(a - b, b - a))
+
+
+def layers_of(row: Row) -> int:
+    """Layers of a recurrent operator."""
+    layers: int = op_of(row).num_layers
+    return layers
+
+
+def directions_of(row: Row) -> int:
+    """Directions in which a recurrent operator reads."""
+    return 2 if op_of(row).bidirectional else 1
+
+
+def steps_of(row: Row) -> Size:
+    """Steps of all sequences together."""
+    return row.node.input_shapes[0][0] * row.node.input_shapes[0][1]

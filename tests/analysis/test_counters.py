@@ -1,0 +1,275 @@
+"""Other counters: the conventions against what the tools themselves print."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import archcalc
+from archcalc import Analysis, ArchcalcError, Graph, Node
+from archcalc.analysis.conventions import CONVENTIONS, Difference, convention, differences
+from archcalc.operators import NAMES, operator
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+TOOLS = [name for name, each in CONVENTIONS.items() if each.tool]
+
+
+class Asked(NamedTuple):
+    """A line of ``conventions.csv``: what the tools printed of a network or of a layer alone."""
+
+    network: str
+    fields: str
+    inputs: str
+    printed: dict[str, str]
+
+
+@cache
+def record() -> tuple[list[Asked], dict[str, str]]:
+    """The lines, and the versions of the tools."""
+    with (BENCHMARKS / "conventions.csv").open(newline="") as file:
+        header, *lines = csv.reader(file)
+    tools = [column.split(" ") for column in header[3:]]
+    names = [name for name, _ in tools]
+    asked = [
+        Asked(network, fields, inputs, dict(zip(names, printed, strict=True)))
+        for network, fields, inputs, *printed in lines
+    ]
+    return asked, dict(zip(names, (version for _, version in tools), strict=True))
+
+
+def alone(name: str, fields: dict[str, Any], *shapes: tuple[int, ...]) -> Analysis:
+    op = operator(name)(**fields)
+    inputs = dict(zip("xyz", shapes, strict=False))
+    node = Node("layer", op, tuple(inputs), shapes, op.infer(*shapes), None)
+    return archcalc.analyze(Graph("net", "net", "net", "", inputs, (node,), ("layer",)))
+
+
+@cache
+def analysis(asked: str, fields: str, inputs: str) -> Analysis:
+    if fields:
+        return alone(asked, json.loads(fields), *map(tuple, json.loads(inputs)))
+    local = BENCHMARKS / f"{asked}.yaml"
+    return archcalc.analyze(archcalc.load(str(local) if local.exists() else asked))
+
+
+def ours(name: str, asked: Asked) -> str:
+    try:
+        return str(convention(name).total(analysis(*asked[:3])))
+    except ArchcalcError:
+        return "fails"
+
+
+def by_name(analysis: Analysis) -> dict[str, Difference]:
+    return {each.convention.name: each for each in differences(analysis)}
+
+
+# What the tools printed --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_each_convention_is_the_number_that_its_tool_printed(name: str) -> None:
+    # The numbers are the tools' own, recorded by benchmarks/conventions.py.
+    lines, _ = record()
+    differ = [
+        (asked[:3], asked.printed[name], ours(name, asked))
+        for asked in lines
+        if ours(name, asked) != asked.printed[name]
+    ]
+    assert differ == []
+
+
+def test_every_tool_is_named_with_the_version_that_was_asked() -> None:
+    _, versions = record()
+    assert list(versions) == TOOLS
+    for name, version in versions.items():
+        assert version in convention(name).tool
+
+
+def test_the_tools_were_asked_for_whole_networks_and_for_every_operator() -> None:
+    lines, _ = record()
+    assert sum(not asked.fields for asked in lines) == 7
+    # Where values are put back is an output of a pooling, which a layer alone can't be given.
+    assert set(NAMES) - {asked.network for asked in lines} == {"MaxUnpool2d"}
+
+
+@pytest.mark.parametrize("tool", ["torch", "torchinfo"])
+def test_the_tools_that_are_here_print_it_still(tool: str) -> None:
+    if find_spec("torch") is None or find_spec(tool) is None:
+        pytest.skip("not installed")
+    networks = "lenet5,resnet18,mixture,ConvTranspose2d,Linear,MultiheadAttention,LSTM"
+    asked = subprocess.run(
+        [sys.executable, "conventions.py", "--tools", tool, "--networks", networks],
+        cwd=BENCHMARKS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    assert "not asked" not in asked.stdout
+
+
+# Worked by hand, from the tools' sources ---------------------------------------------------------
+
+
+def test_transposed_convolutions_as_the_tools_have_them() -> None:
+    # 8 -> 16, 4x4, stride 2, on 10x10: 10 * 10 * 8 * 16 * 16 multiply-accumulates, 16 * 20 * 20
+    # outputs.
+    fields = {"out_channels": 16, "kernel_size": 4, "stride": 2, "padding": 1}
+    counted = by_name(alone("ConvTranspose2d", fields, (1, 8, 10, 10)))
+    true, bias = 204_800, 6_400
+    numbers = {name: counted[name].number for name in ("macs", *TOOLS)}
+    assert numbers == {
+        "macs": true,
+        "torch": 2 * true,
+        "torchinfo": 20 * 20 * (2_048 + 16),  # all parameters at every position of the output
+        "fvcore": true,
+        "ptflops": true + bias,
+        "ptflops-aten": true + bias,
+        "thop": 4 * true,  # as if at every position of the output
+        "torchprofile": 4 * true,
+        "deepspeed": 2 * true + bias,
+        # The bias at the 5x5 positions of the convolution the other way round.
+        "calflops": 2 * true + 16 * 5 * 5,
+    }
+
+
+def test_torchinfo_takes_a_sequence_for_one_vector() -> None:
+    fields = {"out_features": 64}
+    assert convention("torchinfo").total(alone("Linear", fields, (1, 7, 16))) == 16 * 64 + 64
+    assert convention("torchinfo").total(alone("Linear", fields, (1, 16))) == 16 * 64 + 64
+
+
+def test_ptflops_counts_an_activation_once_as_a_module_and_once_as_a_function() -> None:
+    assert convention("ptflops").total(alone("ReLU", {}, (1, 8, 10, 10))) == 2 * 800
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [({"bias": False}, 2 * 5 * (32 + 32)), ({"bias": False, "proj_size": 1}, 2 * 5 * (32 + 8))],
+)
+def test_deepspeed_counts_no_projection_of_a_state_and_no_first_addition(
+    fields: dict[str, Any], expected: int
+) -> None:
+    # 4 gates of 2 units, 4 features, 5 steps: 2 K - 1 for each dot product, 10 a unit beside them.
+    features, units, state = 4, 2, 1 if "proj_size" in fields else 2
+    step = 8 * (2 * features - 1) + 8 * (2 * state - 1) + 10 * units
+    counted = alone("LSTM", {"hidden_size": 2, **fields}, (1, 5, features))
+    assert convention("deepspeed").total(counted) == 5 * step
+
+
+# What they miss ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "blind"),
+    [
+        ("macs", ()),
+        ("torch", ("LSTM",)),
+        ("torchinfo", ("MultiheadAttention",)),
+        ("fvcore", ("Conv2d", "LSTM")),  # the convolution has padding='same'
+        ("ptflops", ()),
+        ("ptflops-aten", ("LSTM",)),
+        ("thop", ("MultiheadAttention",)),
+        ("torchprofile", ("Conv2d",)),
+        ("deepspeed", ()),
+        ("calflops", ()),
+    ],
+)
+def test_a_convention_names_the_operators_its_tool_does_not_see(
+    name: str, blind: tuple[str, ...]
+) -> None:
+    mixture = archcalc.analyze(archcalc.load(str(BENCHMARKS / "mixture.yaml")))
+    assert convention(name).blind(mixture) == blind
+    assert by_name(mixture)[name].blind == blind
+
+
+def test_a_layer_that_does_no_multiply_accumulates_is_not_missed() -> None:
+    relu = alone("ReLU", {}, (1, 10))
+    assert {each.blind(relu) for each in CONVENTIONS.values()} == {()}
+
+
+def test_where_a_tool_fails_its_convention_has_no_number() -> None:
+    upsample = alone("Upsample", {"scale_factor": [2, 3]}, (1, 8, 10, 10))
+    with pytest.raises(ArchcalcError, match="calflops fails on 'layer'"):
+        convention("calflops").total(upsample)
+    failed = by_name(upsample)["calflops"]
+    assert failed.number is None
+    assert "one scale_factor for all axes" in failed.failure
+    assert by_name(upsample)["deepspeed"].number == 8 * 10 * 10 * 2 * 3
+
+
+# Why they differ ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["googlenet-aux", "resnet18", "lenet5-1998", "mixture"])
+def test_amounts_by_operator_add_up_to_the_number(name: str) -> None:
+    local = BENCHMARKS / f"{name}.yaml"
+    counted = archcalc.analyze(archcalc.load(str(local) if local.exists() else name))
+    rows = differences(counted)
+    assert [row.convention.name for row in rows] == list(CONVENTIONS)
+    for row in rows:
+        assert row.number == row.convention.total(counted)
+        assert row.number == row.convention.per_mac * counted.macs + sum(row.amounts.values())
+        assert 0 not in row.amounts.values()
+
+
+def test_amounts_say_what_is_added_and_what_is_left_out() -> None:
+    layers = {
+        "conv": {"op": "Conv2d", "out_channels": 4, "kernel_size": 3, "padding": 1},
+        "bn": "BatchNorm2d",
+        "again": {"op": "BatchNorm2d"},
+        "flat": {"op": "Flatten", "start_dim": 2},
+        "attention": {"op": "MultiheadAttention", "num_heads": 5},
+    }
+    rows = by_name(
+        archcalc.analyze(archcalc.load({"name": "n", "input": [8, 10, 10], "layers": layers}))
+    )
+    outputs = 4 * 10 * 10
+    projections, products = 4 * 4 * 100 * 100, 2 * 4 * 4 * 100
+    assert rows["macs"].amounts == {}
+    assert rows["2xmacs"].amounts == {}
+    assert rows["torch"].amounts == {"MultiheadAttention": -2 * products}
+    assert rows["thop"].amounts == {
+        "BatchNorm2d": 2 * 4 * outputs,
+        "MultiheadAttention": -projections - products,
+    }
+    assert rows["torchinfo"].amounts == {
+        "Conv2d": outputs,
+        "BatchNorm2d": 2 * 2 * 4,
+        "MultiheadAttention": -projections - products,
+    }
+
+
+# Other kinds of number ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_conventions_count_arrays_and_symbols_as_they_count_numbers(name: str) -> None:
+    import numpy as np
+    import sympy
+
+    layers: dict[str, Any] = {
+        "up": {"op": "ConvTranspose2d", "out_channels": 6, "kernel_size": 4, "groups": 2},
+        "bn": "BatchNorm2d",
+        "relu": "ReLU",
+        "pool": {"op": "AvgPool2d", "kernel_size": 2},
+        "grow": {"op": "Upsample", "scale_factor": 2, "mode": "bilinear"},
+        "flat": {"op": "Flatten", "start_dim": 2},
+        "linear": {"op": "Linear", "out_features": 4},
+        "lstm": {"op": "LSTM", "hidden_size": 3},
+    }
+    spec = archcalc.load({"name": "n", "vars": {"n": 4}, "input": ["=n", 6, 6], "layers": layers})
+    count = convention(name).total
+    expected = [count(archcalc.analyze(spec, n=n)) for n in (4, 6)]
+    assert list(count(archcalc.analyze(spec, n=np.array([4, 6])))) == expected
+    k = sympy.Symbol("k", positive=True, integer=True)
+    closed = count(archcalc.analyze(spec, n=2 * k))
+    assert [closed.subs(k, 2), closed.subs(k, 3)] == expected
