@@ -100,20 +100,44 @@ def test_the_tools_were_asked_for_whole_networks_and_for_every_operator() -> Non
     assert set(NAMES) - {asked.network for asked in lines} == {"MaxUnpool2d"}
 
 
-@pytest.mark.parametrize("tool", ["torch", "torchinfo"])
-def test_the_tools_that_are_here_print_it_still(tool: str) -> None:
-    if find_spec("torch") is None or find_spec(tool) is None:
-        pytest.skip("not installed")
-    networks = "lenet5,resnet18,mixture,ConvTranspose2d,Linear,MultiheadAttention,LSTM"
-    asked = subprocess.run(
-        [sys.executable, "conventions.py", "--tools", tool, "--networks", networks],
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs ``benchmarks/conventions.py`` after the lines of ``program``."""
+    if find_spec("torch") is None:
+        pytest.skip("PyTorch is not installed")
+    code = f"import conventions\n{program}\nexit(conventions.main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
         cwd=BENCHMARKS,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize("tool", ["torch", "torchinfo"])
+def test_the_tools_that_are_here_print_it_still(tool: str) -> None:
+    if find_spec(tool) is None:
+        pytest.skip("not installed")
+    networks = "lenet5,resnet18,mixture,ConvTranspose2d,Linear,MultiheadAttention,LSTM"
+    asked = run("", "--tools", tool, "--networks", networks)
     assert asked.returncode == 0, asked.stdout + asked.stderr
     assert "not asked" not in asked.stdout
+
+
+def test_another_number_of_a_tool_is_shown_and_fails() -> None:
+    lies = "tools = conventions.TOOLS; lie = lambda *_: 833_041\n"
+    lies += "tools['torch'] = tools['torch']._replace(ask=lie)"
+    asked = run(lies, "--tools", "torch", "--networks", "lenet5")
+    assert asked.returncode == 1
+    assert asked.stdout.splitlines()[-2].split()[-3:] == ["833,041", "833,040", "-1"]
+
+
+def test_a_tool_that_is_not_installed_is_named() -> None:
+    lacks = "tools = conventions.TOOLS\n"
+    lacks += "tools['thop'] = tools['thop']._replace(module='no_such_module')"
+    asked = run(lacks, "--tools", "thop", "--networks", "lenet5")
+    assert asked.returncode == 0
+    assert asked.stdout.splitlines()[0] == "not asked: thop (not installed)"
 
 
 # Worked by hand, from the tools' sources ---------------------------------------------------------
