@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
 from typing import NamedTuple
 
-from archcalc.analysis import counters
 from archcalc.analysis.analyze import Analysis, Row
-from archcalc.analysis.counters import bias_adds
 from archcalc.dims import Size, holds
 from archcalc.errors import ArchcalcError, did_you_mean
 
@@ -49,8 +49,22 @@ class Convention(NamedTuple):
         return tuple(sorted(unseen))
 
 
+@cache
+def _rule(name: str) -> Callable[[Row], Size]:
+    rule: Callable[[Row], Size] = getattr(import_module("archcalc.analysis.counters"), name)
+    return rule
+
+
+def _counter(name: str) -> Callable[[Row], Size]:
+    # Imported when it first counts: most tables need no other tool's number.
+    def count(row: Row) -> Size:
+        return _rule(name)(row)
+
+    return count
+
+
 def _textbook(row: Row) -> Size:
-    return 2 * row.macs - row.work.dots + bias_adds(row)
+    return 2 * row.macs - row.work.dots + _rule("bias_adds")(row)
 
 
 _ALL = (
@@ -77,7 +91,7 @@ _ALL = (
         "FLOPs (torch)",
         "two for every multiply-accumulate of a convolution or a matrix product; blind to what "
         "the CPU fuses: an LSTM, and attention between its projections",
-        counters.torch,
+        _counter("torch"),
         2,
         "torch.utils.flop_counter of torch 2.13.0",
     ),
@@ -87,7 +101,7 @@ _ALL = (
         "parameters times positions of the output, biases and normalizations included; too many "
         "for a transposed convolution, and too few for a linear layer on (N, T, C), which it "
         "takes for one position; blind to what has no parameters, and to MultiheadAttention",
-        counters.torchinfo,
+        _counter("torchinfo"),
         1,
         "torchinfo 1.8.0",
     ),
@@ -97,7 +111,7 @@ _ALL = (
         "multiply-accumulates, named flops, and some operations of normalizations, upsampling "
         "and adaptive pooling; blind to recurrent layers, to attention between its projections "
         "and to convolutions with padding='same'",
-        counters.fvcore,
+        _counter("fvcore"),
         1,
         "fvcore 0.1.5.post20221221",
     ),
@@ -107,7 +121,7 @@ _ALL = (
         "multiply-accumulates, biases, and elements of what normalizations, activations and "
         "poolings are given, most of them twice: once for the module and once for its function; "
         "of a batch of 1, times the batch",
-        counters.ptflops,
+        _counter("ptflops"),
         1,
         "ptflops 0.7.5, backend pytorch",
     ),
@@ -117,7 +131,7 @@ _ALL = (
         "multiply-accumulates of convolutions and matrix products, and biases; blind to what the "
         "CPU fuses: an LSTM, and attention between its projections; of a batch of 1 whose tensors "
         "are contiguous (where one is not, the tool misses a linear layer's biases)",
-        counters.ptflops_aten,
+        _counter("ptflops_aten"),
         1,
         "ptflops 0.7.5, backend aten",
     ),
@@ -127,7 +141,7 @@ _ALL = (
         "multiply-accumulates, four or two for every normalized element, and some operations of "
         "average pooling, softmax and upsampling; a transposed convolution as if at every "
         "position of its output; blind to attention and matrix products",
-        counters.thop,
+        _counter("thop"),
         1,
         "thop 0.1.1.post2209072238",
     ),
@@ -137,7 +151,7 @@ _ALL = (
         "multiply-accumulates, and one for every element that is normalized with weights, "
         "averaged or multiplied; a transposed convolution as if at every position of its output; "
         "blind to RNN, GRU and convolutions with padding='same'",
-        counters.torchprofile,
+        _counter("torchprofile"),
         1,
         "torchprofile 0.1.0",
     ),
@@ -147,7 +161,7 @@ _ALL = (
         "two for every multiply-accumulate, biases of convolutions but not of linear layers, and "
         "elements of what normalizations, some activations and poolings are given; sums of "
         "tensors are none",
-        counters.deepspeed,
+        _counter("deepspeed"),
         2,
         "deepspeed 0.19.8",
     ),
@@ -156,7 +170,7 @@ _ALL = (
         "FLOPs (calflops)",
         "as DeepSpeed, but too few for a transposed convolution with groups or a bias, and for "
         "upsampling; blind to attention between its projections",
-        counters.calflops,
+        _counter("calflops"),
         2,
         "calflops 0.3.2",
     ),
