@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from archcalc.analysis.analyze import Analysis, Row, analyze
     from archcalc.analysis.memory import Memory, memory
     from archcalc.analysis.receptive_field import Field, receptive_field
+    from archcalc.claims.check import Finding, check
     from archcalc.errors import (
         ArchcalcError,
         ExpressionError,
@@ -40,6 +41,7 @@ _HOMES = {
     "analysis.analyze": ("Analysis", "Row", "analyze"),
     "analysis.memory": ("Memory", "memory"),
     "analysis.receptive_field": ("Field", "receptive_field"),
+    "claims.check": ("Finding", "check"),
     "errors": ("ArchcalcError", "ExpressionError", "Problem", "ShapeError", "SpecError"),
     "operators.base": ("Operator", "Work"),
     "operators.describe": ("ops",),
@@ -63,6 +65,7 @@ __all__ = [
     "ArchcalcError",
     "ExpressionError",
     "Field",
+    "Finding",
     "Graph",
     "Memory",
     "Network",
@@ -76,6 +79,7 @@ __all__ = [
     "Work",
     "__version__",
     "analyze",
+    "check",
     "expand",
     "fold_batch_norm",
     "list",

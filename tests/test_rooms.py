@@ -19,8 +19,9 @@ ROOMS = [
     ["operators"],
     ["spec"],
     ["analysis"],
-    ["claims", "pytorch", "report"],
-    ["cli"],
+    ["claims", "pytorch"],
+    ["report"],
+    ["cli", "pytest_plugin"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 

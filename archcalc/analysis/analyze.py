@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.dims import Shape, Size, same
 from archcalc.operators.base import KINDS, Work, elements
 from archcalc.spec.expand import Input, expand
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
+
+if TYPE_CHECKING:
+    from archcalc.analysis.receptive_field import Field
 
 BYTES: dict[str, int] = {
     "float64": 8,
@@ -180,6 +183,13 @@ class Analysis:
     def activations(self) -> Size:
         """Elements of all executed layers' outputs over the whole batch."""
         return sum(elements(row.shape) for row in self.rows if row.executed)
+
+    @cached_property
+    def receptive_fields(self) -> Mapping[str, tuple[Field, ...] | None]:
+        """What the layers' outputs see of the input: :func:`archcalc.receptive_field`."""
+        from archcalc.analysis.receptive_field import receptive_field
+
+        return receptive_field(self.graph)
 
     def weight_bytes(self, dtype: str = "float32") -> Size:
         """Bytes of the parameters. Raises ``KeyError`` for a dtype that is not in ``BYTES``."""

@@ -31,7 +31,7 @@ VERDICTS: dict[Judgement, str] = {
     "exact": "exact",
     "rounds": "rounds to it",
     "truncates": "truncates to it",
-    "convention": "holds under another convention",
+    "convention": "other convention",
     "erratum": "known mistake",
     "within": "within the budget",
     "fact": "can't be computed",
@@ -260,7 +260,7 @@ def _contradiction(record: Documented, computed: Any, verdict: Verdict, scope: S
     """What to say of a number that does not hold: by how much, and what would make it."""
     said = f"is {show(computed)}"
     if isinstance(computed, Number) and not isinstance(computed, bool) and verdict.off:
-        said += f", {show(abs(verdict.off))} {'more' if verdict.off > 0 else 'less'} than printed"
+        said += f": {show(abs(verdict.off))} {'more' if verdict.off > 0 else 'less'} than printed"
     if record.convention is None:
         last = record.quantity.rpartition(".")[2]
         others: list[tuple[str, Any, int]] = []

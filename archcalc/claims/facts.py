@@ -15,6 +15,7 @@ from typing import Any
 
 from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
 from archcalc.analysis.conventions import CONVENTIONS
+from archcalc.analysis.depth import is_weight_layer
 from archcalc.dims import Shape
 from archcalc.errors import ExpressionError, did_you_mean
 from archcalc.operators import NAMES
@@ -125,15 +126,11 @@ class Scope:
         return rows[given[0]].shape if given[0] in rows else self.analysis.graph.inputs[given[0]]
 
     def depth(self) -> int:
-        """The most layers with weights on a way from an input to here; of one kind, if narrowed.
-
-        Layers with weights are those that multiply and accumulate with weights of their own:
-        convolutions and linear layers, but no normalization.
-        """
+        """The most weight layers on a way from an input to here; of one kind, if narrowed."""
         depths = dict.fromkeys(self.analysis.graph.inputs, 0)
         for row in self.analysis.rows:
             before = max((depths[name] for name in row.node.inputs), default=0)
-            counts = row.op == self.kind if self.kind else _has_weights(row)
+            counts = row.op == self.kind if self.kind else is_weight_layer(row)
             depths[row.name] = before + counts
         if self.layer:
             return max(depths[row.name] for row in self.within)
@@ -162,12 +159,6 @@ class _Facts(dict[str, Any]):
 
 def _fields(row: Row) -> Mapping[str, Any]:
     return type(row.node.op).__pydantic_fields__
-
-
-def _has_weights(row: Row) -> bool:
-    node = row.node
-    macs = node.op.work(node.shape, *node.input_shapes).macs
-    return bool(row.weights) and not (type(macs) is int and macs == 0)
 
 
 def _input(scope: Scope) -> Axes:

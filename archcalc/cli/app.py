@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from archcalc import __version__
+from archcalc.cli.check import check
 from archcalc.cli.output import complain, emit, leave_broken_pipe
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.base import LARGEST
@@ -381,3 +382,6 @@ def ops(
     described = describe.ops(name)
     text = describe.as_text(described) if form == "text" else describe.as_markdown(described)
     emit(text.rstrip("\n") + "\n")
+
+
+app.command()(check)

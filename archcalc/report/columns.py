@@ -150,6 +150,18 @@ def _padding(line: Line, frame: Frame) -> str:
     return print_padding(line.window.padding)
 
 
+def _receptive_field(line: Line, frame: Frame) -> str:
+    """Of a block, that of its last layer; ``""`` of what is not computed from the first input."""
+    fields = frame.analysis.receptive_fields.get(line.rows[-1].name, ())
+    if fields is None:
+        return "unknown"
+    return (
+        "whole"
+        if all(field.whole for field in fields)
+        else "x".join(str(field.size) for field in fields)
+    )
+
+
 def _channels(shape: Shape, op: str) -> Cell:
     """A tensor's channels, or ``""`` where nothing says which axis holds them."""
     if op in LAST_AXIS:
@@ -208,6 +220,7 @@ _ALL = (
     Column("kernel", "kernel", _kernel),
     Column("stride", "stride", _stride),
     Column("padding", "padding", _padding),
+    Column("receptive_field", "receptive field", _receptive_field),
     Column("groups", "groups", lambda line, _: _field(line, "groups"), right=True),
     Column("dilation", "dilation", lambda line, _: _field(line, "dilation")),
     Column("in", "in", _in, right=True),

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from archcalc.analysis.analyze import Analysis, Row
+from archcalc.analysis.depth import is_weight_layer
 from archcalc.dims import Shape, Size, same
-from archcalc.operators import FAMILIES
 from archcalc.operators.base import elements
 from archcalc.report.choice import choose
 from archcalc.report.windows import Window, window
@@ -15,9 +15,6 @@ from archcalc.report.windows import Window, window
 DETAILS = ("stage", "layer", "all")
 """How much a table shows: a line for every outermost block, for every layer that matters to
 shapes and sizes, or for every layer."""
-
-UNWEIGHTED = frozenset((*FAMILIES["normalization"], *FAMILIES["activation"]))
-"""Operators that are no weight layers, whatever they store: depth is counted without them."""
 
 
 class Line(NamedTuple):
@@ -137,6 +134,6 @@ def depth(rows: Iterable[Row]) -> int:
     """
     longest: dict[str, int] = {}
     for row in rows:
-        own = bool(row.weights) and row.op not in UNWEIGHTED
+        own = is_weight_layer(row)
         longest[row.name] = own + max((longest.get(name, 0) for name in row.node.inputs), default=0)
     return max(longest.values(), default=0)

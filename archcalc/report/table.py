@@ -10,7 +10,7 @@ from archcalc.dims import Size
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
 from archcalc.report.layout import Request, Table, lay_out
-from archcalc.spec.expand import Input
+from archcalc.spec.expand import Input, expand
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 
@@ -27,6 +27,7 @@ def table(
     dtype: str = "float32",
     convention: str = "macs",
     training: bool = False,
+    fold_bn: bool = False,
     input: Input = None,
     batch: Size = 1,
     **variables: Any,
@@ -39,7 +40,8 @@ def table(
     are names, in a list or with commas between (``archcalc.report.columns.COLUMNS``). ``format``
     is ``table`` (plain text), ``markdown``, ``csv`` (lines only), ``json`` (the contract),
     ``latex`` or ``html``. ``dtype`` says how large a weight is, ``convention`` how the MACs column
-    counts. The rest is as in :func:`archcalc.analyze`.
+    counts. ``fold_bn`` folds batch normalizations into the layers before them, as for inference
+    (:func:`archcalc.fold_batch_norm`). The rest is as in :func:`archcalc.analyze`.
 
     Raises :class:`ArchcalcError` for a word that is none of the known ones, and what
     :func:`archcalc.analyze` raises.
@@ -51,7 +53,7 @@ def table(
             raise ArchcalcError("JSON has fixed keys: columns are for the other formats")
         if request.convention.name != "macs":
             raise ArchcalcError("JSON holds every kind of work: conventions are for other formats")
-    analysis, note = _analysis(network, training, input, batch, variables)
+    analysis, note = _analysis(network, training, fold_bn, input, batch, variables)
     if form == "json":
         from archcalc.report.contract import render
 
@@ -65,18 +67,20 @@ def laid_out(
     network: Spec | Graph | Analysis,
     request: Request,
     training: bool,
+    fold_bn: bool,
     input: Input,
     batch: Size,
     variables: Mapping[str, Any],
 ) -> Table:
     """The table before it has a format, for a terminal that is to choose its columns."""
-    analysis, note = _analysis(network, training, input, batch, variables)
+    analysis, note = _analysis(network, training, fold_bn, input, batch, variables)
     return lay_out(analysis, request, note)
 
 
 def _analysis(
     network: Spec | Graph | Analysis,
     training: bool,
+    fold_bn: bool,
     input: Input,
     batch: Size,
     variables: Mapping[str, Any],
@@ -85,7 +89,14 @@ def _analysis(
     note = ", ".join(f"{name} = {_written(value)}" for name, value in variables.items())
     if isinstance(network, Analysis):
         return network, note
-    found = analyze(network, training=training, input=input, batch=batch, **variables)
+    if fold_bn:
+        from archcalc.spec.fold import fold_batch_norm
+
+        if isinstance(network, Spec):
+            network = expand(network, input=input, batch=batch, **variables)
+        found = analyze(fold_batch_norm(network), training=training)
+    else:
+        found = analyze(network, training=training, input=input, batch=batch, **variables)
     return found, note and f"with {note}"
 
 

@@ -356,3 +356,28 @@ def test_symbols_are_printed_as_they_are() -> None:
     text = archcalc.table(graph)
     assert f"batch {n}" in text
     assert str(n * 4 * 6 * 6 * 27) in text
+
+
+def test_folding_shows_the_network_as_it_is_run_and_says_so() -> None:
+    text = archcalc.table(archcalc.load("resnet50"), fold_bn=True)
+    assert "the stride in the 3x3, batch normalization folded; input 3x224x224" in text
+    assert "BatchNorm" not in text
+    # 53 normalizations of 26,560 channels go with 2 x 26,560 parameters, and 26,560 biases come.
+    assert f"{25_557_032 - 26_560:,}" in text
+
+
+def test_folding_goes_with_variables_and_graphs() -> None:
+    spec = archcalc.load("resnet18")
+    graph = archcalc.expand(spec, width=32)
+    assert archcalc.table(graph, fold_bn=True, format="csv") == archcalc.table(
+        spec, fold_bn=True, format="csv", width=32
+    )
+
+
+def test_the_receptive_field_of_alexnet_grows_to_195_pixels() -> None:
+    # Araujo, Norris and Sim, Computing Receptive Fields of CNNs, Distill 2019: 195 for alexnet.
+    rows = records(analysis("alexnet"), columns="layer,receptive_field")
+    fields = {row["layer"]: row["receptive_field"] for row in rows}
+    assert fields["conv1"] == "11x11"
+    assert fields["maxpool5"] == "195x195"
+    assert fields["fc6"] == "whole"

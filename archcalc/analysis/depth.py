@@ -1,0 +1,14 @@
+"""How deep a network is, as papers count it."""
+
+from __future__ import annotations
+
+from archcalc.analysis.analyze import Row
+from archcalc.operators import FAMILIES
+
+UNWEIGHTED = frozenset((*FAMILIES["normalization"], *FAMILIES["activation"]))
+"""Operators that are no weight layers, whatever they store: depth is counted without them."""
+
+
+def is_weight_layer(row: Row) -> bool:
+    """Whether a layer stores trainable tensors and is no normalization and no activation."""
+    return bool(row.weights) and row.op not in UNWEIGHTED

@@ -1,0 +1,83 @@
+"""The command ``check``."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from archcalc.cli.output import complain, emit
+from archcalc.errors import SpecError
+
+
+def _formats(incomplete: str) -> list[str]:
+    known = ("table", "json", "junit", "github", "markdown")
+    return [name for name in known if name.startswith(incomplete)]
+
+
+def check(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME|FILE...",
+            help="Networks of the zoo, files (FILE::VARIANT for one of its variants), or - for "
+            "standard input. Everything that is shipped, if none is named.",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="table, json, junit (test reports), github (annotations in CI) or markdown.",
+            autocompletion=_formats,
+        ),
+    ] = "table",
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show only what is wrong, and the counts.")
+    ] = False,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
+        ),
+    ] = None,
+) -> None:
+    """Recompute the numbers that specs document, and their budgets.
+
+    A documented number holds if ours is exactly it, rounds or truncates to it at the precision it
+    is printed with, or is it under the convention that the spec names. Exits with 1 if one does
+    not hold or a budget is exceeded, and with 2 if a spec is malformed.
+
+    \b
+    Examples:
+      archcalc check vgg16
+      archcalc check my-net.yaml --format junit -o report.xml
+    """
+    from archcalc.report import findings
+    from archcalc.report.choice import choose
+    from archcalc.spec import zoo
+
+    form = choose("format", format, findings.FORMATS)
+    named = sources or [str(path) for path in (*zoo.families(), *zoo.examples())]
+    checked = _checked(named)
+    problems = [problem for each in checked for problem in each.problems]
+    if form in ("table", "markdown") and problems:
+        complain("\n".join(map(str, problems)))
+    emit(findings.render(checked, form, quiet), output)
+    if problems:
+        raise typer.Exit(2)
+    if not all(finding.ok for each in checked for finding in each.findings):
+        raise typer.Exit(1)
+
+
+def _checked(sources: Sequence[str]) -> Any:
+    from archcalc.claims.check import check
+    from archcalc.report.findings import Checked
+
+    checked = []
+    for source in sources:
+        try:
+            checked.append(Checked(source, tuple(check(source))))
+        except SpecError as error:
+            checked.append(Checked(source, (), error.problems))
+    return checked

@@ -1,0 +1,97 @@
+"""Spec files as tests of pytest."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+NET = """\
+name: net
+input: [3, 32, 32]
+layers:
+  conv: {op: Conv2d, out_channels: 8, kernel_size: 3}
+documented:
+  - {quantity: params, value: 224, source: a page}
+  - {quantity: params, value: 224, source: another page}
+  - {quantity: macs, value: 1.0M, source: a page}
+facts:
+  - {quantity: top5, value: 84.7%, source: a page, reason: measured}
+budget:
+  - {quantity: params, at_most: 300}
+"""
+
+
+@pytest.fixture
+def nets(pytester: pytest.Pytester) -> pytest.Pytester:
+    folder = pytester.mkdir("nets")
+    (folder / "net.yaml").write_text(NET)
+    (folder / "other.yaml").write_text("just: data\n")
+    return pytester
+
+
+def test_the_plugin_is_installed_with_the_package() -> None:
+    (found,) = entry_points(group="pytest11", name="archcalc")
+    assert found.value == "archcalc.pytest_plugin"
+
+
+def test_every_number_and_budget_of_a_named_file_is_a_test(nets: pytest.Pytester) -> None:
+    result = nets.runpytest("-v", "nets/net.yaml")
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*net: params 224 PASSED*",
+            "*net: params 224 (2) PASSED*",
+            "*net: macs 1.0M FAILED*",
+            "*net: params at most 300 PASSED*",
+        ]
+    )
+    # 8 * 27 * 30 * 30 multiply-accumulates.
+    result.stdout.fnmatch_lines(["*net.yaml:8:5*documented*2*", "*is 194,400: 805,600 less*"])
+
+
+def test_one_number_can_be_chosen(nets: pytest.Pytester) -> None:
+    nets.runpytest("nets/net.yaml::net: macs 1.0M").assert_outcomes(failed=1)
+    nets.runpytest("nets/net.yaml", "-k", "params").assert_outcomes(passed=3, deselected=1)
+
+
+def test_nothing_is_collected_that_is_not_asked_for(nets: pytest.Pytester) -> None:
+    nets.makepyfile("def test_it(): pass")
+    nets.runpytest().assert_outcomes(passed=1)
+    assert nets.runpytest("nets/other.yaml").ret in (
+        pytest.ExitCode.NO_TESTS_COLLECTED,
+        pytest.ExitCode.USAGE_ERROR,
+    )
+
+
+def test_files_that_an_ini_option_matches_are_collected(nets: pytest.Pytester) -> None:
+    nets.makeini("[pytest]\narchcalc_specs = nets/n*.yaml")
+    nets.makepyfile("def test_it(): pass")
+    nets.runpytest().assert_outcomes(passed=4, failed=1)
+
+
+def test_a_malformed_spec_is_an_error_with_its_place(nets: pytest.Pytester) -> None:
+    (nets.path / "nets" / "net.yaml").write_text(NET.replace("Conv2d", "Con2d"))
+    result = nets.runpytest("nets/net.yaml")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*net.yaml:4:14*", "*did you mean 'Conv2d'?*"])
+
+
+def test_the_plugin_loads_nothing_before_there_is_a_spec(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    program = (
+        "import pytest, sys; pytest.main(['-q', '-p', 'no:cacheprovider']); "
+        "print(sorted(m for m in sys.modules if m.startswith(('archcalc', 'pydantic'))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=pytester.path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "['archcalc', 'archcalc.pytest_plugin']"
