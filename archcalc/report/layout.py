@@ -175,6 +175,9 @@ def _totals(analysis: Analysis, request: Request) -> list[tuple[str, str]]:
         ("buffers", number(analysis.buffers)),
         (counted.header, number(counted.total(analysis))),
     ]
+    unseen = counted.blind(analysis) if counted.tool else ()
+    if unseen:
+        totals.append((f"unseen by {counted.name}", ", ".join(unseen)))
     if counted.name != "all":
         totals.append(("FLOPs", number(analysis.flops)))
     size = analysis.weight_bytes(request.dtype)

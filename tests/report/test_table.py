@@ -381,3 +381,10 @@ def test_the_receptive_field_of_alexnet_grows_to_195_pixels() -> None:
     assert fields["conv1"] == "11x11"
     assert fields["maxpool5"] == "195x195"
     assert fields["fc6"] == "whole"
+
+
+def test_what_a_tool_does_not_see_is_said_below_its_number() -> None:
+    layer = {"op": "LSTM", "hidden_size": 4}
+    text = archcalc.table(one(layer, shape=[5, 3]), convention="torch")
+    assert "unseen by torch    LSTM" in text or "unseen by torch  LSTM" in text
+    assert "unseen" not in archcalc.table(analysis("alexnet"), convention="torch")
