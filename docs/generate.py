@@ -37,6 +37,7 @@ WRITTEN_BY_HAND = (
     "docs/spec.md",
     "docs/output.md",
     "docs/conventions.md",
+    "docs/checking.md",
     "docs/design.md",
 )
 

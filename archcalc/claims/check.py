@@ -262,19 +262,22 @@ def _contradiction(record: Documented, computed: Any, verdict: Verdict, scope: S
     if isinstance(computed, Number) and not isinstance(computed, bool) and verdict.off:
         said += f": {show(abs(verdict.off))} {'more' if verdict.off > 0 else 'less'} than printed"
     if record.convention is None:
-        last = record.quantity.rpartition(".")[2]
-        others: list[tuple[str, Any, int]] = []
-        if not expressions.is_expression(record.quantity):
-            others = [(name, scope.under(name, record.quantity), 1000) for name in ways(last)]
-        others.append((THOUSAND, computed, 1024))
-        holding = [
-            name
-            for name, number, thousand in others
-            if judged(record.value, number, scope, thousand).holds
-        ]
-        if holding:
-            said += f"; it would hold with 'convention: {holding[0]}'"
+        name = next(_conventions_that_hold(record, computed, scope), None)
+        said += f"; it would hold with 'convention: {name}'" if name else ""
     return said
+
+
+def _conventions_that_hold(record: Documented, computed: Any, scope: Scope) -> Iterator[str]:
+    if not expressions.is_expression(record.quantity):
+        for name in ways(record.quantity.rpartition(".")[2]):
+            try:
+                number = scope.under(name, record.quantity)
+            except ArchcalcError:  # the tool whose convention it is can't count this network
+                continue
+            if judged(record.value, number, scope).holds:
+                yield name
+    if judged(record.value, computed, scope, thousand=1024).holds:
+        yield THOUSAND
 
 
 _DIMS = re.compile(r"[0-9]+(?: ?[x×] ?[0-9]+)+")

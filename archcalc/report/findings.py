@@ -51,7 +51,7 @@ _COUNTED: Mapping[Judgement, str] = {
     "rounds": "rounded",
     "truncates": "truncated",
     "convention": "under another convention",
-    "erratum": "known mistakes",
+    "erratum": "known to be wrong",
     "within": "within budget",
 }
 

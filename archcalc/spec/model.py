@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -27,6 +27,8 @@ Quantity = Literal[
     "params", "buffers", "macs", "flops", "weight_bytes", "connections", "layers", "depth"
 ]
 """What a budget can limit."""
+
+QUANTITIES: tuple[str, ...] = get_args(Quantity)
 
 PATH = r"^(=.*|[A-Za-z_][\w-]*(\.[\w-]+)*)$"
 """A quantity: names joined by dots, the last one being what is asked, or an expression."""

@@ -9,6 +9,8 @@ import pytest
 
 import archcalc
 from archcalc.analysis.conventions import CONVENTIONS
+from archcalc.claims.check import VERDICTS
+from archcalc.claims.facts import FACTS
 from archcalc.operators import base
 from archcalc.operators.window import MODES, slide
 from archcalc.report.columns import COLUMNS
@@ -19,6 +21,7 @@ from archcalc.spec.model import LAYER_KEYS, QUANTITIES, Block, Spec
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SPEC = (DOCS / "spec.md").read_text(encoding="utf-8")
+CHECKING = (DOCS / "checking.md").read_text(encoding="utf-8")
 OUTPUT = (DOCS / "output.md").read_text(encoding="utf-8")
 TUTORIAL = (DOCS / "tutorial.md").read_text(encoding="utf-8")
 CONVENTIONS_PAGE = (DOCS / "conventions.md").read_text(encoding="utf-8")
@@ -44,6 +47,16 @@ def test_every_mode_of_padding_is_explained(mode: str) -> None:
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_every_quantity_is_named(quantity: str) -> None:
     assert f"`{quantity}`" in SPEC
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_every_fact_is_named(fact: str) -> None:
+    assert f"`{fact}`" in CHECKING
+
+
+@pytest.mark.parametrize("verdict", VERDICTS.values())
+def test_every_verdict_is_explained(verdict: str) -> None:
+    assert f"\n| {verdict} |" in CHECKING
 
 
 @pytest.mark.parametrize(

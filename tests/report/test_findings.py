@@ -46,7 +46,7 @@ def test_a_table_has_a_line_for_every_number() -> None:
         "  exceeds the budget  params  at most 200  224",
         "      224 is 24 over 200",
         "",
-        "4 numbers: 1 contradicted, 1 over budget, 1 exact, 1 known mistakes; "
+        "4 numbers: 1 contradicted, 1 over budget, 1 exact, 1 known to be wrong; "
         "1 that can't be computed; 1 problem",
     ]
 
