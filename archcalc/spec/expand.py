@@ -70,6 +70,8 @@ class _Expansion:
         self.names: Mapping[str, Any] = {}
         self.templates: dict[Any, Template] = {}
         """Blocks expanded so far, by name, arguments and input shapes."""
+        self.memory: dict[Any, Template] = {}
+        """Those without a problem, which later expansions meet again."""
         self.operators: dict[int, Operator] = {}
         self.expanding: list[str] = []
         self.full = False
@@ -82,7 +84,7 @@ class _Expansion:
         except Wrong as wrong:
             self.report(wrong.at, wrong.at, wrong)
             return None
-        self.templates = self.remembered()
+        self.memory = self.remembered()
         scope = Scope(self.names, {name: (shape, name) for name, shape in inputs.items()})
         self.layers(scope, spec.layers, (), ())
         outputs = self.outputs(scope, spec.outputs or [next(reversed(spec.layers))], "outputs")
@@ -411,10 +413,11 @@ class _Expansion:
         shapes = tuple(scope.shape(source) for source in sources)
         key: Any = (kind, tuple(args.items()), shapes)
         try:
-            if key in self.templates:
-                return self.templates[key]
+            found = self.templates.get(key) or self.memory.get(key)
         except (TypeError, ValueError):  # arrays can neither be hashed nor compared as a whole
-            key = None
+            key = found = None
+        if found is not None:
+            return found
         origins = [(shape, scope.label(k, trail)) for shape, k in zip(shapes, sources, strict=True)]
         inner = Scope({**self.names, **args}, dict(zip(block.inputs, origins, strict=True)))
         self.expanding.append(kind)
@@ -422,8 +425,10 @@ class _Expansion:
         self.expanding.pop()
         output = inner.output(block.output or next(reversed(block.layers)))
         template = Template(inner.nodes, output, inner.values)
-        if key is not None and not self.problems:
+        if key is not None:
             self.templates[key] = template
+            if not self.problems:
+                self.memory[key] = template
         return template
 
 

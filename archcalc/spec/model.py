@@ -296,6 +296,16 @@ class Spec(_Record):
         """The variant's name, or the family's where no variant is chosen."""
         return self.variant or self.name
 
+    def __eq__(self, other: object) -> bool:
+        # Neither where it was read from nor what expansions left is part of a spec's value.
+        return (
+            isinstance(other, Spec)
+            and self._variant == other._variant
+            and all(getattr(self, f) == getattr(other, f) for f in type(self).__pydantic_fields__)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it holds mappings
+
     def choose(self, variant: str) -> Self:
         """This spec with one of its variants chosen: its variables and texts take effect.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy
@@ -348,3 +349,18 @@ def test_specs_and_graphs_are_immutable() -> None:
         network.name = "other"  # type: ignore[misc]
     with pytest.raises(AttributeError):
         archcalc.expand(network).name = "other"  # type: ignore[misc]
+
+
+def test_specs_are_equal_by_what_they_say() -> None:
+    one, other = archcalc.load("resnet18"), archcalc.load("resnet18")
+    archcalc.expand(one)
+    assert one == other
+    assert one != archcalc.load("resnet34")
+
+
+def test_a_problem_in_a_block_that_is_repeated_often_is_found_once() -> None:
+    unit = {"layers": {"a": conv(4, 9), "b": "ReLU", "c": "BatchNorm2d"}}
+    began = time.process_time()
+    text = message({"x": {"block": "unit", "repeat": 50_000}}, blocks={"unit": unit})
+    assert time.process_time() - began < 2
+    assert text.count("kernel 9 is larger than its input 8") == 1
