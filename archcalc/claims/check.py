@@ -364,7 +364,12 @@ def show(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(show, value))
     if isinstance(value, tuple):
-        return "x".join(map(show, value))
+        # Padding has two ends along each axis, which tables show as 0+1 where they differ.
+        axes = (_square(item) for item in value)
+        shown = (
+            "+".join(map(show, axis)) if isinstance(axis, tuple) else show(axis) for axis in axes
+        )
+        return "x".join(shown)
     if isinstance(value, bool) or not isinstance(value, Number):
         return str(value)
     number = exact(value)

@@ -237,6 +237,8 @@ def test_sizes_and_lists_are_read_as_people_print_them(
         (62_378_344, "62,378,344"),
         (0.4, "0.4"),
         ([(11, 11), (5, 5)], "11x11, 5x5"),
+        (((1, 1), (1, 1)), "1x1"),
+        (((0, 1), (2, 2)), "0+1x2"),
         ("projection", "projection"),
         (True, "True"),
     ],
