@@ -455,11 +455,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int | None]] = {
 
 _OF_FACTS: dict[str, tuple[Callable[..., Any], int, int | None]] = {
     **_FUNCTIONS,
-    "distinct": (
-        lambda values: [v for k, v in enumerate(_list(values)) if v not in values[:k]],
-        1,
-        1,
-    ),
+    "distinct": (lambda values: list(dict.fromkeys(_list(values))), 1, 1),
 }
 
 FUNCTIONS: tuple[str, ...] = (*_FUNCTIONS, *_SIZES, "size")
