@@ -1,0 +1,108 @@
+"""Names in a printed table that contradict it: producers that are not, and misspelt layers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from operator import ne
+
+from archcalc.claims.causes import Cause, label
+from archcalc.claims.chain import Reading, named_sources
+from archcalc.claims.finding import Finding
+from archcalc.claims.rules import size
+from archcalc.claims.tables import Entry, Sheet
+
+
+def moved_sources(sheet: Sheet, reading: Reading) -> Iterator[Finding]:
+    """Rows whose input is another row's than the one they name."""
+    first, _ = named_sources(sheet)
+    for (row, role), value in reading.choices.items():
+        entry = sheet.entries[row]
+        if role != "source" or not entry.sources:
+            continue
+        meant = sheet.entries[value[0]]
+        named = " and ".join(
+            f"{label(sheet.entries[at])} gives {size(reading.outs[at])}" for at in first[row] or ()
+        )
+        column = sheet.columns["source"]
+        rule = f"{label(meant)} gives {size(reading.outs[meant.index])}, as is printed here"
+        earlier = [e for e in sheet.entries[:row] if e.sources == entry.sources]
+        copied = []
+        if earlier:
+            text = f"it is the input layer of {label(earlier[-1], True)}"
+            copied.append(Cause(1, text, (earlier[-1].index, "source")))
+        yield Finding(
+            row,
+            column,
+            "source",
+            label(entry),
+            entry.cells[column],
+            meant.name or f"row {meant.index + 1}",
+            f"{rule}; {named}" if named else rule,
+            tuple(copied),
+        )
+
+
+def unknown_sources(sheet: Sheet) -> Iterator[Finding]:
+    """Rows that name a layer that is not there."""
+    _, unknown = named_sources(sheet)
+    for (row, _), (name, near) in unknown.items():
+        entry = sheet.entries[row]
+        column = sheet.columns["source"]
+        right = entry.cells[column].replace(name, near) if near else ""
+        meant = next(
+            (e for e in reversed(sheet.entries[:row]) if near in (e.name, f"{e.stage}.{e.name}")),
+            None,
+        )
+        cause = Cause(1, f"{label(meant)} is meant") if near and meant else None
+        yield Finding(
+            row,
+            column,
+            "source",
+            label(entry),
+            entry.cells[column],
+            right,
+            f"no row before is called {name}",
+            (cause,) if cause else (),
+        )
+
+
+def misspelt(sheet: Sheet) -> Iterator[Finding]:
+    """Names that say other numbers than the row, where those of all other rows agree."""
+    forms: Counter[str] = Counter()
+    for entry in sheet.entries:
+        form = _form(entry)
+        if form:
+            forms[form] += 1
+    if not forms:
+        return
+    form, times = forms.most_common(1)[0]
+    for entry in sheet.entries:
+        if entry.kind != "conv" or not entry.name or times < 3:
+            continue
+        values = entry.values
+        if "channels_out" not in values or "kernel_h" not in values:
+            continue
+        right = form.format(kernel=values["kernel_h"], out=values["channels_out"])
+        slip = len(right) == len(entry.name) and sum(map(ne, right, entry.name)) == 1
+        if slip:
+            column = sheet.columns["layer"]
+            rule = f"{times} other names are made as {form.format(kernel='KERNEL', out='OUT')}"
+            cause = next(
+                Cause(1, f"{a} for {b}") for a, b in zip(entry.name, right, strict=True) if a != b
+            )
+            yield Finding(
+                *(entry.index, column, "layer", f"row {entry.index + 1}", entry.name, right),
+                *(rule, (cause,)),
+            )
+
+
+def _form(entry: Entry) -> str:
+    """A convolution's name with its numbers replaced: ``conv{kernel}-{out}``."""
+    kernel, out = entry.values.get("kernel_h"), entry.values.get("channels_out")
+    if entry.kind != "conv" or None in (kernel, out) or set("{}") & set(entry.name):
+        return ""
+    head, found, tail = entry.name.rpartition(str(out))
+    if not found or str(kernel) not in head:
+        return ""
+    return f"{head.replace(str(kernel), '{kernel}', 1)}{{out}}{tail}"

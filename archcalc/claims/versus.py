@@ -1,0 +1,188 @@
+"""A printed table against a computed network: which cells differ, rows aligned as a diff aligns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from archcalc.analysis.analyze import Analysis, Row, analyze
+from archcalc.claims.finding import Difference
+from archcalc.claims.headers import kind_of
+from archcalc.claims.step import is_global
+from archcalc.claims.tables import Entry, Number, Sheet
+from archcalc.errors import ArchcalcError
+from archcalc.spec.graph import Graph
+from archcalc.spec.model import Spec
+from archcalc.spec.zoo import load
+
+MOST_PAIRS = 400_000
+"""Pairs of rows that are held against each other."""
+
+CELLS = (
+    *("in_h", "in_w", "in_c", "channels_in", "out_h", "out_w", "out_c", "channels_out"),
+    *("kernel_h", "kernel_w", "stride", "pad", "params", "ops"),
+)
+
+
+class _Ours(NamedTuple):
+    name: str
+    kind: str
+    cells: Mapping[str, Number]
+
+
+def compare(sheet: Sheet, network: str | Path | Spec | Graph) -> tuple[str, tuple[Difference, ...]]:
+    """The network's name, and every difference, in the order of the table.
+
+    Layers of a kind that the table never lists, such as activations, are left out. Raises
+    :class:`ArchcalcError` for an unknown network or one whose sizes are no plain numbers.
+    """
+    found = load(network) if isinstance(network, str | Path) else network
+    analysis = analyze(found)
+    graph = analysis.graph
+    if type(analysis.params) is not int:
+        raise ArchcalcError(f"{graph.name}: has no plain numbers to compare a table with")
+    listed = {"linear" if entry.kind == "flatten" else entry.kind for entry in sheet.layers}
+    listed |= {"conv", "linear"} if "layer" in listed else set()
+    ours = [_cells(row, sheet) for row in analysis.rows]
+    unlisted = sum(int(each.cells["params"]) for each in ours if each.kind not in listed)
+    ours = [each for each in ours if each.kind in listed]
+    if len(ours) * len(sheet.layers) > MOST_PAIRS:
+        raise ArchcalcError(f"{sheet.name}: is too long to compare with {graph.name}")
+    differences = tuple(_differences(sheet, ours, analysis))
+    if unlisted:
+        name = "layers of kinds that the table does not list"
+        unseen = Difference(None, name, "", "no rows", _number(unlisted), unlisted)
+        differences = (*differences, unseen)
+    return graph.variant or graph.family, differences
+
+
+def _cells(row: Row, sheet: Sheet) -> _Ours:
+    """A layer under the roles of a printed table."""
+    op, node = row.node.op, row.node
+    kind = kind_of(row.op)
+    shapes = node.input_shapes
+    cells: dict[str, Number] = {"params": row.params, "ops": row.macs}
+    if shapes and kind == "linear":
+        cells |= {"channels_in": shapes[0][-1], "channels_out": row.shape[-1]}
+        cells |= {"in_c": shapes[0][-1], "out_c": row.shape[-1]}
+    elif shapes:
+        cin = sum(shape[1] for shape in shapes) if kind == "concat" else shapes[0][1]
+        cells |= {"channels_in": cin, "in_c": cin}
+        cells |= {"channels_out": row.shape[1], "out_c": row.shape[1]}
+        if len(shapes[0]) == 4 and len(row.shape) == 4:
+            cells |= {"in_h": shapes[0][2], "in_w": shapes[0][3]}
+            cells |= {"out_h": row.shape[2], "out_w": row.shape[3]}
+    kernel, stride = getattr(op, "kernel_size", None), getattr(op, "stride", None)
+    if isinstance(kernel, tuple) and len(kernel) == 2:
+        cells |= {"kernel_h": kernel[0], "kernel_w": kernel[1]}
+        cells |= {"stride": stride[0]} if isinstance(stride, tuple) else {}
+        cells |= _pad(getattr(op, "padding", None))
+    return _Ours(row.name, kind, cells)
+
+
+def _pad(padding: object) -> Mapping[str, Number]:
+    """The padding of the first axis as tables print it: 0.5 for one at one end."""
+    if not isinstance(padding, tuple) or not padding:
+        return {}
+    first = padding[0]
+    total = sum(first) if isinstance(first, tuple) else 2 * first
+    from fractions import Fraction
+
+    half = Fraction(total, 2)
+    return {"pad": half.numerator if half.denominator == 1 else half}
+
+
+def _differences(sheet: Sheet, ours: list[_Ours], analysis: Analysis) -> Iterator[Difference]:
+    for entry, layer in _aligned(list(sheet.layers), ours):
+        if layer is None and entry is not None:
+            if entry.kind not in ("input", "") or entry.values.get("params"):
+                effect = -int(entry.values.get("params", 0))
+                yield Difference(entry.index, entry.name, "", "a row", "no such layer", effect)
+        elif entry is None and layer is not None:
+            params = int(layer.cells["params"])
+            yield Difference(None, layer.name, "", "no row", _number(params), params)
+        elif entry is not None and layer is not None:
+            yield from _row(sheet, entry, layer)
+    totals = [e for e in sheet.entries if e.kind == "total" and "params" in e.printed]
+    if totals and not totals[-1].printed["params"].verdict(analysis.params).holds:
+        total = totals[-1]
+        column = sheet.headers[sheet.columns["params"]]
+        printed = total.cells[sheet.columns["params"]]
+        name = total.name or "total"
+        yield Difference(total.index, name, column, printed, _number(analysis.params))
+
+
+def _row(sheet: Sheet, entry: Entry, layer: _Ours) -> Iterator[Difference]:
+    seen = set()
+    for role in CELLS:
+        printed, computed = entry.values.get(role), layer.cells.get(role)
+        if printed is None or computed is None or printed == computed:
+            continue
+        exact = entry.printed.get(role)
+        if exact is not None and exact.verdict(computed).holds:
+            continue
+        if role == "ops" and not printed:
+            continue  # printed by a pass that does not execute the layer
+        column = sheet.columns[role]
+        if column not in seen:
+            seen.add(column)
+            effect = int(computed - printed) if role == "params" else 0
+            text = _number(computed)
+            if role in ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c"):
+                text = _whole(sheet, entry, layer, column) or text
+            yield Difference(
+                entry.index, layer.name, sheet.headers[column], entry.cells[column], text, effect
+            )
+
+
+def _whole(sheet: Sheet, entry: Entry, layer: _Ours, column: int) -> str:
+    """The right text of a cell that holds a whole size."""
+    roles = [r for r, at in sheet.columns.items() if at == column and r in entry.values]
+    if len(roles) < 2:
+        return ""
+    order = {"h": 1, "w": 2, "c": 0 if sheet.channels_first else 3}
+    roles.sort(key=lambda role: order.get(role[-1], 9))
+    return "x".join(str(layer.cells.get(role, "?")) for role in roles)
+
+
+def _number(value: Number) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{float(value):g}"
+
+
+def _aligned(
+    entries: list[Entry], ours: list[_Ours]
+) -> Iterator[tuple[Entry | None, _Ours | None]]:
+    """Rows and layers side by side, in order: the pairing that agrees most, as of a diff."""
+    n, m = len(entries), len(ours)
+    best = [[0.0] * (m + 1) for _ in range(n + 1)]
+    like = [[_likeness(entry, layer) for layer in ours] for entry in entries]
+    for i in range(n - 1, -1, -1):
+        for j in range(m - 1, -1, -1):
+            paired = like[i][j] + best[i + 1][j + 1] if like[i][j] else 0.0
+            best[i][j] = max(paired, best[i + 1][j], best[i][j + 1])
+    i = j = 0
+    while i < n or j < m:
+        if i < n and j < m and like[i][j] and best[i][j] == like[i][j] + best[i + 1][j + 1]:
+            yield entries[i], ours[j]
+            i, j = i + 1, j + 1
+        elif j == m or (i < n and best[i][j] == best[i + 1][j]):
+            yield entries[i], None
+            i += 1
+        else:
+            yield None, ours[j]
+            j += 1
+
+
+def _likeness(entry: Entry, layer: _Ours) -> float:
+    """How much a row and a layer agree; 0 for those that can't be each other's."""
+    kinds = {entry.kind, layer.kind}
+    if len(kinds) > 1 and not kinds <= {"layer", "conv", "linear"}:
+        return 0
+    alike = 1.0 + (entry.name == layer.name) * 2 + (entry.kind == layer.kind) * 0.5
+    if is_global(entry.name) and layer.kind == "pool":
+        alike += 1
+    for role in CELLS:
+        if role in entry.values and role in layer.cells:
+            alike += (entry.values[role] == layer.cells[role]) / 2
+    return alike
