@@ -123,7 +123,7 @@ def latex(table: Table) -> str:
     return "\n".join(found) + "\n"
 
 
-_STYLE = """\
+STYLE = """\
 :root { color-scheme: light dark; }
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: max-content;
   padding: 0 1rem; background: light-dark(#fff, #15171a); color: light-dark(#1b1d20, #e4e6e8); }
@@ -169,7 +169,7 @@ def html(table: Table) -> str:
             '<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(table.title)}</title>",
-            f"<style>\n{_STYLE}\n</style>",
+            f"<style>\n{STYLE}\n</style>",
             f"<h1>{escape(table.title)}</h1>",
             f"<p>{escape(table.about)}</p>",
             '<div class="wide"><table>',
