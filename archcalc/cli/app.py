@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from archcalc import __version__
+from archcalc.cli.audit import audit
 from archcalc.cli.check import check
 from archcalc.cli.output import complain, emit, leave_broken_pipe
 from archcalc.errors import ArchcalcError, did_you_mean
@@ -384,4 +385,5 @@ def ops(
     emit(text.rstrip("\n") + "\n")
 
 
+app.command()(audit)
 app.command()(check)
