@@ -75,12 +75,13 @@ _LATEX = {
 }
 
 
-def _latex(words: str) -> str:
+def escape_latex(words: str) -> str:
+    """Text in which LaTeX finds no commands."""
     return "".join(_LATEX.get(mark, mark) for mark in words)
 
 
 def _latex_cell(table: Table, k: int, words: str) -> str:
-    escaped = _latex(words)
+    escaped = escape_latex(words)
     if k < len(table.columns) and table.columns[k].name in SHAPES:
         return re.sub(r"(?<=\d)x(?=\d)", r"$\\times$", escaped)
     return escaped
@@ -94,9 +95,9 @@ def latex(table: Table) -> str:
         return " & ".join(_latex_cell(table, k, text) for k, text in enumerate(texts)) + r" \\"
 
     def spanning(texts: tuple[str, ...], label: str) -> str:
-        before = [_latex(text) for text in texts[: cells.label]]
-        after = [_latex(text) for text in texts[cells.label + cells.span :]]
-        wide = rf"\multicolumn{{{cells.span}}}{{l}}{{{_latex(label)}}}"
+        before = [escape_latex(text) for text in texts[: cells.label]]
+        after = [escape_latex(text) for text in texts[cells.label + cells.span :]]
+        wide = rf"\multicolumn{{{cells.span}}}{{l}}{{{escape_latex(label)}}}"
         return " & ".join([*before, wide, *after]) + r" \\"
 
     totals = ", ".join(f"{name} {total}" for name, total in table.totals)
@@ -104,7 +105,7 @@ def latex(table: Table) -> str:
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
         r"  \centering",
-        rf"  \caption{{{_latex(table.title)}; {_latex(table.about)}; {_latex(totals)}.}}",
+        rf"  \caption{{{escape_latex(table.title)}; {escape_latex(table.about)}; {escape_latex(totals)}.}}",
         rf"  \begin{{tabular}}{{{''.join('r' if right else 'l' for right in cells.right)}}}",
         r"    \toprule",
         "    " + row(cells.headers),
