@@ -101,11 +101,12 @@ def latex(table: Table) -> str:
         return " & ".join([*before, wide, *after]) + r" \\"
 
     totals = ", ".join(f"{name} {total}" for name, total in table.totals)
+    caption = "; ".join(map(escape_latex, (table.title, table.about, totals)))
     found = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
         r"  \centering",
-        rf"  \caption{{{escape_latex(table.title)}; {escape_latex(table.about)}; {escape_latex(totals)}.}}",
+        rf"  \caption{{{caption}.}}",
         rf"  \begin{{tabular}}{{{''.join('r' if right else 'l' for right in cells.right)}}}",
         r"    \toprule",
         "    " + row(cells.headers),
