@@ -1,6 +1,5 @@
 """The command line: what each command takes, and the function of the library that it calls."""
 
-
 import re
 import sys
 from typing import Annotated, Any
@@ -184,7 +183,8 @@ def table(
         str,
         typer.Option(
             metavar="NAME",
-            help="How the column of MACs counts: macs, 2xmacs, all or textbook.",
+            help="How the column of MACs counts: macs, 2xmacs, all, textbook, or as a tool does: "
+            "torch, torchinfo, fvcore, thop, ...",
             autocompletion=_words("macs", "2xmacs", "all", "textbook"),
         ),
     ] = "macs",
@@ -199,6 +199,12 @@ def table(
     ] = None,
     training: Annotated[
         bool, typer.Option("--training", help="Count what is executed in training only, too.")
+    ] = False,
+    fold_bn: Annotated[
+        bool,
+        typer.Option(
+            "--fold-bn", help="Fold batch normalizations into the layers before them, if any."
+        ),
     ] = False,
     format: Annotated[
         str,
@@ -234,7 +240,7 @@ def table(
         from archcalc.report.terminal import show
 
         request = Request.of(detail, columns, dtype, convention)
-        show(laid_out(spec, request, training, shapes, batch, variables), sys.stdout)
+        show(laid_out(spec, request, training, fold_bn, shapes, batch, variables), sys.stdout)
         return
     text = archcalc.table(
         spec,
@@ -244,6 +250,7 @@ def table(
         dtype=dtype,
         convention=convention,
         training=training,
+        fold_bn=fold_bn,
         input=shapes,
         batch=batch,
         **variables,
@@ -253,7 +260,7 @@ def table(
 
 _TAKEN = (
     *("network", "detail", "columns", "format", "dtype", "convention", "training"),
-    *("input", "batch", "spec"),
+    *("fold_bn", "input", "batch", "spec"),
 )
 """Parameters of library functions, which a variable of the same name can't be passed beside."""
 
