@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from archcalc.analysis.analyze import Analysis, Row, analyze
     from archcalc.analysis.memory import Memory, memory
     from archcalc.analysis.receptive_field import Field, receptive_field
+    from archcalc.claims.audit import audit
     from archcalc.claims.check import Finding, check
+    from archcalc.claims.finding import Audit
     from archcalc.errors import (
         ArchcalcError,
         ExpressionError,
@@ -41,7 +43,9 @@ _HOMES = {
     "analysis.analyze": ("Analysis", "Row", "analyze"),
     "analysis.memory": ("Memory", "memory"),
     "analysis.receptive_field": ("Field", "receptive_field"),
+    "claims.audit": ("audit",),
     "claims.check": ("Finding", "check"),
+    "claims.finding": ("Audit",),
     "errors": ("ArchcalcError", "ExpressionError", "Problem", "ShapeError", "SpecError"),
     "operators.base": ("Operator", "Work"),
     "operators.describe": ("ops",),
@@ -63,6 +67,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "Analysis",
     "ArchcalcError",
+    "Audit",
     "ExpressionError",
     "Field",
     "Finding",
@@ -79,6 +84,7 @@ __all__ = [
     "Work",
     "__version__",
     "analyze",
+    "audit",
     "check",
     "expand",
     "fold_batch_norm",

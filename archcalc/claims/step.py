@@ -114,7 +114,9 @@ class Step:
         if kind == "concat":
             widths = [out[2] for out in given]
             c = None if None in widths else sum(width for width in widths if width is not None)
-        if not self.pooled and printed[0] is not None:
+        axes = ((h, printed[0]), (w, printed[1]))
+        smaller = all(p is None or g is None or p < g for g, p in axes)
+        if not self.pooled and smaller and kind not in ("linear", "layer"):
             h, w = printed[:2]  # poolings may stand between rows unlisted
         return tuple(p if g is None else g for g, p in zip((h, w, c), printed, strict=True))
 
@@ -137,7 +139,9 @@ class Step:
             features = taken if taken is not None else c if self.entry.weighted else None
         else:
             features = h * w * c
-            if taken == c != features and self.may_pool:
+            if not self.pooled and taken is not None and not taken % c:
+                features = taken  # of what an unlisted pooling left
+            elif taken == c != features and self.may_pool:
                 self.notes.append("global pooling before it is not listed")
                 features = h = w = c
                 h = w = 1
@@ -160,8 +164,6 @@ class Step:
         values = self.values
         k, s, pad = values.get(f"kernel_{axis}"), values.get("stride"), values.get("pad")
         printed = values.get(f"out_{axis}")
-        if self.entry.kind == "pool" and s is None:
-            s = k  # as everybody's default
         if is_global(self.entry.name) and k is None:
             return 1
         if n is None or k is None or not s:

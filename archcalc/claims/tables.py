@@ -221,14 +221,12 @@ def _roles(
         role = ROLES.get(plain_header(header), "")
         if k in columns.values() or not role:
             continue
-        several = any(len(_sizes(cells[k].split(", ")[0]) or ()) > 1 for _, cells in lines)
-        if role in ("in", "out", "channels_in", "channels_out"):
-            end = role.removeprefix("channels_")
-            role = (
-                end
-                if several or (role == end and f"channels_{end}" in columns)
-                else f"channels_{end}"
-            )
+        several = any(len(_first_size(cells[k])) > 1 for _, cells in lines)
+        end = role.removeprefix("channels_")
+        if several and end in ("in", "out"):
+            role = end
+        elif plain_header(header) in ("input", "output") and f"channels_{end}" not in columns:
+            role = f"channels_{end}"
         if role == "kernel" and any("/" in cells[k] for _, cells in lines):
             role = "kernel_stride"
         columns.setdefault(role, k)
@@ -237,16 +235,21 @@ def _roles(
     return columns
 
 
+def _first_size(cell: str) -> list[int]:
+    """The numbers of a cell's first size; none where there is none."""
+    return _sizes(cell) or _sizes(cell.split(", ")[0]) or []
+
+
 def _channels_first(rows: Sequence[Sequence[str]], columns: Mapping[str, int]) -> bool:
     """Whether sizes are printed 64x56x56: decided by all that can only be read one way."""
     votes = 0
     for role in ("in", "out"):
         if role in columns:
             for cells in rows:
-                sizes = _sizes(cells[columns[role]].split(", ")[0])
-                if sizes is not None and len(sizes) == 4:
+                sizes = _first_size(cells[columns[role]])
+                if len(sizes) == 4:
                     votes += 1
-                elif sizes is not None and len(sizes) == 3 and sizes[0] != sizes[2]:
+                elif len(sizes) == 3 and sizes[0] != sizes[2]:
                     votes += (sizes[1] == sizes[2]) - (sizes[0] == sizes[1])
     return votes > 0
 

@@ -321,6 +321,8 @@ def _json(audit: Audit, brief: bool) -> str:
         "ok": audit.ok,
         "checked": dict(audit.checked),
         "notes": list(audit.notes),
+        "headers": list(audit.headers),
+        "rows": list(map(list, audit.rows)),
         "findings": [
             {
                 "row": each.row + 1,

@@ -1,0 +1,114 @@
+"""The command that audits printed tables, and the forms its outcome takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from archcalc.claims.audit import audit
+from archcalc.cli.app import app
+from archcalc.report.audits import FORMATS, notes, render
+
+TABLES = Path(__file__).parents[2] / "specs" / "tables"
+VGG16 = str(TABLES / "vgg16_structure.csv")
+GOOGLENET = str(TABLES / "googlenet_structure.csv")
+CLEAN = "layer,in,out,k,params\nconv1,3,4,3,112\n"  # (3 * 3 * 3 + 1) * 4
+WRONG = CLEAN.replace("112", "113")
+
+
+def run(*args: str, stdin: str | None = None) -> Result:
+    result = CliRunner().invoke(app, ["audit", *args], input=stdin)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("table", "code"),
+    [(CLEAN, 0), (WRONG, 1), (CLEAN.replace("112", "many"), 1), ("a,b\n1,2\n", 2), ("", 2)],
+)
+def test_exit_codes(table: str, code: int) -> None:
+    result = run("-", stdin=table)
+    assert result.exit_code == code
+    assert bool(result.stderr) is (code == 2)
+
+
+@pytest.mark.parametrize("args", [("--map", "x"), ("--map", "params=y"), ("--format", "pdf")])
+def test_bad_usage_is_refused(args: tuple[str, ...]) -> None:
+    assert run(VGG16, *args).exit_code == 2
+
+
+def test_wrong_cells_are_marked_in_the_table() -> None:
+    lines = run(VGG16).stdout.splitlines()
+    (pooling,) = [line for line in lines if line.startswith("  6 ")]
+    assert pooling.endswith("65664 [2]")
+    assert "[2] maxpool (row 6), params: 65664, should be 0" in lines
+    assert [line.split()[0] for line in lines[6:28]] == [str(row) for row in range(1, 23)]
+
+
+def test_the_change_of_the_total_is_said() -> None:
+    lines = [line.split() for line in run(GOOGLENET, "--quiet").stdout.splitlines()]
+    assert ["printed", "total", "6,414,360"] in lines
+    assert ["effect", "of", "13", "rows", "+584,192"] in lines
+    assert ["right", "total", "6,998,552"] in lines
+
+
+def test_quiet_shows_only_rows_with_something_wrong() -> None:
+    assert "conv3-128" not in run(VGG16, "--quiet").stdout
+    assert "65664 [2]" in run(VGG16, "--quiet").stdout
+
+
+def test_the_effects_of_the_footnotes_add_up_to_the_difference_of_the_totals() -> None:
+    found = audit(GOOGLENET)
+    assert sum(note.effect for note in notes(found)) == 6_998_552 - 6_414_360
+
+
+def test_json_holds_every_finding() -> None:
+    data = json.loads(run(GOOGLENET, "--format", "json").stdout)
+    assert data["ok"] is False
+    assert data["totals"] == {
+        "printed": 6_414_360,
+        "rows_sum": 6_414_360,
+        "effects": 584_192,
+        "right": 6_998_552,
+        "wrong_rows": 13,
+    }
+    params = [each for each in data["findings"] if each["role"] == "params" and each["effect"]]
+    assert sum(each["effect"] for each in params) == 584_192
+    assert params[0]["causes"][0]["cell"] == {"row": 32, "role": "channels_in"}
+
+
+def test_markdown_and_html_mark_the_same_cells() -> None:
+    found = audit(VGG16)
+    assert "| **65664**<sup>2</sup> |" in render(found, "markdown")
+    assert "<mark>65664</mark>" in render(found, "html")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_cells_are_text_in_every_format(form: str) -> None:
+    found = audit("layer,in,out,k,params\nconv<b>|`,3,4,3,113\n")
+    text = render(found, form)
+    assert ("<b>" in text) is (form in ("table", "json"))
+    assert ("conv<b>|" in text) is (form in ("table", "json"))
+
+
+def test_differences_from_a_network_are_listed() -> None:
+    result = run(VGG16, "--against", "vgg19", "--quiet")
+    assert result.exit_code == 1
+    assert "5 differences from vgg19:" in result.stdout
+    assert "conv5.3.conv" in result.stdout
+    clean = run(str(TABLES / "alexnet_structure.csv"), "--against", "alexnet")
+    assert (clean.exit_code, "no cell differs from alexnet" in clean.stdout) == (0, True)
+
+
+def test_a_column_is_named_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("layer,planes,out,k,params\nconv1,3,4,3,113\n")
+    assert run(str(path)).exit_code == 0  # nothing says how many channels go in
+    assert run(str(path), "--map", "channels_in=planes").exit_code == 1
+
+
+def test_the_help_has_an_example() -> None:
+    assert "archcalc audit vgg16.csv" in run("--help").stdout
