@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from archcalc.analysis.receptive_field import Field, receptive_field
     from archcalc.claims.audit import audit
     from archcalc.claims.check import Finding, check
+    from archcalc.claims.compare import Comparison, compare
     from archcalc.claims.finding import Audit
     from archcalc.errors import (
         ArchcalcError,
@@ -45,6 +46,7 @@ _HOMES = {
     "analysis.receptive_field": ("Field", "receptive_field"),
     "claims.audit": ("audit",),
     "claims.check": ("Finding", "check"),
+    "claims.compare": ("Comparison", "compare"),
     "claims.finding": ("Audit",),
     "errors": ("ArchcalcError", "ExpressionError", "Problem", "ShapeError", "SpecError"),
     "operators.base": ("Operator", "Work"),
@@ -68,6 +70,7 @@ __all__ = [
     "Analysis",
     "ArchcalcError",
     "Audit",
+    "Comparison",
     "ExpressionError",
     "Field",
     "Finding",
@@ -86,6 +89,7 @@ __all__ = [
     "analyze",
     "audit",
     "check",
+    "compare",
     "expand",
     "fold_batch_norm",
     "list",

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from archcalc import __version__
 from archcalc.cli.audit import audit
 from archcalc.cli.check import check
+from archcalc.cli.compare import compare
 from archcalc.cli.output import complain, emit, leave_broken_pipe
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.base import LARGEST
@@ -394,3 +395,4 @@ def ops(
 
 app.command()(audit)
 app.command()(check)
+app.command()(compare)

@@ -14,7 +14,9 @@ from archcalc.errors import ArchcalcError
 BROKEN_PIPE = 141
 """The exit code of a program that a broken pipe ends, as shells give it: 128 + SIGPIPE."""
 
-_PLAINER = str.maketrans({"›": ">", "–": "-", "—": "-", "×": "x", "’": "'"})
+_PLAINER = str.maketrans(
+    {"›": ">", "–": "-", "—": "-", "×": "x", "’": "'", "█": "#", **dict.fromkeys("▏▎▍▌▋▊▉", "")}
+)
 
 
 def printable(text: str, stream: TextIO) -> str:
@@ -54,21 +56,22 @@ def leave_broken_pipe() -> NoReturn:
     raise typer.Exit(BROKEN_PIPE)
 
 
-def write(text: str, path: Path) -> None:
-    """Write a file in one step: a reader finds the old text or the new, never a part.
+def write(content: str | bytes, path: Path) -> None:
+    """Write a file in one step: a reader finds the old content or the new, never a part.
 
     Raises :class:`ArchcalcError` where it can't be written; nothing is changed then.
     """
     if path.is_dir():
         raise ArchcalcError(f"{path}: is a directory: name a file in it")
+    data = content.encode("utf-8") if isinstance(content, str) else content
     try:
         if path.exists() and not path.is_file():  # a device or a pipe: nothing to replace
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(data)
             return
         whole = path.resolve()
         part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
         try:
-            part.write_text(text, encoding="utf-8", newline="\n")
+            part.write_bytes(data)
             part.replace(whole)
         finally:
             part.unlink(missing_ok=True)

@@ -137,7 +137,7 @@ def _json(checked: Sequence[Checked], brief: bool) -> str:
         {
             "file": each.source,
             "ok": not each.problems and all(finding.ok for finding in each.findings),
-            "findings": [_as_data(finding) for finding in each.findings],
+            "findings": [as_data(finding) for finding in each.findings],
             "problems": [asdict(problem) for problem in each.problems],
         }
         for each in checked
@@ -146,7 +146,8 @@ def _json(checked: Sequence[Checked], brief: bool) -> str:
     return dumps({"archcalc": FORMAT, "ok": ok, "files": files}, indent=1) + "\n"
 
 
-def _as_data(finding: Finding) -> dict[str, Any]:
+def as_data(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON holds it."""
     return {
         "ids": list(finding.ids),
         "network": finding.network,

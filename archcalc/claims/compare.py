@@ -1,0 +1,265 @@
+"""Several networks side by side: their numbers, and what is documented of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from archcalc.analysis.analyze import Analysis, analyze
+from archcalc.analysis.conventions import Convention, Difference, convention, differences
+from archcalc.claims.check import Checking, Finding, Record, judged, records
+from archcalc.claims.printed import Printed
+from archcalc.dims import Size
+from archcalc.errors import ArchcalcError, SpecError, did_you_mean
+from archcalc.spec import zoo
+from archcalc.spec.expand import Input
+from archcalc.spec.model import Budget, Documented, Fact, Spec
+from archcalc.spec.scope import Path, Wrong
+
+FOUR = ("alexnet", "vgg16", "googlenet", "resnet152")
+"""The networks of the usual comparison: AlexNet, VGGNet, Inception and ResNet-152."""
+
+WORK = "work"
+
+KINDS: Mapping[str, str] = {
+    "params": "params",
+    "macs": WORK,
+    "flops": WORK,
+    "weight_bytes": "weight_bytes",
+}
+"""Documented quantity of a whole network -> what it is held against. What a source calls FLOPs
+may be multiply-accumulates and the other way round: both are work."""
+
+EVERY = "all"
+"""The word for every convention at once."""
+
+_ROW = re.compile(r"\bline \d+$")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network in a comparison."""
+
+    name: str
+    spec: Spec
+    analysis: Analysis
+    number: Size | None
+    """The work under the comparison's convention; None where its tool fails or all are asked."""
+    failure: str = ""
+    """Why the tool fails."""
+    top5: Finding | None = None
+    """The top-5 accuracy as printed, which can't be computed."""
+    documented: Mapping[str, tuple[Finding, ...]] | None = None
+    """Kind (params, work, weight_bytes) -> what is printed of it, the most telling first: what
+    does not hold, then what stands in one row with the accuracy. A finding on another network is
+    of a variant that a source prints in the same row. None where input or variables were changed:
+    then nothing is documented."""
+
+    def said(self, kind: str) -> Finding | None:
+        """The most telling documented number of a kind."""
+        found = (self.documented or {}).get(kind, ())
+        return found[0] if found else None
+
+    @property
+    def accuracy(self) -> float | None:
+        """The top-5 accuracy, from 0 to 1; None where none is printed as a number."""
+        if self.top5 is None:
+            return None
+        try:
+            printed = float(Printed.parse(self.top5.printed).value)
+        except ArchcalcError:  # a fact may be any text
+            return None
+        return printed if printed <= 1 else printed / 100
+
+    @cached_property
+    def differences(self) -> tuple[Difference, ...]:
+        """The network under every convention: :func:`archcalc.analysis.conventions.differences`."""
+        return differences(self.analysis)
+
+
+class Comparison(NamedTuple):
+    """Networks side by side."""
+
+    entries: tuple[Entry, ...]
+    convention: Convention | None
+    """How work is counted; None for every way."""
+    baseline: Entry | None
+    """The network that ratios are to."""
+
+
+SORTED_BY: Mapping[str, Callable[[Entry], Any]] = {
+    "network": lambda entry: entry.name,
+    "year": lambda entry: entry.analysis.graph.year,
+    "top5": lambda entry: entry.accuracy,
+    "params": lambda entry: entry.analysis.params,
+    "macs": lambda entry: entry.number,
+    "flops": lambda entry: entry.analysis.flops,
+    "size": lambda entry: entry.analysis.weight_bytes(),
+}
+"""What a comparison can be sorted by; ``macs`` is the work under its convention."""
+
+
+def compare(
+    *networks: zoo.Source | Spec,
+    convention: str = "macs",
+    baseline: str | None = None,
+    sort: str | None = None,
+    input: Input | Callable[[Spec], Input] = None,
+    **variables: Any,
+) -> Comparison:
+    """Networks side by side, with what is documented of them; without any, the usual four.
+
+    ``convention`` says how work is counted; ``"all"`` is every way at once. ``baseline`` is the
+    network that ratios are to; it is put first where it is not among the networks. ``sort`` is a
+    key of ``SORTED_BY``, after a ``-`` for the largest first; what is unknown comes last. ``input``
+    (or a function of the spec that gives it) and ``variables`` are those of all networks, as in
+    :func:`archcalc.expand`; a network that they change is not what the documented numbers are of.
+
+    Raises :class:`ArchcalcError` for an unknown convention or key, and what
+    :func:`archcalc.load` and :func:`archcalc.expand` raise.
+    """
+    counted = None if convention.strip().lower() == EVERY else _convention(convention)
+    key, falling = _key(sort) if sort is not None else (None, False)
+    sources = [*(networks or FOUR)]
+    specs = [source if isinstance(source, Spec) else zoo.load(source) for source in sources]
+    names = _names(sources, specs)
+    if baseline is not None and baseline not in names:
+        sources.insert(0, baseline)
+        specs.insert(0, zoo.load(baseline))
+        names = _names(sources, specs)
+    entries = [
+        _entry(name, spec, counted, input(spec) if callable(input) else input, variables)
+        for name, spec in zip(names, specs, strict=True)
+    ]
+    base = None
+    if baseline is not None:
+        base = next(e for e, s in zip(entries, sources, strict=True) if baseline in (e.name, s))
+    if key is not None:
+        known = [entry for entry in entries if key(entry) is not None]
+        known.sort(key=key, reverse=falling)
+        entries = [*known, *(entry for entry in entries if key(entry) is None)]
+    return Comparison(tuple(entries), counted, base)
+
+
+_convention = convention
+
+
+def _key(sort: str) -> tuple[Callable[[Entry], Any], bool]:
+    name = sort.removeprefix("-").strip().lower()
+    if name not in SORTED_BY:
+        raise ArchcalcError(f"can't sort by '{sort}'\n  {did_you_mean(name, SORTED_BY)}")
+    return SORTED_BY[name], sort.startswith("-")
+
+
+def _names(sources: list[Any], specs: list[Spec]) -> list[str]:
+    """The networks' own names; where two have one, as they were asked for."""
+    labels = [spec.label for spec in specs]
+    return [
+        str(source) if labels.count(label) > 1 and isinstance(source, str) else label
+        for source, label in zip(sources, labels, strict=True)
+    ]
+
+
+def _entry(
+    name: str, spec: Spec, counted: Convention | None, input: Input, variables: Mapping[str, Any]
+) -> Entry:
+    analysis = analyze(spec, input=input, **variables)
+    number, failure = None, ""
+    if counted is not None:
+        try:
+            number = counted.total(analysis)
+        except ArchcalcError as error:
+            failure = str(error)
+    entry = Entry(name, spec, analysis, number, failure)
+    if input is not None or variables:
+        usual = analyze(spec).graph
+        graph = analysis.graph
+        if usual.inputs != graph.inputs or usual.variables != graph.variables:
+            return entry
+    stated = Stated(spec, counted)
+    return Entry(name, spec, analysis, number, failure, stated.top5, stated.documented)
+
+
+class Stated:
+    """What the spec of a network, and those of its family, document of it."""
+
+    def __init__(self, spec: Spec, counted: Convention | None) -> None:
+        family = Spec.of(spec.document)
+        self.spec = spec
+        self.counted = counted
+        self.checking = Checking(family)
+        self.records = list(records(family))
+
+    @cached_property
+    def rows(self) -> frozenset[str]:
+        """The rows of sources that print something of the network."""
+        return frozenset(
+            row for _, record in self.records if self._own(record) for row in _rows(record)
+        )
+
+    @cached_property
+    def top5(self) -> Finding | None:
+        """The accuracy as printed, of the network itself."""
+        for at, record in self.records:
+            accuracy = isinstance(record, Fact) and record.quantity == "top5_accuracy"
+            if accuracy and self._own(record):
+                return self.checking.judge(at, record)[0]
+        return None
+
+    @cached_property
+    def documented(self) -> Mapping[str, tuple[Finding, ...]]:
+        """Kind -> findings, the most telling first."""
+        found: dict[str, list[Finding]] = {}
+        borrowed: dict[str, list[Finding]] = {}
+        for at, record in self.records:
+            if not isinstance(record, Documented) or record.layer or record.quantity not in KINDS:
+                continue
+            kind = KINDS[record.quantity]
+            if self._own(record):
+                found.setdefault(kind, []).append(self._beside(at, record))
+            elif _rows(record) & self.rows:
+                borrowed.setdefault(kind, []).append(self._beside(at, record))
+        beside = frozenset(self.top5.sources if self.top5 else ())
+        return {
+            kind: tuple(sorted(said, key=lambda f: (f.ok, beside.isdisjoint(f.sources))))
+            for kind, said in {**borrowed, **found}.items()
+        }
+
+    def _own(self, record: Record) -> bool:
+        stated = not isinstance(record, Budget)
+        return stated and self.checking.label(record) == self.spec.label
+
+    def _beside(self, at: Path, record: Documented) -> Finding:
+        """The finding on a record, held against what stands beside it where that explains it."""
+        try:
+            (finding,) = self.checking.judge(at, record)
+        except Wrong as wrong:
+            place = self.spec.document.problem((*at, *wrong.at), wrong.message, wrong.hint)
+            raise SpecError([place]) from None
+        if KINDS[record.quantity] != WORK or not finding.ok or finding.verdict == "erratum":
+            return finding
+        scope = self.checking.scope(record.variant)
+        if self.counted is not None:
+            try:
+                number = self.counted.total(scope.analysis)
+            except ArchcalcError:
+                return finding
+            verdict = judged(record.value, number, scope)
+            if verdict.holds:
+                return finding._replace(
+                    computed=number, verdict=verdict.agreement, message=record.note
+                )
+        if record.convention is None:
+            own = "all" if record.quantity == "flops" else "macs"
+            message = "; ".join(filter(None, (f"counts as '{own}'", record.note)))
+            return finding._replace(verdict="convention", message=message)
+        return finding
+
+
+def _rows(record: Record) -> frozenset[str]:
+    """The rows of sources that print a record: those that are told by their line."""
+    sources = () if isinstance(record, Budget) else record.source
+    return frozenset(source for source in sources if _ROW.search(source))

@@ -1,0 +1,169 @@
+"""The command ``compare``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from archcalc.cli.output import complain, emit, write
+from archcalc.errors import ArchcalcError
+
+
+def _formats(incomplete: str) -> list[str]:
+    known = ("table", "markdown", "csv", "json", "latex", "html")
+    return [name for name in known if name.startswith(incomplete)]
+
+
+def compare(
+    networks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME|FILE...",
+            help="Networks of the zoo, files (FILE::VARIANT for one of its variants), or - for "
+            "standard input. AlexNet, VGG-16, GoogLeNet and ResNet-152, if none is named.",
+            show_default=False,
+        ),
+    ] = None,
+    convention: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How work is counted: macs, 2xmacs, textbook, or as a tool does: torch, "
+            "torchinfo, fvcore, thop, ... With all: in every way, and why they differ.",
+        ),
+    ] = "macs",
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Add ratios to this network.", show_default=False),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Sort by network, year, top5, params, macs, flops or size; -KEY puts the largest "
+            "first.",
+            show_default=False,
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="The columns, out of network, title, edition, year, feature, input, top5, layers, "
+            "depth, params, printed_params, buffers, macs, printed_work, flops, activations, size, "
+            "printed_size.",
+            show_default=False,
+        ),
+    ] = None,
+    bars: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Draw bars below the table: of params, macs, flops, size or top5.",
+            show_default=False,
+        ),
+    ] = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw accuracy against work, with an area for the parameters, as .svg or .png. "
+            "Needs the extra archcalc[plot].",
+            show_default=False,
+        ),
+    ] = None,
+    input: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SHAPE",
+            help="The input of all, without the batch, 3x224x224, or only its extent, 224.",
+            show_default=False,
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="VAR=VALUE",
+            help="Give a variable of all specs a value. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="table, markdown, csv, json, latex or html.",
+            autocompletion=_formats,
+        ),
+    ] = "table",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
+        ),
+    ] = None,
+) -> None:
+    """Put networks side by side, with what is documented of them and whether it holds.
+
+    A printed number stands beside ours with its verdict. One that a source prints in the same row,
+    though it is of another variant, stands with the name of that variant.
+
+    \b
+    Examples:
+      archcalc compare
+      archcalc compare resnet18 resnet50 vgg16 --baseline vgg16 --sort params
+      archcalc compare --convention all googlenet
+    """
+    import archcalc
+    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.report import compare as report
+    from archcalc.report.choice import choose
+
+    form = choose("format", format, report.FORMATS)
+    if bars is not None:
+        choose("bars of", bars, report.BARS)
+        if form != "table":
+            raise ArchcalcError("bars are drawn below a table: --format table")
+    picture = _picture(plot) if plot is not None else None
+    found = archcalc.compare(
+        *(networks or ()),
+        convention=convention,
+        baseline=baseline,
+        sort=sort,
+        input=(lambda spec: parse_inputs(input, spec)) if input else None,
+        **parse_variables(set_ or (), _TAKEN),
+    )
+    if picture is not None:
+        _draw(found, *picture)
+    if form == "table" and output is None and sys.stdout.isatty():
+        report.show_on(sys.stdout, found, columns, bars)
+    else:
+        emit(report.render(found, form, columns, bars), output)
+
+
+_TAKEN = ("networks", "convention", "baseline", "sort", "input", "batch", "network")
+"""Parameters of library functions, which a variable of the same name can't be passed beside."""
+
+
+def _picture(plot: str) -> tuple[Path, str]:
+    """Where a picture goes, and its format: told before anything is computed."""
+    from archcalc.report.chart import FORMATS
+
+    path = Path(plot)
+    form = path.suffix.removeprefix(".").lower()
+    if form not in FORMATS:
+        raise ArchcalcError(f"--plot {plot}: name a file that ends in .svg or .png")
+    return path, form
+
+
+def _draw(found: Any, path: Path, form: str) -> None:
+    from archcalc.report.chart import draw, drawable
+
+    picture = draw(found, form)
+    drawn = {entry.name for entry in drawable(found)}
+    left_out = [entry.name for entry in found.entries if entry.name not in drawn]
+    write(picture, path)
+    if left_out:
+        complain(f"not drawn, without a top-5 accuracy: {', '.join(left_out)}")
