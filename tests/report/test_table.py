@@ -385,6 +385,6 @@ def test_the_receptive_field_of_alexnet_grows_to_195_pixels() -> None:
 
 def test_what_a_tool_does_not_see_is_said_below_its_number() -> None:
     layer = {"op": "LSTM", "hidden_size": 4}
-    text = archcalc.table(one(layer, shape=[5, 3]), convention="torch")
+    text = archcalc.table(one(layer, shape=(5, 3)), convention="torch")
     assert "unseen by torch    LSTM" in text or "unseen by torch  LSTM" in text
     assert "unseen" not in archcalc.table(analysis("alexnet"), convention="torch")
