@@ -1,0 +1,248 @@
+"""What a network comes to under choices of how to count, from sums over its layers.
+
+A choice that concerns layers (biases, buffers, the classifier, ...) only picks other sums, so a
+network is analyzed once for all of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import NamedTuple
+
+from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
+from archcalc.analysis.conventions import CONVENTIONS
+from archcalc.analysis.counters import bias_adds
+from archcalc.analysis.depth import UNWEIGHTED, is_weight_layer
+from archcalc.analysis.memory import INTEGER
+from archcalc.dims import Size
+from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.operators.base import elements
+from archcalc.operators.channel_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from archcalc.operators.conv import Conv1d, Conv2d, Conv3d
+from archcalc.operators.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from archcalc.operators.linear import Linear
+from archcalc.spec.graph import Graph
+
+CONNECTIONS = "connections"
+"""Counting MACs and uses of biases, beside the names of ``CONVENTIONS``."""
+
+_PER_MAC = {"macs": 1, CONNECTIONS: 1, "2xmacs": 2, "all": 2, "textbook": 2}
+_BIASED = ("all", "textbook")
+_PLAIN_CONVS = (Conv1d, Conv2d, Conv3d)
+_CONVS = (*_PLAIN_CONVS, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
+_BATCH_NORMS = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
+
+
+class Place(NamedTuple):
+    """What tells layers apart that a choice takes or leaves."""
+
+    first: bool
+    """The first layer with weights."""
+    classifier: bool
+    """A linear layer after which no layer has weights."""
+    linear: bool
+    head: bool
+    """Exists in training only."""
+    norm: bool
+    """A batch normalization."""
+
+
+@dataclass
+class _Part:
+    """The layers of one place, equal ones once with how many they are, and their tensors' sums."""
+
+    rows: list[tuple[Row, int]] = field(default_factory=list)
+    stored: Counter[str] = field(default_factory=Counter)
+
+
+class Sums:
+    """A network, or one layer or block of it, summed so that any choice is quick to count."""
+
+    def __init__(self, graph: Graph, layer: str | None = None) -> None:
+        """Raises :class:`ArchcalcError` if there is no such layer."""
+        self.analysis = analyze(graph, training=True)
+        self.rows = _within(self.analysis, layer)
+        self.parts = _parts(self.analysis, self.rows)
+        self._work: dict[tuple[Place, str], Size] = {}
+
+    def count(self, quantity: str, chosen: Mapping[str, str]) -> Size | None:
+        """The number of a quantity under choices, by axis.
+
+        ``quantity`` is ``params``, ``bytes``, or the name of a convention of work by default.
+        None where the choices mean nothing together.
+        """
+        if "factored" in chosen:
+            return self._factored(quantity, chosen)
+        kept = [place for place in self.parts if _keeps(place, quantity, chosen)]
+        if quantity in ("params", "bytes"):
+            size = BYTES[chosen.get("dtype", "float32")] if quantity == "bytes" else 1
+            counter = INTEGER if quantity == "bytes" else 1
+            taken = dict.fromkeys(_stored(chosen), size)
+            if chosen.get("buffers") == "all":
+                taken["counters"] = counter
+            return sum(
+                times * self.parts[place].stored[kind]
+                for place in kept
+                for kind, times in taken.items()
+            )
+        way = chosen.get("counted", quantity)
+        total = sum(self._counted(place, way) for place in kept)
+        if "biases" in chosen:
+            if chosen["biases"] != "without" or way not in _BIASED:
+                return None
+            total -= sum(self._counted(place, "bias adds") for place in kept)
+        if "groups" in chosen:
+            if way not in _PER_MAC:
+                return None
+            total += _PER_MAC[way] * sum(self._counted(place, "dense") for place in kept)
+        return total
+
+    def _counted(self, place: Place, way: str) -> Size:
+        key = (place, way)
+        if key not in self._work:
+            counts = [_count(row, way) * times for row, times in self.parts[place].rows]
+            self._work[key] = sum(counts)
+        return self._work[key]
+
+    def _factored(self, quantity: str, chosen: Mapping[str, str]) -> Size | None:
+        """A single convolution as a depthwise one of some maps a channel, and a 1x1 after it."""
+        if len(self.convolutions) != 1 or chosen.keys() - {
+            *("factored", "biases", "dtype", "thousand", "edition", "input", "counted")
+        }:
+            return None
+        (row,) = self.convolutions
+        channels = row.node.input_shapes[0][1]
+        maps = int(chosen["factored"]) * channels
+        weights = prod(row.weights["weight"][2:]) * maps + maps * row.shape[1]
+        if quantity in ("params", "bytes"):
+            if chosen.get("biases", "without") != "without":
+                return None
+            biases = 0 if "biases" in chosen else row.shape[1] * ("bias" in row.weights)
+            size = BYTES[chosen.get("dtype", "float32")] if quantity == "bytes" else 1
+            return (weights + biases) * size
+        way = chosen.get("counted", quantity)
+        if way not in ("macs", "2xmacs") or "biases" in chosen:
+            return None
+        return _PER_MAC[way] * weights * (elements(row.shape) // row.shape[1])
+
+    @cached_property
+    def convolutions(self) -> list[Row]:
+        """Its layers with weights, if they are one convolution with a window and no groups."""
+        rows = [row for row in self.rows if row.weights]
+        if len(rows) != 1 or not isinstance(rows[0].node.op, _PLAIN_CONVS):
+            return []
+        windowed = prod(rows[0].weights["weight"][2:]) > 1
+        return rows if windowed and _groups(rows[0]) == 1 else []
+
+
+def _stored(chosen: Mapping[str, str]) -> list[str]:
+    """The kinds of numbers that are counted as stored."""
+    biases = {None: ["bias"], "without": [], "every": ["bias", "missing"]}
+    return [
+        "weight",
+        *biases[chosen.get("biases")],
+        *(["dense"] if "groups" in chosen else []),
+        *(["statistics"] if "buffers" in chosen else []),
+    ]
+
+
+def _keeps(place: Place, quantity: str, chosen: Mapping[str, str]) -> bool:
+    trained = quantity in ("params", "bytes")
+    left_out = (
+        (place.first and "first" in chosen)
+        or (place.classifier and "classifier" in chosen)
+        or (place.linear and chosen.get("classifier") == "linear")
+        or (place.norm and "norm" in chosen)
+        or (place.head and (trained == ("heads" in chosen)))
+    )
+    return not left_out
+
+
+def _count(row: Row, way: str) -> Size:
+    if way == CONNECTIONS:
+        return row.connections
+    if way == "bias adds":
+        return bias_adds(row)
+    if way == "dense":
+        return row.macs * (_groups(row) - 1)
+    return CONVENTIONS[way].count(row)
+
+
+def _groups(row: Row) -> int:
+    groups: int = getattr(row.node.op, "groups", 1) if isinstance(row.node.op, _CONVS) else 1
+    return groups
+
+
+def _within(analysis: Analysis, layer: str | None) -> list[Row]:
+    if layer is None:
+        return list(analysis.rows)
+    rows = [row for row in analysis.rows if f"{row.name}.".startswith(f"{layer}.")]
+    if rows:
+        return rows
+    parts = [row.name.split(".") for row in analysis.rows]
+    known = {".".join(part[:k]) for part in parts for k in range(1, len(part) + 1)}
+    hint = did_you_mean(layer, known) or f"'archcalc table {analysis.graph.name}' lists them"
+    raise ArchcalcError(f"no layer '{layer}' in '{analysis.graph.name}'\n  {hint}")
+
+
+def _parts(analysis: Analysis, rows: list[Row]) -> dict[Place, _Part]:
+    graph = analysis.graph
+    running = graph.leading_to(*graph.outputs)
+    weighted = [row.name for row in analysis.rows if is_weight_layer(row)]
+    classifiers = _last(analysis)
+    owners = {row.name: row for row in analysis.rows}
+    equal: dict[tuple[Place, int, int, str | None], tuple[Row, int]] = {}
+    for row in rows:
+        place = Place(
+            first=row.name == weighted[0] if weighted else False,
+            classifier=row.name in classifiers,
+            linear=isinstance(row.node.op, Linear),
+            head=bool(graph.training_outputs) and row.name not in running,
+            norm=isinstance(row.node.op, _BATCH_NORMS),
+        )
+        # Copies of a block hold the same objects; what shares tensors may differ by its owner.
+        key = (place, id(row.node.op), id(row.node.input_shapes), row.node.share)
+        equal[key] = (row, equal.get(key, (row, 0))[1] + 1)
+    parts: dict[Place, _Part] = {}
+    for (place, _, _, share), (row, times) in equal.items():
+        part = parts.setdefault(place, _Part())
+        part.rows.append((row, times))
+        for kind, count in _tensors(row, owners[share] if share else None).items():
+            part.stored[kind] += times * count
+    return parts
+
+
+def _last(analysis: Analysis) -> frozenset[str]:
+    """The linear layers after which no layer has weights."""
+    followed: set[str] = set()
+    last = []
+    for row in reversed(analysis.rows):
+        own = is_weight_layer(row)
+        if own and row.name not in followed and isinstance(row.node.op, Linear):
+            last.append(row.name)
+        if own or row.name in followed:
+            followed.update(row.node.inputs)
+    return frozenset(last)
+
+
+def _tensors(row: Row, owner: Row | None) -> Counter[str]:
+    """Elements that a layer stores and owns, by kind."""
+    kinds: Counter[str] = Counter()
+    shared = () if owner is None else (*owner.weights, *owner.buffer_shapes)
+    for name, shape in row.weights.items():
+        if name not in shared:
+            is_bias = "bias" in name and row.op not in UNWEIGHTED
+            kinds["bias" if is_bias else "weight"] += elements(shape)
+    for name, shape in row.buffer_shapes.items():
+        if name not in shared:
+            counts = name == "num_batches_tracked"
+            kinds["counters" if counts else "statistics"] += elements(shape)
+    if isinstance(row.node.op, _CONVS):
+        kinds["dense"] += kinds["weight"] * (_groups(row) - 1)
+        if "bias" not in row.weights:
+            kinds["missing"] += row.shape[1]
+    return kinds

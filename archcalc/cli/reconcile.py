@@ -1,0 +1,93 @@
+"""The command ``reconcile``."""
+
+from typing import Annotated
+
+import typer
+
+from archcalc.cli.output import emit
+
+
+def _among(*words: str) -> object:
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+def reconcile(
+    value: Annotated[
+        str,
+        typer.Argument(
+            metavar="VALUE",
+            help="A number as it is printed: 60.3M, 533MB, 11.3x10^9.",
+            show_default=False,
+        ),
+    ],
+    network: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
+            "standard input.",
+            show_default=False,
+        ),
+    ],
+    quantity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="QUANTITY",
+            help="params, macs, flops or bytes. Told by the unit, or else by the size.",
+            autocompletion=_among("params", "macs", "flops", "bytes"),
+            show_default=False,
+        ),
+    ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYER", help="The number is of this layer or block.", show_default=False
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="The number, 12x, is how many times more one network has than the other.",
+            show_default=False,
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(metavar="N", help="How many explanations to show.", min=1)
+    ] = 5,
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="table, markdown or json.",
+            autocompletion=_among("table", "markdown", "json"),
+        ),
+    ] = "table",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
+        ),
+    ] = None,
+) -> None:
+    """Find the way of counting that made a number.
+
+    Tries what may be counted or not, in other sizes and editions, and shows what comes to the
+    number at its printed precision, the most natural first. Exits with 1 if nothing does, and
+    shows what comes near.
+
+    \b
+    Examples:
+      archcalc reconcile 60.3M resnet152
+      archcalc reconcile 34M googlenet --layer conv1
+      archcalc reconcile 12x googlenet --against alexnet
+    """
+    from archcalc.claims.reconcile import search
+    from archcalc.report import reconciled
+    from archcalc.report.choice import choose
+
+    form = choose("format", format, reconciled.FORMATS)
+    found = search(value, network, quantity, layer, against)
+    emit(reconciled.render(found, form, limit), output)
+    if not found.ok:
+        raise typer.Exit(1)
