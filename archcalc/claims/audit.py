@@ -28,9 +28,10 @@ def audit(
 ) -> Audit:
     """Hold every cell of a printed table of layers against the others, and against a network.
 
-    ``table`` is a CSV file or the text of one; ``against`` a network of the zoo, a spec's file, or
-    a spec; ``map`` gives roles the headers of their columns where these are not recognized
-    (:data:`archcalc.claims.headers.HEADERS`). A column that the table lacks is not checked.
+    ``table`` is a CSV file, the text of one, or the name of a shipped one (``vgg16_structure``);
+    ``against`` a network of the zoo, a spec's file, or a spec. ``map`` gives roles the headers of
+    their columns where these are not recognized (:data:`archcalc.claims.headers.HEADERS`). A column
+    that the table lacks is not checked.
     Raises :class:`ArchcalcError` for what can't be read as a table.
     """
     sheet = read_table(table, map)

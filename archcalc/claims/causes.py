@@ -243,7 +243,7 @@ class _Search:
         """
         roles = next((kin for kin in KIN if own in kin), (own,))
         for role in roles:
-            if role != own and role in self.entry.values:
+            if role != own and role in self.entry.values and (self.row, role) not in self.wrong:
                 yield 1.6, self.entry, role
         alike = 0
         for away in range(1, len(self.sheet.entries)):

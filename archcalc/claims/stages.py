@@ -246,6 +246,7 @@ def _explanations(
             distance -= 1
             text += f"; so do the {other}"
         elif holds is False:
+            distance += 0.5
             text += f"; the {other} do not"
         joined, out = _joined(changed), entry.values.get("out_c")
         if joined not in (0, out):

@@ -19,6 +19,7 @@ from archcalc.claims.headers import HEADERS, ROLES, kind_of, plain_header
 from archcalc.claims.printed import Printed
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.base import LARGEST
+from archcalc.spec.zoo import folder
 
 Number = int | Fraction
 
@@ -112,6 +113,7 @@ class _Reading:
 def read_table(table: str | Path, map: Mapping[str, str] | None = None) -> Sheet:
     """The rows of a table in a file or in a text of more than one line.
 
+    A name without an ending, such as ``vgg16_structure``, may be that of a table that is shipped.
     Cells are separated by commas, semicolons, tabs or, as in Markdown, bars. ``map`` gives roles
     the headers of their columns (``{"channels_in": "planes"}``). Raises :class:`ArchcalcError` for
     what can't be read as a table, with the line.
@@ -151,10 +153,13 @@ def _text(table: str | Path) -> tuple[str, str]:
     if isinstance(table, str) and "\n" in table:
         return "<table>", table
     path = Path(table)
+    shipped = folder() / "tables" / f"{path}.csv"
+    if path.name == str(path) and not path.suffix and not path.exists() and shipped.is_file():
+        path = shipped
     try:
         if path.stat().st_size > MOST_CHARACTERS:
             raise ArchcalcError(f"{path}: is larger than {MOST_CHARACTERS:,} bytes")
-        return str(path), path.read_text(encoding="utf-8-sig")
+        return str(table), path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ArchcalcError(f"{path}: is no text in UTF-8") from None
     except (OSError, ValueError) as error:

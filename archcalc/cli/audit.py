@@ -19,7 +19,8 @@ def audit(
         str,
         typer.Argument(
             metavar="TABLE",
-            help="A table of layers as CSV, tab-separated or Markdown, or - for standard input.",
+            help="A table of layers as CSV, tab-separated or Markdown, or - for standard input; or "
+            "the name of a shipped one, such as vgg16_structure.",
             show_default=False,
         ),
     ],
@@ -66,7 +67,7 @@ def audit(
 
     \b
     Examples:
-      archcalc audit vgg16.csv
+      archcalc audit vgg16_structure
       archcalc audit table.csv --against resnet18 --map channels_in=planes
     """
     from archcalc.claims.audit import audit as run

@@ -111,4 +111,11 @@ def test_a_column_is_named_by_hand(tmp_path: Path) -> None:
 
 
 def test_the_help_has_an_example() -> None:
-    assert "archcalc audit vgg16.csv" in run("--help").stdout
+    assert "archcalc audit vgg16_structure" in run("--help").stdout
+
+
+def test_shipped_tables_are_audited_by_name() -> None:
+    found = run("vgg16_structure", "--quiet")
+    assert found.stdout.splitlines()[0] == "vgg16_structure"
+    assert found.stdout.splitlines()[1:] == run(VGG16, "--quiet").stdout.splitlines()[1:]
+    assert run("vgg17_structure").exit_code == 2
