@@ -39,6 +39,8 @@ def emit(text: str, output: str | None = None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         leave_broken_pipe()
+    except OSError as error:
+        raise ArchcalcError(f"standard output: can't be written: {error.strerror}") from None
 
 
 def complain(text: str) -> None:
@@ -51,7 +53,7 @@ def complain(text: str) -> None:
 
 def leave_broken_pipe() -> NoReturn:
     """Exit as a program that nobody reads any more: without a word."""
-    # Python flushes once more at exit, which must not fail again.
+    # What is buffered is flushed once more at exit, which must not fail again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise typer.Exit(BROKEN_PIPE)
 

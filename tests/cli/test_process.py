@@ -112,3 +112,13 @@ def test_a_narrow_terminal_shows_whole_lines(columns: int) -> None:
 def test_other_formats_are_the_same_on_a_terminal() -> None:
     shown = on_terminal(60, "table", "lenet5", "--format", "markdown")
     assert shown == run("table", "lenet5", "--format", "markdown").stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_output_that_can_not_be_written_is_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*MAIN, "list"], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 2
+    assert done.stderr == "standard output: can't be written: No space left on device\n"
