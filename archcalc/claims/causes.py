@@ -362,6 +362,9 @@ class _Search:
                 why = f"it follows from a kernel of {side}x{side}"
                 yield from try_(1.3, why, (self.row, "kernel_h"), h=side, w=side)
         yield from try_(1.4, "counted as a depthwise convolution", None, i=1)
+        for groups in (2, 4, 8, 16, 32, 64):
+            if groups < cin and not cin % groups:
+                yield from try_(1.1, f"counted in {groups} groups", None, i=cin // groups)
         for thousand in (1000, 1024):
             why = f"it follows from {number(thousand)}"
             if cin in (1000, 1024):
@@ -418,4 +421,4 @@ class _Search:
         if self._gives(kh * kw * c) or self._gives((kh * kw + 1) * c):
             yield Cause(0.8, f"counted as a depthwise convolution in {what}")
         if self._gives(2 * c):
-            yield Cause(0.9, "counted as a batch normalization")
+            yield Cause(0.9, "two are counted for each channel, as of a batch normalization")

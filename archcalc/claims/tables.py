@@ -182,7 +182,7 @@ def _records(text: str, name: str) -> list[tuple[int, tuple[str, ...]]]:
         for cells in reader:
             stripped = [cell.strip() for cell in cells]
             if delimiter == "|" and stripped and not stripped[0] and not stripped[-1]:
-                stripped = stripped[1:-1]
+                stripped = [cell.strip("*`") for cell in stripped[1:-1]]
             rule = delimiter == "|" and all(re.fullmatch(":?-+:?", cell) for cell in stripped)
             if any(stripped) and not rule:
                 found.append((reader.line_num, stripped))
@@ -266,7 +266,8 @@ def _entry(index: int, line: int, cells: tuple[str, ...], reading: _Reading) -> 
 
     def text(role: str) -> str:
         found = cells[columns[role]] if role in columns else ""
-        return "" if found.lower() in NOTHING else found
+        # A list cut short says too little to check anything by.
+        return "" if found.lower() in NOTHING or "..." in found else found
 
     name, op = text("layer"), text("op")
     kind = kind_of(op) or kind_of(name)

@@ -411,6 +411,25 @@ def test_a_markdown_table_is_read() -> None:
     assert [entry.values["params"] for entry in sheet.entries] == [1792]
 
 
+def test_emphasis_is_no_part_of_a_cell_of_markdown() -> None:
+    found = audit(
+        "| layer | k | params |\n|---|---|---|\n| conv1 | 3 | 10 |\n| **total** | | **11** |\n"
+    )
+    assert [f.right for f in found.findings] == ["10"]
+
+
+def test_a_list_that_is_cut_short_is_not_checked() -> None:
+    rows = 'conv1,x,4,1,16\nconcat,"conv1, ..., conv9 (9)",36,,0\n'
+    assert audit(f"layer,from,out,k,params\n{rows}").ok
+
+
+def test_a_grouped_convolution_in_a_table_without_groups_is_recognized() -> None:
+    # AlexNet's second convolution on two GPUs: (5 * 5 * 48 + 1) * 256.
+    rows = "conv1,3,96,11,34944\nconv2,96,256,5,307456\nconv3,256,384,3,885120\n"
+    (finding,) = audit(f"layer,in,out,k,params\n{rows}").findings
+    assert "counted in 2 groups" in [cause.text.partition(":")[0] for cause in finding.causes]
+
+
 def test_a_map_says_what_columns_are() -> None:
     table = "what,planes,weight count\nconv1,64,5\n"
     sheet = read_table(table, {"layer": "what", "channels_in": "planes", "params": "weight count"})
