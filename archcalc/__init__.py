@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archcalc.analysis.analyze import Analysis, Row, analyze
+    from archcalc.analysis.diff import Diff, diff
     from archcalc.analysis.memory import Memory, memory
     from archcalc.analysis.receptive_field import Field, receptive_field
     from archcalc.claims.audit import audit
     from archcalc.claims.check import Finding, check
     from archcalc.claims.compare import Comparison, compare
     from archcalc.claims.finding import Audit
+    from archcalc.claims.reconcile import Explanation, reconcile
     from archcalc.errors import (
         ArchcalcError,
         ExpressionError,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     )
     from archcalc.operators.base import Operator, Work
     from archcalc.operators.describe import ops
+    from archcalc.report.explain import explain
     from archcalc.report.table import table
     from archcalc.report.zoo import Network, list
     from archcalc.spec.expand import expand
@@ -42,15 +45,18 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "analysis.analyze": ("Analysis", "Row", "analyze"),
+    "analysis.diff": ("Diff", "diff"),
     "analysis.memory": ("Memory", "memory"),
     "analysis.receptive_field": ("Field", "receptive_field"),
     "claims.audit": ("audit",),
     "claims.check": ("Finding", "check"),
     "claims.compare": ("Comparison", "compare"),
     "claims.finding": ("Audit",),
+    "claims.reconcile": ("Explanation", "reconcile"),
     "errors": ("ArchcalcError", "ExpressionError", "Problem", "ShapeError", "SpecError"),
     "operators.base": ("Operator", "Work"),
     "operators.describe": ("ops",),
+    "report.explain": ("explain",),
     "report.table": ("table",),
     "report.zoo": ("Network", "list"),
     "spec.expand": ("expand",),
@@ -71,6 +77,8 @@ __all__ = [
     "ArchcalcError",
     "Audit",
     "Comparison",
+    "Diff",
+    "Explanation",
     "ExpressionError",
     "Field",
     "Finding",
@@ -90,7 +98,9 @@ __all__ = [
     "audit",
     "check",
     "compare",
+    "diff",
     "expand",
+    "explain",
     "fold_batch_norm",
     "list",
     "load",
@@ -98,6 +108,7 @@ __all__ = [
     "new",
     "ops",
     "receptive_field",
+    "reconcile",
     "schema",
     "table",
     "validate",

@@ -11,7 +11,10 @@ from archcalc import __version__
 from archcalc.cli.audit import audit
 from archcalc.cli.check import check
 from archcalc.cli.compare import compare
+from archcalc.cli.diff import diff
+from archcalc.cli.explain import explain
 from archcalc.cli.output import complain, emit, leave_broken_pipe
+from archcalc.cli.reconcile import reconcile
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.base import LARGEST
 from archcalc.report.columns import COLUMNS
@@ -396,3 +399,6 @@ def ops(
 app.command()(audit)
 app.command()(check)
 app.command()(compare)
+app.command()(diff)
+app.command()(reconcile)
+app.command()(explain)

@@ -74,6 +74,8 @@ def lines(sheet: Sheet, width: int = WIDTH) -> Iterator[Line]:
     for text, part in ((sheet.title, "title"), (sheet.about, "about")):
         for piece in wrap(text, width):
             yield Line(piece, part)
+    if not sheet.heads:
+        return
     yield Line("", "")
     yield Line(joined(headers), "header")
     yield Line("-" * (sum(widths) + len(GAP) * (len(widths) - 1)), "rule")

@@ -1,0 +1,235 @@
+"""Two networks layer by layer: what was added, removed and changed, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+from archcalc.analysis.analyze import Analysis, Row, analyze
+from archcalc.spec import zoo
+from archcalc.spec.expand import Input
+from archcalc.spec.graph import Graph
+from archcalc.spec.model import Spec
+
+Kind = Literal["same", "added", "removed", "changed", "follows"]
+
+MOST_PAIRS = 4_000_000
+"""Layers before times layers after, up to which renamed layers are searched by what they do:
+where many are alike the search takes the more time the more of them there are."""
+
+
+class Edit(NamedTuple):
+    """One thing that is written otherwise: a field, the name, the operator, the sources."""
+
+    what: str
+    before: Any
+    after: Any
+
+
+class Change(NamedTuple):
+    """A layer before, the same layer after, or both."""
+
+    kind: Kind
+    """``follows``: nothing of the layer itself was changed, but its shapes or numbers are others,
+    because of layers before it."""
+    before: Row | None
+    after: Row | None
+    edits: tuple[Edit, ...] = ()
+
+    @property
+    def params(self) -> Any:
+        """Parameters after, less those before."""
+        return self._more(lambda row: row.params)
+
+    @property
+    def macs(self) -> Any:
+        """Multiply-accumulates after, less those before."""
+        return self._more(lambda row: row.macs)
+
+    def _more(self, value: Callable[[Row], Any]) -> Any:
+        before, after = (0 if row is None else value(row) for row in (self.before, self.after))
+        return after - before
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What distinguishes two networks."""
+
+    before: Analysis
+    after: Analysis
+    names: tuple[str, str]
+    changes: tuple[Change, ...]
+    """Every layer of both, in an order that is both networks'."""
+
+    @cached_property
+    def different(self) -> bool:
+        """Whether anything but names of networks, texts and variables is."""
+        before, after = self.before.graph, self.after.graph
+        ends = self._renamed(before.outputs) != after.outputs
+        heads = self._renamed(before.training_outputs) != after.training_outputs
+        inputs = list(before.inputs.items()) != list(after.inputs.items())
+        return inputs or ends or heads or any(change.kind != "same" for change in self.changes)
+
+    def _renamed(self, names: Sequence[str]) -> tuple[str, ...]:
+        pairs = {c.before.name: c.after.name for c in self.changes if c.before and c.after}
+        return tuple(pairs.get(name, name) for name in names)
+
+
+Network = zoo.Source | Spec | Graph | Analysis
+
+
+def diff(
+    before: Network,
+    after: Network,
+    *,
+    input: Input | Callable[[Spec], Input] = None,
+    **variables: Any,
+) -> Diff:
+    """Two networks layer by layer, aligned.
+
+    Layers are taken for the same that have one name and operator, in order; among the rest those
+    of one name, and those of one operator, shape and number of parameters, which were renamed.
+    Where many were renamed they are looked for first. ``input`` (or a function of the spec that
+    gives it) and ``variables`` are those of both, as in :func:`archcalc.expand`.
+
+    Raises what :func:`archcalc.load` and :func:`archcalc.analyze` raise.
+    """
+    first, second = (_analyzed(each, input, variables) for each in (before, after))
+    old, new = _by_names(first.rows, second.rows), _by_looks(first.rows, second.rows)
+    found = min(
+        (tuple(_changes(first, second, pairs)) for pairs in (old, new) if pairs is not None),
+        key=_cost,
+    )
+    labels = first.graph.name, second.graph.name
+    if labels[0] == labels[1] and isinstance(before, str) and isinstance(after, str):
+        labels = before, after
+    return Diff(first, second, labels, found)
+
+
+def _analyzed(
+    network: Network, input: Input | Callable[[Spec], Input], variables: Mapping[str, Any]
+) -> Analysis:
+    if isinstance(network, Analysis):
+        return network
+    if isinstance(network, Graph):
+        return analyze(network)
+    spec = network if isinstance(network, Spec) else zoo.load(network)
+    return analyze(spec, input=input(spec) if callable(input) else input, **variables)
+
+
+Pair = tuple[int | None, int | None]
+Key = Callable[[Row], Any]
+
+
+def _signature(row: Row) -> Any:
+    return row.op, row.shape, row.params
+
+
+_NAMES: tuple[Key, ...] = (lambda row: (row.name, row.op), lambda row: row.name)
+
+
+def _by_names(before: Sequence[Row], after: Sequence[Row]) -> list[Pair]:
+    return list(_aligned(before, after, (0, len(before)), (0, len(after)), (*_NAMES, _signature)))
+
+
+def _by_looks(before: Sequence[Row], after: Sequence[Row]) -> list[Pair] | None:
+    if len(before) * len(after) > MOST_PAIRS:
+        return None
+    return list(_aligned(before, after, (0, len(before)), (0, len(after)), (_signature, *_NAMES)))
+
+
+def _aligned(
+    before: Sequence[Row],
+    after: Sequence[Row],
+    here: tuple[int, int],
+    there: tuple[int, int],
+    keys: Sequence[Key],
+) -> Iterator[Pair]:
+    """Layers of two ranges by the first key; between those that are the same by the next keys."""
+    (a, a_end), (b, b_end) = here, there
+    if not keys or a == a_end or b == b_end:
+        yield from ((k, None) for k in range(a, a_end))
+        yield from ((None, k) for k in range(b, b_end))
+        return
+    key, *rest = keys
+    if key is _signature and (a_end - a) * (b_end - b) > MOST_PAIRS:
+        yield from _aligned(before, after, here, there, rest)
+        return
+    matcher = SequenceMatcher(
+        None, [key(row) for row in before[a:a_end]], [key(row) for row in after[b:b_end]], False
+    )
+    at, to = a, b
+    for start, begin, size in matcher.get_matching_blocks():
+        yield from _aligned(before, after, (at, a + start), (to, b + begin), rest)
+        yield from ((a + start + k, b + begin + k) for k in range(size))
+        at, to = a + start + size, b + begin + size
+
+
+def _changes(before: Analysis, after: Analysis, pairs: Sequence[Pair]) -> Iterator[Change]:
+    alike = {
+        before.rows[a].name: after.rows[b].name for a, b in pairs if not (a is None or b is None)
+    }
+    # The network's inputs are the same by name, or by their places.
+    for was, now in zip(before.graph.inputs, after.graph.inputs, strict=False):
+        alike[was] = was if was in after.graph.inputs else now
+    gone, come = _passed(before, alike), _passed(after, set(alike.values()))
+    for a, b in pairs:
+        if a is None or b is None:
+            if a is not None:
+                yield Change("removed", before.rows[a], None)
+            if b is not None:
+                yield Change("added", None, after.rows[b])
+            continue
+        one, other = before.rows[a], after.rows[b]
+        sources = [alike.get(gone.get(name, name)) for name in one.node.inputs]
+        moved = sources != [come.get(name, name) for name in other.node.inputs]
+        edits = tuple(_edits(one, other, moved, alike))
+        numbers = _numbers(one) != _numbers(other)
+        kind: Kind = "changed" if edits else "follows" if numbers else "same"
+        yield Change(kind, one, other, edits)
+
+
+def _passed(analysis: Analysis, paired: Container[str]) -> dict[str, str]:
+    """Layer that only one network has -> the layer before it that both have, by first inputs.
+
+    What is put between two layers is shown where it stands; the layer behind it is as it was.
+    """
+    found: dict[str, str] = {}
+    for row in analysis.rows:
+        if row.name not in paired and row.node.inputs:
+            first = row.node.inputs[0]
+            found[row.name] = found.get(first, first)
+    return found
+
+
+def _edits(one: Row, other: Row, moved: bool, alike: Mapping[str, str]) -> Iterator[Edit]:
+    if one.name != other.name:
+        yield Edit("name", one.name, other.name)
+    if one.op != other.op:
+        yield Edit("op", one.op, other.op)
+    else:
+        for field in type(one.node.op).__pydantic_fields__:
+            was, now = getattr(one.node.op, field), getattr(other.node.op, field)
+            if was != now:
+                yield Edit(field, was, now)
+    if moved:
+        yield Edit("from", one.node.inputs, other.node.inputs)
+    shared = None if one.node.share is None else alike.get(one.node.share, one.node.share)
+    if shared != other.node.share:
+        yield Edit("share", one.node.share, other.node.share)
+
+
+def _numbers(row: Row) -> Any:
+    return row.shape, row.weights, row.buffer_shapes, row.params, row.work, row.executed
+
+
+def _cost(changes: Sequence[Change]) -> float:
+    """How much there is to read: a layer that only has another name is half a change."""
+    renamed = sum(
+        change.kind == "changed" and [edit.what for edit in change.edits] == ["name"]
+        for change in changes
+    )
+    return sum(change.kind not in ("same", "follows") for change in changes) - renamed / 2

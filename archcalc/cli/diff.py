@@ -1,0 +1,99 @@
+"""The command ``diff``."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from archcalc.cli.output import emit
+from archcalc.errors import ArchcalcError
+
+
+def _formats(incomplete: str) -> list[str]:
+    return [name for name in ("text", "markdown", "json") if name.startswith(incomplete)]
+
+
+def diff(
+    before: Annotated[
+        str,
+        typer.Argument(
+            metavar="A",
+            help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
+            "standard input.",
+            show_default=False,
+        ),
+    ],
+    after: Annotated[
+        str,
+        typer.Argument(
+            metavar="B", help="The network that it is compared with.", show_default=False
+        ),
+    ],
+    all_: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Show every layer: those that are as before, and those that follow."
+        ),
+    ] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 1 if there are differences.")
+    ] = False,
+    input: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SHAPE",
+            help="The input of both, without the batch, 3x224x224, or only its extent, 224.",
+            show_default=False,
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="VAR=VALUE",
+            help="Give a variable of both specs a value. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(metavar="FORMAT", help="text, markdown or json.", autocompletion=_formats),
+    ] = "text",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
+        ),
+    ] = None,
+) -> None:
+    """Show two networks layer by layer: what was added, removed and changed, and the totals.
+
+    Layers are aligned by name and operator; renamed ones by operator, shape and parameters. A line
+    begins with + (added), - (removed), ~ (changed) or > (not changed itself, but its shapes or
+    numbers are others because of layers before it).
+
+    \b
+    Examples:
+      archcalc diff vgg16 vgg19
+      git show HEAD:net.yaml | archcalc diff - net.yaml --format markdown
+    """
+    import archcalc
+    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.report import diff as report
+    from archcalc.report.choice import choose
+
+    form = choose("format", format, report.FORMATS)
+    if before == after == "-":
+        raise ArchcalcError("standard input holds one network: name a file for the other")
+    found = archcalc.diff(
+        before,
+        after,
+        input=(lambda spec: parse_inputs(input, spec)) if input else None,
+        **parse_variables(set_ or (), ("before", "after", "input", "batch", "network")),
+    )
+    if form == "text" and output is None and sys.stdout.isatty():
+        report.show_on(sys.stdout, found, all_)
+    else:
+        emit(report.render(found, form, all_), output)
+    if exit_code and found.different:
+        raise typer.Exit(1)
