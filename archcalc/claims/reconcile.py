@@ -105,6 +105,8 @@ class Reconciliation(NamedTuple):
     """Where none is: the plain numbers, and whatever is nearer than all that is more natural."""
     idle: tuple[str, ...]
     """Axes that make no difference for this network."""
+    known: tuple[str, ...]
+    """What the family's spec says of the number, where it is pinned there as a mistake."""
     whole: bool
     """Whether everything was tried: of very large networks only some editions and sizes are."""
 
@@ -143,7 +145,7 @@ def search(
     against: zoo.Source | Spec | None = None,
 ) -> Reconciliation:
     """:func:`reconcile`, with what was tried and what comes nearest."""
-    printed = _readings(value, against is not None)
+    printed = readings(value, against is not None)
     unit = _UNITS.get(printed[1000].unit)
     if quantity is not None and quantity not in QUANTITIES:
         hint = did_you_mean(quantity, QUANTITIES)
@@ -173,6 +175,7 @@ def search(
         tuple(matches),
         () if matches else tuple(_nearest(judged)),
         tuple(_AXES[axis] for axis in axes if axis not in used),
+        tuple(_mistakes(candidates.network, printed[1000])),
         candidates.whole,
     )
 
@@ -202,6 +205,20 @@ def _nearest(judged: Sequence[Explanation]) -> list[Explanation]:
     return sorted(kept, key=lambda each: (abs(each.off), each.cost))
 
 
+def _mistakes(spec: Spec, printed: Printed) -> Iterator[str]:
+    """Why a number is wrong, as the spec tells of a documented one that is printed the same."""
+    for record in spec.documented:
+        if record.erratum is None:
+            continue
+        try:
+            documented = Printed.parse(record.value)
+        except ArchcalcError:  # a size, or a list
+            continue
+        if (documented.value, documented.unit) == (printed.value, printed.unit):
+            right = f"should be {record.erratum.value}: {record.erratum.reason}"
+            yield f"{record.value} of {record.variant or spec.name} {right}"
+
+
 def _thousand(departures: Sequence[Choice]) -> int:
     return 1024 if any(choice.axis == "thousand" for choice in departures) else 1000
 
@@ -215,7 +232,7 @@ _UNITS = {
 _ALIKE = [{"params"}, {"bytes"}, {"macs"}, {"flops"}, {"macs", "flops"}]
 
 
-def _readings(value: str | int, ratio: bool) -> dict[int, Printed]:
+def readings(value: str | int, ratio: bool) -> dict[int, Printed]:
     """The printed number by what a thousand is: 1000, and 1024 where that makes a difference."""
     printed = {thousand: Printed.parse(value, thousand) for thousand in (1000, 1024)}
     plain = printed[1000]

@@ -41,6 +41,7 @@ def _remarks(found: Reconciliation, hidden: int) -> list[str]:
         remarks.append(f"{hidden} more that are less natural.")
     if found.matches and len(found.matches[0].departures) == MOST:
         remarks.append(f"It takes {MOST} departures: among so many numbers that may be chance.")
+    remarks += [f"Known mistake: {text}." for text in found.known]
     if not found.whole:
         remarks.append("The network is too large to try every edition and size.")
     if found.idle:
@@ -83,10 +84,12 @@ def _table(found: Reconciliation, limit: int | None) -> str:
     lines = [f"{_subject(found)}:", _outcome(found), ""]
     indent = " " * (sum(widths) + 6)
     for each, (number, standing, how) in zip(shown, cells, strict=True):
-        lines.append(f"  {number.rjust(widths[0])}  {standing.ljust(widths[1])}  {how}")
+        start = f"  {number.rjust(widths[0])}  {standing.ljust(widths[1])}  "
+        lines += wrap(how, WIDTH, initial_indent=start, subsequent_indent=indent)
         others = _others(each)
         if others:
-            lines.append(f"{indent}or {', or '.join(others)}")
+            words = f"or {', or '.join(others)}"
+            lines += wrap(words, WIDTH, initial_indent=indent, subsequent_indent=indent)
     remarks = _remarks(found, hidden)
     lines += [""] if remarks else []
     for remark in remarks:
@@ -124,6 +127,7 @@ def _json(found: Reconciliation, limit: int | None) -> str:
         "whole": found.whole,
         "matches": [_as_data(each) for each in shown if found.ok],
         "nearest": [_as_data(each) for each in shown if not found.ok],
+        "known_mistakes": list(found.known),
         "no_difference": list(found.idle),
     }
     return dumps(data, indent=1) + "\n"
