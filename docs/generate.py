@@ -38,6 +38,7 @@ WRITTEN_BY_HAND = (
     "docs/output.md",
     "docs/conventions.md",
     "docs/checking.md",
+    "docs/reconciling.md",
     "docs/auditing.md",
     "docs/design.md",
 )
