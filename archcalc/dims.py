@@ -12,7 +12,9 @@ import math
 from typing import Any, TypeAlias
 
 Size: TypeAlias = Any
-"""A count or an extent: ``int``, integer ``numpy.ndarray``, or ``sympy.Expr``."""
+"""A count or an extent: ``int``, integer ``numpy.ndarray``, or ``sympy.Expr``.
+
+An int that records how it is computed has ``least``, ``most`` and ``divisor`` of its own."""
 
 Shape: TypeAlias = tuple[Size, ...]
 """Sizes of a tensor's axes, batch first: ``(N, C, H, W)`` for images, ``(N, T, C)`` for text."""
@@ -81,6 +83,10 @@ def ceil(x: Any) -> Size:
 
 def minimum(a: Size, b: Size) -> Size:
     """The smaller of two sizes, point by point."""
+    if hasattr(a, "least"):
+        return a.least(b)
+    if hasattr(b, "least"):
+        return b.least(a)
     if is_symbolic(a) or is_symbolic(b):
         import sympy
 
@@ -94,11 +100,17 @@ def minimum(a: Size, b: Size) -> Size:
 
 def maximum(a: Size, b: Size) -> Size:
     """The larger of two sizes, point by point."""
+    if hasattr(a, "most"):
+        return a.most(b)
+    if hasattr(b, "most"):
+        return b.most(a)
     return -minimum(-a, -b)
 
 
 def gcd(n: Size, k: int) -> Size:
     """The greatest common divisor of a size and a positive int."""
+    if hasattr(n, "divisor"):
+        return n.divisor(k)
     if is_array(n):
         import numpy
 

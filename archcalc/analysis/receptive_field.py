@@ -190,14 +190,14 @@ def _through(seen: _Seen, sources: Sources, shape: Shape, output: Shape) -> _See
         return None
     through = []
     for axis, taps, n in zip(seen.axes, sources, output[2:], strict=True):
-        composed = _compose(axis.taps, taps, n)
+        composed = compose(axis.taps, taps, n)
         if composed is None:
             return None
         through.append(axis._replace(taps=composed))
     return _Seen(tuple(through))
 
 
-def _compose(inner: Taps, outer: Taps, positions: Size) -> Taps | None:
+def compose(inner: Taps, outer: Taps, positions: Size) -> Taps | None:
     """The taps of ``outer`` on an axis with the taps of ``inner``, for so many positions.
 
     Spans move on with their positions, so the first of a span sees the first pixel. None if

@@ -66,7 +66,7 @@ def adaptive_taps(n: Size, o: Size) -> Taps | None:
     Window ``i`` is ``[floor(i n / o), ceil((i + 1) n / o))``, and the windows repeat after
     ``o / gcd(n, o)``. None where that can't be listed.
     """
-    if type(n) is not int or type(o) is not int:
+    if not (isinstance(n, int) and isinstance(o, int)):
         return None
     period, advance = o // gcd(n, o), n // gcd(n, o)
     if period > MOST_PHASES:

@@ -137,9 +137,9 @@ def transposed(kernel: Size, stride: Size, padding: Size) -> Taps | None:
     ``ceil(k / s)`` of them. None if a kernel smaller than the stride leaves holes, or the period
     can't be listed.
     """
-    if not all(type(n) is int for n in (kernel, stride, padding)):
+    if not all(isinstance(n, int) for n in (kernel, stride, padding)):
         return None
     if kernel < stride or stride > MOST_PHASES:
         return None
-    starts = range(padding, padding + stride)
+    starts = (padding + phase for phase in range(stride))
     return Taps(tuple((ceil_div(o - kernel + 1, stride), o // stride) for o in starts))
