@@ -1,0 +1,86 @@
+"""The command ``explain``."""
+
+from typing import Annotated
+
+import typer
+
+from archcalc.cli.output import emit
+from archcalc.operators.base import LARGEST
+
+
+def _formats(incomplete: str) -> list[str]:
+    return [name for name in ("text", "markdown", "latex") if name.startswith(incomplete)]
+
+
+def explain(
+    network: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
+            "standard input.",
+            show_default=False,
+        ),
+    ],
+    layer: Annotated[
+        str | None,
+        typer.Argument(
+            help="A layer, or a block; the network as a whole without one.", show_default=False
+        ),
+    ] = None,
+    input: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SHAPE",
+            help="The input without the batch, 3x224x224, or only its extent, 224. NAME=SHAPE "
+            "where there are several.",
+            show_default=False,
+        ),
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(metavar="N", help="How many inputs at once.", min=1, max=LARGEST)
+    ] = 1,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="VAR=VALUE",
+            help="Give a variable of the spec a value. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(metavar="FORMAT", help="text, markdown or latex.", autocompletion=_formats),
+    ] = "text",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
+        ),
+    ] = None,
+) -> None:
+    """Say why a layer's numbers are what they are.
+
+    For the output's height and width, the parameters, the work and the receptive field: the rule
+    with symbols, with its numbers, and the result. The rules are recorded from what computes the
+    numbers. Of a block, its layers in brief and their sums. Without a layer, the network's story:
+    where its parameters and its work are, and what is special about it.
+
+    \\b
+    Examples:
+      archcalc explain alexnet conv1
+      archcalc explain googlenet
+    """
+    import archcalc
+    from archcalc.cli.arguments import parse_inputs, parse_variables
+
+    variables = parse_variables(set_ or (), _TAKEN)
+    spec = archcalc.load(network)
+    shapes = parse_inputs(input or (), spec)
+    text = archcalc.explain(spec, layer, format=format, input=shapes, batch=batch, **variables)
+    emit(text, output)
+
+
+_TAKEN = ("network", "layer", "format", "input", "batch", "spec")
+"""Parameters of library functions, which a variable of the same name can't be passed beside."""
