@@ -136,9 +136,10 @@ def markdown(sheets: Sequence[Sheet]) -> str:
         head = [f"**{escape_markdown(sheet.title)}**", ""] if sheet.title else []
         head += [escape_markdown(sheet.about), ""] if sheet.about else []
         body = [row([escape_markdown(each.header) for each in sheet.heads]), row(marks)]
+        body = body if sheet.heads else []
         body += [row([escape_markdown(number(cell)) for cell in cells]) for cells in sheet.rows]
         notes = ["", *(f"- {escape_markdown(note)}" for note in sheet.notes)] if sheet.notes else []
-        found.append("\n".join([*head, *body, *notes]) + "\n")
+        found.append("\n".join([*head, *body, *notes]).rstrip("\n") + "\n")
     return "\n".join(found)
 
 
