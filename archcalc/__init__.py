@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from archcalc.claims.compare import Comparison, compare
     from archcalc.claims.finding import Audit
     from archcalc.claims.reconcile import Explanation, reconcile
+    from archcalc.claims.savings import Savings, savings
     from archcalc.errors import (
         ArchcalcError,
         ExpressionError,
@@ -53,6 +54,7 @@ _HOMES = {
     "claims.compare": ("Comparison", "compare"),
     "claims.finding": ("Audit",),
     "claims.reconcile": ("Explanation", "reconcile"),
+    "claims.savings": ("Savings", "savings"),
     "errors": ("ArchcalcError", "ExpressionError", "Problem", "ShapeError", "SpecError"),
     "operators.base": ("Operator", "Work"),
     "operators.describe": ("ops",),
@@ -89,6 +91,7 @@ __all__ = [
     "Operator",
     "Problem",
     "Row",
+    "Savings",
     "ShapeError",
     "Spec",
     "SpecError",
@@ -109,6 +112,7 @@ __all__ = [
     "ops",
     "receptive_field",
     "reconcile",
+    "savings",
     "schema",
     "table",
     "validate",

@@ -15,6 +15,7 @@ from archcalc.cli.diff import diff
 from archcalc.cli.explain import explain
 from archcalc.cli.output import complain, emit, leave_broken_pipe
 from archcalc.cli.reconcile import reconcile
+from archcalc.cli.savings import savings
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.base import LARGEST
 from archcalc.report.columns import COLUMNS
@@ -402,3 +403,4 @@ app.command()(compare)
 app.command()(diff)
 app.command()(reconcile)
 app.command()(explain)
+app.command()(savings)

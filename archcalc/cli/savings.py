@@ -1,0 +1,125 @@
+"""The command ``savings``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archcalc.cli.output import emit as print_or_write
+from archcalc.cli.output import write
+from archcalc.errors import ArchcalcError
+
+
+def _formats(incomplete: str) -> list[str]:
+    known = ("table", "markdown", "csv", "json")
+    return [name for name in known if name.startswith(incomplete)]
+
+
+def _rewrites(incomplete: str) -> list[str]:
+    known = ("bottleneck:", "separable", "stack3x3", "groups:", "lowrank:")
+    return [name for name in known if name.startswith(incomplete)]
+
+
+def savings(
+    network: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
+            "standard input. The examples of lectures, if none is named.",
+            show_default=False,
+        ),
+    ] = None,
+    rewrite: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REWRITE",
+            help="What becomes of every convolution that can be rewritten: bottleneck:N, "
+            "separable, stack3x3, groups:N or lowrank:N.",
+            autocompletion=_rewrites,
+            show_default=False,
+        ),
+    ] = None,
+    input: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SHAPE",
+            help="The input without the batch, 3x224x224, or only its extent, 224. NAME=SHAPE "
+            "where there are several.",
+            show_default=False,
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="VAR=VALUE",
+            help="Give a variable of the spec a value. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    emit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the rewritten spec to a file, whole or not at all; as JSON if its name "
+            "ends in .json.",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let --emit replace a file that is there.")
+    ] = False,
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT", help="table, markdown, csv or json.", autocompletion=_formats
+        ),
+    ] = "table",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
+        ),
+    ] = None,
+) -> None:
+    """Compute what a cheaper design saves.
+
+    Without a network these are the examples of lectures, with their claims. With one, its
+    convolutions are rewritten, and parameters and multiply-accumulates are given before and after.
+    Shapes of outputs stay as they are; the column field holds the receptive field.
+
+    \b
+    Examples:
+      archcalc savings
+      archcalc savings vgg16 --rewrite bottleneck:4
+      archcalc savings resnet18 --rewrite separable --emit separable.yaml
+    """
+    from archcalc.report import savings as report
+    from archcalc.report.choice import choose
+
+    form = choose("format", format, report.FORMATS)
+    if network is None:
+        if rewrite or emit or input or set_:
+            raise ArchcalcError("name the network that is to be rewritten")
+        from archcalc.claims.savings import examples
+
+        print_or_write(report.render_examples(examples(), form), output)
+        return
+    import archcalc
+    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.spec.rewrite import REWRITES
+
+    if rewrite is None:
+        known = ", ".join(name if n is None else f"{name}:N" for name, (n, _) in REWRITES.items())
+        raise ArchcalcError(f"--rewrite says what becomes of the convolutions: {known}")
+    if emit == "-":
+        raise ArchcalcError("--emit -: name a file, for the numbers go to standard output")
+    if emit is not None and Path(emit).exists() and not force:
+        raise ArchcalcError(f"{emit}: is there already\n  --force replaces it")
+    variables = parse_variables(set_ or (), ("network", "rewrite_as", "input", "spec", "how"))
+    spec = archcalc.load(network)
+    found = archcalc.savings(spec, rewrite, input=parse_inputs(input or (), spec), **variables)
+    if emit is not None:
+        write(found.json if emit.lower().endswith(".json") else found.text, Path(emit))
+    print_or_write(report.render(found, form), output)
