@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from textwrap import fill
 from typing import Any, NamedTuple
@@ -16,7 +18,7 @@ from archcalc.report.columns import print_shape
 from archcalc.report.formats import RENDER, escape_latex, escape_markdown
 from archcalc.report.formula import equation, latex_name, write
 from archcalc.report.layout import Request, Table, lay_out, number
-from archcalc.report.story import COLUMNS, story
+from archcalc.report.story import columns, has_positions, story
 from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
@@ -85,8 +87,9 @@ def explain(
         else analyze(network, input=input, batch=batch, **variables)
     )
     if layer is None:
-        table = lay_out(analysis, Request.of("stage", COLUMNS, "float32", "macs"))
-        return _STORY[form](table, story(analysis))
+        sentences = story(analysis)
+        request = Request.of("stage", columns(analysis), "float32", "macs")
+        return _STORY[form](lay_out(analysis, request), sentences)
     rows = [row for row in analysis.rows if row.name == layer]
     if rows:
         return _SECTIONS[form]([_layer(analysis, rows[0])])
@@ -157,7 +160,7 @@ def _shape(found: Sequence[Reason]) -> Iterator[Entry]:
 
 def _field(analysis: Analysis, found: Reasons) -> Iterator[Entry]:
     name = found.row.name
-    if name not in analysis.receptive_fields:
+    if not has_positions(analysis) or name not in analysis.receptive_fields:
         return
     fields = analysis.receptive_fields[name]
     if fields is None:
@@ -170,7 +173,7 @@ def _field(analysis: Analysis, found: Reasons) -> Iterator[Entry]:
             size, stride, start = map(_entry, axis)
             yield size._replace(label=size.label + prefix)
             yield stride
-            middle = f"so the first field's centre is at {float(fields[k].centre):g}"
+            middle = f"the centre of the first field is at {float(fields[k].centre):g}"
             yield start._replace(notes=(*start.notes, middle))
     elif fields and all(field.whole for field in fields):
         yield Entry("receptive field", "the whole input")
@@ -196,7 +199,7 @@ def _mentioned(entries: Iterable[Entry]) -> tuple[Symbol, ...]:
 
 def _block(analysis: Analysis, name: str, rows: Sequence[Row]) -> Iterator[Section]:
     """Its layers that store or compute, briefly, and their sums."""
-    quiet = []
+    quiet: Counter[str] = Counter()
     sums: dict[str, list[int]] = {"params": [], "macs": []}
     yield Section(f"{name}: {_many(len(rows), 'layer')}", ())
     for row in rows:
@@ -205,7 +208,7 @@ def _block(analysis: Analysis, name: str, rows: Sequence[Row]) -> Iterator[Secti
         entries = [_entry(found.params, _shared(row))] if found.params.value else []
         entries += map(_entry, macs)
         if not entries:
-            quiet.append(row.name.removeprefix(f"{name}."))
+            quiet[row.op] += 1
             continue
         sums["params"].append(row.params)
         if row.executed:
@@ -217,7 +220,8 @@ def _block(analysis: Analysis, name: str, rows: Sequence[Row]) -> Iterator[Secti
         Entry(LABELS[quantity], _sum([n for n in summands if n]))
         for quantity, summands in sums.items()
     ]
-    notes = (f"Without parameters and MACs: {', '.join(quiet)}.",) if quiet else ()
+    others = ", ".join(f"{count} {op}" for op, count in quiet.most_common())
+    notes = (f"Without parameters and MACs: {others}.",) if others else ()
     yield Section(f"{name}, all layers", tuple(entries), (), notes)
 
 
@@ -244,9 +248,9 @@ def _text(sections: Sequence[Section]) -> str:
         for entry in section.entries:
             found += _lines(f"  {entry.label.ljust(wide)}  ", _equation(entry))
             found += [f"  {'':{wide}}    {note}" for note in entry.notes]
-        legend = "; ".join(f"{s.name}: {s.meaning}" for s in section.symbols)
+        legend = "; ".join(f"{s.name}:\N{NO-BREAK SPACE}{s.meaning}" for s in section.symbols)
         if legend:
-            found += [_prose(f"where {legend}")]
+            found.append(_prose(f"where {legend}").replace("\N{NO-BREAK SPACE}", " "))
         found += map(_prose, section.notes)
         parts.append("\n".join(found))
     return "\n\n".join(parts) + "\n"
@@ -283,7 +287,7 @@ def _markdown(sections: Sequence[Section]) -> str:
 def _latex(sections: Sequence[Section]) -> str:
     found = [r"% needs \usepackage{amsmath}"]
     for section in sections:
-        found.append(rf"\paragraph{{{escape_latex(section.title)}}}")
+        found.append(rf"\paragraph{{{_latex_title(section.title)}}}")
         if section.entries:
             found.append(r"\begin{align*}")
             lines = [
@@ -295,6 +299,11 @@ def _latex(sections: Sequence[Section]) -> str:
         said = [f"{entry.label}: {note}" for entry in section.entries for note in entry.notes]
         found += [escape_latex(note) for note in (*said, *section.notes)]
     return "\n".join(found) + "\n"
+
+
+def _latex_title(words: str) -> str:
+    shaped = re.sub(r"(?<=\d)x(?=\d)", r"$\\times$", escape_latex(words))
+    return shaped.replace(r"-\textgreater{}", r"$\to$")
 
 
 def _math(entry: Entry) -> str:

@@ -13,11 +13,21 @@ from archcalc.report.columns import print_shape
 from archcalc.report.layout import number
 from archcalc.report.lines import depth, lines
 
-COLUMNS = ("layer", "output", "receptive_field", "depth", "params", "params%", "macs", "macs%")
-"""The columns of the table above the sentences."""
-
 MOST_NAMES = 6
 """Of more than this, the first and the last are named."""
+
+
+def has_positions(analysis: Analysis) -> bool:
+    """Whether the first input has positions that windows slide over, not features alone."""
+    rank = len(next(iter(analysis.graph.inputs.values())))
+    windows = {*FAMILIES["conv"], *FAMILIES["pooling"]}
+    return rank > 3 or (rank == 3 and any(row.op in windows for row in analysis.rows))
+
+
+def columns(analysis: Analysis) -> tuple[str, ...]:
+    """The columns of the table above the sentences."""
+    seen = ("receptive_field",) if has_positions(analysis) else ()
+    return ("layer", "output", *seen, "depth", "params", "params%", "macs", "macs%")
 
 
 def story(analysis: Analysis) -> list[str]:
@@ -80,7 +90,7 @@ def _percent(part: Size, whole: Size) -> str:
 def _extents(analysis: Analysis) -> Iterator[str]:
     """Where images become smaller, on the way to the outputs."""
     extents = next(iter(analysis.graph.inputs.values()))[2:]
-    if not extents:
+    if not has_positions(analysis):
         return
     steps = []
     least = extents
@@ -96,6 +106,8 @@ def _extents(analysis: Analysis) -> Iterator[str]:
 
 def _fields(analysis: Analysis) -> Iterator[str]:
     """How much of the input is seen, and from which layer on all of it."""
+    if not has_positions(analysis):
+        return
     found = analysis.receptive_fields
     wide = [
         (name, fields)

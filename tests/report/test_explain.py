@@ -198,7 +198,7 @@ def test_a_block_is_its_layers_and_their_sums() -> None:
     assert [part.split(":")[0] for part in layers[1:]] == ["conv1", "bn1", "conv2", "bn2"]
     assert said(sums, "parameters") == "36,864 + 128 + 36,864 + 128 = 73,984"
     assert said(sums, "MACs") == "115,605,504 + 115,605,504 = 231,211,008"
-    assert "Without parameters and MACs: relu1, add, relu2." in sums
+    assert "Without parameters and MACs: 2 ReLU, 1 Add." in sums
 
 
 def test_the_sums_of_a_block_are_the_table_s() -> None:

@@ -65,6 +65,15 @@ def test_nothing_is_said_of_what_a_network_has_not() -> None:
     assert "shortcut" not in text
 
 
+def test_features_have_no_receptive_field() -> None:
+    layers = {"fc": {"op": "Linear", "out_features": 2}}
+    spec = archcalc.load({"name": "net", "input": [10, 64], "layers": layers})
+    assert "receptive field" not in archcalc.explain(spec)
+    assert "receptive field" not in archcalc.explain(spec, "fc")
+    image = archcalc.load({"name": "net", "input": [3, 8, 8], "layers": {"pool": "GlobalAvgPool"}})
+    assert "receptive field" in archcalc.explain(image)
+
+
 def test_shapes_without_numbers_can_not_be_told() -> None:
     width = sympy.Symbol("w", integer=True, positive=True)
     spec = archcalc.load(
