@@ -31,6 +31,9 @@ MOST = 3
 MOST_NODES = 500_000
 """The most operators that are expanded, over all networks that are tried."""
 
+MOST_VARIANTS = 50
+"""The most variants of a family that are tried."""
+
 NEAR = 16
 """A number that is not said to be of a quantity may be of one that is at most this many times
 more, or less."""
@@ -108,7 +111,7 @@ class Reconciliation(NamedTuple):
     known: tuple[str, ...]
     """What the family's spec says of the number, where it is pinned there as a mistake."""
     whole: bool
-    """Whether everything was tried: of very large networks only some editions and sizes are."""
+    """Whether everything was tried: of very large networks and families only some is."""
 
     @property
     def ok(self) -> bool:
@@ -166,17 +169,17 @@ def search(
     judged = [_judged(each, printed[_thousand(each.departures)]) for each in found]
     matches = sorted((each for each in judged if each.verdict.holds), key=_rank)
     return Reconciliation(
-        str(value),
-        candidates.network.label,
-        layer,
-        candidates.other.label if candidates.other else None,
-        quantities,
-        len(found),
-        tuple(matches),
-        () if matches else tuple(_nearest(judged)),
-        tuple(_AXES[axis] for axis in axes if axis not in used),
-        tuple(_mistakes(candidates.network, printed[1000])),
-        candidates.whole,
+        value=str(value),
+        network=candidates.network.label,
+        layer=layer,
+        against=candidates.other.label if candidates.other else None,
+        quantities=quantities,
+        tried=len(found),
+        matches=tuple(matches),
+        nearest=() if matches else tuple(_nearest(judged)),
+        idle=tuple(_AXES[axis] for axis in axes if axis not in used),
+        known=tuple(_mistakes(candidates.network, printed[1000])),
+        whole=candidates.whole,
     )
 
 
@@ -404,8 +407,10 @@ class Candidates:
 
     def _editions(self, spec: Spec, axis: str) -> Iterator[Choice]:
         """Other variants: those of the same depth are editions, and the others more far-fetched."""
-        for name in spec.variants:
-            depth = self._depth(spec, name) if name != spec.variant else None
+        others = [name for name in spec.variants if name != spec.variant]
+        self.whole = self.whole and len(others) <= MOST_VARIANTS
+        for name in others[:MOST_VARIANTS]:
+            depth = self._depth(spec, name)
             if depth is not None:
                 words = f"against {name}" if axis == "against" else f"of {name}"
                 yield Choice(axis, name, words, 1 if depth == self._depth(spec) else 6)

@@ -43,7 +43,7 @@ def _remarks(found: Reconciliation, hidden: int) -> list[str]:
         remarks.append(f"It takes {MOST} departures: among so many numbers that may be chance.")
     remarks += [f"Known mistake: {text}." for text in found.known]
     if not found.whole:
-        remarks.append("The network is too large to try every edition and size.")
+        remarks.append("There is too much of it to try every edition and size.")
     if found.idle:
         remarks.append(f"No difference here: {', '.join(found.idle)}.")
     return remarks

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import archcalc
 from archcalc import ArchcalcError, Explanation, SpecError
-from archcalc.claims.reconcile import MOST, Candidates, readings, search
+from archcalc.analysis.conventions import CONVENTIONS
+from archcalc.claims.reconcile import MOST, MOST_VARIANTS, Candidates, readings, search
 
 
 def small(**changes: Any) -> Any:
@@ -263,6 +264,8 @@ def test_a_separable_convolution_has_these_numbers() -> None:
     without = explained("2,712", "googlenet", layer="conv1")
     assert [choice.axis for choice in without.departures] == ["biases", "factored"]
     assert explained("34,019,328", "googlenet", layer="conv1").number == 34_019_328
+    twice = explained("68,038,656", "googlenet", layer="conv1")
+    assert [choice.axis for choice in twice.departures] == ["counted", "factored"]
 
 
 @pytest.mark.parametrize(
@@ -356,6 +359,32 @@ def test_whatever_can_be_counted_is_found_again_when_printed(
             and ("thousand" in {c.axis for c in each.departures}) is ("thousand" in axes)
             for each in found
         )
+
+
+def test_of_very_many_variants_only_some_are_tried_and_that_is_said() -> None:
+    variants = {f"v{k}": {"classes": 10 + k} for k in range(MOST_VARIANTS + 1)}
+    found = search("3,130", small(variants=variants), "params")
+    assert (found.ok, found.whole) == (True, False)
+    assert search("3,130", small(variants={"v0": {"classes": 10}}), "params").whole
+
+
+@pytest.mark.parametrize("network", ["resnet18", "alexnet-2gpu", "googlenet-torchvision"])
+def test_choices_agree_with_what_the_rest_of_the_library_counts(network: str) -> None:
+    spec, number = archcalc.load(network), Candidates(network).number
+    plain = archcalc.analyze(spec)
+    for name, convention in CONVENTIONS.items():
+        assert number("macs", {"counted": name}) == convention.total(plain)
+    folded = archcalc.analyze(archcalc.fold_batch_norm(archcalc.expand(spec)))
+    assert number("params", {"folded": "folded"}) == folded.params
+    assert number("flops", {"folded": "folded"}) == folded.flops
+    assert number("params", {"buffers": "all"}) == plain.params + plain.buffers
+    assert number("params", {"heads": "without"}) == plain.executed_params
+    training = archcalc.analyze(spec, training=True)
+    assert number("macs", {"heads": "with"}) == training.macs
+    small_images = archcalc.analyze(spec, input=[3, 256, 256], classes=10)
+    assert number("macs", {"input": "256", "classes": "10"}) == small_images.macs
+    stored = archcalc.memory(archcalc.expand(spec))
+    assert number("bytes", {"buffers": "all"}) == stored.weights + stored.buffers
 
 
 @pytest.mark.parametrize(
