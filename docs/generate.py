@@ -40,6 +40,7 @@ WRITTEN_BY_HAND = (
     "docs/checking.md",
     "docs/reconciling.md",
     "docs/auditing.md",
+    "docs/explaining.md",
     "docs/design.md",
 )
 
