@@ -221,9 +221,16 @@ def _side_by_side(comparison: Comparison, names: tuple[str, ...]) -> Sheet:
 def _ratio(baseline: Entry, size: Callable[[Entry], Size | None]) -> Callable[[Entry], Cell]:
     def cell(entry: Entry) -> Cell:
         found = ratio(size(entry), size(baseline))
-        return "" if found is None else f"{found:,.0f}x" if found >= 100 else f"{found:.3g}x"
+        return "" if found is None else print_ratio(found)
 
     return cell
+
+
+def print_ratio(number: float) -> str:
+    """A ratio with three digits that say something, never in powers of ten: ``0.0000269x``."""
+    from decimal import Decimal
+
+    return f"{number:,.0f}x" if number >= 100 else f"{Decimal(f'{number:.3g}'):f}x"
 
 
 def ratio(size: Size | None, to: Size | None) -> float | None:
@@ -328,10 +335,13 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 def bar_lines(comparison: Comparison, quantity: str, width: int = 100) -> Iterator[Line]:
     """One number of every network as bars, from 0 to the largest.
 
-    Raises :class:`ArchcalcError` for a quantity that is none of ``BARS``.
+    Raises :class:`ArchcalcError` for a quantity that is none of ``BARS``, and for the work where
+    all conventions are asked at once.
     """
     name = choose("bars of", quantity, BARS)
     counted = comparison.convention
+    if counted is None and name == "macs":
+        raise ArchcalcError("bars of macs need one convention, not all of them")
     header = counted.header if counted and name == "macs" else COLUMNS[name].header
     entries = [(entry, BARS[name](entry)) for entry in comparison.entries]
     largest = max((value for _, value in entries if value is not None), default=0)

@@ -11,7 +11,7 @@ import pytest
 
 import archcalc
 from archcalc import ArchcalcError
-from archcalc.report.compare import BARS, COLUMNS, FORMATS, USUAL, bar_lines, render
+from archcalc.report.compare import BARS, COLUMNS, FORMATS, USUAL, bar_lines, print_ratio, render
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -70,13 +70,21 @@ def test_ratios_stand_behind_the_numbers_they_are_of() -> None:
     assert "ratios to small" in render(found)
 
 
-def test_ratios_have_three_digits() -> None:
-    found = archcalc.compare("alexnet", "lenet5", baseline="alexnet")
-    # 61,706 / 62,378,344 and 62,378,344 / 61,706
-    assert "0.000989x" in render(found, columns="network,params")
-    assert "1,011x" in render(
-        archcalc.compare("alexnet", baseline="lenet5"), columns="network,params"
-    )
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1, "1x"),
+        (2.2188, "2.22x"),
+        (13.63, "13.6x"),
+        (1010.9, "1,011x"),
+        (0.4097, "0.41x"),
+        (61_706 / 62_378_344, "0.000989x"),
+        (2.692e-5, "0.0000269x"),
+        (0, "0x"),
+    ],
+)
+def test_ratios_have_three_digits(number: float, text: str) -> None:
+    assert print_ratio(number) == text
 
 
 def test_another_convention_heads_its_column() -> None:
@@ -212,6 +220,13 @@ def test_a_bar_is_exact_to_an_eighth() -> None:
 def test_what_is_unknown_has_no_bar() -> None:
     lines = [line.text for line in bar_lines(BOTH, "top5")]
     assert lines[-1].split() == ["large", "unknown"]
+
+
+def test_bars_of_work_need_one_convention() -> None:
+    every = archcalc.compare(SMALL, convention="all")
+    assert "112" in render(every, bars="params")
+    with pytest.raises(ArchcalcError, match="one convention"):
+        render(every, bars="macs")
 
 
 # What is refused ---------------------------------------------------------------------------------
