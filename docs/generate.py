@@ -41,6 +41,7 @@ WRITTEN_BY_HAND = (
     "docs/reconciling.md",
     "docs/auditing.md",
     "docs/explaining.md",
+    "docs/comparing.md",
     "docs/design.md",
 )
 

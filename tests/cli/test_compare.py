@@ -13,6 +13,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from archcalc.cli.app import app
+from archcalc.report.compare import COLUMNS
+from archcalc.report.diff import MARKS
 
 NET = """\
 name: net
@@ -155,3 +157,17 @@ def test_a_difference_can_be_written_to_a_file(tmp_path: Path, form: str) -> Non
 @pytest.mark.parametrize("command", ["compare", "diff"])
 def test_help_has_examples(command: str) -> None:
     assert f"archcalc {command} " in run(command, "--help").stdout
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_every_column_is_named_in_the_help_and_on_the_page(column: str) -> None:
+    page = Path(__file__).parents[2] / "docs" / "comparing.md"
+    assert f"`{column}`" in page.read_text(encoding="utf-8")
+    words = run("compare", "--help").stdout.replace("\n", " ").split()
+    assert column in [word.strip(",.") for word in words]
+
+
+@pytest.mark.parametrize("mark", [mark for mark in MARKS.values() if mark])
+def test_every_mark_is_explained(mark: str) -> None:
+    page = Path(__file__).parents[2] / "docs" / "comparing.md"
+    assert f"\n| `{mark}` |" in page.read_text(encoding="utf-8")
