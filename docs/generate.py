@@ -42,6 +42,7 @@ WRITTEN_BY_HAND = (
     "docs/auditing.md",
     "docs/explaining.md",
     "docs/comparing.md",
+    "docs/savings.md",
     "docs/design.md",
 )
 

@@ -71,6 +71,14 @@ def test_a_rewrite_is_written_as_it_was_read() -> None:
     assert {Rewrite.parse(text).name for text in EVERY} == set(REWRITES)
 
 
+@pytest.mark.parametrize("name", REWRITES)
+def test_every_rewrite_is_explained(name: str) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "savings.md"
+    number = ":N" if REWRITES[name][0] is not None else ""
+
+    assert f"\n| `{name}{number}` |" in page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("how", "fields", "kernels", "channels"),
     [
