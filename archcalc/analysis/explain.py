@@ -240,10 +240,9 @@ def _inputs(node: Node, suffix: str) -> tuple[Shape, ...]:
 
 def _outputs(node: Node, inferred: Shape) -> Iterator[Size]:
     for axis, size in zip(_axes(node.op, len(inferred)), inferred, strict=True):
-        if isinstance(size, Recorded) and size.expression.symbol is None:
-            yield _symbol(f"{axis}_out", int(size))
-        else:
-            yield size
+        recorded = isinstance(size, Recorded)
+        named = size.expression.symbol is not None if recorded else size == 1
+        yield size if named else _symbol(f"{axis}_out", int(size))
 
 
 def _field(letter: str, value: Any, axes: Sequence[str]) -> Any:

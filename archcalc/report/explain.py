@@ -104,7 +104,9 @@ def explain(
 
 
 def _shapes(row: Row) -> str:
-    given = ", ".join(map(print_shape, row.node.input_shapes))
+    shapes = list(map(print_shape, row.node.input_shapes))
+    alike = len(shapes) > 1 and len(set(shapes)) == 1
+    given = f"{len(shapes)} of {shapes[0]}" if alike else ", ".join(shapes)
     return f"{row.op}, {given} -> {print_shape(row.shape)}"
 
 

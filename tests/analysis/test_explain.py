@@ -186,3 +186,23 @@ def test_what_is_no_number_can_not_be_explained() -> None:
 def test_an_unknown_layer_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         reasons(alone(Linear(out_features=3), (1, 2)), "m")
+
+
+@pytest.mark.parametrize("network", ["lenet5-1998", "googlenet-aux", "resnet50"])
+def test_the_formulas_of_a_network_come_to_its_analysis(network: str) -> None:
+    analysis = archcalc.analyze(archcalc.load(network), training=True)
+    for row in analysis.rows:
+        found = counts(reasons(analysis, row.name))
+        assert found["params"].expression.value == row.params + row.shared
+        macs = found["macs"].expression.value if "macs" in found else 0
+        assert macs == row.macs
+
+
+def test_an_output_size_that_is_asked_for_has_a_symbol() -> None:
+    """Three lines of four between two: 2 * 2 multiplies an element (bilinear)."""
+    op = operator("Upsample")(size=[3, 4], mode="bilinear")
+    (found,) = [
+        each for each in reasons(alone(op, (1, 1, 2, 2)), "n").work if each.quantity == "multiplies"
+    ]
+    assert found.value == 4 * 3 * 4
+    assert found.expression.substituted({"K_H": 6}).value == 4 * 6 * 4

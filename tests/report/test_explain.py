@@ -251,3 +251,8 @@ def test_latex_is_balanced_and_names_what_it_needs() -> None:
 def test_markdown_puts_formulas_in_code() -> None:
     text = archcalc.explain(archcalc.load("alexnet"), "fc6", format="markdown")
     assert "- parameters: `(C_in + 1)*C_out = (9216 + 1)*4096 = 37,752,832`" in text
+
+
+def test_equal_inputs_are_counted_in_the_title() -> None:
+    text = archcalc.explain(archcalc.load("resnet18"), "layer1.0.add")
+    assert text.startswith("layer1.0.add: Add, 2 of 64x56x56 -> 64x56x56\n")
