@@ -21,6 +21,7 @@ from archcalc.operators.base import KINDS, Example, Operator, elements
 from archcalc.operators.conv import Conv2d
 from archcalc.operators.linear import Linear
 from archcalc.operators.pooling import MaxPool2d
+from archcalc.operators.resampling import Upsample
 from archcalc.operators.taps import Window
 from archcalc.spec.graph import Graph, Node
 
@@ -200,7 +201,7 @@ def test_the_formulas_of_a_network_come_to_its_analysis(network: str) -> None:
 
 def test_an_output_size_that_is_asked_for_has_a_symbol() -> None:
     """Three lines of four between two: 2 * 2 multiplies an element (bilinear)."""
-    op = operator("Upsample")(size=[3, 4], mode="bilinear")
+    op = Upsample(size=[3, 4], mode="bilinear")
     (found,) = [
         each for each in reasons(alone(op, (1, 1, 2, 2)), "n").work if each.quantity == "multiplies"
     ]
