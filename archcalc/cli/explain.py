@@ -67,7 +67,7 @@ def explain(
     numbers. Of a block, its layers in brief and their sums. Without a layer, the network's story:
     where its parameters and its work are, and what is special about it.
 
-    \\b
+    \b
     Examples:
       archcalc explain alexnet conv1
       archcalc explain googlenet
