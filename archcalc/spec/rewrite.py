@@ -629,7 +629,7 @@ def _entry(key: str, value: Any, indent: str, spread: bool) -> Iterator[str]:
         yield f"{indent}{_inline(key)}: {_inline(value)}"
 
 
-_PLAIN = re.compile(r"=?[A-Za-z_(](?:[A-Za-z0-9_ .()+*/<>=!%-]*[A-Za-z0-9_.()%])?|=[0-9]+")
+_PLAIN = re.compile(r"(?:[A-Za-z_]|=[A-Za-z0-9_(])(?:[A-Za-z0-9_ .()+*/<>=!%-]*[A-Za-z0-9_.()%])?")
 _WORDS = {"null", "true", "false", "nan", "infinity"}
 
 

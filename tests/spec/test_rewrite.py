@@ -16,6 +16,7 @@ from archcalc.errors import ArchcalcError
 from archcalc.operators.conv import Conv2d
 from archcalc.spec.graph import Node
 from archcalc.spec.rewrite import REWRITES, Rewrite, Rewritten, as_yaml, rewrite
+from archcalc.spec.text import parse
 from archcalc.spec.zoo import load
 
 EVERY = ("bottleneck:2", "separable", "stack3x3", "groups:2", "lowrank:4")
@@ -285,6 +286,20 @@ def test_every_shape_of_a_network_stays(network: str, how: str, tmp_path: Path) 
     path.write_text(as_yaml(found.spec, "a comment"), encoding="utf-8")
     assert archcalc.validate(path) == []
     assert archcalc.expand(archcalc.load(path)) == found.after
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("a: b", "a #b", "a, b", "a:", "a'b", 'a "b"', "a\\b", "a\nb", " a ", "- a", "{a", "& a"),
+        *("% a", "! a", "@a", "*", "=", "~", "?", "null", "True", "NaN", "yes", "1e5", "0x1F"),
+        *("é", "\u2028"),
+    ],
+)
+def test_text_is_written_so_that_it_is_read_again(words: str) -> None:
+    found = rewritten({"a": conv()}, "separable", [4, 9, 9], title=words, feature=words)
+
+    assert parse(as_yaml(found.spec), "net.yaml").data == found.spec.document.data
 
 
 ends = st.tuples(st.integers(0, 4), st.integers(0, 4)).map(list)
