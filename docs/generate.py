@@ -79,7 +79,7 @@ def operators_page() -> str:
 
 def commands_page() -> str:
     """Every command with its arguments and options."""
-    from archcalc.cli.app import app
+    from archcalc.cli.app import application
 
     parts = [
         "# Commands",
@@ -89,7 +89,7 @@ def commands_page() -> str:
         "for bad usage or bad input. `archcalc --version` prints the version, and "
         "`archcalc --install-completion` lets the shell complete names of networks.",
     ]
-    for command in app.registered_commands:
+    for command in application().registered_commands:
         assert command.callback is not None
         parts += _command(command.name or command.callback.__name__, command.callback)
     return "\n\n".join(parts) + "\n"

@@ -80,5 +80,8 @@ def test_a_table_is_made_without_heavy_libraries() -> None:
 
 
 def test_the_command_makes_a_table_without_heavy_libraries() -> None:
-    program = "from archcalc.cli.app import app\napp(['table', 'googlenet'], standalone_mode=False)"
+    program = (
+        "from archcalc.cli.app import application\n"
+        "application('table')(['table', 'googlenet'], standalone_mode=False)"
+    )
     assert not loaded_by(program) & {*HEAVY, "rich"}

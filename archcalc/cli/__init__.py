@@ -12,9 +12,10 @@ def main() -> NoReturn:
     gc.set_threshold(100_000)
     status: str | int | None = 0
     try:
-        from archcalc.cli.app import app
+        from archcalc.cli.app import COMMANDS, application
 
-        app(prog_name="archcalc")
+        named = [word for word in sys.argv[1:2] if word in COMMANDS]
+        application(*named)(prog_name="archcalc")
     except SystemExit as ended:
         status = ended.code
     except KeyboardInterrupt:  # while modules are loaded; a command's own is typer's to catch

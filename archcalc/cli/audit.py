@@ -5,13 +5,9 @@ from typing import Annotated
 
 import typer
 
+from archcalc.cli.options import Output, words
 from archcalc.cli.output import emit
 from archcalc.errors import ArchcalcError
-
-
-def _formats(incomplete: str) -> list[str]:
-    known = ("table", "markdown", "html", "json")
-    return [name for name in known if name.startswith(incomplete)]
 
 
 def audit(
@@ -45,18 +41,15 @@ def audit(
     format: Annotated[
         str,
         typer.Option(
-            metavar="FORMAT", help="table, markdown, html or json.", autocompletion=_formats
+            metavar="FORMAT",
+            help="table, markdown, html or json.",
+            autocompletion=words("table", "markdown", "html", "json"),
         ),
     ] = "table",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Show only rows with something wrong.")
     ] = False,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
-        ),
-    ] = None,
+    output: Output = None,
 ) -> None:
     """Find the cells of a printed table of layers that contradict others, and why they may.
 

@@ -5,13 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from archcalc.cli.options import Output, words
 from archcalc.cli.output import complain, emit
 from archcalc.errors import SpecError
-
-
-def _formats(incomplete: str) -> list[str]:
-    known = ("table", "json", "junit", "github", "markdown")
-    return [name for name in known if name.startswith(incomplete)]
 
 
 def check(
@@ -29,18 +25,13 @@ def check(
         typer.Option(
             metavar="FORMAT",
             help="table, json, junit (test reports), github (annotations in CI) or markdown.",
-            autocompletion=_formats,
+            autocompletion=words("table", "json", "junit", "github", "markdown"),
         ),
     ] = "table",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Show only what is wrong, and the counts.")
     ] = False,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
-        ),
-    ] = None,
+    output: Output = None,
 ) -> None:
     """Recompute the numbers that specs document, and their budgets.
 

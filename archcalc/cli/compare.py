@@ -6,13 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from archcalc.cli.options import Output, words
 from archcalc.cli.output import complain, emit, write
 from archcalc.errors import ArchcalcError
-
-
-def _formats(incomplete: str) -> list[str]:
-    known = ("table", "markdown", "csv", "json", "latex", "html")
-    return [name for name in known if name.startswith(incomplete)]
 
 
 def compare(
@@ -95,15 +91,10 @@ def compare(
         typer.Option(
             metavar="FORMAT",
             help="table, markdown, csv, json, latex or html.",
-            autocompletion=_formats,
+            autocompletion=words("table", "markdown", "csv", "json", "latex", "html"),
         ),
     ] = "table",
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
-        ),
-    ] = None,
+    output: Output = None,
 ) -> None:
     """Put networks side by side, with what is documented of them and whether it holds.
 

@@ -5,12 +5,9 @@ from typing import Annotated
 
 import typer
 
+from archcalc.cli.options import Output, words
 from archcalc.cli.output import emit
 from archcalc.errors import ArchcalcError
-
-
-def _formats(incomplete: str) -> list[str]:
-    return [name for name in ("text", "markdown", "json") if name.startswith(incomplete)]
 
 
 def diff(
@@ -57,14 +54,13 @@ def diff(
     ] = None,
     format: Annotated[
         str,
-        typer.Option(metavar="FORMAT", help="text, markdown or json.", autocompletion=_formats),
-    ] = "text",
-    output: Annotated[
-        str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
+            metavar="FORMAT",
+            help="text, markdown or json.",
+            autocompletion=words("text", "markdown", "json"),
         ),
-    ] = None,
+    ] = "text",
+    output: Output = None,
 ) -> None:
     """Show two networks layer by layer: what was added, removed and changed, and the totals.
 

@@ -4,12 +4,8 @@ from typing import Annotated
 
 import typer
 
+from archcalc.cli.options import Batch, InputShapes, Output, Variables, words
 from archcalc.cli.output import emit
-from archcalc.operators.base import LARGEST
-
-
-def _formats(incomplete: str) -> list[str]:
-    return [name for name in ("text", "markdown", "latex") if name.startswith(incomplete)]
 
 
 def explain(
@@ -28,37 +24,18 @@ def explain(
             help="A layer, or a block; the network as a whole without one.", show_default=False
         ),
     ] = None,
-    input: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SHAPE",
-            help="The input without the batch, 3x224x224, or only its extent, 224. NAME=SHAPE "
-            "where there are several.",
-            show_default=False,
-        ),
-    ] = None,
-    batch: Annotated[
-        int, typer.Option(metavar="N", help="How many inputs at once.", min=1, max=LARGEST)
-    ] = 1,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="VAR=VALUE",
-            help="Give a variable of the spec a value. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    input: InputShapes = None,
+    batch: Batch = 1,
+    set_: Variables = None,
     format: Annotated[
         str,
-        typer.Option(metavar="FORMAT", help="text, markdown or latex.", autocompletion=_formats),
-    ] = "text",
-    output: Annotated[
-        str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
+            metavar="FORMAT",
+            help="text, markdown or latex.",
+            autocompletion=words("text", "markdown", "latex"),
         ),
-    ] = None,
+    ] = "text",
+    output: Output = None,
 ) -> None:
     """Say why a layer's numbers are what they are.
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from archcalc.cli.options import Output
 from archcalc.cli.output import emit
 
 
@@ -63,12 +64,7 @@ def reconcile(
             autocompletion=_among("table", "markdown", "json"),
         ),
     ] = "table",
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
-        ),
-    ] = None,
+    output: Output = None,
 ) -> None:
     """Find the way of counting that made a number.
 

@@ -5,19 +5,10 @@ from typing import Annotated
 
 import typer
 
+from archcalc.cli.options import InputShapes, Output, Variables, words
 from archcalc.cli.output import emit as print_or_write
 from archcalc.cli.output import write
 from archcalc.errors import ArchcalcError
-
-
-def _formats(incomplete: str) -> list[str]:
-    known = ("table", "markdown", "csv", "json")
-    return [name for name in known if name.startswith(incomplete)]
-
-
-def _rewrites(incomplete: str) -> list[str]:
-    known = ("bottleneck:", "separable", "stack3x3", "groups:", "lowrank:")
-    return [name for name in known if name.startswith(incomplete)]
 
 
 def savings(
@@ -36,28 +27,12 @@ def savings(
             metavar="REWRITE",
             help="What becomes of every convolution that can be rewritten: bottleneck:N, "
             "separable, stack3x3, groups:N or lowrank:N.",
-            autocompletion=_rewrites,
+            autocompletion=words("bottleneck:", "separable", "stack3x3", "groups:", "lowrank:"),
             show_default=False,
         ),
     ] = None,
-    input: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SHAPE",
-            help="The input without the batch, 3x224x224, or only its extent, 224. NAME=SHAPE "
-            "where there are several.",
-            show_default=False,
-        ),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="VAR=VALUE",
-            help="Give a variable of the spec a value. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    input: InputShapes = None,
+    set_: Variables = None,
     emit: Annotated[
         str | None,
         typer.Option(
@@ -73,15 +48,12 @@ def savings(
     format: Annotated[
         str,
         typer.Option(
-            metavar="FORMAT", help="table, markdown, csv or json.", autocompletion=_formats
+            metavar="FORMAT",
+            help="table, markdown, csv or json.",
+            autocompletion=words("table", "markdown", "csv", "json"),
         ),
     ] = "table",
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
-        ),
-    ] = None,
+    output: Output = None,
 ) -> None:
     """Compute what a cheaper design saves.
 

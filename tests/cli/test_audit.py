@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from archcalc.claims.audit import audit
-from archcalc.cli.app import app
+from archcalc.cli.app import application
 from archcalc.report.audits import FORMATS, notes, render
 
 TABLES = Path(__file__).parents[2] / "specs" / "tables"
@@ -20,7 +20,7 @@ WRONG = CLEAN.replace("112", "113")
 
 
 def run(*args: str, stdin: str | None = None) -> Result:
-    result = CliRunner().invoke(app, ["audit", *args], input=stdin)
+    result = CliRunner().invoke(application(), ["audit", *args], input=stdin)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from archcalc.cli.app import app
+from archcalc.cli.app import application
 from archcalc.spec import zoo
 
 NET = """\
@@ -22,7 +22,7 @@ documented:
 
 
 def run(*args: str, stdin: str | None = None) -> Result:
-    result = CliRunner().invoke(app, ["check", *args], input=stdin)
+    result = CliRunner().invoke(application(), ["check", *args], input=stdin)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result
 

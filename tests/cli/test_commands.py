@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import archcalc
-from archcalc.cli.app import _networks, app
+from archcalc.cli.app import application
+from archcalc.cli.options import networks
 from archcalc.operators import NAMES
 
 BROKEN = """\
@@ -24,7 +25,7 @@ layers:
 
 
 def run(*args: str, stdin: str | None = None) -> Result:
-    result = CliRunner().invoke(app, args, input=stdin)
+    result = CliRunner().invoke(application(), args, input=stdin)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result
 
@@ -261,6 +262,6 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
 def test_names_and_files_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "vggish.yaml").touch()
-    assert _networks("vgg") == ["vgg11", "vgg13", "vgg16", "vgg19", "vggish.yaml"]
+    assert networks("vgg") == ["vgg11", "vgg13", "vgg16", "vgg19", "vggish.yaml"]
     (tmp_path / "vggish.yaml").unlink()
-    assert set(_networks("")) == {network.name for network in archcalc.list()}
+    assert set(networks("")) == {network.name for network in archcalc.list()}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from archcalc.cli.app import app
+from archcalc.cli.app import application
 from archcalc.report.compare import COLUMNS
 from archcalc.report.diff import MARKS
 
@@ -26,7 +26,7 @@ layers:
 
 
 def run(*args: str, stdin: str | None = None) -> Result:
-    result = CliRunner().invoke(app, args, input=stdin)
+    result = CliRunner().invoke(application(), args, input=stdin)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import archcalc
-from archcalc.cli.app import app
+from archcalc.cli.app import application
 
 NET = """\
 name: net
@@ -20,7 +20,7 @@ layers:
 
 
 def run(*args: str, stdin: str | None = None) -> Result:
-    result = CliRunner().invoke(app, ["explain", *args], input=stdin)
+    result = CliRunner().invoke(application(), ["explain", *args], input=stdin)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result
 

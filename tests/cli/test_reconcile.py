@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from archcalc.cli.app import app
+from archcalc.cli.app import application
 
 
 def run(*args: str, stdin: str | None = None) -> Result:
-    result = CliRunner().invoke(app, ["reconcile", *args], input=stdin)
+    result = CliRunner().invoke(application(), ["reconcile", *args], input=stdin)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result
 

@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import archcalc
-from archcalc.cli.app import app
+from archcalc.cli.app import application
 
 
 def run(*args: str) -> Result:
-    result = CliRunner().invoke(app, ["savings", *args])
+    result = CliRunner().invoke(application(), ["savings", *args])
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result
 

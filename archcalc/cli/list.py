@@ -1,0 +1,49 @@
+"""The command ``list``."""
+
+from typing import Annotated
+
+import typer
+
+from archcalc.cli.options import Output, words
+from archcalc.cli.output import complain, emit
+from archcalc.errors import did_you_mean
+
+
+def list_(
+    word: Annotated[
+        str,
+        typer.Argument(
+            help="Only networks with this in their name, title, edition, year or feature.",
+            show_default=False,
+        ),
+    ] = "",
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="table, markdown, csv or json.",
+            autocompletion=words("table", "markdown", "csv", "json"),
+        ),
+    ] = "table",
+    output: Output = None,
+) -> None:
+    """List the networks of the zoo, with their year, parameters and MACs.
+
+    Exits with 1 if nothing matches the word.
+
+    \b
+    Example:
+      archcalc list residual
+    """
+    from archcalc.report import zoo
+    from archcalc.report.choice import choose
+
+    form = choose("format", format, zoo.FORMATS)
+    networks = zoo.list(word)
+    if not networks:
+        from archcalc.spec.zoo import names
+
+        hint = did_you_mean(word, names())
+        complain(f"nothing matches '{word}'" + (f": {hint}" if hint else ""))
+        raise typer.Exit(1)
+    emit(zoo.render(networks, form), output)

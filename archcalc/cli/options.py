@@ -1,0 +1,70 @@
+"""Arguments and options that several commands have, and what completes them."""
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from archcalc.operators.base import LARGEST
+
+
+def networks(incomplete: str) -> list[str]:
+    """Names of networks, and files, that begin like this: read from the specs as plain text."""
+    from glob import escape, glob
+
+    from archcalc.spec.zoo import families
+
+    names = []
+    for path in families():
+        text = path.read_text(encoding="utf-8")
+        _, _, after = text.partition("\nvariants:\n")
+        variants = re.match(r"(?:[ #].*\n|\n)*", after)
+        found = re.findall(r"^  ([\w-]+):", variants[0] if variants else "", re.MULTILINE)
+        names += found or [path.stem]
+    files = [
+        path for end in ("yaml", "yml", "json") for path in glob(f"{escape(incomplete)}*.{end}")
+    ]
+    return [name for name in (*sorted(names), *sorted(files)) if name.startswith(incomplete)]
+
+
+def words(*known: str) -> Any:
+    """Completes one of some words."""
+    return lambda incomplete: [word for word in known if word.startswith(incomplete)]
+
+
+NetworkName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FILE",
+        help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
+        "standard input.",
+        autocompletion=networks,
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."),
+]
+InputShapes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="SHAPE",
+        help="The input without the batch, 3x224x224, or only its extent, 224. NAME=SHAPE "
+        "where there are several.",
+        show_default=False,
+    ),
+]
+Batch = Annotated[
+    int, typer.Option("--batch", metavar="N", help="How many inputs at once.", min=1, max=LARGEST)
+]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="VAR=VALUE",
+        help="Give a variable of the spec a value. May be repeated.",
+        show_default=False,
+    ),
+]

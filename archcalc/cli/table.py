@@ -1,0 +1,116 @@
+"""The command ``table``."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from archcalc.cli.options import Batch, InputShapes, NetworkName, Output, Variables, words
+from archcalc.cli.output import emit
+from archcalc.report.columns import COLUMNS
+
+_TAKEN = (
+    *("network", "detail", "columns", "format", "dtype", "convention", "training"),
+    *("fold_bn", "input", "batch", "spec"),
+)
+"""Parameters of library functions, which a variable of the same name can't be passed beside."""
+
+
+def table(
+    network: NetworkName,
+    detail: Annotated[
+        str,
+        typer.Option(
+            metavar="LEVEL",
+            help="stage: a line a block. layer: what stores weights, has a window, changes the "
+            "size or joins branches. all: everything.",
+            autocompletion=words("stage", "layer", "all"),
+        ),
+    ] = "layer",
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help=f"The columns, out of {', '.join(COLUMNS)}.",
+            show_default=False,
+        ),
+    ] = None,
+    input: InputShapes = None,
+    batch: Batch = 1,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="DTYPE",
+            help="What a weight is stored as: float32, float16, bfloat16, float64, float8 or int8.",
+            autocompletion=words("float32", "float16", "bfloat16", "float64", "float8", "int8"),
+        ),
+    ] = "float32",
+    convention: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How the column of MACs counts: macs, 2xmacs, all, textbook, or as a tool does: "
+            "torch, torchinfo, fvcore, thop, ...",
+            autocompletion=words("macs", "2xmacs", "all", "textbook"),
+        ),
+    ] = "macs",
+    set_: Variables = None,
+    training: Annotated[
+        bool, typer.Option("--training", help="Count what is executed in training only, too.")
+    ] = False,
+    fold_bn: Annotated[
+        bool,
+        typer.Option(
+            "--fold-bn", help="Fold batch normalizations into the layers before them, if any."
+        ),
+    ] = False,
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="table, markdown, csv, json, latex or html.",
+            autocompletion=words("table", "markdown", "csv", "json", "latex", "html"),
+        ),
+    ] = "table",
+    output: Output = None,
+) -> None:
+    """Print the layers of a network with their shapes, parameters and work.
+
+    Layers that are not shown are summed in one line, so that every column adds up to its total.
+    On a terminal that is too narrow whole columns are left out.
+
+    Padding 0+1 means none before and one after.
+
+    \b
+    Examples:
+      archcalc table googlenet --detail stage
+      archcalc table resnet50 --input 160 --batch 8 --format csv -o resnet50.csv
+    """
+    import archcalc
+    from archcalc.cli.arguments import parse_inputs, parse_variables
+
+    variables = parse_variables(set_ or (), _TAKEN)
+    spec = archcalc.load(network)
+    shapes = parse_inputs(input or (), spec)
+    if format.lower() == "table" and output is None and sys.stdout.isatty():
+        from archcalc.report.layout import Request
+        from archcalc.report.table import laid_out
+        from archcalc.report.terminal import show
+
+        request = Request.of(detail, columns, dtype, convention)
+        show(laid_out(spec, request, training, fold_bn, shapes, batch, variables), sys.stdout)
+        return
+    text = archcalc.table(
+        spec,
+        detail=detail,
+        columns=columns,
+        format=format,
+        dtype=dtype,
+        convention=convention,
+        training=training,
+        fold_bn=fold_bn,
+        input=shapes,
+        batch=batch,
+        **variables,
+    )
+    emit(text, output)

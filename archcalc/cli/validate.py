@@ -1,0 +1,65 @@
+"""The command ``validate``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from archcalc.cli.options import networks, words
+from archcalc.cli.output import complain, emit
+
+
+def validate(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="Files, FILE::VARIANT, networks of the zoo, or - for standard input.",
+            autocompletion=networks,
+            show_default=False,
+        ),
+    ],
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="text, github (annotations in CI) or json.",
+            autocompletion=words("text", "github", "json"),
+        ),
+    ] = "text",
+) -> None:
+    """Check that specs are well-formed and that their shapes fit, in every variant.
+
+    Reports all problems of all files with their places, and exits with 2 if there are any.
+
+    \b
+    Example:
+      archcalc validate my-net.yaml
+    """
+    from archcalc.report import problems
+    from archcalc.report.choice import choose
+
+    form = choose("format", format, problems.FORMATS)
+    outcomes = [_outcome(source) for source in files]
+    if form == "json":
+        emit(problems.as_json(outcomes))
+    for outcome in outcomes if form != "json" else ():
+        if not outcome.problems:
+            emit(f"{outcome.verdict}\n")
+        elif form == "github":
+            emit("".join(f"{problems.annotation(each)}\n" for each in outcome.problems))
+        else:
+            complain("\n".join(map(str, outcome.problems)))
+    if any(outcome.problems for outcome in outcomes):
+        raise typer.Exit(2)
+
+
+def _outcome(source: str) -> Any:
+    import archcalc
+    from archcalc.report.problems import Outcome
+
+    problems = archcalc.validate(source)
+    # Standard input can't be read twice, and one variant is not worth counting.
+    whole = not problems and source != "-" and "::" not in source
+    spec = archcalc.load(source) if whole else None
+    variants = len(spec.variants) if spec and spec.variant in (None, spec.name) else 0
+    return Outcome(source, variants, tuple(problems))
