@@ -32,8 +32,8 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import lru_cache, reduce
+from numbers import Rational
 from typing import Any, NoReturn, TypeAlias, final
 
 from archcalc.dims import Shape, ceil, floor, is_array, is_symbolic, maximum, minimum
@@ -134,7 +134,13 @@ def _is_number(value: Any) -> bool:
         return value.dtype.kind in "iuf"
     if is_symbolic(value):
         return hasattr(value, "as_coeff_Mul")  # a relation or a truth value has none
-    return isinstance(value, (int, float, Fraction)) and not isinstance(value, bool)
+    return isinstance(value, (int, float, Rational)) and not isinstance(value, bool)
+
+
+def _is_fraction(value: Any) -> bool:
+    # The whole numbers of numpy and sympy are Rational too.
+    foreign = isinstance(value, int) or is_array(value) or is_symbolic(value)
+    return isinstance(value, Rational) and not foreign
 
 
 def _number(value: Any) -> Any:
@@ -159,7 +165,7 @@ def _bounded(value: Any) -> Any:
         if -LARGEST <= value <= LARGEST:
             return value
         raise OverflowError
-    if kind is float or kind is Fraction:
+    if kind is float or _is_fraction(value):
         if value != value:
             raise ValueError("is not a number")
         if -LARGEST <= value <= LARGEST:
@@ -249,6 +255,8 @@ def _over(a: Any, b: Any) -> Any:
 
 
 def _quotient(a: Any, b: Any) -> Any:
+    from fractions import Fraction  # it brings decimal, which no spec needs to be read
+
     whole = (int, Fraction)
     if isinstance(a, whole) and isinstance(b, whole):
         return Fraction(a) / Fraction(_divisor(b))
@@ -257,7 +265,7 @@ def _quotient(a: Any, b: Any) -> Any:
 
 def _to_the(a: Any, b: Any) -> Any:
     # A fraction's power has as many digits as it likes.
-    a, b = (float(n) if isinstance(n, Fraction) else n for n in (a, b))
+    a, b = (float(n) if _is_fraction(n) else n for n in (a, b))
     if is_symbolic(a) or is_symbolic(b):
         if not is_symbolic(b) and _largest(b) > 62:
             raise OverflowError

@@ -10,7 +10,6 @@ own, and what it may cost is bounded before it is spent.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -20,9 +19,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from archcalc.errors import Problem, SpecError, did_you_mean
+
+if TYPE_CHECKING:
+    from json import JSONDecodeError
 
 LARGEST_FILE = 2**20
 """Bytes of a file, and characters of a text."""
@@ -423,7 +425,9 @@ def _check_plain_key(tree: _Tree, text: str, place: Place) -> None:
         tree.report(place, f"a key should be text, not {text:.40}", f'quote it: "{text:.40}"')
 
 
-def _json_error(text: str) -> json.JSONDecodeError | None:
+def _json_error(text: str) -> JSONDecodeError | None:
+    import json
+
     try:
         json.loads(text, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
@@ -433,8 +437,10 @@ def _json_error(text: str) -> json.JSONDecodeError | None:
     return None
 
 
-def _parse_json(text: str, file: str, error: json.JSONDecodeError | None) -> Document:
+def _parse_json(text: str, file: str, error: JSONDecodeError | None) -> Document:
     """The document in a JSON text that has this ``error``, found by the standard library."""
+    import json
+
     tree = _Tree(file)
     lines = _Lines(text)
     if error is not None and text.strip():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -125,7 +123,9 @@ def _without(document: text.Document, error: ValidationError) -> _Reading:
     out where a spec can be without it. So the rest of the file is looked at in the same go.
     """
     problems, places = [], []
-    data = copy.deepcopy(document.data)
+    from copy import deepcopy
+
+    data = deepcopy(document.data)
     for wrong in field_problems(error, Spec):
         at = wrong.at
         while at and at not in document.marks:
@@ -183,7 +183,9 @@ def _require_variant(spec: Spec, variant: str) -> None:
 
 def _document(source: Source) -> tuple[text.Document, str | None]:
     if isinstance(source, Mapping):
-        return text.parse(json.dumps(source), "<mapping>"), None
+        from json import dumps
+
+        return text.parse(dumps(source), "<mapping>"), None
     if isinstance(source, File):
         return text.read(source), None
     name, _, variant = source.partition("::")
