@@ -4,20 +4,20 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import Batch, InputShapes, Output, Variables, words
+from archcalc.cli.options import (
+    Batch,
+    ConventionName,
+    InputShapes,
+    NetworkName,
+    Output,
+    Variables,
+    words,
+)
 from archcalc.cli.output import emit
 
 
 def explain(
-    network: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME|FILE",
-            help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
-            "standard input.",
-            show_default=False,
-        ),
-    ],
+    network: NetworkName,
     layer: Annotated[
         str | None,
         typer.Argument(
@@ -27,6 +27,7 @@ def explain(
     input: InputShapes = None,
     batch: Batch = 1,
     set_: Variables = None,
+    convention: ConventionName = "macs",
     format: Annotated[
         str,
         typer.Option(
@@ -55,9 +56,17 @@ def explain(
     variables = parse_variables(set_ or (), _TAKEN)
     spec = archcalc.load(network)
     shapes = parse_inputs(input or (), spec)
-    text = archcalc.explain(spec, layer, format=format, input=shapes, batch=batch, **variables)
+    text = archcalc.explain(
+        spec,
+        layer,
+        format=format,
+        convention=convention,
+        input=shapes,
+        batch=batch,
+        **variables,
+    )
     emit(text, output)
 
 
-_TAKEN = ("network", "layer", "format", "input", "batch", "spec")
+_TAKEN = ("network", "layer", "format", "convention", "input", "batch", "spec")
 """Parameters of library functions, which a variable of the same name can't be passed beside."""

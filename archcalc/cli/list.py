@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import Output, words
+from archcalc.cli.options import ConventionName, Output, words
 from archcalc.cli.output import complain, emit
 from archcalc.errors import did_you_mean
 
@@ -17,6 +17,7 @@ def list_(
             show_default=False,
         ),
     ] = "",
+    convention: ConventionName = "macs",
     format: Annotated[
         str,
         typer.Option(
@@ -39,7 +40,7 @@ def list_(
     from archcalc.report.choice import choose
 
     form = choose("format", format, zoo.FORMATS)
-    networks = zoo.list(word)
+    networks = zoo.list(word, convention)
     if not networks:
         from archcalc.spec.zoo import names
 

@@ -68,3 +68,13 @@ Variables = Annotated[
         show_default=False,
     ),
 ]
+ConventionName = Annotated[
+    str,
+    typer.Option(
+        "--convention",
+        metavar="NAME",
+        help="How work is counted: macs, 2xmacs, all, textbook, or as a tool does: torch, "
+        "torchinfo, fvcore, thop, ...",
+        autocompletion=words("macs", "2xmacs", "all", "textbook"),
+    ),
+]

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import Batch, InputShapes, NetworkName, Output, Variables, words
+from archcalc.cli.options import (
+    Batch,
+    ConventionName,
+    InputShapes,
+    NetworkName,
+    Output,
+    Variables,
+    words,
+)
 from archcalc.cli.output import emit
 from archcalc.report.columns import COLUMNS
 
@@ -45,15 +53,7 @@ def table(
             autocompletion=words("float32", "float16", "bfloat16", "float64", "float8", "int8"),
         ),
     ] = "float32",
-    convention: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="How the column of MACs counts: macs, 2xmacs, all, textbook, or as a tool does: "
-            "torch, torchinfo, fvcore, thop, ...",
-            autocompletion=words("macs", "2xmacs", "all", "textbook"),
-        ),
-    ] = "macs",
+    convention: ConventionName = "macs",
     set_: Variables = None,
     training: Annotated[
         bool, typer.Option("--training", help="Count what is executed in training only, too.")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import Analysis, Row, analyze
+from archcalc.analysis.conventions import Convention
+from archcalc.analysis.conventions import convention as by_name
 from archcalc.analysis.explain import Reason, Reasons, reasons
 from archcalc.analysis.formula import Expression, Quotient, Symbol
 from archcalc.dims import Size
@@ -65,6 +67,7 @@ def explain(
     layer: str | None = None,
     *,
     format: str = "text",
+    convention: str = "macs",
     input: Input = None,
     batch: Size = 1,
     **variables: Any,
@@ -75,12 +78,14 @@ def explain(
     done with them. Of a block, its layers' parameters and multiply-accumulates, and their sums.
     Without ``layer``, the network's story: where its parameters and its work are, and what is
     special about it. ``format`` is ``text``, ``markdown`` or ``latex`` (needs amsmath and
-    booktabs). The rest is as in :func:`archcalc.analyze`.
+    booktabs). With a ``convention`` other than MACs its number of the work is given too. The rest
+    is as in :func:`archcalc.analyze`.
 
-    Raises :class:`ArchcalcError` for an unknown layer or format, and where a size is a symbol or
-    an array, and what :func:`archcalc.analyze` raises.
+    Raises :class:`ArchcalcError` for an unknown layer, format or convention, and where a size is
+    a symbol or an array, and what :func:`archcalc.analyze` raises.
     """
     form = choose("format", format, FORMATS)
+    counted = by_name(convention)
     analysis = (
         network
         if isinstance(network, Analysis)
@@ -88,11 +93,11 @@ def explain(
     )
     if layer is None:
         sentences = story(analysis)
-        request = Request.of("stage", columns(analysis), "float32", "macs")
+        request = Request.of("stage", columns(analysis), "float32", counted.name)
         return _STORY[form](lay_out(analysis, request), sentences)
     rows = [row for row in analysis.rows if row.name == layer]
     if rows:
-        return _SECTIONS[form]([_layer(analysis, rows[0])])
+        return _SECTIONS[form]([_layer(analysis, rows[0], counted)])
     rows = [row for row in analysis.rows if row.name.startswith(f"{layer}.")]
     if not rows:
         known = {row.name for row in analysis.rows}
@@ -100,7 +105,7 @@ def explain(
         hint = did_you_mean(layer, known)
         where = f"no layer '{layer}' in {analysis.graph.name}"
         raise ArchcalcError(f"{where}\n  {hint}" if hint else where)
-    return _SECTIONS[form](list(_block(analysis, layer, rows)))
+    return _SECTIONS[form](list(_block(analysis, layer, rows, counted)))
 
 
 def _shapes(row: Row) -> str:
@@ -110,7 +115,7 @@ def _shapes(row: Row) -> str:
     return f"{row.op}, {given} -> {print_shape(row.shape)}"
 
 
-def _layer(analysis: Analysis, row: Row) -> Section:
+def _layer(analysis: Analysis, row: Row, counted: Convention) -> Section:
     found = reasons(analysis, row.name)
     entries = list(_shape(found.shape))
     entries.append(_entry(found.params, _shared(row)))
@@ -119,9 +124,21 @@ def _layer(analysis: Analysis, row: Row) -> Section:
     if not any(each.quantity == "macs" for each in found.work):
         entries.append(Entry("MACs", "0"))
     entries += map(_entry, found.work)
+    entries += _counted([row], counted)
     entries += _field(analysis, found)
     notes = () if row.executed else ("It runs in training only: its work is not in the totals.",)
     return Section(f"{row.name}: {_shapes(row)}", tuple(entries), _mentioned(entries), notes)
+
+
+def _counted(rows: Sequence[Row], counted: Convention) -> Iterator[Entry]:
+    """The work as a convention counts it, if it counts something else than what is explained."""
+    if counted.name != "macs":
+        yield Entry(
+            counted.header,
+            number(sum(map(counted.count, rows))),
+            None,
+            tuple(wrap(counted.about, 70)),
+        )
 
 
 def _shared(row: Row) -> tuple[str, ...]:
@@ -199,7 +216,9 @@ def _mentioned(entries: Iterable[Entry]) -> tuple[Symbol, ...]:
     return tuple(found.values())
 
 
-def _block(analysis: Analysis, name: str, rows: Sequence[Row]) -> Iterator[Section]:
+def _block(
+    analysis: Analysis, name: str, rows: Sequence[Row], counted: Convention
+) -> Iterator[Section]:
     """Its layers that store or compute, briefly, and their sums."""
     quiet: Counter[str] = Counter()
     sums: dict[str, list[int]] = {"params": [], "macs": []}
@@ -222,6 +241,7 @@ def _block(analysis: Analysis, name: str, rows: Sequence[Row]) -> Iterator[Secti
         Entry(LABELS[quantity], _sum([n for n in summands if n]))
         for quantity, summands in sums.items()
     ]
+    entries += _counted(rows, counted)
     others = ", ".join(f"{count} {op}" for op, count in quiet.most_common())
     notes = (f"Without parameters and MACs: {others}.",) if others else ()
     yield Section(f"{name}, all layers", tuple(entries), (), notes)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from archcalc.analysis.analyze import analyze
+from archcalc.analysis.conventions import Convention
+from archcalc.analysis.conventions import convention as by_name
 from archcalc.dims import Shape
 from archcalc.report.choice import choose
 from archcalc.report.columns import print_shape
@@ -32,14 +34,20 @@ class Network(NamedTuple):
     """Shapes by name, batch first."""
     params: int
     macs: int
+    convention: str
+    """The way of counting that was asked for."""
+    work: int
+    """The number it gives."""
 
 
-def list(word: str = "") -> builtins.list[Network]:
+def list(word: str = "", convention: str = "macs") -> builtins.list[Network]:
     """The networks of the zoo whose name, family, title, edition, year or feature has ``word``.
 
     Case makes no difference; without a word, all of them. Numbers are for a batch of 1.
+    Raises :class:`ArchcalcError` for an unknown convention.
     """
-    return [_network(spec) for spec in _specs() if _has(spec, word.lower())]
+    counted = by_name(convention)
+    return [_network(spec, counted) for spec in _specs() if _has(spec, word.lower())]
 
 
 def _specs() -> Iterator[Spec]:
@@ -53,7 +61,7 @@ def _has(spec: Spec, word: str) -> bool:
     return any(word in text.lower() for text in texts)
 
 
-def _network(spec: Spec) -> Network:
+def _network(spec: Spec, counted: Convention) -> Network:
     analysis = analyze(spec)
     return Network(
         spec.label,
@@ -65,10 +73,14 @@ def _network(spec: Spec) -> Network:
         analysis.graph.inputs,
         analysis.params,
         analysis.macs,
+        counted.name,
+        counted.total(analysis),
     )
 
 
-HEADERS = ("name", "year", "input", "params", "MACs", "edition")
+def _headers(networks: Sequence[Network]) -> tuple[str, ...]:
+    counted = by_name(networks[0].convention if networks else "macs").header
+    return ("name", "year", "input", "params", counted, "edition")
 
 
 def render(networks: Sequence[Network], format: str = "table") -> str:
@@ -88,18 +100,19 @@ def _input(network: Network) -> str:
 
 def _rows(networks: Sequence[Network]) -> Iterator[tuple[str, ...]]:
     for each in networks:
-        numbers = (f"{each.params:,}", f"{each.macs:,}")
+        numbers = (f"{each.params:,}", f"{each.work:,}")
         yield (each.name, str(each.year or ""), _input(each), *numbers, each.edition or each.title)
 
 
 def _table(networks: Sequence[Network]) -> str:
-    rows = [HEADERS, *_rows(networks)]
+    headers = _headers(networks)
+    rows = [headers, *_rows(networks)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
         padded = [
-            text.rjust(width) if header in ("params", "MACs") else text.ljust(width)
-            for text, width, header in zip(row, widths, HEADERS, strict=True)
+            text.rjust(width) if 3 <= k <= 4 else text.ljust(width)
+            for k, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(padded).rstrip())
     lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
@@ -111,7 +124,7 @@ def _markdown(networks: Sequence[Network]) -> str:
 
     marks = ("---",) * 3 + ("---:",) * 2 + ("---",)
     rows = [tuple(map(escape_markdown, row)) for row in _rows(networks)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in (HEADERS, marks, *rows))
+    return "".join(f"| {' | '.join(row)} |\n" for row in (_headers(networks), marks, *rows))
 
 
 def _csv(networks: Sequence[Network]) -> str:

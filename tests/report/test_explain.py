@@ -256,3 +256,25 @@ def test_markdown_puts_formulas_in_code() -> None:
 def test_equal_inputs_are_counted_in_the_title() -> None:
     text = archcalc.explain(archcalc.load("resnet18"), "layer1.0.add")
     assert text.startswith("layer1.0.add: Add, 2 of 64x56x56 -> 64x56x56\n")
+
+
+@pytest.mark.parametrize(
+    ("convention", "label", "expected"),
+    [
+        ("2xmacs", "2 x MACs", 2 * 105_415_200),
+        # 363 multiplies and 362 adds for each of 55 * 55 * 96 sums, and an add of the bias.
+        ("textbook", "textbook FLOPs", (363 + 362 + 1) * 290_400),
+    ],
+)
+def test_another_convention_gives_its_number_too(
+    convention: str, label: str, expected: int
+) -> None:
+    alexnet = archcalc.load("alexnet")
+    text = archcalc.explain(alexnet, "conv1", convention=convention)
+    assert said(text, label) == f"{expected:,}"
+    assert said(text, "MACs").endswith("= 105,415,200")
+    assert all(len(line) <= WIDTH for line in text.splitlines())
+    # Of a block, the sum over its layers; of a network, a column of its table.
+    block = archcalc.explain(archcalc.load("vgg16"), "conv1", convention="2xmacs")
+    assert said(block, "2 x MACs") == f"{2 * 224 * 224 * 64 * 9 * (3 + 64):,}"
+    assert "2 x MACs" in archcalc.explain(alexnet, convention="2xmacs")

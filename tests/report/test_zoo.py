@@ -9,6 +9,7 @@ import json
 import pytest
 
 import archcalc
+from archcalc.errors import ArchcalcError
 from archcalc.report.zoo import render
 from archcalc.spec.zoo import names
 
@@ -72,3 +73,14 @@ def test_the_formats_agree() -> None:
         assert "spread over two GPUs" in render(networks, form)
     widths = {line.count("|") for line in render(networks, "markdown").splitlines()}
     assert widths == {7}
+
+
+def test_a_list_counts_by_the_convention_asked_for() -> None:
+    (vgg16,) = archcalc.list("vgg16", "2xmacs")
+    assert (vgg16.convention, vgg16.work) == ("2xmacs", 2 * vgg16.macs)
+    assert vgg16.macs == 15_470_264_320
+    for form in ("table", "markdown"):
+        assert "2 x MACs" in render([vgg16], form)
+        assert "30,940,528,640" in render([vgg16], form)
+    with pytest.raises(ArchcalcError, match="no convention 'flop'"):
+        archcalc.list("vgg16", "flop")
