@@ -9,6 +9,9 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from archcalc.analysis.analyze import Analysis, Row, analyze
+from archcalc.analysis.conventions import Convention
+from archcalc.analysis.conventions import convention as counted_by
+from archcalc.dims import Size
 from archcalc.spec import zoo
 from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
@@ -42,14 +45,15 @@ class Change(NamedTuple):
     @property
     def params(self) -> Any:
         """Parameters after, less those before."""
-        return self._more(lambda row: row.params)
+        return self.more(lambda row: row.params)
 
     @property
     def macs(self) -> Any:
         """Multiply-accumulates after, less those before."""
-        return self._more(lambda row: row.macs)
+        return self.more(lambda row: row.macs)
 
-    def _more(self, value: Callable[[Row], Any]) -> Any:
+    def more(self, value: Callable[[Row], Any]) -> Any:
+        """A layer's number after, less that before; a layer that is not there has 0."""
         before, after = (0 if row is None else value(row) for row in (self.before, self.after))
         return after - before
 
@@ -63,6 +67,12 @@ class Diff:
     names: tuple[str, str]
     changes: tuple[Change, ...]
     """Every layer of both, in an order that is both networks'."""
+    convention: Convention
+    """How :meth:`work` counts."""
+
+    def work(self, change: Change) -> Any:
+        """A layer's work after, less that before, as the convention counts it."""
+        return change.more(self.convention.count)
 
     @cached_property
     def different(self) -> bool:
@@ -85,6 +95,7 @@ def diff(
     before: Network,
     after: Network,
     *,
+    convention: str = "macs",
     input: Input | Callable[[Spec], Input] = None,
     **variables: Any,
 ) -> Diff:
@@ -92,21 +103,28 @@ def diff(
 
     Layers are taken for the same that have one name and operator, in order; among the rest those
     of one name, and those of one operator, shape and number of parameters, which were renamed.
-    Where many were renamed they are looked for first. ``input`` (or a function of the spec that
-    gives it) and ``variables`` are those of both, as in :func:`archcalc.expand`.
+    Where many were renamed they are looked for first. ``convention`` says how work is counted.
+    ``input`` (or a function of the spec that gives it) and ``variables`` are those of both, as in
+    :func:`archcalc.expand`.
 
-    Raises what :func:`archcalc.load` and :func:`archcalc.analyze` raise.
+    Raises :class:`ArchcalcError` for an unknown convention, and for a layer on which its tool
+    fails, and what :func:`archcalc.load` and :func:`archcalc.analyze` raise.
     """
+    counted = counted_by(convention)
     first, second = (_analyzed(each, input, variables) for each in (before, after))
     old, new = _by_names(first.rows, second.rows), _by_looks(first.rows, second.rows)
     found = min(
-        (tuple(_changes(first, second, pairs)) for pairs in (old, new) if pairs is not None),
+        (
+            tuple(_changes(first, second, pairs, counted.count))
+            for pairs in (old, new)
+            if pairs is not None
+        ),
         key=_cost,
     )
     labels = first.graph.name, second.graph.name
     if labels[0] == labels[1] and isinstance(before, str) and isinstance(after, str):
         labels = before, after
-    return Diff(first, second, labels, found)
+    return Diff(first, second, labels, found, counted)
 
 
 def _analyzed(
@@ -168,7 +186,9 @@ def _aligned(
         at, to = a + start + size, b + begin + size
 
 
-def _changes(before: Analysis, after: Analysis, pairs: Sequence[Pair]) -> Iterator[Change]:
+def _changes(
+    before: Analysis, after: Analysis, pairs: Sequence[Pair], count: Callable[[Row], Size]
+) -> Iterator[Change]:
     alike = {
         before.rows[a].name: after.rows[b].name for a, b in pairs if not (a is None or b is None)
     }
@@ -187,7 +207,8 @@ def _changes(before: Analysis, after: Analysis, pairs: Sequence[Pair]) -> Iterat
         sources = [alike.get(gone.get(name, name)) for name in one.node.inputs]
         moved = sources != [come.get(name, name) for name in other.node.inputs]
         edits = tuple(_edits(one, other, moved, alike))
-        numbers = _numbers(one) != _numbers(other)
+        # Some tools count what a layer is given, which may be other where all else is as before.
+        numbers = (_numbers(one), count(one)) != (_numbers(other), count(other))
         kind: Kind = "changed" if edits else "follows" if numbers else "same"
         yield Change(kind, one, other, edits)
 

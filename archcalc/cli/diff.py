@@ -5,9 +5,12 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import Output, words
+from archcalc.cli.options import ConventionName, Output, words
 from archcalc.cli.output import emit
 from archcalc.errors import ArchcalcError
+
+_TAKEN = ("before", "after", "convention", "input", "batch", "network")
+"""Parameters of library functions, which a variable of the same name can't be passed beside."""
 
 
 def diff(
@@ -26,6 +29,7 @@ def diff(
             metavar="B", help="The network that it is compared with.", show_default=False
         ),
     ],
+    convention: ConventionName = "macs",
     all_: Annotated[
         bool,
         typer.Option(
@@ -84,8 +88,9 @@ def diff(
     found = archcalc.diff(
         before,
         after,
+        convention=convention,
         input=(lambda spec: parse_inputs(input, spec)) if input else None,
-        **parse_variables(set_ or (), ("before", "after", "input", "batch", "network")),
+        **parse_variables(set_ or (), _TAKEN),
     )
     if form == "text" and output is None and sys.stdout.isatty():
         report.show_on(sys.stdout, found, all_)

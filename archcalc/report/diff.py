@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, NamedTuple, TextIO
 
 from archcalc.analysis.analyze import Analysis
+from archcalc.analysis.conventions import Convention
 from archcalc.analysis.diff import Change, Diff, Edit, Kind
 from archcalc.report.choice import choose
 from archcalc.report.columns import print_padding, print_per_axis, print_shape
@@ -73,16 +74,19 @@ def sheets(found: Diff, every: bool = False) -> list[Sheet]:
     if not found.different:
         same = Sheet(title, f"no differences in {len(found.changes):,} layers; {about}", (), ())
         return [same]
+    unseen = _unseen(found)
+    if unseen:
+        about += f"; unseen by {found.convention.name}: {', '.join(unseen)}"
     heads = (
         Head("mark", ""),
         Head("layer", "layer"),
         Head("op", "op"),
         Head("change", "change"),
         Head("params", "params", True),
-        Head("macs", "MACs", True),
+        Head("macs", found.convention.header, True),
     )
-    rows = [_cells(line) for line in _lines(found.changes, every)]
-    rows.append(_cells(_Line("same", "total", "", "", found.changes)))
+    rows = [_cells(line, found) for line in _lines(found.changes, every)]
+    rows.append(_cells(_Line("same", "total", "", "", found.changes), found))
     totals = (
         Head("total", "total"),
         Head("before", "before", True),
@@ -137,17 +141,17 @@ def _line(change: Change) -> _Line:
     return _Line(change.kind, layer, op, ", ".join(parts), [change])
 
 
-def _cells(line: _Line) -> tuple[str, ...]:
-    params, macs = (sum(map(value, line.changes)) for value in (_params, _macs))
-    return (MARKS[line.kind], line.layer, line.op, line.text, _more(params), _more(macs))
+def _cells(line: _Line, found: Diff) -> tuple[str, ...]:
+    params = sum(change.params for change in line.changes)
+    work = sum(map(found.work, line.changes))
+    return (MARKS[line.kind], line.layer, line.op, line.text, _more(params), _more(work))
 
 
-def _params(change: Change) -> Any:
-    return change.params
-
-
-def _macs(change: Change) -> Any:
-    return change.macs
+def _unseen(found: Diff) -> list[str]:
+    counted = found.convention
+    if not counted.tool:
+        return []
+    return sorted({*counted.blind(found.before), *counted.blind(found.after)})
 
 
 def _edit(edit: Edit) -> str:
@@ -194,7 +198,11 @@ _TOTALS: Mapping[str, tuple[str, Callable[[Analysis], Any]]] = {
 
 
 def _totals(found: Diff) -> Iterator[tuple[str, ...]]:
-    for name, (header, total) in _TOTALS.items():
+    counted = found.convention
+    totals = {**_TOTALS, "macs": (counted.header, counted.total)}
+    if counted.name == "all":
+        del totals["flops"]
+    for name, (header, total) in totals.items():
         before, after = total(found.before), total(found.after)
         shown = print_bytes if name == "weight_bytes" else number
         change = after - before
@@ -209,23 +217,25 @@ def _json(found: Diff) -> str:
 
     data = {
         "archcalc": FORMAT,
+        "convention": found.convention.name,
         "different": found.different,
-        "before": _network(found.names[0], found.before),
-        "after": _network(found.names[1], found.after),
-        "layers": [_data(change) for change in found.changes if change.kind != "same"],
+        "before": _network(found.names[0], found.before, found.convention),
+        "after": _network(found.names[1], found.after, found.convention),
+        "layers": [_data(change, found) for change in found.changes if change.kind != "same"],
     }
     return dumps(data, indent=1, default=str) + "\n"
 
 
-def _network(name: str, analysis: Analysis) -> dict[str, Any]:
+def _network(name: str, analysis: Analysis, counted: Convention) -> dict[str, Any]:
+    totals = {key: total(analysis) for key, (_, total) in _TOTALS.items()}
     return {
         "name": name,
         "inputs": {key: list(shape) for key, shape in analysis.graph.inputs.items()},
-        "totals": {key: total(analysis) for key, (_, total) in _TOTALS.items()},
+        "totals": {**totals, "work": counted.total(analysis)},
     }
 
 
-def _data(change: Change) -> dict[str, Any]:
+def _data(change: Change, found: Diff) -> dict[str, Any]:
     sides = [
         None
         if row is None
@@ -236,6 +246,7 @@ def _data(change: Change) -> dict[str, Any]:
             "output": list(row.shape),
             "params": row.params,
             "macs": row.macs,
+            "work": found.convention.count(row),
         }
         for row in (change.before, change.after)
     ]
@@ -246,4 +257,5 @@ def _data(change: Change) -> dict[str, Any]:
         "edits": {edit.what: [edit.before, edit.after] for edit in change.edits},
         "params": change.params,
         "macs": change.macs,
+        "work": found.work(change),
     }

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import archcalc
+from archcalc import ArchcalcError
 from archcalc.analysis.diff import Diff, diff
 
 NET: dict[str, Any] = {
@@ -167,6 +168,40 @@ def test_input_and_variables_are_of_both() -> None:
         (1, 3, 64, 64)
     }
     assert found.after.rows[-1].shape == (1, 10)
+
+
+def test_a_layer_of_which_only_the_convention_counts_more_follows() -> None:
+    net = {
+        "name": "net",
+        "input": [1, 8, 8],
+        "layers": {"pool": {"op": "MaxPool2d", "kernel_size": 2}},
+    }
+    larger = {**net, "input": [1, 9, 9]}
+    # Both are pooled to 4x4; ptflops counts what the pooling is given, twice.
+    found = diff(net, larger, convention="ptflops")
+    assert told(found) == [("follows", "pool")]
+    assert found.work(found.changes[0]) == 2 * (81 - 64)
+    assert told(diff(net, larger)) == []
+
+
+def test_an_added_layer_counts_in_full_and_a_removed_one_against() -> None:
+    more = with_layers(*NET["layers"], ("fc2", "", {"op": "Linear", "out_features": 5}))
+    # 5 dot products of 2 terms, 3 operations each, and a bias.
+    for pair, work in (((NET, more), 20), ((more, NET), -20)):
+        found = diff(*pair, convention="textbook")
+        assert [found.work(each) for each in found.changes if each.kind != "same"] == [work]
+
+
+def test_an_unknown_convention_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ArchcalcError, match="no convention 'textbok'\n  did you mean 'textbook'"):
+        diff(NET, NET, convention="textbok")
+
+
+def test_a_layer_on_which_the_tool_fails_is_named() -> None:
+    up = {"op": "Upsample", "scale_factor": [2, 3]}
+    net = {"name": "net", "input": [1, 4, 4], "layers": {"up": up}}
+    with pytest.raises(ArchcalcError, match="calflops fails on 'up'"):
+        diff(net, net, convention="calflops")
 
 
 def test_graphs_and_analyses_are_taken_as_they_are() -> None:

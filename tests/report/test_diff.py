@@ -115,6 +115,61 @@ def test_json_has_what_is_different() -> None:
     assert conv2["kind"] == "follows"
 
 
+def unbiased() -> dict[str, Any]:
+    net = deepcopy(NET)
+    net["layers"]["conv1"]["bias"] = False
+    return net
+
+
+# NET has 6,912 + 13,824 + 768 = 21,504 products, gathered into 256 + 384 + 2 sums of one bias each.
+# Without that of conv1 its 256 sums have one addition less, and no product is missing.
+@pytest.mark.parametrize(
+    ("name", "header", "before", "change"),
+    [
+        ("macs", "MACs", 21_504, 0),
+        ("2xmacs", "2 x MACs", 43_008, 0),
+        # 2 K - 1 and a bias are 2 K.
+        ("textbook", "textbook FLOPs", 43_008, -256),
+        # 2 K, a bias, and one for each of the 256 outputs of the ReLU.
+        ("all", "FLOPs", 43_008 + 642 + 256, -256),
+        ("torch", "FLOPs (torch)", 43_008, 0),
+        # A product more for each bias.
+        ("torchinfo", "mult-adds (torchinfo)", 21_504 + 256 + 384 + 2, -256),
+    ],
+)
+def test_work_is_counted_and_headed_as_the_convention_says(
+    name: str, header: str, before: int, change: int
+) -> None:
+    found = archcalc.diff(NET, unbiased(), convention=name)
+    more = [f"{change:+,}"] if change else []
+    lines = [re.split(" {2,}", line.strip()) for line in render(found).splitlines()]
+    assert ["layer", "op", "change", "params", header] in lines
+    assert ["~", "conv1", "Conv2d", "bias true -> false", "-4", *more] in lines
+    assert ["total", "-4", *more] in lines
+    (total,) = (line for line in lines if line[0] == header)
+    assert total[:3] == [header, f"{before:,}", f"{before + change:,}"]
+    data = json.loads(render(found, "json"))
+    (conv1,) = data["layers"]
+    assert data["convention"] == name
+    assert [data[side]["totals"]["macs"] for side in ("before", "after")] == [21_504, 21_504]
+    assert [data[side]["totals"]["work"] for side in ("before", "after")] == [
+        before,
+        before + change,
+    ]
+    assert [conv1[side]["macs"] for side in ("before", "after")] == [6_912, 6_912]
+    assert (conv1["macs"], conv1["work"]) == (0, change)
+    assert conv1["after"]["work"] - conv1["before"]["work"] == change
+
+
+def test_operators_that_a_tool_does_not_see_are_named() -> None:
+    net = {"name": "net", "input": [5, 3], "layers": {"rnn": {"op": "LSTM", "hidden_size": 2}}}
+    wide = {**net, "layers": {"rnn": {"op": "LSTM", "hidden_size": 3}}}
+    assert "\ninput 5x3; unseen by torch: LSTM\n" in render(
+        archcalc.diff(net, wide, convention="torch")
+    )
+    assert "unseen" not in render(archcalc.diff(net, wide))
+
+
 def test_an_added_layer_has_no_before() -> None:
     layers = {**NET["layers"], "softmax": {"op": "Softmax", "dim": 1}}
     (added,) = json.loads(render(archcalc.diff(NET, {**NET, "layers": layers}), "json"))["layers"]
