@@ -262,6 +262,15 @@ def test_the_second_convolution_of_googlenet_has_the_112k_weights_of_the_papers_
     assert sum(row.params - row.weights["bias"][0] for row in rows if row.weights) == 112 * 1024
 
 
+@pytest.mark.parametrize("table", STRUCTURES)
+def test_the_totals_of_the_tables_are_documented_as_printed(table: str) -> None:
+    with (TABLES / f"{table}_structure.csv").open(newline="", encoding="utf-8") as file:
+        (total,) = [row["params"] for row in csv.DictReader(file) if row["layer"] == "Total"]
+    spec = archcalc.load(STRUCTURES[table])
+    printed = {str(record.value).replace(",", "") for record in spec.documented}
+    assert total in printed
+
+
 # The specs themselves ---------------------------------------------------------------------------
 
 
