@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import Analysis, Row, analyze
+from archcalc.analysis.conventions import Convention
+from archcalc.analysis.conventions import convention as counted_by
 from archcalc.analysis.receptive_field import Field, receptive_field
 from archcalc.claims.check import Finding, check
 from archcalc.claims.facts import Scope
@@ -31,6 +33,10 @@ class Change(NamedTuple):
     kept: bool | None
     """Whether its output sees the same of every input: as much, as far apart, from the same pixel
     on. None if that is not known."""
+    number: Size
+    """Its work under the savings' convention."""
+    number_after: Size
+    """That of what stands for it."""
 
     @property
     def name(self) -> str:
@@ -65,6 +71,11 @@ class Savings:
     """Every convolution of the network, transposed ones too, in order."""
     spec: Spec
     """The rewritten network's."""
+    convention: Convention
+    """How work is counted."""
+    number: Size
+    """The work before, under the convention."""
+    number_after: Size
 
     @property
     def text(self) -> str:
@@ -92,23 +103,42 @@ class Savings:
 
 
 def savings(
-    network: zoo.Source | Spec, rewrite_as: str, *, input: Input = None, **variables: Any
+    network: zoo.Source | Spec,
+    rewrite_as: str,
+    *,
+    convention: str = "macs",
+    input: Input = None,
+    **variables: Any,
 ) -> Savings:
     """What is saved by rewriting every convolution of a network that can be.
 
     ``rewrite_as`` is ``bottleneck:N``, ``separable``, ``stack3x3``, ``groups:N`` or ``lowrank:N``
-    (:data:`archcalc.spec.rewrite.REWRITES`). ``input`` and ``variables`` are as in
+    (:data:`archcalc.spec.rewrite.REWRITES`). ``convention`` says how work is counted
+    (:data:`archcalc.analysis.conventions.CONVENTIONS`). ``input`` and ``variables`` are as in
     :func:`archcalc.expand`. Raises :class:`SpecError` for a spec that is none, and
-    :class:`ArchcalcError` for a rewrite that is none or whose number fits no convolution.
+    :class:`ArchcalcError` for a rewrite that is none or whose number fits no convolution, for an
+    unknown convention, and where the tool that it is of fails on a layer.
     """
+    counted = counted_by(convention)
     how = Rewrite.parse(rewrite_as)
     spec = network if isinstance(network, Spec) else zoo.load(network)
     rewritten = rewrite(spec, how, input=input, **variables)
     before, after = analyze(rewritten.before), analyze(rewritten.after)
-    return Savings(str(how), before, after, _changes(rewritten, before, after), rewritten.spec)
+    return Savings(
+        str(how),
+        before,
+        after,
+        _changes(rewritten, before, after, counted),
+        rewritten.spec,
+        counted,
+        counted.total(before),
+        counted.total(after),
+    )
 
 
-def _changes(rewritten: Rewritten, before: Analysis, after: Analysis) -> tuple[Change, ...]:
+def _changes(
+    rewritten: Rewritten, before: Analysis, after: Analysis, counted: Convention
+) -> tuple[Change, ...]:
     rows = {row.name: row for row in after.rows}
     fields = [
         (receptive_field(before.graph, name), receptive_field(after.graph, name))
@@ -120,14 +150,17 @@ def _changes(rewritten: Rewritten, before: Analysis, after: Analysis) -> tuple[C
             names = rewritten.replaced[row.name]
             seen = [(old[row.name], new[names[-1]]) for old, new in fields if row.name in old]
             answers = {_same_field(old, new) for old, new in seen}
+            replacement = tuple(rows[name] for name in names)
             changes.append(
                 Change(
                     row,
-                    tuple(rows[name] for name in names),
+                    replacement,
                     rewritten.reasons[row.name],
                     _sizes(seen[0][0]) if seen else None,
                     _sizes(seen[0][1]) if seen else None,
                     False if False in answers else None if None in answers else True,
+                    counted.count(row),
+                    sum(map(counted.count, replacement)),
                 )
             )
     return tuple(changes)

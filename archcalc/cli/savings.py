@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import InputShapes, Output, Variables, words
+from archcalc.cli.options import ConventionName, InputShapes, Output, Variables, words
 from archcalc.cli.output import emit as print_or_write
 from archcalc.cli.output import write
 from archcalc.errors import ArchcalcError
@@ -31,6 +31,7 @@ def savings(
             show_default=False,
         ),
     ] = None,
+    convention: ConventionName = "macs",
     input: InputShapes = None,
     set_: Variables = None,
     emit: Annotated[
@@ -58,8 +59,8 @@ def savings(
     """Compute what a cheaper design saves.
 
     Without a network these are the examples of lectures, with their claims. With one, its
-    convolutions are rewritten, and parameters and multiply-accumulates are given before and after.
-    Shapes of outputs stay as they are; the column field holds the receptive field.
+    convolutions are rewritten, and parameters and work are given before and after. Shapes of
+    outputs stay as they are; the column field holds the receptive field.
 
     \b
     Examples:
@@ -74,8 +75,14 @@ def savings(
     if network is None:
         if rewrite or emit or input or set_:
             raise ArchcalcError("name the network that is to be rewritten")
+        from archcalc.analysis.conventions import convention as counted_by
         from archcalc.claims.savings import examples
 
+        if counted_by(convention).name != "macs":
+            raise ArchcalcError(
+                "the examples count as their sources do\n"
+                "  --convention is for a network that is rewritten"
+            )
         print_or_write(report.render_examples(examples(), form), output)
         return
     import archcalc
@@ -89,9 +96,13 @@ def savings(
         raise ArchcalcError("--emit -: name a file, for the numbers go to standard output")
     if emit is not None and Path(emit).exists() and not force:
         raise ArchcalcError(f"{emit}: is there already\n  --force replaces it")
-    variables = parse_variables(set_ or (), ("network", "rewrite_as", "input", "spec", "how"))
+    variables = parse_variables(
+        set_ or (), ("network", "rewrite_as", "convention", "input", "spec", "how")
+    )
     spec = archcalc.load(network)
-    found = archcalc.savings(spec, rewrite, input=parse_inputs(input or (), spec), **variables)
+    found = archcalc.savings(
+        spec, rewrite, convention=convention, input=parse_inputs(input or (), spec), **variables
+    )
     if emit is not None:
         write(found.json if emit.lower().endswith(".json") else found.text, Path(emit))
     print_or_write(report.render(found, form), output)

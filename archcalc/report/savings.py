@@ -18,7 +18,6 @@ WIDTH = 100
 
 GAP = "  "
 
-_HEADERS = ("layer", "becomes", "params", "after", "MACs", "after", "field")
 _RIGHT = (False, False, True, True, True, True, True)
 
 
@@ -30,6 +29,10 @@ def render(savings: Savings, format: str = "table") -> str:
 def render_examples(examples: Sequence[Example], format: str = "table") -> str:
     """The examples of lectures, in one of ``FORMATS``."""
     return _EXAMPLES[format](examples)
+
+
+def _headers(savings: Savings) -> tuple[str, ...]:
+    return ("layer", "becomes", "params", "after", savings.convention.header, "after", "field")
 
 
 def _becomes(change: Change) -> str:
@@ -71,8 +74,8 @@ def _rows(savings: Savings) -> list[tuple[str, ...]]:
             _becomes(change),
             f"{change.before.params:,}",
             f"{change.params:,}",
-            f"{change.before.macs:,}",
-            f"{change.macs:,}",
+            f"{change.number:,}",
+            f"{change.number_after:,}",
             _field(change),
         )
         for change in savings.changes
@@ -80,11 +83,12 @@ def _rows(savings: Savings) -> list[tuple[str, ...]]:
     before, after = savings.before, savings.after
     others = len(before.rows) - len(savings.changes)
     params = before.params - sum(change.before.params for change in savings.changes)
-    macs = before.macs - sum(change.before.macs for change in savings.changes)
+    number = savings.number - sum(change.number for change in savings.changes)
+    number_after = savings.number_after - sum(change.number_after for change in savings.changes)
     if others:
         label = f"{others} other layer{'s' if others > 1 else ''}"
-        rows.append((label, "", *(f"{n:,}" for n in (params, params, macs, macs)), ""))
-    totals = (before.params, after.params, before.macs, after.macs)
+        rows.append((label, "", *(f"{n:,}" for n in (params, params, number, number_after)), ""))
+    totals = (before.params, after.params, savings.number, savings.number_after)
     rows.append(("total", "", *(f"{n:,}" for n in totals), ""))
     return rows
 
@@ -114,21 +118,20 @@ def _summary(savings: Savings) -> list[tuple[str, str]]:
         None: "not known of every convolution",
     }[savings.kept]
 
-    def numbers(of: Callable[[Analysis], Size]) -> str:
-        a, b = of(before), of(after)
+    def numbers(a: Size, b: Size) -> str:
         return f"{a:,} -> {b:,}, {_change(a, b)}"
 
     return [
         ("rewritten", f"{count} of {len(savings.changes)} convolutions"),
-        ("parameters", numbers(lambda analysis: analysis.params)),
-        ("MACs", numbers(lambda analysis: analysis.macs)),
+        ("parameters", numbers(before.params, after.params)),
+        (savings.convention.header, numbers(savings.number, savings.number_after)),
         ("receptive field", kept),
     ]
 
 
 def _table(savings: Savings) -> str:
-    rows = _rows(savings)
-    widths = [max(map(len, column)) for column in zip(_HEADERS, *rows, strict=True)]
+    rows, headers = _rows(savings), _headers(savings)
+    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
     rule = "-" * (sum(widths) + len(GAP) * (len(widths) - 1))
 
     def line(texts: Sequence[str]) -> str:
@@ -141,7 +144,7 @@ def _table(savings: Savings) -> str:
     *body, total = map(line, rows)
     summary = _summary(savings)
     longest = max(len(label) for label, _ in summary)
-    lines = [*_title(savings), "", line(_HEADERS), rule, *body, rule, total, ""]
+    lines = [*_title(savings), "", line(headers), rule, *body, rule, total, ""]
     lines += [f"{label.ljust(longest)}{GAP}{text}" for label, text in summary]
     return "\n".join(lines) + "\n"
 
@@ -152,7 +155,7 @@ def _markdown(savings: Savings) -> str:
     title, about = map(escape_markdown, _title(savings))
     *body, total = [tuple(map(escape_markdown, row)) for row in _rows(savings)]
     rows = [
-        _HEADERS,
+        _headers(savings),
         tuple("---:" if right else "---" for right in _RIGHT),
         *body,
         tuple(f"**{text}**" if text else "" for text in total),
@@ -175,8 +178,10 @@ def _written_csv(rows: Sequence[Sequence[Any]]) -> str:
 
 
 def _csv(savings: Savings) -> str:
-    heads = ("layer", "rewritten", "becomes", "params", "params_after", "macs", "macs_after")
-    rows: list[Sequence[Any]] = [(*heads, "field", "field_after", "field_kept")]
+    counted = savings.convention.name
+    heads = ("layer", "rewritten", "becomes", "params", "params_after")
+    numbers = (counted, f"{counted}_after")
+    rows: list[Sequence[Any]] = [(*heads, *numbers, "field", "field_after", "field_kept")]
     for change in savings.changes:
         kept = "" if change.kept is None else str(change.kept).lower()
         rows.append(
@@ -184,7 +189,7 @@ def _csv(savings: Savings) -> str:
                 change.name,
                 str(change.rewritten).lower(),
                 _becomes(change),
-                *(change.before.params, change.params, change.before.macs, change.macs),
+                *(change.before.params, change.params, change.number, change.number_after),
                 *(_seen(change.seen), _seen(change.seen_after), kept),
             )
         )
@@ -197,23 +202,24 @@ def _json(savings: Savings) -> str:
     def sizes(found: tuple[Size | None, ...] | None) -> list[Size | None] | None:
         return None if found is None else list(found)
 
-    def total(analysis: Analysis) -> dict[str, Size]:
-        return {"params": analysis.params, "macs": analysis.macs}
+    def work(of: Analysis | Row | Change, number: Size) -> dict[str, Size]:
+        return {"params": of.params, "macs": of.macs, "work": number}
 
     data = {
         "archcalc": FORMAT,
         "network": savings.before.graph.name,
         "rewrite": savings.rewrite,
-        "before": total(savings.before),
-        "after": total(savings.after),
+        "convention": savings.convention.name,
+        "before": work(savings.before, savings.number),
+        "after": work(savings.after, savings.number_after),
         "field_kept": savings.kept,
         "layers": [
             {
                 "name": change.name,
                 "rewritten": change.rewritten,
                 "reason": change.reason,
-                "before": {"params": change.before.params, "macs": change.before.macs},
-                "after": {"params": change.params, "macs": change.macs},
+                "before": work(change.before, change.number),
+                "after": work(change, change.number_after),
                 "becomes": [row.name for row in change.after],
                 "field": sizes(change.seen),
                 "field_after": sizes(change.seen_after),

@@ -84,6 +84,40 @@ def test_alexnets_large_kernels_cost_more_as_stacks() -> None:
     assert (conv1.seen, conv1.seen_after, conv1.kept) == ((11, 11), (11, 11), True)
 
 
+@pytest.mark.parametrize(
+    ("convention", "bias", "conv", "separable", "relu"),
+    [
+        # At 10x10, 5x5 of 4 -> 6: 600 outputs of 25 * 4 terms. Then 400 of 25 terms, and 600 of 4.
+        ("macs", True, 600 * 100, 400 * 25 + 600 * 4, 0),
+        ("2xmacs", True, 2 * 600 * 100, 2 * (400 * 25 + 600 * 4), 0),
+        ("2xMACs", True, 2 * 600 * 100, 2 * (400 * 25 + 600 * 4), 0),
+        # A bias is added once to every output, and a ReLU compares each once.
+        ("all", True, 600 * (200 + 1), 400 * (50 + 1) + 600 * (8 + 1), 600),
+        ("textbook", False, 600 * (200 - 1), 400 * (50 - 1) + 600 * (8 - 1), 0),
+        # Weights and biases at each of 100 positions.
+        ("torchinfo", True, 100 * (600 + 6), 100 * (100 + 4) + 100 * (24 + 6), 0),
+    ],
+)
+def test_work_is_counted_under_the_convention(
+    convention: str, bias: bool, conv: int, separable: int, relu: int
+) -> None:
+    layer = {"op": "Conv2d", "out_channels": 6, "kernel_size": 5, "padding": 2, "bias": bias}
+    spec = archcalc.load(
+        {"name": "net", "input": [4, 10, 10], "layers": {"conv": layer, "relu": "ReLU"}}
+    )
+    found = archcalc.savings(spec, "separable", convention=convention)
+    (changed,) = found.changes
+
+    assert (changed.number, changed.number_after) == (conv, separable)
+    assert (found.number, found.number_after) == (conv + relu, separable + relu)
+    assert (changed.before.macs, changed.macs) == (60_000, 12_400)
+
+
+def test_an_unknown_convention_is_refused_with_a_near_miss() -> None:
+    with pytest.raises(archcalc.ArchcalcError, match="did you mean 'fvcore'"):
+        savings("lenet5", "separable", convention="fvcor")
+
+
 def test_groups_divide_the_work() -> None:
     found = change(savings("vgg16", "groups:8"), "conv2.0.conv")
 

@@ -32,6 +32,13 @@ def test_without_a_network_the_examples_are_shown() -> None:
         (["vgg16", "--rewrite", "botleneck:4"], "did you mean 'bottleneck'"),
         (["vgg16", "--rewrite", "bottleneck:0"], "from 2"),
         (["vgg16", "--rewrite", "groups:7"], "groups:7 fits no convolution"),
+        (["vgg16", "--rewrite", "separable", "--convention", "fvcor"], "did you mean 'fvcore'"),
+        (
+            ["vgg16", "--rewrite", "separable", "--set", "convention=1"],
+            "can only be set in the spec",
+        ),
+        (["--convention", "fvcor"], "did you mean 'fvcore'"),
+        (["--convention", "torch"], "--convention is for a network"),
         (["vgg61", "--rewrite", "separable"], "no network of this name"),
         (["vgg16", "--rewrite", "separable", "--emit", "-"], "name a file"),
         (["vgg16", "--rewrite", "separable", "--format", "xml"], "no format 'xml'"),
@@ -46,6 +53,19 @@ def test_bad_input_is_refused(args: list[str], said: str) -> None:
     assert not result.stdout
 
 
+def test_the_convention_of_the_examples_is_that_of_their_sources() -> None:
+    assert run("--convention", "MACs").stdout == run().stdout
+
+
+def test_the_convention_counts_the_work() -> None:
+    # 5x5 of 1 -> 6 at 28x28: 784 * 6 * 25 multiply-accumulates, two each; then 784 * (25 + 6).
+    result = run("lenet5", "--rewrite", "separable", "--convention", "torch", "--format", "csv")
+    header, c1, *_ = result.stdout.splitlines()
+
+    assert "params_after,torch,torch_after," in header
+    assert ",156,38,235200,48608," in c1
+
+
 @pytest.mark.parametrize("name", ["net.yaml", "net.json"])
 def test_the_emitted_spec_is_valid_and_gives_the_printed_numbers(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -56,7 +76,8 @@ def test_the_emitted_spec_is_valid_and_gives_the_printed_numbers(tmp_path: Path,
 
     analysis = archcalc.analyze(archcalc.load(path))
     after = json.loads(result.stdout)["after"]
-    assert after == {"params": analysis.params, "macs": analysis.macs}
+    macs = analysis.macs
+    assert after == {"params": analysis.params, "macs": macs, "work": macs}
     assert analysis.rows[-1].shape == (1, 10)
     assert [each.name for each in tmp_path.iterdir()] == [name]
 

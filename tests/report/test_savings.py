@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+import archcalc
 from archcalc.claims.savings import examples, savings
 from archcalc.report.savings import FORMATS, render, render_examples
 
@@ -54,9 +55,54 @@ def test_csv_has_a_row_for_every_convolution() -> None:
 def test_json_holds_the_totals_and_the_reasons() -> None:
     data = json.loads(render(savings("vgg16", "stack3x3"), "json"))
 
-    assert data["before"] == data["after"] == {"params": 138_357_544, "macs": 15_470_264_320}
+    macs = 15_470_264_320
+    assert data["convention"] == "macs"
+    assert data["before"] == data["after"] == {"params": 138_357_544, "macs": macs, "work": macs}
     assert data["field_kept"] is True
     assert {layer["reason"] for layer in data["layers"]} == {"is 3x3"}
+
+
+TWICE = savings("lenet5", "separable", convention="2xmacs")
+"""C1 is 5x5 of 1 -> 6 at 28x28: 117,600 multiply-accumulates, then 784 * (25 + 6) = 24,304."""
+
+
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_the_work_is_headed_as_its_convention(form: str) -> None:
+    lines = [line.replace("|", " ").split() for line in render(TWICE, form).splitlines()]
+    (head,) = [words for words in lines if words[:1] == ["layer"]]
+    (c1,) = [words for words in lines if words[:1] == ["c1"]]
+
+    assert head[2:] == ["params", "after", "2", "x", "MACs", "after", "field"]
+    assert c1[-3:] == ["235,200", "48,608", "5"]
+    assert " MACs " not in render(TWICE, form).replace("2 x MACs", "")
+
+
+def test_csv_names_the_work_as_its_convention() -> None:
+    rows = list(csv.DictReader(render(TWICE, "csv").splitlines()))
+
+    assert (rows[0]["2xmacs"], rows[0]["2xmacs_after"]) == ("235200", "48608")
+    assert not {"macs", "macs_after"} & set(rows[0])
+
+
+def test_json_holds_the_work_beside_the_macs() -> None:
+    data = json.loads(render(TWICE, "json"))
+
+    assert data["convention"] == "2xmacs"
+    # 5x5 of 1 -> 6 at 28x28: 156 params; of each channel, then 1x1: 25 + 1 and 6 + 6.
+    assert data["layers"][0]["before"] == {"params": 156, "macs": 117_600, "work": 235_200}
+    assert data["layers"][0]["after"] == {"params": 38, "macs": 24_304, "work": 48_608}
+
+
+def test_other_layers_count_under_the_convention_too() -> None:
+    # A ReLU compares each of 6 x 10 x 10 elements once, which is no multiply-accumulate.
+    conv = {"op": "Conv2d", "out_channels": 6, "kernel_size": 5, "padding": 2}
+    spec = archcalc.load(
+        {"name": "net", "input": [4, 10, 10], "layers": {"conv": conv, "relu": "ReLU"}}
+    )
+    for convention, work in (("macs", "0"), ("all", "600")):
+        lines = render(savings(spec, "separable", convention=convention)).splitlines()
+        (other,) = [line.split() for line in lines if "other layer" in line]
+        assert other == ["1", "other", "layer", "0", "0", work, work]
 
 
 def test_markdown_has_as_many_cells_in_every_row() -> None:
