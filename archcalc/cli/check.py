@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.options import Output, words
+from archcalc.cli.options import Output, networks, words
 from archcalc.cli.output import complain, emit
 from archcalc.errors import SpecError
 
@@ -15,6 +15,7 @@ def check(
         list[str] | None,
         typer.Argument(
             metavar="NAME|FILE...",
+            autocompletion=networks,
             help="Networks of the zoo, files (FILE::VARIANT for one of its variants), or - for "
             "standard input. Everything that is shipped, if none is named.",
             show_default=False,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.options import Output, words
+from archcalc.cli.options import Output, networks, words
 from archcalc.cli.output import complain, emit, write
 from archcalc.errors import ArchcalcError
 
@@ -16,6 +16,7 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="NAME|FILE...",
+            autocompletion=networks,
             help="Networks of the zoo, files (FILE::VARIANT for one of its variants), or - for "
             "standard input. AlexNet, VGG-16, GoogLeNet and ResNet-152, if none is named.",
             show_default=False,
@@ -31,7 +32,12 @@ def compare(
     ] = "macs",
     baseline: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE", help="Add ratios to this network.", show_default=False),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Add ratios to this network.",
+            autocompletion=networks,
+            show_default=False,
+        ),
     ] = None,
     sort: Annotated[
         str | None,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import ConventionName, Output, words
+from archcalc.cli.options import ConventionName, Output, networks, words
 from archcalc.cli.output import emit
 from archcalc.errors import ArchcalcError
 
@@ -18,6 +18,7 @@ def diff(
         str,
         typer.Argument(
             metavar="A",
+            autocompletion=networks,
             help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
             "standard input.",
             show_default=False,
@@ -26,7 +27,10 @@ def diff(
     after: Annotated[
         str,
         typer.Argument(
-            metavar="B", help="The network that it is compared with.", show_default=False
+            metavar="B",
+            help="The network that it is compared with.",
+            autocompletion=networks,
+            show_default=False,
         ),
     ],
     convention: ConventionName = "macs",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import Output
+from archcalc.cli.options import Output, networks
 from archcalc.cli.output import emit
 
 
@@ -25,6 +25,7 @@ def reconcile(
         str,
         typer.Argument(
             metavar="NAME|FILE",
+            autocompletion=networks,
             help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
             "standard input.",
             show_default=False,

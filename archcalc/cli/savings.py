@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import ConventionName, InputShapes, Output, Variables, words
+from archcalc.cli.options import ConventionName, InputShapes, Output, Variables, networks, words
 from archcalc.cli.output import emit as print_or_write
 from archcalc.cli.output import write
 from archcalc.errors import ArchcalcError
@@ -16,6 +16,7 @@ def savings(
         str | None,
         typer.Argument(
             metavar="NAME|FILE",
+            autocompletion=networks,
             help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
             "standard input. The examples of lectures, if none is named.",
             show_default=False,

@@ -122,3 +122,25 @@ def test_output_that_can_not_be_written_is_one_line() -> None:
         )
     assert done.returncode == 2
     assert done.stderr == "standard output: can't be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "table goog",
+        "explain goog",
+        "compare vgg16 goog",
+        "diff goog",
+        "check goog",
+        "savings goog",
+        "reconcile 138M goog",
+        "compare --baseline goog",
+    ],
+)
+def test_a_shell_completes_names_of_networks(words: str) -> None:
+    done = run(
+        _ARCHCALC_COMPLETE="complete_bash",
+        COMP_WORDS=f"archcalc {words}",
+        COMP_CWORD=str(len(words.split())),
+    )
+    assert "googlenet-cheatsheet" in done.stdout.split()
