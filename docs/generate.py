@@ -85,8 +85,9 @@ def commands_page() -> str:
         "# Commands",
         GENERATED,
         "Each command has a twin of the same name in the library: `archcalc.table`, "
-        "`archcalc.validate` and so on. Exit codes: 0 when all is well, 1 when nothing matches, 2 "
-        "for bad usage or bad input. `archcalc --version` prints the version, and "
+        "`archcalc.validate` and so on. Exit codes: 0 when all is well, 1 when a check "
+        "fails or nothing matches, 2 for bad usage or bad input. `archcalc --version` prints the "
+        "version, and "
         "`archcalc --install-completion` lets the shell complete names of networks.",
     ]
     for command in application().registered_commands:

@@ -76,8 +76,8 @@ class Step:
             self.out = (self._extent(h, "h"), self._extent(w, "w"), c)
         elif entry.kind in ("concat", "add", "same", "norm"):
             self.out = (h, w, c)
-        elif entry.kind == "flatten" and None not in (h, w, c):
-            self.out = (1, 1, h * w * c)  # type: ignore[operator]
+        elif entry.kind == "flatten" and h is not None and w is not None and c is not None:
+            self.out = (1, 1, h * w * c)
         elif entry.kind == "input":
             c = values.get("out_c", values.get("in_c"))
             c = values.get("channels_out") if c is None else c
@@ -183,14 +183,14 @@ class Step:
         values = self.values
         kh, kw = (1, 1) if flat else (values.get("kernel_h"), values.get("kernel_w"))
         groups = values.get("groups", c if is_depthwise(self.entry.name) else 1)
-        if None in (c, outs, kh, kw) or not groups or c % groups:  # type: ignore[operator]
+        if c is None or outs is None or kh is None or kw is None or not groups or c % groups:
             return
-        kernel = kh * kw * (c // groups)  # type: ignore[operator]
+        kernel = kh * kw * (c // groups)
         kind = "linear" if flat else "conv"
         times = repeats(self.entry.name)
         if times > 1:
             return
-        self._expect(params=(kernel + self.counting.extra(kind)) * outs)  # type: ignore[operator]
+        self._expect(params=(kernel + self.counting.extra(kind)) * outs)
         # A layer that the printed pass does not execute has none.
         if self.counting.ops and None not in self.out[:2] and values.get("ops"):
             each = (1, 2, 1)[OPS.index(self.counting.ops)] * kernel

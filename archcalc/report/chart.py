@@ -62,6 +62,7 @@ def draw(comparison: Comparison, format: str = "svg") -> bytes:
 
 
 def _fill(axes: Any, entries: Sequence[Entry], header: str) -> None:
+    # Only networks that have a number are drawn.
     work = [float(entry.number) / 1e9 for entry in entries]  # type: ignore[arg-type]
     accuracy = [100 * (entry.accuracy or 0) for entry in entries]
     params = [float(entry.analysis.params) for entry in entries]
