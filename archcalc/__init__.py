@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from archcalc.operators.base import Operator, Work
     from archcalc.operators.describe import ops
+    from archcalc.pytorch.build import build
     from archcalc.report.explain import explain
     from archcalc.report.table import table
     from archcalc.report.zoo import Network, list
@@ -58,6 +59,7 @@ _HOMES = {
     "errors": ("ArchcalcError", "ExpressionError", "Problem", "ShapeError", "SpecError"),
     "operators.base": ("Operator", "Work"),
     "operators.describe": ("ops",),
+    "pytorch.build": ("build",),
     "report.explain": ("explain",),
     "report.table": ("table",),
     "report.zoo": ("Network", "list"),
@@ -99,6 +101,7 @@ __all__ = [
     "__version__",
     "analyze",
     "audit",
+    "build",
     "check",
     "compare",
     "diff",

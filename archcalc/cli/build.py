@@ -1,0 +1,49 @@
+"""The command ``build``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archcalc.cli.options import InputShapes, NetworkName, Output, Variables, words
+from archcalc.cli.output import emit
+
+
+def build(
+    network: NetworkName,
+    input: InputShapes = None,
+    set_: Variables = None,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="DTYPE",
+            help="float64, float32, bfloat16 or float16.",
+            autocompletion=words("float64", "float32", "bfloat16", "float16"),
+        ),
+    ] = "float32",
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="What the weights are drawn from.", min=0, max=2**63)
+    ] = 0,
+    output: Output = None,
+) -> None:
+    """Build the PyTorch network of a spec: print its modules, or save its new weights.
+
+    With --output the state_dict, drawn anew, is written to a file that torch.load reads.
+
+    \b
+    Examples:
+      archcalc build resnet18
+      archcalc build lenet5 --output lenet5.pt
+    """
+    import archcalc
+    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.cli.output import write
+    from archcalc.pytorch.build import new_weights
+
+    spec = archcalc.load(network)
+    variables = parse_variables(set_ or (), ("network", "device", "returns", "dtype"))
+    graph = archcalc.expand(spec, input=parse_inputs(input or (), spec), **variables)
+    if output is None:
+        emit(f"{archcalc.build(graph, device='meta', dtype=dtype)}\n")
+    else:
+        write(new_weights(graph, dtype, seed), Path(output))

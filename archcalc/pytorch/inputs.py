@@ -1,0 +1,56 @@
+"""Tensors that a network can be run on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from archcalc.operators import FAMILIES
+from archcalc.spec.graph import Graph, Node
+
+
+def draw(
+    graph: Graph,
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, ...]:
+    """A tensor for every input of the graph: normal numbers, or indices where those are looked up.
+
+    The numbers are drawn on the CPU, so that a ``generator`` draws the same ones for any device.
+    """
+    limits = _limits(graph)
+    tensors = []
+    for name, shape in graph.inputs.items():
+        if torch.device(device or "cpu").type == "meta":
+            kind = torch.long if name in limits else dtype
+            tensors.append(torch.empty(shape, device=device, dtype=kind))
+        elif name in limits:
+            drawn = torch.randint(limits[name], shape, generator=generator)
+            tensors.append(drawn.to(device))
+        else:
+            tensors.append(torch.randn(shape, generator=generator).to(device, dtype))
+    return tuple(tensors)
+
+
+def _limits(graph: Graph) -> dict[str, int]:
+    """The inputs, and what is only arranged anew of them, that hold indices: below which number."""
+    limits: dict[str, int] = {}
+    for node in reversed(graph.nodes):
+        for name, limit in _looked_up(node):
+            limits[name] = min(limit, limits.get(name, limit))
+        if node.name in limits and type(node.op).__name__ in FAMILIES["shape"]:
+            for name in node.inputs:
+                limits[name] = min(limits[node.name], limits.get(name, limits[node.name]))
+    return limits
+
+
+def _looked_up(node: Node) -> list[tuple[str, int]]:
+    match type(node.op).__name__:
+        case "Embedding":
+            return [(node.inputs[0], node.op.num_embeddings)]  # type: ignore[attr-defined]
+        case "CrossEntropyLoss":
+            return [(node.inputs[1], node.input_shapes[0][1])]
+        case _:
+            return []

@@ -1,0 +1,115 @@
+"""Graph -> the PyTorch network that it describes, to be run and trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from archcalc.pytorch.perform import module
+from archcalc.spec.graph import Graph, Node
+
+
+class Block(nn.Module):
+    """Submodules by the names they have in the spec; the network runs them, layer by layer."""
+
+    def place(self, path: str, layer: nn.Module) -> None:
+        """Put a layer at ``layer1.0.conv1``, in blocks that are made as they are needed."""
+        # Straight into the table that PyTorch keeps: add_module refuses names such as "type".
+        name, dot, rest = path.partition(".")
+        if not dot:
+            self._modules[name] = layer
+            return
+        inner = self._modules.setdefault(name, Block())
+        assert isinstance(inner, Block)
+        inner.place(rest, layer)
+
+
+class _Step(NamedTuple):
+    name: str
+    path: tuple[str, ...]
+    inputs: tuple[str, ...]
+    last: tuple[str, ...]
+    """What no later step needs."""
+
+
+class Network(Block):
+    """A network built from a graph, with a submodule for every layer, named as the layer is.
+
+    ``forward`` takes the network's inputs in the graph's order, batch first. It returns one tensor
+    for one output, else a tuple in the graph's order, or a dict by the outputs' names where it was
+    built so. In training mode the training outputs follow the others; in evaluation mode the
+    layers that only they need do not run.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        returns: Literal["tuple", "dict"] = "tuple",
+    ) -> None:
+        super().__init__()
+        self.graph = graph
+        self.returns = returns
+        layers: dict[str, nn.Module] = {}
+        for node in graph.nodes:
+            layer = module(node.op, *node.input_shapes, device=device, dtype=dtype)
+            if node.share is not None:
+                _tie(node, layer, layers[node.share])
+            layers[node.name] = layer
+            self.place(node.name, layer)
+        self._steps = {
+            training: tuple(_steps(graph, self._returned(training))) for training in (False, True)
+        }
+
+    def _returned(self, training: bool) -> tuple[str, ...]:
+        return (*self.graph.outputs, *(self.graph.training_outputs if training else ()))
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """Run the layers in the graph's order. Raises ``TypeError`` for a missing input."""
+        names = tuple(self.graph.inputs)
+        if len(inputs) != len(names):
+            raise TypeError(
+                f"{self.graph.name} takes {len(names)} inputs ({', '.join(names)}), "
+                f"not {len(inputs)}"
+            )
+        values: dict[str, Any] = dict(zip(names, inputs, strict=True))
+        for name, path, taken, last in self._steps[self.training]:
+            # Looked up anew, so that a layer may be replaced: net.fc = nn.Linear(...).
+            layer: Any = self
+            for part in path:
+                layer = layer._modules[part]
+            values[name] = layer(*[values[source] for source in taken])
+            for source in last:
+                del values[source]
+        returned = self._returned(self.training)
+        if self.returns == "dict":
+            return {name: values[name] for name in returned}
+        return values[returned[0]] if len(returned) == 1 else tuple(values[n] for n in returned)
+
+
+def _steps(graph: Graph, returned: tuple[str, ...]) -> Iterator[_Step]:
+    wanted = graph.leading_to(*returned) if graph.training_outputs else None
+    nodes = [node for node in graph.nodes if wanted is None or node.name in wanted]
+    needed = set(returned)
+    last: dict[str, tuple[str, ...]] = {}
+    for node in reversed(nodes):
+        last[node.name] = tuple({node.name, *node.inputs} - needed)
+        needed.update((node.name, *node.inputs))
+    for node in nodes:
+        yield _Step(node.name, tuple(node.name.split(".")), node.inputs, last[node.name])
+
+
+def _tie(node: Node, layer: nn.Module, owner: nn.Module) -> None:
+    """Give a layer the tensors of an earlier one that have the names of its own."""
+    own = {**dict(layer.named_parameters()), **dict(layer.named_buffers())}
+    for name, tensor in (*owner.named_parameters(), *owner.named_buffers()):
+        if name in own:
+            home, _, last = name.rpartition(".")
+            holder = layer.get_submodule(home)
+            table = holder._parameters if isinstance(tensor, nn.Parameter) else holder._buffers
+            table[last] = tensor  # type: ignore[assignment]
