@@ -126,6 +126,9 @@ FREE: Mapping[str, set[Place]] = {
     "resnet": {("blocks", "zero_padded", "layers", "subsample", "kernel_size")},
 }
 
+# An axis is no size, and a year is that of a publication.
+NO_SIZE = ("dim", "year")
+
 
 def numbers(value: Any, at: Place = ()) -> Iterator[Place]:
     """The places of all whole numbers in plain data."""
@@ -157,12 +160,18 @@ def with_another(path: Path, at: Place, step: int) -> dict[str, Any]:
     return fresh
 
 
-def is_red(source: dict[str, Any]) -> bool:
-    """Whether a spec is refused, or anything that it documents does not hold."""
+def is_red(source: dict[str, Any], at: Place = ()) -> bool:
+    """Whether a spec is refused, or anything that it documents does not hold.
+
+    What is said of the variant that the place ``at`` is in is looked at first, to be quick.
+    """
     try:
         spec = archcalc.load(source)
         checking = Checking(spec)
-        found = (finding for at, record in records(spec) for finding in checking.judge(at, record))
+        stated = list(records(spec))
+        if at[:1] == ("variants",):
+            stated.sort(key=lambda item: item[1].variant != at[1])
+        found = (finding for place, record in stated for finding in checking.judge(place, record))
         return not all(finding.ok for finding in found)
     except SpecError:
         return True  # it does not fit together any more
@@ -171,10 +180,13 @@ def is_red(source: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_changed_structure_is_found(path: Path) -> None:
     free = FREE.get(path.stem, set())
-    places = [at for at in structural(path) if at not in free and at[-1] != "dim"]
+    places = [at for at in structural(path) if at not in free and at[-1] not in NO_SIZE]
     assert len(places) >= 7
     unseen = [
-        (at, step) for at in places for step in (1, -1) if not is_red(with_another(path, at, step))
+        (at, step)
+        for at in places
+        for step in (1, -1)
+        if not is_red(with_another(path, at, step), at)
     ]
     assert unseen == []
 
