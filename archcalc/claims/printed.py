@@ -146,7 +146,7 @@ _DECIMAL = re.compile(
 _PREFIXES = {
     **dict.fromkeys(("thousand", "thousands", "K", "k"), 1),
     **dict.fromkeys(("million", "millions", "M", "m"), 2),
-    **dict.fromkeys(("billion", "billions", "B", "b", "G"), 3),
+    **dict.fromkeys(("billion", "billions", "Bn", "bn", "B", "b", "G"), 3),
     **dict.fromkeys(("trillion", "trillions", "T"), 4),
 }
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4}
