@@ -54,6 +54,9 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "EuclideanRBF",
         ),
     },
+    "parameter": {
+        "parameter": ("Parameter",),
+    },
     "normalization": {
         "channel_norm": (
             "BatchNorm1d",
@@ -147,6 +150,13 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "RNN",
             "LSTM",
             "GRU",
+        ),
+    },
+    "detection": {
+        "detection": (
+            "RoIAlign",
+            "RoIPool",
+            "FrozenBatchNorm2d",
         ),
     },
     "loss": {

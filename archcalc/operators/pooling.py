@@ -40,7 +40,7 @@ CeilMode: TypeAlias = bool | Literal["caffe"]
 """Whether a window that does not fit whole is kept: false, true as in PyTorch, or as in Caffe."""
 
 
-Stride = Annotated[
+PerAxisOrNone = Annotated[
     Any,  # stored as a tuple of sizes; a default may be written as null
     WithJsonSchema(
         {
@@ -67,7 +67,7 @@ class Kernel(Operator):
 
     kernel_size: PerAxis
     """Extent of the window."""
-    stride: Stride = None
+    stride: PerAxisOrNone = None
     """Distance from one position of the window to the next; the kernel's size by default."""
 
     @field_validator("kernel_size", mode="plain")

@@ -288,3 +288,100 @@ class HingeLoss(nn.Module):
         if self.reduction == "none":
             return losses
         return losses.mean() if self.reduction == "mean" else losses.sum()
+
+
+def _places(count: int) -> list[float]:
+    """Where on an axis regions lie, from 0 to 1: evenly spread, since no image says."""
+    return [k / max(count - 1, 1) for k in range(count)]
+
+
+class RoIAlign(nn.Module):
+    """Samples regions of the maps to one size, each map's share of them, spread over its diagonal.
+
+    Each region has half of the map's extents. A detector takes those that it has proposed.
+    """
+
+    def __init__(self, output_size: Sequence[int], rois: int, sampling_ratio: int) -> None:
+        super().__init__()
+        self.output_size = tuple(output_size)
+        self.rois = rois
+        self.sampling_ratio = sampling_ratio
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        shares = [len(range(k, self.rois, len(maps))) for k in range(len(maps))]
+        cut = [self._cut(x, share) for x, share in zip(maps, shares, strict=True) if share]
+        return torch.cat(cut, 1).flatten(0, 1)
+
+    def _cut(self, x: Tensor, count: int) -> Tensor:
+        height, width = (o * self.sampling_ratio for o in self.output_size)
+        # Coordinates of a map go from -1 to 1; a region's are half as wide, around its centre.
+        centres = torch.tensor(_places(count), device=x.device, dtype=x.dtype) - 0.5
+        ys = torch.linspace(-0.5, 0.5, height, device=x.device, dtype=x.dtype)
+        xs = torch.linspace(-0.5, 0.5, width, device=x.device, dtype=x.dtype)
+        rows = (centres[:, None] + ys).flatten()[:, None].expand(-1, width)
+        columns = (centres[:, None, None] + xs).expand(-1, height, -1).flatten(0, 1)
+        grid = torch.stack([columns, rows], -1).expand(len(x), -1, -1, -1)
+        points = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+        means = F.avg_pool2d(points, self.sampling_ratio)
+        n, channels, _, _ = means.shape
+        return means.view(n, channels, count, *self.output_size).transpose(1, 2)
+
+
+class RoIPool(nn.Module):
+    """The maxima of ``output_size`` windows over regions of a map, spread over its diagonal.
+
+    A detector takes the regions that it has proposed, of any extents.
+    """
+
+    def __init__(self, output_size: Sequence[int], rois: int, region: Sequence[int]) -> None:
+        super().__init__()
+        self.output_size = tuple(output_size)
+        self.rois = rois
+        self.region = tuple(region)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = self.region
+        cut = []
+        for place in _places(self.rois):
+            top, left = (
+                int(place * (n - r)) for n, r in zip(x.shape[2:], self.region, strict=True)
+            )
+            part = x[:, :, top : top + height, left : left + width]
+            cut.append(F.adaptive_max_pool2d(part, self.output_size))
+        return torch.stack(cut, 1).flatten(0, 1)
+
+
+class FrozenBatchNorm2d(nn.Module):
+    """Batch normalization by buffers alone."""
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, num_features: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        for name, start in (
+            ("weight", 1.0),
+            ("bias", 0.0),
+            ("running_mean", 0.0),
+            ("running_var", 1.0),
+        ):
+            self.register_buffer(name, torch.full((num_features,), start))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = self.weight * (self.running_var + self.eps).rsqrt()
+        shift = self.bias - self.running_mean * scale
+        return x * scale[:, None, None] + shift[:, None, None]
+
+
+class Parameter(nn.Module):
+    """A trained tensor, the same for every sample; drawn as positional embeddings usually are."""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(tuple(shape)).normal_(std=0.02))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight.expand(len(x), *self.weight.shape)

@@ -27,6 +27,7 @@ UNKNOWN = {
     *("Embedding", "MaxUnpool2d", "RMSNorm"),
     *("ScaledDotProductAttention", "MultiheadAttention"),
     *("RNN", "LSTM", "GRU"),
+    *("RoIAlign", "RoIPool"),
     *("L1Loss", "MSELoss", "HuberLoss", "CrossEntropyLoss", "HingeLoss"),
 }
 

@@ -185,6 +185,7 @@ ONCE = {
         (name for name in FAMILIES["normalization"] if name.startswith(("Batch", "Instance"))),
         "the scale and shift, or the statistics, of a channel serve the whole batch",
     ),
+    "FrozenBatchNorm2d": "the scale and shift of a channel serve the whole batch",
 }
 """Operators with work that is done once, however many samples there are, and what work that is."""
 

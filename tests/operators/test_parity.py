@@ -365,6 +365,13 @@ def cross_entropy(draw: st.DrawFn) -> Case:
     return fields, (shape, (shape[0], *shape[2:]))
 
 
+@st.composite
+def regions(draw: st.DrawFn, /, **fields: st.SearchStrategy[Any]) -> Case:
+    x = image(draw, 2, draw(few))
+    size = {"output_size": per_axis(draw, 2, 1, 4), "rois": draw(few)}
+    return {**size, **{name: draw(strategy) for name, strategy in fields.items()}}, (x,)
+
+
 any_shape = with_fields(shapes())
 average = {"count_include_pad": flag}
 divided = {**average, "divisor_override": st.none() | few}
@@ -384,6 +391,7 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
     "Bilinear": bilinear(),
     "Embedding": with_fields(shapes((1, 3)), num_embeddings=few, embedding_dim=few),
     "EuclideanRBF": with_fields(shapes(), out_features=few),
+    "Parameter": with_fields(shapes((1, 5)), shape=shapes((1, 4))),
     "BatchNorm1d": channel_norm((0, 1)),
     "BatchNorm2d": channel_norm((2,)),
     "BatchNorm3d": channel_norm((3,)),
@@ -424,6 +432,9 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
     "RNN": recurrent(nonlinearity=st.sampled_from(["tanh", "relu"])),
     "LSTM": recurrent(proj_size=st.integers(0, 2)),
     "GRU": recurrent(),
+    "RoIAlign": regions(sampling_ratio=st.integers(1, 3)),
+    "RoIPool": regions(region=st.none() | st.integers(1, 5)),
+    "FrozenBatchNorm2d": with_fields(shapes((4, 4)), eps=st.floats(1e-6, 1e-2)),
     "L1Loss": loss(),
     "MSELoss": loss(),
     "HuberLoss": loss(delta=st.floats(0.1, 2)),

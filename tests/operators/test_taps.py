@@ -25,6 +25,7 @@ UNTRACED = {
     "MatMul",
     "MaxUnpool2d",
     *("RNN", "LSTM", "GRU"),
+    *("RoIAlign", "RoIPool"),
     *("L1Loss", "MSELoss", "HuberLoss", "CrossEntropyLoss", "HingeLoss"),
 }
 
