@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from archcalc.analysis.analyze import BYTES, Analysis, analyze
 from archcalc.dims import Size
-from archcalc.operators.autograd import Differentiable, OrderedView, TrainingOnly, View
+from archcalc.operators.autograd import Differentiable, OrderedView, Stored, TrainingOnly, View
 from archcalc.operators.base import Operator, elements
 from archcalc.spec.graph import Graph
 
@@ -117,9 +117,12 @@ def _output(name: str, op: Operator, source: _Storage, training: bool) -> _Stora
 
 
 def _sizes(analysis: Analysis, size: int) -> dict[str, Size]:
-    """Bytes of every input and output, by name."""
-    shapes = {**analysis.graph.inputs, **{row.name: row.shape for row in analysis.rows}}
-    return {name: elements(shape) * size for name, shape in shapes.items()}
+    """Bytes of every input and output, by name; none of what is in the memory of weights."""
+    sizes = {name: elements(shape) * size for name, shape in analysis.graph.inputs.items()}
+    for row in analysis.rows:
+        stored = isinstance(row.node.op, Stored)
+        sizes[row.name] = 0 if stored else elements(row.shape) * size
+    return sizes
 
 
 def _peak(analysis: Analysis, size: int) -> tuple[str | None, Size]:

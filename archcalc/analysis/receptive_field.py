@@ -136,10 +136,17 @@ def receptive_field(graph: Graph, input: str | None = None) -> dict[str, tuple[F
     seen: dict[str, _Seen | None] = {name: _Seen((_Axis(HERE),) * len(extents))}
     fields: dict[str, tuple[Field, ...] | None] = {}
     for node in graph.nodes:
-        if any(source in seen for source in node.inputs):
+        if any(source in seen for source in _computed_from(node)):
             seen[node.name] = found = _see(node, seen, extents)
             fields[node.name] = None if found is None else _fields(found, node.shape, extents)
     return fields
+
+
+def _computed_from(node: Node) -> tuple[str, ...]:
+    """The inputs of a node, but those of which nothing but the shape matters."""
+    if not isinstance(node.op, Traced):
+        return node.inputs
+    return node.inputs[: len(node.op.taps(node.shape, *node.input_shapes))]
 
 
 def _fields(seen: _Seen, shape: Shape, extents: Shape) -> tuple[Field, ...] | None:

@@ -79,5 +79,9 @@ class OrderedView(View):
     """A view of what lies in memory in order; of anything else, a copy."""
 
 
+class Stored(SavesNothing):
+    """Its output is the memory of its own weights, whatever the batch."""
+
+
 class TrainingOnly(Differentiable):
     """Gives its input itself at inference."""

@@ -308,6 +308,19 @@ def test_of_several_inputs_one_is_looked_at() -> None:
         receptive_field(net, "middle")
 
 
+def test_an_input_that_gives_its_extents_alone_is_not_seen() -> None:
+    spec = {
+        "name": "net",
+        "input": {"image": [1, 30], "like": [1, 20]},
+        "layers": {
+            "crop": {"op": "Crop", "from": ["image", "like"]},
+            "conv": conv(3),
+        },
+    }
+
+    assert receptive_field(expand(load(spec)), "like") == {}
+
+
 # Published: google-research/receptive_field, README.md and RECEPTIVE_FIELD_TABLE.md, which go with
 # Araujo, Norris and Sim, Computing receptive fields of convolutional neural networks, Distill
 # 2019. Its networks are TF-Slim's. Its alexnet_v2 and VGG have the windows that these have here, so
