@@ -57,7 +57,7 @@ PerAxisOrNone = Annotated[
         }
     ),
 ]
-"""Stride of a window; null for the size of the kernel."""
+"""A number from 1 for every spatial axis, one for all of them, or null for what stands instead."""
 
 
 class Kernel(Operator):
