@@ -17,6 +17,14 @@ def list_(
             show_default=False,
         ),
     ] = "",
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="ORDER",
+            help="Order by family, year, params or macs, the smallest first.",
+            autocompletion=words("family", "year", "params", "macs"),
+        ),
+    ] = "family",
     convention: ConventionName = "macs",
     format: Annotated[
         str,
@@ -33,14 +41,15 @@ def list_(
     Exits with 1 if nothing matches the word.
 
     \b
-    Example:
+    Examples:
       archcalc list residual
+      archcalc list --by params
     """
     from archcalc.report import zoo
     from archcalc.report.choice import choose
 
     form = choose("format", format, zoo.FORMATS)
-    networks = zoo.list(word, convention)
+    networks = zoo.list(word, convention, by)
     if not networks:
         from archcalc.spec.zoo import names
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
 from archcalc.analysis.analyze import analyze
@@ -19,6 +20,10 @@ from archcalc.spec.zoo import families
 
 FORMATS = ("table", "markdown", "csv", "json")
 """The forms a list of networks takes."""
+
+
+ORDERS = ("family", "year", "params", "macs")
+"""What networks are ordered by."""
 
 
 class Network(NamedTuple):
@@ -40,14 +45,27 @@ class Network(NamedTuple):
     """The number it gives."""
 
 
-def list(word: str = "", convention: str = "macs") -> builtins.list[Network]:
+def list(word: str = "", convention: str = "macs", by: str = "family") -> builtins.list[Network]:
     """The networks of the zoo whose name, family, title, edition, year or feature has ``word``.
 
-    Case makes no difference; without a word, all of them. Numbers are for a batch of 1.
-    Raises :class:`ArchcalcError` for an unknown convention.
+    Case makes no difference; without a word, all of them. Numbers are for a batch of 1. They are
+    in the order ``by``: ``family``, ``year``, ``params`` or ``macs``, the smallest first, where
+    ``macs`` means the work as the convention counts it; a network without a year comes last.
+    Raises :class:`ArchcalcError` for an unknown convention or order.
     """
+    key = _KEYS[choose("order", by, ORDERS)]
     counted = by_name(convention)
-    return [_network(spec, counted) for spec in _specs() if _has(spec, word.lower())]
+    found = [_network(spec, counted) for spec in _specs() if _has(spec, word.lower())]
+    return sorted(found, key=key)
+
+
+# Sorting is stable, so what is equal stays in the order of the families.
+_KEYS: Mapping[str, Callable[[Network], float]] = {
+    "family": lambda _: 0,
+    "year": lambda network: network.year or inf,
+    "params": lambda network: network.params,
+    "macs": lambda network: network.work,
+}
 
 
 def _specs() -> Iterator[Spec]:

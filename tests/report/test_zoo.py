@@ -84,3 +84,28 @@ def test_a_list_counts_by_the_convention_asked_for() -> None:
         assert "30,940,528,640" in render([vgg16], form)
     with pytest.raises(ArchcalcError, match="no convention 'flop'"):
         archcalc.list("vgg16", "flop")
+
+
+@pytest.mark.parametrize("by", ["year", "params", "macs"])
+def test_a_list_is_ordered_from_the_smallest(by: str) -> None:
+    values = [getattr(network, by) for network in archcalc.list(by=by)]
+
+    assert len(set(values)) > 5
+    assert values == sorted(values)
+
+
+def test_an_order_by_macs_is_by_the_work_that_is_counted() -> None:
+    works = [network.work for network in archcalc.list("resnet", "fvcore", by="macs")]
+
+    assert works == sorted(works)
+
+
+def test_without_an_order_families_stay_together() -> None:
+    families = [network.family for network in archcalc.list()]
+
+    assert families == sorted(families)
+
+
+def test_an_unknown_order_is_refused() -> None:
+    with pytest.raises(ArchcalcError, match=r"no order 'param'\n  did you mean 'params'\?"):
+        archcalc.list(by="param")
