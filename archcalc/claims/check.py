@@ -191,14 +191,19 @@ class Checking:
             if verdict.holds:
                 return found(verdict.agreement)
             return found("contradicted", _contradiction(record, computed, verdict, scope))
-        stated = record.erratum.value
-        right = _located(lambda: way(stated, computed, scope), "erratum", "value")
         if verdict.holds:
             return found("contradicted", f"{record.value} is right: it needs no erratum")
+        erratum = record.erratum
+        right = _located(lambda: way(erratum.value, computed, scope), "erratum", "value")
         if not right.holds:
-            said = f"the erratum says {stated}, but it is {show(computed)}"
+            said = f"the erratum says {erratum.value}, but it is {show(computed)}"
             return found("contradicted", said)
-        return found("erratum", f"is {record.erratum.value}: {record.erratum.reason}")
+        # What is known to be wrong is held to its origin, or any other number would pass too.
+        made = _located(lambda: scope.evaluate(erratum.mistake), "erratum", "mistake")
+        if not _located(lambda: way(record.value, made, scope), "value").holds:
+            said = f"the mistake '{erratum.mistake}' makes {show(made)}, not {record.value}"
+            return found("contradicted", said)
+        return found("erratum", f"is {erratum.value}: {erratum.reason}")
 
     def budget(self, at: Path, record: Budget, variant: str | None) -> Finding:
         scope = self.scope(variant)

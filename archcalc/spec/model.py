@@ -58,6 +58,12 @@ def _as_printed(value: Any) -> Any:
     return value
 
 
+def _as_expression(value: Any) -> Any:
+    if not is_expression(value):
+        raise ValueError(f"should be an expression that makes the printed number, not {value!r}")
+    return value
+
+
 Times = Annotated[int | str | None, _either("a whole number or an expression", int, str)]
 Printed = Annotated[
     int | str,
@@ -149,6 +155,9 @@ class Erratum(_Record):
 
     value: Printed
     """The right number."""
+    mistake: Annotated[str, StringConstraints(pattern="^="), BeforeValidator(_as_expression)]
+    """What makes the printed number: an expression of what was counted instead, such as
+    ``=depth``, or of how much is amiss, such as ``=params - 584192``."""
     reason: Annotated[str, StringConstraints(min_length=1)]
     """What went wrong in the source."""
 

@@ -89,25 +89,32 @@ def test_a_contradiction_names_the_convention_that_would_hold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "right", "verdict", "message"),
+    ("value", "right", "mistake", "verdict", "message"),
     [
-        (250, 240, "erratum", "is 240: because"),
-        (250, "0.2K", "erratum", "is 0.2K: because"),
-        (250, 241, "contradicted", "the erratum says 241, but it is 240"),
-        (240, 240, "contradicted", "240 is right: it needs no erratum"),
-        ("0.2K", 240, "contradicted", "0.2K is right: it needs no erratum"),
+        (250, 240, "=params + 10", "erratum", "is 240: because"),
+        (250, "0.2K", "=params + 10", "erratum", "is 0.2K: because"),
+        ("0.3K", 240, "=params + 10", "erratum", "is 240: because"),
+        (250, 241, "=params + 10", "contradicted", "the erratum says 241, but it is 240"),
+        (240, 240, "=params + 10", "contradicted", "240 is right: it needs no erratum"),
+        ("0.2K", 240, "=params + 10", "contradicted", "0.2K is right: it needs no erratum"),
+        # What was printed is pinned too: one more or less is another mistake than the known one.
+        (
+            *(251, 240, "=params + 10", "contradicted"),
+            "the mistake '=params + 10' makes 250, not 251",
+        ),
+        (216, 240, "=3*3*3 * filters", "erratum", "is 240: because"),
     ],
 )
-def test_a_known_mistake_is_pinned_with_the_right_value(
-    value: Any, right: Any, verdict: str, message: str
+def test_a_known_mistake_is_pinned_with_the_right_value_and_its_origin(
+    value: Any, right: Any, mistake: str, verdict: str, message: str
 ) -> None:
-    erratum = {"value": right, "reason": "because"}
+    erratum = {"value": right, "mistake": mistake, "reason": "because"}
     finding = documented(quantity="params", value=value, erratum=erratum)
     assert (finding.verdict, finding.message) == (verdict, message)
 
 
 def test_a_number_right_under_its_convention_needs_no_erratum() -> None:
-    erratum = {"value": 1, "reason": "because"}
+    erratum = {"value": 1, "mistake": "=1", "reason": "because"}
     finding = documented(quantity="flops", convention="macs", value=194400, erratum=erratum)
     assert finding.verdict == "contradicted"
 
@@ -182,8 +189,23 @@ def test_a_chosen_variant_is_checked_alone() -> None:
             "4:45  documented › 0 › convention",
         ),
         (
-            "documented: [{quantity: params, value: 1, source: x, erratum: {value: O, reason: y}}]",
+            "documented: [{quantity: params, value: 1, source: x, "
+            "erratum: {value: O, mistake: =1, reason: y}}]",
             "4:71  documented › 0 › erratum › value",
+        ),
+        (
+            "documented: [{quantity: params, value: 1, source: x, "
+            "erratum: {value: 0, mistake: =parms, reason: y}}]",
+            "4:83  documented › 0 › erratum › mistake",
+        ),
+        (
+            "documented: [{quantity: params, value: 1, source: x, "
+            "erratum: {value: 0, mistake: 1, reason: y}}]",
+            "4:83  documented › 0 › erratum › mistake",
+        ),
+        (
+            "documented: [{quantity: params, value: 1, source: x, erratum: {value: 0, reason: y}}]",
+            "4:63  documented › 0 › erratum",
         ),
         ("budget: [{quantity: params, layer: d, at_most: 1}]", "4:36  budget › 0 › layer"),
     ],

@@ -23,7 +23,7 @@ NET: dict[str, Any] = {
             "quantity": "params",
             "value": 9,
             "source": "c",
-            "erratum": {"value": 224, "reason": "<w>"},
+            "erratum": {"value": 224, "mistake": "=3*3", "reason": "<w>"},
         },
     ],
     "facts": [{"quantity": "top5", "value": "84.7%", "source": "d", "reason": "measured"}],
