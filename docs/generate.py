@@ -18,12 +18,14 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from typer.models import ArgumentInfo
 
 import archcalc
+from archcalc.claims.check import VERDICTS
 from archcalc.operators import FAMILIES, operator
 from archcalc.operators.describe import as_markdown, docstring, markdown_table
 from archcalc.spec import zoo
@@ -128,44 +130,118 @@ def _command(name: str, function: Callable[..., Any]) -> Iterator[str]:
 
 
 def zoo_page() -> str:
-    """Every network that is shipped: which edition it is, its totals, and what others printed."""
+    """Every network that is shipped, its totals, and whose numbers they agree with."""
     parts = [
         "# Networks",
         GENERATED,
-        "Parameters are those that the network owns, and multiply-accumulates those of one image "
-        "at inference. A documented value stands as its source prints it.",
+        "Parameters are those that the network owns, and multiply-accumulates those of one input "
+        "at inference. The last column names the publications and implementations whose total "
+        "parameters or work come out as they print them; a network where it is empty has none that "
+        "is known to us, and what is held against its sources are its layers and shapes. A "
+        "family's page has its diagram, its stages and every number that is documented of it.",
     ]
     for path in zoo.families():
         family = archcalc.load(path)
-        names = list(family.variants) or [family.name]
-        specs = {name: archcalc.load(name) for name in names}
+        findings = archcalc.check(path)
         rows = []
-        for name, spec in specs.items():
-            analysis = archcalc.analyze(spec)
-            shapes = [" × ".join(map(str, s[1:])) for s in analysis.graph.inputs.values()]
-            rows.append(
-                f"| `{name}` | {spec.edition} | {', '.join(shapes)} "
-                f"| {analysis.params:,} | {analysis.macs:,} |"
+        for row in _networks(path):
+            agreeing = dict.fromkeys(
+                f"{source} ({finding.quantity} {finding.printed})"
+                for finding in findings
+                if f"`{finding.network}`" == row[0] and _is_confirmed_total(finding)
+                for source in finding.sources
             )
+            rows.append((*row, "; ".join(map(_autolinked, agreeing))))
+        year = f", {family.year}" if family.year else ""
         parts += [
-            f"## {path.stem}",
-            f"{family.title}{f', {family.year}' if family.year else ''}. {family.feature}. "
-            f"Source: {', '.join(f'<{s}>' if s.startswith('http') else s for s in family.source)}. "
-            f"Spec: `specs/{path.name}`.",
-            "| name | edition | input | parameters | MACs |\n|---|---|---|---:|---:|\n"
-            + "\n".join(rows),
+            f"## [{path.stem}](networks/{path.stem}.md)",
+            f"{family.title}{year}. {family.feature}.",
+            markdown_table(("name", "edition", "input", "params", "MACs", "agrees with"), rows),
         ]
-        if family.documented:
-            documented = [
-                f"| {f'`{d.variant}`' if d.variant else ''} | {d.quantity}"
-                f"{f' of `{d.layer}`' if d.layer else ''} | {d.value} | {'; '.join(d.source)} "
-                f"| {f'{d.erratum.value}: {d.erratum.reason}' if d.erratum else ''} |"
-                for d in family.documented
-            ]
-            parts.append(
-                "| documented of | quantity | as printed | source | erratum |\n"
-                "|---|---|---|---|---|\n" + "\n".join(documented)
-            )
+    return "\n\n".join(parts) + "\n"
+
+
+def _networks(path: Path) -> Iterator[tuple[str, ...]]:
+    """The networks of a family: name, edition, inputs, parameters and MACs."""
+    family = archcalc.load(path)
+    for name in list(family.variants) or [family.name]:
+        spec = archcalc.load(f"{path}::{name}") if family.variants else family
+        analysis = archcalc.analyze(spec)
+        shapes = [" × ".join(map(str, shape[1:])) for shape in analysis.graph.inputs.values()]
+        numbers = (f"{analysis.params:,}", f"{analysis.macs:,}")
+        yield (f"`{name}`", spec.edition, ", ".join(shapes), *numbers)
+
+
+def _is_confirmed_total(finding: archcalc.Finding) -> bool:
+    totals = ("params", "macs", "flops", "weight_bytes", "connections")
+    agrees = finding.verdict in ("exact", "rounds", "truncates", "convention")
+    return finding.quantity in totals and agrees
+
+
+def _autolinked(source: str) -> str:
+    return re.sub(r"https?://[^\s,;)]+", r"<\g<0>>", source)
+
+
+def family_page(path: Path) -> str:
+    """A family: its networks, the stages of one of them, and what others printed of them."""
+    family = archcalc.load(path)
+    names = list(family.variants) or [family.name]
+    first = family.name if family.name in names else names[0]
+    year = f", {family.year}" if family.year else ""
+    parts = [
+        f"# {path.stem}",
+        GENERATED,
+        f"{family.title}{year}. {family.feature}. Source: "
+        f"{', '.join(map(_autolinked, family.source))}. Spec: `specs/{path.name}`.",
+    ]
+    parts += [
+        markdown_table(
+            ("name", "edition", "input", "params", "MACs"),
+            list(_networks(path)),
+        ),
+        f"## Stages of {first}",
+        f"`archcalc table {first} --detail stage`",
+        archcalc.table(archcalc.load(first), detail="stage", format="markdown").rstrip("\n"),
+    ]
+    findings = archcalc.check(path)
+    stated = [finding for finding in findings if finding.verdict != "fact"]
+    facts = [finding for finding in findings if finding.verdict == "fact"]
+    if stated:
+        parts += [
+            "## Documented numbers",
+            "As their sources print them, and what becomes of them when they are computed.",
+            markdown_table(
+                ("network", "quantity", "as printed", "verdict", "source", ""),
+                [
+                    (
+                        f"`{finding.network}`",
+                        f"`{finding.quantity}`",
+                        finding.printed,
+                        VERDICTS[finding.verdict],
+                        _autolinked("; ".join(finding.sources)),
+                        finding.message,
+                    )
+                    for finding in stated
+                ],
+            ),
+        ]
+    if facts:
+        parts += [
+            "## Facts that can't be computed",
+            markdown_table(
+                ("network", "quantity", "as printed", "source", "why not"),
+                [
+                    (
+                        f"`{finding.network}`",
+                        finding.quantity,
+                        finding.printed,
+                        _autolinked("; ".join(finding.sources)),
+                        finding.message,
+                    )
+                    for finding in facts
+                ],
+            ),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -209,11 +285,13 @@ GENERATED_FILES: dict[str, Callable[[], str]] = {
     "docs/operators.md": operators_page,
     "docs/commands.md": commands_page,
     "docs/zoo.md": zoo_page,
+    **{f"docs/networks/{path.stem}.md": partial(family_page, path) for path in zoo.families()},
 }
 
 
 def main() -> None:
     """Write every generated file, and the outputs in the pages written by hand."""
+    (ROOT / "docs" / "networks").mkdir(exist_ok=True)
     for name, made in GENERATED_FILES.items():
         (ROOT / name).write_text(made(), encoding="utf-8")
     for name in WRITTEN_BY_HAND:

@@ -122,7 +122,10 @@ def _layer(line: Line, frame: Frame) -> str:
 
 
 def _from(line: Line, frame: Frame) -> str:
-    return _listed([_within(name, line, frame) for name in line.sources], MOST_SOURCES, frame)
+    names = [_within(name, line, frame) for name in line.sources]
+    if frame.brief and len(line.rows) > 1:
+        names = [*dict.fromkeys(names)]  # several outputs of one stage
+    return _listed(names, MOST_SOURCES, frame)
 
 
 def _input(line: Line, frame: Frame) -> str:

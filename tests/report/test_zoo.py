@@ -19,7 +19,7 @@ def test_without_a_word_all_networks_are_listed() -> None:
 
 
 def test_a_network_has_its_numbers() -> None:
-    (network,) = archcalc.list("vgg16")
+    (network,) = (each for each in archcalc.list("vgg16") if each.name == "vgg16")
     assert network.family == "vgg"
     assert network.year == 2014
     assert network.input == {"input": (1, 3, 224, 224)}
