@@ -39,6 +39,8 @@ from archcalc.operators import operator
 from archcalc.pytorch import module
 
 RECORD = Path(__file__).with_name("conventions.csv")
+INPUTS = "xyzw"
+"""What the inputs of a layer alone are called."""
 FAILS = "fails"
 Number = int | str
 """What a tool prints, or ``fails``."""
@@ -74,7 +76,7 @@ def ask_ptflops(backend: str) -> Callable[[nn.Module, list[Tensor]], Any]:
             print_per_layer_stat=False,
             as_strings=False,
             backend=backend,
-            input_constructor=lambda _: dict(zip("xyz", inputs, strict=False)),
+            input_constructor=lambda _: dict(zip(INPUTS, inputs, strict=False)),
         )
         if macs is None:  # it prints the exception it met
             raise RuntimeError
@@ -139,6 +141,17 @@ class Attention(nn.Module):
         return cast(Tensor, self.attention(query, key, value, need_weights=False)[0])
 
 
+class Beside(nn.Module):
+    """A layer with trained tensors as one writes them: beside other layers, in a block of them."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.forward = layer.forward
+        for name, tensor in layer.named_parameters():
+            self.register_parameter(name, tensor)
+        self.other = nn.Identity()
+
+
 def folded(apply: Callable[[Tensor, Tensor], Tensor]) -> Written:
     def fold(first: Tensor, *others: Tensor) -> Tensor:
         for other in others:
@@ -158,8 +171,10 @@ def written(op: Operator, *shapes: tuple[int, ...]) -> nn.Module:
         "Sub": lambda: folded(lambda a, b: a - b),
         "MatMul": lambda: Written(lambda a, b: torch.matmul(a, b)),  # noqa: PLW0108 (looked up late)
         "ScaledDotProductAttention": lambda: Written(
-            lambda q, k, v: F.scaled_dot_product_attention(q, k, v, **kwargs)
+            lambda q, k, v, *bias: F.scaled_dot_product_attention(q, k, v, *bias, **kwargs)
         ),
+        "Parameter": lambda: Beside(module(op, *shapes)),
+        "RelativePositionBias": lambda: Beside(module(op, *shapes)),
         "MultiheadAttention": lambda: Attention(**kwargs),
     }
     if name in by_hand:
@@ -181,8 +196,10 @@ class Alone(nn.Module):
         self.layer = layer
         self.empty = nn.Parameter(torch.zeros(0))
 
-    def forward(self, x: Tensor, y: Tensor | None = None, z: Tensor | None = None) -> Tensor:
-        return cast(Tensor, self.layer(*(tensor for tensor in (x, y, z) if tensor is not None)))
+    def forward(
+        self, x: Tensor, y: Tensor | None = None, z: Tensor | None = None, w: Tensor | None = None
+    ) -> Tensor:
+        return cast(Tensor, self.layer(*(tensor for tensor in (x, y, z, w) if tensor is not None)))
 
 
 class ByName(nn.Module):
@@ -234,7 +251,7 @@ class Case(NamedTuple):
 
 def alone(op: Operator, *shapes: tuple[int, ...]) -> Graph:
     """The graph of one layer."""
-    names = tuple("xyz"[: len(shapes)])
+    names = tuple(INPUTS[: len(shapes)])
     node = Node("layer", op, names, shapes, op.infer(*shapes), None)
     name = type(op).__name__
     return Graph(name, name, name, "", dict(zip(names, shapes, strict=True)), (node,), ("layer",))
@@ -316,9 +333,9 @@ def main() -> int:
     options = parser.parse_args()
     logging.disable(logging.WARNING)
 
-    cases, versions = read()
-    if options.networks:
-        cases = [case for case in cases if case.network in options.networks.split(",")]
+    every, versions = read()
+    names = options.networks.split(",") if options.networks else {case.network for case in every}
+    cases = [case for case in every if case.network in names]
     asked: dict[str, Tool] = {}
     for name in options.tools.split(","):
         tool = TOOLS[name]
@@ -350,7 +367,7 @@ def main() -> int:
     for name, exact in tally.items():
         print(f"{name} {versions[name]}: {exact} of {len(cases)} exact")
     if options.write:
-        write(cases, versions)
+        write(every, versions)
     return 1 if wrong else 0
 
 

@@ -21,6 +21,9 @@ MIB = 2**20
 INTEGER = 8
 """Bytes of an index into a tensor, and of a counter."""
 
+INTEGERS = ("num_batches_tracked", "relative_position_index")
+"""Buffers that are such integers, whatever the dtype."""
+
 STATES = {"sgd": 0, "momentum": 1, "adam": 2}
 """Numbers that an optimiser keeps of each parameter, by its name: the gradient not counted."""
 
@@ -70,10 +73,12 @@ def memory(graph: Graph, dtype: str = "float32", training: bool = False) -> Memo
     """
     size = BYTES[dtype]
     analysis = analyze(graph, training=training)
-    counters = sum(
-        "num_batches_tracked" in row.buffer_shapes
+    integers = sum(
+        elements(shape)
         for row in analysis.rows
         if row.node.share is None
+        for name, shape in row.buffer_shapes.items()
+        if name in INTEGERS
     )
     if training:
         peak, (kept, not_counted) = None, _kept(analysis, size)
@@ -81,7 +86,7 @@ def memory(graph: Graph, dtype: str = "float32", training: bool = False) -> Memo
         (peak, kept), not_counted = _peak(analysis, size), ()
     return Memory(
         weights=analysis.params * size,
-        buffers=(analysis.buffers - counters) * size + counters * INTEGER,
+        buffers=(analysis.buffers - integers) * size + integers * INTEGER,
         activations=kept,
         training=training,
         peak=peak,

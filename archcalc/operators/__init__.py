@@ -113,6 +113,7 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "Reshape",
             "Permute",
         ),
+        "roll": ("Roll",),
         "padding": (
             "Pad",
             "Crop",
@@ -143,6 +144,11 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
         "attention": (
             "ScaledDotProductAttention",
             "MultiheadAttention",
+        ),
+        "positions": (
+            "RelativePositionBias",
+            "ShiftedWindowMask",
+            "RotaryEmbedding",
         ),
     },
     "recurrent": {

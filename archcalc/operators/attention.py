@@ -14,24 +14,27 @@ from archcalc.operators.base import (
     describe,
     elements,
     require_rank,
+    require_rank_from,
 )
 from archcalc.operators.softmax import Softmax
-from archcalc.operators.taps import Gathering
+from archcalc.operators.taps import Gathering, Sources, Traced
 
 
 @final
-class ScaledDotProductAttention(Weightless, Gathering):
+class ScaledDotProductAttention(Weightless, Traced):
     """``softmax(Q K^T / sqrt(d)) V``, as ``torch.nn.functional.scaled_dot_product_attention``.
 
-    Queries (N, h, Tq, d), keys (N, h, Tk, d) and values (N, h, Tk, dv) give (N, h, Tq, dv). With
-    ``enable_gqa`` there may be fewer heads of keys and values, each serving as many queries'.
+    Queries (N, *, h, Tq, d), keys (N, *, h, Tk, d) and values (N, *, h, Tk, dv) give (N, *, h, Tq,
+    dv). With ``enable_gqa`` there may be fewer heads of keys and values, each serving as many
+    queries'. A fourth input is added to the scores, to which it is broadcast: a bias or a mask.
 
-    ``N h Tq Tk (d + dv)`` multiply-accumulates; the ``N h Tq Tk`` scores cost a multiply each for
-    the scale, and a softmax. A causal mask halves nothing: every score is counted, as it is by
-    PyTorch's ``FlopCounterMode``, although a kernel may skip the masked ones.
+    ``N h Tq Tk (d + dv)`` multiply-accumulates, times the axes between; the ``N h Tq Tk`` scores
+    cost a multiply each for the scale, an add for a fourth input, and a softmax. A causal mask
+    halves nothing: every score is counted, as it is by PyTorch's ``FlopCounterMode``, although a
+    kernel may skip the masked ones.
     """
 
-    arity = (3, 3)
+    arity = (3, 4)
 
     is_causal: bool = False
     """Whether a query sees earlier keys only; it changes no count."""
@@ -44,36 +47,59 @@ class ScaledDotProductAttention(Weightless, Gathering):
             {"is_causal": True, "enable_gqa": True},
             ((2, 8, 10, 16), (2, 2, 10, 16), (2, 2, 10, 16)),
         ),
+        Example({}, ((2, 4, 3, 9, 16), (2, 4, 3, 9, 16), (2, 4, 3, 9, 16), (2, 1, 3, 9, 9))),
     )
 
     def infer(self, *inputs: Shape) -> Shape:
-        q, k, v = inputs
+        q, k, v, *biases = inputs
         for name, x in (("query", q), ("key", k), ("value", v)):
-            require_rank(x, 4, f"{name} (N, heads, T, d)")
+            require_rank_from(x, 4, f"{name} (N, *, heads, T, d)")
+        if not len(q) == len(k) == len(v):
+            raise ShapeError(f"axes differ: {describe(q)}, {describe(k)} and {describe(v)}")
         if not (same(q[0], k[0]) and same(k[0], v[0])):
             raise ShapeError(f"batches differ: {q[0]}, {k[0]} and {v[0]}")
-        if not same(k[1], v[1]):
-            raise ShapeError(f"heads of key and value differ: {k[1]} and {v[1]}")
-        if self.enable_gqa and not divides(k[1], q[1]):
-            raise ShapeError(f"{k[1]} heads of keys do not divide {q[1]} of queries")
-        if not self.enable_gqa and not same(q[1], k[1]):
+        for m, n, o in zip(q[1:-3], k[1:-3], v[1:-3], strict=True):
+            if not (same(m, n) and same(n, o)):
+                raise ShapeError(f"axes before the heads differ: {m}, {n} and {o}")
+        if not same(k[-3], v[-3]):
+            raise ShapeError(f"heads of key and value differ: {k[-3]} and {v[-3]}")
+        if self.enable_gqa and not divides(k[-3], q[-3]):
+            raise ShapeError(f"{k[-3]} heads of keys do not divide {q[-3]} of queries")
+        if not self.enable_gqa and not same(q[-3], k[-3]):
             raise ShapeError(
-                f"heads of query and key differ: {q[1]} and {k[1]} (enable_gqa shares them)"
+                f"heads of query and key differ: {q[-3]} and {k[-3]} (enable_gqa shares them)"
             )
-        if not same(q[3], k[3]):
+        if not same(q[-1], k[-1]):
             raise ShapeError(f"query {describe(q)} and key {describe(k)} differ in d")
-        if not same(k[2], v[2]):
+        if not same(k[-2], v[-2]):
             raise ShapeError(f"key {describe(k)} and value {describe(v)} differ in length")
-        return (*q[:3], v[3])
+        if biases:
+            self._require_bias(biases[0], (*q[:-1], k[-2]))
+        return (*q[:-1], v[-1])
+
+    def _require_bias(self, bias: Shape, scores: Shape) -> None:
+        if self.is_causal:
+            raise ShapeError("is_causal masks by itself and takes no fourth input")
+        if len(bias) != len(scores) or not all(
+            holds(n == 1) or same(n, m) for n, m in zip(bias, scores, strict=True)
+        ):
+            raise ShapeError(f"{describe(bias)} does not fit scores {describe(scores)}")
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
-        q, k, v = inputs
-        scores = (*q[:3], k[2])
+        q, k, v, *biases = inputs
+        scores = (*q[:-1], k[-2])
         scored = elements(scores)
         products = Work(
-            macs=scored * (q[3] + v[3]), multiplies=scored, dots=scored + elements(output)
+            macs=scored * (q[-1] + v[-1]),
+            multiplies=scored,
+            adds=scored if biases else 0,
+            dots=scored + elements(output),
         )
         return products + Softmax(dim=-1).work(scores, scores)
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        """All of an input, but where axes between keep windows apart."""
+        return tuple("everywhere" if len(x) == 4 else "anywhere" for x in inputs)
 
     def torch(self, *inputs: Shape) -> Call:
         gqa = {"enable_gqa": True} if self.enable_gqa else {}

@@ -385,3 +385,73 @@ class Parameter(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.weight.expand(len(x), *self.weight.shape)
+
+
+class RelativePositionBias(nn.Module):
+    """A trained bias for every head and every distance of two positions in a window."""
+
+    relative_position_index: Tensor
+
+    def __init__(self, window_size: Sequence[int], num_heads: int) -> None:
+        super().__init__()
+        height, width = window_size
+        distances = (2 * height - 1) * (2 * width - 1)
+        table = torch.empty(distances, num_heads).normal_(std=0.02)
+        self.relative_position_bias_table = nn.Parameter(table)
+        rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        rows, columns = rows.flatten(), columns.flatten()
+        # Distances from -(n - 1) to n - 1, counted from 0; those of a row are a block.
+        down = rows[:, None] - rows[None, :] + height - 1
+        right = columns[:, None] - columns[None, :] + width - 1
+        index = (down * (2 * width - 1) + right).flatten()
+        self.register_buffer("relative_position_index", index)
+
+    def forward(self, queries: Tensor) -> Tensor:
+        n, *between, heads, positions, _ = queries.shape
+        biases = self.relative_position_bias_table[self.relative_position_index]
+        biases = biases.view(positions, positions, heads).permute(2, 0, 1).contiguous()
+        return biases.view(1, *(1 for _ in between), *biases.shape).expand(
+            n, *(-1 for _ in range(queries.dim() - 1))
+        )
+
+
+class ShiftedWindowMask(nn.Module):
+    """Adds -100 to the biases of positions that only a cyclic shift has made neighbours."""
+
+    def __init__(
+        self, window_size: Sequence[int], resolution: Sequence[int], shift_size: Sequence[int]
+    ) -> None:
+        super().__init__()
+        self.window_size = tuple(window_size)
+        self.resolution = tuple(resolution)
+        self.shift_size = tuple(shift_size)
+
+    def forward(self, biases: Tensor) -> Tensor:
+        device = biases.device
+        axes = zip(self.resolution, self.window_size, self.shift_size, strict=True)
+        # What came in at the other end is a region of its own in the last window.
+        rows, columns = (torch.arange(n, device=device) >= n - shift for n, _, shift in axes)
+        regions = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+        height, width = self.window_size
+        down, right = (n // m for n, m in zip(self.resolution, self.window_size, strict=True))
+        cut = regions.view(2, down, height, right, width).transpose(2, 3)
+        windows = cut.flatten(3).flatten(1, 2)
+        apart = (windows[:, :, :, None] != windows[:, :, None, :]).any(0)
+        mask = torch.zeros(apart.shape, device=device, dtype=biases.dtype).masked_fill(apart, -100)
+        return biases + mask[:, None]
+
+
+class RotaryEmbedding(nn.Module):
+    """Turns feature i and feature i + d/2 by an angle that grows with the position."""
+
+    def __init__(self, base: float) -> None:
+        super().__init__()
+        self.base = base
+
+    def forward(self, x: Tensor) -> Tensor:
+        positions, features = (torch.arange(n, device=x.device) for n in x.shape[-2:])
+        angles = torch.outer(positions, self.base ** -(features[::2] / len(features)))
+        angles = torch.cat([angles, angles], -1)
+        first, second = x.chunk(2, -1)
+        turned = torch.cat([-second, first], -1)
+        return x * angles.cos().to(x.dtype) + turned * angles.sin().to(x.dtype)

@@ -47,7 +47,7 @@ def record() -> tuple[list[Asked], dict[str, str]]:
 
 def alone(name: str, fields: dict[str, Any], *shapes: tuple[int, ...]) -> Analysis:
     op = operator(name)(**fields)
-    inputs = dict(zip("xyz", shapes, strict=False))
+    inputs = dict(zip("xyzw", shapes, strict=False))
     node = Node("layer", op, tuple(inputs), shapes, op.infer(*shapes), None)
     return archcalc.analyze(Graph("net", "net", "net", "", inputs, (node,), ("layer",)))
 

@@ -59,6 +59,38 @@ def test_shared_keys_are_multiplied_by_every_query_head() -> None:
     assert macs(ScaledDotProductAttention(enable_gqa=True), q, kv, kv) == 2 * 8 * 10 * 10 * 16
 
 
+def test_a_fourth_input_is_added_to_every_score() -> None:
+    x, bias = (1, 4, 10, 16), (1, 1, 10, 10)
+    plain, biased = (
+        work(ScaledDotProductAttention(), *inputs) for inputs in ([x] * 3, [x] * 3 + [bias])
+    )
+
+    assert biased.adds - plain.adds == 4 * 10 * 10
+    assert biased.macs == plain.macs == 2 * 4 * 10 * 10 * 16
+
+
+def test_every_window_attends_by_itself() -> None:
+    # Swin-T's first stage: 64 windows of 49 positions, 3 heads of 32 features.
+    x = (1, 64, 3, 49, 32)
+
+    assert ScaledDotProductAttention().infer(x, x, x) == x
+    assert macs(ScaledDotProductAttention(), x, x, x) == 64 * (2 * 3 * 49 * 49 * 32)
+
+
+@pytest.mark.parametrize(
+    ("causal", "bias", "message"),
+    [
+        (False, (1, 4, 10, 9), r"\(1, 4, 10, 9\) does not fit scores \(1, 4, 10, 10\)"),
+        (False, (10, 10), "does not fit"),
+        (True, (1, 4, 10, 10), "is_causal masks by itself"),
+    ],
+)
+def test_refuses_a_fourth_input_that_does_not_fit(causal: bool, bias: Shape, message: str) -> None:
+    x = (1, 4, 10, 16)
+    with pytest.raises(ShapeError, match=message):
+        ScaledDotProductAttention(is_causal=causal).infer(x, x, x, bias)
+
+
 @pytest.mark.parametrize(
     ("gqa", "inputs", "message"),
     [
@@ -69,6 +101,8 @@ def test_shared_keys_are_multiplied_by_every_query_head() -> None:
         (False, [(1, 8, 9, 4), (2, 8, 9, 4), (2, 8, 9, 4)], "batches differ: 1, 2 and 2"),
         (False, [(1, 8, 9, 4), (1, 8, 9, 4), (1, 4, 9, 4)], "key and value differ: 8 and 4"),
         (False, [(8, 9, 4), (8, 9, 4), (8, 9, 4)], "takes an input query"),
+        (False, [(1, 2, 8, 9, 4), (1, 8, 9, 4), (1, 8, 9, 4)], "axes differ"),
+        (False, [(1, 2, 8, 9, 4), (1, 3, 8, 9, 4), (1, 2, 8, 9, 4)], "heads differ: 2, 3 and 2"),
     ],
 )
 def test_attention_refuses_inputs_that_do_not_fit(

@@ -87,7 +87,7 @@ def conv_transpose(draw: st.DrawFn, axes: int) -> Case:
         "kernel_size": per_axis(draw, axes, 1, 4),
         "stride": per_axis(draw, axes, 1, 3),
         "dilation": per_axis(draw, axes, 1, 2),
-        "padding": per_axis(draw, axes, 0, 2),
+        "padding": padding(draw, axes, ("valid", "same_upper", "same_lower")),
         "output_padding": per_axis(draw, axes, 0, 2),
         "groups": groups,
         "bias": draw(flag),
@@ -322,12 +322,54 @@ def matmul(draw: st.DrawFn) -> Case:
 def sdpa(draw: st.DrawFn) -> Case:
     n, heads, times, tq, tk, d, dv = (draw(few) for _ in range(7))
     gqa = draw(flag)
-    fields = {"is_causal": draw(flag), "enable_gqa": gqa}
+    outer = (n, *draw(shapes((0, 1))))
+    queries = heads * times if gqa else heads
+    scores = (*outer, queries, tq, tk)
+    fit = st.tuples(*(st.sampled_from([m, m, m, 1]) for m in scores))
+    bias = draw(st.sampled_from([(), (), (draw(fit),), ((*scores[:-1], tk + 1),)]))
+    fields = {"is_causal": not bias and draw(flag), "enable_gqa": gqa}
     return fields, (
-        (n, heads * times if gqa else heads, tq, d),
-        (n, heads, tk, d),
-        (n, heads, tk, dv),
+        (*outer, queries, tq, d),
+        (*outer, heads, tk, d),
+        (*outer, heads, tk, dv),
+        *bias,
     )
+
+
+@st.composite
+def relative_position_bias(draw: st.DrawFn) -> Case:
+    window = draw(st.lists(few, min_size=2, max_size=2))
+    positions = window[0] * window[1]
+    fields = {"window_size": draw(st.sampled_from([window] * 9 + [[1, 7]]))}
+    return fields, ((*draw(shapes((2, 3))), positions, draw(few)),)
+
+
+@st.composite
+def shifted_window_mask(draw: st.DrawFn) -> Case:
+    window = draw(st.lists(few, min_size=2, max_size=2))
+    positions = window[0] * window[1]
+    fields = {
+        "window_size": window,
+        "resolution": [m * draw(few) for m in window],
+        "shift_size": [draw(st.integers(0, m - 1)) for m in window],
+    }
+    return fields, ((draw(few), 1, draw(few), positions, positions),)
+
+
+@st.composite
+def rotary(draw: st.DrawFn) -> Case:
+    *outer, features = draw(shapes((3, 5)))
+    return {"base": draw(st.floats(1, 1e6))}, ((*outer, 2 * features),)
+
+
+@st.composite
+def roll(draw: st.DrawFn) -> Case:
+    shape = draw(shapes())
+    dim = st.integers(-len(shape), len(shape) - 1)
+    if draw(flag):
+        return {"shifts": draw(st.integers(-9, 9)), "dims": draw(dim)}, (shape,)
+    dims = draw(st.lists(dim, min_size=1, max_size=3))
+    return {"shifts": [draw(st.integers(-9, 9)) for _ in dims], "dims": dims}, (shape,)
 
 
 @st.composite
@@ -412,6 +454,7 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
     "Flatten": flatten(),
     "Reshape": reshape(),
     "Permute": permute(),
+    "Roll": roll(),
     "Pad": pad(),
     "Crop": crop(),
     "Slice": slices(),
@@ -429,6 +472,9 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
     "MatMul": matmul(),
     "ScaledDotProductAttention": sdpa(),
     "MultiheadAttention": mha(),
+    "RelativePositionBias": relative_position_bias(),
+    "ShiftedWindowMask": shifted_window_mask(),
+    "RotaryEmbedding": rotary(),
     "RNN": recurrent(nonlinearity=st.sampled_from(["tanh", "relu"])),
     "LSTM": recurrent(proj_size=st.integers(0, 2)),
     "GRU": recurrent(),

@@ -25,9 +25,9 @@ def _lstm_dispatched(row: Row) -> Size:
 
 
 def _attention_dispatched(row: Row) -> Size:
-    # Of equal sizes, a fused operator of the CPU's; else products of matrices.
-    q, _, v = row.node.input_shapes
-    return differ(q[-1], v[-1]) * row.macs
+    # Of equal sizes and without windows, a fused operator of the CPU's; else products of matrices.
+    q, _, v, *_ = row.node.input_shapes
+    return row.macs if len(q) > 4 else differ(q[-1], v[-1]) * row.macs
 
 
 _DISPATCHED: Mapping[str, Rule] = {

@@ -27,11 +27,13 @@ from archcalc.analysis.counters.rules import (
 from archcalc.dims import Size
 from archcalc.operators.base import elements
 
+_TAKEN_FOR_BLOCKS = ("MultiheadAttention", "Parameter", "RelativePositionBias")
+"""Their weights stand beside layers."""
+
 
 def torchinfo(row: Row) -> Size:
     """What torchinfo prints as mult-adds."""
-    # The weights of MultiheadAttention stand beside a layer, so that it is taken for a block.
-    if row.op == "MultiheadAttention" or not row.executed:
+    if row.op in _TAKEN_FOR_BLOCKS or not row.executed:
         return 0
     out, total = row.shape, 0
     for name, shape in row.weights.items():

@@ -63,7 +63,7 @@ def _traced_transposed(row: Row) -> Size:
 
 
 def _traced_attention(row: Row) -> Size:
-    q, k, _ = row.node.input_shapes
+    q, k, *_ = row.node.input_shapes
     if not same(q[1], k[1]):
         raise ArchcalcError(f"torchprofile fails on '{row.name}': its heads share keys and values")
     return row.macs
@@ -101,6 +101,7 @@ torchprofile = tool(
         "Upsample": lambda row: 4 * elements(row.shape) if op_of(row).mode == "bilinear" else 0,
         "LocalResponseNorm": per_output(3),
         "Mul": _products,
+        "RotaryEmbedding": per_output(2),
         "HingeLoss": _traced_hinge,
         "ScaledDotProductAttention": _traced_attention,
         # Four products of sizes are traced as multiplications too.
