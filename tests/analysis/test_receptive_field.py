@@ -380,6 +380,20 @@ def test_published_fields(
         assert padding is None or field.start == -padding
 
 
+@pytest.mark.parametrize(
+    ("name", "padding"), [("resnet50-v1", 239), ("resnet101-v1", 511), ("resnet152-v1", 751)]
+)
+def test_the_published_padding_of_resnets_is_that_of_tensorflows_pooling(
+    name: str, padding: int
+) -> None:
+    """On 224 pixels TF-Slim's 3x3 maximum pooling pads one pixel after and none before."""
+    pooled = expand(load(name), strided_padding=[[0, 1]])
+
+    for field in receptive_field(pooled)["layer4.2.relu3"] or [None]:
+        assert field is not None
+        assert -field.start == padding
+
+
 def test_a_stride_in_the_3x3_narrows_a_resnet() -> None:
     """In each of three stages one 3x3 meets half the stride: 483 - 2 * (4 + 8 + 16)."""
     found = receptive_field(expand(load("resnet50")))["layer4.2.relu3"]
@@ -435,7 +449,7 @@ def larger(draw: st.DrawFn) -> dict[str, Any]:
         "out_channels": 1,
         "stride": stride,
         "kernel_size": stride + draw(st.integers(0, 3)),
-        "padding": draw(st.integers(0, 2)),
+        "padding": draw(st.sampled_from([0, 1, 2, [[0, 1]], "same_upper", "same_lower"])),
     }
 
 
