@@ -4,9 +4,9 @@
     python benchmarks/implementations.py
 
 Every network that one of these libraries has is built by it on the meta device, which holds no
-numbers, and compared with what archcalc says of it: the shapes of all parameters and of all
-buffers, and the multiply-accumulates that PyTorch's FlopCounterMode counts while it runs. The
-result goes to ``implementations.csv``, which the page of networks shows. A library that is not
+numbers, and asked for the shapes of its parameters and buffers, and for the multiply-accumulates
+that PyTorch's FlopCounterMode counts while it runs. The answers go to ``implementations.csv``,
+to which a test holds archcalc, and which the page of networks shows. A library that is not
 installed is passed over, and what was recorded of it is kept.
 """
 
@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,6 +26,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import archcalc
+from archcalc.pytorch.inputs import draw
 from archcalc.spec import zoo
 
 RECORD = Path(__file__).with_suffix(".csv")
@@ -35,17 +36,17 @@ TIMM: dict[str, str] = {}
 
 
 class Line(NamedTuple):
-    """What comparing a network with an implementation of it said."""
+    """What an implementation of a network holds and computes."""
 
     network: str
     implementation: str
     version: str
     params: str
-    """``same``: as many parameters of every shape; ``total``: as many numbers; else theirs."""
     buffers: str
-    """The same of buffers."""
+    tensors: str
+    """The digest of all shapes: equal ones are of as many parameters and buffers of every shape."""
     macs: str
-    """``same``, or theirs; ``""`` where they can't be run without numbers."""
+    """What FlopCounterMode counts, halved; ``""`` where it can't be run without numbers."""
 
 
 def torchvision(name: str) -> nn.Module | None:
@@ -88,47 +89,50 @@ def ultralytics(name: str) -> nn.Module | None:
     tasks = import_module("ultralytics.nn.tasks")
     with torch.device("cpu"):  # it computes with what it has just made
         made: nn.Module = tasks.DetectionModel(f"{name}.yaml", verbose=False)
-    return made.to("meta")
+    return made
 
 
 LIBRARIES: tuple[Callable[[str], nn.Module | None], ...] = (torchvision, timm, ultralytics)
 
 
-def _judge(ours: Counter[tuple[int, ...]], theirs: Counter[tuple[int, ...]]) -> str:
-    if ours == theirs:
-        return "same"
-    totals = [
-        sum(torch.Size(shape).numel() * times for shape, times in shapes.items())
-        for shapes in (ours, theirs)
-    ]
-    return "total" if totals[0] == totals[1] else str(totals[1])
+def digest(params: Iterable[Sequence[int]], buffers: Iterable[Sequence[int]]) -> str:
+    """Sixteen hexadecimal digits that depend on the shapes, and not on their order."""
+    sorts = [sorted(tuple(shape) for shape in shapes) for shapes in (params, buffers)]
+    return sha256(repr(sorts).encode()).hexdigest()[:16]
 
 
-def compare(name: str, model: nn.Module) -> tuple[str, str, str]:
-    """What a network and an implementation of it agree on: parameters, buffers, MACs."""
+def of_ours(name: str) -> tuple[str, str, str, str]:
+    """Parameters, buffers, the digest of their shapes and MACs of a network of the zoo."""
     analysis = archcalc.analyze(archcalc.load(name))
-    params: Counter[tuple[int, ...]] = Counter()
-    buffers: Counter[tuple[int, ...]] = Counter()
+    params: list[Sequence[int]] = []
+    buffers: list[Sequence[int]] = []
     owned = {row.name: (row.weights, row.buffer_shapes) for row in analysis.rows}
     for row in analysis.rows:
         share = row.node.share
         borrowed = owned[share] if share is not None else ({}, {})
-        params.update(s for key, s in row.weights.items() if key not in borrowed[0])
-        buffers.update(s for key, s in row.buffer_shapes.items() if key not in borrowed[1])
-    theirs = Counter(tuple(p.shape) for p in model.parameters())
-    stored = Counter(tuple(b.shape) for b in model.buffers())
-    model.eval()
-    (shape,) = analysis.graph.inputs.values()
+        params += [s for key, s in row.weights.items() if key not in borrowed[0]]
+        buffers += [s for key, s in row.buffer_shapes.items() if key not in borrowed[1]]
+    tensors = digest(params, buffers)
+    return str(analysis.params), str(analysis.buffers), tensors, str(analysis.macs)
+
+
+def of_theirs(name: str, model: nn.Module) -> tuple[str, str, str, str]:
+    """The same of an implementation, run on the input that the zoo has for the network."""
+    params, buffers = list(model.parameters()), list(model.buffers())
+    macs = ""
     try:
+        inputs = draw(archcalc.expand(archcalc.load(name)), device=params[0].device)
         with FlopCounterMode(display=False) as counter:
-            model(torch.empty(shape, device="meta"))
+            model.eval()(*inputs)
+        macs = str(counter.get_total_flops() // 2)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
-        print(f"{name}: not run: {type(error).__name__}: {error}"[:200], file=sys.stderr)
-        macs = ""
-    else:
-        counted = counter.get_total_flops() // 2
-        macs = "same" if counted == analysis.macs else str(counted)
-    return _judge(params, theirs), _judge(buffers, stored), macs
+        print(f"{name}: not run: {error}"[:100], file=sys.stderr)
+    return (
+        str(sum(p.numel() for p in params)),
+        str(sum(b.numel() for b in buffers)),
+        digest([p.shape for p in params], [b.shape for b in buffers]),
+        macs,
+    )
 
 
 def asked(names: list[str]) -> Iterator[Line]:
@@ -143,7 +147,7 @@ def asked(names: list[str]) -> Iterator[Line]:
             with torch.device("meta"):
                 model = library(name)
             if model is not None:
-                yield Line(name, library.__name__, installed, *compare(name, model))
+                yield Line(name, library.__name__, installed, *of_theirs(name, model))
 
 
 def main() -> None:
@@ -155,7 +159,8 @@ def main() -> None:
             lines = [Line(**row) for row in csv.DictReader(file)]
         known = {(line.network, line.implementation): line for line in lines}
     for line in asked(names):
-        print(*line)
+        same = [a == b for a, b in zip(of_ours(line.network), line[3:], strict=True)]
+        print(*line, "as ours" if all(same) else f"ours: {of_ours(line.network)}")
         known[line.network, line.implementation] = line
     with RECORD.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -9,6 +9,7 @@ what it prints below it; a block titled with a file's name makes that file first
 
 from __future__ import annotations
 
+import csv
 import inspect
 import json
 import os
@@ -140,6 +141,7 @@ def zoo_page() -> str:
         "is known to us, and what is held against its sources are its layers and shapes. A "
         "family's page has its diagram, its stages and every number that is documented of it.",
     ]
+    implementations = _implementations()
     for path in zoo.families():
         family = archcalc.load(path)
         findings = archcalc.check(path)
@@ -151,7 +153,8 @@ def zoo_page() -> str:
                 if f"`{finding.network}`" == row[0] and _is_confirmed_total(finding)
                 for source in finding.sources
             )
-            rows.append((*row, "; ".join(map(_autolinked, agreeing))))
+            built = implementations.get(row[0].strip("`"), [])
+            rows.append((*row, "; ".join((*built, *map(_autolinked, agreeing)))))
         year = f", {family.year}" if family.year else ""
         parts += [
             f"## [{path.stem}](networks/{path.stem}.md)",
@@ -170,6 +173,17 @@ def _networks(path: Path) -> Iterator[tuple[str, ...]]:
         shapes = [" × ".join(map(str, shape[1:])) for shape in analysis.graph.inputs.values()]
         numbers = (f"{analysis.params:,}", f"{analysis.macs:,}")
         yield (f"`{name}`", spec.edition, ", ".join(shapes), *numbers)
+
+
+def _implementations() -> dict[str, list[str]]:
+    """What implementations of other people agree on with each network; a test holds them to it."""
+    agreeing: dict[str, list[str]] = {}
+    with (ROOT / "benchmarks" / "implementations.csv").open(encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            what = "every tensor's shape and the MACs" if line["macs"] else "every tensor's shape"
+            said = f"{line['implementation']} {line['version']} ({what})"
+            agreeing.setdefault(line["network"], []).append(said)
+    return agreeing
 
 
 def _is_confirmed_total(finding: archcalc.Finding) -> bool:
