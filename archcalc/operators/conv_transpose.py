@@ -5,7 +5,7 @@ from typing import Any, ClassVar, final
 
 from pydantic import field_validator
 
-from archcalc.dims import Shape, Size, holds
+from archcalc.dims import Shape, Size, holds, maximum
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import SavesInputs
 from archcalc.operators.base import (
@@ -23,6 +23,7 @@ from archcalc.operators.base import (
 )
 from archcalc.operators.conv import AXES, require_groups
 from archcalc.operators.taps import Sources, Traced, transposed, unless_unknown
+from archcalc.operators.window import Padding, Pads, parse_padding
 
 
 class _ConvTranspose(Trained, Traced, SavesInputs):
@@ -34,8 +35,9 @@ class _ConvTranspose(Trained, Traced, SavesInputs):
     """Extent of the kernel."""
     stride: PerAxis = 1
     """Distance in the output from one position of the kernel to the next."""
-    padding: PerAxisNatural = 0
-    """What is cut off at both ends of the output."""
+    padding: Padding = 0
+    """What is cut off at the ends of the output: ``[0, 1]`` is a number for each axis, ``[[0, 1]]``
+    before and after, ``same_upper`` and ``same_lower`` as much as makes it ``n * stride``."""
     output_padding: PerAxisNatural = 0
     """What is added at the end of the output."""
     groups: Count = 1
@@ -50,41 +52,65 @@ class _ConvTranspose(Trained, Traced, SavesInputs):
     def _per_axis(cls, value: Any) -> tuple[Size, ...]:
         return per_axis(value, cls.axes)
 
-    @field_validator("padding", "output_padding", mode="plain")
+    @field_validator("output_padding", mode="plain")
     @classmethod
     def _per_axis_natural(cls, value: Any) -> tuple[Size, ...]:
         return per_axis_natural(value, cls.axes)
 
+    @field_validator("padding", mode="plain")
+    @classmethod
+    def _padding(cls, value: Any) -> str | Pads:
+        if value == "same":
+            raise ValueError("should be same_upper or same_lower: PyTorch has no 'same' here")
+        return parse_padding(value, cls.axes)
+
+    def pads(self, *inputs: Shape) -> Pads:
+        """What is cut off before and after on every axis; below 0 it is added, as zeros.
+
+        ``same_upper`` and ``same_lower`` cut what is more than ``n s``, in all
+        ``output_padding + d (k - 1) + 1 - s``, the odd element after or before (ONNX,
+        ConvTranspose). Where the kernel is smaller than the stride that is below 0, and no element
+        of the input meets the last outputs: this is the gradient of the SAME convolution from
+        ``n s`` to ``n``, whose windows never meet them either (``tf.nn.conv2d_transpose``).
+        """
+        if not isinstance(self.padding, str):
+            pads: Pads = self.padding
+            return pads
+        if self.padding == "valid":
+            return ((0, 0),) * self.axes
+        found = []
+        for k, s, o, d in zip(*self._sizes(), strict=True):
+            total = o + d * (k - 1) + 1 - s
+            cut = maximum(0, total)
+            before = cut // 2 if self.padding == "same_upper" else cut - cut // 2
+            found.append((before, total - before))
+        return tuple(found)
+
+    def _sizes(self) -> tuple[tuple[Size, ...], ...]:
+        return self.kernel_size, self.stride, self.output_padding, self.dilation
+
     def infer(self, *inputs: Shape) -> Shape:
-        """``(n - 1) s - 2 p + d (k - 1) + output_padding + 1`` on every axis, as PyTorch."""
+        """``(n - 1) s - before - after + d (k - 1) + output_padding + 1`` on every axis."""
         (x,) = inputs
         require_rank(x, self.axes + 2, AXES[self.axes])
         require_groups(self.groups, in_channels=x[1], out_channels=self.out_channels)
         extents = []
-        for n, k, s, p, o, d in zip(
-            x[2:],
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.output_padding,
-            self.dilation,
-            strict=True,
-        ):
+        for n, k, s, o, d, (before, after) in zip(x[2:], *self._sizes(), self.pads(x), strict=True):
             if not (holds(o < s) or holds(o < d)):
                 raise ShapeError(f"output_padding={o} is not below stride={s} or dilation={d}")
-            extent = (n - 1) * s - 2 * p + d * (k - 1) + o + 1
+            cut = before + after
+            extent = (n - 1) * s - cut + d * (k - 1) + o + 1
             if not holds(extent >= 1):
-                raise ShapeError(f"padding={p} leaves {extent} of an output of {extent + 2 * p}")
+                p = before if holds(before == after) else f"{before}+{after}"
+                raise ShapeError(f"padding={p} leaves {extent} of an output of {extent + cut}")
             extents.append(extent)
         return (x[0], self.out_channels, *extents)
 
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         """By :func:`transposed`; a dilated kernel leaves holes, of which nothing is said."""
         found = [
-            transposed(k, s, p) if holds(d == 1) else None
-            for k, s, p, d in zip(
-                self.kernel_size, self.stride, self.padding, self.dilation, strict=True
-            )
+            transposed(k, s, before) if holds(d == 1) else None
+            for k, s, _, d, (before, _) in zip(*self._sizes(), self.pads(*inputs), strict=True)
         ]
         return (unless_unknown(found),)
 
@@ -99,35 +125,67 @@ class _ConvTranspose(Trained, Traced, SavesInputs):
         return Work(macs=elements(inputs[0]) * taps, adds=out if self.bias else 0, dots=out)
 
     def torch(self, *inputs: Shape) -> Call:
-        return Call(
-            f"nn.{type(self).__name__}",
-            {
-                "in_channels": inputs[0][1],
-                "out_channels": self.out_channels,
-                "kernel_size": self.kernel_size,
-                "stride": self.stride,
-                "padding": self.padding,
-                "output_padding": self.output_padding,
-                "groups": self.groups,
-                "bias": self.bias,
-                "dilation": self.dilation,
-            },
+        """PyTorch's ``padding`` cuts off both ends alike, and ``output_padding`` less of the end.
+
+        What can't be said so, more being cut off after than before, is cropped.
+        """
+        pads = self.pads(*inputs)
+        added = tuple(
+            o + before - after for o, (before, after) in zip(self.output_padding, pads, strict=True)
         )
+        alike = all(
+            holds(before >= after) and (holds(more < s) or holds(more < d))
+            for more, s, d, (before, after) in zip(
+                added, self.stride, self.dilation, pads, strict=True
+            )
+        )
+        kwargs = {
+            "in_channels": inputs[0][1],
+            "out_channels": self.out_channels,
+            "kernel_size": self.kernel_size,
+            "stride": self.stride,
+            "padding": tuple(before for before, _ in pads),
+            "output_padding": added,
+            "groups": self.groups,
+            "bias": self.bias,
+            "dilation": self.dilation,
+        }
+        if alike:
+            return Call(f"nn.{type(self).__name__}", kwargs)
+        # An end at which something is added has nothing to be cropped.
+        ends = tuple((before, maximum(0, after)) for before, after in pads)
+        added = tuple(
+            o + maximum(0, -after) for o, (_, after) in zip(self.output_padding, pads, strict=True)
+        )
+        kwargs.update(padding=(0,) * self.axes, output_padding=added, cropping=ends)
+        return Call(f"archcalc.Cropped{type(self).__name__}", kwargs)
 
 
 @final
 class ConvTranspose1d(_ConvTranspose):
-    """Transposed convolution over a sequence (N, C, L), as ``torch.nn.ConvTranspose1d``."""
+    """Transposed convolution over a sequence (N, C, L), as ``torch.nn.ConvTranspose1d``.
+
+    ``padding`` is a number, ``[[before, after]]``, or ``same_upper`` (TensorFlow's SAME, by which
+    the output is ``n * stride``) and ``same_lower``.
+    """
 
     axes = 1
     examples = (
         Example({"out_channels": 6, "kernel_size": 4, "stride": 2, "padding": 1}, ((2, 4, 10),)),
+        Example(
+            {"out_channels": 6, "kernel_size": 2, "stride": 3, "padding": "same_upper"},
+            ((2, 4, 10),),
+        ),
     )
 
 
 @final
 class ConvTranspose2d(_ConvTranspose):
-    """Transposed convolution over an image (N, C, H, W), as ``torch.nn.ConvTranspose2d``."""
+    """Transposed convolution over an image (N, C, H, W), as ``torch.nn.ConvTranspose2d``.
+
+    ``padding`` is a number, one for each axis, ``[[before, after]]``, or ``same_upper``
+    (TensorFlow's SAME, by which the output is ``n * stride``) and ``same_lower``.
+    """
 
     axes = 2
     examples = (
@@ -136,6 +194,10 @@ class ConvTranspose2d(_ConvTranspose):
         ),
         Example(
             {"out_channels": 4, "kernel_size": 3, "stride": 2, "output_padding": 1, "groups": 2},
+            ((2, 8, 5, 7),),
+        ),
+        Example(
+            {"out_channels": 4, "kernel_size": [3, 5], "stride": 2, "padding": "same_upper"},
             ((2, 8, 5, 7),),
         ),
     )

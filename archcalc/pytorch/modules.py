@@ -84,6 +84,33 @@ class Crop(nn.Module):
         return x
 
 
+class _CroppedTranspose(nn.Module):
+    def __init__(self, *, cropping: Pads, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cropping = cropping
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        output: Tensor = super().forward(input, output_size)
+        for axis, (before, after) in enumerate(self.cropping, start=2):
+            output = output.narrow(axis, before, output.shape[axis] - before - after)
+        return output
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, cropping={self.cropping}"
+
+
+class CroppedConvTranspose1d(_CroppedTranspose, nn.ConvTranspose1d):
+    """``nn.ConvTranspose1d`` of which ``cropping=((before, after),)`` is cut off."""
+
+
+class CroppedConvTranspose2d(_CroppedTranspose, nn.ConvTranspose2d):
+    """``nn.ConvTranspose2d`` of which ``cropping=((before, after), ...)`` is cut off."""
+
+
+class CroppedConvTranspose3d(_CroppedTranspose, nn.ConvTranspose3d):
+    """``nn.ConvTranspose3d`` of which ``cropping=((before, after), ...)`` is cut off."""
+
+
 class Slice(nn.Module):
     """``x[start:end:step]`` on the axis ``dim``."""
 

@@ -145,6 +145,20 @@ def test_a_tool_that_is_not_installed_is_named() -> None:
 # Worked by hand, from the tools' sources ---------------------------------------------------------
 
 
+def test_what_is_cropped_of_a_transposed_convolution_is_there_for_the_tools() -> None:
+    # 2 -> 3, 3, stride 2, on 5: 5 * 2 * 3 * 3 multiply-accumulates; of (5 - 1) * 2 + 3 = 11
+    # positions SAME keeps 10, and PyTorch's module can't leave out the last one.
+    fields = {"out_channels": 3, "kernel_size": 3, "stride": 2, "padding": "same_upper"}
+    counted = by_name(alone("ConvTranspose1d", fields, (1, 2, 5)))
+    names = ("macs", "torchinfo", "ptflops", "thop")
+    assert {name: counted[name].number for name in names} == {
+        "macs": 90,
+        "torchinfo": 11 * (18 + 3),
+        "ptflops": 90 + 3 * 11,
+        "thop": 11 * 3 * 2 * 3,
+    }
+
+
 def test_transposed_convolutions_as_the_tools_have_them() -> None:
     # 8 -> 16, 4x4, stride 2, on 10x10: 10 * 10 * 8 * 16 * 16 multiply-accumulates, 16 * 20 * 20
     # outputs.

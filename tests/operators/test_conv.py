@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 import pytest
 import sympy
+import torch
 from pydantic import ValidationError
 
 from archcalc.dims import Shape, Size
@@ -14,6 +15,7 @@ from archcalc.errors import ShapeError
 from archcalc.operators.base import Operator, Work
 from archcalc.operators.conv import Conv1d, Conv2d, Conv3d
 from archcalc.operators.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from archcalc.pytorch import module
 
 
 def work(op: Operator, *inputs: Shape) -> Work:
@@ -169,9 +171,87 @@ def test_fields_that_mean_nothing_are_refused(fields: dict[str, Any], message: s
         Conv2d(**fields)
 
 
-def test_a_transposed_convolution_has_no_same_padding() -> None:
-    with pytest.raises(ValidationError, match="padding"):
+def test_a_transposed_convolution_has_no_same_padding_of_pytorch() -> None:
+    with pytest.raises(ValidationError, match="should be same_upper or same_lower"):
         ConvTranspose2d.model_validate({"out_channels": 1, "kernel_size": 2, "padding": "same"})
+
+
+# ONNX, ConvTranspose: total = s (n - 1) + output_padding + d (k - 1) + 1 - n s, which is
+# output_padding + d (k - 1) + 1 - s whatever n is, and the odd element after for SAME_UPPER.
+SAME = [
+    # k, s, d, output_padding, SAME_UPPER, SAME_LOWER
+    (3, 1, 1, 0, (1, 1), (1, 1)),  # 3 - 1 = 2
+    (4, 2, 1, 0, (1, 1), (1, 1)),  # 4 - 2 = 2
+    (3, 2, 1, 0, (0, 1), (1, 0)),  # 3 - 2 = 1
+    (3, 2, 1, 1, (1, 1), (1, 1)),  # 1 + 3 - 2 = 2
+    (5, 2, 1, 0, (1, 2), (2, 1)),  # 5 - 2 = 3
+    (3, 2, 2, 0, (1, 2), (2, 1)),  # 2 * 2 + 1 - 2 = 3
+    (2, 2, 1, 0, (0, 0), (0, 0)),
+    # The kernel reaches none of the last outputs, which are zeros then: 2 - 3 = -1, 1 - 3 = -2.
+    (2, 3, 1, 0, (0, -1), (0, -1)),
+    (1, 3, 1, 0, (0, -2), (0, -2)),
+]
+
+
+@pytest.mark.parametrize(("k", "s", "d", "o", "upper", "lower"), SAME)
+def test_same_padding_of_a_transposed_convolution_makes_it_n_times_the_stride(
+    k: int, s: int, d: int, o: int, upper: tuple[int, int], lower: tuple[int, int]
+) -> None:
+    for padding, pads in (("same_upper", upper), ("same_lower", lower)):
+        fields = {"kernel_size": k, "stride": s, "dilation": d, "output_padding": o}
+        op = ConvTranspose1d(out_channels=2, padding=padding, **fields)
+        for n in (1, 5, 8):
+            assert op.pads((1, 3, n)) == (pads,)
+            assert op.infer((1, 3, n)) == (1, 2, n * s)
+            # Every input element meets the whole kernel, however much is cut off afterwards.
+            assert work(op, (1, 3, n)).macs == n * 3 * 2 * k
+
+
+@pytest.mark.parametrize(("k", "s", "d", "o", "upper", "lower"), [c for c in SAME if not c[3]])
+def test_same_padding_is_that_of_the_convolution_whose_gradient_it_is(
+    k: int, s: int, d: int, o: int, upper: tuple[int, int], lower: tuple[int, int]
+) -> None:
+    # TensorFlow defines conv2d_transpose as the gradient of conv2d, so SAME is SAME's gradient.
+    n = 5
+    torch.manual_seed(0)
+    for padding in ("same_upper", "same_lower"):
+        fields = {"kernel_size": k, "stride": s, "dilation": d, "padding": padding, "bias": False}
+        up = module(ConvTranspose1d(out_channels=3, **fields), (2, 4, n))
+        down = module(Conv1d(out_channels=4, **fields), (2, 3, n * s))
+        down.load_state_dict(up.state_dict())
+        small = torch.randn(2, 4, n)
+        large = torch.randn(2, 3, n * s, requires_grad=True)
+        (gradient,) = torch.autograd.grad(down(large), large, small)
+        assert torch.allclose(up(small), gradient, atol=1e-5)
+
+
+def test_what_a_transposed_convolution_is_cut_by_may_differ_at_the_ends() -> None:
+    # (5 - 1) * 2 + 4 = 12, of which one is cut off before and three after
+    op = ConvTranspose1d(out_channels=1, kernel_size=4, stride=2, padding=[[1, 3]], bias=False)
+    assert op.infer((1, 1, 5)) == (1, 1, 8)
+    x = torch.randn(1, 1, 5)
+    made = module(op, (1, 1, 5))
+    whole = torch.nn.functional.conv_transpose1d(x, made.state_dict()["weight"], stride=2)
+    assert torch.equal(made(x), whole[..., 1:-3])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "padding", "target", "said"),
+    [
+        (4, "same_upper", "nn.ConvTranspose1d", {"padding": (1,), "output_padding": (0,)}),
+        # More is cut off before than after: less of the end is what output_padding leaves.
+        (3, "same_lower", "nn.ConvTranspose1d", {"padding": (1,), "output_padding": (1,)}),
+        (1, "same_upper", "nn.ConvTranspose1d", {"padding": (0,), "output_padding": (1,)}),
+        (3, "same_upper", "archcalc.CroppedConvTranspose1d", {"cropping": ((0, 1),)}),
+    ],
+)
+def test_pytorch_is_asked_to_cut_what_it_can(
+    kernel: int, padding: str, target: str, said: dict[str, Any]
+) -> None:
+    op = ConvTranspose1d(out_channels=1, kernel_size=kernel, stride=2, padding=padding)
+    call = op.torch((1, 1, 5))
+    assert call.target == target
+    assert {name: call.kwargs[name] for name in said} == said
 
 
 @pytest.mark.parametrize("padding", [1, [[0, 1]], "same_upper", "same_lower"])

@@ -87,7 +87,7 @@ def conv_transpose(draw: st.DrawFn, axes: int) -> Case:
         "kernel_size": per_axis(draw, axes, 1, 4),
         "stride": per_axis(draw, axes, 1, 3),
         "dilation": per_axis(draw, axes, 1, 2),
-        "padding": per_axis(draw, axes, 0, 2),
+        "padding": padding(draw, axes, ("valid", "same_upper", "same_lower")),
         "output_padding": per_axis(draw, axes, 0, 2),
         "groups": groups,
         "bias": draw(flag),

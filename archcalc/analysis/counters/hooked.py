@@ -23,6 +23,7 @@ from archcalc.analysis.counters.rules import (
     per_output,
     steps_of,
     tool,
+    uncropped,
 )
 from archcalc.dims import Size
 from archcalc.operators.base import elements
@@ -35,7 +36,7 @@ def torchinfo(row: Row) -> Size:
     """What torchinfo prints as mult-adds."""
     if row.op in _TAKEN_FOR_BLOCKS or not row.executed:
         return 0
-    out, total = row.shape, 0
+    out, total = (uncropped(row) if row.op in TRANSPOSED else row).shape, 0
     for name, shape in row.weights.items():
         if name not in ("weight", "bias"):
             positions = out[0] * out[1]

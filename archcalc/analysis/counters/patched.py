@@ -188,8 +188,8 @@ def _calflops_transposed(row: Row) -> Size:
     macs = elements(x) * (filters // op.groups) * prod(op.kernel_size)
     if not op.bias:
         return 2 * macs
-    sizes = zip(x[2:], op.kernel_size, op.stride, op.padding, op.dilation, strict=True)
-    extents = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in sizes)
+    sizes = zip(x[2:], op.kernel_size, op.stride, op.pads(x), op.dilation, strict=True)
+    extents = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, (p, _), d in sizes)
     return 2 * macs + filters * elements((x[0], *extents))
 
 

@@ -49,9 +49,22 @@ def tool(rules: Mapping[str, Rule], scale: int = 1) -> Rule:
 
     def count(row: Row) -> Size:
         rule = rules.get(row.op)
-        return scale * rule(row) if rule is not None and row.executed else 0
+        if rule is None or not row.executed:
+            return 0
+        return scale * rule(uncropped(row) if row.op in TRANSPOSED else row)
 
     return count
+
+
+def uncropped(row: Row) -> Row:
+    """A transposed convolution as PyTorch's module does it, before what is cropped is cropped."""
+    node = row.node
+    said = node.op.torch(*node.input_shapes).kwargs
+    pads = tuple((p, p) for p in said["padding"])
+    op = node.op.model_copy(update={"padding": pads, "output_padding": said["output_padding"]})
+    shape = op.infer(*node.input_shapes)
+    work = op.work(shape, *node.input_shapes)
+    return row._replace(node=node._replace(op=op, shape=shape), work=work)
 
 
 def each(names: Iterable[str], rule: Rule) -> dict[str, Rule]:
