@@ -87,3 +87,18 @@ def test_every_side_loses_184_pixels() -> None:
     assert lost == 572 - 388 == 184
     other = archcalc.analyze(archcalc.load("unet"), input=(1, 188 + 16, 188))
     assert other.rows[-1].shape == (1, 2, 188 + 16 - lost, 188 - lost)
+
+
+def test_the_receptive_field_by_hand() -> None:
+    # On the way down: two 3x3 on five levels, whose pixels are 1, 2, 4, 8 and 16 of the image, and
+    # four 2x2 between them.
+    bottom = 1 + 2 * 2 * (1 + 2 + 4 + 8 + 16) + (1 + 2 + 4 + 8)
+    # On the way up pixel k of a level sees k // 2 to (k + 4) // 2 of the one below; so k of the
+    # last sees k // 16 to (k + 4 + 8 + 16 + 32) // 16 of the bottom: 5 of its pixels at most.
+    top = bottom + (60 + 15) // 16 * 16
+    fields = archcalc.receptive_field(network().graph)
+    for layer, size in (("bottom.conv2", bottom), ("conv", top)):
+        found = fields[layer]
+        assert found is not None
+        assert [axis.size for axis in found] == [size, size]
+    assert (bottom, top) == (140, 204)
