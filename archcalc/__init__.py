@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from archcalc.operators.base import Operator, Work
     from archcalc.operators.describe import ops
     from archcalc.pytorch.build import build
+    from archcalc.pytorch.crosscheck import Crosscheck, crosscheck
     from archcalc.report.explain import explain
     from archcalc.report.table import table
     from archcalc.report.zoo import Network, list
@@ -60,6 +61,7 @@ _HOMES = {
     "operators.base": ("Operator", "Work"),
     "operators.describe": ("ops",),
     "pytorch.build": ("build",),
+    "pytorch.crosscheck": ("Crosscheck", "crosscheck"),
     "report.explain": ("explain",),
     "report.table": ("table",),
     "report.zoo": ("Network", "list"),
@@ -81,6 +83,7 @@ __all__ = [
     "ArchcalcError",
     "Audit",
     "Comparison",
+    "Crosscheck",
     "Diff",
     "Explanation",
     "ExpressionError",
@@ -104,6 +107,7 @@ __all__ = [
     "build",
     "check",
     "compare",
+    "crosscheck",
     "diff",
     "expand",
     "explain",

@@ -13,7 +13,7 @@ from archcalc.errors import ArchcalcError
 COMMANDS = (
     *("list", "table", "explain", "compare", "diff"),
     *("check", "audit", "reconcile", "savings"),
-    *("build",),
+    *("build", "crosscheck"),
     *("validate", "ops", "schema", "new"),
 )
 """The commands in the order of the help. Each is a function in the module of its name, and calls

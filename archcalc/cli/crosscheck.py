@@ -1,0 +1,139 @@
+"""The command ``crosscheck``."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from archcalc.cli.options import Batch, InputShapes, Output, Variables, networks, words
+from archcalc.cli.output import emit
+from archcalc.errors import ArchcalcError
+
+
+def crosscheck(
+    networks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME|FILE...",
+            autocompletion=networks,
+            help="Networks of the zoo, files (FILE::VARIANT for one of its variants), or - for "
+            "standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All networks of the zoo.")] = False,
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="DEVICE",
+            help="cpu, cuda or meta, where only shapes are computed. auto is meta, and then a GPU "
+            "if there is one, or the CPU for what is small enough.",
+            autocompletion=words("auto", "cpu", "cuda", "meta"),
+        ),
+    ] = "auto",
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="float64, float32, tf32, bfloat16 or float16, or several of them. float32, "
+            "unless a GPU is measured: then float32,tf32,bfloat16.",
+            autocompletion=words("float64", "float32", "tf32", "bfloat16", "float16"),
+            show_default=False,
+        ),
+    ] = None,
+    batch: Batch = 1,
+    input: InputShapes = None,
+    set_: Variables = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure time and memory, too.")
+    ] = False,
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="table, markdown, json or junit (test reports).",
+            autocompletion=words("table", "markdown", "json", "junit"),
+        ),
+    ] = "table",
+    output: Output = None,
+) -> None:
+    """Build networks in PyTorch, run them, and compare everything.
+
+    Of every layer the shape of its output, its parameters and buffers by name, and its
+    multiply-accumulates; then one pass forward and back, in which every parameter has to get a
+    finite gradient. Exits with 1 if anything differs.
+
+    \b
+    Examples:
+      archcalc crosscheck resnet50
+      archcalc crosscheck --all --device meta
+    """
+    import archcalc
+    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.pytorch import require_torch
+    from archcalc.report import crosscheck as report
+    from archcalc.report.choice import choose
+    from archcalc.spec import zoo
+
+    form = choose("format", format, report.FORMATS)
+    require_torch()
+    if bool(networks) == all_:
+        raise ArchcalcError("name networks, or say --all")
+    dtypes = _dtypes(dtype, measure and device == "cuda")
+    variables = parse_variables(set_ or (), _TAKEN)
+    found = [
+        archcalc.crosscheck(
+            name,
+            device=device,
+            dtype=dtypes,
+            batch=batch,
+            input=(lambda spec: parse_inputs(input, spec)) if input else None,
+            measure=measure,
+            **variables,
+        )
+        for name in _watched(list(zoo.names()) if all_ else networks or [])
+    ]
+    if form == "table" and output is None and sys.stdout.isatty():
+        report.show_on(sys.stdout, found)
+    else:
+        emit(report.render(found, form), output)
+    if not all(each.ok for each in found):
+        raise typer.Exit(1)
+
+
+_TAKEN = ("network", "device", "dtype", "batch", "input", "measure", "spec")
+"""Parameters of library functions, which a variable of the same name can't be passed beside."""
+
+
+def _dtypes(text: str | None, gpu: bool) -> tuple[str, ...]:
+    if text is None:
+        return ("float32", "tf32", "bfloat16") if gpu else ("float32",)
+    return tuple(name.strip() for name in text.split(","))
+
+
+def _watched(names: list[str]) -> Iterable[str]:
+    """The names one after the other; a terminal shows how far it is."""
+    if not sys.stderr.isatty() or len(names) < 2:
+        return names
+    return _with_progress(names)
+
+
+def _with_progress(names: list[str]) -> Iterator[str]:
+    with _progress() as progress:
+        task = progress.add_task("", total=len(names))
+        for name in names:
+            progress.update(task, description=name)
+            yield name
+            progress.advance(task)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield progress

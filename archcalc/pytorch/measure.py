@@ -1,0 +1,201 @@
+"""``measure``: how long a network takes in PyTorch, and how much memory."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archcalc.analysis.analyze import analyze
+from archcalc.analysis.measured import Machine, Measurement
+from archcalc.analysis.memory import memory
+from archcalc.errors import ArchcalcError
+from archcalc.pytorch.perform import require_torch
+from archcalc.spec import zoo
+from archcalc.spec.expand import Input
+from archcalc.spec.graph import Graph
+from archcalc.spec.model import Spec
+
+if TYPE_CHECKING:
+    import torch
+
+SECONDS = 0.5
+"""How long a network is run at least."""
+
+RUNS = 5
+"""How often it is run at least."""
+
+
+def measure(
+    network: zoo.Source | Spec | Graph,
+    *,
+    device: str = "auto",
+    dtype: str = "float32",
+    batch: int = 1,
+    input: Input | Callable[[Spec], Input] = None,
+    **variables: Any,
+) -> Measurement:
+    """Run a network at inference, with random weights, and say what that takes.
+
+    It is warmed up and then run for :data:`SECONDS` at least, and :data:`RUNS` times. On a GPU
+    CUDA's events tell the time between the beginning and the end of each run; on a CPU it is
+    ``torch.utils.benchmark``'s, with all of PyTorch's threads. The peak of memory is what
+    PyTorch's allocator gave out, weights and input included.
+
+    ``device`` is ``cpu``, ``cuda``, or ``auto``: the GPU, if there is one. ``dtype``, ``batch``,
+    ``input`` and ``variables`` are as in :func:`archcalc.crosscheck`.
+
+    Raises :class:`ArchcalcError` when PyTorch is not installed, or for a device that is not there,
+    and what :func:`archcalc.load` and :func:`archcalc.expand` raise.
+    """
+    require_torch()
+    import torch
+
+    from archcalc.pytorch.build import build
+    from archcalc.pytorch.crosscheck import PRECISIONS, SEED, graphs, require_known
+    from archcalc.pytorch.inputs import draw
+    from archcalc.pytorch.running import precision, seeded
+
+    require_known("device", device, ("auto", "cpu", "cuda"))
+    require_known("dtype", dtype, PRECISIONS)
+    gpu = torch.cuda.is_available()
+    if device == "cuda" and not gpu:
+        raise ArchcalcError("PyTorch finds no CUDA device here\n  --device cpu needs none")
+    place = ("cuda" if gpu else "cpu") if device == "auto" else device
+    graph, _ = graphs(network, batch, input, variables)
+    stored_as = torch.float32 if dtype == "tf32" else getattr(torch, dtype)
+    before = torch.cuda.memory_allocated() if place == "cuda" else 0
+    with seeded(SEED), precision(dtype), torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # which kernel is the faster one
+        built = build(graph, device=place, dtype=stored_as).eval()
+        inputs = draw(graph, device=place, dtype=stored_as)
+
+        def once() -> None:
+            built(*inputs)
+
+        once()
+        if place == "cuda":
+            times = _on_gpu(once)
+            peak: int | None = _gpu_peak(once) - before
+        else:
+            times = _on_cpu(once)
+            held = {id(t): t for t in (*built.parameters(), *built.buffers(), *inputs)}
+            worked = _cpu_peak(once)
+            stored = sum(t.numel() * t.element_size() for t in held.values())
+            peak = None if worked is None else stored + worked
+    seconds, spread, runs = times
+    predicted = memory(graph, "float32" if dtype == "tf32" else dtype)
+    return Measurement(
+        machine(place),
+        dtype,
+        next(iter(graph.inputs.values()))[0],
+        runs,
+        seconds,
+        spread,
+        analyze(graph).macs,
+        peak,
+        predicted.total(),
+    )
+
+
+def machine(device: str) -> Machine:
+    """This machine, for what runs on its CPU or GPU."""
+    import torch
+
+    name = torch.cuda.get_device_name() if device == "cuda" else _cpu()
+    version = str(torch.version.cuda or "") if device == "cuda" else ""
+    return Machine(device, name, torch.get_num_threads(), torch.__version__, version)
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+Times = tuple[float, float, int]
+"""Median and interquartile range in seconds, and the number of runs."""
+
+
+def _on_cpu(once: Callable[[], None]) -> Times:
+    import torch
+    from torch.utils.benchmark import Timer
+
+    timer = Timer("once()", globals={"once": once}, num_threads=torch.get_num_threads())
+    first = timer.timeit(1).median
+    found = timer.blocked_autorange(min_run_time=max(SECONDS, RUNS * first))
+    return found.median, found.iqr, len(found.times) * found.number_per_run
+
+
+def _on_gpu(once: Callable[[], None]) -> Times:
+    from statistics import median, quantiles
+
+    first = _events(once, RUNS)
+    times = _events(once, max(2 * RUNS, min(1000, int(SECONDS / max(median(first), 1e-6)))))
+    low, _, high = quantiles(times, n=4)
+    return median(times), high - low, len(times)
+
+
+def _events(once: Callable[[], None], runs: int) -> list[float]:
+    import torch
+
+    def event() -> torch.cuda.Event:
+        return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+
+    pairs = [(event(), event()) for _ in range(runs)]
+    torch.cuda.synchronize()
+    for start, end in pairs:
+        start.record()
+        once()
+        end.record()
+    torch.cuda.synchronize()
+    return [start.elapsed_time(end) / 1000 for start, end in pairs]
+
+
+def _gpu_peak(once: Callable[[], None]) -> int:
+    import torch
+
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    once()
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated()
+
+
+def _cpu_peak(once: Callable[[], None]) -> int | None:
+    """Bytes that the allocator gave out and had not got back, at the most; None if it tells not."""
+    from torch.autograd.profiler import profile
+
+    with _quiet(), profile(profile_memory=True) as profiled:
+        once()
+    results = profiled.kineto_results
+    if results is None:
+        return None
+    events = [event for event in results.events() if event.name() == "[memory]"]
+    live = most = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        live += event.nbytes()
+        most = max(most, live)
+    return most if events else None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what PyTorch's profiler writes to standard error, past Python, when it begins."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,169 @@
+"""Runs a network layer by layer and says what PyTorch did in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from archcalc.pytorch.counted import INSTEAD, Counter, counting
+from archcalc.pytorch.network import Network
+from archcalc.spec.graph import Node
+
+NO_GRADIENT: Mapping[str, tuple[int, ...]] = {
+    "Embedding": (0,),
+    "CrossEntropyLoss": (1,),
+    "MaxUnpool2d": (1,),
+    "Crop": (1,),
+}
+"""Inputs of operators through which no gradient passes: indices, and what is only looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What PyTorch did in one layer."""
+
+    shape: Any
+    """The output's; where it is no tensor, its type."""
+    macs: int = 0
+    not_counted: tuple[str, ...] = ()
+    """Operations of which it is not known what they multiply."""
+    finite: bool = True
+    """Whether no number of the output is infinite or none; on ``meta`` there are no numbers."""
+
+
+class Stored(NamedTuple):
+    """The tensors of one layer by name."""
+
+    params: Mapping[str, nn.Parameter]
+    buffers: Mapping[str, Tensor]
+
+
+def stored(network: Network, node: Node) -> Stored:
+    """What a layer of the network holds."""
+    layer = network.get_submodule(node.name)
+    return Stored(dict(layer.named_parameters()), dict(layer.named_buffers()))
+
+
+def counted(network: Network, inputs: Sequence[Tensor]) -> tuple[Any, dict[str, Seen]]:
+    """Run a network without gradients: its output, and of every layer that ran what was seen."""
+    seen: dict[str, Seen] = {}
+    with torch.no_grad(), counting() as counter, _hooked(network, seen, counter):
+        output = network(*inputs)
+    return output, seen
+
+
+def trained(network: Network, inputs: Sequence[Tensor], seed: int) -> dict[str, Seen]:
+    """One pass forward and back in training mode, of a sum of all outputs with random weights.
+
+    Gradients are left in the parameters' ``grad``.
+    """
+    seen: dict[str, Seen] = {}
+    generator = torch.Generator().manual_seed(seed)
+    network.train()
+    with torch.enable_grad(), _hooked(network, seen, None):
+        outputs = network(*inputs)
+        parts = []
+        for output in outputs if isinstance(outputs, tuple) else (outputs,):
+            if isinstance(output, Tensor) and output.requires_grad:
+                # A plain sum of what a softmax gives is constant, and has no gradient at all.
+                weights = torch.randn(output.shape, generator=generator, device="cpu")
+                scaled = (weights / max(output.numel(), 1) ** 0.5).to(output.device)
+                parts.append((output.float() * scaled).sum())
+    if parts:
+        torch.stack(parts).sum().backward()  # type: ignore[no-untyped-call]
+    return seen
+
+
+@contextmanager
+def _hooked(network: Network, seen: dict[str, Seen], counter: Counter | None) -> Iterator[None]:
+    handles = []
+    for node in network.graph.nodes:
+        before, after = _hooks(node, seen, counter)
+        layer = network.get_submodule(node.name)
+        handles += [layer.register_forward_pre_hook(before), layer.register_forward_hook(after)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hooks(
+    node: Node, seen: dict[str, Seen], counter: Counter | None
+) -> tuple[Callable[..., None], Callable[..., None]]:
+    instead = INSTEAD.get(type(node.op).__name__)
+    start = 0
+
+    def before(_layer: nn.Module, _inputs: Any) -> None:
+        nonlocal start
+        if counter is not None:
+            counter.not_counted()
+            start = counter.macs
+
+    def after(layer: nn.Module, inputs: Any, output: Any) -> None:
+        nonlocal start
+        macs = 0
+        not_counted: tuple[str, ...] = ()
+        if counter is not None:
+            if instead is not None:
+                start = counter.macs
+                instead(layer, *inputs)
+            macs, not_counted = counter.macs - start, counter.not_counted()
+        if not isinstance(output, Tensor):
+            seen[node.name] = Seen(type(output).__name__, macs, not_counted)
+            return
+        finite = output.is_meta or bool(torch.isfinite(output).all())
+        seen[node.name] = Seen(tuple(output.shape), macs, not_counted, finite)
+
+    return before, after
+
+
+def differentiable(network: Network) -> frozenset[str]:
+    """The layers that the gradient of some output reaches, by the graph alone."""
+    graph = network.graph
+    reached = {*graph.outputs, *graph.training_outputs}
+    for node in reversed(graph.nodes):
+        if node.name in reached:
+            blocked = NO_GRADIENT.get(type(node.op).__name__, ())
+            reached.update(name for k, name in enumerate(node.inputs) if k not in blocked)
+    return frozenset(reached)
+
+
+@contextmanager
+def precision(dtype: str) -> Iterator[None]:
+    """TensorFloat-32 where ``dtype`` is ``tf32``, and nowhere else: PyTorch's default mixes."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    was = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = dtype == "tf32"
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = was
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from ``seed`` inside, and leave everybody else's random numbers as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def distance(found: Any, wanted: Any) -> float:
+    """How far outputs are from others, relative to these: Euclidean norms over all numbers."""
+    pairs = zip(_flat(found), _flat(wanted), strict=True)
+    difference = total = 0.0
+    for one, other in pairs:
+        exact = other.double().cpu()
+        difference += float((one.double().cpu() - exact).square().sum())
+        total += float(exact.square().sum())
+    return float((difference / total if total else difference) ** 0.5)
+
+
+def _flat(outputs: Any) -> Sequence[Tensor]:
+    return outputs if isinstance(outputs, tuple) else (outputs,)

@@ -1,0 +1,151 @@
+"""The command ``crosscheck``."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from archcalc.cli.app import application
+from archcalc.operators.base import Work
+from archcalc.operators.linear import Linear
+
+NET = """\
+name: net
+input: [3, 8, 8]
+vars: {k: 3}
+layers:
+  conv: {op: Conv2d, out_channels: 4, kernel_size: =k}
+  flatten: Flatten
+  fc: {op: Linear, out_features: 2}
+"""
+
+
+def run(*args: str, stdin: str | None = None) -> Result:
+    result = CliRunner().invoke(application(), ["crosscheck", *args], input=stdin)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+def test_a_network_that_agrees() -> None:
+    done = run("lenet5")
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "lenet5   meta, c" in done.stdout  # cpu, or cuda
+    assert "1 network agrees with PyTorch" in done.stdout
+
+
+def test_input_batch_variables_and_standard_input() -> None:
+    options = ("--set", "k=5", "--input", "9", "--batch", "3", "--device", "meta")
+    done = run("-", *options, "--format", "json", stdin=NET)
+    (network,) = json.loads(done.stdout)["networks"]
+
+    # 4 filters of 5x5x3 at 5x5 places, and 100 x 2, for 3 inputs.
+    assert network["macs"] == 3 * (4 * 75 * 25 + 100 * 2)
+    assert network["runs"][0]["batch"] == 3
+
+
+def test_a_difference_exits_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Linear.work
+    monkeypatch.setattr(Linear, "work", lambda self, *x: right(self, *x) + Work(macs=1))
+    done = run("-", "--device", "meta", stdin=NET)
+
+    assert done.exit_code == 1
+    # 4 x 6 x 6 inputs of 2 features, and one too many.
+    assert "net      fc     Linear    MACs  289       288" in done.stdout
+
+
+def test_a_report_is_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "report.xml"
+    done = run("lenet5", "--device", "meta", "--format", "junit", "-o", str(path))
+
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert '<testsuite name="crosscheck" tests="1"' in path.read_text(encoding="utf-8")
+
+
+def test_all_networks_are_all_of_the_zoo(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archcalc.spec import zoo
+
+    monkeypatch.setattr(zoo, "names", lambda: iter(["lenet5", "alexnet"]))
+    done = run("--all", "--device", "meta")
+
+    assert "2 networks agree with PyTorch" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "name networks, or say --all"),
+        (["lenet5", "--all"], "name networks, or say --all"),
+        (["lenet55"], "did you mean 'lenet5'?"),
+        (["lenet5", "--device", "gpu"], "no device 'gpu'\n  did you mean 'cpu'?"),
+        (["lenet5", "--dtype", "float32,float23"], "no dtype 'float23'"),
+        (["lenet5", "--format", "csv"], "no format 'csv'"),
+        (["lenet5", "--set", "device=1"], "can only be set in the spec"),
+        (["lenet5", "--device", "meta", "--measure"], "nothing to measure"),
+    ],
+)
+def test_what_can_t_be_run_is_told(args: list[str], message: str) -> None:
+    done = run(*args)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_cuda_is_refused() -> None:
+    done = run("lenet5", "--device", "cuda", "--measure")
+
+    assert done.exit_code == 2
+    assert "PyTorch finds no CUDA device here" in done.stderr
+
+
+def test_without_pytorch_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    done = run("lenet5")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == "PyTorch is not installed: pip install 'archcalc[torch]'\n"
+
+
+def on_a_terminal(*args: str) -> tuple[str, str]:
+    """What a command prints where standard error is a terminal: that, and standard output."""
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-c", "from archcalc.cli import main; main()", *args]
+    environment = {**os.environ, "COLUMNS": "80", "TERM": "xterm-256color"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=follower, env=environment, text=True
+    )
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(leader, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        shown += chunk
+    os.close(leader)
+    assert process.stdout is not None
+    with process.stdout as stream:
+        printed = stream.read()
+    assert process.wait(120) == 0
+    return shown.decode(), printed
+
+
+def test_progress_is_for_terminals_and_the_table_for_standard_output() -> None:
+    shown, printed = on_a_terminal("crosscheck", "lenet5", "mnist-keras", "--device", "meta")
+
+    assert "2/2" in shown
+    assert "mnist-keras" in shown
+    assert "agrees" not in shown
+    assert "2 networks agree with PyTorch" in printed
+    assert "\x1b" not in printed
