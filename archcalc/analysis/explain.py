@@ -23,6 +23,7 @@ from archcalc.spec.graph import Node
 _LAST_AXIS = frozenset(
     (*FAMILIES["linear"], *FAMILIES["attention"], *FAMILIES["recurrent"], "LayerNorm", "RMSNorm")
 )
+_HEADS = frozenset(FAMILIES["attention"]) - {"MultiheadAttention"}
 _FIRST_AXIS = frozenset((*FAMILIES["conv"], *FAMILIES["pooling"], *FAMILIES["normalization"]))
 
 _MEANINGS = {
@@ -187,8 +188,12 @@ def trace(node: Node) -> Trace:
 def _axes(op: Operator, rank: int) -> tuple[str, ...]:
     """The letters of a tensor's axes, which mean something else to each kind of operator."""
     name = type(op).__name__
-    if name == "ScaledDotProductAttention":
-        return tuple("NhTC")
+    between = tuple(f"X{k}" for k in range(1, rank))
+    if name in _HEADS and rank > 3:
+        features = "T" if name == "ShiftedWindowMask" else "C"
+        return ("N", *between[: rank - 4], "h", "T", features)
+    if rank > 3 and name in _LAST_AXIS:
+        return ("N", *between[:-1], "C")
     if rank == 3 and name in _LAST_AXIS:
         return tuple("NTC")
     if rank == 3 and name in _FIRST_AXIS:
@@ -196,7 +201,7 @@ def _axes(op: Operator, rank: int) -> tuple[str, ...]:
     known = {0: "", 1: "N", 2: "NC", 4: "NCHW", 5: "NCZHW"}
     if rank in known:
         return tuple(known[rank])
-    return ("N", *(f"X{k}" for k in range(1, rank)))
+    return ("N", *between)
 
 
 def _word(axis: str) -> str:
