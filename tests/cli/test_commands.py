@@ -175,8 +175,8 @@ def test_the_list_is_filtered_by_a_word() -> None:
     lines = run("list", "2GPU").stdout.splitlines()
     assert [line.split()[0] for line in lines[2:]] == ["alexnet-2gpu"]
     assert [
-        n["name"] for n in json.loads(run("list", "VGG16", "--format", "json").stdout)["networks"]
-    ] == ["vgg16"]
+        n["name"] for n in json.loads(run("list", "LENET5-", "--format", "json").stdout)["networks"]
+    ] == ["lenet5-1998"]
     assert "known: csv, json, markdown, table" in refused("list", "--format", "toml")
 
 
