@@ -99,6 +99,11 @@ class Scope:
     def find(self, reference: str) -> Value:
         """What a name, or a dotted way into a block, stands for."""
         name, *rest = reference.split(".")
+        if "*" in rest:
+            raise Wrong(
+                f"'{reference}' has several outputs, and one is needed",
+                f"write '{reference.replace('*', '0')}' for the first",
+            )
         if name not in self.values:
             raise Wrong(f"no layer '{name}' before this one", did_you_mean(name, self.values))
         value = self.values[name]
@@ -127,15 +132,22 @@ class Scope:
         return value.output
 
     def outputs(self, reference: str) -> list[int]:
-        """The nodes a reference means: all repetitions for ``name.*``, otherwise one."""
-        if not reference.endswith(".*"):
+        """The nodes a reference means: one, or those of all repetitions where it has a ``*``."""
+        parts = reference.split(".")
+        if "*" not in parts:
             return [self.output(reference)]
-        value = self.find(reference[:-2])
+        star = parts.index("*")
+        before = ".".join(parts[:star])
+        value = self.find(before)
         if value.size < 0:
             raise Unknown
         if "0" not in value.members:
-            raise Wrong(f"'{reference}' needs a layer with 'repeat' or 'parallel'")
-        return [self.single(value.member(i), f"{reference[:-1]}{i}") for i in value.members]
+            raise Wrong(f"'{before}.*' needs a layer with 'repeat' or 'parallel'")
+        return [
+            number
+            for i in value.members
+            for number in self.outputs(".".join([before, i, *parts[star + 1 :]]))
+        ]
 
     def is_there(self, reference: str) -> bool:
         """Whether a reference means a layer that is not left out."""

@@ -167,6 +167,59 @@ def test_a_star_joins_the_steps_of_a_repeat_too() -> None:
     assert inputs(expanded)["cat"] == ("input", "m.0", "m.1")
 
 
+def skipping(times: int, **rest: Any) -> dict[str, Any]:
+    """A block of so many units, each of which has a second output."""
+    unit = {"layers": {"skip": "Tanh", "relu": "ReLU"}, "output": "relu", **rest}
+    return {"unit": unit, "stack": {"layers": {"unit": {"block": "unit", "repeat": times}}}}
+
+
+def test_a_star_reaches_into_all_repetitions() -> None:
+    expanded = graph(
+        {
+            "stack": {"block": "stack", "repeat": 2},
+            "sum": {"op": "Add", "from": ["stack", "stack.*.unit.*.skip"]},
+            "first": {"op": "Add", "from": ["sum", "stack.0.unit.*"]},
+        },
+        blocks=skipping(2),
+    )
+    skips = [f"stack.{k}.unit.{i}.skip" for k in (0, 1) for i in (0, 1)]
+    assert inputs(expanded)["sum"] == ("stack.1.unit.1.relu", *skips)
+    assert inputs(expanded)["first"] == ("sum", "stack.0.unit.0.relu", "stack.0.unit.1.relu")
+
+
+def test_a_star_reaches_into_repetitions_inside_a_block() -> None:
+    stack = {
+        "layers": {
+            "unit": {"block": "unit", "repeat": 2},
+            "sum": {"op": "Add", "from": "unit.*.skip"},
+        }
+    }
+    expanded = graph({"s": "stack"}, blocks={**skipping(2), "stack": stack})
+    assert inputs(expanded)["s.sum"] == ("s.unit.0.skip", "s.unit.1.skip")
+
+
+def test_outputs_may_be_those_of_all_repetitions() -> None:
+    layers = {"stack": {"block": "stack", "repeat": 2}}
+    outputs = graph(layers, outputs="stack.*.unit.*.skip", blocks=skipping(1)).outputs
+    assert outputs == ("stack.0.unit.0.skip", "stack.1.unit.0.skip")
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        ({"op": "Add", "from": "unit.*.skpi"}, "no 'skpi' in 'unit.0'\n  did you mean 'skip'?"),
+        ({"op": "Add", "from": "unit.*.*"}, "'unit.0.*' needs a layer with 'repeat' or 'parallel'"),
+        ({"op": "Add", "from": "first.*.skip"}, "'first.*' needs a layer with 'repeat'"),
+        (conv("=channels('unit.*.skip')"), "'unit.*.skip' has several outputs, and one is needed"),
+        (conv("=channels('unit.*.skip')"), "write 'unit.0.skip' for the first"),
+        ({"op": "ReLU", "share": "unit.*"}, "'unit.*' has several outputs, and one is needed"),
+    ],
+)
+def test_a_star_that_means_nothing_is_a_problem(layer: dict[str, Any], text: str) -> None:
+    unit = {"block": "unit", "repeat": 2}
+    assert text in message({"first": "ReLU", "unit": unit, "x": layer}, blocks=skipping(2))
+
+
 def test_parallel_layers_can_not_be_taken_as_one() -> None:
     text = message({"path": {"op": "ReLU", "parallel": 2}, "b": "ReLU"})
     assert "'path' has several outputs side by side" in text

@@ -44,7 +44,7 @@ def test_one_stack_has_a_receptive_field_of_1024() -> None:
     # arXiv:1609.03499, section 2.1: "each 1, 2, 4, ..., 512 block has receptive field of size
     # 1024". The causal layer before it sees one sample more.
     assert field("causal").size == 2
-    assert field("stack1.d512.add").size == 1024 + 1
+    assert field("stack.0.layer.9.add").size == 1024 + 1
 
 
 def by_hand(filter_width: int) -> int:
@@ -66,7 +66,7 @@ def test_the_receptive_field_is_about_300_milliseconds() -> None:
 
 def test_three_stacks_of_filters_of_three_see_6139_samples() -> None:
     # arXiv:1711.10433, table 4, and r9y9/wavenet_vocoder, which have no causal layer before.
-    assert field("stack3.d512.add", filter_width=3).size - 2 == 6139
+    assert field("stack.2.layer.9.add", filter_width=3).size - 2 == 6139
 
 
 def test_no_sample_sees_a_later_one() -> None:
