@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from archcalc.dims import Shape, Size, holds, is_array, is_size
+from archcalc.dims import Shape, Size, holds, is_array, is_size, settle
 from archcalc.errors import ExpressionError, Problem, ShapeError, SpecError, did_you_mean
 from archcalc.operators import NAMES, operator
 from archcalc.operators.base import Operator, describe
@@ -251,7 +251,7 @@ class _Expansion:
             key, times = "parallel", layer.parallel
         else:
             return self.once(scope, name, layer, sources, scope.names, at, trail)
-        count = _evaluate(times, scope.names, scope.shape_of, (key,))
+        count = settle(_evaluate(times, scope.names, scope.shape_of, (key,)))
         if type(count) is not int or count < 0:
             raise Wrong(f"should be a whole number from 0, not {count!r}", at=(key,))
         if count == 0:
