@@ -30,9 +30,24 @@ def is_symbolic(x: object) -> bool:
     return hasattr(x, "free_symbols")
 
 
+def is_taped(x: object) -> bool:
+    """Whether ``x`` is a number whose use is put on record (``analysis/tape.py``)."""
+    return hasattr(x, "settled")
+
+
+def is_whole(x: Any) -> bool:
+    """Whether ``x``, an int, a float or a taped one, is of the type of whole numbers."""
+    return type(x) is int or (hasattr(x, "settled") and x.is_whole)
+
+
 def is_size(x: object) -> bool:
     """Whether ``x`` is one of the kinds of number that sizes are made of."""
-    return type(x) is int or is_array(x) or is_symbolic(x)
+    return is_whole(x) or is_array(x) or is_symbolic(x)
+
+
+def settle(x: Any) -> Any:
+    """The plain number that a taped one is, where no other will do: how often to repeat."""
+    return x.settled() if is_taped(x) else x
 
 
 def holds(answer: Any) -> bool:

@@ -36,7 +36,18 @@ from functools import lru_cache, reduce
 from numbers import Rational
 from typing import Any, NoReturn, TypeAlias, final
 
-from archcalc.dims import Shape, ceil, floor, is_array, is_symbolic, maximum, minimum
+from archcalc.dims import (
+    Shape,
+    ceil,
+    floor,
+    is_array,
+    is_symbolic,
+    is_taped,
+    is_whole,
+    maximum,
+    minimum,
+    settle,
+)
 from archcalc.errors import ArchcalcError, ExpressionError, did_you_mean
 from archcalc.operators.base import describe
 
@@ -134,6 +145,8 @@ def _is_number(value: Any) -> bool:
         return value.dtype.kind in "iuf"
     if is_symbolic(value):
         return hasattr(value, "as_coeff_Mul")  # a relation or a truth value has none
+    if is_taped(value):
+        return True
     return isinstance(value, (int, float, Rational)) and not isinstance(value, bool)
 
 
@@ -153,9 +166,9 @@ def _whole(value: Any) -> Any:
     """A whole number without free variables, or an error."""
     if is_array(value) or is_symbolic(value):
         raise ValueError("depends on a free variable")
-    if type(value) is not int:
+    if not is_whole(value):
         raise TypeError(f"needs a whole number, not {value!r:.40}")
-    return value
+    return settle(value)
 
 
 def _bounded(value: Any) -> Any:
@@ -177,6 +190,8 @@ def _bounded(value: Any) -> Any:
         return _bounded_array(value)
     if is_symbolic(value) and hasattr(value, "as_coeff_Mul"):
         return _bounded_symbolic(value)
+    if is_taped(value) and not -LARGEST <= value <= LARGEST:
+        raise OverflowError
     return value
 
 
@@ -236,7 +251,7 @@ def _all(answer: Any) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
-    return value.dtype.kind in "iu" if is_array(value) else type(value) is int
+    return value.dtype.kind in "iu" if is_array(value) else is_whole(value)
 
 
 def _times(a: Any, b: Any) -> Any:
@@ -266,12 +281,16 @@ def _quotient(a: Any, b: Any) -> Any:
 def _to_the(a: Any, b: Any) -> Any:
     # A fraction's power has as many digits as it likes.
     a, b = (float(n) if _is_fraction(n) else n for n in (a, b))
+    if is_taped(b) or (is_taped(a) and not (_is_whole(a) and _is_whole(b) and 0 <= b <= 8)):
+        a, b = settle(a), settle(b)  # powers are rarely of a variable, and numpy's are others
     if is_symbolic(a) or is_symbolic(b):
         if not is_symbolic(b) and _largest(b) > 62:
             raise OverflowError
         if is_symbolic(b) and b.is_number and abs(b) > 62:
             raise OverflowError
         return a**b
+    if is_taped(a):
+        return a**b  # at most the eighth power, so it is bounded like any other result
     if _any(b < 0):
         if _any(a == 0):
             raise ZeroDivisionError
@@ -321,6 +340,20 @@ def _truth(answer: Any) -> bool:
             raise ValueError("depends on a free variable")
         return not answer.is_zero
     return bool(answer)
+
+
+def _mixed(answer: Any) -> bool:
+    """Whether an array's points have different answers: what follows is asked of each then."""
+    return is_array(answer) and bool(answer.any()) and not bool(answer.all())
+
+
+def _pointwise(answer: Any) -> Any:
+    """A condition as truth values that numpy can join point by point."""
+    return answer.astype(bool) if is_array(answer) else _truth(answer)
+
+
+def _not(answer: Any) -> Any:
+    return ~answer.astype(bool) if _mixed(answer) else not _truth(answer)
 
 
 def _decided(answer: Any) -> Any:
@@ -395,7 +428,7 @@ def _int(x: Any) -> Any:
         raise ValueError("int has no closed form: floor has")
     if is_array(_number(x)):
         return x.astype("int64")
-    return int(x)
+    return x.truncated() if is_taped(x) else int(x)
 
 
 def _sqrt(x: Any) -> Any:
@@ -408,6 +441,8 @@ def _sqrt(x: Any) -> Any:
         raise ValueError("square root of a negative number")
     if is_array(x):
         return x**0.5
+    if is_taped(x):
+        return x.root()
     root = math.isqrt(x) if type(x) is int else 0
     return root if type(x) is int and root * root == x else math.sqrt(x)
 
@@ -426,6 +461,8 @@ def _round_to(x: Any, multiple: Any, keep: Any = None) -> Any:
     rounded = maximum(floor((2 * x + multiple) // (2 * multiple)) * multiple, multiple)
     if keep is None:
         return rounded
+    if is_taped(rounded):
+        return rounded + multiple * rounded.below(_times(_number(keep), x))
     short = _decided(rounded < _times(_number(keep), x))
     if is_array(short):
         return rounded + multiple * short
@@ -600,7 +637,7 @@ class _Compiler:
     def _unaryop(self, node: ast.UnaryOp) -> Code:
         operand = self.code(node.operand)
         if isinstance(node.op, ast.Not):
-            return lambda names, shape_of: not _truth(operand(names, shape_of))
+            return lambda names, shape_of: _not(operand(names, shape_of))
         if isinstance(node.op, ast.USub):
             return lambda names, shape_of: -_number(operand(names, shape_of))
         if isinstance(node.op, ast.Invert):
@@ -617,14 +654,18 @@ class _Compiler:
             single, second = compare[0], rest[0]
             return lambda names, shape_of: single(first(names, shape_of), second(names, shape_of))
 
-        def chain(names: Mapping[str, Any], shape_of: ShapeOf | None) -> bool:
+        def chain(names: Mapping[str, Any], shape_of: ShapeOf | None) -> Any:
             left = first(names, shape_of)
+            found: Any = True
             for holds, operand in zip(compare, rest, strict=True):
                 right = operand(names, shape_of)
-                if not _truth(holds(left, right)):
+                answer = holds(left, right)
+                if _mixed(answer):
+                    found = found & answer
+                elif not _truth(answer):
                     return False
                 left = right
-            return True
+            return found
 
         return chain
 
@@ -633,11 +674,16 @@ class _Compiler:
         ends = isinstance(node.op, ast.Or)
 
         def junction(names: Mapping[str, Any], shape_of: ShapeOf | None) -> Any:
-            for condition in conditions:
+            found: Any = None  # of an array whose points have different answers
+            for condition in (*conditions, last):
                 value = condition(names, shape_of)
-                if _truth(value) is ends:
-                    return value
-            return last(names, shape_of)
+                if found is None and not _mixed(value):
+                    if condition is last or _truth(value) is ends:
+                        return value
+                    continue
+                value = _pointwise(value)
+                found = value if found is None else found | value if ends else found & value
+            return found
 
         return junction
 

@@ -204,13 +204,28 @@ def test_a_condition_that_holds_at_every_point_is_decided() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "1 if x > 1 else 2", "not x > 1", "x > 1 and 1", "x == 2 or 1", "1 if k > 1 else 2",
+        "1 if x > 1 else 2", "depths[x]", "x in [2]", "1 if k > 1 else 2",
         "not k == 3", "k in [3]", "0 < k < 9", "depths[k]", "size(input, k)", "round_to(8, k)",
         "round_to(k, 8, keep=0.9)",
     ],
 )  # fmt: skip
 def test_what_is_undecided_depends_on_a_free_variable(text: str) -> None:
     assert "depends on a free variable" in refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [
+        ("not x > 1", [True, False, False]),
+        ("x > 1 and x < 3", [False, True, False]),
+        ("x == 2 or x == 3 or x > 9", [False, True, True]),
+        ("1 < x <= 3", [False, True, True]),
+        ("width == 64 and x > 2", [False, False, True]),
+        ("x > 2 or block == 'basic'", [True, True, True]),
+    ],
+)
+def test_conditions_on_an_array_are_joined_point_by_point(text: str, points: list[bool]) -> None:
+    assert evaluate(text).tolist() == points
 
 
 @pytest.mark.parametrize(

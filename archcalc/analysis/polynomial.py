@@ -1,0 +1,178 @@
+"""The sums and products of a program multiplied out, like terms taken together.
+
+A network's totals are sums over its layers, so a program has a step for every layer. As a
+polynomial in what the layers have in common, extents and channels, it has a term for every kind
+of layer: a block that is repeated n times is n times one. What is neither sum nor product (a
+quotient that is rounded, a maximum) is an *atom*.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from archcalc.analysis.program import ANY, Interval, needed
+from archcalc.analysis.tape import Program, Step
+
+Monomial: TypeAlias = tuple[int, ...]
+"""The steps that are multiplied, in order; ``()`` is 1."""
+
+Polynomial: TypeAlias = dict[Monomial, int]
+"""Terms and the whole numbers they are multiplied by, none of which is 0."""
+
+MOST_TERMS = 128
+"""What has more terms is not multiplied out any further."""
+
+
+def polynomials(program: Program, wanted: Iterable[int]) -> dict[int, Polynomial]:
+    """The normal form of the ``wanted`` steps and of all that lead to them."""
+    found: dict[int, Polynomial] = {}
+    for k in needed(program, wanted, {}):
+        op, args = program.steps[k]
+        made: Polynomial | None = None
+        if not program.floats[k]:
+            if op == "const":
+                made = {(): args[0]} if args[0] else {}
+            elif op in ("add", "sub"):
+                made = _sum(found[args[0]], found[args[1]], -1 if op == "sub" else 1)
+            elif op == "neg":
+                made = {monomial: -times for monomial, times in found[args[0]].items()}
+            elif op == "mul":
+                made = _product(found[args[0]], found[args[1]])
+        found[k] = {(k,): 1} if made is None else made
+    return found
+
+
+def _sum(a: Polynomial, b: Polynomial, sign: int) -> Polynomial | None:
+    if max(len(a), len(b)) > MOST_TERMS:
+        return None
+    terms = dict(a)
+    for monomial, times in b.items():
+        both = terms.get(monomial, 0) + sign * times
+        if both:
+            terms[monomial] = both
+        else:
+            del terms[monomial]
+    return terms
+
+
+def _product(a: Polynomial, b: Polynomial) -> Polynomial | None:
+    if len(a) * len(b) > max(MOST_TERMS // 2, len(a), len(b)):
+        return None
+    terms: Polynomial = {}
+    for monomial, times in a.items():
+        for other, more in b.items():
+            key = tuple(sorted((*monomial, *other))) if monomial and other else monomial or other
+            both = terms.get(key, 0) + times * more
+            if both:
+                terms[key] = both
+            else:
+                del terms[key]
+    return terms
+
+
+def difference(a: Polynomial, b: Polynomial, known: Mapping[int, Interval]) -> Interval:
+    """Between which values ``a - b`` is, like terms taken together; ``known`` are the atoms'."""
+    terms = _sum(a, b, -1)
+    if terms is None:
+        return ANY
+    low: Any = 0
+    high: Any = 0
+    for monomial, times in terms.items():
+        one: Interval = (times, times)
+        for atom in monomial:
+            if math.inf in (known[atom][1], one[1]) or -math.inf in (known[atom][0], one[0]):
+                return ANY
+            corners = [x * y for x in one for y in known[atom]]
+            one = (min(corners), max(corners))
+        low, high = low + one[0], high + one[1]
+    return low, high
+
+
+def condensed(program: Program) -> Program:
+    """The same program with its outputs computed from their normal forms.
+
+    Terms are grouped by what they depend on, so that on a grid of configurations most of the
+    arithmetic is done along its edges: what depends on the width once for every width.
+    """
+    forms = polynomials(program, program.outputs.values())
+    builder = _Builder(program)
+    outputs = {
+        name: node if program.floats[node] else builder.build(forms[node])
+        for name, node in program.outputs.items()
+    }
+    steps = tuple(builder.steps)
+    floats = (*program.floats, *(False,) * (len(steps) - len(program.steps)))
+    return Program(steps, floats, program.guards, outputs, program.error)
+
+
+class _Builder:
+    """Steps that are added to those of a program."""
+
+    def __init__(self, program: Program) -> None:
+        self.steps = list(program.steps)
+        self.known: dict[Step, int] = {}
+        self.depends: list[frozenset[str]] = dependencies(program)
+
+    def step(self, op: str, *args: int) -> int:
+        if op in ("add", "mul") and args[0] > args[1]:
+            args = args[::-1]
+        made = Step(op, args)
+        if made not in self.known:
+            self.known[made] = len(self.steps)
+            self.steps.append(made)
+            self.depends.append(
+                frozenset()
+                if op == "const"
+                else frozenset().union(*[self.depends[arg] for arg in args])
+            )
+        return self.known[made]
+
+    def build(self, terms: Mapping[Monomial, int]) -> int:
+        """The step that a polynomial is."""
+        if not terms:
+            return self.step("const", 0)
+        kinds = {self.depends[atom] for monomial in terms for atom in monomial}
+        if not kinds:
+            return self.step("const", terms[()])
+        # By the factors of which there are the fewest different products.
+        groups = min((self._grouped(terms, kind) for kind in sorted(kinds, key=sorted)), key=len)
+        total: int | None = None
+        for factor, rest in groups.items():
+            if len(kinds) > 1 or any(rest_monomial for rest_monomial in rest):
+                term = self.build(rest)
+            else:
+                term = self.step("const", rest[()])
+            one = self.steps[term] == ("const", (1,))
+            if factor:
+                product = factor[0]
+                for atom in factor[1:]:
+                    product = self.step("mul", product, atom)
+                term = product if one else self.step("mul", product, term)
+            total = term if total is None else self.step("add", total, term)
+        assert total is not None
+        return total
+
+    def _grouped(
+        self, terms: Mapping[Monomial, int], kind: frozenset[str]
+    ) -> dict[Monomial, Polynomial]:
+        groups: dict[Monomial, Polynomial] = {}
+        for monomial, times in terms.items():
+            factor = tuple([atom for atom in monomial if self.depends[atom] == kind])
+            rest = tuple([atom for atom in monomial if self.depends[atom] != kind])
+            groups.setdefault(factor, {})[rest] = times
+        return groups
+
+
+def dependencies(program: Program) -> list[frozenset[str]]:
+    """The variables that each step depends on."""
+    found: list[frozenset[str]] = []
+    for op, args in program.steps:
+        if op == "const":
+            found.append(frozenset())
+        elif op == "var":
+            found.append(frozenset(args))
+        else:
+            found.append(frozenset().union(*[found[arg] for arg in args]))
+    return found

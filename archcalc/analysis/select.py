@@ -1,0 +1,191 @@
+"""Which rows of a sweep are kept: those that fulfil a condition, the first few, a Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from archcalc.errors import ArchcalcError, ExpressionError, did_you_mean
+from archcalc.spec.expressions import Expression, parse
+
+if TYPE_CHECKING:
+    from archcalc.analysis.sweep import Columns, Grid
+
+
+def asked_for(
+    where: str | None, by: str | None, pareto: Sequence[str] | str | None, known: Iterable[str]
+) -> list[str]:
+    """The columns that a selection asks for. Raises :class:`ArchcalcError` for one that is none."""
+    names = list(condition(where).names) if where is not None else []
+    names += [key for key, _ in keys(by)] + [key for key, _ in keys(pareto)]
+    known = list(known)
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise ArchcalcError(f"no column '{name}'" + (f"\n  {hint}" if hint else ""))
+    return names
+
+
+def condition(where: str) -> Expression:
+    """What ``where`` spells, in the language of specs' expressions.
+
+    Raises :class:`ArchcalcError` for what can't be understood.
+    """
+    try:
+        found = parse(where)
+    except ExpressionError as error:
+        at = f" (column {error.column})" if error.column else ""
+        raise ArchcalcError(f"the condition {where!r}{at}: {error}") from None
+    if found.references:
+        raise ArchcalcError(f"the condition {where!r} asks for layers, of which nothing is known")
+    return found
+
+
+def keys(names: Sequence[str] | str | None) -> list[tuple[str, int]]:
+    """``-macs`` is ("macs", -1): the larger the better."""
+    listed = names.split(",") if isinstance(names, str) else names or ()
+    return [
+        (name.strip().removeprefix("-"), -1 if name.strip().startswith("-") else 1)
+        for name in listed
+    ]
+
+
+def selection(
+    grid: Grid,
+    where: str | None,
+    top: int | None,
+    by: str | None,
+    pareto: Sequence[str] | str | None,
+) -> Selection:
+    """A selection to be given chunks. Raises :class:`ArchcalcError` for what does not go."""
+    if top is not None and pareto is not None:
+        raise ArchcalcError("either the top rows or the Pareto front: not both")
+    if by is not None and top is None:
+        raise ArchcalcError(f"by '{by}' says what the top rows are: say how many")
+    if top is not None and top < 1:
+        raise ArchcalcError(f"the top {top}: say at least 1")
+    if pareto is not None and len(keys(pareto)) < 2:
+        raise ArchcalcError("a Pareto front takes two keys at least, such as -width,macs")
+    order = keys(by if by is not None else grid.quantities[0])[:1] if top is not None else []
+    return Selection(condition(where) if where else None, top, order, keys(pareto))
+
+
+@dataclass
+class Selection:
+    """What has been kept so far."""
+
+    where: Expression | None
+    top: int | None
+    order: list[tuple[str, int]]
+    pareto: list[tuple[str, int]]
+    best: Columns = field(default_factory=dict)
+    empty: Columns = field(default_factory=dict)
+
+    def add(self, chunk: Columns) -> Columns | None:
+        """Take a chunk: the rows that are kept for certain, None while that is not known."""
+        if not self.empty:
+            self.empty = {name: values[:0] for name, values in chunk.items()}
+        if self.where is not None:
+            kept = _fulfilled(self.where, chunk)
+            chunk = {name: values[kept] for name, values in chunk.items()}
+        if self.top is None and not self.pareto:
+            return chunk
+        if not len(next(iter(chunk.values()))):
+            return None
+        if self.top is not None:
+            self.best = _first(_joined([self.best, chunk]), self.order[0], self.top)
+        else:
+            front = _front(chunk, self.pareto)
+            self.best = _front(_joined([self.best, front]), self.pareto)
+        return None
+
+    def finish(self, rows: Sequence[Columns]) -> Columns:
+        """All that is kept, ``rows`` being what :meth:`add` gave."""
+        if self.top is None and not self.pareto:
+            return _joined(rows) or self.empty
+        if self.pareto and self.best:
+            import numpy as np
+
+            key, sign = self.pareto[-1]
+            order = np.argsort(sign * self.best[key], kind="stable")
+            return {name: values[order] for name, values in self.best.items()}
+        return self.best or self.empty
+
+
+def _joined(rows: Sequence[Columns]) -> Columns:
+    import numpy as np
+
+    rows = [some for some in rows if some]
+    if not rows:
+        return {}
+    return {name: np.concatenate([some[name] for some in rows]) for name in rows[0]}
+
+
+def _fulfilled(where: Expression, chunk: Columns) -> Any:
+    """A mask of the rows that fulfil a condition."""
+    import numpy as np
+
+    count = len(next(iter(chunk.values())))
+    named = {name: chunk[name] for name in where.names}
+    try:
+        if any(values.dtype == object for values in named.values()):
+            # Text, lists, and numbers that 64 bits can't hold: row by row.
+            rows = (
+                {name: _plain(values[k]) for name, values in named.items()} for k in range(count)
+            )
+            return np.array([_truth(where(row)) for row in rows], bool)
+        answer = where(named)
+    except ExpressionError as error:
+        raise ArchcalcError(f"the condition: {error}") from None
+    if getattr(answer, "ndim", 0):
+        return answer if answer.dtype == bool else _truth(answer[0].item())
+    return np.full(count, _truth(answer))
+
+
+def _truth(answer: Any) -> bool:
+    if answer is True or answer is False:
+        return bool(answer)
+    raise ArchcalcError(f"the condition gives {answer!r:.40}, which is neither true nor false")
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _first(rows: Columns, order: tuple[str, int], count: int) -> Columns:
+    """So many rows with the largest values, the largest first; equals as they come."""
+    import numpy as np
+
+    key, sign = order
+    place = np.argsort(-sign * rows[key], kind="stable")[:count]
+    return {name: values[place] for name, values in rows.items()}
+
+
+def _front(rows: Columns, by: Sequence[tuple[str, int]]) -> Columns:
+    """The rows that no other is at least as good as in every key, and better in one."""
+    import numpy as np
+
+    costs = np.stack([sign * rows[key] for key, sign in by], axis=1)
+    order = np.lexsort(costs.T[::-1])
+    sorted_costs = costs[order]
+    if len(by) == 2:
+        # In the order of the first cost, a row is good if its second is less than all before.
+        least = np.minimum.accumulate(sorted_costs[:, 1])
+        before = np.concatenate([[least[0] + 1], least[:-1]])
+        equal = np.concatenate([[False], (sorted_costs[1:] == sorted_costs[:-1]).all(axis=1)])
+        good = sorted_costs[:, 1] < before
+        for k in np.flatnonzero(equal).tolist():
+            good[k] = good[k - 1]
+        return {name: values[np.sort(order[good])] for name, values in rows.items()}
+    kept: list[int] = []
+    alive = np.ones(len(costs), bool)
+    for k in range(len(costs)):
+        if not alive[k]:
+            continue
+        kept.append(k)
+        # Nothing later in the order is better than this row; what it beats is out.
+        worse = (sorted_costs >= sorted_costs[k]).all(axis=1)
+        worse &= (sorted_costs > sorted_costs[k]).any(axis=1)
+        alive &= ~worse
+    return {name: values[np.sort(order[kept])] for name, values in rows.items()}

@@ -1,0 +1,426 @@
+"""Numbers that leave a record: what the engine did with them, to be done again at other points.
+
+A spec is expanded and analyzed once, on :class:`Taped` numbers. What comes out is a
+:class:`Program`: the arithmetic that leads from the variables to the totals, and the *guards*,
+the questions that were asked on the way (``stride > 1``, ``channels(input) != 4 * planes``) with
+the answers they got. Wherever the guards hold the engine would do the very same arithmetic, so
+the program may stand in for it: on arrays for a sweep, on symbols for a closed form. Where one
+does not, another graph is meant, and it is traced anew.
+
+What no record is kept of (an index, a ``repeat``) becomes a guard too: that the number is the one
+it was. So a trace may hold at fewer points than it could, and is never wrong at one.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from archcalc.errors import ArchcalcError
+
+Number: TypeAlias = int | float
+
+
+class Step(NamedTuple):
+    """One operation on earlier steps; ``const`` and ``var`` have their value or name instead."""
+
+    op: str
+    args: tuple[Any, ...]
+
+
+class Guard(NamedTuple):
+    """A question that was asked of two steps, ``eq``, ``lt`` or ``le``, and the answer it got."""
+
+    op: str
+    a: int
+    b: int
+    answer: bool
+
+
+PYTHON: Mapping[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "floordiv": operator.floordiv,
+    "mod": operator.mod,
+    "truediv": operator.truediv,
+    "neg": operator.neg,
+    "abs": abs,
+    "min": min,
+    "max": max,
+    "gcd": math.gcd,
+    "less": lambda a, b: int(a < b),
+    "floor": math.floor,
+    "trunc": int,
+    "round": round,
+    "sqrt": math.sqrt,
+    "isqrt": math.isqrt,
+}
+"""What each operation is on Python's numbers: the definition that all other forms follow."""
+
+ASK: Mapping[str, Callable[[Any, Any], Any]] = {
+    "eq": operator.eq,
+    "lt": operator.lt,
+    "le": operator.le,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The arithmetic from variables to outputs, and the guards that say where it is meant."""
+
+    steps: tuple[Step, ...]
+    floats: tuple[bool, ...]
+    """Which steps are floats; the others are whole numbers."""
+    guards: tuple[Guard, ...]
+    """In the order in which they were asked: what a guard asks of is there if those before hold."""
+    outputs: Mapping[str, int]
+    """The steps that were asked for, by name."""
+    error: ArchcalcError | None = None
+    """Why there is no network where the guards hold; there are no outputs then."""
+
+
+_COMMUTE = frozenset(("add", "mul", "gcd"))
+
+
+class Tape:
+    """The record while it is made."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.values: list[Number] = []
+        self.guards: dict[tuple[str, int, int], bool] = {}
+        self._known: dict[tuple[Any, ...], int] = {}
+        self._numbers: dict[int, Taped] = {}
+
+    def variable(self, name: str, value: Number) -> Taped:
+        """A number that is called by a name, and what it is at this point."""
+        return Taped(self, self._step("var", (name,), value), value)
+
+    def _step(self, op: str, args: tuple[Any, ...], value: Number) -> int:
+        key = (op, *args, type(value))
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = len(self.steps)
+            self.steps.append(Step(op, args))
+            self.values.append(value)
+        return found
+
+    def node(self, number: Taped | Number) -> int:
+        """The step that a number is."""
+        if isinstance(number, Taped):
+            if number.tape is not self:
+                raise TypeError("two traces can't be mixed")
+            return number.node
+        value = int(number) if isinstance(number, bool) else number
+        return self._step("const", (value,), value)
+
+    def apply(self, op: str, *numbers: Taped | Number) -> Any:
+        """An operation; on numbers that are all known its value, else what is still open."""
+        values = [n.value if isinstance(n, Taped) else n for n in numbers]
+        value = PYTHON[op](*values)
+        if not any(isinstance(n, Taped) for n in numbers):
+            return value
+        if len(numbers) == 2 and type(values[0]) is type(values[1]) is int:
+            # What changes nothing is not recorded: x + 0, x * 1, x // 1.
+            a, b = numbers
+            if not isinstance(b, Taped):
+                if (b == 0 and op in ("add", "sub")) or (b == 1 and op in ("mul", "floordiv")):
+                    return a
+                if b == 0 and op == "mul":
+                    return 0
+                if op in ("add", "sub") and isinstance(a, Taped):
+                    return self._moved(a.node, b if op == "add" else -b)
+                if op == "floordiv" and b > 0 and isinstance(a, Taped):
+                    whole = self._divided(a.node, b)
+                    if whole is not None:
+                        return whole
+            elif not isinstance(a, Taped):
+                if (op, a) in (("add", 0), ("mul", 1)):
+                    return b
+                if (op, a) == ("mul", 0):
+                    return 0
+                if op == "add":
+                    return self._moved(b.node, a)
+            elif a.node == b.node:
+                if op in ("min", "max"):
+                    return a
+                if op == "sub":
+                    return 0
+        nodes = tuple([self.node(n) for n in numbers])
+        if op == "neg" and self.steps[nodes[0]].op == "neg":
+            return self.number(self.steps[nodes[0]].args[0])
+        if op in _COMMUTE and nodes[0] > nodes[1]:
+            nodes = nodes[::-1]
+        return self.number(self._step(op, nodes, value))
+
+    def _moved(self, node: int, by: Any) -> Any:
+        """A whole number and a known one; n + 1 + 1 - 3 is recorded as n - 1, so that extents
+        that are reached in different ways are recognised as the same.
+        """
+        op, args = self.steps[node]
+        if op == "add" and self.steps[args[1]].op == "const":
+            node, by = args[0], by + self.steps[args[1]].args[0]
+        if by == 0:
+            return self.number(node)
+        value = self.values[node] + by
+        return self.number(self._step("add", (node, self.node(by)), value))
+
+    def _divided(self, node: int, by: Any) -> Any:
+        """A product with a known factor, divided by what divides that factor: there is no rest."""
+        op, args = self.steps[node]
+        if op != "mul":
+            return None
+        for factor, other in (args, args[::-1]):
+            known = self.steps[factor]
+            if known.op == "const" and known.args[0] % by == 0:
+                return self.apply("mul", self.number(other), known.args[0] // by)
+        return None
+
+    def number(self, node: int) -> Any:
+        """The number of a step: the same object every time, so that it is quickly recognised."""
+        found = self._numbers.get(node)
+        if found is None:
+            found = self._numbers[node] = Taped(self, node, self.values[node])
+        return found
+
+    def ask(self, op: str, a: Taped | Number, b: Taped | Number) -> bool:
+        """The answer to a question at this point, which becomes a guard."""
+        x, y = (n.value if isinstance(n, Taped) else n for n in (a, b))
+        answer = bool(ASK[op](x, y))
+        key = (op, self.node(a), self.node(b))
+        if key[1] == key[2]:
+            return op != "lt"
+        if op == "eq" and key[1] > key[2]:
+            key = (op, key[2], key[1])
+        self.guards[key] = answer
+        return answer
+
+    def finish(self, outputs: Mapping[str, Taped | Number], error: ArchcalcError | None) -> Program:
+        """What was recorded. Nothing can be recorded after that."""
+        nodes = {name: self.node(number) for name, number in outputs.items()}
+        program = Program(
+            tuple(self.steps),
+            tuple([type(value) is float for value in self.values]),
+            tuple([Guard(*key, answer) for key, answer in self.guards.items()]),
+            nodes,
+            error,
+        )
+        # Taped numbers may live on in the memories of a spec and of the operators.
+        self.steps, self.values, self.guards = [], [], {}
+        self._known, self._numbers = {}, {}
+        return program
+
+
+class Taped:
+    """A number of which it is recorded where it came from. It is the same type in every
+    computation, and every question that is asked of it is a guard. It never changes.
+    """
+
+    __slots__ = ("node", "tape", "value")
+
+    def __init__(self, tape: Tape, node: int, value: Number) -> None:
+        self.tape, self.node, self.value = tape, node, value
+
+    # What dims.py asks of numbers that record something.
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is an integer, not a float."""
+        return type(self.value) is int
+
+    def settled(self) -> Number:
+        """The value at this point; the trace then holds only where it is the same."""
+        self.tape.ask("eq", self, self.value)
+        return self.value
+
+    def least(self, other: Any) -> Any:
+        """The smaller of this and another number."""
+        if _alike(self, other):
+            return self.tape.apply("min", self, other)
+        return min(self, other)
+
+    def most(self, other: Any) -> Any:
+        """The larger of this and another number."""
+        if _alike(self, other):
+            return self.tape.apply("max", self, other)
+        return max(self, other)
+
+    def divisor(self, other: Any) -> Any:
+        """The greatest common divisor of this and another whole number."""
+        return self.tape.apply("gcd", self, other)
+
+    def below(self, other: Any) -> Any:
+        """1 where this is less than another number, else 0."""
+        return self.tape.apply("less", self, other)
+
+    def truncated(self) -> Any:
+        """Without its fraction, as a whole number."""
+        return self if self.is_whole else self.tape.apply("trunc", self)
+
+    def root(self) -> Any:
+        """The square root, a whole number where it is one."""
+        if self.is_whole:
+            whole = self.tape.apply("isqrt", self)
+            if whole * whole == self:
+                return whole
+        return self.tape.apply("sqrt", self)
+
+    # Arithmetic.
+
+    def _with(self, op: str, other: Any) -> Any:
+        if not isinstance(other, (Taped, int, float)):
+            return NotImplemented
+        return self.tape.apply(op, self, other)
+
+    def _after(self, op: str, other: Any) -> Any:
+        if not isinstance(other, (Taped, int, float)):
+            return NotImplemented
+        return self.tape.apply(op, other, self)
+
+    def __add__(self, other: Any) -> Any:
+        return self._with("add", other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self._after("add", other)
+
+    def __sub__(self, other: Any) -> Any:
+        return self._with("sub", other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._after("sub", other)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._with("mul", other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self._after("mul", other)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return self._with("floordiv", _nonzero(other))
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        _nonzero(self)
+        return self._after("floordiv", other)
+
+    def __mod__(self, other: Any) -> Any:
+        return self._with("mod", _nonzero(other))
+
+    def __rmod__(self, other: Any) -> Any:
+        _nonzero(self)
+        return self._after("mod", other)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._with("truediv", _nonzero(other))
+
+    def __rtruediv__(self, other: Any) -> Any:
+        _nonzero(self)
+        return self._after("truediv", other)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def __pow__(self, power: Any) -> Any:
+        if type(power) is int and 0 <= power <= 8 and self.is_whole:
+            found: Any = 1
+            for _ in range(power):
+                found = found * self
+            return found
+        # What C's pow() and numpy's give differs in the last digit: Python's is meant.
+        return self.settled() ** (power.settled() if isinstance(power, Taped) else power)
+
+    def __rpow__(self, base: Any) -> Any:
+        return base ** self.settled()
+
+    def __neg__(self) -> Any:
+        return self.tape.apply("neg", self)
+
+    def __pos__(self) -> Taped:
+        return self
+
+    def __abs__(self) -> Any:
+        return self.tape.apply("abs", self)
+
+    def __floor__(self) -> Any:
+        return self if self.is_whole else self.tape.apply("floor", self)
+
+    def __ceil__(self) -> Any:
+        return -math.floor(-self)
+
+    def __trunc__(self) -> Any:
+        return self.truncated()
+
+    def __round__(self, digits: int | None = None) -> Any:
+        if digits is not None:
+            return round(self.settled(), digits)
+        return self if self.is_whole else self.tape.apply("round", self)
+
+    def is_integer(self) -> bool:
+        """Whether there is no fraction."""
+        return self.is_whole or bool(math.floor(self) == self)
+
+    # Questions.
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Taped):
+            return other.tape is self.tape and self.tape.ask("eq", self, other)
+        return isinstance(other, (int, float)) and self.tape.ask("eq", self, other)
+
+    def __lt__(self, other: Any) -> bool:
+        return self.tape.ask("lt", self, other)
+
+    def __le__(self, other: Any) -> bool:
+        return self.tape.ask("le", self, other)
+
+    def __gt__(self, other: Any) -> bool:
+        return self.tape.ask("lt", other, self)
+
+    def __ge__(self, other: Any) -> bool:
+        return self.tape.ask("le", other, self)
+
+    def __bool__(self) -> bool:
+        return not self.tape.ask("eq", self, 0)
+
+    def __hash__(self) -> int:
+        # Of the step, not of the value: numbers that are equal by chance are not compared then.
+        return hash((id(self.tape), self.node))
+
+    # What would lose the record: from here on the number is the one it is.
+
+    def __index__(self) -> int:
+        if not self.is_whole:
+            raise TypeError(f"{self.value!r} is no whole number")
+        return int(self.settled())
+
+    def __int__(self) -> int:
+        return int(self.settled())
+
+    def __float__(self) -> float:
+        return float(self.settled())
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    def __format__(self, form: str) -> str:
+        return format(self.value, form)
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether two numbers are both whole, or both floats."""
+    first, second = (n.value if isinstance(n, Taped) else n for n in (a, b))
+    return type(first) is type(second)
+
+
+def _nonzero(divisor: Any) -> Any:
+    if divisor == 0:
+        raise ZeroDivisionError("division by zero")
+    return divisor

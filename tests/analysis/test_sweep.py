@@ -1,0 +1,278 @@
+"""A sweep gives what the analysis of every single configuration gives."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import archcalc
+from archcalc.analysis import sweep as engine
+from archcalc.analysis.program import QUANTITIES, free, total
+from archcalc.analysis.program import settings as arguments
+from archcalc.analysis.sweep import Refused, chunks, plan, sweep
+from archcalc.spec import zoo
+
+LINE = {
+    "name": "line",
+    "input": [3, "=side", "=side"],
+    "vars": {"width": 4, "side": 8, "depth": 2, "act": "ReLU", "kernel": 3},
+    "layers": {
+        "conv": {"op": "Conv2d", "out_channels": "=width", "kernel_size": "=kernel", "bias": False},
+        "act": {"op": "=act"},
+        "more": {
+            "op": "Conv2d",
+            "out_channels": "=width",
+            "kernel_size": 1,
+            "bias": False,
+            "repeat": "=depth",
+        },
+    },
+}
+
+
+def line() -> archcalc.Spec:
+    return archcalc.load(LINE)
+
+
+def analyzed(spec: archcalc.Spec, row: dict[str, Any], quantity: str) -> Any:
+    values = {name: row[name] for name in row if name not in QUANTITIES}
+    return total(archcalc.analyze(spec, **arguments(spec, values)), quantity)
+
+
+def test_numbers_worked_by_hand() -> None:
+    found = sweep(line(), width=[4, 5], side=[8, 10])
+
+    # A 3x3 kernel takes 6 or 8 positions an axis; 27 w weights, then two layers of w^2.
+    assert [row["params"] for row in found] == [27 * 4 + 32] * 2 + [27 * 5 + 50] * 2
+    assert [row["macs"] for row in found] == [36 * 140, 64 * 140, 36 * 185, 64 * 185]
+    # Outputs: the convolution, the activation, and two more of the same size.
+    assert found[1]["activations"] == 4 * 4 * 64
+    assert found[3]["weight_bytes"] == 4 * 185
+
+
+def test_the_last_variable_changes_fastest() -> None:
+    found = sweep(line(), width=[4, 5], side=[8, 10], quantities="params")
+
+    assert list(found)[1] == {"width": 4, "side": 10, "params": 140}
+    assert list(found.columns) == ["width", "side", "params"]
+
+
+def test_variables_may_change_together() -> None:
+    found = sweep(line(), width=[4, 5], side=[8, 10], zip=[("width", "side")])
+
+    assert [(row["width"], row["side"]) for row in found] == [(4, 8), (5, 10)]
+
+
+def test_a_variable_of_the_structure_makes_a_graph_for_each_value() -> None:
+    found = sweep(line(), depth=[0, 1, 7], act=["ReLU", "Sigmoid"], quantities="params,flops")
+
+    assert [row["params"] for row in found] == [108, 108, 124, 124, 220, 220]
+    # 144 outputs: a ReLU compares each once, a sigmoid takes an exponential, an add, a division.
+    assert found[1]["flops"] - found[0]["flops"] == 2 * 144
+
+
+def test_a_list_within_a_list_is_one_value() -> None:
+    found = sweep(archcalc.load("resnet50"), depths=[[2, 2, 2, 2], [3, 4, 6, 3]])
+
+    assert found[1]["depths"] == [3, 4, 6, 3]
+    assert found[1]["params"] == 25_557_032  # torchvision
+
+
+def test_the_batch_and_the_input_of_any_network_can_be_varied() -> None:
+    spec = archcalc.load({"name": "n", "input": [1, 4, 6], "layers": {"pool": "GlobalAvgPool"}})
+    found = sweep(spec, N=[1, 3], H=[4, 5], quantities="flops")
+
+    # An average of H * 6 numbers: as many adds but one, and a division, of each of N.
+    assert [row["flops"] for row in found] == [24, 30, 72, 90]
+
+
+def test_what_is_no_network_has_no_row_and_is_counted() -> None:
+    found = sweep(line(), side=[1, 2, 3, 4], quantities="macs")
+
+    assert [row["side"] for row in found] == [3, 4]
+    assert found.refused.count == 2
+    assert found.refused.example == {"side": 1}
+    assert "kernel 3 is larger than its input 1" in str(found.refused.error)
+
+
+def test_where_nothing_is_a_network_the_reason_is_raised() -> None:
+    with pytest.raises(archcalc.SpecError, match="kernel 3 is larger than its input 2"):
+        sweep(line(), side=[2, 1])
+
+
+def test_numbers_beyond_64_bits_are_carried_in_full() -> None:
+    found = sweep(line(), N=[1, 2**55, 2**62], quantities="macs")
+
+    macs = 36 * 140
+    assert [row["macs"] for row in found] == [macs, macs * 2**55, macs * 2**62]
+    assert macs * 2**55 > 2**63
+
+
+def test_a_number_beyond_64_bits_in_a_late_chunk_spoils_none_before() -> None:
+    batches = [*range(1, 100), 2**60]
+    grid = plan(line(), {"N": batches}, "macs")
+    macs = [int(n) for chunk in chunks(grid, Refused(), size=10) for n in chunk["macs"]]
+
+    assert macs == [36 * 140 * n for n in batches]
+
+
+def test_a_guard_on_two_variables_cuts_the_grid() -> None:
+    spec = archcalc.load(
+        {
+            "name": "square",
+            "input": [1, "=h", "=w"],
+            "vars": {"h": 1, "w": 1},
+            "layers": {"a": {"op": "Conv2d", "out_channels": "=2 if h == w else 1",
+                             "kernel_size": 1, "bias": False}},
+        }
+    )  # fmt: skip
+    found = sweep(spec, h=range(1, 8), w=range(1, 8), quantities="params")
+
+    assert found.columns["params"].reshape(7, 7).tolist() == (np.eye(7, dtype=int) + 1).tolist()
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_chunks_of_any_size_give_the_same_rows(size: int) -> None:
+    grid = plan(line(), {"depth": [0, 1], "side": range(1, 9), "width": [0.5 + 0.5, 2, 3.0]})
+    rows = [row for chunk in chunks(grid, Refused(), size=size) for row in _rows(chunk)]
+    whole = sweep(line(), depth=[0, 1], side=range(1, 9), width=[1.0, 2.0, 3.0])
+
+    assert rows == [tuple(row.values()) for row in whole]
+    assert len(rows) == 2 * 6 * 3
+
+
+def test_progress_is_told_of_every_configuration() -> None:
+    told: list[int] = []
+    list(chunks(plan(line(), {"side": range(1, 21)}), Refused(), told.append, size=8))
+
+    assert told == [8, 16, 20]
+
+
+ZOO = [next(iter(spec.variants), spec.name) for spec in map(archcalc.load, zoo.families())]
+"""A network of every family: its variants differ in nothing but the values of variables."""
+
+VALUES: dict[str, list[Any]] = {
+    "width": [0.5, 1, 1.3, 24, 64],
+    "side": [1, 33, 96, 224, 227],
+    "classes": [1, 10, 1000],
+    "depth": [1, 1.4, 2],
+    "growth_rate": [8, 12, 32],
+    "batch": [1, 3],
+    "N": [1, 2],
+    "H": [64, 225],
+    "W": [64, 97],
+}
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_a_row_is_what_analyze_gives_there(name: str) -> None:
+    spec = archcalc.load(name)
+    names = [n for n in free(spec) if n in VALUES and (n in spec.vars or n in ("N", "side"))][:3]
+    variables = {n: VALUES[n] for n in names}
+    if "width" in variables:  # fractions are multipliers, whole numbers are channels
+        fraction = isinstance(spec.vars["width"], float) or spec.vars["width"] in (1, 2)
+        variables["width"] = [0.5, 1.3] if fraction else [24, 64]
+    if len(names) > 2:
+        variables = {n: values[-2:] for n, values in variables.items()}
+    asked = ["params", "macs", "flops", "activations", "buffers"]
+    grid = plan(spec, variables, asked)
+    rows = []
+    refused = Refused()
+    for chunk in chunks(grid, refused):
+        rows += [dict(zip(chunk, row, strict=True)) for row in _rows(chunk)]
+    expected = []
+    for place in itertools.product(*[range(axis.length) for axis in grid.axes]):
+        values = grid.at(place)
+        try:
+            analysis = archcalc.analyze(spec, **arguments(spec, values))
+        except archcalc.SpecError:
+            continue
+        expected.append({**values, **{q: total(analysis, q) for q in asked}})
+
+    assert rows == expected
+    assert refused.count == len(grid) - len(rows)
+
+
+def _rows(chunk: engine.Columns) -> Iterator[tuple[Any, ...]]:
+    return zip(*[values.tolist() for values in chunk.values()], strict=True)
+
+
+@given(
+    width=st.lists(st.integers(1, 300), min_size=1, max_size=6),
+    side=st.lists(st.integers(1, 300), min_size=1, max_size=6),
+    name=st.sampled_from(["resnet18", "googlenet", "squeezenet1_0", "alexnet"]),
+)
+@settings(max_examples=15, deadline=None)
+def test_a_sweep_equals_the_analysis_at_every_point(
+    width: list[int], side: list[int], name: str
+) -> None:
+    spec = archcalc.load(name)
+    other = "width" if "width" in spec.vars else "N"
+    axes: dict[str, Any] = {other: width, "side": side}
+    try:
+        rows = list(sweep(spec, **axes))
+    except archcalc.SpecError:
+        rows = []
+    expected = []
+    for w, s in itertools.product(width, side):
+        values = {other: w, "side": s}
+        try:
+            analysis = archcalc.analyze(spec, **arguments(spec, values))
+        except archcalc.SpecError:
+            continue
+        asked = ("params", "macs", "flops", "activations", "weight_bytes")
+        expected.append({**values, **{q: total(analysis, q) for q in asked}})
+
+    assert rows == expected
+
+
+@given(st.lists(st.floats(0.1, 3), min_size=1, max_size=8))
+@settings(max_examples=15, deadline=None)
+def test_multipliers_round_as_in_a_single_analysis(width: list[float]) -> None:
+    spec = archcalc.load("mobilenet_v2")
+    found = sweep(spec, width=width, quantities=["params", "macs"])
+
+    for row in found:
+        assert row["macs"] == analyzed(spec, row, "macs")
+        assert row["params"] == analyzed(spec, row, "params")
+
+
+def test_what_depends_on_one_axis_is_not_computed_for_every_configuration() -> None:
+    grid = plan(archcalc.load("resnet50"), {"width": range(16, 80), "side": range(96, 160)})
+    (part,) = engine.parts(grid)
+    runner = engine._Runner(grid, part, np)
+
+    # Four stages and the stem have five areas; sums and products of those are all that is left.
+    assert len(runner.rest) < 20 < len(runner.steps)
+
+
+@pytest.mark.parametrize(
+    ("given_", "message"),
+    [
+        ({"widht": [1, 2]}, "did you mean 'width'"),
+        ({"width": 4}, "nothing is swept"),
+        ({"width": []}, "no value"),
+        ({"width": [float("nan")]}, "2\\^62|should be a number"),
+        ({"width": [1, 2], "quantities": "mac"}, "did you mean 'macs'"),
+        ({"width": [1, 2], "dtype": "float31"}, "did you mean 'float32'"),
+        ({"width": [1, 2], "side": [1], "zip": [("width", "side")]}, "width has 2 values, side"),
+        ({"width": [1, 2], "zip": [("width", "side")]}, "'side' can't go with others"),
+        ({"width": [1, 2], "where": "mac > 1"}, "did you mean 'macs'"),
+        ({"width": [1, 2], "where": "macs >"}, "can't be understood"),
+        ({"width": [1, 2], "where": "macs + 1"}, "neither true nor false"),
+        ({"width": [1, 2], "by": "macs"}, "say how many"),
+        ({"width": [1, 2], "top": 0}, "at least 1"),
+        ({"width": [1, 2], "top": 1, "pareto": "macs,params"}, "not both"),
+        ({"width": [1, 2], "pareto": "macs"}, "two keys"),
+        ({"N": [1], "batch": [1]}, "can't be varied at once"),
+    ],
+)
+def test_what_can_t_be_swept_is_refused_with_a_hint(given_: dict[str, Any], message: str) -> None:
+    with pytest.raises(archcalc.ArchcalcError, match=message):
+        sweep(line(), **given_)
