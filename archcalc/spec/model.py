@@ -271,6 +271,7 @@ class Spec(_Record):
 
     _document: Document = PrivateAttr()
     _variant: str | None = PrivateAttr(default=None)
+    _family: Self | None = PrivateAttr(default=None)
     _memory: dict[Any, dict[Any, Any]] = PrivateAttr(default_factory=dict)
 
     @classmethod
@@ -316,22 +317,25 @@ class Spec(_Record):
     __hash__ = None  # type: ignore[assignment]  # it holds mappings
 
     def choose(self, variant: str) -> Self:
-        """This spec with one of its variants chosen: its variables and texts take effect.
+        """The family with one of its variants chosen: its variables and texts take effect.
 
-        Raises ``KeyError`` for a name that is no variant.
+        Those of a variant that is chosen already do not. Raises ``KeyError`` for a name that is no
+        variant.
         """
-        chosen = self.variants[variant] or {}
+        family = self._family or self
+        chosen = family.variants[variant] or {}
         texts = {key: value for key, value in chosen.items() if key in OVERRIDABLE}
         variables = {key: value for key, value in chosen.items() if key not in OVERRIDABLE}
         spec = self.model_validate(
             {
-                **{name: getattr(self, name) for name in type(self).__pydantic_fields__},
+                **{name: getattr(family, name) for name in type(self).__pydantic_fields__},
                 **texts,
-                "vars": {**self.vars, **variables},
+                "vars": {**family.vars, **variables},
             }
         )
-        spec._document = self._document
+        spec._document = family._document
         spec._variant = variant
+        spec._family = family
         return spec
 
     def scopes(self) -> Iterator[tuple[tuple[str, ...], list[str], Mapping[str, Layer]]]:

@@ -411,6 +411,14 @@ def test_specs_are_equal_by_what_they_say() -> None:
     assert one != archcalc.load("resnet34")
 
 
+def test_a_variant_has_nothing_of_another_that_was_chosen_before() -> None:
+    variants = {"wide": {"width": 8, "edition": "wide"}, "narrow": {}}
+    family = spec({"a": conv("=width")}, vars={"width": 2}, variants=variants)
+    again = family.choose("wide").choose("narrow")
+    assert again == family.choose("narrow")
+    assert (again.vars["width"], again.edition) == (2, "")
+
+
 def test_a_problem_in_a_block_that_is_repeated_often_is_found_once() -> None:
     unit = {"layers": {"a": conv(4, 9), "b": "ReLU", "c": "BatchNorm2d"}}
     began = time.process_time()
