@@ -9,12 +9,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.dims import Shape, Size, same
+from archcalc.errors import ArchcalcError
 from archcalc.operators.base import KINDS, Work, elements
 from archcalc.spec.expand import Input, expand
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
+from archcalc.spec.unknown import UnknownOperator
 
 if TYPE_CHECKING:
+    from archcalc.analysis.backward import Backward
     from archcalc.analysis.receptive_field import Field
 
 BYTES: dict[str, int] = {
@@ -48,6 +51,8 @@ class Row(NamedTuple):
     """Arithmetic of one forward pass; none for a layer that is not executed."""
     executed: bool
     """Whether an output is computed from it; auxiliary heads are executed in training only."""
+    counted: bool = True
+    """Whether its operator is known. Where it is not, the numbers above are 0 and say nothing."""
 
     @property
     def name(self) -> str:
@@ -57,7 +62,8 @@ class Row(NamedTuple):
     @property
     def op(self) -> str:
         """The operator's name."""
-        return type(self.node.op).__name__
+        op = self.node.op
+        return op.name if isinstance(op, UnknownOperator) else type(op).__name__
 
     @property
     def stage(self) -> str:
@@ -88,10 +94,13 @@ class _Cost(NamedTuple):
     params: Size
     stored: Size
     work: Work
+    counted: bool = True
 
 
 def _cost(node: Node) -> _Cost:
     op, shapes = node.op, node.input_shapes
+    if isinstance(op, UnknownOperator):
+        return _Cost({}, {}, 0, 0, NOTHING, counted=False)
     weights, buffers = op.weights(*shapes), op.buffers(*shapes)
     return _Cost(
         weights,
@@ -104,12 +113,26 @@ def _cost(node: Node) -> _Cost:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A network's layers with their numbers, and the totals."""
+    """A network's layers with their numbers, and the totals.
+
+    Of a ``partial`` analysis, which has layers of unknown operators, all totals but that of the
+    activations are lower bounds.
+    """
 
     graph: Graph
     rows: tuple[Row, ...]
     training: bool = False
     """Whether what exists in training only is counted as executed."""
+
+    @cached_property
+    def not_counted(self) -> tuple[str, ...]:
+        """The layers whose operators are unknown, so that nothing of them is in the totals."""
+        return tuple(row.name for row in self.rows if not row.counted)
+
+    @property
+    def partial(self) -> bool:
+        """Whether the totals are lower bounds: some layer is not counted."""
+        return bool(self.not_counted)
 
     @cached_property
     def params(self) -> Size:
@@ -191,6 +214,13 @@ class Analysis:
 
         return receptive_field(self.graph)
 
+    @cached_property
+    def backward(self) -> Backward:
+        """The multiply-accumulates of the backward pass: :func:`archcalc.analysis.backward`."""
+        from archcalc.analysis.backward import backward
+
+        return backward(self)
+
     def weight_bytes(self, dtype: str = "float32") -> Size:
         """Bytes of the parameters. Raises ``KeyError`` for a dtype that is not in ``BYTES``."""
         return self.params * BYTES[dtype]
@@ -209,16 +239,18 @@ def analyze(
     input: Input = None,
     batch: Size = 1,
     training: bool = False,
+    allow_unknown: bool = False,
     **variables: Any,
 ) -> Analysis:
     """Every layer's tensors and arithmetic, at inference unless ``training``.
 
     A spec is expanded first, with ``input``, ``batch`` and ``variables`` as in :func:`expand`,
     which raises :class:`SpecError`; with a graph they raise ``TypeError``, since its shapes are
-    settled.
+    settled. With ``allow_unknown`` layers of unknown operators are not counted and the analysis is
+    ``partial``; without, they raise :class:`ArchcalcError`.
     """
     if isinstance(network, Spec):
-        graph = expand(network, input=input, batch=batch, **variables)
+        graph = expand(network, input=input, batch=batch, allow_unknown=allow_unknown, **variables)
     elif input is not None or variables or not same(batch, 1):
         raise TypeError("a graph has its shapes: give input, batch and variables to expand()")
     else:
@@ -236,12 +268,19 @@ def analyze(
         cost = costs.get(key)
         if cost is None:
             cost = costs[key] = _cost(node)
+            if not (cost.counted or allow_unknown):
+                raise ArchcalcError(
+                    f"'{node.name}' is of an unknown operator, so that no total can be said"
+                )
         executed = everything or node.name in running
         work = cost.work if executed else NOTHING
         if node.share is None:
             by_name[node.name] = cost
             rows.append(
-                Row(node, cost.weights, cost.buffers, cost.params, 0, cost.stored, work, executed)
+                Row(
+                    *(node, cost.weights, cost.buffers, cost.params, 0, cost.stored),
+                    *(work, executed, cost.counted),
+                )
             )
         else:
             rows.append(_sharing(node, cost, by_name[node.share], work, executed))
@@ -251,4 +290,7 @@ def analyze(
 def _sharing(node: Node, cost: _Cost, owner: _Cost, work: Work, executed: bool) -> Row:
     own = sum(elements(s) for name, s in cost.weights.items() if name not in owner.weights)
     stored = sum(elements(s) for name, s in cost.buffers.items() if name not in owner.buffers)
-    return Row(node, cost.weights, cost.buffers, own, cost.params - own, stored, work, executed)
+    return Row(
+        *(node, cost.weights, cost.buffers, own, cost.params - own, stored),
+        *(work, executed, cost.counted),
+    )

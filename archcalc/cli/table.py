@@ -19,7 +19,7 @@ from archcalc.report.columns import COLUMNS
 
 _TAKEN = (
     *("network", "detail", "columns", "format", "dtype", "convention", "training"),
-    *("fold_bn", "input", "batch", "spec"),
+    *("fold_bn", "allow_unknown", "input", "batch", "spec"),
 )
 """Parameters of library functions, which a variable of the same name can't be passed beside."""
 
@@ -64,6 +64,14 @@ def table(
             "--fold-bn", help="Fold batch normalizations into the layers before them, if any."
         ),
     ] = False,
+    allow_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unknown",
+            help="Count all but layers of unknown operators that declare a shape: totals are "
+            "lower bounds then, ≥.",
+        ),
+    ] = False,
     format: Annotated[
         str,
         typer.Option(
@@ -90,7 +98,7 @@ def table(
     from archcalc.cli.arguments import parse_inputs, parse_variables
 
     variables = parse_variables(set_ or (), _TAKEN)
-    spec = archcalc.load(network)
+    spec = archcalc.load(network, allow_unknown=allow_unknown)
     shapes = parse_inputs(input or (), spec)
     if format.lower() == "table" and output is None and sys.stdout.isatty():
         from archcalc.report.layout import Request
@@ -98,7 +106,8 @@ def table(
         from archcalc.report.terminal import show
 
         request = Request.of(detail, columns, dtype, convention)
-        show(laid_out(spec, request, training, fold_bn, shapes, batch, variables), sys.stdout)
+        table = laid_out(spec, request, training, fold_bn, allow_unknown, shapes, batch, variables)
+        show(table, sys.stdout)
         return
     text = archcalc.table(
         spec,
@@ -109,6 +118,7 @@ def table(
         convention=convention,
         training=training,
         fold_bn=fold_bn,
+        allow_unknown=allow_unknown,
         input=shapes,
         batch=batch,
         **variables,

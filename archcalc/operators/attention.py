@@ -4,6 +4,7 @@ from typing import final
 
 from archcalc.dims import Shape, divides, holds, same
 from archcalc.errors import ShapeError
+from archcalc.operators.autograd import WEIGHTS, Multiplying, Product
 from archcalc.operators.base import (
     Call,
     Count,
@@ -21,7 +22,7 @@ from archcalc.operators.taps import Gathering, Sources, Traced
 
 
 @final
-class ScaledDotProductAttention(Weightless, Traced):
+class ScaledDotProductAttention(Weightless, Traced, Multiplying):
     """``softmax(Q K^T / sqrt(d)) V``, as ``torch.nn.functional.scaled_dot_product_attention``.
 
     Queries (N, *, h, Tq, d), keys (N, *, h, Tk, d) and values (N, *, h, Tk, dv) give (N, *, h, Tq,
@@ -97,6 +98,16 @@ class ScaledDotProductAttention(Weightless, Traced):
         )
         return products + Softmax(dim=-1).work(scores, scores)
 
+    def products(self, output: Shape, *inputs: Shape) -> tuple[Product, ...]:
+        """Queries with keys, and the softmax of that with values."""
+        q, k, v, *biases = inputs
+        scored = elements((*q[:-1], k[-2]))
+        looked_up = (0, 1, 3) if biases else (0, 1)
+        return (
+            Product(scored * q[-1], ((0,), (1,))),
+            Product(scored * v[-1], (looked_up, (2,))),
+        )
+
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         """All of an input, but where axes between keep windows apart."""
         return tuple("everywhere" if len(x) == 4 else "anywhere" for x in inputs)
@@ -107,7 +118,7 @@ class ScaledDotProductAttention(Weightless, Traced):
 
 
 @final
-class MultiheadAttention(Trained, Gathering):
+class MultiheadAttention(Trained, Gathering, Multiplying):
     """Projections, attention of ``num_heads`` heads and a projection, as
     ``torch.nn.MultiheadAttention`` with ``batch_first``.
 
@@ -178,6 +189,23 @@ class MultiheadAttention(Trained, Gathering):
         macs = sum(n * x[1] * e * x[2] for x in (q, k, v, q))
         adds = projected if self.bias else 0
         return attention + Work(macs=macs, adds=adds, dots=projected)
+
+    def products(self, output: Shape, *inputs: Shape) -> tuple[Product, ...]:
+        """The three projections, the attention, whose factors they all are, and the last one."""
+        shapes = self._inputs(*inputs)
+        n, e = shapes[0][0], shapes[0][2]
+        numbers = (0, 0, 0) if len(inputs) == 1 else (0, 1, 2)
+        projections = tuple(
+            Product(n * x[1] * e * x[2], ((WEIGHTS,), (number,)))
+            for x, number in zip(shapes, numbers, strict=True)
+        )
+        last = n * shapes[0][1] * e * e
+        within = self.work(output, *inputs).macs - last - sum(p.macs for p in projections)
+        return (
+            *projections,
+            Product(within, ((WEIGHTS,), (WEIGHTS,))),
+            Product(last, ((WEIGHTS,), (WEIGHTS,))),
+        )
 
     def torch(self, *inputs: Shape) -> Call:
         q, k, v = self._inputs(*inputs)

@@ -1,4 +1,4 @@
-"""What PyTorch keeps of an operator in training, and whose memory its output is.
+"""What training asks of an operator: the memory it keeps, and the products of its backward pass.
 
 An operator that can't say what is kept derives from none of the classes here, and is reported as
 not counted. Saved tensors are those of derivatives.yaml in PyTorch 2.13, without parameters; a
@@ -10,6 +10,9 @@ from typing import ClassVar, NamedTuple
 
 from archcalc.dims import Shape, Size
 from archcalc.operators.base import Operator, elements
+
+WEIGHTS = -1
+"""Stands for trained tensors where the number of an input might stand."""
 
 
 class Saved(NamedTuple):
@@ -81,6 +84,35 @@ class OrderedView(View):
 
 class Stored(SavesNothing):
     """Its output is the memory of its own weights, whatever the batch."""
+
+
+class Product(NamedTuple):
+    """Multiply-accumulates of a forward pass, and what their factors are computed from.
+
+    Of ``y_k = sum a_i b_j`` the gradients of both factors are sums over the same products, with
+    the gradient of ``y`` for one of them: each takes as many multiply-accumulates as the forward
+    pass does.
+    """
+
+    macs: Size
+    factors: tuple[tuple[int, ...], ...]
+    """For each factor the inputs it is computed from, from 0, and ``WEIGHTS``. A constant such as
+    the first state of a recurrent layer is no factor; a square has one."""
+
+
+class Multiplying(Operator):
+    """An operator that says what its multiply-accumulates multiply."""
+
+    @abstractmethod
+    def products(self, output: Shape, *inputs: Shape) -> tuple[Product, ...]:
+        """Products whose multiply-accumulates are, together, those of ``work``."""
+
+
+class Weighing(Multiplying):
+    """Multiplies its only input by its weights, and nothing else."""
+
+    def products(self, output: Shape, *inputs: Shape) -> tuple[Product, ...]:
+        return (Product(self.work(output, *inputs).macs, ((WEIGHTS,), (0,))),)
 
 
 class TrainingOnly(Differentiable):

@@ -7,7 +7,7 @@ from pydantic import field_validator
 
 from archcalc.dims import Shape, Size, divides, holds
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import SavesInputs
+from archcalc.operators.autograd import SavesInputs, Weighing
 from archcalc.operators.base import (
     Call,
     Count,
@@ -39,7 +39,7 @@ def require_groups(groups: Size, **channels: Size) -> None:
             raise ShapeError(f"groups={groups} does not divide {name}={number}")
 
 
-class _Conv(Trained, Windowed, SavesInputs):
+class _Conv(Trained, Windowed, SavesInputs, Weighing):
     axes: ClassVar[int]
 
     out_channels: Count

@@ -7,7 +7,7 @@ from pydantic import field_validator
 
 from archcalc.dims import Shape, Size, holds, maximum
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import SavesInputs
+from archcalc.operators.autograd import SavesInputs, Weighing
 from archcalc.operators.base import (
     Call,
     Count,
@@ -26,7 +26,7 @@ from archcalc.operators.taps import Sources, Traced, transposed, unless_unknown
 from archcalc.operators.window import Padding, Pads, parse_padding
 
 
-class _ConvTranspose(Trained, Traced, SavesInputs):
+class _ConvTranspose(Trained, Traced, SavesInputs, Weighing):
     axes: ClassVar[int]
 
     out_channels: Count

@@ -7,7 +7,14 @@ from pydantic import StrictInt
 
 from archcalc.dims import Shape, holds, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import Differentiable, Saved, SavesInputs, SavesNothing
+from archcalc.operators.autograd import (
+    Differentiable,
+    Multiplying,
+    Product,
+    Saved,
+    SavesInputs,
+    SavesNothing,
+)
 from archcalc.operators.base import (
     Call,
     Example,
@@ -172,7 +179,7 @@ class Stack(Weightless, Scattering, SavesNothing):
 
 
 @final
-class MatMul(Weightless, SavesInputs):
+class MatMul(Weightless, SavesInputs, Multiplying):
     """The matrix product (..., M, K) x (..., K, P) -> (..., M, P), as ``torch.matmul``.
 
     The axes before the last two broadcast. ``K`` multiply-accumulates an output element.
@@ -195,6 +202,9 @@ class MatMul(Weightless, SavesInputs):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         out = elements(output)
         return Work(macs=out * inputs[0][-1], dots=out)
+
+    def products(self, output: Shape, *inputs: Shape) -> tuple[Product, ...]:
+        return (Product(self.work(output, *inputs).macs, ((0,), (1,))),)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("torch.matmul")

@@ -4,7 +4,15 @@ from typing import final
 
 from archcalc.dims import Shape, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import Differentiable, Saved, SavesInputs
+from archcalc.operators.autograd import (
+    WEIGHTS,
+    Differentiable,
+    Multiplying,
+    Product,
+    Saved,
+    SavesInputs,
+    Weighing,
+)
 from archcalc.operators.base import (
     Call,
     Count,
@@ -27,7 +35,7 @@ class _Projection(Traced):
 
 
 @final
-class Linear(Trained, _Projection, SavesInputs):
+class Linear(Trained, _Projection, SavesInputs, Weighing):
     """A matrix and a bias applied to the last axis of (N, *, in_features), as ``torch.nn.Linear``.
 
     Every position of the axes between is a product of its own: on (N, T, C) the
@@ -70,7 +78,7 @@ class Linear(Trained, _Projection, SavesInputs):
 
 
 @final
-class Bilinear(Trained, SavesInputs):
+class Bilinear(Trained, SavesInputs, Multiplying):
     """``y_o = sum_ij a_i W_oij b_j + bias_o`` of (N, *, in1) and (N, *, in2).
 
     As ``torch.nn.Bilinear``. The sum over ``i`` is taken first: for every output and position
@@ -106,6 +114,15 @@ class Bilinear(Trained, SavesInputs):
         out = elements(output)
         return Work(
             macs=out * (in1 * in2 + in2), adds=out if self.bias else 0, dots=out * (in2 + 1)
+        )
+
+    def products(self, output: Shape, *inputs: Shape) -> tuple[Product, ...]:
+        """``W a``, and that with ``b``."""
+        in1, in2 = (x[-1] for x in inputs)
+        out = elements(output)
+        return (
+            Product(out * in1 * in2, ((WEIGHTS,), (0,))),
+            Product(out * in2, ((WEIGHTS, 0), (1,))),
         )
 
     def torch(self, *inputs: Shape) -> Call:
@@ -150,7 +167,7 @@ class Embedding(Trained):
 
 
 @final
-class EuclideanRBF(_Projection, Differentiable):
+class EuclideanRBF(_Projection, Differentiable, Multiplying):
     """Squared distances ``y_i = sum_j (x_j - w_ij)^2`` of (N, *, in_features) to fixed vectors.
 
     The output layer of LeNet-5, whose ``w`` are drawings of the characters, set by hand and not
@@ -183,6 +200,10 @@ class EuclideanRBF(_Projection, Differentiable):
     def saved(self, output: Shape, *inputs: Shape) -> Saved:
         """The differences, which are squared."""
         return Saved(elements=elements(output) * inputs[0][-1])
+
+    def products(self, output: Shape, *inputs: Shape) -> tuple[Product, ...]:
+        """Squares of differences from vectors that are not trained."""
+        return (Product(elements(output) * inputs[0][-1], ((0,),)),)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call(

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Self, final
 from pydantic import field_validator, model_validator
 
 from archcalc.dims import Shape, Size, holds
+from archcalc.operators.autograd import WEIGHTS, Multiplying, Product
 from archcalc.operators.base import (
     Call,
     Count,
@@ -28,7 +29,7 @@ MOST_LAYERS = 1000
 """The largest ``num_layers``: far above any network, and few enough to list the weights of."""
 
 
-class _Recurrent(Trained):
+class _Recurrent(Trained, Multiplying):
     gates: ClassVar[int]
 
     hidden_size: Count
@@ -106,6 +107,28 @@ class _Recurrent(Trained):
             cell: Work = dots + joins + self.unit() * self.hidden_size + projection
             total += cell * steps
         return total
+
+    def products(self, output: Shape, *inputs: Shape) -> tuple[Product, ...]:
+        """Of every layer and direction: its input, its last state and its projection.
+
+        The state before the first step is a constant, whose gradient nobody asks for.
+        """
+        batch, times, features = inputs[0]
+        rows = self.gates * self.hidden_size
+        found = []
+        for k, (_, size) in enumerate(self._cells(features)):
+            given = 0 if k < self._directions() else WEIGHTS
+            state = batch * rows * self._state()
+            found += [
+                Product(batch * times * rows * size, ((WEIGHTS,), (given,))),
+                Product(state, ((WEIGHTS,),)),
+                Product(state * (times - 1), ((WEIGHTS,), (WEIGHTS,))),
+                Product(
+                    batch * times * self.projection() * self.hidden_size,
+                    ((WEIGHTS,), (WEIGHTS,)),
+                ),
+            ]
+        return tuple(found)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call(

@@ -7,7 +7,7 @@ from pydantic import field_validator
 
 from archcalc.dims import Shape, Size, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import SavesInputs
+from archcalc.operators.autograd import SavesInputs, Weighing
 from archcalc.operators.base import (
     Call,
     Example,
@@ -84,7 +84,7 @@ class MaxUnpool2d(Kernel, Weightless):
 
 
 @final
-class SubSampling2d(Kernel, Trained, Windowed, SavesInputs):
+class SubSampling2d(Kernel, Trained, Windowed, SavesInputs, Weighing):
     """The sum of a window, times one coefficient and plus one bias a channel: (N, C, H, W).
 
     The subsampling of LeNet-5 (LeCun et al., Gradient-based learning applied to document

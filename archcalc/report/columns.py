@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from archcalc.analysis.analyze import BYTES, Analysis, Row
@@ -14,8 +15,22 @@ from archcalc.operators.window import Pads
 from archcalc.report.choice import choose
 from archcalc.report.lines import Line, depth
 
-Cell: TypeAlias = Size | str
-"""A number that is yet to be formatted, or text."""
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """A sum that lacks what is not known."""
+
+    size: Size
+
+    def __str__(self) -> str:
+        return f"≥{self.size}"
+
+
+Cell: TypeAlias = Size | str | AtLeast
+"""A number that is yet to be formatted, a lower bound, or text."""
+
+UNKNOWN = "unknown"
+"""What stands where there is no number: of an operator that is not known, 0 would be a lie."""
 
 MOST_SOURCES = 4
 """Of more inputs than this, people are shown the names of the first and the last only."""
@@ -43,16 +58,22 @@ class Column(NamedTuple):
     header: str
     text: Callable[[Line, Frame], Cell] | None = None
     """What a line's cell says; it can't be added up."""
-    value: Callable[[Row, Frame], Size] | None = None
-    """What a layer contributes to a column that adds up."""
+    value: Callable[[Row, Frame], Size | None] | None = None
+    """What a layer contributes to a column that adds up; None if that can't be said."""
     share: bool = False
     """Whether the sum is printed as a percentage of the network's."""
     right: bool = False
+    of_shape: bool = False
+    """Whether the numbers follow from shapes, which are known of unknown operators too."""
 
-    def sum(self, rows: Iterable[Row], frame: Frame) -> Size:
+    def sum(self, rows: Iterable[Row], frame: Frame) -> Cell:
         """The column's numbers of some rows, added up."""
         assert self.value is not None
-        return sum(self.value(row, frame) for row in rows)
+        if not frame.analysis.partial:
+            return at_least([self.value(row, frame) for row in rows])
+        return at_least(
+            [self.value(row, frame) if row.counted or self.of_shape else None for row in rows]
+        )
 
     def cell(self, rows: Sequence[Row], frame: Frame) -> Cell:
         """What the column prints for some rows together."""
@@ -60,9 +81,19 @@ class Column(NamedTuple):
         if not self.share:
             return found
         whole = self.sum(frame.analysis.rows, frame)
+        if isinstance(whole, (AtLeast, str)) or isinstance(found, (AtLeast, str)):
+            return UNKNOWN
         if type(whole) is int:
             return f"{100 * found / whole:.1f}" if whole else ""
         return str(100 * found / whole)
+
+
+def at_least(sizes: Sequence[Size | None]) -> Cell:
+    """The sum of some sizes, of which None is not known."""
+    known = [size for size in sizes if size is not None]
+    if len(known) == len(sizes):
+        return sum(known)
+    return AtLeast(sum(known)) if known else UNKNOWN
 
 
 LAST_AXIS = frozenset(
@@ -197,6 +228,23 @@ def _field(line: Line, name: str) -> Cell:
     return print_per_axis(found) if isinstance(found, tuple) else found
 
 
+def _depth(line: Line, frame: Frame) -> Cell:
+    longest = depth(line.rows)
+    if all(row.counted for row in line.rows):
+        return longest
+    return AtLeast(longest) if line.row is None else UNKNOWN
+
+
+def _weights(line: Line, frame: Frame) -> str:
+    if line.row is None:
+        return ""
+    return print_weights(line.row) if line.row.counted else UNKNOWN
+
+
+def _backward(row: Row, frame: Frame) -> Size | None:
+    return frame.analysis.backward.layers[row.name]
+
+
 def _activations(row: Row, frame: Frame) -> Size:
     return elements(row.shape) if row.executed else 0
 
@@ -228,8 +276,8 @@ _ALL = (
     Column("dilation", "dilation", lambda line, _: _field(line, "dilation")),
     Column("in", "in", _in, right=True),
     Column("out", "out", _out, right=True),
-    Column("depth", "depth", lambda line, _: depth(line.rows), right=True),
-    Column("weights", "weights", lambda line, _: print_weights(line.row) if line.row else ""),
+    Column("depth", "depth", _depth, right=True),
+    Column("weights", "weights", _weights),
     Column("params", "params", value=_params, right=True),
     Column("params%", "params %", value=_params, share=True, right=True),
     Column("shared", "shared", value=lambda row, _: row.shared, right=True),
@@ -240,9 +288,10 @@ _ALL = (
         value=lambda row, frame: row.params * BYTES[frame.dtype],
         right=True,
     ),
-    Column("activations", "activations", value=_activations, right=True),
+    Column("activations", "activations", value=_activations, right=True, of_shape=True),
     Column("macs", "MACs", value=_counted, right=True),
     Column("macs%", "MACs %", value=_counted, share=True, right=True),
+    Column("backward", "backward MACs", value=_backward, right=True),
     Column("flops", "FLOPs", value=lambda row, _: row.work.flops, right=True),
     *(_kind(kind) for kind in KINDS[1:]),
     Column("connections", "connections", value=lambda row, _: row.connections, right=True),

@@ -26,12 +26,15 @@ def contract(analysis: Analysis, *, detail: str = "all", dtype: str = "float32")
     (before and after on every axis) are null for a layer without a window, and for an adaptive
     pooling whose windows differ. ``work`` counts every kind of operation. With ``detail="stage"``
     a block is one layer, whose ``op`` is null and whose weights have their names within it. The
-    totals are those of the whole network. Raises :class:`ArchcalcError`.
+    totals are those of the whole network, in training with the multiply-accumulates of the
+    backward pass. With layers that are not ``counted`` the analysis is ``partial`` and the totals
+    are lower bounds; what is not known of a layer is null. Raises :class:`ArchcalcError`.
     """
     graph = analysis.graph
     shown, _ = lines(analysis, detail)
     shapes = {name: list(shape) for name, shape in graph.inputs.items()}
     first = next(iter(shapes.values()))
+    backward = {"backward_macs": analysis.backward.macs} if analysis.training else {}
     return {
         "archcalc": FORMAT,
         "name": graph.family,
@@ -44,7 +47,10 @@ def contract(analysis: Analysis, *, detail: str = "all", dtype: str = "float32")
             "macs": analysis.macs,
             "flops": analysis.flops,
             "weight_bytes": analysis.weight_bytes(dtype),
+            **backward,
         },
+        "partial": analysis.partial,
+        "not_counted": list(analysis.not_counted),
         "layers": [_layer(line) for line in shown],
     }
 
@@ -54,6 +60,8 @@ def _layer(line: Line) -> dict[str, Any]:
     known = slid is not None and slid.kernel is not None
     sources = line.sources if row is None else row.node.inputs
     inputs = zip(sources, line.input_shapes, strict=True)
+    counted = any(row.counted for row in line.rows)
+    partial = counted and not all(row.counted for row in line.rows)
     return {
         "name": line.name,
         "op": None if row is None else row.op,
@@ -63,17 +71,22 @@ def _layer(line: Line) -> dict[str, Any]:
         "kernel": list(slid.kernel or ()) if slid and known else None,
         "stride": list(slid.stride or ()) if slid and known else None,
         "padding": [list(pad) for pad in slid.padding or ()] if slid and known else None,
-        "params": line.sum(lambda row: row.params),
-        "buffers": line.sum(lambda row: row.buffers),
-        "weights": {
-            name if row is not None else f"{inner.name.removeprefix(f'{line.name}.')}.{name}": list(
-                shape
-            )
-            for inner in line.rows
-            for name, shape in inner.weights.items()
-        },
-        "macs": line.sum(lambda row: row.macs),
-        "work": {kind: line.sum(attrgetter(f"work.{kind}")) for kind in KINDS},
+        "params": line.sum(lambda row: row.params) if counted else None,
+        "buffers": line.sum(lambda row: row.buffers) if counted else None,
+        "weights": _weights(line) if counted else None,
+        "macs": line.sum(lambda row: row.macs) if counted else None,
+        "work": {kind: line.sum(attrgetter(f"work.{kind}")) if counted else None for kind in KINDS},
+        **({"partial": True} if partial else {}),
+    }
+
+
+def _weights(line: Line) -> dict[str, list[Any]]:
+    """Of a block by their names within it."""
+    within = f"{line.name}." if line.row is None else ""
+    return {
+        f"{row.name.removeprefix(within)}.{name}" if within else name: list(shape)
+        for row in line.rows
+        for name, shape in row.weights.items()
     }
 
 

@@ -91,6 +91,9 @@ def explain(
         if isinstance(network, Analysis)
         else analyze(network, input=input, batch=batch, **variables)
     )
+    if analysis.partial:
+        first = analysis.not_counted[0]
+        raise ArchcalcError(f"explains what is known, and '{first}' is of an unknown operator")
     if layer is None:
         sentences = story(analysis)
         request = Request.of("stage", columns(analysis), "float32", counted.name)

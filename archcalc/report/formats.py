@@ -71,6 +71,7 @@ _LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
+    "≥": r"$\geq$",
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
 }
 

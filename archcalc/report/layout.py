@@ -15,6 +15,7 @@ from archcalc.report.choice import choose
 from archcalc.report.columns import (
     BY_LAYER,
     BY_STAGE,
+    AtLeast,
     Cell,
     Column,
     Frame,
@@ -22,6 +23,9 @@ from archcalc.report.columns import (
     print_shape,
 )
 from archcalc.report.lines import DETAILS, Line, depth, lines
+
+MOST_NAMES = 8
+"""Of more layers than this that are not counted, the names of the first and the last only."""
 
 
 class Request(NamedTuple):
@@ -162,33 +166,55 @@ def _unbatched(shape: tuple[Size, ...]) -> str:
 
 def _totals(analysis: Analysis, request: Request) -> list[tuple[str, str]]:
     counted = request.convention
+
+    def bounded(text: str, partial: bool = analysis.partial) -> str:
+        return str(AtLeast(text)) if partial else text
+
     others = [
-        f"{number(count)} {what}"
+        f"{bounded(number(count))} {what}"
         for what, count, usual in (
             ("executed", analysis.executed_params, analysis.params),
             ("shared", analysis.shared_params, 0),
         )
         if number(count) != number(usual)
     ]
+    params = bounded(number(analysis.params))
     totals = [
-        ("params", number(analysis.params) + (f" ({', '.join(others)})" if others else "")),
-        ("buffers", number(analysis.buffers)),
-        (counted.header, number(counted.total(analysis))),
+        ("params", params + (f" ({', '.join(others)})" if others else "")),
+        ("buffers", bounded(number(analysis.buffers))),
+        (counted.header, bounded(number(counted.total(analysis)))),
     ]
+    if analysis.training:
+        backward = analysis.backward
+        text = bounded(number(backward.macs), bool(backward.not_counted))
+        totals.append(("backward MACs", text))
     unseen = counted.blind(analysis) if counted.tool else ()
     if unseen:
         totals.append((f"unseen by {counted.name}", ", ".join(unseen)))
     if counted.name != "all":
-        totals.append(("FLOPs", number(analysis.flops)))
-    size = analysis.weight_bytes(request.dtype)
-    totals.append(("weight bytes", f"{print_bytes(size)} in {request.dtype}"))
+        totals.append(("FLOPs", bounded(number(analysis.flops))))
+    size = print_bytes(analysis.weight_bytes(request.dtype))
+    totals.append(("weight bytes", f"{bounded(size)} in {request.dtype}"))
     if request.detail == "stage":
-        totals.append(("depth", number(depth(row for row in analysis.rows if row.executed))))
+        longest = depth(row for row in analysis.rows if row.executed)
+        totals.append(("depth", bounded(number(longest))))
+    if analysis.partial:
+        totals.append(("not counted", _uncounted(analysis)))
     return totals
+
+
+def _uncounted(analysis: Analysis) -> str:
+    """The layers of unknown operators: ``mix (MyOp), attend (TheirOp)``."""
+    named = [f"{row.name} ({row.op})" for row in analysis.rows if not row.counted]
+    if len(named) > MOST_NAMES:
+        return f"{named[0]}, ..., {named[-1]} ({len(named)} layers)"
+    return ", ".join(named)
 
 
 def number(size: Cell) -> str:
     """A number with thousands separators; text and symbols as they are."""
+    if isinstance(size, AtLeast):
+        return str(AtLeast(number(size.size)))
     return f"{size:,}" if type(size) is int else str(size)
 
 

@@ -54,12 +54,15 @@ def total(rows: Iterable[Row], value: Callable[[Row], Size]) -> Size:
 def matters(row: Row) -> bool:
     """Whether a layer stores something, slides a window, changes the number of elements or joins.
 
+    One of an unknown operator may do any of it.
+
     The others (activations, normalization without weights, dropout, reshaping) leave no trace in
     the shapes and sizes that tables are about.
     """
     node = row.node
     return bool(
-        row.weights
+        not row.counted
+        or row.weights
         or row.buffer_shapes
         or len(node.inputs) > 1
         or window(node) is not None

@@ -28,6 +28,7 @@ def table(
     convention: str = "macs",
     training: bool = False,
     fold_bn: bool = False,
+    allow_unknown: bool = False,
     input: Input = None,
     batch: Size = 1,
     **variables: Any,
@@ -41,7 +42,9 @@ def table(
     is ``table`` (plain text), ``markdown``, ``csv`` (lines only), ``json`` (the contract),
     ``latex`` or ``html``. ``dtype`` says how large a weight is, ``convention`` how the MACs column
     counts. ``fold_bn`` folds batch normalizations into the layers before them, as for inference
-    (:func:`archcalc.fold_batch_norm`). The rest is as in :func:`archcalc.analyze`.
+    (:func:`archcalc.fold_batch_norm`). ``allow_unknown`` prints a partial table of a network with
+    layers of unknown operators, whose totals are lower bounds (``≥``); the spec has to be loaded
+    so, too. The rest is as in :func:`archcalc.analyze`.
 
     Raises :class:`ArchcalcError` for a word that is none of the known ones, and what
     :func:`archcalc.analyze` raises.
@@ -53,7 +56,7 @@ def table(
             raise ArchcalcError("JSON has fixed keys: columns are for the other formats")
         if request.convention.name != "macs":
             raise ArchcalcError("JSON holds every kind of work: conventions are for other formats")
-    analysis, note = _analysis(network, training, fold_bn, input, batch, variables)
+    analysis, note = _analysis(network, training, fold_bn, allow_unknown, input, batch, variables)
     if form == "json":
         from archcalc.report.contract import render
 
@@ -68,12 +71,13 @@ def laid_out(
     request: Request,
     training: bool,
     fold_bn: bool,
+    allow_unknown: bool,
     input: Input,
     batch: Size,
     variables: Mapping[str, Any],
 ) -> Table:
     """The table before it has a format, for a terminal that is to choose its columns."""
-    analysis, note = _analysis(network, training, fold_bn, input, batch, variables)
+    analysis, note = _analysis(network, training, fold_bn, allow_unknown, input, batch, variables)
     return lay_out(analysis, request, note)
 
 
@@ -81,6 +85,7 @@ def _analysis(
     network: Spec | Graph | Analysis,
     training: bool,
     fold_bn: bool,
+    allow_unknown: bool,
     input: Input,
     batch: Size,
     variables: Mapping[str, Any],
@@ -93,10 +98,19 @@ def _analysis(
         from archcalc.spec.fold import fold_batch_norm
 
         if isinstance(network, Spec):
-            network = expand(network, input=input, batch=batch, **variables)
-        found = analyze(fold_batch_norm(network), training=training)
+            network = expand(
+                network, input=input, batch=batch, allow_unknown=allow_unknown, **variables
+            )
+        found = analyze(fold_batch_norm(network), training=training, allow_unknown=allow_unknown)
     else:
-        found = analyze(network, training=training, input=input, batch=batch, **variables)
+        found = analyze(
+            network,
+            training=training,
+            allow_unknown=allow_unknown,
+            input=input,
+            batch=batch,
+            **variables,
+        )
     return found, note and f"with {note}"
 
 

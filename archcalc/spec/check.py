@@ -14,17 +14,19 @@ from archcalc.spec import expressions
 from archcalc.spec.model import LAYER_KEYS, OVERRIDABLE, Block, Layer, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.scope import Path, Wrong
+from archcalc.spec.unknown import unknown
 
 RESERVED = ("batch", "i", "input")
 """Names that variables and arguments can't have: they mean something else where they are used."""
 
 
-def check(spec: Spec) -> Iterator[tuple[Path, Problem]]:
+def check(spec: Spec, allow_unknown: bool = False) -> Iterator[tuple[Path, Problem]]:
     """What is wrong with names: operators, fields, blocks, arguments, references, expressions.
 
+    With ``allow_unknown`` an operator that is not known is no problem if its layer has a ``shape``.
     Each problem comes with the place of what it spoils: a layer, a variable, a variant.
     """
-    for place, wrong in chain(_texts(spec), _layers(spec)):
+    for place, wrong in chain(_texts(spec), _layers(spec, allow_unknown)):
         at = (*place, *wrong.at)
         yield place, spec.document.problem(at, wrong.message, wrong.hint, key=wrong.key)
 
@@ -78,7 +80,7 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
                 yield (key, number), Wrong(f"no variant '{variant}'", hint, ("variant",))
 
 
-def _layers(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
+def _layers(spec: Spec, allow_unknown: bool) -> Iterator[tuple[Path, Wrong]]:
     for place, inputs, layers in spec.scopes():
         block = spec.blocks[str(place[1])] if place else None
         names = [*spec.vars, *(block.args if block else ())]
@@ -88,7 +90,7 @@ def _layers(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
             if name in inputs:
                 yield at, Wrong(f"'{name}' is the name of an input: choose another")
             seen = [*names, "i"] if layer.repeat or layer.parallel else names
-            for wrong in _layer(spec, layer, seen, before, layers):
+            for wrong in _layer(spec, layer, seen, before, layers, allow_unknown):
                 yield at, wrong
             before.append(name)
         if block is not None and block.output is not None:
@@ -102,6 +104,7 @@ def _layer(
     names: Collection[str],
     before: Collection[str],
     layers: Collection[str],
+    allow_unknown: bool,
 ) -> Iterator[Wrong]:
     written = {
         "op": layer.op,
@@ -121,7 +124,7 @@ def _layer(
         for wrong in _reference(layer.share, before, layers):
             yield Wrong(wrong.message, wrong.hint, ("share",))
     if layer.op is not None and not layer.op.startswith("="):
-        yield from _operator(layer.op, layer.fields)
+        yield from _operator(layer.op, layer.fields, allow_unknown)
     if layer.block is not None and not layer.block.startswith("="):
         if layer.block in spec.blocks:
             yield from _arguments(layer.block, spec.blocks[layer.block], layer.fields)
@@ -130,9 +133,10 @@ def _layer(
             yield Wrong(f"unknown block '{layer.block}'", hint, ("block",))
 
 
-def _operator(name: str, fields: Mapping[str, Any]) -> Iterator[Wrong]:
+def _operator(name: str, fields: Mapping[str, Any], allow_unknown: bool) -> Iterator[Wrong]:
     if name not in NAMES:
-        yield Wrong(f"unknown operator '{name}'", did_you_mean(name, NAMES), ("op",))
+        if not allow_unknown or fields.get("shape") is None:
+            yield unknown(name, fields, allow_unknown)
         return
     known = operator(name)
     try:

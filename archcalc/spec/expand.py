@@ -23,6 +23,7 @@ from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Block, Layer, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.scope import Local, Path, Scope, Template, Unknown, Value, Wrong
+from archcalc.spec.unknown import declared, unknown
 
 MOST_NODES = 200_000
 """The most operators a network may expand to."""
@@ -31,14 +32,22 @@ Input = Sequence[Size] | Mapping[str, Sequence[Size]] | None
 ShapeOf = Callable[[str], Shape] | None
 
 
-def expand(spec: Spec, *, input: Input = None, batch: Size = 1, **variables: Any) -> Graph:
+def expand(
+    spec: Spec,
+    *,
+    input: Input = None,
+    batch: Size = 1,
+    allow_unknown: bool = False,
+    **variables: Any,
+) -> Graph:
     """The graph of a spec: every operator in order, with its shapes.
 
     ``input`` replaces the spec's input shape (without the batch; by name where a network has
     several), ``variables`` its variables. Sizes may be ints, numpy arrays or sympy expressions.
-    Raises :class:`SpecError` with every problem found.
+    With ``allow_unknown`` a layer may have an operator that is not known if it declares its
+    output's ``shape``. Raises :class:`SpecError` with every problem found.
     """
-    graph, problems = attempt(spec, input, batch, variables)
+    graph, problems = attempt(spec, input, batch, variables, allow_unknown=allow_unknown)
     if graph is None:
         raise SpecError(problems)
     return graph
@@ -50,12 +59,13 @@ def attempt(
     batch: Size = 1,
     variables: Mapping[str, Any] | None = None,
     known: Sequence[Path] = (),
+    allow_unknown: bool = False,
 ) -> tuple[Graph | None, list[Problem]]:
     """:func:`expand` without the raising: a graph, or the problems that stand against one.
 
     Layers at the places in ``known`` have a problem already and are taken as unknown.
     """
-    expansion = _Expansion(spec, frozenset(known))
+    expansion = _Expansion(spec, frozenset(known), allow_unknown)
     graph = expansion.run(given, batch, variables or {})
     return (None if expansion.problems or known else graph), expansion.problems
 
@@ -63,9 +73,10 @@ def attempt(
 class _Expansion:
     """The state of one expansion: the variables, the problems and blocks so far."""
 
-    def __init__(self, spec: Spec, known: frozenset[Path]) -> None:
+    def __init__(self, spec: Spec, known: frozenset[Path], allow_unknown: bool) -> None:
         self.spec = spec
         self.known = known
+        self.allow_unknown = allow_unknown
         self.problems: list[Problem] = []
         self.names: Mapping[str, Any] = {}
         self.templates: dict[Any, Template] = {}
@@ -133,7 +144,8 @@ class _Expansion:
         if len(memory) > 16 or sum(map(len, memory.values())) > 2_000:
             memory.clear()
         try:
-            return memory.setdefault(tuple(self.names.items()), {}) if not self.known else {}
+            key = (self.allow_unknown, *self.names.items())
+            return memory.setdefault(key, {}) if not self.known else {}
         except TypeError:  # a variable is an array
             return {}
 
@@ -335,7 +347,11 @@ class _Expansion:
         """The operator of a layer. One without expressions is made once for all its places."""
         kind = _evaluate(layer.op, names, shape_of, ("op",))
         if kind not in NAMES:
-            raise Wrong(f"unknown operator {kind!r}", did_you_mean(str(kind), NAMES), ("op",))
+            if not self.allow_unknown or layer.fields.get("shape") is None:
+                raise unknown(kind, layer.fields, self.allow_unknown)
+            return declared(
+                str(kind), _evaluate(layer.fields["shape"], names, shape_of, ("shape",))
+            )
         computed = layer.computed
         fields = {
             key: _evaluate(written, names, shape_of, (key,)) if key in computed else written

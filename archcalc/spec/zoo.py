@@ -61,17 +61,19 @@ def find(name: str) -> File | None:
     return None
 
 
-def load(source: Source) -> Spec:
+def load(source: Source, *, allow_unknown: bool = False) -> Spec:
     """The spec of a network: from the zoo by name, from a file, from ``-``, or from a mapping.
 
     A string that names an existing file, has a path separator or ends in ``.yaml``, ``.yml`` or
-    ``.json`` is a path; ``FILE::VARIANT`` chooses a variant of a file.
+    ``.json`` is a path; ``FILE::VARIANT`` chooses a variant of a file. With ``allow_unknown`` a
+    layer may have an operator that is not known if it declares its output's ``shape``; what works
+    with the spec has to be told so again.
     Raises :class:`SpecError` with every problem found, at its place in the file.
     """
     document, variant = _document(source)
-    reading = _read(document)
+    reading = _read(document, allow_unknown)
     if reading.problems or reading.spec is None:
-        raise SpecError(_problems(reading, variant))
+        raise SpecError(_problems(reading, variant, allow_unknown))
     spec = reading.spec
     if variant is None:
         return spec.choose(spec.name) if spec.name in spec.variants else spec
@@ -100,7 +102,7 @@ class _Reading(NamedTuple):
     """Where something is wrong, not to be looked at again."""
 
 
-def _read(document: text.Document) -> _Reading:
+def _read(document: text.Document, allow_unknown: bool = False) -> _Reading:
     try:
         spec = Spec.of(document)
     except ValidationError as error:
@@ -109,7 +111,7 @@ def _read(document: text.Document) -> _Reading:
         reading = _Reading(spec, [], [])
     if reading.spec is not None:
         spoiled = tuple(reading.places)
-        for place, problem in check(reading.spec):
+        for place, problem in check(reading.spec, allow_unknown):
             if not any(place[: len(known)] == known for known in spoiled):
                 reading.problems.append(problem)
                 reading.places.append(place)
@@ -150,7 +152,7 @@ def _without(document: text.Document, error: ValidationError) -> _Reading:
         return _Reading(None, problems, places)
 
 
-def _problems(reading: _Reading, variant: str | None) -> list[Problem]:
+def _problems(reading: _Reading, variant: str | None, allow_unknown: bool = False) -> list[Problem]:
     """The problems of a reading and those of expanding it, one for each place in the file."""
     spec, problems, places = reading
     found = {(problem.line, problem.column, problem.message): problem for problem in problems}
@@ -163,7 +165,7 @@ def _problems(reading: _Reading, variant: str | None) -> list[Problem]:
         names = [variant] if variant else [name for name in spec.variants if name not in broken]
         taken = {(problem.line, problem.column) for problem in problems}
         for candidate in [spec.choose(name) for name in names] or [spec] * (not spec.variants):
-            for problem in attempt(candidate, known=places)[1]:
+            for problem in attempt(candidate, known=places, allow_unknown=allow_unknown)[1]:
                 # One place that is wrong in ten variants is one problem.
                 if (problem.line, problem.column) not in taken:
                     taken.add((problem.line, problem.column))

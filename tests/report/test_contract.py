@@ -38,6 +38,8 @@ def test_alexnet_as_json() -> None:
             "flops": analysis.flops,
             "weight_bytes": 4 * 62_378_344,
         },
+        "partial": False,
+        "not_counted": [],
     }
     outputs = 2 * 55 * 55 * 96
     assert layers[0] == {

@@ -1,0 +1,70 @@
+"""The work of the backward pass: the products by which gradients are computed.
+
+Counted are multiply-accumulates, as of the forward pass those of convolutions, linear layers and
+matrix products. Each factor of a product that needs a gradient takes as many of them as the
+product itself; what a forward pass does besides (biases, activations, normalization) has a
+backward pass too, which takes no such product and depends on how it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archcalc.analysis.analyze import Analysis, Row
+from archcalc.dims import Size, holds
+from archcalc.operators.autograd import WEIGHTS, Multiplying
+
+
+@dataclass(frozen=True)
+class Backward:
+    """The multiply-accumulates of one backward pass over the whole batch, by layer."""
+
+    layers: Mapping[str, Size | None]
+    """0 for what multiplies nothing or is not executed; None where it can't be said."""
+
+    @property
+    def macs(self) -> Size:
+        """Of the whole network; a lower bound if there is something ``not_counted``."""
+        return sum(macs for macs in self.layers.values() if macs is not None)
+
+    @property
+    def not_counted(self) -> tuple[str, ...]:
+        """The layers of which it can't be said."""
+        return tuple(name for name, macs in self.layers.items() if macs is None)
+
+
+def backward(analysis: Analysis, *, input_grad: bool = False) -> Backward:
+    """What it costs to compute the gradients of all parameters, from those of all outputs.
+
+    The gradient of a tensor is computed where a parameter, or with ``input_grad`` an input of the
+    network, is upstream of it: not that of the first layer's input, nor of anything else that only
+    data lead to, as in PyTorch. Nothing is computed a second time, as checkpointing and the fused
+    attention of GPUs do.
+    """
+    needing = set(analysis.graph.inputs) if input_grad else set()
+    layers: dict[str, Size | None] = {}
+    for row in analysis.rows:
+        if not row.executed:
+            layers[row.name] = 0
+            continue
+        if row.weights or needing.intersection(row.node.inputs):
+            needing.add(row.name)
+        layers[row.name] = _macs(row, needing)
+    return Backward(layers)
+
+
+def _macs(row: Row, needing: set[str]) -> Size | None:
+    op, node = row.node.op, row.node
+    if not row.counted:
+        return None
+    if not isinstance(op, Multiplying):
+        return 0 if holds(row.macs == 0) else None
+
+    def needed(origin: int) -> bool:
+        return bool(row.weights) if origin == WEIGHTS else node.inputs[origin] in needing
+
+    total: Size = 0
+    for product in op.products(node.shape, *node.input_shapes):
+        total = total + product.macs * sum(any(map(needed, by)) for by in product.factors)
+    return total
