@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     )
     from archcalc.operators.base import Operator, Work
     from archcalc.operators.describe import ops
+    from archcalc.pytorch.against import Against, against
     from archcalc.pytorch.build import build
     from archcalc.pytorch.crosscheck import Crosscheck, crosscheck
     from archcalc.report.explain import explain
+    from archcalc.report.export import export
     from archcalc.report.table import table
     from archcalc.report.zoo import Network, list
     from archcalc.spec.expand import expand
@@ -60,9 +62,11 @@ _HOMES = {
     "errors": ("ArchcalcError", "ExpressionError", "Problem", "ShapeError", "SpecError"),
     "operators.base": ("Operator", "Work"),
     "operators.describe": ("ops",),
+    "pytorch.against": ("Against", "against"),
     "pytorch.build": ("build",),
     "pytorch.crosscheck": ("Crosscheck", "crosscheck"),
     "report.explain": ("explain",),
+    "report.export": ("export",),
     "report.table": ("table",),
     "report.zoo": ("Network", "list"),
     "spec.expand": ("expand",),
@@ -79,6 +83,7 @@ so that a command pays for what it uses; a test holds this against what type che
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Against",
     "Analysis",
     "ArchcalcError",
     "Audit",
@@ -102,6 +107,7 @@ __all__ = [
     "SpecError",
     "Work",
     "__version__",
+    "against",
     "analyze",
     "audit",
     "build",
@@ -111,6 +117,7 @@ __all__ = [
     "diff",
     "expand",
     "explain",
+    "export",
     "fold_batch_norm",
     "list",
     "load",

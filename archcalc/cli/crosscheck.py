@@ -1,7 +1,7 @@
 """The command ``crosscheck``."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -24,6 +24,15 @@ def crosscheck(
         ),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="All networks of the zoo.")] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:NAME",
+            help="Compare with anybody's torch.nn.Module, or a function that makes one: "
+            "package.module:name or file.py:name. This runs its code.",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[
         str,
         typer.Option(
@@ -65,10 +74,14 @@ def crosscheck(
     multiply-accumulates; then one pass forward and back, in which every parameter has to get a
     finite gradient. Exits with 1 if anything differs.
 
+    With --against, the spec is compared with a module that somebody else wrote: what uses weights
+    or multiplies has to be the same and connected in the same way, whatever it is called.
+
     \b
     Examples:
       archcalc crosscheck resnet50
       archcalc crosscheck --all --device meta
+      archcalc crosscheck resnet18 --against torchvision.models:resnet18
     """
     import archcalc
     from archcalc.cli.arguments import parse_inputs, parse_variables
@@ -83,13 +96,19 @@ def crosscheck(
         raise ArchcalcError("name networks, or say --all")
     dtypes = _dtypes(dtype, measure and device == "cuda")
     variables = parse_variables(set_ or (), _TAKEN)
+    shapes = (lambda spec: parse_inputs(input, spec)) if input else None
+    if against is not None:
+        if all_ or len(networks or ()) != 1 or measure or dtype is not None:
+            raise ArchcalcError("--against compares one network, in float32, and measures nothing")
+        _against((networks or [])[0], against, form, output, device, batch, shapes, variables)
+        return
     found = [
         archcalc.crosscheck(
             name,
             device=device,
             dtype=dtypes,
             batch=batch,
-            input=(lambda spec: parse_inputs(input, spec)) if input else None,
+            input=shapes,
             measure=measure,
             **variables,
         )
@@ -103,7 +122,31 @@ def crosscheck(
         raise typer.Exit(1)
 
 
-_TAKEN = ("network", "device", "dtype", "batch", "input", "measure", "spec")
+def _against(
+    network: str,
+    module: str,
+    form: str,
+    output: str | None,
+    device: str,
+    batch: int,
+    shapes: Any,
+    variables: Mapping[str, Any],
+) -> None:
+    import archcalc
+    from archcalc.report import against as report
+    from archcalc.report.choice import choose
+
+    choose("format with --against", form, report.FORMATS)
+    found = archcalc.against(network, module, device=device, batch=batch, input=shapes, **variables)
+    if form == "table" and output is None and sys.stdout.isatty():
+        report.show_on(sys.stdout, found)
+    else:
+        emit(report.render(found, form), output)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+_TAKEN = ("network", "device", "dtype", "batch", "input", "measure", "spec", "module")
 """Parameters of library functions, which a variable of the same name can't be passed beside."""
 
 

@@ -204,7 +204,7 @@ def graphs(
     return graph, expand(spec, input=shapes, batch=2, **variables)
 
 
-def _training_bytes(trained: Analysis, dtype: str) -> int:
+def training_bytes(trained: Analysis, dtype: str) -> int:
     """No less than a training step takes: weights, gradients, and outputs with their gradients."""
     numbers: int = trained.params + trained.buffers + trained.activations
     return 2 * BYTES[dtype] * numbers
@@ -214,7 +214,7 @@ def _too_large(trained: Analysis, device: str, chosen: bool) -> str:
     """Why a network is not run on a device; ``""`` where it is."""
     import torch
 
-    size = _training_bytes(trained, "float32")
+    size = training_bytes(trained, "float32")
     if device == "cpu" and not chosen:
         macs = trained.macs // next(iter(trained.graph.inputs.values()))[0]
         if macs > MOST_MACS:

@@ -149,3 +149,48 @@ def test_progress_is_for_terminals_and_the_table_for_standard_output() -> None:
     assert "agrees" not in shown
     assert "2 networks agree with PyTorch" in printed
     assert "\x1b" not in printed
+
+
+THEIRS = """\
+from torch import nn
+
+def right():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+
+def wrong():
+    return nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.Flatten(), nn.Linear(144, 2))
+"""
+
+
+def test_a_spec_against_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "net.yaml").write_text(NET)
+    (tmp_path / "theirs_of_a_test.py").write_text(THEIRS)
+    monkeypatch.chdir(tmp_path)
+
+    done = run("net.yaml", "--against", "theirs_of_a_test:right")
+    assert done.exit_code == 0
+    assert "agrees: 2 layers with weights or MACs are the same" in done.stdout
+    # The module has an activation that the spec lacks, which changes nothing that is counted.
+    assert "fc is the first to compute other values" in done.stdout
+    done = run("net.yaml", "--against", "theirs_of_a_test.py:wrong", "--format", "json")
+    assert done.exit_code == 1
+    (difference,) = json.loads(done.stdout)["differences"]
+    assert (difference["layer"], difference["what"]) == ("conv", "weights")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["lenet5", "--against", "nowhere"], "write package.module:factory, or file.py:factory"),
+        (["lenet5", "--against", "no_such_module:f"], "can't be imported"),
+        (["lenet5", "alexnet", "--against", "a:b"], "--against compares one network"),
+        (["--all", "--against", "a:b"], "--against compares one network"),
+        (["lenet5", "--against", "a:b", "--measure"], "measures nothing"),
+        (["lenet5", "--against", "a:b", "--format", "junit"], "no format with --against 'junit'"),
+    ],
+)
+def test_what_can_t_be_compared_is_told(args: list[str], message: str) -> None:
+    done = run(*args)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert message in done.stderr
