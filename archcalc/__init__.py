@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from archcalc.analysis.diff import Diff, diff
     from archcalc.analysis.memory import Memory, memory
     from archcalc.analysis.receptive_field import Field, receptive_field
+    from archcalc.analysis.sweep import Sweep, sweep
     from archcalc.claims.audit import audit
     from archcalc.claims.check import Finding, check
     from archcalc.claims.compare import Comparison, compare
@@ -53,6 +54,7 @@ _HOMES = {
     "analysis.diff": ("Diff", "diff"),
     "analysis.memory": ("Memory", "memory"),
     "analysis.receptive_field": ("Field", "receptive_field"),
+    "analysis.sweep": ("Sweep", "sweep"),
     "claims.audit": ("audit",),
     "claims.check": ("Finding", "check"),
     "claims.compare": ("Comparison", "compare"),
@@ -105,6 +107,7 @@ __all__ = [
     "ShapeError",
     "Spec",
     "SpecError",
+    "Sweep",
     "Work",
     "__version__",
     "against",
@@ -128,6 +131,7 @@ __all__ = [
     "reconcile",
     "savings",
     "schema",
+    "sweep",
     "table",
     "validate",
 ]

@@ -238,8 +238,8 @@ def plan(
             fixed[name] = value
     if not swept:
         raise ArchcalcError(
-            "nothing is swept: give a variable several values, such as "
-            f"{next(iter(free(spec)))}=32,64,96\n  variables: {', '.join(free(spec))}"
+            "nothing is swept: give a variable several values, such as N=1,8,64\n"
+            f"  variables: {', '.join(free(spec))}"
         )
     together = {name: tuple(group) for group in zip for name in group}
     for name in together:

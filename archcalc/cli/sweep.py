@@ -1,0 +1,256 @@
+"""The command ``sweep``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archcalc.cli.options import NetworkName, Output, words
+from archcalc.cli.output import complain, emit, leave_broken_pipe, write
+from archcalc.errors import ArchcalcError
+
+if TYPE_CHECKING:
+    from archcalc.analysis.sweep import Columns
+
+
+def sweep(
+    network: NetworkName,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="VAR=VALUES",
+            help="The values of a variable: FROM:TO:STEP, FROM:TO:xFACTOR, A,B,C or one. Of any "
+            "network N, the batch, and of images side, H and W. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    zip_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--zip",
+            metavar="VAR,VAR",
+            help="Let variables change together, not in every combination. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    quantities: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="What is computed, out of params, macs, flops, activations, weight_bytes, "
+            "buffers, connections.",
+            show_default=False,
+        ),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="Keep the rows that fulfil it: 'macs < 300e6 and params < 4e6'.",
+            show_default=False,
+        ),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Keep the first N rows.", min=1, show_default=False),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="What the first rows have most of; -KEY least. params by default.",
+            show_default=False,
+        ),
+    ] = None,
+    pareto: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY,KEY",
+            help="Keep the rows that no other beats: the less of each KEY the better, the more of "
+            "a -KEY. Such as -width,macs.",
+            show_default=False,
+        ),
+    ] = None,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="DTYPE",
+            help="What a weight is stored as: float32, float16, bfloat16, float64, float8 or int8.",
+            autocompletion=words("float32", "float16", "bfloat16", "float64", "float8", "int8"),
+        ),
+    ] = "float32",
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw one variable, a heat map of two, or the front of --pareto, as .svg or "
+            ".png. Needs the extra archcalc[plot].",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="table, markdown, latex, html, csv, json or parquet; by default what the name of "
+            "the output ends in.",
+            autocompletion=words("table", "markdown", "latex", "html", "csv", "json", "parquet"),
+            show_default=False,
+        ),
+    ] = None,
+    output: Output = None,
+) -> None:
+    """Count many configurations of a network at once: every combination of some values.
+
+    Each row equals what table says of that configuration. What is no network is left out and
+    counted. A table shows the first rows; CSV, JSON and Parquet have all, written as they are
+    computed.
+
+    \b
+    Examples:
+      archcalc sweep resnet50 --set width=32,48,64 --set side=160:256:32
+      archcalc sweep mobilenet_v2 --set width=0.25:2:0.05 --set side=96:224:32 \\
+        --where "macs < 300e6" --top 5
+    """
+    import archcalc
+    from archcalc.analysis.select import keys, selection
+    from archcalc.analysis.sweep import Refused, Sweep, chunks, plan
+    from archcalc.cli.ranges import parse_values
+    from archcalc.report import sweep as report
+    from archcalc.report.choice import choose
+
+    spec = archcalc.load(network)
+    form = _form(format, output)
+    choose("format", form, report.FORMATS)
+    form = form.lower()
+    picture = _picture(plot) if plot is not None else None
+    together = [[name.strip() for name in group.split(",")] for group in zip_ or ()]
+    grid = plan(spec, parse_values(set_ or []), quantities, together, where, by, pareto, dtype)
+    kept = selection(grid, where, top, by, pareto)
+    refused = Refused()
+    if form in ("csv", "json", "parquet") and top is None and pareto is None and picture is None:
+        with _progress(len(grid)) as progress:
+            rows = (part for c in chunks(grid, refused, progress) if (part := kept.add(c)))
+            _stream(form, rows, output, report)
+        if refused.error is not None:
+            if refused.count == len(grid):
+                raise refused.error
+            complain(report.refusal(refused))
+        return
+    parts: list[Columns] = []
+    with _progress(len(grid)) as progress:
+        for chunk in chunks(grid, refused, progress):
+            part = kept.add(chunk)
+            if part is not None:
+                parts.append(part)
+    if refused.error is not None and refused.count == len(grid):
+        raise refused.error
+    found = Sweep(
+        spec.label,
+        kept.finish(parts),
+        tuple(grid.names),
+        grid.quantities,
+        len(grid),
+        refused,
+    )
+    if picture is not None:
+        path, kind = picture
+        write(report.draw(found, kind, keys(pareto)), path)
+    words_ = _kept(where, top, by or grid.quantities[0], pareto)
+    if form == "parquet":
+        _stream(form, [found.columns], output, report)
+    elif form == "table" and output is None and sys.stdout.isatty():
+        report.show_on(sys.stdout, found, words_)
+    else:
+        emit(report.render(found, form, words_), output)
+
+
+def _kept(where: str | None, top: int | None, by: str, pareto: str | None) -> str:
+    said = [f"where {where}"] if where else []
+    if top is not None:
+        least = by.startswith("-")
+        said.append(f"the {top} with the {'least' if least else 'most'} {by.removeprefix('-')}")
+    if pareto is not None:
+        said.append(f"the Pareto front of {pareto}")
+    return "".join(f", {text}" for text in said)
+
+
+def _form(format: str | None, output: str | None) -> str:
+    if format is not None:
+        return format
+    suffix = Path(output).suffix.removeprefix(".").lower() if output else ""
+    known = {"csv": "csv", "json": "json", "parquet": "parquet", "md": "markdown", "tex": "latex"}
+    return "html" if suffix == "html" else known.get(suffix, "table")
+
+
+def _picture(plot: str) -> tuple[Path, str]:
+    path = Path(plot)
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in ("svg", "png"):
+        raise ArchcalcError(f"--plot {plot}: name a file that ends in .svg or .png")
+    return path, kind
+
+
+def _stream(form: str, rows: Iterable[Columns], output: str | None, report: Any) -> None:
+    """Write rows as they come: to a file in one step at the end, or to standard output."""
+    if form == "parquet":
+        if output is None or output == "-":
+            raise ArchcalcError("Parquet is no text: name a file with --output")
+        with _whole(Path(output)) as part:
+            report.write_parquet(rows, part)
+            if not part.exists():
+                raise ArchcalcError("no row is left: nothing is written")
+        return
+    texts: Iterator[str] = report.STREAM[form](rows)
+    if output is None or output == "-":
+        try:
+            for text in texts:
+                sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            leave_broken_pipe()
+        return
+    with _whole(Path(output)) as part, part.open("w", encoding="utf-8", newline="") as file:
+        for text in texts:
+            file.write(text)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A file to write to that takes its name only when all is written; else nothing is left."""
+    if path.is_dir():
+        raise ArchcalcError(f"{path}: is a directory: name a file in it")
+    if path.exists() and not path.is_file():  # a device or a pipe: nothing to replace
+        yield path
+        return
+    whole = path.resolve()
+    part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(whole)
+    except OSError as error:
+        raise ArchcalcError(f"{path}: can't be written: {error.strerror or error}") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None] | None]:
+    """A bar on a terminal, for what takes a while."""
+    if total < 2_000_000 or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.update(task, completed=done)
