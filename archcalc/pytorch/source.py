@@ -1,0 +1,207 @@
+"""``export`` to PyTorch: the source code of a network, to be read and run without archcalc."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+
+from archcalc.analysis.analyze import Analysis, analyze
+from archcalc.pytorch.perform import require_torch
+from archcalc.pytorch.writer.blocks import blocks
+from archcalc.pytorch.writer.classes import Class, Library
+from archcalc.pytorch.writer.code import WIDTH, Bracket, broken
+from archcalc.pytorch.writer.forward import Forward, is_hidden
+from archcalc.pytorch.writer.naming import class_name
+from archcalc.pytorch.writer.spelling import arguments, is_module, target_of
+from archcalc.pytorch.writer.steps import Ref
+from archcalc.spec.graph import Graph
+from archcalc.spec.model import Spec
+
+
+def source(graph: Graph, spec: Spec | None = None) -> str:
+    """Python source code that defines the network as a ``torch.nn.Module``, and needs PyTorch only.
+
+    Each block is a class, of which equal blocks are made with different arguments. With the
+    ``spec`` that the graph was expanded from, classes and arguments have its names. Submodules are
+    named as in :func:`archcalc.build`, so each loads the other's ``state_dict``. Raises
+    :class:`ArchcalcError` when PyTorch is not installed.
+    """
+    require_torch()
+    top = blocks(graph, spec)
+    library = Library(top, class_name(graph.name), graph.variables)
+    used = {target_of(call) for call in library.calls.values() if is_module(call)}
+    own = sorted(target for target in used if target.startswith("archcalc."))
+    classes = []
+    for cls in library.classes:
+        training: Sequence[Ref] = ()
+        ties: list[str] = []
+        if cls is library.top:
+            count = len(graph.training_outputs)
+            training = cls.outputs[len(cls.outputs) - count :] if count else ()
+            ties = list(_ties(library, graph))
+        classes.append("\n".join(_class(library, cls, training, ties, spec, graph)))
+    extra, imports = _modules([target.removeprefix("archcalc.") for target in own])
+    body = "\n\n\n".join([*extra, *classes])
+    head = [f'"""{line}' if k == 0 else line for k, line in enumerate(_about(graph, spec))]
+    lines = [*head, '"""', ""]
+    lines += sorted(line for line in imports if not line.startswith("from torch"))
+    lines += [""] if len(lines) > len(head) + 2 else []
+    if re.search(r"\btorch\.", body):
+        lines.append("import torch")
+    lines.append(f"from torch import {'Tensor, ' if 'Tensor' in body else ''}nn")
+    if re.search(r"\bF\.", body):
+        lines.append("from torch.nn import functional as F")
+    # As ruff has it: two empty lines before a class, one before anything else.
+    gap = "\n\n" if body.startswith(("class", "def")) else "\n"
+    return "\n".join(lines) + f"\n{gap}{body}\n"
+
+
+def _about(graph: Graph, spec: Spec | None) -> Iterator[str]:
+    """What the module's docstring says: where the network is from, and its numbers."""
+    from textwrap import wrap
+
+    analysis: Analysis = analyze(graph)
+    year = f" ({graph.year})" if graph.year else ""
+    title = " ".join(graph.title.split())
+    first = f"{graph.name}: {title}{year}." if title else f"{graph.name}."
+    yield from wrap(_plain(first), WIDTH - 3)
+    yield ""
+    if graph.edition:
+        edition = " ".join(graph.edition.split())
+        yield from wrap(_plain(f"{edition[0].upper()}{edition[1:]}."), WIDTH)
+    inputs = ", ".join(
+        f"{'' if len(graph.inputs) == 1 else f'{name} '}{' x '.join(map(str, shape[1:]))}"
+        for name, shape in graph.inputs.items()
+    )
+    batch = next(iter(graph.inputs.values()))[0]
+    given = inputs if batch == 1 else f"a batch of {batch} of {inputs}"
+    numbers = f"{analysis.params:,} parameters, {analysis.macs:,} multiply-accumulates for {given}."
+    yield from wrap(numbers, WIDTH)
+    for source in spec.source if spec is not None else ():
+        yield from wrap(_plain(source), WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _plain(text: str) -> str:
+    """Text that a docstring can hold, whoever wrote it."""
+    return text.replace("\\", "/").replace('"""', "'''").replace('"', "'")
+
+
+def _class(
+    library: Library,
+    cls: Class,
+    training: Sequence[Ref],
+    ties: Sequence[str],
+    spec: Spec | None,
+    graph: Graph,
+) -> Iterator[str]:
+    forward = Forward(library, cls, training)
+    method = forward.text()
+    yield f"class {cls.name}(nn.Module):"
+    if cls is library.top:
+        title = _plain(" ".join(graph.title.split())) or graph.name
+        if len(title) + 11 <= WIDTH:
+            yield f'    """{title}."""'
+            yield ""
+    params = []
+    for param in cls.params:
+        default = "" if param.default_text is None else f" = {param.default_text}"
+        params.append(f"{param.name}: {param.annotation}{default}")
+    yield from broken(Bracket("def __init__(", ["self", *params], ") -> None:"), 4)
+    yield "        super().__init__()"
+    for param in cls.params:
+        if param.name in forward.stored:
+            yield f"        self.{forward.stored[param.name]} = {param.name}"
+    for name, code in cls.lines:
+        if is_hidden(name):
+            # add_module refuses what would hide a method, and PyTorch needs no attribute.
+            yield from broken(code, 8, f'self._modules["{name}"] = ')
+        else:
+            yield from broken(code, 8, f"self.{name} = ")
+    for tie in ties:
+        yield f"        {tie}"
+    yield ""
+    yield from (f"    {line}" if line else line for line in method)
+
+
+def _ties(library: Library, graph: Graph) -> Iterator[str]:
+    """Statements that make layers use the tensors of others, where no module is used twice."""
+    aliased = tuple(_aliased(library))
+    nodes = {node.name: node for node in graph.nodes}
+    for node in graph.nodes:
+        if node.share is None or node.name.startswith(aliased) or f"{node.name}." in aliased:
+            continue
+        owner = nodes[node.share]
+        call, other = library.call(node), library.call(owner)
+        mine = {**node.op.weights(*node.input_shapes), **node.op.buffers(*node.input_shapes)}
+        theirs = {**owner.op.weights(*owner.input_shapes), **owner.op.buffers(*owner.input_shapes)}
+        if not mine:
+            continue
+        told = [(a.name, a.value) for a in arguments(call)]
+        if call.target == other.target and told == [(a.name, a.value) for a in arguments(other)]:
+            yield f"{_access(node.name)} = {_access(owner.name)}"
+            continue
+        for name in mine:
+            if name in theirs:
+                yield f"{_access(node.name)}.{name} = {_access(owner.name)}.{name}"
+
+
+def _aliased(library: Library) -> Iterator[str]:
+    """Beginnings of the names of what stands in modules that are used twice."""
+    for cls in library.classes:
+        for block in cls.blocks:
+            for name in cls.aliases:
+                yield f"{block.path}.{name}." if block.path else f"{name}."
+
+
+def _access(path: str) -> str:
+    found = "self"
+    for part in path.split("."):
+        found += f"[{part}]" if part.isdigit() else f".{part}"
+    return found
+
+
+def _modules(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The source of small modules and of what they need, and the imports they need."""
+    if not names:
+        return [], []
+    from archcalc.pytorch import modules
+
+    text = inspect.getsource(modules)
+    tree = ast.parse(text)
+    homes: dict[str, str] = {}
+    defined: dict[str, ast.stmt] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.ImportFrom):
+            for alias in statement.names:
+                homes[alias.asname or alias.name] = f"from {statement.module} import {alias.name}"
+        elif isinstance(statement, ast.ClassDef | ast.FunctionDef):
+            defined[statement.name] = statement
+        elif isinstance(statement, ast.Assign):
+            defined[ast.unparse(statement.targets[0])] = statement
+    wanted: set[str] = set()
+
+    def need(name: str) -> None:
+        if name in wanted or name not in (*defined, *homes):
+            return
+        wanted.add(name)
+        if name in defined:
+            for inner in ast.walk(defined[name]):
+                if isinstance(inner, ast.Name):
+                    need(inner.id)
+
+    for name in names:
+        need(name)
+    lines = text.splitlines()
+    sources = []
+    for name, statement in defined.items():
+        if name in wanted:
+            sources.append("\n".join(lines[statement.lineno - 1 : statement.end_lineno]))
+    by_module: dict[str, list[str]] = {}
+    for name in sorted(wanted):
+        if name in homes and not homes[name].startswith("from torch"):
+            _, module, _, what = homes[name].split()
+            by_module.setdefault(module, []).append(what)
+    imports = [f"from {module} import {', '.join(w)}" for module, w in by_module.items()]
+    return sources, imports

@@ -1,0 +1,1 @@
+"""How the source code of a network is written: blocks, their classes, and the lines of each."""

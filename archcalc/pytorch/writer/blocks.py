@@ -1,0 +1,250 @@
+"""Graph -> the blocks that it is nested of, as their own authors would number what is in them.
+
+A graph's names say which layers stand in which block. A spec says more: which block of its own
+each is, and with which arguments. It is asked for what its expansion left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from archcalc.dims import Shape
+from archcalc.spec.graph import Graph, Node
+from archcalc.spec.model import Layer, Spec
+from archcalc.spec.scope import Template, Value
+
+Number = int
+"""A layer of a block, counted from 0; ``-1 - k`` is the block's input ``k``."""
+
+
+class Unit(NamedTuple):
+    """A layer or a block at one place in a block."""
+
+    name: str
+    """Its name there; that of a repetition ends in a dot and a number."""
+    start: int
+    """The number of its first layer in the block around it."""
+    size: int
+    node: Node | None
+    """The layer; None for a block."""
+    block: Block | None
+    takes: tuple[Number, ...]
+    """What it takes, in the block around it."""
+    gives: tuple[Number, ...]
+    """The layers in it whose outputs something outside takes, as the block around counts them."""
+
+
+class Child(NamedTuple):
+    """What stands under one name in a block: one unit, or repetitions of one."""
+
+    name: str
+    units: tuple[Unit, ...]
+    repeated: bool
+
+
+@dataclass(eq=False)
+class Block:
+    """One use of a block; the network itself is one too."""
+
+    path: str
+    """Its full name; empty for the network."""
+    kind: str
+    """The spec's name of it, or whatever is equal for blocks that are built alike."""
+    nodes: Sequence[Node]
+    wires: Sequence[tuple[Number, ...]]
+    """What each layer takes."""
+    ports: tuple[Number, ...]
+    """Those of its inputs that are taken."""
+    gives: tuple[Number, ...]
+    """The layers whose outputs are taken outside."""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    layers: Mapping[str, Layer] = field(default_factory=dict)
+    """The layers as the spec writes them, if one is known."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    port_names: tuple[str, ...] = ()
+    template: Template | None = None
+    input_shapes: tuple[Shape | None, ...] = ()
+    children: tuple[Child, ...] = ()
+
+    def walk(self) -> Iterator[Block]:
+        """The blocks inside, innermost first, and this one."""
+        for child in self.children:
+            for unit in child.units:
+                if unit.block is not None:
+                    yield from unit.block.walk()
+        yield self
+
+    def shape_of(self, reference: str) -> Shape:
+        """The shape that a reference in an expression of this block means. Raises ``KeyError``."""
+        if self.template is None:
+            raise KeyError(reference)
+        if reference in self.port_names:
+            shape = self.input_shapes[self.port_names.index(reference)]
+        else:
+            name, *rest = reference.split(".")
+            value: Value = self.template.values[name]
+            for part in rest:
+                value = value.member(part)
+            number = value.output
+            if number is None:
+                raise KeyError(reference)
+            shape = (
+                self.template.nodes[number].shape if number >= 0 else self.input_shapes[-1 - number]
+            )
+        if shape is None:
+            raise KeyError(reference)
+        return shape
+
+
+def blocks(graph: Graph, spec: Spec | None = None) -> Block:
+    """The network as a block. With the ``spec`` it was expanded from, blocks have its names."""
+    numbers = {name: -1 - k for k, name in enumerate(graph.inputs)}
+    numbers.update({node.name: k for k, node in enumerate(graph.nodes)})
+    wires = [tuple([numbers[name] for name in node.inputs]) for node in graph.nodes]
+    known = _Known(spec)
+    inputs = range(-1, -1 - len(graph.inputs), -1)
+    top = Block(
+        path="",
+        kind="",
+        nodes=graph.nodes,
+        wires=wires,
+        ports=tuple(inputs),
+        gives=tuple(numbers[name] for name in (*graph.outputs, *graph.training_outputs)),
+        args={},
+        layers=spec.layers if spec is not None else {},
+        port_names=tuple(graph.inputs),
+        input_shapes=tuple(graph.inputs.values()),
+    )
+    _fill(top, known)
+    return top
+
+
+class _Known:
+    """Which block of the spec stands at a place: told by what its expansion left behind."""
+
+    def __init__(self, spec: Spec | None) -> None:
+        self.spec = spec
+        self.found: dict[Any, tuple[Any, Template]] = {}
+        for memory in spec.memory.values() if spec is not None else ():
+            for key, template in memory.items():
+                if template.nodes:
+                    # Copies of a block hold the same objects as the block they were copied from.
+                    first = template.nodes[0]
+                    place = len(template.nodes), first.name, id(first.input_shapes)
+                    self.found[place] = key, template
+
+    def at(self, name: str, nodes: Sequence[Node]) -> tuple[Any, Template] | None:
+        first = nodes[0]
+        inner = first.name.removeprefix(f"{name}.")
+        found = self.found.get((len(nodes), inner, id(first.input_shapes)))
+        if found is None or any(
+            local.op is not node.op for local, node in zip(found[1].nodes, nodes, strict=True)
+        ):
+            return None
+        return found
+
+
+def _fill(block: Block, known: _Known) -> None:
+    """Find what stands in a block."""
+    depth = block.path.count(".") + 1 if block.path else 0
+    taken: set[Number] = set(block.gives)
+    users: dict[Number, list[int]] = {}
+    for number, wire in enumerate(block.wires):
+        for source in wire:
+            users.setdefault(source, []).append(number)
+    groups: dict[str, dict[str, list[int]]] = {}
+    for number, node in enumerate(block.nodes):
+        parts = node.name.split(".")[depth:]
+        member = parts[1] if len(parts) > 1 and parts[1].isdigit() else ""
+        groups.setdefault(parts[0], {}).setdefault(member, []).append(number)
+    children = []
+    for name, members in groups.items():
+        units = []
+        for member, numbers in members.items():
+            start, end = numbers[0], numbers[-1] + 1
+            gives = tuple(
+                number
+                for number in numbers
+                if number in taken or any(not start <= user < end for user in users.get(number, ()))
+            )
+            label = f"{name}.{member}" if member else name
+            path = f"{block.path}.{label}" if block.path else label
+            units.append(_unit(block, known, label, path, start, end, gives))
+        children.append(Child(name, tuple(units), "" not in members))
+    block.children = tuple(children)
+
+
+def _unit(
+    around: Block,
+    known: _Known,
+    label: str,
+    path: str,
+    start: int,
+    end: int,
+    gives: tuple[Number, ...],
+) -> Unit:
+    nodes = around.nodes[start:end]
+    if nodes[0].name == path:
+        return Unit(label, start, 1, nodes[0], None, around.wires[start], gives)
+    outer = around.wires[start:end]
+    found = known.at(path, nodes)
+    if found is not None and known.spec is not None:
+        (kind, args, shapes), template = found
+        written = known.spec.blocks[kind]
+        wires = [local.inputs for local in template.nodes]
+        inner = Block(
+            path=path,
+            kind=kind,
+            nodes=nodes,
+            wires=wires,
+            ports=_ports(wires),
+            gives=tuple(number - start for number in gives),
+            args=dict(args),
+            layers=written.layers,
+            defaults=written.args,
+            port_names=tuple(written.inputs),
+            template=template,
+            input_shapes=shapes,
+        )
+    else:
+        sources: dict[Number, Number] = {}
+        wires = []
+        for wire in outer:
+            numbers = []
+            for number in wire:
+                if start <= number < end:
+                    numbers.append(number - start)
+                else:
+                    numbers.append(sources.setdefault(number, -1 - len(sources)))
+            wires.append(tuple(numbers))
+        inner = Block(
+            path=path,
+            kind="",
+            nodes=nodes,
+            wires=wires,
+            ports=_ports(wires),
+            gives=tuple(number - start for number in gives),
+        )
+        inner.kind = _signature(inner)
+    _fill(inner, known)
+    takes = []
+    for port in inner.ports:
+        at = next((n, k) for n, wire in enumerate(wires) for k, p in enumerate(wire) if p == port)
+        takes.append(outer[at[0]][at[1]])
+    return Unit(label, start, end - start, None, inner, tuple(takes), gives)
+
+
+def _ports(wires: Sequence[tuple[Number, ...]]) -> tuple[Number, ...]:
+    return tuple(sorted({n for wire in wires for n in wire if n < 0}, reverse=True))
+
+
+def _signature(block: Block) -> str:
+    """What is equal for blocks that are built alike but for their numbers."""
+    skip = len(block.path) + 1
+    layers = [
+        f"{node.name[skip:]}={type(node.op).__name__}{wire}"
+        for node, wire in zip(block.nodes, block.wires, strict=True)
+    ]
+    return f"={';'.join(layers)}->{block.gives}"

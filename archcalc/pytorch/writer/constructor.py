@@ -1,0 +1,354 @@
+"""What the constructor of a class says: how each submodule is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archcalc.pytorch.writer.blocks import Block, Child, Unit
+from archcalc.pytorch.writer.code import Bracket, Choice, Code
+from archcalc.pytorch.writer.columns import (
+    MISSING,
+    Slot,
+    Target,
+    column_of,
+    text_of,
+)
+from archcalc.pytorch.writer.spelling import arguments, is_module, spread, target_of
+from archcalc.pytorch.writer.texts import Texts
+from archcalc.spec.graph import Node
+
+if TYPE_CHECKING:
+    from archcalc.pytorch.writer.classes import Class, Library
+
+
+class Pattern(NamedTuple):
+    """How repetitions go: the first apart or not, then each by as much more than the one before."""
+
+    apart: int
+    bases: list[dict[str, Any]]
+    """By block, the values of the first that is not apart."""
+    steps: list[dict[str, Any]]
+
+
+def pattern(
+    blocks: Sequence[Sequence[Mapping[str, Any]]], candidates: Sequence[int]
+) -> Pattern | None:
+    """What the arguments of repetitions have in common in all blocks."""
+    for apart in candidates:
+        bases, rises = [], []
+        for rows in blocks:
+            rest = rows[apart:]
+            if len(rows) < apart:
+                break
+            base = dict(rest[0]) if rest else {}
+            rise: dict[str, Any] = {}
+            for name, value in base.items():
+                found = _rise([row[name] for row in rest])
+                if found is None:
+                    break
+                rise[name] = found if len(rest) > 1 else MISSING
+                base[name] = value
+            else:
+                bases.append(base)
+                rises.append(rise)
+                continue
+            break
+        else:
+            return Pattern(apart, bases, rises)
+    return None
+
+
+def _rise(values: Sequence[Any]) -> int | None:
+    if len(values) < 2 or all(
+        type(value) is type(values[0]) and value == values[0] for value in values
+    ):
+        return 0
+    if any(type(value) is not int for value in values):
+        return None
+    rise: int = values[1] - values[0]
+    return rise if all(b - a == rise for a, b in pairwise(values)) else None
+
+
+class Constructor:
+    """Works out what a class's constructor says."""
+
+    def __init__(self, library: Library, made: Class) -> None:
+        self.library = library
+        self.made = made
+        self.texts = Texts(made.blocks, library.variables)
+        self.own = [{child.name: child for child in block.children} for block in made.blocks]
+
+    def run(self) -> None:
+        made = self.made
+        drafts = [(child, *self.draft(child)) for child in made.children]
+        self.texts.settle()
+        for child, _, optional in drafts:
+            if optional:
+                present = tuple(child.name in own for own in self.own)
+                made.conditions[child.name] = self.texts.condition(child.name, present)
+        for child, draft, _ in drafts:
+            code = draft()
+            if code is None:
+                continue
+            condition = made.conditions.get(child.name)
+            if condition is not None:
+                code = Choice(code, condition, "nn.Identity()")
+            made.lines.append((child.name, code))
+        for block_number, block in enumerate(made.blocks):
+            made.values[id(block)] = {
+                param.name: param.column[block_number] for param in self.texts.ordered()
+            }
+        made.params = self.texts.ordered()
+
+    def draft(self, child: Child) -> tuple[Callable[[], Code | None], bool]:
+        """What will print how a child is made, once its slots have texts."""
+        mine = [own.get(child.name) for own in self.own]
+        optional = any(each is None for each in mine)
+        alias = self.alias(child)
+        if alias is not None:
+            self.made.aliases.add(child.name)
+            return (lambda: alias), False
+        if child.repeated:
+            return self.draft_repeated(child, mine), optional
+        units = [None if each is None else each.units[0] for each in mine]
+        unit = child.units[0]
+        if unit.node is not None and not is_module(self.library.call(unit.node)):
+            self.draft_function(child.name, None, units)
+            return (lambda: None), optional
+        return self.draft_unit(child.name, units), optional
+
+    def draft_unit(
+        self, name: str, units: Sequence[Unit | None], i: int | None = None
+    ) -> Callable[[], Code]:
+        found = next(unit for unit in units if unit is not None)
+        rows = [None if unit is None else self.library.values(unit) for unit in units]
+        if found.block is not None:
+            cls = self.library.of[id(found.block)]
+            slots = {
+                param.name: self.texts.slot(column_of(rows, param.name), param.name, name, i)
+                for param in cls.params
+            }
+            return lambda: construct(cls, {n: s.text for n, s in slots.items()})
+        assert found.node is not None
+        calls = [None if u is None or u.node is None else self.library.call(u.node) for u in units]
+        targets = [MISSING if call is None else Target(target_of(call)) for call in calls]
+        kinds = {target for target in targets if target is not MISSING}
+        if len(kinds) > 1:
+            slot = self.texts.slot(targets, "op", name, i)
+            return lambda: f"{slot.text}()"
+        # Every argument that must be told in one block is told in all.
+        told = {a.name for call in calls if call is not None for a in arguments(call) if a.told}
+        model = arguments(self.library.call(found.node))
+        fields = {
+            a.name: self.texts.slot(column_of(rows, a.name), a.name, name, i)
+            for a in model
+            if a.name in told
+        }
+        target = str(next(iter(kinds)))
+
+        def made() -> Code:
+            items = [
+                fields[a.name].text if a.positional else f"{a.name}={fields[a.name].text}"
+                for a in model
+                if a.name in told
+            ]
+            return Bracket(f"{target.removeprefix('archcalc.')}(", items)
+
+        return made
+
+    def draft_function(self, name: str, index: int | None, units: Sequence[Unit | None]) -> None:
+        """The arguments of a function that the forward pass calls."""
+        calls = [None if u is None or u.node is None else self.library.call(u.node) for u in units]
+        found = next(call for call in calls if call is not None)
+        texts: dict[str, Any] = {}
+        for key in found.kwargs:
+            values: list[Any] = [MISSING if call is None else call.kwargs[key] for call in calls]
+            lengths = {len(v) for v in values if isinstance(v, (tuple, list))}
+            if key in spread(found) and len(lengths) == 1:
+                (length,) = lengths
+                columns = [
+                    [MISSING if v is MISSING else v[k] for v in values] for k in range(length)
+                ]
+                texts[key] = [self.texts.slot(column, key, "") for column in columns]
+            else:
+                plain = [tuple(v) if isinstance(v, list) else v for v in values]
+                texts[key] = [self.texts.slot(plain, key, name)]
+        self.made.texts[name, index] = texts
+
+    def draft_repeated(
+        self, child: Child, mine: Sequence[Child | None]
+    ) -> Callable[[], Code | None]:
+        found = [each.units for each in mine if each is not None]
+        form = next(step.form for step in self.made.steps if step.child == child.name)
+        head = (
+            "nn.Sequential("
+            if form == "chain" and len(child.units[0].takes) == 1
+            else ("nn.ModuleList(")
+        )
+        if all(
+            unit.node is not None and not is_module(self.library.call(unit.node))
+            for units in found
+            for unit in units
+        ):
+            for k in range(len(child.units)):
+                self.draft_function(
+                    child.name, k, [None if each is None else each.units[k] for each in mine]
+                )
+            return lambda: None
+        counts = [MISSING if each is None else len(each.units) for each in mine]
+        how = self.library.pattern(found)
+        if how is None or (len(set(map(len, found))) == 1 and len(found[0]) <= 2):
+            drafts = [
+                self.draft_unit(
+                    child.name, [None if each is None else each.units[k] for each in mine], k
+                )
+                for k in range(len(child.units))
+            ]
+            return lambda: _sequence(head, [draft() for draft in drafts])
+        first = [None if each is None else each.units[0] for each in mine]
+        apart = self.draft_unit(child.name, first, 0) if how.apart else None
+        rest = [
+            None if each is None or len(each.units) <= how.apart else each.units[how.apart]
+            for each in mine
+        ]
+        rises = iter(how.steps)
+        rise_rows = [None if each is None else next(rises) for each in mine]
+        inner = self.draft_rising(child.name, rest, rise_rows, how.apart)
+        count = Slot(tuple(counts), f"num_{child.name}", child.name, self.times(child.name))
+        self.texts.slots.append(count)
+
+        def made() -> Code:
+            code, uses_i = inner()
+            number = count.text
+            if how.apart:
+                number = str(int(number) - 1) if number.isdigit() else f"{number} - 1"
+            loop = f"for {'i' if uses_i else '_'} in range({number})"
+            items: list[Code] = [] if apart is None else [apart()]
+            spread_out = Bracket("*(", [code, loop], separator="")
+            if head == "nn.ModuleList(" and apart is None:
+                return Bracket(head, [Bracket("", [code, loop], "", "")])
+            if head == "nn.ModuleList(":
+                return Bracket(head, [Bracket("[", [*items, spread_out], "]")])
+            return Bracket(head, [*items, spread_out])
+
+        return made
+
+    def times(self, child: str) -> str | None:
+        layer = self.made.model.layers.get(child)
+        written = None if layer is None else layer.repeat or layer.parallel
+        return written[1:] if isinstance(written, str) and written.startswith("=") else None
+
+    def draft_rising(
+        self,
+        name: str,
+        units: Sequence[Unit | None],
+        rises: Sequence[Mapping[str, Any] | None],
+        i: int,
+    ) -> Callable[[], tuple[Code, bool]]:
+        """How each of the repetitions is made, and whether that depends on which it is."""
+        before = len(self.texts.slots)
+        draft = self.draft_unit(name, units, i)
+        rising: list[tuple[Slot, Slot]] = []
+        for slot in self.texts.slots[before:]:
+            column = [MISSING if rise is None else rise.get(slot.name, MISSING) for rise in rises]
+            if any(value is not MISSING and value != 0 for value in column):
+                slot.written = None
+                step = Slot(tuple(column), f"{slot.name}_step", "", None)
+                self.texts.slots.append(step)
+                rising.append((slot, step))
+
+        def made() -> tuple[Code, bool]:
+            for slot, step in rising:
+                times = "i" if step.text == "1" else f"{step.text} * i"
+                slot.text = times if slot.text == "0" else f"{slot.text} + {times}"
+            return draft(), bool(rising)
+
+        return made
+
+    def alias(self, child: Child) -> str | None:
+        """The earlier child that this one shares everything with, in all blocks."""
+        found = set()
+        for block, own in zip(self.made.blocks, self.own, strict=True):
+            if child.name not in own:
+                return None
+            found.add(self._alias(block, own[child.name], own))
+        if len(found) != 1:
+            return None
+        (name,) = found
+        if name is None:
+            return None
+        how = "nn.Sequential" if name.startswith("*") else ""
+        if how:
+            return f"nn.Sequential(*(self.{name[1:]} for _ in range({len(child.units)})))"
+        return f"self.{name}"
+
+    def _alias(self, block: Block, child: Child, own: Mapping[str, Child]) -> str | None:
+        prefix = f"{block.path}." if block.path else ""
+        nodes = [node for unit in child.units for node in _nodes(block, unit)]
+        if not nodes or nodes[0].share is None:
+            return None
+        if not nodes[0].share.startswith(prefix):
+            return None
+        name = nodes[0].share[len(prefix) :].split(".")[0]
+        other = own.get(name)
+        if other is None or name == child.name:
+            return None
+        if other.repeated == child.repeated and len(other.units) == len(child.units):
+            pairs = list(zip(child.units, other.units, strict=True))
+        elif child.repeated and not other.repeated:
+            pairs = [(unit, other.units[0]) for unit in child.units]
+            if any(len(unit.takes) != 1 for unit in child.units):
+                return None
+        else:
+            return None
+        for unit, source in pairs:
+            here, there = _nodes(block, unit), _nodes(block, source)
+            if len(here) != len(there) or not is_everything_shared(here, there):
+                return None
+            if self.library.body(unit) != self.library.body(source):
+                return None
+            if self.library.values(unit) != self.library.values(source):
+                return None
+        return f"*{name}" if child.repeated and not other.repeated else name
+
+
+def construct(cls: Class, texts: Mapping[str, str]) -> Code:
+    """A call of a class's constructor."""
+    items: list[Code] = []
+    for param in cls.params:
+        text = texts[param.name]
+        if param.default is MISSING:
+            items.append(text)
+        elif text != text_of(param.default):
+            items.append(f"{param.name}={text}")
+    return Bracket(f"{cls.name}(", items)
+
+
+def _sequence(head: str, items: Sequence[Code]) -> Code:
+    """Modules in a list; equal ones in a row are said once."""
+    out: list[Code] = []
+    k = 0
+    while k < len(items):
+        n = 1
+        while k + n < len(items) and items[k + n] == items[k]:
+            n += 1
+        if n > 2:
+            loop = f"for _ in range({n})"
+            out.append(Bracket("*(", [items[k], loop], separator=""))
+        else:
+            out += items[k : k + n]
+        k += n
+    if head == "nn.ModuleList(":
+        return Bracket(head, [Bracket("[", out, "]")])
+    return Bracket(head, out)
+
+
+def _nodes(block: Block, unit: Unit) -> list[Node]:
+    return list(block.nodes[unit.start : unit.start + unit.size])
+
+
+def is_everything_shared(here: Sequence[Node], there: Sequence[Node]) -> bool:
+    """Whether layers use the tensors of others, each of the one in its place."""
+    return all(a.share == (b.share or b.name) for a, b in zip(here, there, strict=True))

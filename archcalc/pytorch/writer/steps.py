@@ -1,0 +1,140 @@
+"""What the forward pass of a block does, in order, and how its repetitions are wired."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from archcalc.pytorch.writer.blocks import Block, Child, Number, Unit
+from archcalc.pytorch.writer.spelling import is_module
+
+if TYPE_CHECKING:
+    from archcalc.pytorch.writer.classes import Library
+
+Ref = tuple[str, int, int]
+"""``("port", k, 0)``, ``("step", number, output)`` or ``("all", number, 0)``, a list."""
+
+
+class Step(NamedTuple):
+    """Something done in a forward pass."""
+
+    child: str
+    at: int | None
+    """Which repetition, where each is a step of its own."""
+    form: str
+    """``call``, ``chain`` (repetitions in a row), ``collect`` (in a row, and all outputs are taken)
+    or ``list`` (side by side)."""
+    unit: Unit
+    takes: tuple[Ref, ...]
+    gives: tuple[Number, ...]
+
+    @property
+    def key(self) -> tuple[str, int | None]:
+        return self.child, self.at
+
+
+def steps(block: Block, library: Library) -> list[Step]:
+    """What the forward pass of a block does, in order."""
+    users: dict[Number, list[tuple[str, int]]] = {}
+    units = [(child, k, unit) for child in block.children for k, unit in enumerate(child.units)]
+    for child, k, unit in units:
+        for number in unit.takes:
+            users.setdefault(number, []).append((child.name, k))
+    taken = set(block.gives)
+    refs: dict[Number, Ref] = {-1 - k: ("port", k, 0) for k in range(len(block.port_names) or 64)}
+    members: dict[Number, tuple[int, int, int]] = {}
+    found: list[Step] = []
+
+    def resolved(numbers: Sequence[Number]) -> tuple[Ref, ...]:
+        out: list[Ref] = []
+        k = 0
+        while k < len(numbers):
+            if numbers[k] in members:
+                step, _, count = members[numbers[k]]
+                out.append(("all", step, 0))
+                k += count
+            else:
+                out.append(refs[numbers[k]])
+                k += 1
+        return tuple(out)
+
+    # Units in the order in which they are computed, repetitions of one name together.
+    for child in sorted(block.children, key=lambda child: child.units[0].start):
+        form = _form(child, users, taken, block, library) if child.repeated else "each"
+        if form == "chain":
+            last = child.units[-1]
+            refs[last.gives[0]] = ("step", len(found), 0)
+            found.append(
+                Step(child.name, None, form, last, resolved(child.units[0].takes), last.gives)
+            )
+        elif form in ("list", "collect"):
+            for k, unit in enumerate(child.units):
+                members[unit.gives[0]] = (len(found), k, len(child.units))
+            first = child.units[0]
+            found.append(Step(child.name, None, form, first, resolved(first.takes), first.gives))
+        else:
+            for k, unit in enumerate(child.units):
+                for j, number in enumerate(unit.gives):
+                    refs[number] = ("step", len(found), j)
+                at = k if child.repeated else None
+                found.append(Step(child.name, at, "call", unit, resolved(unit.takes), unit.gives))
+    return found
+
+
+def _form(
+    child: Child,
+    users: Mapping[Number, Sequence[tuple[str, int]]],
+    taken: set[Number],
+    block: Block,
+    library: Library,
+) -> str:
+    """How repetitions are wired."""
+    units = child.units
+    if any(len(unit.gives) != 1 for unit in units):
+        return "each"
+    if any(unit.node is not None and not is_module(library.call(unit.node)) for unit in units):
+        return "each"
+    in_a_row = all(
+        after.takes[:1] == before.gives
+        and after.takes[1:] == units[0].takes[1:]
+        and users.get(before.gives[0], ()) == [(child.name, k + 1)]
+        and before.gives[0] not in taken
+        for k, (before, after) in enumerate(pairwise(units))
+    )
+    written = block.layers.get(child.name)
+    if in_a_row and not (written is not None and len(units) == 1 and _all_taken(child, block)):
+        return "chain"
+    outs = [unit.gives[0] for unit in units]
+    consumers = {user for out in outs for user in users.get(out, ()) if user[0] != child.name}
+    if len(consumers) != 1 or taken.intersection(outs):
+        return "each"
+    ((name, k),) = consumers
+    consumer = next(c for c in block.children if c.name == name).units[k]
+    wire = consumer.takes
+    at = wire.index(outs[0])
+    together = list(wire[at : at + len(outs)]) == outs and len(set(outs)) == len(outs)
+    gathers = consumer.node is not None and library.call(consumer.node).gather
+    equal = all(unit.takes == units[0].takes for unit in units)
+    only_once = sum(wire.count(out) for out in outs) == len(outs)
+    if not (together and gathers and only_once):
+        return "each"
+    if len(units) == 1 and written is not None:
+        return "list" if written.repeat is None else "collect"
+    following = all(
+        after.takes == (before.gives[0], *units[0].takes[1:]) for before, after in pairwise(units)
+    )
+    return "list" if equal else "collect" if following else "each"
+
+
+def _all_taken(child: Child, block: Block) -> bool:
+    """Whether the spec takes the outputs of all repetitions."""
+    return any(f"{child.name}.*" in (layer.from_ or ()) for layer in block.layers.values())
+
+
+def outputs(block: Block, library: Library) -> tuple[Ref, ...]:
+    """What a block returns."""
+    where: dict[Number, Ref] = {-1 - k: ("port", k, 0) for k in range(len(block.port_names) or 64)}
+    for k, step in enumerate(steps(block, library)):
+        where.update({number: ("step", k, j) for j, number in enumerate(step.gives)})
+    return tuple(where[number] for number in block.gives)
