@@ -126,6 +126,8 @@ FREE: Mapping[str, set[Place]] = {
         ("layers", "conv", "out_channels"),
         *(("vars", "filter", row, column) for row in range(3) for column in range(3)),
     },
+    # How long a text may be was not published.
+    "basic-l": {("vars", "length")},
     # Whether a window of 1 or 2 takes every second pixel is all one to sizes.
     "resnet": {("blocks", "zero_padded", "layers", "subsample", "kernel_size")},
 }
@@ -146,6 +148,7 @@ def numbers(value: Any, at: Place = ()) -> Iterator[Place]:
         yield at
 
 
+@cache
 def data(path: Path) -> dict[str, Any]:
     return archcalc.load(path).document.data
 
