@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archcalc.analysis.analyze import Analysis, Row, analyze
+    from archcalc.analysis.closed import Formula, formula
     from archcalc.analysis.diff import Diff, diff
     from archcalc.analysis.memory import Memory, memory
     from archcalc.analysis.receptive_field import Field, receptive_field
@@ -51,6 +52,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "analysis.analyze": ("Analysis", "Row", "analyze"),
+    "analysis.closed": ("Formula", "formula"),
     "analysis.diff": ("Diff", "diff"),
     "analysis.memory": ("Memory", "memory"),
     "analysis.receptive_field": ("Field", "receptive_field"),
@@ -96,6 +98,7 @@ __all__ = [
     "ExpressionError",
     "Field",
     "Finding",
+    "Formula",
     "Graph",
     "Memory",
     "Network",
@@ -122,6 +125,7 @@ __all__ = [
     "explain",
     "export",
     "fold_batch_norm",
+    "formula",
     "list",
     "load",
     "memory",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from archcalc.analysis.analyze import Analysis, analyze
@@ -95,12 +95,15 @@ def trace(
     *,
     fixed: Mapping[str, Any] | None = None,
     dtype: str = "float32",
+    measure: Callable[[Analysis], Mapping[str, Any]] | None = None,
 ) -> Program:
     """The program that computes ``quantities`` at a ``point``, and wherever else it may.
 
-    Numbers of the point are free; ``fixed`` are further values that are not. Where there is no
+    Numbers of the point are free; ``fixed`` are further values that are not. ``measure`` says
+    what else than totals of the network is computed of its analysis, by name. Where there is no
     network at that point, the program has the :class:`SpecError` instead of outputs.
     """
+    measured = measure or (lambda found: {name: total(found, name, dtype) for name in quantities})
     tape = Tape()
     values = {
         name: tape.variable(name, value) if is_number(value) else value
@@ -109,8 +112,7 @@ def trace(
     given = {**(fixed or {}), **values}
     try:
         analysis = analyze(spec, **settings(spec, given))
-        outputs = {name: total(analysis, name, dtype) for name in quantities}
-        return tape.finish(outputs, None)
+        return tape.finish(measured(analysis), None)
     except Exception as error:
         # Where there is no network the engine says so for plain numbers too, and in their words.
         # Anything else is a formula that takes no number but a plain one.
@@ -122,7 +124,7 @@ def trace(
         if isinstance(failed, SpecError):
             return tape.finish({}, error)
         return _pinned(point, {}, error)
-    return _pinned(point, {name: total(analysis, name, dtype) for name in quantities}, None)
+    return _pinned(point, measured(analysis), None)
 
 
 def _pinned(
@@ -263,12 +265,3 @@ def fits(program: Program, known: Mapping[int, Interval], steps: Iterable[int]) 
                 if mixed and not -EXACT <= known[arg][0] <= known[arg][1] <= EXACT:
                     return False
     return True
-
-
-def points(columns: Mapping[str, Any], indices: Iterable[int]) -> Iterator[dict[str, Any]]:
-    """Rows of some columns as mappings of Python's values."""
-    for i in indices:
-        yield {
-            name: value.item() if hasattr(value := column[i], "item") else value
-            for name, column in columns.items()
-        }

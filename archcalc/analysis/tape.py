@@ -124,6 +124,8 @@ class Tape:
         value = PYTHON[op](*values)
         if not any(isinstance(n, Taped) for n in numbers):
             return value
+        if op == "gcd" and 1 in [n for n in numbers if not isinstance(n, Taped)]:
+            return 1
         if len(numbers) == 2 and type(values[0]) is type(values[1]) is int:
             # What changes nothing is not recorded: x + 0, x * 1, x // 1.
             a, b = numbers
@@ -148,8 +150,10 @@ class Tape:
             elif a.node == b.node:
                 if op in ("min", "max"):
                     return a
-                if op == "sub":
+                if op in ("sub", "mod"):
                     return 0
+                if op == "floordiv":
+                    return 1
         nodes = tuple([self.node(n) for n in numbers])
         if op == "neg" and self.steps[nodes[0]].op == "neg":
             return self.number(self.steps[nodes[0]].args[0])

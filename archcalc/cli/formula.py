@@ -1,0 +1,82 @@
+"""The command ``formula``."""
+
+from typing import Annotated
+
+import typer
+
+from archcalc.cli.options import NetworkName, Output, Variables, words
+from archcalc.cli.output import emit
+
+
+def formula(
+    network: NetworkName,
+    in_: Annotated[
+        str | None,
+        typer.Option(
+            "--in",
+            metavar="VAR,VAR",
+            help="What the formula is in: variables of the spec, N, the batch, and of images "
+            "side, H and W. The side by default.",
+            show_default=False,
+        ),
+    ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only of a layer or a block.", show_default=False),
+    ] = None,
+    detail: Annotated[
+        str,
+        typer.Option(
+            metavar="LEVEL",
+            help="total, stage, or layer: what stores weights or has a window.",
+            autocompletion=words("total", "stage", "layer"),
+        ),
+    ] = "total",
+    floors: Annotated[
+        bool,
+        typer.Option(
+            "--floors",
+            help="In the extent itself, whatever it is, with what rounds; not as a multiple of "
+            "the total stride.",
+        ),
+    ] = False,
+    set_: Variables = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="text, markdown, latex, python (a function that computes the numbers) or json.",
+            autocompletion=words("text", "markdown", "latex", "python", "json"),
+        ),
+    ] = "text",
+    output: Output = None,
+) -> None:
+    """Print closed forms of parameters, MACs, FLOPs and activations.
+
+    They give exactly what table gives, for every value of their variables.
+
+    \b
+    Examples:
+      archcalc formula resnet152
+      archcalc formula resnet50 --in side,width,N
+      archcalc formula vgg16 --detail stage --format latex
+    """
+    import archcalc
+    from archcalc.cli.arguments import parse_variables
+    from archcalc.report import closed as report
+    from archcalc.report.choice import choose
+
+    choose("format", format, report.FORMATS)
+    found = archcalc.formula(
+        archcalc.load(network),
+        in_,
+        layer=layer,
+        detail=detail,
+        floors=floors,
+        **parse_variables(set_ or (), _TAKEN),
+    )
+    emit(report.render(found, format), output)
+
+
+_TAKEN = ("network", "free_in", "quantities", "layer", "detail", "floors")
+"""Parameters of the function, which a variable of the same name can't be passed beside."""

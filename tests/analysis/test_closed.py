@@ -1,0 +1,168 @@
+"""Closed forms give what the integer engine gives, at any values."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+import pytest
+import sympy
+
+import archcalc
+from archcalc.analysis.closed import Formula, formula
+from archcalc.analysis.program import settings, total
+from archcalc.report.closed import render
+from archcalc.spec import zoo
+
+QUANTITIES = ("params", "macs", "flops", "activations")
+
+
+def analyzed(spec: archcalc.Spec, values: dict[str, Any]) -> dict[str, Any]:
+    analysis = archcalc.analyze(spec, **settings(spec, values))
+    return {name: total(analysis, name) for name in QUANTITIES}
+
+
+def python_of(found: Formula) -> Any:
+    names: dict[str, Any] = {}
+    exec(render(found, "python"), names)
+    return next(value for name, value in names.items() if callable(value) and name != "math")
+
+
+def test_resnet_152_in_its_side() -> None:
+    # At 224 = 32 * 7 the MACs are torchvision's 11,513,626,624; the classifier's 2048 * 1000 of
+    # them do not depend on the side: (11,513,626,624 - 2,048,000) / 49 = 234,930,176.
+    found = formula(archcalc.load("resnet152"))
+    k = sympy.Symbol("k", positive=True, integer=True)
+
+    assert found.expressions["macs"] == 234930176 * k**2 + 2048000
+    assert found.expressions["params"] == 60192808
+    assert (found.symbols[0].times, found.symbols[0].plus) == (32, 0)
+    assert "MACs         234,930,176 k^2 + 2,048,000\n" in render(found)
+
+
+def test_it_is_quick() -> None:
+    spec = archcalc.load("resnet152")
+    began = time.perf_counter()
+    formula(spec)
+
+    assert time.perf_counter() - began < 2  # a tenth of that where nothing else runs
+
+
+def test_an_extent_that_is_no_multiple_keeps_its_rest() -> None:
+    found = formula(archcalc.load("alexnet"))
+
+    # 227 = 32 * 7 + 3.
+    assert (found.symbols[0].times, found.symbols[0].plus) == (32, 3)
+    assert found(side=227)["params"] == 62_378_344
+    with pytest.raises(archcalc.ArchcalcError, match="is not 32 k \\+ 3"):
+        found(side=224)
+
+
+ZOO = [next(iter(spec.variants), spec.name) for spec in map(archcalc.load, zoo.families())]
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_substituted_values_give_the_engine_s_numbers(name: str) -> None:
+    spec = archcalc.load(name)
+    found = formula(spec)
+    (symbol,) = found.symbols
+    compute = python_of(found)
+    chosen = random.Random(name)
+    other = symbol.least + chosen.randrange(9)
+    for value in (symbol.own, symbol.times * other + symbol.plus):
+        values = {symbol.variable: value}
+        expected = analyzed(spec, values)
+        if found.conditions:  # it may be of another graph there, which it says
+            try:
+                assert found(**values) == expected
+            except archcalc.ArchcalcError:
+                continue
+        assert found(**values) == expected
+        assert compute(**values) == expected
+        if symbol.multiple and not found.rounded:
+            at = (value - symbol.plus) // symbol.times
+            for quantity, expression in found.expressions.items():
+                (k,) = expression.free_symbols or {sympy.Symbol("k")}
+                assert expression.subs(k, at) == expected[quantity]
+
+
+@pytest.mark.parametrize(
+    ("name", "variables"),
+    [
+        ("resnet50", {"side": range(64, 640, 32), "width": range(2, 130), "N": range(2, 9)}),
+        ("resnet50", {"H": range(64, 640, 32), "W": range(64, 640, 32)}),
+        ("resnet50", {"width": range(2, 130), "classes": range(1, 2000)}),
+        ("vgg16", {"classes": range(1, 2000), "N": range(2, 9)}),
+        ("mobilenet_v1", {"width": [1.25, 1.5, 1.75, 2.5, 3.0]}),
+        ("mobilenet_v2", {"side": range(96, 300, 32)}),
+    ],
+)
+def test_several_variables(name: str, variables: dict[str, Any]) -> None:
+    spec = archcalc.load(name)
+    found = formula(spec, list(variables))
+    compute = python_of(found)
+    chosen = random.Random(1)
+    for _ in range(8):
+        values = {variable: chosen.choice(list(some)) for variable, some in variables.items()}
+        expected = analyzed(spec, values)
+        assert found(**values) == expected
+        assert compute(**values) == expected
+
+
+@pytest.mark.parametrize("name", ["resnet18", "alexnet", "googlenet", "vgg16"])
+def test_with_floors_any_extent_will_do(name: str) -> None:
+    spec = archcalc.load(name)
+    found = formula(spec, floors=True)
+    compute = python_of(found)
+    for side in (225, 229, 240, 251, 333):
+        expected = analyzed(spec, {"side": side})
+        assert found(side=side) == expected
+        assert compute(side=side) == expected
+
+
+def test_windows_that_halve_again_and_again_are_one_quotient() -> None:
+    # ceil(side / 32) is what five strides of 2 leave: floor((side + 31) / 32).
+    text = render(formula(archcalc.load("resnet50"), floors=True))
+
+    assert "floor((side - 1) / 32)" in text
+
+
+def test_layers_and_stages_add_up_to_the_total() -> None:
+    spec = archcalc.load("resnet18")
+    found = formula(spec, detail="stage", quantities=["macs"])
+    k = sympy.Symbol("k", positive=True, integer=True)
+    from archcalc.analysis.closed import as_sympy
+
+    stages = [as_sympy(line.forms["macs"], found.symbols) for line in found.lines[:-1]]
+    assert sympy.expand(sum(stages)) == found.expressions["macs"]
+    # The stem: a 7x7 kernel on 3 channels makes 64 at (16 k)^2 positions.
+    alone = formula(spec, layer="conv1", quantities=["macs"])
+    assert alone.lines[-1].name == "conv1"
+    assert alone.expressions["macs"].subs(
+        next(iter(alone.expressions["macs"].free_symbols)), 1
+    ) in (49 * 3 * 64 * n * n for n in range(1, 17))
+    assert k in found.expressions["macs"].free_symbols
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "latex", "json", "python"])
+def test_every_format_has_the_numbers(form: str) -> None:
+    text = render(formula(archcalc.load("resnet152")), form).replace("{,}", "").replace(",", "")
+
+    assert "234930176" in text
+    assert "2048000" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"free_in": "sid"}, "did you mean 'side'"),
+        ({"free_in": "depths"}, "no number: it has no place"),
+        ({"layer": "conv9"}, "did you mean 'conv1'"),
+        ({"detail": "layers"}, "known: total, stage, layer"),
+        ({"free_in": "side,H"}, "one sets the other"),
+    ],
+)
+def test_mistakes_are_explained(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(archcalc.ArchcalcError, match=message):
+        formula(archcalc.load("resnet18"), **options)
