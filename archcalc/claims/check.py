@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
-from archcalc.claims.facts import Axes, Scope, ways
+from archcalc.claims.facts import VARIABLES, Axes, Scope, ways
 from archcalc.claims.printed import Number, Printed, Verdict, exact
 from archcalc.errors import ArchcalcError, Problem, SpecError, did_you_mean
 from archcalc.spec import expressions, zoo
@@ -121,11 +121,16 @@ class Checking:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.scope: Callable[[str | None], Scope] = cache(self._scope)
+        self.networks: dict[str, Scope] = {}
 
     def _scope(self, variant: str | None) -> Scope:
         spec = self.spec
         name = variant or (spec.name if spec.name in spec.variants else None)
-        return Scope.of(spec.choose(name) if name else spec)
+        if not name:
+            return Scope.of(spec, self.networks)
+        if name not in self.networks:
+            self.networks[name] = Scope.of(spec.choose(name), self.networks)
+        return self.networks[name]
 
     def judge(self, at: Path, record: Record, only: str | None = None) -> list[Finding]:
         """The findings on one record: one, or one for each network a budget is of."""
@@ -269,6 +274,8 @@ def _contradiction(record: Documented, computed: Any, verdict: Verdict, scope: S
     if record.convention is None:
         name = next(_conventions_that_hold(record, computed, scope), None)
         said += f"; it would hold with 'convention: {name}'" if name else ""
+    if scope.variables.get(record.quantity, computed) != computed:
+        said += f"; the variable of this name is '{VARIABLES}.{record.quantity}'"
     return said
 
 

@@ -3,15 +3,17 @@
 A quantity is a way of names joined by dots. All but the last narrow down what is asked: to a layer
 or a block (``inception3a``), to the operators of one kind (``Conv2d``), or to another network
 (``alexnet``). The last is a fact of ``FACTS``, a field of operators (``kernel_size``), or a
-variable of the spec. ``alexnet.Conv2d.kernel_size`` are the kernels of AlexNet's convolutions.
+variable of the spec (``vars.width`` where a fact or a field has the same name).
+``alexnet.Conv2d.kernel_size`` are the kernels of AlexNet's convolutions. In an expression names
+that are none of Python's stand in quotes: ``'layer1.0'.params``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
 from archcalc.analysis.conventions import CONVENTIONS
@@ -23,6 +25,12 @@ from archcalc.operators.base import elements
 from archcalc.spec import expressions, zoo
 from archcalc.spec.model import Spec
 from archcalc.spec.scope import Wrong
+
+if TYPE_CHECKING:
+    from archcalc.analysis.receptive_field import Field
+
+VARIABLES = "vars"
+"""What stands before a variable's name where a fact or a field has the same."""
 
 
 class Axes(tuple[Any, ...]):
@@ -42,11 +50,28 @@ class Scope:
     """The layer or block; the whole network where empty."""
     kind: str = ""
     """The operator's name; all of them where empty."""
+    networks: dict[str, Scope] = field(default_factory=dict, compare=False, repr=False)
+    """Other networks that were asked about, each analyzed once."""
 
     @classmethod
-    def of(cls, spec: Spec) -> Scope:
-        """The whole of a network. Raises :class:`SpecError` where it can't be expanded."""
-        return cls(spec, analyze(spec))
+    def of(cls, spec: Spec, networks: dict[str, Scope] | None = None) -> Scope:
+        """The whole of a network, with those of its family that are analyzed already.
+
+        Raises :class:`SpecError` where it can't be expanded.
+        """
+        return cls(spec, analyze(spec), networks={} if networks is None else networks)
+
+    def network(self, name: str) -> Scope | None:
+        """The whole of another network: a variant of this family, or one of the zoo."""
+        if name not in self.networks:
+            if name in self.spec.variants:
+                self.networks[name] = Scope.of(self.spec.choose(name), self.networks)
+            elif (file := zoo.find(name)) is not None:
+                spec = zoo.load(file)
+                self.networks[name] = Scope.of(spec.choose(name) if name in spec.variants else spec)
+            else:
+                return None
+        return self.networks[name]
 
     @cached_property
     def within(self) -> tuple[Row, ...]:
@@ -69,10 +94,9 @@ class Scope:
         if name in NAMES:
             return replace(self, kind=name)
         if not self.layer and not self.kind:
-            if name in self.spec.variants:
-                return Scope.of(self.spec.choose(name))
-            if zoo.find(name) is not None:
-                return Scope.of(zoo.load(name))
+            other = self.network(name)
+            if other is not None:
+                return other
         known = {row.name[len(self.layer) :].strip(".").split(".")[0] for row in self.within}
         where = f"in '{self.layer}'" if self.layer else f"in '{self.spec.label}'"
         raise Wrong(f"no layer '{name}' {where}", did_you_mean(name, known))
@@ -80,50 +104,97 @@ class Scope:
     def get(self, path: str) -> Any:
         """The value that a quantity's names lead to. Raises :class:`Wrong`."""
         *names, last = path.split(".")
+        if names[-1:] == [VARIABLES]:
+            return self.at(names[:-1]).variable(last)
+        return self.at(names).fact(last)
+
+    def at(self, names: Sequence[str]) -> Scope:
+        """The part of this that is reached by one name after the other. Raises :class:`Wrong`."""
         scope = self
         for name in names:
             scope = scope.narrow(name)
-        return scope.fact(last)
+        return scope
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """The network's variables; a part of it has none."""
+        return {} if self.layer or self.kind else self.analysis.graph.variables
+
+    def variable(self, name: str) -> Any:
+        """The value of a variable. Raises :class:`Wrong`."""
+        if name not in self.variables:
+            hint = did_you_mean(name, self.variables)
+            raise Wrong(f"no variable '{name}' in '{self.layer or self.spec.label}'", hint)
+        return self.variables[name]
 
     def fact(self, name: str) -> Any:
         """A fact, a field of the operators, or a variable, in this order. Raises :class:`Wrong`.
 
-        A field of several operators is a list with the value of each, in their order.
+        What is computed comes first, so that a documented depth is held to the network, and not to
+        the variable that says how deep it is to be. A field of several operators is a list with
+        the value of each, in their order.
         """
         if name in FACTS:
-            return FACTS[name](self)
+            try:
+                return FACTS[name](self)
+            except Wrong as wrong:
+                hint = f"the variable is '{VARIABLES}.{name}'" if name in self.variables else ""
+                raise Wrong(wrong.message, wrong.hint or hint) from None
         values = [getattr(row.node.op, name) for row in self.rows if name in _fields(row)]
         if values:
             return values[0] if len(values) == 1 else values
-        variables = {} if self.layer or self.kind else self.analysis.graph.variables
-        if name in variables:
-            return variables[name]
-        known = {*FACTS, *variables, *(field for row in self.rows for field in _fields(row))}
-        raise Wrong(f"no quantity '{name}'", did_you_mean(name, known))
+        if name in self.variables:
+            return self.variables[name]
+        if any(f"{row.name}.".startswith(f"{name}.") for row in self.rows) and not self.layer:
+            raise Wrong(f"'{name}' is a layer", f"ask for something of it, such as '{name}.params'")
+        fields = {field for row in self.rows for field in _fields(row)}
+        raise Wrong(f"no quantity '{name}'", did_you_mean(name, {*FACTS, *fields, *self.variables}))
 
     def evaluate(self, quantity: str) -> Any:
         """The value of a quantity, be it names or an expression. Raises :class:`Wrong`."""
         if not expressions.is_expression(quantity):
             return self.get(quantity)
         try:
-            return expressions.parse(quantity[1:], facts=True)(_Facts(self))
+            return expressions.parse(quantity[1:], facts=True)(_Facts(self), self.shape)
         except ExpressionError as error:
             raise Wrong(str(error)) from None
 
+    def shape(self, layer: str) -> Shape:
+        """The shape of a layer's output, or of an input. Raises :class:`Wrong`."""
+        inputs = self.analysis.graph.inputs
+        return inputs[layer] if layer in inputs else self.at(layer.split(".")).output
+
     @cached_property
-    def output(self) -> Shape:
-        """The shape of what this gives. Raises :class:`Wrong` where it gives several."""
-        rows = {row.name: row for row in self.within}
-        if self.layer:
-            outside = [row for row in self.analysis.rows if row.name not in rows]
+    def last(self) -> str:
+        """The operator, or the input, whose output is that of this. Raises :class:`Wrong`."""
+        if self.kind:
+            given = [row.name for row in self.rows]
+        elif self.layer:
+            names = {row.name for row in self.within}
+            outside = [row for row in self.analysis.rows if row.name not in names]
             taken = {name for row in outside for name in row.node.inputs}
             taken |= {*self.analysis.graph.outputs, *self.analysis.graph.training_outputs}
-            given = [name for name in rows if name in taken]
+            given = [row.name for row in self.within if row.name in taken]
         else:
             given = list(self.analysis.graph.outputs)
         if len(given) != 1:
-            raise Wrong(f"'{self.layer or self.spec.label}' has several outputs: name a layer")
-        return rows[given[0]].shape if given[0] in rows else self.analysis.graph.inputs[given[0]]
+            where = self.kind or self.layer or self.spec.label
+            raise Wrong(f"'{where}' has several outputs: name a layer")
+        return given[0]
+
+    @property
+    def output(self) -> Shape:
+        """The shape of what this gives. Raises :class:`Wrong` where it gives several."""
+        inputs = self.analysis.graph.inputs
+        return inputs[self.last] if self.last in inputs else self.analysis.row(self.last).shape
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """What the output sees along each axis of the first input. Raises :class:`Wrong`."""
+        fields = self.analysis.receptive_fields.get(self.last)
+        if not fields:
+            raise Wrong(f"the receptive field of '{self.last}' is not known")
+        return fields
 
     def depth(self) -> int:
         """The most weight layers on a way from an input to here; of one kind, if narrowed."""
@@ -139,10 +210,7 @@ class Scope:
     def under(self, convention: str, quantity: str) -> Any:
         """A quantity under a convention of :func:`ways`."""
         *names, last = quantity.split(".")
-        scope = self
-        for name in names:
-            scope = scope.narrow(name)
-        return ways(last)[convention](scope)
+        return ways(last)[convention](self.at(names))
 
 
 class _Facts(dict[str, Any]):
@@ -186,6 +254,13 @@ def _extent(name: str, place: int, rank: int) -> Callable[[Scope], Any]:
     return extent
 
 
+def _strides(scope: Scope) -> tuple[Any, ...]:
+    strides = tuple(field.stride for field in scope.fields)
+    if None in strides:
+        raise Wrong(f"the receptive fields of '{scope.last}' are not equally far apart")
+    return strides
+
+
 def _sum(count: Callable[[Row], Any]) -> Callable[[Scope], Any]:
     return lambda scope: sum(map(count, scope.rows))
 
@@ -211,10 +286,15 @@ FACTS: Mapping[str, Callable[[Scope], Any]] = {
     "height": _extent("height", -2, 4),
     "width": _extent("width", -1, 4),
     "extents": lambda scope: tuple(scope.output[2:]),
+    "receptive_field": lambda scope: tuple(field.size for field in scope.fields),
+    "effective_stride": _strides,
+    "effective_padding": lambda scope: tuple(-field.start for field in scope.fields),
     "year": lambda scope: scope.spec.year,
 }
 """What can be asked, and how it is worked out. Totals are of the operators asked about; ``layers``
-counts them; ``inputs`` is how many outputs one operator takes; sizes are without the batch."""
+counts them; ``inputs`` is how many outputs one operator takes; sizes are without the batch. Of the
+receptive field, which has one number an axis, stride and padding are called as by Araujo, Norris
+and Sim, Computing receptive fields of convolutional neural networks, Distill 2019."""
 
 
 def ways(fact: str) -> Mapping[str, Callable[[Scope], Any]]:

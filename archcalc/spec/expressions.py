@@ -17,8 +17,9 @@ Python's grammar, and of it only what a size needs: numbers, text, lists and an 
 
 A layer is named bare (``channels(layer1.conv2)``) or as text (``channels('conv2-1')``).
 
-Documented numbers add a little to it (``facts``): names with dots (``alexnet.params``), quotients
-that are exact, and ``distinct(list)``, each item of a list once.
+Documented numbers add a little to it (``facts``): names with dots (``alexnet.params``), in quotes
+where they are none of Python's (``'layer1.0'.params``), quotients that are exact, and
+``distinct(list)``, each item of a list once.
 
 ``/`` gives an int where ints divide exactly. Values are ints, numpy arrays, sympy symbols, floats,
 text, bools, None and lists. No number may exceed 2**62, and nothing unbounded is computed to find
@@ -29,6 +30,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -56,6 +58,12 @@ LONGEST = 500
 
 DEEPEST = 50
 """Operations within one another."""
+
+DOTTED = r"[A-Za-z_][\w-]*(\.[\w-]+)*"
+"""Names joined by dots."""
+
+_NUMBERED = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*(?:\.\w+)*\.[0-9]+(?!\w)")
+"""Names joined by dots, up to the last that is the number of a repetition."""
 
 LARGEST = 2**62
 """The largest magnitude of any number: twice as much still fits a numpy ``int64``."""
@@ -124,6 +132,9 @@ def parse(text: str, facts: bool = False) -> Expression:
         if "nested" in error.msg:
             _too_deep()
         column = indent + (error.offset or len(source) + 1)  # 0 where the text ends too early
+        if facts and (numbered := _NUMBERED.search(source)):
+            said = f"can't be understood: write '{numbered[0]}' in quotes: {source}"
+            raise ExpressionError(said, column) from None
         raise ExpressionError(f"can't be understood ({error.msg}): {source}", column) from None
     except (MemoryError, RecursionError):
         _too_deep()
@@ -586,9 +597,15 @@ class _Compiler:
         while isinstance(part, ast.Attribute):
             parts.append(part.attr)
             part = part.value
-        if not self.facts or not isinstance(part, ast.Name):
+        if self.facts and isinstance(part, ast.Name):
+            head = part.id
+        elif self.facts and isinstance(part, ast.Constant) and isinstance(part.value, str):
+            head = part.value
+            if not re.fullmatch(DOTTED, head):
+                self.refuse(node, f"{head!r:.40} is no name of a layer or a network")
+        else:
             self.forbid(node, node)
-        return self._variable(node, ".".join([part.id, *reversed(parts)]))
+        return self._variable(node, ".".join([head, *reversed(parts)]))
 
     def _name(self, node: ast.Name) -> Code:
         return self._variable(node, node.id)

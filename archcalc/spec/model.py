@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from archcalc.spec.expressions import is_expression
+from archcalc.spec.expressions import DOTTED, is_expression
 from archcalc.spec.text import Document
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
@@ -30,7 +30,7 @@ Quantity = Literal[
 
 QUANTITIES: tuple[str, ...] = get_args(Quantity)
 
-PATH = r"^(=.*|[A-Za-z_][\w-]*(\.[\w-]+)*)$"
+PATH = rf"^(=.*|{DOTTED})$"
 """A quantity: names joined by dots, the last one being what is asked, or an expression."""
 
 OVERRIDABLE = ("input", "edition", "title", "year", "source", "feature")

@@ -82,6 +82,17 @@ def test_a_contradiction_says_the_right_value_and_by_how_much() -> None:
     assert documented(quantity="params", value=200).message == "is 240: 40 more than printed"
 
 
+def test_a_contradiction_names_the_variable_that_is_called_like_a_fact() -> None:
+    (finding,) = check(
+        small(
+            vars={"filters": 8, "depth": 3},
+            documented=[{"quantity": "depth", "value": 3, "source": "a page"}],
+        )
+    )
+    said = "is 1: 2 less than printed; the variable of this name is 'vars.depth'"
+    assert (finding.verdict, finding.message) == ("contradicted", said)
+
+
 def test_a_contradiction_names_the_convention_that_would_hold() -> None:
     assert "convention: macs" in documented(quantity="flops", value=194400).message
     assert "convention: buffers" in documented(quantity="params", value=257).message
