@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from archcalc.analysis.analyze import Analysis, Row, analyze
     from archcalc.analysis.closed import Formula, formula
     from archcalc.analysis.diff import Diff, diff
+    from archcalc.analysis.measured import Machine, Measurement
     from archcalc.analysis.memory import Memory, memory
     from archcalc.analysis.receptive_field import Field, receptive_field
     from archcalc.analysis.sweep import Sweep, sweep
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from archcalc.pytorch.against import Against, against
     from archcalc.pytorch.build import build
     from archcalc.pytorch.crosscheck import Crosscheck, crosscheck
+    from archcalc.pytorch.measure import measure
     from archcalc.report.explain import explain
     from archcalc.report.export import export
     from archcalc.report.table import table
@@ -54,6 +56,7 @@ _HOMES = {
     "analysis.analyze": ("Analysis", "Row", "analyze"),
     "analysis.closed": ("Formula", "formula"),
     "analysis.diff": ("Diff", "diff"),
+    "analysis.measured": ("Machine", "Measurement"),
     "analysis.memory": ("Memory", "memory"),
     "analysis.receptive_field": ("Field", "receptive_field"),
     "analysis.sweep": ("Sweep", "sweep"),
@@ -69,6 +72,7 @@ _HOMES = {
     "pytorch.against": ("Against", "against"),
     "pytorch.build": ("build",),
     "pytorch.crosscheck": ("Crosscheck", "crosscheck"),
+    "pytorch.measure": ("measure",),
     "report.explain": ("explain",),
     "report.export": ("export",),
     "report.table": ("table",),
@@ -100,6 +104,8 @@ __all__ = [
     "Finding",
     "Formula",
     "Graph",
+    "Machine",
+    "Measurement",
     "Memory",
     "Network",
     "Node",
@@ -128,6 +134,7 @@ __all__ = [
     "formula",
     "list",
     "load",
+    "measure",
     "memory",
     "new",
     "ops",

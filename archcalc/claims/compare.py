@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import Analysis, analyze
 from archcalc.analysis.conventions import Convention, Difference, convention, differences
+from archcalc.analysis.measured import Measurement
 from archcalc.claims.check import Checking, Finding, Record, judged, records
 from archcalc.claims.printed import Printed
 from archcalc.dims import Size
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
 from archcalc.spec import zoo
 from archcalc.spec.expand import Input
+from archcalc.spec.graph import Graph
 from archcalc.spec.model import Budget, Documented, Fact, Spec
 from archcalc.spec.scope import Path, Wrong
 
@@ -57,6 +59,8 @@ class Entry:
     does not hold, then what stands in one row with the accuracy. A finding on another network is
     of a variant that a source prints in the same row. None where input or variables were changed:
     then nothing is documented."""
+    measured: Measurement | None = None
+    """What running it took, if it was run."""
 
     def said(self, kind: str) -> Finding | None:
         """The most telling documented number of a kind."""
@@ -98,8 +102,10 @@ SORTED_BY: Mapping[str, Callable[[Entry], Any]] = {
     "macs": lambda entry: entry.number,
     "flops": lambda entry: entry.analysis.flops,
     "size": lambda entry: entry.analysis.weight_bytes(),
+    "latency": lambda entry: entry.measured.seconds if entry.measured else None,
 }
-"""What a comparison can be sorted by; ``macs`` is the work under its convention."""
+"""What a comparison can be sorted by; ``macs`` is the work under its convention, and
+``latency`` the time that was measured."""
 
 
 def compare(
@@ -108,6 +114,7 @@ def compare(
     baseline: str | None = None,
     sort: str | None = None,
     input: Input | Callable[[Spec], Input] = None,
+    measure: Callable[[Graph], Measurement] | None = None,
     **variables: Any,
 ) -> Comparison:
     """Networks side by side, with what is documented of them; without any, the usual four.
@@ -117,11 +124,14 @@ def compare(
     key of ``SORTED_BY``, after a ``-`` for the largest first; what is unknown comes last. ``input``
     (or a function of the spec that gives it) and ``variables`` are those of all networks, as in
     :func:`archcalc.expand`; a network that they change is not what the documented numbers are of.
+    ``measure``, such as :func:`archcalc.measure`, runs each network.
 
     Raises :class:`ArchcalcError` for an unknown convention or key, and what
     :func:`archcalc.load` and :func:`archcalc.expand` raise.
     """
     counted = None if convention.strip().lower() == EVERY else _convention(convention)
+    if counted is None and measure is not None:
+        raise ArchcalcError("what is measured stands beside one convention, not all of them")
     key, falling = _key(sort) if sort is not None else (None, False)
     sources = [*(networks or FOUR)]
     specs = [source if isinstance(source, Spec) else zoo.load(source) for source in sources]
@@ -134,6 +144,8 @@ def compare(
         _entry(name, spec, counted, input(spec) if callable(input) else input, variables)
         for name, spec in zip(names, specs, strict=True)
     ]
+    if measure is not None:
+        entries = [replace(entry, measured=measure(entry.analysis.graph)) for entry in entries]
     base = None
     if baseline is not None:
         base = next(e for e, s in zip(entries, sources, strict=True) if baseline in (e.name, s))

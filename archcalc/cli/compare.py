@@ -43,8 +43,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="KEY",
-            help="Sort by network, year, top5, params, macs, flops or size; -KEY puts the largest "
-            "first.",
+            help="Sort by network, year, top5, params, macs, flops, size or latency; -KEY puts the "
+            "largest first.",
             show_default=False,
         ),
     ] = None,
@@ -54,7 +54,8 @@ def compare(
             metavar="A,B,...",
             help="The columns, out of network, title, edition, year, feature, input, top5, layers, "
             "depth, params, printed_params, buffers, macs, printed_work, flops, activations, size, "
-            "printed_size.",
+            "printed_size, and with --measure latency, spread, throughput, achieved, peak, "
+            "predicted.",
             show_default=False,
         ),
     ] = None,
@@ -92,6 +93,14 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            help="Run the networks in PyTorch, on a GPU if there is one, and measure time and "
+            "memory. Needs the extra archcalc[torch].",
+        ),
+    ] = False,
     format: Annotated[
         str,
         typer.Option(
@@ -130,6 +139,7 @@ def compare(
         baseline=baseline,
         sort=sort,
         input=(lambda spec: parse_inputs(input, spec)) if input else None,
+        measure=archcalc.measure if measure else None,
         **parse_variables(set_ or (), _TAKEN),
     )
     if picture is not None:
@@ -140,7 +150,7 @@ def compare(
         emit(report.render(found, form, columns, bars), output)
 
 
-_TAKEN = ("networks", "convention", "baseline", "sort", "input", "batch", "network")
+_TAKEN = ("networks", "convention", "baseline", "sort", "input", "batch", "network", "measure")
 """Parameters of library functions, which a variable of the same name can't be passed beside."""
 
 

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TextIO
 
 from archcalc.analysis.conventions import Difference
+from archcalc.analysis.measured import Measurement
 from archcalc.claims.check import VERDICTS, Finding, show
 from archcalc.claims.compare import SORTED_BY, WORK, Comparison, Entry
 from archcalc.dims import Size
 from archcalc.errors import ArchcalcError
+from archcalc.report import measured
 from archcalc.report.choice import choose
 from archcalc.report.columns import Cell, print_shape
 from archcalc.report.contract import FORMAT
@@ -53,6 +55,10 @@ def _input(entry: Entry) -> str:
     return ", ".join(map(print_shape, entry.analysis.graph.inputs.values()))
 
 
+def _measured(show: Callable[[Measurement], str]) -> Callable[[Entry], Cell]:
+    return lambda entry: show(entry.measured) if entry.measured else ""
+
+
 COLUMNS: Mapping[str, Column] = {
     "network": Column("network", lambda e: e.name),
     "title": Column("title", lambda e: " ".join(e.spec.title.split())),
@@ -79,6 +85,12 @@ COLUMNS: Mapping[str, Column] = {
         lambda e: e.analysis.weight_bytes(),
     ),
     "printed_size": Column("printed", _said("weight_bytes"), kind="weight_bytes"),
+    "latency": Column("latency", _measured(measured.latency), True),
+    "spread": Column("IQR", _measured(measured.spread), True),
+    "throughput": Column("inputs/s", _measured(measured.throughput), True),
+    "achieved": Column("FLOP/s", _measured(measured.achieved), True),
+    "peak": Column("peak", _measured(measured.peak), True),
+    "predicted": Column("predicted", _measured(measured.predicted), True),
 }
 """What can be shown. ``printed_`` columns hold documented numbers, each with its verdict or the
 variant that it is of."""
@@ -97,8 +109,14 @@ USUAL = (
 )
 """The columns of a comparison where none are chosen."""
 
+MEASURED = ("latency", "spread", "throughput", "achieved", "peak", "predicted")
+"""The columns of what was measured. Where none are chosen, they stand beside the sizes."""
+
 DROPPED_FIRST = (
     "feature",
+    "spread",
+    "predicted",
+    "throughput",
     "size",
     "flops_ratio",
     "size_ratio",
@@ -187,7 +205,13 @@ def sheets(
         if columns is not None:
             raise ArchcalcError("every convention at once has columns of its own")
         return [_in_every_convention(entry, brief) for entry in comparison.entries]
-    return [_side_by_side(comparison, chosen(columns))]
+    ran = any(entry.measured for entry in comparison.entries)
+    if ran and columns is None:
+        columns = ("network", "input", "params", "macs", *MEASURED)
+    names = chosen(columns)
+    if not ran and not set(MEASURED).isdisjoint(names):
+        raise ArchcalcError(f"{', '.join(MEASURED)} are there if networks are run: --measure")
+    return [_side_by_side(comparison, names)]
 
 
 def _side_by_side(comparison: Comparison, names: tuple[str, ...]) -> Sheet:
@@ -207,6 +231,9 @@ def _side_by_side(comparison: Comparison, names: tuple[str, ...]) -> Sheet:
             heads.append(Head(f"{heads[-1].name}_ratio", "ratio", True))
             cells.append(_ratio(comparison.baseline, column.size))
     about = f"{counted.header} are {counted.about}; of one input; sizes in float32"
+    machines = dict.fromkeys(str(e.measured.machine) for e in comparison.entries if e.measured)
+    if machines:
+        about += f"; measured on {', '.join(machines)}: median time, memory allocated at the peak"
     if comparison.baseline is not None:
         about += f"; ratios to {comparison.baseline.name}"
     return Sheet(
@@ -405,6 +432,8 @@ def _data(entry: Entry, comparison: Comparison) -> dict[str, Any]:
         ]
         return data
     data["work"] = entry.number
+    if entry.measured is not None:
+        data["measured"] = measured.as_data(entry.measured)
     data["failure"] = entry.failure or None
     data["top5_accuracy"] = as_data(entry.top5) if entry.top5 else None
     if entry.documented is None:

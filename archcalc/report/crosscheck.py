@@ -10,7 +10,16 @@ from archcalc.pytorch.crosscheck import Crosscheck, Difference, Run
 from archcalc.report.choice import choose
 from archcalc.report.columns import Cell
 from archcalc.report.contract import FORMAT
-from archcalc.report.layout import number, print_bytes
+from archcalc.report.layout import number
+from archcalc.report.measured import (
+    achieved,
+    latency,
+    peak,
+    predicted,
+    spread,
+    throughput,
+)
+from archcalc.report.measured import as_data as data_of
 from archcalc.report.sheet import RENDER, STYLES, Head, Sheet, fitting, lines
 
 WHAT: Mapping[str, str] = {
@@ -194,37 +203,13 @@ def _distance(run: Run) -> str:
 
 def cells(measured: Measurement) -> tuple[Cell, ...]:
     """A measurement as it is printed, from its dtype on."""
+    numbers = (latency, spread, throughput, achieved, peak, predicted)
     return (
         measured.dtype,
         measured.batch,
         measured.macs,
-        print_time(measured.seconds),
-        print_time(measured.spread),
-        print_rate(measured.throughput),
-        print_rate(measured.achieved),
-        "not measured" if measured.peak is None else print_bytes(measured.peak),
-        print_bytes(measured.predicted),
+        *(show(measured) for show in numbers),
     )
-
-
-def print_time(seconds: float) -> str:
-    """``12.3 ms``: three digits that say something."""
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= scale or unit == "µs":
-            return f"{_three(seconds / scale)} {unit}"
-    raise AssertionError
-
-
-def print_rate(rate: float) -> str:
-    """``1.23 T``: three digits, and a power of 1000."""
-    for unit, scale in ((" P", 1e15), (" T", 1e12), (" G", 1e9), (" M", 1e6), (" k", 1e3)):
-        if rate >= scale:
-            return f"{_three(rate / scale)}{unit}"
-    return _three(rate)
-
-
-def _three(value: float) -> str:
-    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
 
 
 def render(found: Sequence[Crosscheck], format: str = "table") -> str:
@@ -290,27 +275,11 @@ def as_data(found: Crosscheck) -> dict[str, Any]:
                 "without_gradient": list(run.without_gradient),
                 "distance": run.error,
                 "seconds": round(run.seconds, 3),
-                "measured": None if run.measured is None else measured_data(run.measured),
+                "measured": None if run.measured is None else data_of(run.measured),
             }
             for run in found.runs
         ],
         "skipped": dict(found.skipped),
-    }
-
-
-def measured_data(measured: Measurement) -> dict[str, Any]:
-    """A measurement as JSON holds it: seconds, bytes, and numbers a second."""
-    return {
-        "machine": measured.machine._asdict(),
-        "dtype": measured.dtype,
-        "batch": measured.batch,
-        "runs": measured.runs,
-        "seconds": measured.seconds,
-        "spread": measured.spread,
-        "throughput": measured.throughput,
-        "flops_per_second": measured.achieved,
-        "peak_bytes": measured.peak,
-        "predicted_bytes": measured.predicted,
     }
 
 

@@ -171,3 +171,19 @@ def test_every_column_is_named_in_the_help_and_on_the_page(column: str) -> None:
 def test_every_mark_is_explained(mark: str) -> None:
     page = Path(__file__).parents[2] / "docs" / "comparing.md"
     assert f"\n| `{mark}` |" in page.read_text(encoding="utf-8")
+
+
+def test_networks_are_measured() -> None:
+    done = run("compare", "lenet5", "--measure", "--format", "json")
+    (network,) = json.loads(done.stdout)["networks"]
+
+    assert network["measured"]["batch"] == 1
+    assert 0 < network["measured"]["seconds"] < 10
+
+
+def test_without_pytorch_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    done = run("compare", "lenet5", "--measure")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == "PyTorch is not installed: pip install 'archcalc[torch]'\n"

@@ -10,8 +10,17 @@ from typing import Any
 import pytest
 
 import archcalc
-from archcalc import ArchcalcError
-from archcalc.report.compare import BARS, COLUMNS, FORMATS, USUAL, bar_lines, print_ratio, render
+from archcalc import ArchcalcError, Graph, Machine, Measurement
+from archcalc.report.compare import (
+    BARS,
+    COLUMNS,
+    FORMATS,
+    MEASURED,
+    USUAL,
+    bar_lines,
+    print_ratio,
+    render,
+)
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -249,6 +258,57 @@ def test_words_that_are_none_are_refused(options: dict[str, str], message: str) 
 
 def test_every_column_can_be_shown_in_every_format() -> None:
     for form in FORMATS:
-        assert render(BOTH, form, None if form == "json" else list(COLUMNS))
+        counted = [name for name in COLUMNS if name not in MEASURED]
+        assert render(BOTH, form, None if form == "json" else counted)
     for quantity in BARS:
         assert list(bar_lines(BOTH, quantity))
+
+
+def took(graph: Graph) -> Measurement:
+    """As if a network took a millisecond for every thousand multiply-accumulates."""
+    macs = archcalc.analyze(graph).macs
+    machine = Machine("cpu", "Some CPU", 4, "2.13.0")
+    return Measurement(machine, "float32", 1, 9, macs / 1e6, 1e-5, macs, None, 2_000_000)
+
+
+def test_what_was_measured_stands_beside_what_is_counted() -> None:
+    shown = render(archcalc.compare(SMALL, LARGE, measure=took, sort="-latency"))
+
+    assert "measured on Some CPU, 4 threads, PyTorch 2.13.0" in " ".join(shown.split())
+    large, small = (line.split() for line in shown.splitlines()[-2:])
+    # 8 filters of 3x3x3 at 6x6 places; two operations each in 7.78 ms are 2 M a second.
+    assert large[:4] == ["large", "3x8x8", "224", "7,776"]
+    assert large[4:] == [
+        "7.78",
+        "ms",
+        "10.0",
+        "µs",
+        "129",
+        "2.00",
+        "M",
+        "not",
+        "measured",
+        "2.00",
+        "MB",
+    ]
+    assert small[4:6] == ["3.89", "ms"]
+
+
+def test_chosen_columns_are_shown_alone() -> None:
+    shown = render(archcalc.compare(SMALL, measure=took), columns="network,latency")
+
+    assert shown.splitlines()[-1] == "small    3.89 ms"
+
+
+def test_json_holds_what_was_measured() -> None:
+    data = json.loads(render(archcalc.compare(SMALL, measure=took), "json"))
+
+    assert data["networks"][0]["measured"]["seconds"] == pytest.approx(3888 / 1e6)
+    assert "measured" not in json.loads(render(BOTH, "json"))["networks"][0]
+
+
+def test_without_a_measurement_there_is_nothing_to_show() -> None:
+    with pytest.raises(ArchcalcError, match="are there if networks are run: --measure"):
+        render(BOTH, columns="network,latency")
+    with pytest.raises(ArchcalcError, match="beside one convention, not all of them"):
+        archcalc.compare(SMALL, convention="all", measure=took)

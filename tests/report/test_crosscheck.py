@@ -11,7 +11,7 @@ import pytest
 from archcalc.analysis.analyze import analyze
 from archcalc.analysis.measured import Machine, Measurement
 from archcalc.pytorch.crosscheck import Crosscheck, Difference, NotCounted, Run
-from archcalc.report.crosscheck import FORMATS, print_rate, print_time, render, summary
+from archcalc.report.crosscheck import FORMATS, render, summary
 from archcalc.spec.zoo import load
 
 MACHINE = Machine("cuda", "NVIDIA X", 8, "2.13.0", "13.0")
@@ -116,21 +116,6 @@ def test_markdown_has_tables() -> None:
 
     assert "| lenet5 | cuda tf32 | 13 | 61,706 | 416,520 | agrees |" in shown
     assert "**Measured on NVIDIA X, CUDA 13.0, PyTorch 2.13.0**" in shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(2.5, "2.50 s"), (0.0123, "12.3 ms"), (0.123, "123 ms"), (4.2e-5, "42.0 µs"), (0, "0.00 µs")],
-)
-def test_times_have_three_digits(seconds: float, shown: str) -> None:
-    assert print_time(seconds) == shown
-
-
-@pytest.mark.parametrize(
-    ("rate", "shown"), [(1.234e12, "1.23 T"), (5.6e10, "56.0 G"), (12.3, "12.3"), (250, "250")]
-)
-def test_rates_have_three_digits(rate: float, shown: str) -> None:
-    assert print_rate(rate) == shown
 
 
 def test_every_format_renders() -> None:
