@@ -46,6 +46,8 @@ WRITTEN_BY_HAND = (
     "docs/explaining.md",
     "docs/comparing.md",
     "docs/savings.md",
+    "docs/proving.md",
+    "docs/gpu.md",
     "docs/design.md",
 )
 

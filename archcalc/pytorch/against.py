@@ -262,11 +262,7 @@ def aligned(ours: Sequence[Step], theirs: Sequence[Step]) -> list[Pair]:
         if tag == "equal":
             pairs.update(zip(here, there, strict=True))
             continue
-        for a in here:
-            like = [b for b in there if _alike(ours[a], theirs[b])]
-            if like:
-                pairs[a] = like[0]
-                there = [b for b in there if b > like[0]]
+        pairs.update(_changed(here, there, ours, theirs))
         left += [b for b in others[j:j_end] if b not in pairs.values()]
     found: list[Pair] = [(number, pairs.get(number)) for number in range(len(ours))]
     for other in left:
@@ -276,6 +272,22 @@ def aligned(ours: Sequence[Step], theirs: Sequence[Step]) -> list[Pair]:
         while at < len(found) and found[at][0] is None:
             at += 1
         found.insert(at, (None, other))
+    return found
+
+
+def _changed(
+    here: Sequence[int], there: Sequence[int], ours: Sequence[Step], theirs: Sequence[Step]
+) -> dict[int, int]:
+    """Steps that may be one layer that was changed: of equal outputs first, and in order."""
+    found: dict[int, int] = {}
+    for strictly in (True, False):
+        for a in here:
+            for b in there if a not in found else ():
+                crossed = any((a < c) != (b < d) or b == d for c, d in found.items())
+                equal = prod(ours[a].shape) == prod(theirs[b].shape)
+                if not crossed and (equal or not strictly) and _alike(ours[a], theirs[b]):
+                    found[a] = b
+                    break
     return found
 
 

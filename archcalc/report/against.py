@@ -15,6 +15,9 @@ from archcalc.report.sheet import RENDER, STYLES, Head, Sheet, fitting, lines
 FORMATS = ("table", "markdown", "json")
 """The forms the outcome takes."""
 
+ROUNDING = 1e-5
+"""How far outputs in float32 may be apart to be called the same."""
+
 WHAT = {
     "layer": "",
     "weights": "parameters",
@@ -100,8 +103,9 @@ def _notes(found: Against) -> Iterator[str]:
         yield f"{found.follows} more {layers} because of what comes before"
     yield from found.remarks
     if found.distance is not None:
-        apart = f"{found.distance:.1e}" if found.distance else "0"
-        yield f"with equal weights the outputs are {apart} apart, relative to their norm"
+        apart = f"{found.distance:.1e} of their norm apart"
+        same = found.distance < ROUNDING
+        yield f"with equal weights the outputs are {'the same, up to rounding' if same else apart}"
 
 
 def render(found: Against, format: str = "table") -> str:
