@@ -1,6 +1,6 @@
 """Holds the networks of the zoo against implementations of other people.
 
-    pip install torchvision timm ultralytics transformers
+    pip install torchvision timm pytorchcv transformers ultralytics
     python benchmarks/implementations.py
 
 Every network that one of these libraries has is built by it on the meta device, which holds no
@@ -19,7 +19,7 @@ from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -31,8 +31,64 @@ from archcalc.spec import zoo
 
 RECORD = Path(__file__).with_suffix(".csv")
 
-TIMM: dict[str, str] = {}
-"""Networks of the zoo by other names than timm's."""
+TIMM = {
+    "xception": "legacy_xception",
+    "mobilenet_v1": "mobilenetv1_100",
+}
+"""timm's names of what torchvision does not have as the zoo does."""
+
+PYTORCHCV = {
+    "densenet-bc-100-12": "densenet100_k12_bc_cifar10",
+    "densenet-bc-190-40": "densenet190_k40_bc_cifar10",
+    "densenet-bc-250-24": "densenet250_k24_bc_cifar10",
+    "mobilenet_v1_0_75": "mobilenet_w3d4",
+    "mobilenet_v1_0_5": "mobilenet_wd2",
+    "mobilenet_v1_0_25": "mobilenet_wd4",
+    "preresnet110": "preresnet110_cifar10",
+    "pyramidnet110_a48": "pyramidnet110_a48_cifar10",
+    "pyramidnet110_a84": "pyramidnet110_a84_cifar10",
+    "pyramidnet110_a270": "pyramidnet110_a270_cifar10",
+    "pyramidnet164_a270": "pyramidnet164_a270_bn_cifar10",
+    "pyramidnet200_a240": "pyramidnet200_a240_bn_cifar10",
+    "pyramidnet236_a220": "pyramidnet236_a220_bn_cifar10",
+    "pyramidnet272_a200": "pyramidnet272_a200_bn_cifar10",
+    "wrn-16-10": "wrn16_10_cifar10",
+    "wrn-28-10": "wrn28_10_cifar10",
+    "wrn-40-8": "wrn40_8_cifar10",
+    "xception": "xception",
+    "zfnet": "zfnet",
+    "zfnet-b": "zfnetb",
+}
+"""pytorchcv's names of networks of the zoo."""
+
+GPT2 = {
+    "gpt2": (768, 12),
+    "gpt2-medium": (1024, 24),
+    "gpt2-large": (1280, 36),
+    "gpt2-xl": (1600, 48),
+}
+"""Width and layers of each GPT-2, as the configurations that OpenAI published have them; the
+defaults of transformers are those of the smallest."""
+
+LLAMA: dict[str, dict[str, Any]] = {
+    "llama2_7b": {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32},
+    "llama3_8b": {
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_key_value_heads": 8,
+        "vocab_size": 128256,
+    },
+    "llama3_2_1b": {
+        "hidden_size": 2048,
+        "intermediate_size": 8192,
+        "num_hidden_layers": 16,
+        "num_key_value_heads": 8,
+        "vocab_size": 128256,
+        "tie_word_embeddings": True,
+    },
+}
+"""Configurations that Meta published, for transformers; each has 32 heads."""
 
 
 class Line(NamedTuple):
@@ -44,7 +100,7 @@ class Line(NamedTuple):
     params: str
     buffers: str
     tensors: str
-    """The digest of all shapes: equal ones are of as many parameters and buffers of every shape."""
+    """The digest of all shapes: equal ones are of as many parameters and buffers of every size."""
     macs: str
     """What FlopCounterMode counts, halved; ``""`` where it can't be run without numbers."""
 
@@ -82,22 +138,57 @@ def timm(name: str) -> nn.Module | None:
     return made
 
 
+def pytorchcv(name: str) -> nn.Module | None:
+    """The network of this name in pytorchcv, if it has one."""
+    if name not in PYTORCHCV:
+        return None
+    made: nn.Module = import_module("pytorchcv.model_provider").get_model(PYTORCHCV[name])
+    return made
+
+
+def transformers(name: str) -> nn.Module | None:
+    """The language model of this name in transformers, if it has one."""
+    library = import_module("transformers")
+    if name in GPT2:
+        width, layers = GPT2[name]
+        config = library.GPT2Config(n_embd=width, n_layer=layers, n_head=width // 64)
+        gpt2: nn.Module = library.GPT2LMHeadModel(config)
+        return gpt2
+    if name in LLAMA:
+        config = library.LlamaConfig(num_attention_heads=32, **LLAMA[name])
+        llama: nn.Module = library.LlamaForCausalLM(config)
+        return llama
+    return None
+
+
 def ultralytics(name: str) -> nn.Module | None:
     """The network of this name in Ultralytics, if it has one."""
     if not name.startswith("yolov8"):
         return None
     tasks = import_module("ultralytics.nn.tasks")
-    with torch.device("cpu"):  # it computes with what it has just made
+    with torch.device("cpu"):  # it computes with what it has just made, and when it runs
         made: nn.Module = tasks.DetectionModel(f"{name}.yaml", verbose=False)
     return made
 
 
-LIBRARIES: tuple[Callable[[str], nn.Module | None], ...] = (torchvision, timm, ultralytics)
+LIBRARIES: tuple[Callable[[str], nn.Module | None], ...] = (
+    torchvision,
+    timm,
+    pytorchcv,
+    transformers,
+    ultralytics,
+)
 
 
 def digest(params: Iterable[Sequence[int]], buffers: Iterable[Sequence[int]]) -> str:
-    """Sixteen hexadecimal digits that depend on the shapes, and not on their order."""
-    sorts = [sorted(tuple(shape) for shape in shapes) for shapes in (params, buffers)]
+    """Sixteen hexadecimal digits that depend on the shapes, and not on their order.
+
+    Nor on the order of a tensor's axes, and on axes of 1, in which libraries differ.
+    """
+    sorts = [
+        sorted(tuple(sorted(n for n in shape if n != 1)) for shape in shapes)
+        for shapes in (params, buffers)
+    ]
     return sha256(repr(sorts).encode()).hexdigest()[:16]
 
 
@@ -118,7 +209,9 @@ def of_ours(name: str) -> tuple[str, str, str, str]:
 
 def of_theirs(name: str, model: nn.Module) -> tuple[str, str, str, str]:
     """The same of an implementation, run on the input that the zoo has for the network."""
-    params, buffers = list(model.parameters()), list(model.buffers())
+    params, kept = list(model.parameters()), model.state_dict()
+    # What a library only keeps while it runs is none of the network's.
+    buffers = [tensor for name, tensor in model.named_buffers() if name in kept]
     macs = ""
     try:
         inputs = draw(archcalc.expand(archcalc.load(name)), device=params[0].device)
@@ -135,6 +228,16 @@ def of_theirs(name: str, model: nn.Module) -> tuple[str, str, str, str]:
     )
 
 
+def built(library: Callable[[str], nn.Module | None], name: str) -> nn.Module | None:
+    """A library's network without numbers, if it has one."""
+    try:
+        with torch.device("meta"):
+            return library(name)
+    except (NotImplementedError, RuntimeError):  # it computes sizes with tensors
+        model = library(name)
+        return model and model.to("meta")
+
+
 def asked(names: list[str]) -> Iterator[Line]:
     """What every library that is installed says of the networks it has."""
     for library in LIBRARIES:
@@ -144,8 +247,7 @@ def asked(names: list[str]) -> Iterator[Line]:
             print(f"{library.__name__} is not installed", file=sys.stderr)
             continue
         for name in names:
-            with torch.device("meta"):
-                model = library(name)
+            model = built(library, name)
             if model is not None:
                 yield Line(name, library.__name__, installed, *of_theirs(name, model))
 
