@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from archcalc.analysis.closed import Formula, formula
     from archcalc.analysis.diff import Diff, diff
     from archcalc.analysis.measured import Machine, Measurement
+    from archcalc.analysis.fit import Fit, fit
     from archcalc.analysis.memory import Memory, memory
     from archcalc.analysis.receptive_field import Field, receptive_field
     from archcalc.analysis.sweep import Sweep, sweep
@@ -57,6 +58,7 @@ _HOMES = {
     "analysis.closed": ("Formula", "formula"),
     "analysis.diff": ("Diff", "diff"),
     "analysis.measured": ("Machine", "Measurement"),
+    "analysis.fit": ("Fit", "fit"),
     "analysis.memory": ("Memory", "memory"),
     "analysis.receptive_field": ("Field", "receptive_field"),
     "analysis.sweep": ("Sweep", "sweep"),
@@ -102,6 +104,7 @@ __all__ = [
     "ExpressionError",
     "Field",
     "Finding",
+    "Fit",
     "Formula",
     "Graph",
     "Machine",
@@ -130,6 +133,7 @@ __all__ = [
     "expand",
     "explain",
     "export",
+    "fit",
     "fold_batch_norm",
     "formula",
     "list",

@@ -14,7 +14,7 @@ COMMANDS = (
     *("list", "table", "explain", "compare", "diff"),
     *("check", "audit", "reconcile", "savings"),
     *("build", "crosscheck"),
-    *("formula", "sweep"),
+    *("formula", "sweep", "fit"),
     *("validate", "ops", "schema", "new"),
 )
 """The commands in the order of the help. Each is a function in the module of its name, and calls

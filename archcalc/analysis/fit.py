@@ -1,0 +1,302 @@
+"""Spec and budget -> the largest network of the family that keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+from archcalc.analysis.analyze import analyze
+from archcalc.analysis.program import INPUT, QUANTITIES, free, require_free, settings, total
+from archcalc.analysis.sweep import Refused, chunks, plan
+from archcalc.errors import ArchcalcError, SpecError, did_you_mean
+from archcalc.spec.expand import expand
+from archcalc.spec.model import OVERRIDABLE, Spec
+
+MOST = 4_000_000
+"""The most configurations that are looked at."""
+
+PHI = Fraction(1, 100)
+"""The step of a compound coefficient."""
+
+
+@dataclass(frozen=True)
+class Over:
+    """The next step up of a variable, and what it exceeds."""
+
+    values: Mapping[str, Any]
+    totals: Mapping[str, int]
+    """What the budget names; empty where that is no network."""
+    exceeded: tuple[str, ...]
+    reason: str = ""
+    """Why it is no network."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The largest network inside a budget."""
+
+    network: str
+    values: Mapping[str, Any]
+    """The variables as they were chosen."""
+    totals: Mapping[str, int]
+    """All of ``QUANTITIES``."""
+    at_most: Mapping[str, int]
+    beyond: tuple[Over, ...]
+    """The next step up of every variable, or of the coefficient: each exceeds the budget."""
+    phi: float | None
+    """The coefficient of compound scaling."""
+    looked_at: int
+    """Configurations that were counted."""
+    spec: Mapping[str, Any]
+    """The network as a spec's data, to be written out."""
+
+
+def fit(
+    network: Spec,
+    at_most: Mapping[str, int],
+    *,
+    vary: Sequence[str] | Mapping[str, Any] = (),
+    compound: Mapping[str, float] | None = None,
+    dtype: str = "float32",
+) -> Fit:
+    """The largest network of a family inside a budget: the next step up exceeds it.
+
+    ``at_most`` limits quantities such as ``macs`` and ``params``. ``vary`` names variables, with
+    the values to choose from or without; extents go in steps of 32 then, channels of 8, fractions
+    of 0.05, and other numbers of 1. Of several variables the choice is that which makes the most
+    of the budget: the largest product of the quantities that ``at_most`` names, and of equals
+    that with the largest values.
+    ``compound`` scales variables together instead, each by its base to the power of a coefficient
+    phi, in steps of 0.01 (Tan and Le 2019, equation 3); whole numbers are rounded to the nearest.
+
+    Raises :class:`ArchcalcError` where nothing fits, where everything does, and for names that
+    are none.
+    """
+    for name in at_most:
+        if name not in QUANTITIES:
+            raise ArchcalcError(f"no quantity '{name}'\n  {did_you_mean(name, QUANTITIES)}")
+    if not at_most:
+        raise ArchcalcError("without a budget nothing is too large: say macs=300M, for example")
+    if bool(vary) is bool(compound):
+        raise ArchcalcError("name either variables to vary, or the bases of compound scaling")
+    names = list(compound or vary)
+    require_free(network, names)
+    own = _own(network, names)
+    search = _Search(network, dict(at_most), dtype)
+    if compound:
+        return _compound(search, own, compound)
+    given = vary if isinstance(vary, Mapping) else dict.fromkeys(vary)
+    return _varied(search, own, given)
+
+
+class _Search:
+    """Configurations counted against a budget."""
+
+    def __init__(self, spec: Spec, at_most: dict[str, int], dtype: str) -> None:
+        self.spec, self.at_most, self.dtype = spec, at_most, dtype
+        self.looked_at = 0
+
+    def rows(self, values: Mapping[str, Sequence[Any]], together: bool) -> list[Any]:
+        """(fits, numbers, values) of every configuration that is a network."""
+        groups = [tuple(values)] if together else []
+        grid = plan(self.spec, values, list(self.at_most), groups, dtype=self.dtype)
+        if len(grid) > MOST:
+            raise ArchcalcError(
+                f"{len(grid):,} configurations are too many: vary less, or in larger steps\n"
+                "  such as side=128:256:64"
+            )
+        self.looked_at += len(grid)
+        found = []
+        for chunk in chunks(grid, Refused()):
+            for row in zip(*[column.tolist() for column in chunk.values()], strict=True):
+                point = row[: len(values)]
+                numbers = row[len(values) :]
+                inside = all(
+                    n <= limit for n, limit in zip(numbers, self.at_most.values(), strict=True)
+                )
+                found.append((inside, numbers, point))
+        return found
+
+    def over(self, values: Mapping[str, Any]) -> Over:
+        """A configuration that exceeds the budget, or is no network, and in what."""
+        try:
+            analysis = analyze(self.spec, **settings(self.spec, values))
+        except SpecError as error:
+            return Over(values, {}, (), error.problems[0].message)
+        totals = {name: total(analysis, name, self.dtype) for name in self.at_most}
+        exceeded = tuple(name for name, limit in self.at_most.items() if totals[name] > limit)
+        return Over(values, totals, exceeded)
+
+    def result(
+        self, values: Mapping[str, Any], beyond: Sequence[Over], phi: float | None = None
+    ) -> Fit:
+        analysis = analyze(self.spec, **settings(self.spec, values))
+        totals = {name: total(analysis, name, self.dtype) for name in QUANTITIES}
+        return Fit(
+            self.spec.label,
+            values,
+            totals,
+            self.at_most,
+            tuple(beyond),
+            phi,
+            self.looked_at,
+            _data(self.spec, values, self.at_most),
+        )
+
+
+def _own(spec: Spec, names: Sequence[str]) -> dict[str, Any]:
+    """The variables' values in the network itself; floats where a variant has a fraction."""
+    graph = expand(spec)
+    (first, *_) = graph.inputs.values()
+    found: dict[str, Any] = {}
+    for name in names:
+        if name not in spec.vars:
+            found[name] = 1 if name in ("N", "batch") else first[-1 if name == "W" else 2]
+            continue
+        value: Any = graph.variables[name]
+        if type(value) not in (int, float):
+            raise ArchcalcError(f"'{name}' is {value!r:.60}, no number\n  {', '.join(free(spec))}")
+        fraction = any(type((v or {}).get(name)) is float for v in spec.variants.values())
+        found[name] = float(value) if fraction else value
+    return found
+
+
+def _step(name: str, own: Any) -> Fraction:
+    if type(own) is float:
+        return Fraction(1, 20)
+    if name in INPUT:
+        return Fraction(32)
+    return Fraction(8 if own >= 16 else 1)
+
+
+def _number(value: Fraction, own: Any) -> Any:
+    return float(value) if type(own) is float else int(value)
+
+
+def _varied(
+    search: _Search, own: Mapping[str, Any], given: Mapping[str, Any], reach: int = 4
+) -> Fit:
+    """``reach`` is how many times a variable's own value its largest one is."""
+    values: dict[str, list[Any]] = {}
+    for name, chosen in given.items():
+        if chosen is not None:
+            listed = chosen if isinstance(chosen, (list, tuple, range)) else [chosen]
+            values[name] = sorted(listed)
+            continue
+        step = _step(name, own[name])
+        first = max(step, Fraction(own[name]) / 4 // step * step)
+        last = Fraction(own[name]) * reach
+        if len(given) == 1:
+            first, last = step, _enough(search, name, own[name], step, last)
+        count = int((last - first) / step) + 1
+        values[name] = [_number(first + k * step, own[name]) for k in range(count)]
+    rows = search.rows(values, together=False)
+    inside = [(prod(numbers), point) for fits, numbers, point in rows if fits]
+    if not inside:
+        _nothing(search, {name: some[0] for name, some in values.items()})
+    if len(values) == 1:
+        best = max(point for _, point in inside)
+    else:
+        _, best = max(inside)
+    chosen_values = dict(zip(values, best, strict=True))
+    beyond = []
+    for name, some in values.items():
+        place = some.index(chosen_values[name])
+        if place + 1 < len(some):
+            above = some[place + 1]
+        elif given[name] is None:
+            above = _number(Fraction(str(some[place])) + _step(name, own[name]), own[name])
+        else:
+            continue
+        over = search.over({**chosen_values, name: above})
+        if not over.exceeded and not over.reason:
+            return _varied(search, own, given, 2 * reach)
+        beyond.append(over)
+    return search.result(chosen_values, beyond)
+
+
+def _enough(search: _Search, name: str, own: Any, step: Fraction, last: Fraction) -> Fraction:
+    """A value from which on nothing fits, found by doubling."""
+    for _ in range(24):
+        over = search.over({name: _number(last // step * step, own)})
+        if over.exceeded:
+            return last
+        last *= 2
+    raise ArchcalcError(f"whatever '{name}' is, the budget is kept: it has no largest value")
+
+
+def _nothing(search: _Search, smallest: Mapping[str, Any]) -> None:
+    over = search.over(smallest)
+    told = ", ".join(f"{name}={value}" for name, value in smallest.items())
+    needed = ", ".join(f"{over.totals[name]:,} {name}" for name in over.exceeded)
+    raise ArchcalcError(f"nothing fits: {told} has {needed or over.reason or 'no network'}")
+
+
+def _compound(search: _Search, own: Mapping[str, Any], bases: Mapping[str, float]) -> Fit:
+    for name, base in bases.items():
+        if not base >= 1:
+            raise ArchcalcError(f"--compound {name}={base}: a base is at least 1")
+    if all(base == 1 for base in bases.values()):
+        raise ArchcalcError("with bases of 1 nothing is scaled: say width=1.1, for example")
+
+    def scaled(phi: Fraction) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, base in bases.items():
+            value = own[name] * float(base) ** float(phi)
+            found[name] = value if type(own[name]) is float else max(1, int(value + 0.5))
+        return found
+
+    high = Fraction(8)
+    while not search.over(scaled(high)).exceeded:
+        high *= 2
+        if high > 256:
+            raise ArchcalcError("whatever the coefficient, the budget is kept")
+    low = Fraction(-16)
+    phis = [low + k * PHI for k in range(int((high - low) / PHI) + 1)]
+    # Doubling costs less than counting all of them: most of a wide range is far too large.
+    at, size = 0, len(phis)
+    for k in range(0, len(phis), 50):
+        over = search.over(scaled(phis[k]))
+        if not over.exceeded and not over.reason:
+            at = k
+    start, size = max(0, at - 50), min(len(phis), at + 101)
+    several = phis[start:size]
+    points = [scaled(phi) for phi in several]
+    columns = {name: [point[name] for point in points] for name in bases}
+    rows = search.rows(columns, together=True)
+    inside = {point for fits, _, point in rows if fits}
+    best: Fraction | None = None
+    for phi, point in zip(several, points, strict=True):
+        if tuple(point.values()) in inside:
+            best = phi
+    if best is None:
+        _nothing(search, points[0])
+    assert best is not None
+    return search.result(scaled(best), [search.over(scaled(best + PHI))], float(best))
+
+
+def _data(spec: Spec, values: Mapping[str, Any], at_most: Mapping[str, int]) -> dict[str, Any]:
+    """The spec with the chosen values, of its variants only the one that is meant, and the budget
+    for what it must keep.
+    """
+    from copy import deepcopy
+
+    data: dict[str, Any] = deepcopy(dict(spec.document.data))
+    chosen = (spec.variants.get(spec.variant) if spec.variant else None) or {}
+    for key in ("variants", "documented", "facts", "budget"):
+        data.pop(key, None)
+    data.update({key: chosen[key] for key in OVERRIDABLE if key in chosen})
+    variables = {key: value for key, value in chosen.items() if key not in OVERRIDABLE}
+    set_ = {name: value for name, value in values.items() if name in spec.vars}
+    if spec.vars:
+        data["vars"] = {**data.get("vars", {}), **variables, **set_}
+    extents = settings(spec, values).get("input")
+    if extents is not None:
+        data["input"] = extents
+    data["name"] = f"{spec.label}-fit".replace(".", "_")
+    data["edition"] = "scaled to a budget"
+    data["budget"] = [{"quantity": name, "at_most": limit} for name, limit in at_most.items()]
+    return data

@@ -1,0 +1,117 @@
+"""The command ``fit``."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from archcalc.cli.options import NetworkName, Output, words
+from archcalc.cli.output import emit, write
+from archcalc.errors import ArchcalcError
+
+_SCALES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
+
+
+def fit(
+    network: NetworkName,
+    at_most: Annotated[
+        str,
+        typer.Option(
+            metavar="A=N,B=N",
+            help="The budget: params, macs, flops, activations, weight_bytes, each with a number "
+            "such as 300M, 4.2G or 4000000.",
+            show_default=False,
+        ),
+    ],
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VAR,VAR",
+            help="What may be changed: names, or VAR=FROM:TO:STEP for the values to choose from. "
+            "May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    compound: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VAR=BASE,...",
+            help="Scale variables together, each by its base to one power: "
+            "width=1.1,depth=1.2,side=1.15.",
+            show_default=False,
+        ),
+    ] = None,
+    emit_: Annotated[
+        str | None,
+        typer.Option(
+            "--emit",
+            metavar="FILE",
+            help="Write the network as a spec, with the budget in it.",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(metavar="FORMAT", help="text or json.", autocompletion=words("text", "json")),
+    ] = "text",
+    output: Output = None,
+) -> None:
+    """Find the largest network of a family inside a budget.
+
+    It is exact at the boundary: the next step up of every variable exceeds the budget.
+
+    \b
+    Examples:
+      archcalc fit mobilenet_v2 --at-most macs=300M,params=4M --vary width,side
+      archcalc fit resnet18 --at-most macs=1G --vary width=8:256:4
+      archcalc fit efficientnet_b0 --at-most macs=1G \\
+        --compound width=1.1,depth=1.2,side=1.15 --emit mine.yaml
+    """
+    import archcalc
+    from archcalc.report import fit as report
+    from archcalc.report.choice import choose
+
+    choose("format", format, report.FORMATS)
+    bases = None
+    if compound is not None:
+        bases = {name: float(n) for name, n in _pairs("--compound", compound).items()}
+    found = archcalc.fit(
+        archcalc.load(network),
+        {name: int(n) for name, n in _pairs("--at-most", at_most).items()},
+        vary=_vary(vary or []),
+        compound=bases,
+    )
+    if emit_ is not None:
+        write(report.as_yaml(found), Path(emit_))
+    emit(report.render(found, format), output)
+
+
+def _pairs(option: str, written: str) -> dict[str, Fraction]:
+    """``macs=300M,params=4M`` as numbers."""
+    found: dict[str, Fraction] = {}
+    for part in written.split(","):
+        name, _, number = part.partition("=")
+        match = re.fullmatch(r"\s*(\d{1,18}(?:\.\d{1,12})?(?:e\d{1,2})?)\s*([kKMGBT]?)\s*", number)
+        name = name.strip()
+        if not match or not name:
+            raise ArchcalcError(f"{option} {part}: write NAME=NUMBER, such as macs=300M")
+        if name in found:
+            raise ArchcalcError(f"{option} {part}: '{name}' is given twice")
+        found[name] = Fraction(match[1]) * _SCALES[match[2]]
+    return found
+
+
+def _vary(written: list[str]) -> dict[str, Any]:
+    from archcalc.cli.ranges import parse_values
+
+    found: dict[str, Any] = {}
+    for text in written:
+        if "=" in text:
+            found.update(parse_values([text]))
+        else:
+            found.update({name.strip(): None for name in text.split(",") if name.strip()})
+    return found
