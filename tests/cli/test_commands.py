@@ -262,6 +262,7 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
 def test_names_and_files_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "vggish.yaml").touch()
-    assert networks("vgg") == ["vgg11", "vgg13", "vgg16", "vgg19", "vggish.yaml"]
+    assert networks("vgg1") == [f"vgg{n}{norm}" for n in (11, 13, 16, 19) for norm in ("", "_bn")]
+    assert networks("vggi") == ["vggish.yaml"]
     (tmp_path / "vggish.yaml").unlink()
     assert set(networks("")) == {network.name for network in archcalc.list()}
