@@ -13,7 +13,7 @@ from archcalc.errors import ArchcalcError
 COMMANDS = (
     *("list", "table", "explain", "compare", "diff"),
     *("check", "audit", "reconcile", "savings"),
-    *("build", "crosscheck"),
+    *("build", "export", "crosscheck"),
     *("formula", "sweep", "fit"),
     *("validate", "ops", "schema", "new"),
 )

@@ -1,0 +1,67 @@
+"""The command ``export``."""
+
+from typing import Annotated
+
+import typer
+
+from archcalc.cli.options import Batch, InputShapes, NetworkName, Output, Variables, words
+from archcalc.cli.output import emit
+
+
+def export(
+    network: NetworkName,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="FORM",
+            help="torch: source code. onnx: a file with new weights. json, yaml: a flat spec. "
+            "mermaid, dot, svg: a diagram.",
+            autocompletion=words("torch", "onnx", "json", "yaml", "mermaid", "dot", "svg"),
+        ),
+    ],
+    detail: Annotated[
+        str,
+        typer.Option(
+            metavar="LEVEL",
+            help="Of a diagram. stage: a box a block. layer: a box a layer, in its block.",
+            autocompletion=words("stage", "layer"),
+        ),
+    ] = "stage",
+    input: InputShapes = None,
+    batch: Batch = 1,
+    set_: Variables = None,
+    output: Output = None,
+) -> None:
+    """Write a network as PyTorch source, as ONNX, as a flat spec, or as a diagram.
+
+    The source needs PyTorch only, and its modules are named as those of 'archcalc build'. A flat
+    spec has no batch.
+
+    \b
+    Examples:
+      archcalc export resnet18 --to torch -o resnet18.py
+      archcalc export googlenet --to svg -o googlenet.svg
+    """
+    from pathlib import Path
+
+    import archcalc
+    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.cli.output import write
+    from archcalc.errors import ArchcalcError
+    from archcalc.report.choice import choose
+    from archcalc.report.export import FORMS
+
+    form = choose("form", to, FORMS)
+    if form == "onnx" and output in (None, "-"):
+        raise ArchcalcError("ONNX is no text: name a file with -o")
+    taken = ("network", "to", "detail", "input", "batch", "spec", "allow_unknown")
+    variables = parse_variables(set_ or (), taken)
+    spec = archcalc.load(network)
+    shapes = parse_inputs(input or (), spec)
+    made = archcalc.export(spec, to=form, detail=detail, input=shapes, batch=batch, **variables)
+    if isinstance(made, bytes):
+        assert output is not None
+        write(made, Path(output))
+    else:
+        emit(made, output)

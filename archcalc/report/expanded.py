@@ -1,0 +1,222 @@
+"""A graph as a spec: flat, with nothing left to expand, and one line a layer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from archcalc.errors import ArchcalcError
+from archcalc.operators import NAMES
+from archcalc.operators.base import Operator
+from archcalc.spec.graph import Graph, Node
+from archcalc.spec.model import Spec
+
+SCHEMA = "# yaml-language-server: $schema=spec.schema.json"
+
+
+def expanded(graph: Graph, spec: Spec | None = None) -> dict[str, Any]:
+    """The data of a flat spec that expands to the same layers.
+
+    Names have underscores for dots, since a name can't have one: ``layer1_0_conv1``. The batch is
+    no part of a spec. ``spec`` adds where the network was published. Raises
+    :class:`ArchcalcError` for a graph with an operator that no spec can name.
+    """
+    data: dict[str, Any] = {"name": graph.name}
+    about = {
+        "title": graph.title,
+        "edition": graph.edition,
+        "year": graph.year,
+        "feature": spec.feature if spec is not None else "",
+        "source": list(spec.source) if spec is not None else [],
+    }
+    data.update({key: value for key, value in about.items() if value})
+    inputs = {name: list(shape[1:]) for name, shape in graph.inputs.items()}
+    data["input"] = inputs["input"] if list(inputs) == ["input"] else inputs
+    names = _Names(graph)
+    fields: dict[int, dict[str, Any]] = {}
+    blocks: dict[str, Any] = {}
+    layers: dict[str, Any] = {}
+    previous = next(iter(graph.inputs))
+    for node in graph.nodes:
+        if id(node.op) not in fields:
+            fields[id(node.op)] = _fields(node.op)
+        layer: dict[str, Any] = {"op": type(node.op).__name__}
+        block = names.block(node)
+        around = layers if block is None else blocks.setdefault(block, {"layers": {}})["layers"]
+        if block is not None and block not in layers:
+            sources = names.inputs(block)
+            layers[block] = {"block": block, "from": [names.seen(name) for name in sources]}
+            blocks[block] = {"inputs": [names.port(name) for name in sources], "layers": around}
+        if node.inputs != (previous,) or block is not None:
+            taken = [names.seen(name, block) for name in node.inputs]
+            layer["from"] = taken[0] if len(taken) == 1 else taken
+        layer.update(fields[id(node.op)])
+        if node.share is not None:
+            layer["share"] = names.seen(node.share, block)
+        around[names.own(node.name)] = layer
+        previous = node.name
+    if blocks:
+        data["blocks"] = blocks
+    data["layers"] = layers
+    outputs = [names.seen(name) for name in graph.outputs]
+    if outputs != [next(reversed(layers))]:
+        data["outputs"] = outputs[0] if len(outputs) == 1 else outputs
+    if graph.training_outputs:
+        data["training_outputs"] = [names.seen(name) for name in graph.training_outputs]
+    return data
+
+
+class _Names:
+    """What layers are called in a flat spec.
+
+    A layer that leads to no output has no place among the layers of a spec, as it is taken for a
+    mistake; in a block it may stand, if the block leads to one. So such blocks are kept.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        used = graph.leading_to(*graph.outputs, *graph.training_outputs)
+        self.kept = {node.stage for node in graph.nodes if node.name not in used} - {""}
+        self.stages = {node.name: node.stage for node in graph.nodes}
+        self.names = {name: name for name in graph.inputs}
+        taken = {*self.names, *self.kept}
+        for node in graph.nodes:
+            name = node.name
+            if node.stage in self.kept:
+                name = name.removeprefix(f"{node.stage}.")
+                name = name if name[0].isalpha() else f"_{name}"
+            name = name.replace(".", "_")
+            while name in taken:
+                name += "_"
+            self.names[node.name] = name
+            taken.add(name)
+
+    def block(self, node: Node) -> str | None:
+        return node.stage if node.stage in self.kept else None
+
+    def own(self, name: str) -> str:
+        """A layer's name where it stands."""
+        return self.names[name]
+
+    def seen(self, name: str, block: str | None = None) -> str:
+        """A layer's or input's name as it is referred to in a block, or outside of all."""
+        stage = self.stages.get(name, "")
+        if stage == block and block is not None:
+            return self.names[name]
+        if block is not None:
+            return self.port(name)
+        return f"{stage}.{self.names[name]}" if stage in self.kept else self.names[name]
+
+    def port(self, name: str) -> str:
+        """What the input of a block is called that takes this layer."""
+        return f"from_{name.replace('.', '_')}"
+
+    def inputs(self, block: str) -> list[str]:
+        """The layers outside of a block that it takes, in their order."""
+        inside = [node for node in self.graph.nodes if node.stage == block]
+        sources = [name for node in inside for name in node.inputs]
+        return list(dict.fromkeys(n for n in sources if self.stages.get(n, "") != block))
+
+
+def _fields(op: Operator) -> dict[str, Any]:
+    """The fields of an operator that are not what they are anyway, as briefly as they can be."""
+    kind = type(op)
+    if kind.__name__ not in NAMES:
+        raise ArchcalcError(f"a spec can't name the operator {kind.__name__}")
+    written = {name: getattr(op, name) for name in kind.__pydantic_fields__}
+    for name, field in kind.__pydantic_fields__.items():
+        value = written[name]
+        if not field.is_required():
+            others = {key: other for key, other in written.items() if key != name}
+            if _is(kind, others, op):
+                written = others
+                continue
+        while isinstance(value, (tuple, list)) and len(set(value)) == 1:
+            value = value[0]
+            if not _is(kind, {**written, name: value}, op):
+                break
+            written = {**written, name: value}
+    return {name: _plain(value) for name, value in written.items()}
+
+
+def _is(kind: type[Operator], fields: Mapping[str, Any], op: Operator) -> bool:
+    from pydantic import ValidationError
+
+    try:
+        return kind(**fields) == op
+    except ValidationError:
+        return False
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool | int | float | str) or value is None:
+        return value
+    raise ArchcalcError("a graph is written as a spec for numbers: neither arrays nor symbols")
+
+
+def as_json(data: Mapping[str, Any]) -> str:
+    """The data of a spec as JSON, a line for each layer."""
+    parts = []
+    for key, value in data.items():
+        if key == "blocks":
+            lines = [f"  {json.dumps(n)}: {json.dumps(block)}" for n, block in value.items()]
+            inner = ",\n".join(lines)
+            parts.append(f' "blocks": {{\n{inner}\n }}')
+        elif key == "layers":
+            lines = [f"  {json.dumps(n)}: {json.dumps(layer)}" for n, layer in value.items()]
+            inner = ",\n".join(lines)
+            parts.append(f' "layers": {{\n{inner}\n }}')
+        else:
+            parts.append(f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def as_yaml(data: Mapping[str, Any]) -> str:
+    """The data of a spec as YAML, a line for each layer."""
+    return "\n".join(_yaml(data)) + "\n"
+
+
+def _yaml(data: Mapping[str, Any]) -> Iterator[str]:
+    yield SCHEMA
+    for key, value in data.items():
+        if key == "blocks":
+            yield ""
+            yield "blocks:"
+            for name, block in value.items():
+                yield f"  {_value(name)}:"
+                yield f"    inputs: {_value(block['inputs'])}"
+                yield "    layers:"
+                yield from _layers(block["layers"], "      ")
+        elif key == "layers":
+            yield ""
+            yield "layers:"
+            yield from _layers(value, "  ")
+            if list(data)[-1] != "layers":
+                yield ""
+        else:
+            yield f"{key}: {_value(value)}"
+
+
+def _layers(layers: Mapping[str, Any], indent: str) -> Iterator[str]:
+    for name, layer in layers.items():
+        short = list(layer) == ["op"]
+        yield f"{indent}{_value(name)}: {_value(layer['op'] if short else layer)}"
+
+
+_PLAIN = re.compile(r"[A-Za-z_][\w-]*")
+_NO_TEXT = frozenset(("null", "true", "false", "nan", "infinity", "inf", "yes", "no", "on", "off"))
+
+
+def _value(value: Any) -> str:
+    """A value in YAML's flow style, on one line."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_value(k)}: {_value(v)}' for k, v in value.items())}}}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NO_TEXT:
+        return value
+    return json.dumps(value, ensure_ascii=False)
