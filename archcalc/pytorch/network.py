@@ -26,6 +26,16 @@ class Block(nn.Module):
         assert isinstance(inner, Block)
         inner.place(rest, layer)
 
+    def get_submodule(self, target: str) -> nn.Module:
+        """As PyTorch's, and of a layer with the name of a method too. Raises ``AttributeError``."""
+        found: nn.Module = self
+        for part in filter(None, target.split(".")):
+            inner = found._modules.get(part)
+            if inner is None:
+                return super().get_submodule(target)  # which says what is missing
+            found = inner
+        return found
+
 
 class _Step(NamedTuple):
     name: str
