@@ -33,15 +33,19 @@ VECTOR = Example({}, ((2, 10),))
 IMAGE = Example({}, ((2, 6, 5, 5),))
 
 
-class Activation(Weightless):
+class Named(Weightless):
+    """Has a module of its name and its fields in PyTorch."""
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call(f"nn.{type(self).__name__}", dict(self))
+
+
+class Activation(Named):
     """One input, and an output of its shape."""
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         return x
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call(f"nn.{type(self).__name__}", dict(self))
 
 
 class Elementwise(Activation, Pointwise):

@@ -3,7 +3,7 @@
 from typing import final
 
 from archcalc.dims import Shape, Size
-from archcalc.operators.activation import Activation
+from archcalc.operators.activation import Named
 from archcalc.operators.autograd import (
     SavesOutput,
 )
@@ -22,9 +22,14 @@ def log_softmax(d: Size) -> Work:
     return Work(comparisons=d - 1, adds=d + (d - 1) + d, transcendentals=d + 1)
 
 
-class _Softmax(Activation, Traced, SavesOutput):
+class _Softmax(Named, Traced, SavesOutput):
     dim: Integer
     """The axis whose elements add up to 1."""
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        axis_of(self.dim, x)  # which has to be there
+        return x
 
     def slices(self, x: Shape) -> tuple[Size, Size]:
         """How many slices there are along ``dim``, and the elements of each."""
