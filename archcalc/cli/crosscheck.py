@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from archcalc.cli.options import Batch, InputShapes, Output, Variables, networks, words
-from archcalc.cli.output import emit
+from archcalc.cli.output import emit, write
 from archcalc.errors import ArchcalcError
 
 
@@ -58,6 +59,15 @@ def crosscheck(
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure time and memory, too.")
     ] = False,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw the measured time against multiply-accumulates, as .svg or .png. Needs the "
+            "extra archcalc[plot].",
+            show_default=False,
+        ),
+    ] = None,
     format: Annotated[
         str,
         typer.Option(
@@ -98,10 +108,11 @@ def crosscheck(
     variables = parse_variables(set_ or (), _TAKEN)
     shapes = (lambda spec: parse_inputs(input, spec)) if input else None
     if against is not None:
-        if all_ or len(networks or ()) != 1 or measure or dtype is not None:
+        if all_ or len(networks or ()) != 1 or measure or plot or dtype is not None:
             raise ArchcalcError("--against compares one network, in float32, and measures nothing")
         _against((networks or [])[0], against, form, output, device, batch, shapes, variables)
         return
+    picture = _picture(plot, measure)
     found = [
         archcalc.crosscheck(
             name,
@@ -114,12 +125,33 @@ def crosscheck(
         )
         for name in _watched(list(zoo.names()) if all_ else networks or [])
     ]
+    if picture is not None:
+        from archcalc.report.timing import draw
+
+        write(draw(found, picture.suffix[1:].lower()), picture)
     if form == "table" and output is None and sys.stdout.isatty():
         report.show_on(sys.stdout, found)
     else:
-        emit(report.render(found, form), output)
+        text = report.render(found, form)
+        if picture is not None and form == "markdown":
+            text += f"\n![Time against multiply-accumulates]({picture.name})\n"
+        emit(text, output)
     if not all(each.ok for each in found):
         raise typer.Exit(1)
+
+
+def _picture(plot: str | None, measure: bool) -> Path | None:
+    """Where a picture goes: told before anything is run."""
+    from archcalc.report.chart import FORMATS
+
+    if plot is None:
+        return None
+    path = Path(plot)
+    if path.suffix[1:].lower() not in FORMATS:
+        raise ArchcalcError(f"--plot {plot}: name a file that ends in .svg or .png")
+    if not measure:
+        raise ArchcalcError("--plot draws what is measured: --measure")
+    return path
 
 
 def _against(

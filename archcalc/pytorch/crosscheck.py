@@ -100,7 +100,7 @@ class Crosscheck:
     """Of the batch that was run."""
     runs: tuple[Run, ...]
     skipped: Mapping[str, str] = field(default_factory=dict)
-    """Device on which it was not run -> why."""
+    """Device, or device and dtype, on which it was not run -> why."""
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
@@ -160,10 +160,11 @@ def crosscheck(
             skipped[place] = why
             continue
         # On meta a dtype changes nothing but the names of dtypes.
-        runs += [
-            _run(analysis, trained, place, name, measure and place != "meta")
-            for name in (dtypes if place != "meta" else dtypes[:1])
-        ]
+        for name in dtypes if place != "meta" else dtypes[:1]:
+            try:
+                runs.append(_run(analysis, trained, place, name, measure and place != "meta"))
+            except _NoKernelError as error:
+                skipped[f"{place} {name}"] = f"PyTorch: {error}"
     return Crosscheck(graph.name, analysis, tuple(runs), skipped)
 
 
@@ -228,6 +229,10 @@ def _too_large(trained: Analysis, device: str, chosen: bool) -> str:
     return ""
 
 
+class _NoKernelError(Exception):
+    """PyTorch can't compute an operation in this dtype, or on this device."""
+
+
 def _run(analysis: Analysis, trained: Analysis, device: str, dtype: str, measure: bool) -> Run:
     from archcalc.pytorch.running import precision
 
@@ -243,6 +248,8 @@ def _run(analysis: Analysis, trained: Analysis, device: str, dtype: str, measure
                 from archcalc.pytorch.measure import measure as measure_it
 
                 measured = measure_it(analysis.graph, device=device, dtype=dtype)
+    except NotImplementedError as error:
+        raise _NoKernelError(str(error).splitlines()[0]) from error
     # Whatever PyTorch raises while it runs what archcalc takes to be right is a finding.
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
         lines = str(error).strip().splitlines() or [""]

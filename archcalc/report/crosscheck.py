@@ -156,7 +156,7 @@ def _notes(found: Sequence[Crosscheck]) -> Iterator[str]:
         those = [
             f"{each.name} ({each.skipped[device]})" for each in found if device in each.skipped
         ]
-        yield f"too large for {device}: {', '.join(those)}"
+        yield f"not run on {device}: {', '.join(those)}"
     for each in found:
         layers = {
             layer.layer: f"{layer.layer} ({', '.join(layer.operations)})"

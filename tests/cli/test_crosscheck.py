@@ -70,6 +70,21 @@ def test_a_report_is_written_whole(tmp_path: Path) -> None:
     assert '<testsuite name="crosscheck" tests="1"' in path.read_text(encoding="utf-8")
 
 
+def test_a_page_with_what_was_measured_and_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    page, picture = tmp_path / "page.md", tmp_path / "page.svg"
+    options = ("--device", "cpu", "--measure", "--format", "markdown")
+    done = run("lenet5", *options, "--plot", str(picture), "-o", str(page))
+
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    text = page.read_text(encoding="utf-8")
+    assert "| lenet5 | cpu | 13 | 61,706 | 416,520 | agrees |" in text
+    assert "**Measured on " in text
+    assert "| lenet5 | cpu | float32 | 1 | 416,520 |" in text
+    assert text.endswith("![Time against multiply-accumulates](page.svg)\n")
+    assert picture.read_bytes().startswith(b"<?xml")
+
+
 def test_all_networks_are_all_of_the_zoo(monkeypatch: pytest.MonkeyPatch) -> None:
     from archcalc.spec import zoo
 
@@ -90,6 +105,8 @@ def test_all_networks_are_all_of_the_zoo(monkeypatch: pytest.MonkeyPatch) -> Non
         (["lenet5", "--format", "csv"], "no format 'csv'"),
         (["lenet5", "--set", "device=1"], "can only be set in the spec"),
         (["lenet5", "--device", "meta", "--measure"], "nothing to measure"),
+        (["lenet5", "--plot", "a.svg"], "--plot draws what is measured: --measure"),
+        (["lenet5", "--plot", "a.gif", "--measure"], "name a file that ends in .svg or .png"),
     ],
 )
 def test_what_can_t_be_run_is_told(args: list[str], message: str) -> None:

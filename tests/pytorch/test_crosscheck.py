@@ -207,6 +207,16 @@ def test_what_pytorch_refuses_to_run_is_a_difference(monkeypatch: pytest.MonkeyP
     )
 
 
+def test_a_dtype_that_pytorch_has_no_kernel_for_is_no_difference() -> None:
+    layers = {"norm": {"op": "LocalResponseNorm", "size": 5}}
+    found = crosscheck(spec(layers), device="cpu", dtype=["float32", "bfloat16"])
+
+    # It averages over channels with avg_pool3d, which the CPU has in float32 and float64.
+    assert found.ok
+    assert [run.dtype for run in found.runs] == ["float32"]
+    assert "not implemented for 'BFloat16'" in found.skipped["cpu bfloat16"]
+
+
 def test_what_nobody_counts_is_reported_and_not_passed_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
