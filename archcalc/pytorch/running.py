@@ -71,9 +71,10 @@ def trained(network: Network, inputs: Sequence[Tensor], seed: int) -> dict[str, 
         for output in outputs if isinstance(outputs, tuple) else (outputs,):
             if isinstance(output, Tensor) and output.requires_grad:
                 # A plain sum of what a softmax gives is constant, and has no gradient at all.
-                weights = torch.randn(output.shape, generator=generator, device="cpu")
-                scaled = (weights / max(output.numel(), 1) ** 0.5).to(output.device)
-                parts.append((output.float() * scaled).sum())
+                weights = torch.empty(output.shape, device="meta" if output.is_meta else "cpu")
+                if not output.is_meta:
+                    weights.normal_(std=max(output.numel(), 1) ** -0.5, generator=generator)
+                parts.append((output.float() * weights.to(output.device)).sum())
     if parts:
         torch.stack(parts).sum().backward()  # type: ignore[no-untyped-call]
     return seen
