@@ -216,7 +216,7 @@ class Analysis:
 
     @cached_property
     def backward(self) -> Backward:
-        """The multiply-accumulates of the backward pass: :func:`archcalc.analysis.backward`."""
+        """The multiply-accumulates of the backward pass, by layer."""
         from archcalc.analysis.backward import backward
 
         return backward(self)

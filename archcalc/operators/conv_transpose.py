@@ -23,7 +23,7 @@ from archcalc.operators.base import (
 )
 from archcalc.operators.conv import AXES, require_groups
 from archcalc.operators.taps import Sources, Traced, transposed, unless_unknown
-from archcalc.operators.window import Padding, Pads, parse_padding
+from archcalc.operators.window import Cutting, Pads, parse_padding
 
 
 class _ConvTranspose(Trained, Traced, SavesInputs, Weighing):
@@ -35,7 +35,7 @@ class _ConvTranspose(Trained, Traced, SavesInputs, Weighing):
     """Extent of the kernel."""
     stride: PerAxis = 1
     """Distance in the output from one position of the kernel to the next."""
-    padding: Padding = 0
+    padding: Cutting = 0
     """What is cut off at the ends of the output: ``[0, 1]`` is a number for each axis, ``[[0, 1]]``
     before and after, ``same_upper`` and ``same_lower`` as much as makes it ``n * stride``."""
     output_padding: PerAxisNatural = 0

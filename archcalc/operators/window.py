@@ -56,34 +56,19 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
-Padding = Annotated[
-    Any,  # stored as a mode's name or as Pads; a default may be written as one number
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0},
-                {"enum": list(MODES)},
-                {
-                    "type": "array",
-                    "minItems": 1,
-                    "maxItems": 3,
-                    "items": {
-                        "anyOf": [
-                            {"type": "integer", "minimum": 0},
-                            {
-                                "type": "array",
-                                "items": {"type": "integer", "minimum": 0},
-                                "minItems": 2,
-                                "maxItems": 2,
-                            },
-                        ]
-                    },
-                },
-            ]
-        }
-    ),
-]
+def _written(*modes: str) -> WithJsonSchema:
+    end = {"type": "integer", "minimum": 0}
+    pair = {"type": "array", "items": end, "minItems": 2, "maxItems": 2}
+    several = {"type": "array", "minItems": 1, "maxItems": 3, "items": {"anyOf": [end, pair]}}
+    return WithJsonSchema({"anyOf": [end, {"enum": list(modes)}, several]})
+
+
+# Stored as a mode's name or as Pads; a default may be written as one number.
+Padding = Annotated[Any, _written(*MODES)]
 """Padding of a window; :func:`parse_padding` says what may be written."""
+
+Cutting = Annotated[Any, _written("valid", "same_upper", "same_lower")]
+"""What is cut off an output instead, written alike; PyTorch has no ``same`` for it."""
 
 
 def resolve_padding(
