@@ -12,7 +12,7 @@ import sympy
 
 import archcalc
 from archcalc import Analysis, ArchcalcError
-from archcalc.analysis.conventions import CONVENTIONS
+from archcalc.analysis.conventions import CONVENTIONS, Convention
 from archcalc.report.columns import COLUMNS
 from archcalc.report.layout import Request as Wanted
 from archcalc.report.layout import Table, lay_out, print_bytes
@@ -109,11 +109,26 @@ def columns_of(table: Table) -> dict[str, list[Any]]:
     }
 
 
+UNABLE = {("torchprofile", "llama2"), ("torchprofile", "llama3")}
+"""Tools and families whose heads share keys, which they can't count."""
+
+
+def fails(counted: Convention, found: Analysis) -> bool:
+    try:
+        counted.total(found)
+    except ArchcalcError:
+        return True
+    return False
+
+
 @pytest.mark.parametrize("name", [*names()])
 def test_every_column_adds_up_to_its_total(name: str) -> None:
     found = analysis(name)
     for detail in DETAILS:
         for counted in CONVENTIONS.values():
+            if fails(counted, found):
+                assert (counted.name, name.partition("_")[0]) in UNABLE
+                continue
             request = Wanted.of(detail, ["layer", *SUMMED], "float16", counted.name)
             table = lay_out(found, request)
             sums = dict(zip([c.name for c in table.columns], table.sums, strict=True))
