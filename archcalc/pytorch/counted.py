@@ -78,27 +78,28 @@ the layer and its inputs, with one."""
 
 WITHOUT_PRODUCTS = frozenset(
     """
-    _adaptive_avg_pool2d _adaptive_avg_pool3d _cudnn_init_dropout_state _fused_rms_norm
-    _log_softmax _native_batch_norm_legit _native_batch_norm_legit_no_training _prelu_kernel
-    _safe_softmax _softmax _thnn_fused_gru_cell _thnn_fused_lstm_cell _to_copy _unsafe_index
-    _unsafe_view _upsample_bicubic2d_aa _upsample_bilinear2d_aa adaptive_max_pool2d
-    adaptive_max_pool3d alias all amax amin any arange argmax argmin as_strided avg_pool2d
-    avg_pool3d bernoulli bucketize cat channel_shuffle clone col2im complex constant_pad_nd
-    contiguous copy cudnn_batch_norm cummax cummin cumsum detach diag_embed diagonal_copy diff
-    embedding empty empty_like empty_permuted empty_strided eye fill flatten flip full
-    full_like gather glu grid_sampler_2d hardswish histc huber_loss im2col index index_put
-    index_select isfinite isin kthvalue lift_fresh lift_fresh_copy linalg_norm
-    linalg_vector_norm linspace log_sigmoid_forward logcumsumexp logsumexp masked_fill
-    masked_select max max_pool2d max_pool2d_with_indices max_pool3d_with_indices max_unpool2d
-    mean median meshgrid min miopen_batch_norm mkldnn_adaptive_avg_pool2d mkldnn_max_pool2d
-    mode mse_loss native_batch_norm native_dropout native_group_norm native_layer_norm
-    new_empty new_full new_ones new_zeros nll_loss2d_forward nll_loss_forward nonzero norm
-    normal one_hot ones ones_like pad_sequence pixel_shuffle pixel_unshuffle polar prod rand
-    rand_like randint randn randn_like randperm reflection_pad1d reflection_pad2d
-    reflection_pad3d renorm repeat replication_pad1d replication_pad2d replication_pad3d
-    reshape resize roll rot90 scalar_tensor scatter searchsorted set slice_scatter
-    smooth_l1_loss sort split_with_sizes_copy squeeze stack std std_mean sum t take topk
-    transpose tril tril_indices triu triu_indices unfold_backward uniform unique unsafe_split
+    _adaptive_avg_pool2d _adaptive_avg_pool3d _batch_norm_no_update _batch_norm_with_update
+    _cudnn_init_dropout_state _fused_dropout _fused_rms_norm _log_softmax
+    _native_batch_norm_legit _native_batch_norm_legit_no_training _prelu_kernel _safe_softmax
+    _softmax _thnn_fused_gru_cell _thnn_fused_lstm_cell _to_copy _unsafe_index _unsafe_view
+    _upsample_bicubic2d_aa _upsample_bilinear2d_aa adaptive_max_pool2d adaptive_max_pool3d
+    alias all amax amin any arange argmax argmin as_strided avg_pool2d avg_pool3d bernoulli
+    bucketize cat channel_shuffle clone col2im complex constant_pad_nd contiguous copy
+    cudnn_batch_norm cummax cummin cumsum detach diag_embed diagonal_copy diff embedding empty
+    empty_like empty_permuted empty_strided eye fill flatten flip full full_like gather glu
+    grid_sampler_2d hardswish histc huber_loss im2col index index_put index_select isfinite
+    isin kthvalue lift_fresh lift_fresh_copy linalg_norm linalg_vector_norm linspace
+    log_sigmoid_forward logcumsumexp logsumexp masked_fill masked_select max max_pool2d
+    max_pool2d_with_indices max_pool3d_with_indices max_unpool2d mean median meshgrid min
+    miopen_batch_norm mkldnn_adaptive_avg_pool2d mkldnn_max_pool2d mode mse_loss
+    native_batch_norm native_dropout native_group_norm native_layer_norm new_empty new_full
+    new_ones new_zeros nll_loss2d_forward nll_loss_forward nonzero norm normal one_hot ones
+    ones_like pad_sequence pixel_shuffle pixel_unshuffle polar prod rand rand_like randint
+    randn randn_like randperm reflection_pad1d reflection_pad2d reflection_pad3d renorm repeat
+    replication_pad1d replication_pad2d replication_pad3d reshape resize roll rot90
+    scalar_tensor scatter searchsorted set slice_scatter smooth_l1_loss sort
+    split_with_sizes_copy squeeze stack std std_mean sum t take topk transpose tril
+    tril_indices triu triu_indices unfold_backward uniform unique unsafe_split
     unsafe_split_with_sizes unsqueeze upsample_bicubic2d upsample_bilinear2d upsample_linear1d
     upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_nearest_exact2d
     upsample_trilinear3d var var_mean vector_norm view view_as_complex view_as_real where zero

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +47,12 @@ MOST_MACS = 5 * 10**9
 
 MOST_BYTES = 10**9
 """Bytes of a training step up to which ``auto`` runs a network on the CPU."""
+
+MOST_COMPARED_MACS = 10**11
+"""Multiply-accumulates up to which the CPU computes what others are compared with."""
+
+MOST_COMPARED_BYTES = 2 * 10**10
+"""Bytes of a training step up to which it does."""
 
 SEED = 0
 """What weights and inputs are drawn from."""
@@ -223,6 +230,8 @@ def _too_large(trained: Analysis, device: str, chosen: bool) -> str:
         if size > MOST_BYTES:
             return f"trains in {size / 1e9:,.1f} GB, more than {MOST_BYTES / 1e9:g} GB"
     if device == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()  # which PyTorch keeps of the network before
         free, _ = torch.cuda.mem_get_info()
         if size > free:
             return f"trains in {size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free"
@@ -247,6 +256,7 @@ def _run(analysis: Analysis, trained: Analysis, device: str, dtype: str, measure
             if measure:
                 from archcalc.pytorch.measure import measure as measure_it
 
+                gc.collect()
                 measured = measure_it(analysis.graph, device=device, dtype=dtype)
     except NotImplementedError as error:
         raise _NoKernelError(str(error).splitlines()[0]) from error
@@ -289,14 +299,16 @@ class _Findings:
 
         stored_as: torch.dtype = torch.float32 if dtype == "tf32" else getattr(torch, dtype)
         generator = torch.Generator().manual_seed(SEED)
-        # Weights are drawn on the CPU, where each device gets the same.
-        home = "meta" if device == "meta" else "cpu"
+        # Weights are drawn on the CPU where outputs are compared, so that each device has the same.
+        size = training_bytes(analysis, "float32")
+        small = analysis.macs <= MOST_COMPARED_MACS and size <= MOST_COMPARED_BYTES
+        home = "cpu" if device == "cuda" and small else device
         exact = torch.float64 if dtype == "float64" else torch.float32
         with seeded(SEED):
             network = build(analysis.graph, device=home, dtype=exact)
         inputs = draw(analysis.graph, device=home, dtype=exact, generator=generator)
         wanted = None
-        if device == "cuda" or (device == "cpu" and stored_as is not exact):
+        if small and (device == "cuda" or (device == "cpu" and stored_as is not exact)):
             with torch.no_grad():
                 wanted = network.eval()(*inputs)
         network.to(device=device, dtype=stored_as)
