@@ -131,7 +131,7 @@ class _Expansion:
             year=spec.year,
         )
         if not self.known:
-            self.idle(graph)
+            self.idle(graph, scope)
         return graph
 
     def remembered(self) -> dict[Any, Template]:
@@ -149,20 +149,25 @@ class _Expansion:
         except TypeError:  # a variable is an array
             return {}
 
-    def idle(self, graph: Graph) -> None:
-        """Report the layers whose output nothing takes: a forgotten ``from`` looks like that."""
-        used = graph.leading_to(*graph.outputs, *graph.training_outputs)
-        unused = [node.name for node in graph.nodes if node.name not in used]
-        if not unused:
+    def idle(self, graph: Graph, scope: Scope) -> None:
+        """Report the layers whose output nothing takes: a forgotten ``from`` looks like that.
+
+        A layer of a block is needed if some copy of it is: in a row of blocks the last may have
+        an output that only those before it hand on.
+        """
+        leading = graph.leading_to(*graph.outputs, *graph.training_outputs)
+        if all(node.name in leading for node in graph.nodes):
             return
-        reached = {name.split(".")[0] for name in used}
-        for name in dict.fromkeys(name.split(".")[0] for name in unused):
-            if name not in reached:
-                wrong = Wrong(
-                    f"'{name}' leads to no output",
-                    "use it, name it in 'outputs' or 'training_outputs', or remove it",
-                )
-                self.report(("layers", name), ("layers", name), wrong)
+        taken = {source for node in graph.nodes for source in node.inputs}
+        needed = [node.name in leading for node in graph.nodes]
+        loose = [not needed[k] and node.name not in taken for k, node in enumerate(graph.nodes)]
+        lines = [
+            line for name, value in scope.values.items() for line in _lines((), name, value, needed)
+        ]
+        used = {place for place, nodes in lines if any(needed[nodes])}
+        for place in dict.fromkeys(place for place, nodes in lines if any(loose[nodes])):
+            if place not in used:
+                self.report(place, place, _idle(place))
 
     def report(self, place: Path, path: Path, wrong: Wrong) -> None:
         """Note a problem at a ``place`` in the document, under the ``path`` the user knows."""
@@ -440,12 +445,37 @@ class _Expansion:
         self.layers(inner, block.layers, ("blocks", kind), (*trail, *name.split(".")))
         self.expanding.pop()
         output = inner.output(block.output or next(reversed(block.layers)))
-        template = Template(inner.nodes, output, inner.values)
+        template = Template(kind, inner.nodes, output, inner.values)
         if key is not None:
             self.templates[key] = template
             if not self.problems:
                 self.memory[key] = template
         return template
+
+
+def _lines(
+    at: Path, name: str, value: Value, needed: Sequence[bool]
+) -> Iterator[tuple[Path, slice]]:
+    """The place of a layer and of those in it, with their nodes; none of a block not needed."""
+    nodes = slice(value.start, value.start + value.size)
+    yield (*at, "layers", name), nodes
+    copies = [value] if value.block else map(value.member, value.members)
+    for copy in copies:
+        if copy.block and any(needed[copy.start : copy.start + copy.size]):
+            for inner in copy.members:
+                yield from _lines(("blocks", copy.block), inner, copy.member(inner), needed)
+
+
+def _idle(place: Path) -> Wrong:
+    if place[0] == "blocks":
+        return Wrong(
+            f"'{place[-1]}' leads to no output wherever the block '{place[1]}' is used",
+            "use it, make it the block's 'output', or remove it",
+        )
+    return Wrong(
+        f"'{place[-1]}' leads to no output",
+        "use it, name it in 'outputs' or 'training_outputs', or remove it",
+    )
 
 
 @lru_cache(maxsize=4096)

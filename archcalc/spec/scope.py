@@ -45,7 +45,7 @@ class Value(NamedTuple):
     """What a layer's name stands for: an output, the nodes behind it, and the names inside it.
 
     Numbers of ``members`` are those of their own block; ``offset`` and ``inputs`` translate them.
-    A ``size`` below 0 marks a layer that has a problem.
+    A ``size`` below 0 marks a layer that has a problem; ``block`` names the block it is a copy of.
     """
 
     output: int | None
@@ -54,6 +54,7 @@ class Value(NamedTuple):
     members: Mapping[str, Value]
     offset: int = 0
     inputs: tuple[int, ...] | None = None
+    block: str = ""
 
     def translate(self, number: int) -> int:
         if self.inputs is None:
@@ -77,6 +78,7 @@ class Value(NamedTuple):
 class Template(NamedTuple):
     """A block expanded for given arguments and input shapes, to be copied to its places."""
 
+    block: str
     nodes: Sequence[Local]
     output: int
     values: Mapping[str, Value]
@@ -212,7 +214,9 @@ class Scope:
                 for inner, op, numbers, shapes, shape, share in template.nodes
             ]
         )
-        value = Value(None, offset, len(template.nodes), template.values, offset, inputs)
+        value = Value(
+            *(None, offset, len(template.nodes), template.values, offset, inputs, template.block)
+        )
         return value._replace(output=value.translate(template.output))
 
     def share(self, value: Value, reference: str) -> None:

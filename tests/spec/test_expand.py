@@ -79,10 +79,14 @@ def test_a_dotted_name_reaches_through_blocks_in_blocks() -> None:
     inner = {"layers": {"deep": "Tanh", "flat": "ReLU"}}
     outer = {"layers": {"pre": "ReLU", "in": {"block": "inner", "repeat": 2}, "post": "ReLU"}}
     expanded = graph(
-        {"first": "ReLU", "o": "outer", "tap": {"op": "Add", "from": ["o.in.1.deep", "o.pre"]}},
+        {
+            "first": "ReLU",
+            "o": "outer",
+            "tap": {"op": "Add", "from": ["o.in.1.deep", "o.pre", "o"]},
+        },
         blocks={"inner": inner, "outer": outer},
     )
-    assert inputs(expanded)["tap"] == ("o.in.1.deep", "o.pre")
+    assert inputs(expanded)["tap"] == ("o.in.1.deep", "o.pre", "o.post")
     assert inputs(expanded)["o.in.0.deep"] == ("o.pre",)
     assert inputs(expanded)["o.pre"] == ("first",)
 
@@ -295,6 +299,57 @@ def test_training_outputs_that_are_left_out_are_no_outputs() -> None:
 
 def test_a_layer_that_leads_nowhere_is_a_problem() -> None:
     assert "'a' leads to no output" in message({"a": "ReLU", "b": {"op": "ReLU", "from": "input"}})
+
+
+def test_of_layers_in_a_row_that_lead_nowhere_the_last_is_the_problem() -> None:
+    text = message({"a": "ReLU", "b": "Tanh", "c": {"op": "ReLU", "from": "input"}})
+    assert "'b' leads to no output" in text
+    assert "'a' leads" not in text
+
+
+FORGOTTEN = {
+    "layers": {
+        "conv1": conv(4, 3, padding=1),
+        "conv2": conv(4, 1, **{"from": "input"}),  # where conv1 was meant
+    }
+}
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_layer_of_a_block_that_leads_nowhere_is_a_problem(times: int) -> None:
+    layers = {"unit": {"block": "unit", "repeat": times}, "last": "unit"}
+    text = message(layers, blocks={"unit": FORGOTTEN})
+    assert "blocks › unit › layers › conv1" in text
+    assert "'conv1' leads to no output wherever the block 'unit' is used" in text
+    assert text.count("leads to no output") == 1
+
+
+def test_a_layer_of_a_block_in_a_block_that_leads_nowhere_is_a_problem() -> None:
+    outer = {"layers": {"unit": {"block": "unit", "repeat": 2}, "relu": "ReLU"}}
+    text = message({"x": "outer"}, blocks={"unit": FORGOTTEN, "outer": outer})
+    assert text.count("leads to no output") == 1
+    assert "blocks › unit › layers › conv1" in text
+
+
+def test_a_block_that_leads_nowhere_is_one_problem() -> None:
+    layers = {"x": "unit", "y": {"op": "ReLU", "from": "input"}}
+    text = message(layers, blocks={"unit": {"layers": {"a": "ReLU", "b": "Tanh"}}})
+    assert text.count("leads to no output") == 1
+    assert "'x' leads to no output" in text
+
+
+def test_what_some_copies_of_a_block_hand_on_the_last_may_keep() -> None:
+    # As in WaveNet: the network takes a side output of every unit, and nothing else of the last.
+    unit = {"layers": {"side": "Tanh", "next": {"op": "ReLU", "from": "input"}}}
+    layers = {
+        "unit": {"block": "unit", "repeat": 2},
+        "sum": {"op": "Add", "from": ["input", "unit.*.side"]},
+    }
+    expanded = graph(layers, blocks={"unit": unit})
+    assert inputs(expanded)["unit.1.next"] == ("unit.0.next",)
+    assert archcalc.analyze(expanded).row("unit.1.next").executed
+    with pytest.raises(SpecError, match="'next' leads to no output wherever"):
+        graph({**layers, "unit": {"block": "unit", "repeat": 1}}, blocks={"unit": unit})
 
 
 # Sharing ----------------------------------------------------------------------------------------
