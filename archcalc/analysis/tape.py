@@ -96,9 +96,9 @@ class Tape:
         self._known: dict[tuple[Any, ...], int] = {}
         self._numbers: dict[int, Taped] = {}
 
-    def variable(self, name: str, value: Number) -> Taped:
+    def variable(self, name: str, value: Number) -> Any:
         """A number that is called by a name, and what it is at this point."""
-        return Taped(self, self._step("var", (name,), value), value)
+        return self.number(self._step("var", (name,), value))
 
     def _step(self, op: str, args: tuple[Any, ...], value: Number) -> int:
         key = (op, *args, type(value))
