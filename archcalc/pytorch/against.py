@@ -471,7 +471,7 @@ def _remarks(ours: Trace, theirs: Trace, pairs: Sequence[Pair]) -> Iterator[str]
         if ours.steps[a].shape != theirs.steps[b].shape
         and prod(ours.steps[a].shape) == prod(theirs.steps[b].shape)
     ]
-    if arranged:
+    if arranged and all(a is not None and b is not None for a, b in pairs):
         yield (
             f"{len(arranged)} layers give the same numbers in another arrangement: "
             f"{', '.join(arranged[:3])}{', ...' if len(arranged) > 3 else ''}"

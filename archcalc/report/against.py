@@ -10,7 +10,7 @@ from archcalc.report.choice import choose
 from archcalc.report.columns import Cell
 from archcalc.report.contract import FORMAT
 from archcalc.report.layout import number
-from archcalc.report.sheet import RENDER, STYLES, Head, Sheet, fitting, lines
+from archcalc.report.sheet import RENDER, STYLES, Head, Sheet, lines
 
 FORMATS = ("table", "markdown", "json")
 """The forms the outcome takes."""
@@ -126,11 +126,10 @@ def show_on(stream: TextIO, found: Against) -> None:
     for k, sheet in enumerate(sheets(found)):
         if k:
             console.print()
-        for text, part in lines(fitting(sheet, width, ("kind",)), min(width, 100)):
-            styled = Text(text, style=STYLES.get(part, ""))
-            styled.highlight_regex(r"^agrees:.*", "green")
-            styled.highlight_regex(r"^(?:differs:.*|missing\b)", "bold red")
-            console.print(styled, soft_wrap=True)
+        for text, part in lines(sheet, min(width, 100)):
+            told = text.startswith(("agrees:", "differs:"))
+            look = ("green" if found.ok else "bold red") if told else STYLES.get(part, "")
+            console.print(Text(text, style=look), soft_wrap=True)
 
 
 def _json(found: Against) -> str:
