@@ -372,17 +372,25 @@ def _square(value: Any) -> Any:
 
 
 def show(value: Any) -> str:
-    """A computed value for people: ``62,378,344``, ``0.2653``, ``11x11, 5x5``."""
+    """A computed value for people: ``62,378,344``, ``0.2653``, ``11x11, 5x5``, ``512, 1024``.
+
+    Among several numbers a comma stands between two of them, and in none.
+    """
     if isinstance(value, list):
-        return ", ".join(map(show, value))
+        return ", ".join(show(item) if isinstance(item, list) else _plain(item) for item in value)
     if isinstance(value, tuple):
         # Padding has two ends along each axis, which tables show as 0+1 where they differ.
         axes = (_square(item) for item in value)
         shown = (
-            "+".join(map(show, axis)) if isinstance(axis, tuple) else show(axis) for axis in axes
+            "+".join(map(_plain, axis)) if isinstance(axis, tuple) else _plain(axis)
+            for axis in axes
         )
         return "x".join(shown)
     if isinstance(value, bool) or not isinstance(value, Number):
         return str(value)
     number = exact(value)
     return f"{number.numerator:,}" if number.denominator == 1 else f"{float(number):,.6g}"
+
+
+def _plain(value: Any) -> str:
+    return show(value).replace(",", "") if isinstance(value, Number) else show(value)

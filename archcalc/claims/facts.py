@@ -117,8 +117,10 @@ class Scope:
 
     @property
     def variables(self) -> Mapping[str, Any]:
-        """The network's variables; a part of it has none."""
-        return {} if self.layer or self.kind else self.analysis.graph.variables
+        """The network's variables, lists as lists; a part of it has none."""
+        if self.layer or self.kind:
+            return {}
+        return {name: _listed(value) for name, value in self.analysis.graph.variables.items()}
 
     def variable(self, name: str) -> Any:
         """The value of a variable. Raises :class:`Wrong`."""
@@ -223,6 +225,11 @@ class _Facts(dict[str, Any]):
     def __missing__(self, path: str) -> Any:
         self[path] = self.scope.get(path)
         return self[path]
+
+
+def _listed(value: Any) -> Any:
+    # Where a network is described they are tuples, which are windows here.
+    return list(map(_listed, value)) if isinstance(value, tuple) else value
 
 
 def _fields(row: Row) -> Mapping[str, Any]:

@@ -75,7 +75,6 @@ def _table(checked: Sequence[Checked], brief: bool) -> str:
     widths = [
         max((len(row[k]) for row in rows if len(row[k]) <= most[k]), default=0) for k in range(4)
     ]
-    verdicts = max(map(len, VERDICTS.values()))
     lines: list[str] = []
     for each in checked:
         networks: dict[str, list[Finding]] = {}
@@ -85,18 +84,35 @@ def _table(checked: Sequence[Checked], brief: bool) -> str:
             lines += [""] if lines else []
             lines.append(network)
             for finding in group:
-                cells = (
-                    finding.quantity.ljust(widths[1]),
-                    finding.printed.rjust(widths[2]),
-                    _computed(finding).rjust(widths[3]),
-                )
-                line = f"  {VERDICTS[finding.verdict].ljust(verdicts)}  {'  '.join(cells)}"
-                lines.append(line.rstrip())
+                lines += _lines(finding, widths[1:])
                 lines += wrap(
                     finding.message, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
                 )
     lines += [""] if lines else []
     return "\n".join([*lines, summary(checked)]) + "\n"
+
+
+def _lines(finding: Finding, widths: Sequence[int]) -> list[str]:
+    """A finding in columns of these ``widths``; what is too long for them takes its own lines."""
+    verdict = VERDICTS[finding.verdict].ljust(max(map(len, VERDICTS.values())))
+    edge, room = sum(widths) + 4, WIDTH - len(verdict) - 4
+    *said, last = wrap(
+        finding.quantity,
+        room,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    printed, computed = finding.printed, _computed(finding).rjust(widths[2])
+    numbers = f"{printed}  {computed}"
+    if len(last) + 2 + len(numbers) <= max(edge, room):
+        said.append(last + numbers.rjust(max(edge - len(last), len(numbers) + 2)))
+    elif len(numbers) <= max(edge, room):
+        said += [last, numbers.rjust(edge)]
+    else:
+        said += [last, printed.rjust(edge), computed.rjust(edge)]
+    leads = [f"  {verdict}  ", *[" " * (len(verdict) + 4)] * (len(said) - 1)]
+    return [f"{lead}{text}".rstrip() for lead, text in zip(leads, said, strict=True)]
 
 
 def _markdown(checked: Sequence[Checked], brief: bool) -> str:

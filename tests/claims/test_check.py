@@ -134,6 +134,22 @@ def test_a_note_is_told_with_the_verdict() -> None:
     assert documented(quantity="params", value=240, note="of both").message == "of both"
 
 
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [("2, 2, 1024", "exact"), ("2x2x1024", "exact"), ("2, 1024", "contradicted")],
+)
+def test_a_variable_that_is_a_list_is_shown_as_one(value: str, verdict: str) -> None:
+    said = [{"quantity": "widths", "value": value, "source": "a page"}]
+    (finding,) = check(small(vars={"filters": 8, "widths": [2, 2, 1024]}, documented=said))
+    assert (finding.verdict, show(finding.computed)) == (verdict, "2, 2, 1024")
+
+
+def test_a_list_of_equal_numbers_is_not_one_number() -> None:
+    said = [{"quantity": "depths", "value": 2, "source": "a page"}]
+    (finding,) = check(small(vars={"filters": 8, "depths": [2, 2]}, documented=said))
+    assert finding.verdict == "contradicted"
+
+
 def test_a_fact_is_kept_with_its_reason() -> None:
     fact = {"quantity": "top5", "value": "84.7%", "source": "a page", "reason": "measured"}
     (finding,) = check(small(facts=[fact]))
@@ -270,6 +286,11 @@ def test_sizes_and_lists_are_read_as_people_print_them(
         (62_378_344, "62,378,344"),
         (0.4, "0.4"),
         ([(11, 11), (5, 5)], "11x11, 5x5"),
+        # A comma is between two numbers, or in one.
+        ([64, 1024, 62_378_344], "64, 1024, 62378344"),
+        ([1024, [2048, (3, 3)]], "1024, 2048, 3x3"),
+        (Axes((2048, 7, 7)), "2048x7x7"),
+        (1024, "1,024"),
         (((1, 1), (1, 1)), "1x1"),
         (((0, 1), (2, 2)), "0+1x2"),
         ("projection", "projection"),

@@ -78,8 +78,8 @@ ASKED = [
     # A variable, where a fact or a field has the same name: that of ResNets is the first stage's.
     ("resnet50", "vars.width", 64),
     ("resnet50", "=vars.width * 2", 128),
-    ("resnet50", "resnet18.vars.depths", (2, 2, 2, 2)),
-    ("resnet50", "depths", (3, 4, 6, 3)),
+    ("resnet50", "resnet18.vars.depths", [2, 2, 2, 2]),
+    ("resnet50", "depths", [3, 4, 6, 3]),
 ]
 
 

@@ -51,6 +51,42 @@ def test_a_table_has_a_line_for_every_number() -> None:
     ]
 
 
+def test_what_is_too_long_for_a_line_takes_several() -> None:
+    names = [f"layer_with_many_maps_{number}" for number in range(6)]
+    many = [*range(1000, 1009)]
+    network = {
+        "name": "net",
+        "input": [1, 4, 4],
+        "vars": {"many": many},
+        "layers": {
+            name: {"op": "Conv2d", "out_channels": number + 1, "kernel_size": 1}
+            for number, name in enumerate(names)
+        },
+        "documented": [
+            # 1x1 convolutions with biases: (1 + 1) 1, (1 + 1) 2, (2 + 1) 3, ..., (5 + 1) 6.
+            {"quantity": "params", "value": 2 + 4 + 9 + 16 + 25 + 36, "source": "a"},
+            {
+                "quantity": f"=[{', '.join(f'{name}.channels' for name in names)}]",
+                "value": "1, 2, 3, 4, 5, 6",
+                "source": "a",
+            },
+            {"quantity": "many", "value": ", ".join(map(str, many)), "source": "a"},
+        ],
+    }
+    text = render([Checked("net.yaml", tuple(archcalc.check(network)))])
+    assert text.splitlines()[:9] == [
+        "net",
+        "  exact               params                92                92",
+        "  exact               =[layer_with_many_maps_0.channels, layer_with_many_maps_1.channels,",
+        "                        layer_with_many_maps_2.channels, layer_with_many_maps_3.channels,",
+        "                        layer_with_many_maps_4.channels, layer_with_many_maps_5.channels]",
+        "                              1, 2, 3, 4, 5, 6  1, 2, 3, 4, 5, 6",
+        "  exact               many",
+        "                      1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008",
+        "                      1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008",
+    ]
+
+
 def test_brief_shows_what_is_wrong() -> None:
     shown = render(CHECKED, brief=True)
     assert "225" in shown
