@@ -15,7 +15,8 @@ BROKEN_PIPE = 141
 """The exit code of a program that a broken pipe ends, as shells give it: 128 + SIGPIPE."""
 
 _PLAINER = str.maketrans(
-    {"›": ">", "–": "-", "—": "-", "×": "x", "’": "'", "█": "#", **dict.fromkeys("▏▎▍▌▋▊▉", "")}
+    {"›": ">", "≥": ">=", "–": "-", "—": "-", "×": "x", "’": "'", "█": "#"}
+    | dict.fromkeys("▏▎▍▌▋▊▉", "")
 )
 
 

@@ -55,6 +55,10 @@ def test_any_encoding_of_the_streams_will_do(tmp_path: Path, encoding: str) -> N
     refused = run("validate", str(file), PYTHONIOENCODING=encoding)
     assert refused.returncode == 2
     assert "did you mean 'ReLU'?" in refused.stderr
+    file.write_text("name: n\ninput: [4]\nlayers: {l: {op: Mystery, shape: [4]}}\n")
+    partial = run("table", str(file), "--allow-unknown", PYTHONIOENCODING=encoding)
+    least = "≥" if encoding == "utf-8" else ">="
+    assert f"MACs          {least}0" in partial.stdout
 
 
 @pytest.mark.parametrize("library", ["rich", "numpy", "sympy", "torch"])
