@@ -86,6 +86,7 @@ class _Expansion:
         self.operators: dict[int, Operator] = {}
         self.expanding: list[str] = []
         self.full = False
+        self.repetitions = 0
 
     def run(self, given: Input, batch: Size, variables: Mapping[str, Any]) -> Graph | None:
         spec = self.spec
@@ -276,6 +277,9 @@ class _Expansion:
         start = len(scope.nodes)
         members: dict[str, Value] = {}
         for i in range(count):
+            self.repetitions += 1  # a block whose layers are all left out makes no nodes
+            if self.repetitions > MOST_NODES:
+                raise self.too_many(key)
             names = {**scope.names, "i": i}
             value = self.once(scope, f"{name}.{i}", layer, sources, names, at, trail)
             members[str(i)] = value

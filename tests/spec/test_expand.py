@@ -474,6 +474,21 @@ def test_a_variant_has_nothing_of_another_that_was_chosen_before() -> None:
     assert (again.vars["width"], again.edition) == (2, "")
 
 
+@pytest.mark.parametrize("times", [2**40, 2_000])
+def test_a_block_of_nothing_that_is_repeated_without_end_is_a_problem(times: int) -> None:
+    blocks = {
+        "nothing": {"args": {"k": 0}, "layers": {"a": {"op": "ReLU", "when": False}}},
+        "nest": {
+            "args": {"k": None},
+            "layers": {"n": {"block": "nothing", "k": "=k", "repeat": times}},
+        },
+    }
+    began = time.process_time()
+    text = message({"x": {"block": "nest", "k": "=i", "repeat": times}}, blocks=blocks)
+    assert time.process_time() - began < 60
+    assert text.count("makes the network larger than 200,000 layers") == 1
+
+
 def test_a_problem_in_a_block_that_is_repeated_often_is_found_once() -> None:
     unit = {"layers": {"a": conv(4, 9), "b": "ReLU", "c": "BatchNorm2d"}}
     began = time.process_time()
