@@ -129,6 +129,8 @@ _SOFTMAX = ("layers", "softmax", "dim")
 # functions that a layer may take and that cost the same, and what only such variants have of which
 # no number is known.
 FREE: Mapping[str, set[Place]] = {
+    # How long a text may be was not published.
+    "basic-l": {("vars", "length")},
     "c3d": {("layers", "prob", "dim")},
     "coatnet": {("layers", "s3_conv", "stride")},
     "dcgan": {("blocks", "discriminator", "layers", "conv1", "padding")},
