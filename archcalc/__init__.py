@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archcalc.analysis.analyze import Analysis, Row, analyze
+    from archcalc.analysis.backward import Backward, backward
     from archcalc.analysis.closed import Formula, formula
     from archcalc.analysis.diff import Diff, diff
     from archcalc.analysis.measured import Machine, Measurement
@@ -55,6 +56,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "analysis.analyze": ("Analysis", "Row", "analyze"),
+    "analysis.backward": ("Backward", "backward"),
     "analysis.closed": ("Formula", "formula"),
     "analysis.diff": ("Diff", "diff"),
     "analysis.measured": ("Machine", "Measurement"),
@@ -97,6 +99,7 @@ __all__ = [
     "Analysis",
     "ArchcalcError",
     "Audit",
+    "Backward",
     "Comparison",
     "Crosscheck",
     "Diff",
@@ -125,6 +128,7 @@ __all__ = [
     "against",
     "analyze",
     "audit",
+    "backward",
     "build",
     "check",
     "compare",
