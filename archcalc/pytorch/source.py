@@ -104,6 +104,13 @@ def _class(
         if len(title) + 11 <= WIDTH:
             yield f'    """{title}."""'
             yield ""
+    if cls.lines or cls.params or ties:
+        yield from _constructor(cls, forward, ties)
+        yield ""
+    yield from (f"    {line}" if line else line for line in method)
+
+
+def _constructor(cls: Class, forward: Forward, ties: Sequence[str]) -> Iterator[str]:
     params = []
     for param in cls.params:
         default = "" if param.default_text is None else f" = {param.default_text}"
@@ -113,6 +120,8 @@ def _class(
     for param in cls.params:
         if param.name in forward.stored:
             yield f"        self.{forward.stored[param.name]} = {param.name}"
+    for name, text in cls.locals.items():
+        yield f"        {name} = {text}"
     for name, code in cls.lines:
         if is_hidden(name):
             # add_module refuses what would hide a method, and PyTorch needs no attribute.
@@ -121,8 +130,6 @@ def _class(
             yield from broken(code, 8, f"self.{name} = ")
     for tie in ties:
         yield f"        {tie}"
-    yield ""
-    yield from (f"    {line}" if line else line for line in method)
 
 
 def _ties(library: Library, graph: Graph) -> Iterator[str]:

@@ -232,6 +232,57 @@ def body(spec: archcalc.Spec, graph: archcalc.Graph) -> str:
     return text[text.rindex("    def forward") :]
 
 
+def test_what_a_block_works_out_itself_is_a_variable_of_its_constructor() -> None:
+    blocks = {
+        "mlp": {
+            "args": {"size": None, "inner": "=4 * size"},
+            "layers": {"fc1": linear("=inner"), "relu": "ReLU", "fc2": linear("=size")},
+        }
+    }
+    layers = {"a": {"block": "mlp", "size": 8}, "b": {"block": "mlp", "size": 5}}
+    spec, graph = net(layers, blocks=blocks)
+    text = source(graph, spec)
+
+    assert (
+        "    def __init__(self, size: int) -> None:\n"
+        "        super().__init__()\n"
+        "        inner = 4 * size\n"
+        "        self.fc1 = nn.Linear(8, inner)\n"
+        "        self.relu = nn.ReLU()\n"
+        "        self.fc2 = nn.Linear(inner, size)\n"
+    ) in text
+    assert "self.a = MLP(8)\n" in text
+    require_equal(text, graph)
+
+
+def test_uses_that_take_other_pieces_are_one_class() -> None:
+    blocks = {
+        "part": {
+            "args": {"index": None},
+            "layers": {
+                "split": {
+                    "op": "Split",
+                    "split_size_or_sections": 4,
+                    "dim": -1,
+                    "index": "=index",
+                },
+                "relu": "ReLU",
+            },
+        }
+    }
+    layers = {
+        "a": {"block": "part", "index": 0},
+        "b": {"block": "part", "index": 1, "from": "input"},
+        "add": {"op": "Add", "from": ["a", "b"]},
+    }
+    spec, graph = net(layers, blocks=blocks)
+    text = source(graph, spec)
+
+    assert "self.relu(x.split(4, dim=-1)[self.index])" in text
+    assert "self.a = Part(0)\n        self.b = Part(1)\n" in text
+    require_equal(text, graph)
+
+
 def test_what_stands_in_a_block_twice_is_taken_twice() -> None:
     layers = {
         "a": linear(5),

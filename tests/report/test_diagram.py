@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -161,6 +162,14 @@ def test_a_diagram_of_stages_is_a_small_well_formed_file(family: str) -> None:
     assert len(text) < 40_000
     assert graph.name in "".join(root.itertext())
     assert text == diagram(graph, "svg", "stage", spec)
+
+
+def test_the_picture_in_the_documentation_is_what_the_program_draws() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "resnet50.svg"
+
+    assert page.read_text(encoding="utf-8") == archcalc.export(
+        archcalc.load("resnet50"), to="svg"
+    ), "run: archcalc export resnet50 --to svg -o docs/resnet50.svg"
 
 
 @pytest.mark.parametrize("form", ["mermaid", "dot"])

@@ -13,7 +13,7 @@ from archcalc.pytorch.writer.code import Code
 from archcalc.pytorch.writer.columns import Param, Slot
 from archcalc.pytorch.writer.constructor import Constructor, Pattern, pattern
 from archcalc.pytorch.writer.naming import class_name, unused
-from archcalc.pytorch.writer.spelling import arguments, target_of
+from archcalc.pytorch.writer.spelling import arguments, is_module, target_of
 from archcalc.pytorch.writer.steps import Ref, Step, outputs, steps
 from archcalc.spec.graph import Node
 
@@ -29,6 +29,8 @@ class Class:
     children: list[Child]
     model: Block
     params: list[Param] = field(default_factory=list)
+    locals: dict[str, str] = field(default_factory=dict)
+    """Variables of the constructor, and what they are."""
     lines: list[tuple[str, Code]] = field(default_factory=list)
     """Names of submodules and how each is made."""
     texts: dict[tuple[str, int | None], dict[str, list[Slot]]] = field(default_factory=dict)
@@ -120,7 +122,9 @@ class Library:
             return id(self.of[id(unit.block)])
         assert unit.node is not None
         call = self.call(unit.node)
-        return target_of(call), call.gather, call.unpack
+        # Which piece of a result a function's call takes is written like an argument.
+        piece = call.unpack if is_module(call) else call.unpack is None
+        return target_of(call), call.gather, piece
 
     def _fits(self, block: Block, group: Sequence[Block]) -> bool:
         """Whether a block can be of the class that a group of blocks is to be of."""

@@ -101,6 +101,7 @@ class Constructor:
                 param.name: param.column[block_number] for param in self.texts.ordered()
             }
         made.params = self.texts.ordered()
+        made.locals = self.texts.locals
 
     def draft(self, child: Child) -> tuple[Callable[[], Code | None], bool]:
         """What will print how a child is made, once its slots have texts."""
@@ -172,10 +173,22 @@ class Constructor:
                     [MISSING if v is MISSING else v[k] for v in values] for k in range(length)
                 ]
                 texts[key] = [self.texts.slot(column, key, "") for column in columns]
+                for slot, item in zip(reversed(texts[key]), self.items(name, key), strict=False):
+                    if isinstance(item, str) and item.startswith("="):
+                        slot.written = item[1:]
             else:
                 plain = [tuple(v) if isinstance(v, list) else v for v in values]
                 texts[key] = [self.texts.slot(plain, key, name)]
+        if found.unpack is not None:
+            pieces = [MISSING if call is None else call.unpack for call in calls]
+            texts["unpack"] = [self.texts.slot(pieces, "index", name)]
         self.made.texts[name, index] = texts
+
+    def items(self, child: str, key: str) -> list[Any]:
+        """A list as the spec writes it, backwards: it may lack the batch, which comes first."""
+        layer = self.made.model.layers.get(child)
+        written = None if layer is None else layer.fields.get(key)
+        return list(reversed(written)) if isinstance(written, list) else []
 
     def draft_repeated(
         self, child: Child, mine: Sequence[Child | None]

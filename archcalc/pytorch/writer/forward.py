@@ -272,7 +272,7 @@ class Forward:
                     pass
                 elif joined and not others:
                     wanted = "x"
-                elif joined and {names.get(o) for o in others} == {"x"} and self._pair(ref):
+                elif {names.get(o) for o in others} == {"x"} and self._pair(ref) and until < end:
                     wanted = "out"
                 found = wanted
                 if found in held:
@@ -444,6 +444,8 @@ class Forward:
     def with_self(self, text: str) -> str:
         """An expression of the constructor's arguments, as a method sees them."""
         names = {param.name for param in self.cls.params}
+        for name, value in self.cls.locals.items():
+            text = re.sub(rf"\b{name}\b", f"({value})", text)
 
         def found(match: re.Match[str]) -> str:
             if match[0] not in names:

@@ -163,8 +163,15 @@ Texts = Mapping[str, str]
 
 def _slice(texts: Texts, x: Expression, call: Call) -> str:
     start, end, step = (texts[name] for name in ("start", "end", "step"))
-    cut = f"{'' if start in ('None', '0') else start}:{'' if end == 'None' else end}"
-    return _indexed(x, call.kwargs["dim"], cut if step in ("1", "None") else f"{cut}:{step}")
+    start, end = "" if start in ("None", "0") else start, "" if end == "None" else end
+    step = "" if step in ("1", "None") else step
+    if all(part.removeprefix("-").isalnum() or not part for part in (start, end, step)):
+        cut = f"{start}:{end}" + (f":{step}" if step else "")
+    else:  # as ruff and Black space what is more than a name or a number
+        cut = f"{start} :" if start else ":"
+        cut += f" {end}" if end else ""
+        cut += f"{' ' if end else ''}: {step}" if step else ""
+    return _indexed(x, call.kwargs["dim"], cut)
 
 
 def _select(texts: Texts, x: Expression, call: Call) -> str:
@@ -208,6 +215,7 @@ def applied(call: Call, texts: Texts, operands: Sequence[Expression]) -> Express
     depth = 1 + max((operand.depth for operand in operands), default=0)
     first = operands[0]
     told = {a.name for a in arguments(call) if a.told}
+    item = "" if call.unpack is None else f"[{texts['unpack']}]"
     if target in _INDEXING or target == "archcalc.Crop":
         return Expression(_INDEXING.get(target, _crop)(texts, first, call), True, first.depth)
     symbol = _OPERATORS.get(target) or _SEVERAL.get(target)
@@ -231,9 +239,7 @@ def applied(call: Call, texts: Texts, operands: Sequence[Expression]) -> Express
     if target in ("torch.mean", "torch.amax", "torch.split"):
         written = ", ".join(map(flat, keywords))
         written = written.replace("split_size_or_sections=", "")
-        item = "" if call.unpack is None else f"[{call.unpack}]"
         return Expression(f"{first.dotted}.{target[6:]}({written}){item}", True, depth)
-    item = "" if call.unpack is None else f"[{call.unpack}]"
     values: list[Code] = [operand.code for operand in operands]
     if target == "F.pad" and "pad" in told:
         keywords = [f"{texts['pad']}", *keywords[1:]]

@@ -43,6 +43,9 @@ class Texts:
         """Sizes that have a text."""
         self.names: set[str] = {"self", "i", "nn", "torch", "F", "Tensor", *dir(builtins)}
         self.by_arg: dict[str, Param] = {}
+        self.by_local: dict[str, str] = {}
+        self.locals: dict[str, str] = {}
+        """Variables of the constructor, and what they are."""
 
     def slot(self, column: Sequence[Any], name: str, child: str, i: int | None = None) -> Slot:
         """A new place for a value: of an argument of a child, in repetition ``i`` if any."""
@@ -66,7 +69,7 @@ class Texts:
 
     def settle(self) -> None:
         for slot in self.slots:
-            if constant(slot.column):
+            if constant(slot.column) and not self.stays_open(slot):
                 slot.text = text_of(next(v for v in slot.column if v is not MISSING))
         open_slots = [slot for slot in self.slots if not slot.text]
         for slot in open_slots:
@@ -82,6 +85,18 @@ class Texts:
         for slot in open_slots:
             if not slot.text:
                 self.settle_inferred(slot)
+
+    def stays_open(self, slot: Slot) -> bool:
+        """Whether a value is an argument although it is the same wherever there is one.
+
+        It is if the spec has an argument there that must always be given, or that is different
+        in the blocks that are without the layer.
+        """
+        name = slot.written
+        if name is None or name not in self.model.args or len(self.blocks) == 1:
+            return False
+        column = tuple(tuples(block.args[name]) for block in self.blocks)
+        return self.model.defaults.get(name) is None or not constant(column)
 
     def input_channels(self) -> Column | None:
         """How many channels the first inputs of the blocks have."""
@@ -99,7 +114,7 @@ class Texts:
             return
         arg = self.arg_like(slot)
         if arg is not None:
-            slot.text = self.need(arg).name
+            slot.text = self.arg_text(arg, slot.i, shapes)
         else:
             tree = ast.parse(slot.written, mode="eval").body
             text = self.translate(tree, slot.i, shapes)
@@ -140,6 +155,8 @@ class Texts:
                 slot.text = param.name
                 return
         name = slot.name.removesuffix("_or_sections")
+        if column is not None and name in ("num_features", "num_channels"):
+            name = "in_channels"
         if isinstance(next(v for v in slot.column if v is not MISSING), Target):
             name = identifier(slot.child)
         param = self.new(name, column or slot.column, slot.child)
@@ -157,6 +174,37 @@ class Texts:
         filled = tuple(None if value is MISSING else value for value in column)
         param = self.by_arg[f"={name}"] = Param(name, filled)
         return param
+
+    def arg_text(self, arg: str, i: int | None, shapes: bool) -> str:
+        """What stands for an argument of the spec's block.
+
+        One that is always worked out from others, by the expression that is its default, is none
+        of the constructor's.
+        """
+        default = self.model.defaults.get(arg)
+        if arg in self.by_local:
+            return self.by_local[arg]
+        if arg in self.by_arg or not (isinstance(default, str) and default.startswith("=")):
+            return self.need(arg).name
+        column = tuple(tuples(block.args[arg]) for block in self.blocks)
+        if self.evaluated(default[1:], None) == column:
+            for match in re.finditer(r"[A-Za-z_]\w*", default[1:]):
+                name = match[0]
+                other = tuple(tuples(block.args.get(name)) for block in self.blocks)
+                if name in self.model.args and name != arg and agree(column, other):
+                    return self.arg_text(name, i, shapes)
+            text = self.translate(ast.parse(default[1:], mode="eval").body, i, shapes)
+            if text is not None:
+                return self.local(arg, text)
+        return self.need(arg).name
+
+    def local(self, arg: str, text: str) -> str:
+        """A variable of the constructor, for an argument that it works out itself."""
+        if arg not in self.by_local:
+            self.by_local[arg] = unused(identifier(arg), self.names)
+            self.names.add(self.by_local[arg])
+            self.locals[self.by_local[arg]] = text
+        return self.by_local[arg]
 
     def need(self, arg: str) -> Param:
         """The constructor's argument for an argument of the spec's block."""
@@ -197,7 +245,7 @@ class Texts:
             return text_of(column[0])
         match tree:
             case ast.Name(id=name) if name in self.model.args:
-                return self.need(name).name
+                return self.arg_text(name, i, shapes)
             case ast.Call(func=ast.Name(id="channels" | "size" | "height" | "width" | "length")):
                 if not shapes:
                     return None
@@ -243,6 +291,8 @@ class Texts:
         texts = [self.translate(part, i, shapes) for part in parts]
         if None in texts:
             return None
+        if isinstance(op, ast.Mult) and "1" in texts:
+            return texts[1 - texts.index("1")]
         # Parsed again, so that it gets the brackets it needs and no others.
         left, right = (ast.parse(str(text), mode="eval").body for text in texts)
         tree = ast.BinOp(left, op, right) if kind is ast.BinOp else ast.Compare(left, [op], [right])
