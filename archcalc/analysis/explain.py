@@ -47,9 +47,10 @@ _MEANINGS = {
     "V": "rows of the table",
     "U": "units",
     "h": "heads",
+    "R": "regions of an image",
 }
 
-_ORDER = ("F", "D", "P", "O", "S", "C", "G", "K", "V", "U", "h", "M", "N", "T", "X", "L", "Z")
+_ORDER = ("F", "D", "P", "O", "S", "C", "G", "K", "V", "U", "h", "M", "R", "N", "T", "X", "L", "Z")
 """Letters as they stand in a product; height and width come last."""
 
 _FIELDS = {
@@ -73,6 +74,7 @@ _FIELDS = {
     "upscale_factor": "M",
     "downscale_factor": "M",
     "output_size": "out",
+    "rois": "R",
 }
 """The letters of fields. A field without one stays the number it is."""
 
@@ -247,7 +249,8 @@ def _outputs(node: Node, inferred: Shape) -> Iterator[Size]:
     for axis, size in zip(_axes(node.op, len(inferred)), inferred, strict=True):
         recorded = isinstance(size, Recorded)
         named = size.expression.symbol is not None if recorded else size == 1
-        yield size if named else _symbol(f"{axis}_out", int(size))
+        # A batch that is made of the inputs' is said by theirs.
+        yield size if named or (axis == "N" and recorded) else _symbol(f"{axis}_out", int(size))
 
 
 def _field(letter: str, value: Any, axes: Sequence[str]) -> Any:
