@@ -46,6 +46,10 @@ WRITTEN_BY_HAND = (
     "docs/explaining.md",
     "docs/comparing.md",
     "docs/savings.md",
+    "docs/formulas.md",
+    "docs/sweeping.md",
+    "docs/fitting.md",
+    "docs/performance.md",
     "docs/proving.md",
     "docs/gpu.md",
     "docs/design.md",
@@ -139,8 +143,9 @@ def zoo_page() -> str:
         GENERATED,
         "Parameters are those that the network owns, and multiply-accumulates those of one input "
         "at inference. The last column names the publications and implementations whose total "
-        "parameters or work come out as they print them; a network where it is empty has none that "
-        "is known to us, and what is held against its sources are its layers and shapes. A "
+        "parameters or work come out as they print them. Of a network that is *not confirmed* no "
+        "total is known to us that somebody else printed; its layers and shapes are held against "
+        "its sources all the same, and its parameters are worked by hand in a test. A "
         "family's page has its diagram, its stages and every number that is documented of it.",
     ]
     implementations = _implementations()
@@ -156,7 +161,8 @@ def zoo_page() -> str:
                 for source in finding.sources
             )
             built = implementations.get(row[0].strip("`"), [])
-            rows.append((*row, "; ".join((*built, *map(_autolinked, agreeing)))))
+            confirmed = "; ".join((*built, *map(_autolinked, agreeing)))
+            rows.append((*row, confirmed or "*not confirmed*"))
         year = f", {family.year}" if family.year else ""
         parts += [
             f"## [{path.stem}](networks/{path.stem}.md)",
@@ -201,8 +207,7 @@ def _autolinked(source: str) -> str:
 def family_page(path: Path) -> str:
     """A family: its networks, the stages of one of them, and what others printed of them."""
     family = archcalc.load(path)
-    names = list(family.variants) or [family.name]
-    first = family.name if family.name in names else names[0]
+    first = _first(family)
     year = f", {family.year}" if family.year else ""
     parts = [
         f"# {path.stem}",
@@ -215,6 +220,7 @@ def family_page(path: Path) -> str:
             ("name", "edition", "input", "params", "MACs"),
             list(_networks(path)),
         ),
+        f"![The stages of {first}]({path.stem}.svg)",
         f"## Stages of {first}",
         f"`archcalc table {first} --detail stage`",
         archcalc.table(archcalc.load(first), detail="stage", format="markdown").rstrip("\n"),
@@ -261,6 +267,18 @@ def family_page(path: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def family_diagram(path: Path) -> str:
+    """The stages of the network that a family's page shows."""
+    diagram = archcalc.export(archcalc.load(_first(archcalc.load(path))), to="svg")
+    assert isinstance(diagram, str)
+    return diagram
+
+
+def _first(family: archcalc.Spec) -> str:
+    names = list(family.variants) or [family.name]
+    return family.name if family.name in names else names[0]
+
+
 def with_outputs(page: str) -> str:
     """A page in which every command is followed by what it prints."""
     with tempfile.TemporaryDirectory() as folder:
@@ -302,6 +320,7 @@ GENERATED_FILES: dict[str, Callable[[], str]] = {
     "docs/commands.md": commands_page,
     "docs/zoo.md": zoo_page,
     **{f"docs/networks/{path.stem}.md": partial(family_page, path) for path in zoo.families()},
+    **{f"docs/networks/{path.stem}.svg": partial(family_diagram, path) for path in zoo.families()},
 }
 
 
