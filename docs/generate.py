@@ -46,6 +46,7 @@ WRITTEN_BY_HAND = (
     "docs/explaining.md",
     "docs/comparing.md",
     "docs/savings.md",
+    "docs/exporting.md",
     "docs/formulas.md",
     "docs/sweeping.md",
     "docs/fitting.md",
