@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from archcalc.analysis.backward import Backward, backward
     from archcalc.analysis.closed import Formula, formula
     from archcalc.analysis.diff import Diff, diff
-    from archcalc.analysis.measured import Machine, Measurement
     from archcalc.analysis.fit import Fit, fit
+    from archcalc.analysis.measured import Machine, Measurement
     from archcalc.analysis.memory import Memory, memory
     from archcalc.analysis.receptive_field import Field, receptive_field
     from archcalc.analysis.sweep import Sweep, sweep

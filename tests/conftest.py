@@ -1,8 +1,38 @@
 """What all tests share."""
 
+from __future__ import annotations
+
+import os
+
+import pytest
 from hypothesis import settings
+
+import archcalc
+from archcalc.spec import zoo
 
 # Tests are not timed: the machines are noisy. They are the same on every run, so that a change
 # that turns them red is the change that broke them.
 settings.register_profile("archcalc", deadline=None, derandomize=True)
 settings.load_profile("archcalc")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of tests of every network take two of each family, the first and the last."""
+    if "ARCHCALC_EXHAUSTIVE" in os.environ:
+        return
+    some: set[str] = set()
+    for path in zoo.families():
+        spec = archcalc.load(path)
+        names = list(spec.variants) or [spec.name]
+        some.update((names[0], names[-1]))
+
+    def taken(item: pytest.Item) -> bool:
+        if item.get_closest_marker("every_network") is None:
+            return True
+        assert isinstance(item, pytest.Function)
+        return item.callspec.params["name"] in some
+
+    left_out = [item for item in items if not taken(item)]
+    if left_out:
+        items[:] = [item for item in items if taken(item)]
+        config.hook.pytest_deselected(items=left_out)

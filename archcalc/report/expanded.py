@@ -10,7 +10,7 @@ from typing import Any
 from archcalc.errors import ArchcalcError
 from archcalc.operators import NAMES
 from archcalc.operators.base import Operator
-from archcalc.spec.graph import Graph, Node
+from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 
 SCHEMA = "# yaml-language-server: $schema=spec.schema.json"
@@ -21,7 +21,8 @@ def expanded(graph: Graph, spec: Spec | None = None) -> dict[str, Any]:
 
     Names have underscores for dots, since a name can't have one: ``layer1_0_conv1``. The batch is
     no part of a spec. ``spec`` adds where the network was published. Raises
-    :class:`ArchcalcError` for a graph with an operator that no spec can name.
+    :class:`ArchcalcError` for a graph with an operator that no spec can name, and for one with
+    layers that lead to no output, which among the layers of a spec are taken for mistakes.
     """
     data: dict[str, Any] = {"name": graph.name}
     about = {
@@ -34,90 +35,48 @@ def expanded(graph: Graph, spec: Spec | None = None) -> dict[str, Any]:
     data.update({key: value for key, value in about.items() if value})
     inputs = {name: list(shape[1:]) for name, shape in graph.inputs.items()}
     data["input"] = inputs["input"] if list(inputs) == ["input"] else inputs
-    names = _Names(graph)
+    names = _names(graph)
     fields: dict[int, dict[str, Any]] = {}
-    blocks: dict[str, Any] = {}
     layers: dict[str, Any] = {}
     previous = next(iter(graph.inputs))
     for node in graph.nodes:
         if id(node.op) not in fields:
             fields[id(node.op)] = _fields(node.op)
         layer: dict[str, Any] = {"op": type(node.op).__name__}
-        block = names.block(node)
-        around = layers if block is None else blocks.setdefault(block, {"layers": {}})["layers"]
-        if block is not None and block not in layers:
-            sources = names.inputs(block)
-            layers[block] = {"block": block, "from": [names.seen(name) for name in sources]}
-            blocks[block] = {"inputs": [names.port(name) for name in sources], "layers": around}
-        if node.inputs != (previous,) or block is not None:
-            taken = [names.seen(name, block) for name in node.inputs]
+        if node.inputs != (previous,):
+            taken = [names[name] for name in node.inputs]
             layer["from"] = taken[0] if len(taken) == 1 else taken
         layer.update(fields[id(node.op)])
         if node.share is not None:
-            layer["share"] = names.seen(node.share, block)
-        around[names.own(node.name)] = layer
+            layer["share"] = names[node.share]
+        layers[names[node.name]] = layer
         previous = node.name
-    if blocks:
-        data["blocks"] = blocks
     data["layers"] = layers
-    outputs = [names.seen(name) for name in graph.outputs]
+    outputs = [names[name] for name in graph.outputs]
     if outputs != [next(reversed(layers))]:
         data["outputs"] = outputs[0] if len(outputs) == 1 else outputs
     if graph.training_outputs:
-        data["training_outputs"] = [names.seen(name) for name in graph.training_outputs]
+        data["training_outputs"] = [names[name] for name in graph.training_outputs]
     return data
 
 
-class _Names:
-    """What layers are called in a flat spec.
-
-    A layer that leads to no output has no place among the layers of a spec, as it is taken for a
-    mistake; in a block it may stand, if the block leads to one. So such blocks are kept.
-    """
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        used = graph.leading_to(*graph.outputs, *graph.training_outputs)
-        self.kept = {node.stage for node in graph.nodes if node.name not in used} - {""}
-        self.stages = {node.name: node.stage for node in graph.nodes}
-        self.names = {name: name for name in graph.inputs}
-        taken = {*self.names, *self.kept}
-        for node in graph.nodes:
-            name = node.name
-            if node.stage in self.kept:
-                name = name.removeprefix(f"{node.stage}.")
-                name = name if name[0].isalpha() else f"_{name}"
-            name = name.replace(".", "_")
-            while name in taken:
-                name += "_"
-            self.names[node.name] = name
-            taken.add(name)
-
-    def block(self, node: Node) -> str | None:
-        return node.stage if node.stage in self.kept else None
-
-    def own(self, name: str) -> str:
-        """A layer's name where it stands."""
-        return self.names[name]
-
-    def seen(self, name: str, block: str | None = None) -> str:
-        """A layer's or input's name as it is referred to in a block, or outside of all."""
-        stage = self.stages.get(name, "")
-        if stage == block and block is not None:
-            return self.names[name]
-        if block is not None:
-            return self.port(name)
-        return f"{stage}.{self.names[name]}" if stage in self.kept else self.names[name]
-
-    def port(self, name: str) -> str:
-        """What the input of a block is called that takes this layer."""
-        return f"from_{name.replace('.', '_')}"
-
-    def inputs(self, block: str) -> list[str]:
-        """The layers outside of a block that it takes, in their order."""
-        inside = [node for node in self.graph.nodes if node.stage == block]
-        sources = [name for node in inside for name in node.inputs]
-        return list(dict.fromkeys(n for n in sources if self.stages.get(n, "") != block))
+def _names(graph: Graph) -> dict[str, str]:
+    """What layers and inputs are called in a flat spec."""
+    used = graph.leading_to(*graph.outputs, *graph.training_outputs)
+    idle = [node.name for node in graph.nodes if node.name not in used]
+    if idle:
+        raise ArchcalcError(
+            f"a flat spec of {graph.name} would be refused: '{idle[-1]}' leads to no output"
+        )
+    names = {name: name for name in graph.inputs}
+    taken = set(names)
+    for node in graph.nodes:
+        name = node.name.replace(".", "_")
+        while name in taken:
+            name += "_"
+        names[node.name] = name
+        taken.add(name)
+    return names
 
 
 def _fields(op: Operator) -> dict[str, Any]:

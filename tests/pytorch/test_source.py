@@ -72,6 +72,7 @@ def require_equal(text: str, graph: archcalc.Graph, device: str = "cpu") -> nn.M
     return network
 
 
+@pytest.mark.every_network
 @pytest.mark.parametrize("name", NAMES)
 def test_the_source_of_a_network_is_the_network(name: str) -> None:
     graph = archcalc.expand(archcalc.load(name))

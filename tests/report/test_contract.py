@@ -66,6 +66,7 @@ def test_alexnet_as_json() -> None:
     }
 
 
+@pytest.mark.every_network
 @pytest.mark.parametrize("name", [*names()])
 def test_layers_add_up_to_the_totals_and_follow_one_another(name: str) -> None:
     data = read(archcalc.load(name), detail="all")

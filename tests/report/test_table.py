@@ -121,6 +121,7 @@ def fails(counted: Convention, found: Analysis) -> bool:
     return False
 
 
+@pytest.mark.every_network
 @pytest.mark.parametrize("name", [*names()])
 def test_every_column_adds_up_to_its_total(name: str) -> None:
     found = analysis(name)
