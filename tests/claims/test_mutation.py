@@ -26,6 +26,7 @@ from archcalc.spec.scope import Path as Place
 from archcalc.spec.scope import Wrong
 
 FILES = [*zoo.families(), *zoo.examples()]
+EXHAUSTIVE = "ARCHCALC_EXHAUSTIVE" in os.environ
 
 
 @cache
@@ -63,10 +64,14 @@ def test_numbers_are_changed_in_their_last_digit() -> None:
 
 
 STATED = [(path, at, record) for path, at, record in stated()]
+# The quick run takes every third, and all that are known to be wrong.
+TRIED = [
+    each for k, each in enumerate(STATED) if EXHAUSTIVE or k % 3 == 0 or each[2].erratum is not None
+]
 
 
 @pytest.mark.parametrize(
-    ("path", "at", "record"), STATED, ids=[f"{path.stem}-{at[1]}" for path, at, _ in STATED]
+    ("path", "at", "record"), TRIED, ids=[f"{path.stem}-{at[1]}" for path, at, _ in TRIED]
 )
 def test_a_changed_number_is_found_unless_it_holds_too(
     path: Path, at: Place, record: Documented
@@ -296,7 +301,7 @@ def changes_nothing(path: Path, source: dict[str, Any]) -> bool:
     return all(map(eq, unchanged(path), after))
 
 
-SOME = 50
+SOME = 20
 """How many changes of a spec are tried, where not all are."""
 
 
@@ -307,7 +312,7 @@ def test_a_changed_structure_is_found(path: Path) -> None:
     assert free <= {at for at, _ in everything}
     places = [(at, fresh) for at, fresh in everything if at not in free]
     assert len(places) >= 14
-    if "ARCHCALC_EXHAUSTIVE" not in os.environ:
+    if not EXHAUSTIVE:
         # Evenly spread over the file, and not the first ones.
         places = places[:: -(-len(places) // SOME)]
     unseen = []
