@@ -175,22 +175,27 @@ class Analysis:
         return sum(row.buffers for row in self.rows)
 
     @cached_property
-    def work(self) -> Work:
-        """Arithmetic of one forward pass over the whole batch, by kind."""
+    def _works(self) -> list[tuple[Work, int]]:
+        """The works of the layers, and of how many layers each is."""
         # Copies of a block share one Work, so a repeat of n equal blocks is n times one.
         times = Counter([id(row.work) for row in self.rows])
         works = {id(row.work): row.work for row in self.rows}
+        return [(work, times[key]) for key, work in works.items()]
+
+    @cached_property
+    def work(self) -> Work:
+        """Arithmetic of one forward pass over the whole batch, by kind."""
         return Work(
             *[
-                sum([getattr(work, kind) * times[key] for key, work in works.items()])
+                sum([getattr(work, kind) * times for work, times in self._works])
                 for kind in (*KINDS, "dots")
             ]
         )
 
-    @property
+    @cached_property
     def macs(self) -> Size:
         """Multiply-accumulates of one forward pass over the whole batch."""
-        return self.work.macs
+        return sum([work.macs * times for work, times in self._works])
 
     @property
     def flops(self) -> Size:

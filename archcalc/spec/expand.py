@@ -28,6 +28,9 @@ from archcalc.spec.unknown import declared, unknown
 MOST_NODES = 200_000
 """The most operators a network may expand to."""
 
+MOST_EDGES = 500_000
+"""The most inputs that these may take together."""
+
 Input = Sequence[Size] | Mapping[str, Sequence[Size]] | None
 ShapeOf = Callable[[str], Shape] | None
 
@@ -83,7 +86,7 @@ class _Expansion:
         """Blocks expanded so far, by name, arguments and input shapes."""
         self.memory: dict[Any, Template] = {}
         """Those without a problem, which later expansions meet again."""
-        self.operators: dict[int, Operator] = {}
+        self.operators = spec.operators
         self.expanding: list[str] = []
         self.full = False
         self.repetitions = 0
@@ -293,10 +296,19 @@ class _Expansion:
 
     def too_many(self, *at: str) -> Wrong | Unknown:
         """The error of a network that is too large; it is said once, not at every level."""
+        return self.once_only(Wrong(f"makes the network larger than {MOST_NODES:,} layers", at=at))
+
+    def require_few(self, edges: int) -> None:
+        """Raise where the layers take more inputs together than is bearable."""
+        if edges > MOST_EDGES:
+            message = f"makes the network's layers take more than {MOST_EDGES:,} inputs together"
+            raise self.once_only(Wrong(message, at=("from",)))
+
+    def once_only(self, wrong: Wrong) -> Wrong | Unknown:
         if self.full:
             return Unknown()
         self.full = True
-        return Wrong(f"makes the network larger than {MOST_NODES:,} layers", at=at)
+        return wrong
 
     def once(
         self,
@@ -329,6 +341,7 @@ class _Expansion:
         op = self.operators.get(id(layer)) or self.make(
             layer, names, scope.shape_of, at, (*trail, name)
         )
+        self.require_few(scope.edges + len(sources))
         shapes = scope.shapes(sources)
         least, most = op.arity
         if len(sources) < least or (most is not None and len(sources) > most):
@@ -405,6 +418,7 @@ class _Expansion:
         template = self.template(kind, block, args, scope, name, sources, trail)
         if len(scope.nodes) + len(template.nodes) > MOST_NODES:
             raise self.too_many()
+        self.require_few(scope.edges + template.edges)
         return scope.inline(name, template, sources)
 
     def arguments(
@@ -449,7 +463,7 @@ class _Expansion:
         self.layers(inner, block.layers, ("blocks", kind), (*trail, *name.split(".")))
         self.expanding.pop()
         output = inner.output(block.output or next(reversed(block.layers)))
-        template = Template(kind, inner.nodes, output, inner.values)
+        template = Template(kind, inner.nodes, inner.edges, output, inner.values)
         if key is not None:
             self.templates[key] = template
             if not self.problems:

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from archcalc.operators.base import Operator
 from archcalc.spec.expressions import DOTTED, is_expression
 from archcalc.spec.text import Document
 
@@ -273,6 +274,7 @@ class Spec(_Record):
     _variant: str | None = PrivateAttr(default=None)
     _family: Self | None = PrivateAttr(default=None)
     _memory: dict[Any, dict[Any, Any]] = PrivateAttr(default_factory=dict)
+    _operators: dict[int, Operator] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def of(cls, document: Document) -> Self:
@@ -290,6 +292,11 @@ class Spec(_Record):
     def memory(self) -> dict[Any, dict[Any, Any]]:
         """Where expansions of this spec leave blocks for later ones; no part of its value."""
         return self._memory
+
+    @property
+    def operators(self) -> dict[int, Operator]:
+        """The operators of layers without expressions, by the layer's ``id``, left likewise."""
+        return self._operators
 
     @property
     def variant(self) -> str | None:

@@ -80,6 +80,8 @@ class Template(NamedTuple):
 
     block: str
     nodes: Sequence[Local]
+    edges: int
+    """How many inputs its nodes take together."""
     output: int
     values: Mapping[str, Value]
 
@@ -93,6 +95,7 @@ class Scope:
         """``names`` are what expressions see; ``inputs`` have a shape and a name for messages."""
         self.names = names
         self.nodes: list[Local] = []
+        self.edges = 0
         self.inputs = list(inputs.values())
         self.values: dict[str, Value] = {
             name: Value(-1 - k, 0, 0, {}) for k, name in enumerate(inputs)
@@ -183,6 +186,7 @@ class Scope:
     def add(self, node: Local) -> Value:
         """Append one node."""
         self.nodes.append(node)
+        self.edges += len(node.inputs)
         number = len(self.nodes) - 1
         return Value(number, number, 1, {})
 
@@ -201,6 +205,7 @@ class Scope:
     def inline(self, name: str, template: Template, sources: Sequence[int]) -> Value:
         """Copy a block's nodes to here, its inputs being ``sources``."""
         offset, inputs = len(self.nodes), tuple(sources)
+        self.edges += template.edges
         self.nodes.extend(
             [
                 Local(

@@ -162,6 +162,14 @@ ONE_PROBLEM = {
         "net.yaml:5:38  layers › x › 0 › r › repeat\n"
         "  makes the network larger than 200,000 layers",
     ),
+    "many layers side by side into many": (
+        "layers:\n"
+        "  a: {op: ReLU, parallel: 4000}\n"
+        "  b: {op: Add, from: ['a.*'], parallel: 4000}\n"
+        "  c: {op: Add, from: ['b.*']}\n",
+        "net.yaml:5:22  layers › b › from\n"
+        "  makes the network's layers take more than 500,000 inputs together",
+    ),
     "blocks that contain one another": (
         "blocks:\n  a: {layers: {r: b}}\n  b: {layers: {r: a}}\nlayers:\n  x: a\n",
         "net.yaml:5:19  layers › x › r › r › block\n  block contains itself: a -> b -> a",
