@@ -14,9 +14,8 @@ from archcalc.dims import Shape
 from archcalc.report.choice import choose
 from archcalc.report.columns import print_shape
 from archcalc.report.contract import FORMAT
-from archcalc.spec import text
 from archcalc.spec.model import Spec
-from archcalc.spec.zoo import families
+from archcalc.spec.zoo import shipped
 
 FORMATS = ("table", "markdown", "csv", "json")
 """The forms a list of networks takes."""
@@ -69,8 +68,7 @@ _KEYS: Mapping[str, Callable[[Network], float]] = {
 
 
 def _specs() -> Iterator[Spec]:
-    for path in families():
-        spec = Spec.of(text.read(path))
+    for spec in shipped():
         yield from map(spec.choose, spec.variants) if spec.variants else [spec]
 
 

@@ -41,10 +41,21 @@ def examples() -> list[File]:
     return sorted((folder() / "examples").glob("*.yaml"))
 
 
+def shipped() -> Iterator[Spec]:
+    """The shipped families in order. Raises :class:`SpecError` at one that is malformed."""
+    yield from map(_family, families())
+
+
+def _family(path: File) -> Spec:
+    try:
+        return Spec.of(text.read(path))
+    except ValidationError:
+        return load(path)  # which says what is wrong, and where
+
+
 def names() -> Iterator[str]:
     """The names of all shipped networks, family by family; a family without variants is one."""
-    for path in families():
-        spec = Spec.of(text.read(path))
+    for spec in shipped():
         yield from spec.variants or [spec.name]
 
 
@@ -56,7 +67,7 @@ def find(name: str) -> File | None:
     for path in families():
         # A variant is a key on a line of its own: reading is enough to find it, without parsing.
         written = f"\n  {name}:" in path.read_text(encoding="utf-8")
-        if written and name in Spec.of(text.read(path)).variants:
+        if written and name in _family(path).variants:
             return path
     return None
 

@@ -134,3 +134,13 @@ def test_validate_looks_at_every_variant(family: Path) -> None:
     (problem,) = archcalc.validate(family)
     assert "in the variant 'other'" in problem.hint
     assert archcalc.validate(f"{family}::tiny") == []
+
+
+def test_a_malformed_file_of_the_zoo_is_an_error_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "net.yaml").write_text("name: net\ninput: [4]\nlayers: {a: ReLU}\nyear: soon\n")
+    monkeypatch.setattr(zoo, "folder", lambda: tmp_path)
+
+    with pytest.raises(SpecError, match=r"net\.yaml:4:7  year"):
+        list(zoo.names())
