@@ -145,10 +145,10 @@ class Sweep:
         Raises :class:`ArchcalcError` where neither is installed.
         """
         try:
-            from pandas import DataFrame  # type: ignore[import-not-found,import-untyped,unused-ignore]
+            from pandas import DataFrame
         except ImportError:
             try:
-                from polars import DataFrame  # type: ignore[import-not-found,unused-ignore]
+                from polars import DataFrame
             except ImportError:
                 raise ArchcalcError(
                     "a DataFrame needs pandas or polars: pip install pandas"

@@ -147,10 +147,8 @@ def write_parquet(chunks: Iterable[Columns], path: Path) -> None:
     Numbers that 64 bits can't hold are refused: the format has no larger ones.
     """
     try:
-        import pyarrow as pa  # type: ignore[import-not-found,import-untyped,unused-ignore]
-        from pyarrow import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
-            parquet,
-        )
+        import pyarrow as pa
+        from pyarrow import parquet
     except ImportError:
         raise ArchcalcError(
             "Parquet needs pyarrow, which is not installed\n  pip install pyarrow"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -149,9 +148,14 @@ def test_pictures(net: str, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent as on Unix")
 def test_an_interrupt_leaves_no_file(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from archcalc.cli import main; main()", "sweep", "resnet50",
-               "--set", "width=1:100000", "--set", "side=32:2000", "-o", "all.csv"]  # fmt: skip
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, env={**os.environ})
+    # What a shell runs in the background ignores interrupts, these tests perhaps.
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from archcalc.cli import main; main()"
+    )
+    command = [sys.executable, "-c", program, "sweep", "resnet50", "--set", "width=1:100000",
+               "--set", "side=32:2000", "-o", "all.csv"]  # fmt: skip
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.02)
