@@ -154,9 +154,6 @@ def test_progress_is_told_of_every_configuration() -> None:
     assert told == [8, 16, 20]
 
 
-ZOO = [next(iter(spec.variants), spec.name) for spec in map(archcalc.load, zoo.families())]
-"""A network of every family: its variants differ in nothing but the values of variables."""
-
 VALUES: dict[str, list[Any]] = {
     "width": [0.5, 1, 1.3, 24, 64],
     "side": [1, 33, 96, 224, 227],
@@ -170,7 +167,8 @@ VALUES: dict[str, list[Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.every_network
+@pytest.mark.parametrize("name", [*zoo.names()])
 def test_a_row_is_what_analyze_gives_there(name: str) -> None:
     spec = archcalc.load(name)
     names = [n for n in free(spec) if n in VALUES and (n in spec.vars or n in ("N", "side"))][:3]
