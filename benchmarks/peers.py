@@ -90,6 +90,10 @@ PEERS: Mapping[str, tuple[str, Count]] = {
 }
 
 
+DEVICE = {"fvcore": "cpu"}
+"""Where a tool is used that fails on the meta device, as fvcore does with PyTorch 2.13."""
+
+
 def seconds(run: Callable[[], object]) -> float:
     """The best of as many runs as fit into a tenth of a second, and of one at least."""
     best, spent = float("inf"), 0.0
@@ -129,13 +133,13 @@ def built(network: str, device: str) -> Any:
         return getattr(networks, network)().eval()
 
 
-def resnet50(width: int) -> Any:
-    """ResNet-50 of ``width`` channels in its first stage, on the meta device."""
+def resnet50(width: int, device: str) -> Any:
+    """ResNet-50 of ``width`` channels in its first stage."""
     import torch
     from networks import Bottleneck
     from torch import nn
 
-    with torch.device("meta"):
+    with torch.device(device):
         stem: list[nn.Module] = [
             nn.Conv2d(3, width, 7, 2, 3, bias=False),
             nn.BatchNorm2d(width),
@@ -194,8 +198,8 @@ def warm(peers: Mapping[str, Count], rounds: int, devices: Sequence[str]) -> flo
     return min(ratios)
 
 
-def once(count: Count, width: int) -> object:
-    return count(resnet50(width), (1, 3, 224, 224), "meta")
+def once(count: Count, width: int, device: str) -> object:
+    return count(resnet50(width, device), (1, 3, 224, 224), device)
 
 
 def swept(peers: Mapping[str, Count], widths: int) -> None:
@@ -214,14 +218,17 @@ def swept(peers: Mapping[str, Count], widths: int) -> None:
     loop = 8 * widths / (time.perf_counter() - began)
     print(f"{'archcalc, a loop over analyze':34}{loop:>14,.1f}{ours / loop:>13,.0f}x")
     for name, count in peers.items():
+        device = DEVICE.get(name, "meta")
         try:
-            count(resnet50(16), (1, 3, 224, 224), "meta")
-            spent = sum(seconds(partial(once, count, w)) for w in range(17, 17 + widths))
+            once(count, 16, device)
+            spent = sum(
+                seconds(partial(once, count, width, device)) for width in range(17, 17 + widths)
+            )
         except Exception as error:
-            print(f"{name + ', meta':34}{'fails':>14}  {error!r:.60}")
+            print(f"{f'{name}, {device}':34}{'fails':>14}  {error!r:.60}")
             continue
         rate = widths / spent
-        print(f"{'a loop over ' + name + ', meta':34}{rate:>14,.1f}{ours / rate:>13,.0f}x")
+        print(f"{f'a loop over {name}, {device}':34}{rate:>14,.1f}{ours / rate:>13,.0f}x")
 
 
 def cold(peers: Mapping[str, Count], rounds: int) -> None:
@@ -230,9 +237,10 @@ def cold(peers: Mapping[str, Count], rounds: int) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, *sys.path[1:]])}
     programs = {"archcalc table googlenet": "from archcalc.cli import main; main()"}
     for name in peers:
-        programs[f"{name}, meta"] = (
-            f"import peers; peers.PEERS[{name!r}][1](peers.built('googlenet', 'meta'), "
-            "(1, 3, 224, 224), 'meta')"
+        device = DEVICE.get(name, "meta")
+        programs[f"{name}, {device}"] = (
+            f"import peers; peers.PEERS[{name!r}][1](peers.built('googlenet', {device!r}), "
+            f"(1, 3, 224, 224), {device!r})"
         )
 
     def process(name: str, program: str) -> Callable[[], object]:
