@@ -130,9 +130,13 @@ def _on_cpu(once: Callable[[], None]) -> Times:
     from torch.utils.benchmark import Timer
 
     timer = Timer("once()", globals={"once": once}, num_threads=torch.get_num_threads())
-    first = timer.timeit(1).median
-    found = timer.blocked_autorange(min_run_time=max(SECONDS, RUNS * first))
-    return found.median, found.iqr, len(found.times) * found.number_per_run
+    spent = max(SECONDS, RUNS * timer.timeit(1).median)
+    while True:
+        found = timer.blocked_autorange(min_run_time=spent)
+        runs = len(found.times) * found.number_per_run
+        if runs >= RUNS:
+            return found.median, found.iqr, runs
+        spent *= RUNS  # on a machine that is suddenly busy
 
 
 def _on_gpu(once: Callable[[], None]) -> Times:
