@@ -36,6 +36,7 @@ from archcalc import Analysis, Graph, Node, Operator
 from archcalc.analysis.conventions import convention
 from archcalc.errors import ArchcalcError
 from archcalc.operators import operator
+from archcalc.operators.base import Applied
 from archcalc.pytorch import module
 
 RECORD = Path(__file__).with_name("conventions.csv")
@@ -252,7 +253,7 @@ class Case(NamedTuple):
 def alone(op: Operator, *shapes: tuple[int, ...]) -> Graph:
     """The graph of one layer."""
     names = tuple(INPUTS[: len(shapes)])
-    node = Node("layer", op, names, shapes, op.infer(*shapes), None)
+    node = Node("layer", Applied.to(op, *shapes), names)
     name = type(op).__name__
     return Graph(name, name, name, "", dict(zip(names, shapes, strict=True)), (node,), ("layer",))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.dims import Shape, Size, same
 from archcalc.errors import ArchcalcError
-from archcalc.operators.base import KINDS, Work, elements
+from archcalc.operators.base import KINDS, Cost, Work, elements
 from archcalc.spec.expand import Input, expand
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
@@ -86,29 +86,6 @@ class Row(NamedTuple):
         multiplies = not (type(self.work.macs) is int and self.work.macs == 0)
         biased = multiplies and "bias" in self.weights
         return self.work.macs + (elements(self.node.shape) if biased else 0)
-
-
-class _Cost(NamedTuple):
-    weights: Mapping[str, Shape]
-    buffers: Mapping[str, Shape]
-    params: Size
-    stored: Size
-    work: Work
-    counted: bool = True
-
-
-def _cost(node: Node) -> _Cost:
-    op, shapes = node.op, node.input_shapes
-    if isinstance(op, UnknownOperator):
-        return _Cost({}, {}, 0, 0, NOTHING, counted=False)
-    weights, buffers = op.weights(*shapes), op.buffers(*shapes)
-    return _Cost(
-        weights,
-        buffers,
-        sum(map(elements, weights.values())),
-        sum(map(elements, buffers.values())),
-        op.work(node.shape, *shapes),
-    )
 
 
 @dataclass(frozen=True)
@@ -263,39 +240,31 @@ def analyze(
     outputs = (*graph.outputs, *graph.training_outputs) if training else graph.outputs
     everything = not graph.training_outputs
     running = frozenset() if everything else graph.leading_to(*outputs)
-    costs: dict[Any, _Cost] = {}
-    by_name: dict[str, _Cost] = {}
+    by_name: dict[str, Cost] = {}
     rows = []
     for node in graph.nodes:
-        # Copies of a block hold the same objects, and the same objects have the same cost; by
-        # value they can't be compared, since an extent may be an array.
-        key = (id(node.op), id(node.input_shapes))
-        cost = costs.get(key)
-        if cost is None:
-            cost = costs[key] = _cost(node)
-            if not (cost.counted or allow_unknown):
-                raise ArchcalcError(
-                    f"'{node.name}' is of an unknown operator, so that no total can be said"
-                )
+        applied = node.applied
+        cost, counted = applied.cost, applied.op.counted
+        if not (counted or allow_unknown):
+            raise ArchcalcError(
+                f"'{node.name}' is of an unknown operator, so that no total can be said"
+            )
         executed = everything or node.name in running
         work = cost.work if executed else NOTHING
+        params, shared, stored = cost.params, 0, cost.stored
         if node.share is None:
             by_name[node.name] = cost
-            rows.append(
-                Row(
-                    *(node, cost.weights, cost.buffers, cost.params, 0, cost.stored),
-                    *(work, executed, cost.counted),
-                )
-            )
         else:
-            rows.append(_sharing(node, cost, by_name[node.share], work, executed))
+            owner = by_name[node.share]
+            params = _own(cost.weights, owner.weights)
+            shared = cost.params - params
+            stored = _own(cost.buffers, owner.buffers)
+        rows.append(
+            Row(node, cost.weights, cost.buffers, params, shared, stored, work, executed, counted)
+        )
     return Analysis(graph, tuple(rows), training)
 
 
-def _sharing(node: Node, cost: _Cost, owner: _Cost, work: Work, executed: bool) -> Row:
-    own = sum(elements(s) for name, s in cost.weights.items() if name not in owner.weights)
-    stored = sum(elements(s) for name, s in cost.buffers.items() if name not in owner.buffers)
-    return Row(
-        *(node, cost.weights, cost.buffers, own, cost.params - own, stored),
-        *(work, executed, cost.counted),
-    )
+def _own(tensors: Mapping[str, Shape], owned: Mapping[str, Shape]) -> Size:
+    """Elements of the tensors that are not another layer's."""
+    return sum(elements(shape) for name, shape in tensors.items() if name not in owned)

@@ -3,8 +3,9 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
 
@@ -113,6 +114,9 @@ class Operator(BaseModel):
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     """The fewest and the most inputs; ``None`` for any number."""
 
+    counted: ClassVar[bool] = True
+    """Whether it is known what the operator stores and computes."""
+
     examples: ClassVar[tuple[Example, ...]]
 
     @abstractmethod
@@ -156,6 +160,48 @@ class Trained(Operator):
 def elements(shape: Shape) -> Size:
     """How many numbers a tensor of this shape holds."""
     return prod(shape)
+
+
+class Cost(NamedTuple):
+    """What an operator stores and computes on inputs of given shapes; nothing if not counted."""
+
+    weights: dict[str, Shape]
+    buffers: dict[str, Shape]
+    params: Size
+    """Elements of the weights."""
+    stored: Size
+    """Elements of the buffers."""
+    work: Work
+
+
+@dataclass(frozen=True)
+class Applied:
+    """An operator on inputs of given shapes: equal layers are one of these in many places."""
+
+    op: Operator
+    input_shapes: tuple[Shape, ...]
+    shape: Shape
+    """The output's, batch first."""
+
+    @classmethod
+    def to(cls, op: Operator, *inputs: Shape) -> "Applied":
+        """The operator on these inputs. Raises :class:`ShapeError` where they do not fit."""
+        return cls(op, inputs, op.infer(*inputs))
+
+    @cached_property
+    def cost(self) -> Cost:
+        """Worked out when it is first asked for, once for all places."""
+        op, inputs = self.op, self.input_shapes
+        if not op.counted:
+            return Cost({}, {}, 0, 0, Work())
+        weights, buffers = op.weights(*inputs), op.buffers(*inputs)
+        return Cost(
+            weights,
+            buffers,
+            sum(map(elements, weights.values())),
+            sum(map(elements, buffers.values())),
+            op.work(self.shape, *inputs),
+        )
 
 
 def describe(shape: Shape) -> str:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from archcalc.dims import Shape, Size, holds, is_array, is_size, settle
 from archcalc.errors import ExpressionError, Problem, ShapeError, SpecError, did_you_mean
 from archcalc.operators import NAMES, operator
-from archcalc.operators.base import Operator, describe
+from archcalc.operators.base import Applied, Operator, describe
 from archcalc.spec import expressions
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Block, Layer, Spec
@@ -105,7 +105,7 @@ class _Expansion:
         outputs = self.outputs(scope, spec.outputs or [next(reversed(spec.layers))], "outputs")
         heads = [name for name in spec.training_outputs if scope.is_there(name)]
         training = self.outputs(scope, heads, "training_outputs")
-        if self.problems or any(node.op is None for node in scope.nodes):
+        if self.problems or any(node.applied is None for node in scope.nodes):
             return None
         labels = [*(node.name for node in scope.nodes), *reversed(list(inputs))]
         graph = Graph(
@@ -118,14 +118,12 @@ class _Expansion:
                 [
                     Node(
                         name,
-                        op,
+                        applied,
                         tuple([labels[k] for k in numbers]),
-                        shapes,
-                        shape,
                         None if share is None else labels[share],
                     )
-                    for name, op, numbers, shapes, shape, share in scope.nodes
-                    if op is not None and shape is not None
+                    for name, applied, numbers, share in scope.nodes
+                    if applied is not None
                 ]
             ),
             outputs=tuple(labels[k] for k in outputs),
@@ -144,6 +142,8 @@ class _Expansion:
         A spec never changes, so neither does what a block of it means; a search over one spec
         meets the same blocks again and again.
         """
+        if len(self.spec.applied) > 10_000:
+            self.spec.applied.clear()
         memory = self.spec.memory
         if len(memory) > 16 or sum(map(len, memory.values())) > 2_000:
             memory.clear()
@@ -343,6 +343,26 @@ class _Expansion:
         )
         self.require_few(scope.edges + len(sources))
         shapes = scope.shapes(sources)
+        applied = self.applied(op, shapes, scope, sources, trail)
+        return scope.add(Local(name, applied, tuple(sources)))
+
+    def applied(
+        self,
+        op: Operator,
+        shapes: tuple[Shape, ...],
+        scope: Scope,
+        sources: Sequence[int],
+        trail: Path,
+    ) -> Applied:
+        """An operator on inputs of some shapes, the same object wherever both are the same."""
+        memory = self.spec.applied
+        key: Any = (id(op), shapes)
+        try:
+            found = memory.get(key)
+        except (TypeError, ValueError):  # arrays can neither be hashed nor compared as a whole
+            key = found = None
+        if found is not None:
+            return found
         least, most = op.arity
         if len(sources) < least or (most is not None and len(sources) > most):
             wanted = (
@@ -354,14 +374,16 @@ class _Expansion:
             )
             raise Wrong(f"{type(op).__name__} takes {wanted} input(s), not {len(sources)}")
         try:
-            shape = op.infer(*shapes)
+            made = Applied.to(op, *shapes)
         except ShapeError as error:
             origins = [
                 f"input {describe(shape)} comes from '{scope.label(source, trail)}'"
                 for source, shape in zip(sources, shapes, strict=True)
             ]
             raise Wrong(str(error), "\n".join(origins)) from None
-        return scope.add(Local(name, op, tuple(sources), shapes, shape))
+        if key is not None:
+            memory[key] = made
+        return made
 
     def make(
         self, layer: Layer, names: Mapping[str, Any], shape_of: ShapeOf, at: Path, path: Path

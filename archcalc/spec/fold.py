@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from archcalc.operators.base import Operator
+from archcalc.operators.base import Applied
 from archcalc.operators.channel_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from archcalc.operators.conv import Conv1d, Conv2d, Conv3d
 from archcalc.operators.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -50,16 +50,20 @@ def fold_batch_norm(graph: Graph) -> Graph:
     if not renamed:
         return graph
     folded = frozenset(renamed.values())
-    biased: dict[int, Operator] = {}
+    biased: dict[int, Applied] = {}
     kept = []
     for node in graph.nodes:
         if node.name in renamed:
             continue
-        op = node.op
+        applied = node.applied
         if node.name in folded:
-            # Once for all nodes with this operator: what is one object is counted once.
-            op = biased.setdefault(id(op), op.model_copy(update={"bias": True}))
-        kept.append(node._replace(op=op, inputs=_renamed(node.inputs, renamed)))
+            # Once for all equal layers: what is one object is counted once.
+            key = id(applied)
+            if key not in biased:
+                op = node.op.model_copy(update={"bias": True})
+                biased[key] = Applied(op, node.input_shapes, node.shape)
+            applied = biased[key]
+        kept.append(node._replace(applied=applied, inputs=_renamed(node.inputs, renamed)))
     return replace(
         graph,
         edition=", ".join(filter(None, (graph.edition, FOLDED))),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archcalc.dims import Shape
-from archcalc.operators.base import Operator
+from archcalc.operators.base import Applied, Operator
 
 
 class Node(NamedTuple):
@@ -15,14 +15,27 @@ class Node(NamedTuple):
 
     name: str
     """The way to it: ``layer1.0.conv1``, as PyTorch names submodules."""
-    op: Operator
+    applied: Applied
+    """The operator with the shapes of what it is used on."""
     inputs: tuple[str, ...]
     """The nodes, or the network's inputs, whose outputs it takes."""
-    input_shapes: tuple[Shape, ...]
-    shape: Shape
-    """The output's shape, batch first."""
-    share: str | None
+    share: str | None = None
     """The earlier node whose tensors it uses, if any."""
+
+    @property
+    def op(self) -> Operator:
+        """The operator."""
+        return self.applied.op
+
+    @property
+    def input_shapes(self) -> tuple[Shape, ...]:
+        """Its inputs' shapes, batch first."""
+        return self.applied.input_shapes
+
+    @property
+    def shape(self) -> Shape:
+        """The output's shape, batch first."""
+        return self.applied.shape
 
     @property
     def stage(self) -> str:

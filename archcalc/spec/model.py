@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from archcalc.operators.base import Operator
+from archcalc.operators.base import Applied, Operator
 from archcalc.spec.expressions import DOTTED, is_expression
 from archcalc.spec.text import Document
 
@@ -275,6 +275,7 @@ class Spec(_Record):
     _family: Self | None = PrivateAttr(default=None)
     _memory: dict[Any, dict[Any, Any]] = PrivateAttr(default_factory=dict)
     _operators: dict[int, Operator] = PrivateAttr(default_factory=dict)
+    _applied: dict[Any, Applied] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def of(cls, document: Document) -> Self:
@@ -297,6 +298,14 @@ class Spec(_Record):
     def operators(self) -> dict[int, Operator]:
         """The operators of layers without expressions, by the layer's ``id``, left likewise."""
         return self._operators
+
+    @property
+    def applied(self) -> dict[Any, Applied]:
+        """Operators on inputs of given shapes, by the operator's ``id`` and these, left likewise.
+
+        An operator lives as long as what it is applied to, so its ``id`` is no other's.
+        """
+        return self._applied
 
     @property
     def variant(self) -> str | None:

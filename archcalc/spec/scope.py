@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from archcalc.dims import Shape
 from archcalc.errors import did_you_mean
-from archcalc.operators.base import Operator, describe
+from archcalc.operators.base import Applied, describe
 
 Path = tuple[str | int, ...]
 """A way into a document, or into a network's layers."""
@@ -30,14 +30,12 @@ class Local(NamedTuple):
     """A node of a block, before the block has a place.
 
     ``inputs`` and ``share`` count nodes of the same block from 0; ``-1 - k`` is the block's
-    input ``k``. ``shape`` is None where a problem keeps it from being known.
+    input ``k``. ``applied`` is None where a problem keeps it from being known.
     """
 
     name: str
-    op: Operator | None
+    applied: Applied | None
     inputs: tuple[int, ...]
-    input_shapes: tuple[Shape, ...]
-    shape: Shape | None
     share: int | None = None
 
 
@@ -161,13 +159,16 @@ class Scope:
 
     def shape(self, number: int) -> Shape | None:
         """The shape of a node's output or of an input, None where it is unknown."""
-        return self.nodes[number].shape if number >= 0 else self.inputs[-1 - number][0]
+        if number < 0:
+            return self.inputs[-1 - number][0]
+        applied = self.nodes[number].applied
+        return None if applied is None else applied.shape
 
     def shapes(self, numbers: Sequence[int]) -> tuple[Shape, ...]:
         """Shapes by number; raises :class:`Unknown` where one is."""
         found = []
         for number in numbers:
-            shape = self.nodes[number].shape if number >= 0 else self.inputs[-1 - number][0]
+            shape = self.shape(number)
             if shape is None:
                 raise Unknown
             found.append(shape)
@@ -192,7 +193,7 @@ class Scope:
 
     def unknown(self, name: str) -> Value:
         """Append a node of which nothing is known, so that what rests on it can be passed over."""
-        return self.add(Local(name, None, (), (), None))._replace(size=-1)
+        return self.add(Local(name, None, ()))._replace(size=-1)
 
     def stand_in(self, name: str, sources: Sequence[int]) -> Value:
         """What a layer that is left out stands for: its input."""
@@ -210,13 +211,11 @@ class Scope:
             [
                 Local(
                     f"{name}.{inner}",
-                    op,
+                    applied,
                     tuple([k + offset if k >= 0 else inputs[-1 - k] for k in numbers]),
-                    shapes,
-                    shape,
                     None if share is None else share + offset,
                 )
-                for inner, op, numbers, shapes, shape, share in template.nodes
+                for inner, applied, numbers, share in template.nodes
             ]
         )
         value = Value(
@@ -260,7 +259,7 @@ class Scope:
 
     def tensors(self, number: int) -> dict[str, Shape]:
         """Weights and buffers of a node by name."""
-        node = self.nodes[number]
-        if node.op is None:
+        applied = self.nodes[number].applied
+        if applied is None:
             raise Unknown
-        return {**node.op.weights(*node.input_shapes), **node.op.buffers(*node.input_shapes)}
+        return {**applied.cost.weights, **applied.cost.buffers}

@@ -20,6 +20,7 @@ class UnknownOperator(Operator):
     """
 
     arity = (1, None)
+    counted = False
 
     name: str
     """The operator's name, as written."""

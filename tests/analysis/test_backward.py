@@ -14,7 +14,7 @@ from archcalc.analysis.backward import Backward, backward
 from archcalc.dims import Shape, holds
 from archcalc.operators import FAMILIES, NAMES, operator
 from archcalc.operators.autograd import Multiplying
-from archcalc.operators.base import Example
+from archcalc.operators.base import Applied, Example
 from archcalc.pytorch import module
 from archcalc.spec.graph import Graph, Node
 
@@ -112,7 +112,7 @@ EXAMPLES = [(name, example) for name in NAMES for example in operator(name).exam
 def alone(name: str, example: Example) -> archcalc.Analysis:
     op, shapes = operator(name)(**example.fields), example.inputs
     inputs = {f"input{k}": shape for k, shape in enumerate(shapes)}
-    node = Node("layer", op, tuple(inputs), shapes, op.infer(*shapes), None)
+    node = Node("layer", Applied.to(op, *shapes), tuple(inputs))
     return archcalc.analyze(Graph(name, name, "", "", inputs, (node,), ("layer",)))
 
 

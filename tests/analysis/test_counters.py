@@ -17,6 +17,7 @@ import archcalc
 from archcalc import Analysis, ArchcalcError, Graph, Node
 from archcalc.analysis.conventions import CONVENTIONS, Difference, convention, differences
 from archcalc.operators import NAMES, operator
+from archcalc.operators.base import Applied
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TOOLS = [name for name, each in CONVENTIONS.items() if each.tool]
@@ -48,7 +49,7 @@ def record() -> tuple[list[Asked], dict[str, str]]:
 def alone(name: str, fields: dict[str, Any], *shapes: tuple[int, ...]) -> Analysis:
     op = operator(name)(**fields)
     inputs = dict(zip("xyzw", shapes, strict=False))
-    node = Node("layer", op, tuple(inputs), shapes, op.infer(*shapes), None)
+    node = Node("layer", Applied.to(op, *shapes), tuple(inputs))
     return archcalc.analyze(Graph("net", "net", "net", "", inputs, (node,), ("layer",)))
 
 

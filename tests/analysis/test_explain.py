@@ -17,7 +17,7 @@ from archcalc.analysis.formula import Symbol, atom, constant
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, ShapeError
 from archcalc.operators import NAMES, operator
-from archcalc.operators.base import KINDS, Example, Operator, elements
+from archcalc.operators.base import KINDS, Applied, Example, Operator, elements
 from archcalc.operators.conv import Conv2d
 from archcalc.operators.linear import Linear
 from archcalc.operators.pooling import MaxPool2d
@@ -29,7 +29,7 @@ from archcalc.spec.graph import Graph, Node
 def alone(op: Operator, *inputs: Shape) -> Analysis:
     """A network of one layer, ``n``."""
     names = tuple(f"x{number}" for number in range(len(inputs)))
-    node = Node("n", op, names, inputs, op.infer(*inputs), None)
+    node = Node("n", Applied.to(op, *inputs), names)
     return analyze(Graph("g", "g", "", "", dict(zip(names, inputs, strict=True)), (node,), ("n",)))
 
 

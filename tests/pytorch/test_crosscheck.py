@@ -13,7 +13,7 @@ import archcalc
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError
 from archcalc.operators import NAMES, operator
-from archcalc.operators.base import KINDS, Example, Operator, Work
+from archcalc.operators.base import KINDS, Applied, Example, Operator, Work
 from archcalc.pytorch import crosscheck as module
 from archcalc.pytorch.crosscheck import Crosscheck, crosscheck
 from archcalc.pytorch.network import Network
@@ -239,7 +239,7 @@ def one_layer(name: str, example: Example) -> Graph:
     """A network of one operator, on the inputs of one of its examples."""
     op: Operator = operator(name)(**example.fields)
     inputs = {f"x{k}": shape for k, shape in enumerate(example.inputs)}
-    node = Node("layer", op, tuple(inputs), example.inputs, op.infer(*example.inputs), None)
+    node = Node("layer", Applied.to(op, *example.inputs), tuple(inputs))
     return Graph("net", "net", "", "", inputs, (node,), ("layer",))
 
 

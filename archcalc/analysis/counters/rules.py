@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from archcalc.analysis.analyze import Row
 from archcalc.dims import Size, maximum, minimum
 from archcalc.operators import FAMILIES
-from archcalc.operators.base import elements
+from archcalc.operators.base import Applied, elements
 
 Rule: TypeAlias = Callable[[Row], Size]
 
@@ -62,9 +62,8 @@ def uncropped(row: Row) -> Row:
     said = node.op.torch(*node.input_shapes).kwargs
     pads = tuple((p, p) for p in said["padding"])
     op = node.op.model_copy(update={"padding": pads, "output_padding": said["output_padding"]})
-    shape = op.infer(*node.input_shapes)
-    work = op.work(shape, *node.input_shapes)
-    return row._replace(node=node._replace(op=op, shape=shape), work=work)
+    applied = Applied.to(op, *node.input_shapes)
+    return row._replace(node=node._replace(applied=applied), work=applied.cost.work)
 
 
 def each(names: Iterable[str], rule: Rule) -> dict[str, Rule]:

@@ -90,9 +90,11 @@ class Block:
             number = value.output
             if number is None:
                 raise KeyError(reference)
-            shape = (
-                self.template.nodes[number].shape if number >= 0 else self.input_shapes[-1 - number]
-            )
+            if number < 0:
+                shape = self.input_shapes[-1 - number]
+            else:
+                applied = self.template.nodes[number].applied
+                shape = None if applied is None else applied.shape
         if shape is None:
             raise KeyError(reference)
         return shape
@@ -126,24 +128,39 @@ class _Known:
 
     def __init__(self, spec: Spec | None) -> None:
         self.spec = spec
-        self.found: dict[Any, tuple[Any, Template]] = {}
+        self.found: dict[Any, list[tuple[Any, Template]]] = {}
         for memory in spec.memory.values() if spec is not None else ():
             for key, template in memory.items():
                 if template.nodes:
                     # Copies of a block hold the same objects as the block they were copied from.
                     first = template.nodes[0]
-                    place = len(template.nodes), first.name, id(first.input_shapes)
-                    self.found[place] = key, template
+                    place = len(template.nodes), first.name, id(first.applied)
+                    self.found.setdefault(place, []).append((key, template))
 
-    def at(self, name: str, nodes: Sequence[Node]) -> tuple[Any, Template] | None:
-        first = nodes[0]
-        inner = first.name.removeprefix(f"{name}.")
-        found = self.found.get((len(nodes), inner, id(first.input_shapes)))
-        if found is None or any(
-            local.op is not node.op for local, node in zip(found[1].nodes, nodes, strict=True)
-        ):
-            return None
-        return found
+    def at(
+        self, name: str, nodes: Sequence[Node], wires: Sequence[tuple[Number, ...]], start: Number
+    ) -> tuple[Any, Template] | None:
+        """A block with these layers, wired alike, and how it was used. ``start`` is the first's."""
+        inner = nodes[0].name.removeprefix(f"{name}.")
+        among = self.found.get((len(nodes), inner, id(nodes[0].applied)), [])
+        return next((each for each in among if _fits(each[1], name, nodes, wires, start)), None)
+
+
+def _fits(
+    template: Template,
+    name: str,
+    nodes: Sequence[Node],
+    wires: Sequence[tuple[Number, ...]],
+    start: Number,
+) -> bool:
+    ports: dict[Number, Number] = {}
+    for local, node, wire in zip(template.nodes, nodes, wires, strict=True):
+        if local.applied is not node.applied or f"{name}.{local.name}" != node.name:
+            return False
+        for inside, outside in zip(local.inputs, wire, strict=True):
+            if outside != (inside + start if inside >= 0 else ports.setdefault(inside, outside)):
+                return False
+    return True
 
 
 def _fill(block: Block, known: _Known) -> None:
@@ -189,7 +206,7 @@ def _unit(
     if nodes[0].name == path:
         return Unit(label, start, 1, nodes[0], None, around.wires[start], gives)
     outer = around.wires[start:end]
-    found = known.at(path, nodes)
+    found = known.at(path, nodes, outer, start)
     if found is not None and known.spec is not None:
         (kind, args, shapes), template = found
         written = known.spec.blocks[kind]
