@@ -87,6 +87,8 @@ class _Expansion:
         self.memory: dict[Any, Template] = {}
         """Those without a problem, which later expansions meet again."""
         self.operators = spec.operators
+        self.met = spec.applied
+        """Operators with the shapes they were used on, in this expansion or an earlier one."""
         self.expanding: list[str] = []
         self.full = False
         self.repetitions = 0
@@ -142,8 +144,8 @@ class _Expansion:
         A spec never changes, so neither does what a block of it means; a search over one spec
         meets the same blocks again and again.
         """
-        if len(self.spec.applied) > 10_000:
-            self.spec.applied.clear()
+        if len(self.met) > 10_000:
+            self.met.clear()
         memory = self.spec.memory
         if len(memory) > 16 or sum(map(len, memory.values())) > 2_000:
             memory.clear()
@@ -261,7 +263,10 @@ class _Expansion:
         sources: list[int] = []
         for k, reference in enumerate([previous] if layer.from_ is None else layer.from_):
             try:
-                sources += scope.outputs(reference)
+                if layer.from_ is None:
+                    sources.append(scope.single(scope.values[previous], previous))
+                else:
+                    sources += scope.outputs(reference)
             except Wrong as wrong:
                 raise Wrong(wrong.message, wrong.hint, ("from", k)) from None
         if layer.when is not True and not _decide(layer.when, scope):
@@ -355,10 +360,9 @@ class _Expansion:
         trail: Path,
     ) -> Applied:
         """An operator on inputs of some shapes, the same object wherever both are the same."""
-        memory = self.spec.applied
         key: Any = (id(op), shapes)
         try:
-            found = memory.get(key)
+            found = self.met.get(key)
         except (TypeError, ValueError):  # arrays can neither be hashed nor compared as a whole
             key = found = None
         if found is not None:
@@ -382,7 +386,7 @@ class _Expansion:
             ]
             raise Wrong(str(error), "\n".join(origins)) from None
         if key is not None:
-            memory[key] = made
+            self.met[key] = made
         return made
 
     def make(
@@ -458,7 +462,11 @@ class _Expansion:
             if key not in args:
                 if default is None:
                     raise Wrong(f"block '{kind}' needs the argument '{key}'")
-                args[key] = _evaluate(default, {**self.names, **args}, None, ())
+                args[key] = (
+                    _evaluate(default, {**self.names, **args}, None, ())
+                    if isinstance(default, (str, list))
+                    else default
+                )
         return args
 
     def template(

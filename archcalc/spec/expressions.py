@@ -175,6 +175,8 @@ def _number(value: Any) -> Any:
 
 def _whole(value: Any) -> Any:
     """A whole number without free variables, or an error."""
+    if type(value) is int:
+        return value
     if is_array(value) or is_symbolic(value):
         raise ValueError("depends on a free variable")
     if not is_whole(value):
@@ -248,6 +250,8 @@ def _greatest(value: Any) -> Any:
 
 
 def _divisor(value: Any) -> Any:
+    if type(value) is int and value:
+        return value
     if value.is_zero if is_symbolic(value) else _any(value == 0):
         raise ZeroDivisionError
     return value
@@ -266,7 +270,9 @@ def _is_whole(value: Any) -> bool:
 
 
 def _times(a: Any, b: Any) -> Any:
-    # Asked before, because numpy's product would wrap around silently.
+    # Asked before, because numpy's product would wrap around silently; an int's can't.
+    if type(a) is int and type(b) is int:
+        return a * b
     symbolic = is_symbolic(a) or is_symbolic(b)
     if not symbolic and _largest(a) * _largest(b) > LARGEST:
         raise OverflowError
@@ -325,6 +331,8 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 def _apply(apply: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     """One operation on two numbers, with the checks that make it safe."""
+    if type(a) is int and type(b) is int:
+        return _bounded(apply(a, b))
     a, b = _number(a), _number(b)
     if is_array(a) or is_array(b):
         import numpy

@@ -117,7 +117,7 @@ class Layer(_Record):
             raise ValueError("takes 'repeat' or 'parallel', not both")
         return self
 
-    @property
+    @cached_property
     def fields(self) -> Mapping[str, Any]:
         """The operator's fields or the block's arguments, as written."""
         return self.model_extra or {}

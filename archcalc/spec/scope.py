@@ -218,10 +218,11 @@ class Scope:
                 for inner, applied, numbers, share in template.nodes
             ]
         )
-        value = Value(
-            *(None, offset, len(template.nodes), template.values, offset, inputs, template.block)
+        output = template.output
+        output = output + offset if output >= 0 else inputs[-1 - output]
+        return Value(
+            *(output, offset, len(template.nodes), template.values, offset, inputs, template.block)
         )
-        return value._replace(output=value.translate(template.output))
 
     def share(self, value: Value, reference: str) -> None:
         """Let every node of ``value`` use the tensors of the like node of an earlier layer.
