@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -102,6 +102,15 @@ class _Expansion:
             self.report(wrong.at, wrong.at, wrong)
             return None
         self.memory = self.remembered()
+        # True is not 1 here, nor 1 1.0: a graph says what its variables are.
+        kinds = map(type, self.names.values())
+        key: Any = (self.allow_unknown, *self.names.items(), *kinds, *inputs.items())
+        try:
+            found = None if self.known else spec.graph.get(key)
+        except (TypeError, ValueError):
+            key = found = None
+        if found is not None:
+            return cast(Graph, found)
         scope = Scope(self.names, {name: (shape, name) for name, shape in inputs.items()})
         self.layers(scope, spec.layers, (), ())
         outputs = self.outputs(scope, spec.outputs or [next(reversed(spec.layers))], "outputs")
@@ -136,6 +145,9 @@ class _Expansion:
         )
         if not self.known:
             self.idle(graph, scope)
+            if key is not None and not self.problems:
+                spec.graph.clear()
+                spec.graph[key] = graph
         return graph
 
     def remembered(self) -> dict[Any, Template]:
@@ -149,6 +161,7 @@ class _Expansion:
         memory = self.spec.memory
         if len(memory) > 16 or sum(map(len, memory.values())) > 2_000:
             memory.clear()
+            self.spec.graph.clear()
         try:
             key = (self.allow_unknown, *self.names.items())
             return memory.setdefault(key, {}) if not self.known else {}

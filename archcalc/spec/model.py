@@ -276,6 +276,7 @@ class Spec(_Record):
     _memory: dict[Any, dict[Any, Any]] = PrivateAttr(default_factory=dict)
     _operators: dict[int, Operator] = PrivateAttr(default_factory=dict)
     _applied: dict[Any, Applied] = PrivateAttr(default_factory=dict)
+    _graph: dict[Any, Any] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def of(cls, document: Document) -> Self:
@@ -306,6 +307,11 @@ class Spec(_Record):
         An operator lives as long as what it is applied to, so its ``id`` is no other's.
         """
         return self._applied
+
+    @property
+    def graph(self) -> dict[Any, Any]:
+        """The last graph, by what it was expanded for, left likewise: it is often asked again."""
+        return self._graph
 
     @property
     def variant(self) -> str | None:

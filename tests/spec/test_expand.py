@@ -495,3 +495,35 @@ def test_a_problem_in_a_block_that_is_repeated_often_is_found_once() -> None:
     text = message({"x": {"block": "unit", "repeat": 50_000}}, blocks={"unit": unit})
     assert time.process_time() - began < 2
     assert text.count("kernel 9 is larger than its input 8") == 1
+
+
+def test_a_graph_that_is_asked_for_again_is_the_same_until_another_is_asked_for() -> None:
+    family = spec({"a": {"op": "Linear", "out_features": "=w"}}, input=[4], vars={"w": 1})
+    first = archcalc.expand(family)
+
+    assert archcalc.expand(family) is first
+    assert archcalc.expand(family, w=2).nodes[0].shape == (1, 2)
+    assert archcalc.expand(family, batch=3).nodes[0].shape == (3, 1)
+    assert archcalc.expand(family, input=[5]).nodes[0].input_shapes == ((1, 5),)
+    assert archcalc.expand(family) == first
+    # It says what its variables are, and 1.0 is written otherwise.
+    assert repr(archcalc.expand(family, w=1.0).variables) == "{'w': 1.0}"
+
+
+def test_what_is_no_int_is_not_taken_for_one_that_was_there_before() -> None:
+    family = spec({"a": {"op": "Linear", "out_features": "=w"}}, input=[4], vars={"w": 1})
+    archcalc.expand(family, w=2)
+    n = sympy.Symbol("n", positive=True, integer=True)
+
+    assert archcalc.expand(family, w=n).nodes[0].shape == (1, n)
+    assert archcalc.expand(family, w=numpy.array([2, 3])).nodes[0].shape[1].tolist() == [2, 3]
+    assert archcalc.expand(family, w=2).nodes[0].shape == (1, 2)
+
+
+def test_equal_layers_are_one_operator_on_inputs_of_one_shape() -> None:
+    layers = {"a": {"op": "Linear", "out_features": 4, "repeat": 3}, "b": "ReLU"}
+    first, *others, relu = graph(layers, input=[4]).nodes
+
+    assert all(node.applied is first.applied for node in others)
+    assert first.applied.cost.params == 4 * 4 + 4
+    assert relu.applied.cost.work.comparisons == 4
