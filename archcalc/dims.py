@@ -122,6 +122,18 @@ def maximum(a: Size, b: Size) -> Size:
     return -minimum(-a, -b)
 
 
+def round_to(x: Any, multiple: int, keep: Any = 0) -> Size:
+    """The multiple nearest to ``x``, halves up and one at least; one more if less than
+    ``keep * x`` would be left: ``_make_divisible`` of torchvision with ``keep=0.9``.
+    """
+    if hasattr(x, "rounded_to"):
+        return x.rounded_to(multiple, keep)
+    near = maximum(floor((2 * x + multiple) // (2 * multiple)) * multiple, multiple)
+    if is_array(x):
+        return near + multiple * (near < keep * x)
+    return near + multiple if near < keep * x else near
+
+
 def gcd(n: Size, k: int) -> Size:
     """The greatest common divisor of a size and a positive int."""
     if hasattr(n, "divisor"):

@@ -525,7 +525,7 @@ def _lower(
 def _certain(question: Any, least: Mapping[str, Any] | None) -> bool:
     """Whether a guard gets its answer wherever the symbols are at least so large, or from 1 on."""
     op, _, _, answer, gap = question
-    if any(atom.op != "symbol" for monomial in gap for atom in monomial):
+    if any(atom.op not in ("symbol", "round_to") for monomial in gap for atom in monomial):
         return False
     if least is None and any(type(n) is not int for n in gap.values()):
         return False
@@ -534,7 +534,11 @@ def _certain(question: Any, least: Mapping[str, Any] | None) -> bool:
     for monomial, n in gap.items():
         product: _Poly = {(): n}
         for atom in monomial:
-            product = _multiply(product, {(atom,): 1, (): least[atom.args[0]] if least else 1})
+            if atom.op == "symbol":
+                start = least[atom.args[0]] if least else 1
+            else:
+                ((_, start),) = atom.args[1]  # the multiple that it is rounded to
+            product = _multiply(product, {(atom,): 1, (): start})
         beyond = _add(beyond, product, 1)
     least_gap = beyond.get((), 0)
     up = all(n >= 0 for n in beyond.values())
@@ -586,6 +590,11 @@ def as_sympy(terms: Terms, symbols: Sequence[Symbol]) -> Any:
     def number(value: Any) -> Any:
         return sympy.Integer(value) if type(value) is int else sympy.Rational(value)
 
+    def rounded(x: Any, multiple: Any, keep: Any) -> Any:
+        near = sympy.Max(multiple * sympy.floor(x / multiple + sympy.Rational(1, 2)), multiple)
+        more = sympy.Piecewise((1, near < keep * x), (0, True)) if keep else 0
+        return near + multiple * more
+
     def spelled(atom: Atom) -> Any:
         if atom.op == "symbol":
             name = atom.args[0]
@@ -610,6 +619,7 @@ def as_sympy(terms: Terms, symbols: Sequence[Symbol]) -> Any:
             "round": lambda a: sympy.floor(a + sympy.Rational(1, 2)),
             "sqrt": sympy.sqrt,
             "isqrt": lambda a: sympy.floor(sympy.sqrt(a)),
+            "round_to": rounded,
         }[atom.op](*args)
 
     def expression(form: Terms) -> Any:

@@ -200,7 +200,9 @@ def intervals(
     return found
 
 
-def _interval(op: str, is_float: bool, a: Interval, b: Interval = (0, 0)) -> Interval:
+def _interval(
+    op: str, is_float: bool, a: Interval, b: Interval = (0, 0), c: Interval = (0, 0)
+) -> Interval:
     """Of one operation. Rounding is monotone, so the ends of floats are as exact as all else."""
     if op == "min":
         return min(a[0], b[0]), min(a[1], b[1])
@@ -228,6 +230,10 @@ def _interval(op: str, is_float: bool, a: Interval, b: Interval = (0, 0)) -> Int
         if b[0] <= 0:
             return ANY
         return a if a[0] >= 0 and a[1] < b[0] else (0, b[1] if is_float else b[1] - 1)
+    if op == "round_to":
+        if b[0] != b[1] or c[0] != c[1] or c[0] < 0:
+            return ANY
+        return PYTHON[op](a[0], b[0], c[0]), PYTHON[op](a[1], b[0], c[0])
     if op == "gcd":
         return 0, max(abs(end) for end in (*a, *b))
     return PYTHON[op](a[0]), PYTHON[op](a[1])
@@ -259,9 +265,11 @@ def fits(program: Program, known: Mapping[int, Interval], steps: Iterable[int]) 
                 whole = not program.floats[arg]
                 if whole and not -EXACT <= known[arg][0] <= known[arg][1] <= EXACT:
                     return False
-        if op in ("less", "isqrt"):
+        if op == "round_to" and not -EXACT <= low <= high <= EXACT:
+            return False
+        if op in ("less", "isqrt", "round_to"):
             for arg in args:
-                mixed = op == "isqrt" or any(program.floats[x] for x in args)
+                mixed = op != "less" or any(program.floats[x] for x in args)
                 if mixed and not -EXACT <= known[arg][0] <= known[arg][1] <= EXACT:
                     return False
     return True

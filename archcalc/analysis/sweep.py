@@ -42,6 +42,7 @@ from archcalc.analysis.program import (
     trace,
 )
 from archcalc.analysis.tape import PYTHON, Program
+from archcalc.dims import round_to
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.spec.expressions import LARGEST
 from archcalc.spec.model import Spec
@@ -504,6 +505,7 @@ def _on_arrays(np: Any) -> Mapping[str, Callable[..., Any]]:
         "round": lambda a: np.rint(a).astype(np.int64),
         "sqrt": np.sqrt,
         "isqrt": lambda a: np.sqrt(a).astype(np.int64),
+        "round_to": round_to,
     }
 
 
@@ -520,6 +522,7 @@ def _by_python(np: Any) -> Mapping[str, Callable[..., Any]]:
         return call
 
     arity = dict.fromkeys(("neg", "abs", "floor", "trunc", "round", "sqrt", "isqrt"), 1)
+    arity["round_to"] = 3
     return {
         name: np.frompyfunc(safely(function), arity.get(name, 2), 1)
         for name, function in PYTHON.items()

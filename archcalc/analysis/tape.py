@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from archcalc.dims import round_to
 from archcalc.errors import ArchcalcError
 
 Number: TypeAlias = int | float
@@ -58,6 +59,7 @@ PYTHON: Mapping[str, Callable[..., Any]] = {
     "round": round,
     "sqrt": math.sqrt,
     "isqrt": math.isqrt,
+    "round_to": round_to,
 }
 """What each operation is on Python's numbers: the definition that all other forms follow."""
 
@@ -260,6 +262,10 @@ class Taped:
     def below(self, other: Any) -> Any:
         """1 where this is less than another number, else 0."""
         return self.tape.apply("less", self, other)
+
+    def rounded_to(self, multiple: int, keep: Any) -> Any:
+        """The multiple nearest to this, as ``round_to`` of specs has it."""
+        return self.tape.apply("round_to", self, multiple, keep)
 
     def truncated(self) -> Any:
         """Without its fraction, as a whole number."""

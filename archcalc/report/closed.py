@@ -8,7 +8,7 @@ from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
-from archcalc.analysis.closed import Atom, Formula, Symbol, Terms, as_sympy
+from archcalc.analysis.closed import Atom, Formula, Terms
 from archcalc.report.choice import choose
 
 NAMES = {"params": "params", "macs": "MACs", "flops": "FLOPs", "activations": "activations"}
@@ -78,6 +78,35 @@ _PYTHON: Mapping[str, str] = {
     "isqrt": "math.isqrt({})",
     "gcd": "math.gcd({}, {})",
 }
+_TEX: Mapping[str, str] = {
+    "add": r"\left({} + {}\right)",
+    "sub": r"\left({} - {}\right)",
+    "mul": r"{} \, {}",
+    "neg": r"\left(-{}\right)",
+    "floordiv": r"\left\lfloor\frac{{{}}}{{{}}}\right\rfloor",
+    "truediv": r"\frac{{{}}}{{{}}}",
+    "mod": r"\left({} \bmod {}\right)",
+    "less": r"\left[{} < {}\right]",
+    "floor": r"\left\lfloor{}\right\rfloor",
+    "trunc": r"\left\lfloor{}\right\rfloor",
+    "round": r"\operatorname{{round}}\left({}\right)",
+    "abs": r"\left|{}\right|",
+    "sqrt": r"\sqrt{{{}}}",
+    "isqrt": r"\left\lfloor\sqrt{{{}}}\right\rfloor",
+    "min": r"\min\left({}, {}\right)",
+    "max": r"\max\left({}, {}\right)",
+    "gcd": r"\gcd\left({}, {}\right)",
+    "round_to": r"\operatorname{{round}}\left({}\right)",
+}
+
+_OPEN = ("add", "sub", "mul", "neg", "mod")
+"""Whose operands stand in brackets in LaTeX where they are sums or products."""
+
+_ROUND_TO = (
+    "def round_to(x, multiple, keep=0):",
+    "    near = max(math.floor((2 * x + multiple) // (2 * multiple)) * multiple, multiple)",
+    "    return near + multiple if near < keep * x else near",
+)
 
 
 def _atom(atom: Atom, python: bool, names: Mapping[Atom, str] | None = None) -> str:
@@ -85,17 +114,33 @@ def _atom(atom: Atom, python: bool, names: Mapping[Atom, str] | None = None) -> 
         return str(atom.args[0])
     if names and atom in names:
         return names[atom]
-    args = [spelled(arg, python, names) for arg in atom.args]
-    if atom.op not in ("min", "max", "gcd", "abs", "floor", "trunc"):
+    args = _ordered(atom, [spelled(arg, python, names) for arg in atom.args])
+    if atom.op in ("min", "max", "gcd", "abs", "floor", "trunc", "round_to"):
+        args = [re.sub(r"^\(([^()]*)\)$", r"\1", arg) for arg in args]
+    else:
         # A sum or a product within another operation stands in brackets.
         args = [arg if re.fullmatch(r"[\w.,]+", arg) else f"({arg})" for arg in args]
+    if atom.op == "round_to":
+        args = [_rounding(args, "keep=")]
     form = (_PYTHON if python else _TEXT).get(atom.op)
     if form is not None:
         return form.format(*args)
     return f"{atom.op}({', '.join(args)})"
 
 
-def said(found: Formula) -> list[str]:
+def _ordered(atom: Atom, args: list[str]) -> list[str]:
+    """What is multiplied with its number first, as it is written everywhere."""
+    numbers = [not any(monomial for monomial, _ in arg) for arg in atom.args]
+    return args[::-1] if atom.op == "mul" and numbers == [False, True] else args
+
+
+def _rounding(args: list[str], keep: str) -> str:
+    """What ``round_to`` is given, without a ``keep`` that asks for nothing."""
+    x, multiple, least = args
+    return f"{x}, {multiple}" + (f", {keep}{least}" if least != "0" else "")
+
+
+def said(found: Formula, tex: bool = False) -> list[str]:
     """Of what the formula is one, and where it holds: a sentence each."""
     sentences = []
     for symbol in found.symbols:
@@ -115,13 +160,37 @@ def said(found: Formula) -> list[str]:
         count = len(found.conditions)
         sentences.append(f"only where {count} conditions hold, which --format python spells out")
     elif found.conditions:
-        sentences.append("only where " + " and ".join(_conditions(found, False)))
-    used = {atom.op for atom in _named(found)}
-    if used:
+        conditions = _conditions(found, False, _named(found))
+        sentences.append("only where " + " and ".join(conditions))
+    used = _operations(found)
+    if not tex and used & {"floordiv", "floor", "trunc", "isqrt"}:
         sentences.append("floor rounds down")
     if "less" in used:
         sentences.append("[a < b] is 1 where that is true and else 0")
+    if "round_to" in used:
+        sentences.append(
+            f"{'round(x, m, k)' if tex else 'round_to(x, m, keep=k)'} is the multiple of m nearest "
+            "to x, at least m, and m more where that is less than k x"
+        )
     return sentences
+
+
+def _operations(found: Formula) -> set[str]:
+    """What is done beside adding and multiplying."""
+    used: set[str] = set()
+
+    def visit(terms: Terms) -> None:
+        for monomial, _ in terms:
+            for atom in monomial:
+                used.add(atom.op)
+                if atom.op != "symbol":
+                    for arg in atom.args:
+                        visit(arg)
+
+    for line in found.lines:
+        for terms in line.forms.values():
+            visit(terms)
+    return used
 
 
 def _conditions(found: Formula, python: bool, names: Mapping[Atom, str] | None = None) -> list[str]:
@@ -132,29 +201,38 @@ def _conditions(found: Formula, python: bool, names: Mapping[Atom, str] | None =
 
 
 def _named(found: Formula, conditions: bool = False) -> dict[Atom, str]:
-    """What is neither sum nor product, each under a name and after what it is made of."""
-    names: dict[Atom, str] = {}
+    """What is neither sum nor product, each under a name and after what it is made of.
+
+    What stands in one other only is spelled out there and has no name.
+    """
+    uses: dict[Atom, set[Atom | None]] = {}
     taken = {symbol.name for symbol in found.symbols} | {s.variable for s in found.symbols}
 
-    def visit(terms: Terms) -> None:
+    def visit(terms: Terms, parent: Atom | None) -> None:
         for monomial, _ in terms:
             for atom in monomial:
-                if atom.op == "symbol" or atom in names:
+                if atom.op == "symbol":
                     continue
-                for arg in atom.args:
-                    visit(arg)
-                count = len(names) + 1
-                while f"n{count}" in taken:
-                    count += 100
-                names[atom] = f"n{count}"
+                known = atom in uses
+                if not known:
+                    for arg in atom.args:
+                        visit(arg, atom)
+                uses.setdefault(atom, set()).add(parent)
 
     if conditions:
         for _, a, b in found.conditions:
-            visit(a)
-            visit(b)
+            visit(a, None)
+            visit(b, None)
     for line in found.lines:
         for terms in line.forms.values():
-            visit(terms)
+            visit(terms, None)
+    names: dict[Atom, str] = {}
+    for atom, parents in uses.items():
+        if None in parents or len(parents) > 1:
+            count = len(names) + 1
+            while f"n{count}" in taken:
+                count += 100
+            names[atom] = f"n{count}"
     return names
 
 
@@ -191,64 +269,100 @@ def text(found: Formula) -> str:
 # For papers and pages.
 
 
-def _latex(terms: Terms, symbols: tuple[Symbol, ...]) -> str:
-    plain = all(atom.op == "symbol" for monomial, _ in terms for atom in monomial)
-    if not plain:
-        import sympy
-
-        return str(sympy.latex(as_sympy(terms, symbols)))
-    if not terms:
-        return "0"
-    made = ""
+def _tex_terms(terms: Terms, names: Mapping[Atom, str]) -> list[str]:
+    """The terms of a form, each with its sign but for a plus before the first."""
+    made: list[str] = []
     for monomial, times in terms:
         sign, size = ("-", -times) if times < 0 else ("+", times)
         factors = []
         for atom, same in groupby(monomial):
             count = len(list(same))
-            name = str(atom.args[0])
-            base = name if len(name) == 1 else rf"\mathrm{{{name}}}".replace("_", r"\_")
+            base = _tex_atom(atom, names)
+            if count > 1 and not re.fullmatch(r"\w|\\mathrm\{\w+\}|n_\{\d+\}", base):
+                base = rf"\left({base}\right)"
             factors.append(base if count == 1 else f"{base}^{{{count}}}")
         if size != 1 or not factors:
             factors.insert(0, f"{size:,}".replace(",", "{,}"))
         joined = r" \, ".join(factors)
-        made += f" {sign} {joined}" if made else f"{'-' if sign == '-' else ''}{joined}"
-    return made
+        made.append(f"{sign} {joined}" if made else f"{'-' if sign == '-' else ''}{joined}")
+    return made or ["0"]
+
+
+def _tex(terms: Terms, names: Mapping[Atom, str]) -> str:
+    return " ".join(_tex_terms(terms, names))
+
+
+def _tex_atom(atom: Atom, names: Mapping[Atom, str]) -> str:
+    if atom.op == "symbol":
+        name = str(atom.args[0])
+        return name if len(name) == 1 else rf"\mathrm{{{name}}}".replace("_", r"\_")
+    if atom in names:
+        return f"n_{{{names[atom][1:]}}}"
+    args = _ordered(atom, [_tex(arg, names) for arg in atom.args])
+    if atom.op == "round_to":
+        args = [_rounding(args, "")]
+    if atom.op in _OPEN:
+        args = [rf"\left({arg}\right)" if re.search(" [+-] ", arg) else arg for arg in args]
+    return _TEX[atom.op].format(*args)
+
+
+def _definitions(names: Mapping[Atom, str]) -> list[tuple[str, str]]:
+    """What stands for what, in LaTeX."""
+    found = []
+    for atom in names:
+        others = {other: called for other, called in names.items() if other != atom}
+        found.append((_tex_atom(atom, names), _tex_atom(atom, others)))
+    return found
+
+
+TERMS = 6
+"""The most terms on a line of LaTeX."""
 
 
 def latex(found: Formula) -> str:
-    """An ``align*`` of amsmath for every line."""
-    parts = [f"% {sentence}" for sentence in said(found)]
+    """An ``align*`` of amsmath for every line, and one for what stands for what in them."""
+    parts = [f"% {sentence}" for sentence in said(found, tex=True)]
+    names = _named(found)
+    if names:
+        parts += _aligned([rf"{name} &= {meaning}" for name, meaning in _definitions(names)])
     for line in found.lines:
         if len(found.lines) > 1 or line.name:
             name = (line.name or "total").replace("_", r"\_")
             parts.append(rf"\paragraph{{{name}}}")
-        parts.append(r"\begin{align*}")
-        rows = [
-            rf"\text{{{NAMES.get(name, name)}}} &= {_latex(terms, found.symbols)}"
-            for name, terms in line.forms.items()
-        ]
-        parts += [row + (r" \\" if row is not rows[-1] else "") for row in rows]
-        parts.append(r"\end{align*}")
+        rows = []
+        for quantity, terms in line.forms.items():
+            spelled_out = _tex_terms(terms, names)
+            cut = [spelled_out[k : k + TERMS] for k in range(0, len(spelled_out), TERMS)]
+            rows.append(rf"\text{{{NAMES.get(quantity, quantity)}}} &= {' '.join(cut[0])}")
+            rows += [rf"&\quad {' '.join(part)}" for part in cut[1:]]
+        parts += _aligned(rows)
     return "\n".join(parts) + "\n"
+
+
+def _aligned(rows: list[str]) -> list[str]:
+    broken = [row + r" \\" for row in rows[:-1]]
+    return [r"\begin{align*}", *broken, rows[-1], r"\end{align*}"]
 
 
 def markdown(found: Formula) -> str:
     """A list of sentences, and a table of forms as mathematics between dollar signs."""
     parts = [f"**{found.network}**", ""]
-    parts += [f"- {sentence}" for sentence in said(found)]
+    parts += [f"- {sentence}" for sentence in said(found, tex=True)]
+    called = _named(found)
+    parts += [f"- ${name} = {meaning}$" for name, meaning in _definitions(called)]
     names = list(found.total)
     several = len(found.lines) > 1
     if not several:
         parts += ["", "| | |", "|---|---|"]
         parts += [
-            f"| {NAMES.get(name, name)} | ${_latex(terms, found.symbols)}$ |"
+            f"| {NAMES.get(name, name)} | ${_tex(terms, called)}$ |"
             for name, terms in found.total.items()
         ]
         return "\n".join(parts) + "\n"
     parts += ["", f"| | {' | '.join(NAMES.get(name, name) for name in names)} |"]
     parts.append("|---" * (len(names) + 1) + "|")
     for line in found.lines:
-        cells = [f"${_latex(line.forms[name], found.symbols)}$" for name in names]
+        cells = [f"${_tex(line.forms[name], called)}$" for name in names]
         parts.append(f"| {line.name or '**total**'} | {' | '.join(cells)} |")
     return "\n".join(parts) + "\n"
 
@@ -266,6 +380,8 @@ def python(found: Formula) -> str:
     arguments = ", ".join(symbol.variable for symbol in found.symbols)
     body = [f'"""Totals of {found.network}. Raises ValueError where they are not these."""']
     names = _named(found, conditions=True)
+    if any("round_to" in _atom(atom, True) for atom in names):
+        body += _ROUND_TO
     for symbol in found.symbols:
         if symbol.multiple:
             less = f" - {symbol.plus}" if symbol.plus else ""

@@ -48,6 +48,7 @@ from archcalc.dims import (
     is_whole,
     maximum,
     minimum,
+    round_to,
     settle,
 )
 from archcalc.errors import ArchcalcError, ExpressionError, did_you_mean
@@ -475,17 +476,15 @@ def _round_to(x: Any, multiple: Any, keep: Any = None) -> Any:
     _number(x)
     if _whole(multiple) < 1:
         raise ValueError(f"needs a multiple of at least 1, not {multiple}")
-    if not is_symbolic(x):
-        _bounded(2 * _largest(x) + multiple)
-    rounded = maximum(floor((2 * x + multiple) // (2 * multiple)) * multiple, multiple)
-    if keep is None:
-        return rounded
-    if is_taped(rounded):
-        return rounded + multiple * rounded.below(_times(_number(keep), x))
-    short = _decided(rounded < _times(_number(keep), x))
-    if is_array(short):
-        return rounded + multiple * short
-    return rounded + multiple if _truth(short) else rounded
+    multiple = _whole(multiple)
+    if is_symbolic(x) or is_array(keep) or is_symbolic(keep):
+        rounded = round_to(x, multiple)
+        short = False if keep is None else _decided(rounded < _times(_number(keep), x))
+        return rounded + multiple * short if is_array(short) else rounded + multiple * _truth(short)
+    _bounded(2 * _largest(x) + multiple)
+    if keep is not None:
+        _times(_number(keep), x)
+    return round_to(x, multiple, 0 if keep is None else settle(keep))
 
 
 def _size(shape: Shape, axis: Any) -> Any:
