@@ -61,6 +61,14 @@ PYTORCHCV = {
 }
 """pytorchcv's names of networks of the zoo."""
 
+PYRAMIDNETS: dict[str, dict[str, Any]] = {
+    "pyramidnet164_a48": {"num_classes": 10, "blocks": 164, "alpha": 48, "bottleneck": True},
+    "pyramidnet164_a84": {"num_classes": 10, "blocks": 164, "alpha": 84, "bottleneck": True},
+    "pyramidnet200_a300": {"blocks": 200, "alpha": 300},
+    "pyramidnet200_a450": {"blocks": 200, "alpha": 450},
+}
+"""PyramidNets that pytorchcv has no name for, but makes; for CIFAR those whose classes are said."""
+
 GPT2 = {
     "gpt2": (768, 12),
     "gpt2-medium": (1024, 24),
@@ -140,6 +148,11 @@ def timm(name: str) -> nn.Module | None:
 
 def pytorchcv(name: str) -> nn.Module | None:
     """The network of this name in pytorchcv, if it has one."""
+    if name in PYRAMIDNETS:
+        kind = "pyramidnet_cifar" if "num_classes" in PYRAMIDNETS[name] else "pyramidnet"
+        make = getattr(import_module(f"pytorchcv.models.{kind}"), f"get_{kind}")
+        pyramidnet: nn.Module = make(**PYRAMIDNETS[name])
+        return pyramidnet
     if name not in PYTORCHCV:
         return None
     made: nn.Module = import_module("pytorchcv.model_provider").get_model(PYTORCHCV[name])
