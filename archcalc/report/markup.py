@@ -64,7 +64,12 @@ def mermaid(found: Picture, analysis: Analysis) -> str:
     """The picture as a flowchart of Mermaid, which GitHub and many others draw."""
     names = _Names()
     heading = title(analysis.graph).replace('"', "'")
-    out = ["---", f'title: "{_unmarked(heading)}"', "---", "flowchart TD"]
+    out = [
+        *("---", f'title: "{_unmarked(heading)}"'),
+        # Mermaid would break a line between a number and what is counted.
+        *("config:", "  flowchart:", "    wrappingWidth: 400"),
+        *("---", "flowchart TD"),
+    ]
 
     def boxes(part: Picture, indent: str) -> Iterator[str]:
         for box in part.boxes:
@@ -73,6 +78,7 @@ def mermaid(found: Picture, analysis: Analysis) -> str:
                 yield f'{indent}subgraph {name}["{_entities(_heading(box))}"]'
                 yield from boxes(box.inside, indent + "  ")
                 yield f"{indent}end"
+                yield f"{indent}class {name} frame"
                 continue
             head, *rest = map(_entities, _lines(box))
             text = "<br/>".join([head if box.sign else f"<b>{head}</b>", *rest])
@@ -84,6 +90,8 @@ def mermaid(found: Picture, analysis: Analysis) -> str:
     for kind in ("input", *kinds(found)):
         fill, stroke, *_ = COLORS[kind]
         out.append(f"  classDef {kind} fill:{fill},stroke:{stroke},color:#1b1f24")
+    if any(box.inside is not None for box in found.boxes):
+        out.append("  classDef frame fill:#f7f8fa,stroke:#c9d0d7,color:#1b1f24")
     return "\n".join(out) + "\n"
 
 
