@@ -144,7 +144,8 @@ def zoo_page() -> str:
         GENERATED,
         "Parameters are those that the network owns, and multiply-accumulates those of one input "
         "at inference. The last column names the publications and implementations whose total "
-        "parameters or work come out as they print them. Of a network that is *not confirmed* no "
+        "parameters or work come out as they print them, all of it or, where an expression says "
+        "so, without some part. Of a network that is *not confirmed* no "
         "total is known to us that somebody else printed; its layers and shapes are held against "
         "its sources all the same, and its parameters are worked by hand in a test. A "
         "family's page has its diagram, its stages and every number that is documented of it.",
@@ -196,9 +197,12 @@ def _implementations() -> dict[str, list[str]]:
 
 
 def _is_confirmed_total(finding: archcalc.Finding) -> bool:
+    """Whether a total of the network holds, or one but for what an expression leaves out."""
     totals = ("params", "macs", "flops", "weight_bytes", "connections")
     agrees = finding.verdict in ("exact", "rounds", "truncates", "convention")
-    return finding.quantity in totals and agrees
+    names = re.findall(r"[A-Za-z_][\w.-]*", finding.quantity)
+    others = {name.partition(".")[0] for name in names} & set(zoo.names())
+    return agrees and not others and any(name in totals for name in names)
 
 
 def _autolinked(source: str) -> str:
