@@ -38,6 +38,8 @@ may be multiply-accumulates and the other way round: both are work."""
 EVERY = "all"
 """The word for every convention at once."""
 
+ACCURACY, ERROR = "top5_accuracy", "top5_error"
+
 _ROW = re.compile(r"\bline \d+$")
 
 
@@ -53,7 +55,7 @@ class Entry:
     failure: str = ""
     """Why the tool fails."""
     top5: Finding | None = None
-    """The top-5 accuracy as printed, which can't be computed."""
+    """The top-5 accuracy as printed, or the error where no accuracy is; neither can be computed."""
     documented: Mapping[str, tuple[Finding, ...]] | None = None
     """Kind (params, work, weight_bytes) -> what is printed of it, the most telling first: what
     does not hold, then what stands in one row with the accuracy. A finding on another network is
@@ -76,7 +78,8 @@ class Entry:
             printed = float(Printed.parse(self.top5.printed).value)
         except ArchcalcError:  # a fact may be any text
             return None
-        return printed if printed <= 1 else printed / 100
+        share = printed if printed <= 1 else printed / 100
+        return 1 - share if self.top5.quantity == ERROR else share
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
@@ -214,11 +217,12 @@ class Stated:
 
     @cached_property
     def top5(self) -> Finding | None:
-        """The accuracy as printed, of the network itself."""
-        for at, record in self.records:
-            accuracy = isinstance(record, Fact) and record.quantity == "top5_accuracy"
-            if accuracy and self._own(record):
-                return self.checking.judge(at, record)[0]
+        """The accuracy as printed, of the network itself, or the error where there is none."""
+        for quantity in (ACCURACY, ERROR):
+            for at, record in self.records:
+                stated = isinstance(record, Fact) and record.quantity == quantity
+                if stated and self._own(record):
+                    return self.checking.judge(at, record)[0]
         return None
 
     @cached_property

@@ -42,7 +42,7 @@ def draw(comparison: Comparison, format: str = "svg") -> bytes:
     entries = drawable(comparison)
     if not entries:
         raise ArchcalcError(
-            "nothing to draw: none of the networks has a top5_accuracy among its facts"
+            "nothing to draw: no network has a top5_accuracy or a top5_error among its facts"
         )
     try:
         from matplotlib import rc_context

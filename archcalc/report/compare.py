@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TextIO
 from archcalc.analysis.conventions import Difference
 from archcalc.analysis.measured import Measurement
 from archcalc.claims.check import VERDICTS, Finding, show
-from archcalc.claims.compare import SORTED_BY, WORK, Comparison, Entry
+from archcalc.claims.compare import ACCURACY, ERROR, SORTED_BY, WORK, Comparison, Entry
 from archcalc.dims import Size
 from archcalc.errors import ArchcalcError
 from archcalc.report import measured
@@ -51,6 +51,17 @@ def _said(kind: str) -> Callable[[Entry], Cell]:
     return cell
 
 
+def _top5(entry: Entry) -> str:
+    """The accuracy as printed, or what a printed error leaves, as exactly as that is printed."""
+    if entry.top5 is None:
+        return ""
+    if entry.top5.quantity != ERROR or entry.accuracy is None:
+        return entry.top5.printed
+    _, _, decimals = entry.top5.printed.partition(".")
+    digits = sum(each.isdigit() for each in decimals)
+    return f"{100 * entry.accuracy:.{digits}f}%"
+
+
 def _input(entry: Entry) -> str:
     return ", ".join(map(print_shape, entry.analysis.graph.inputs.values()))
 
@@ -66,7 +77,7 @@ COLUMNS: Mapping[str, Column] = {
     "year": Column("year", lambda e: str(e.analysis.graph.year or "")),
     "feature": Column("salient feature", lambda e: " ".join(e.spec.feature.split())),
     "input": Column("input", _input),
-    "top5": Column("top-5", lambda e: e.top5.printed if e.top5 else "", True),
+    "top5": Column("top-5", _top5, True),
     "layers": Column("layers", lambda e: len(e.analysis.rows), True),
     "depth": Column("depth", _depth, True),
     "params": Column("params", lambda e: e.analysis.params, True, lambda e: e.analysis.params),
@@ -281,6 +292,9 @@ def _notes(comparison: Comparison, names: Sequence[str]) -> Iterator[str]:
         yield f"changed, so that nothing is documented of it: {', '.join(changed)}"
     if "top5" in names:
         reasons = {entry.top5.message: None for entry in comparison.entries if entry.top5}
+        for entry in comparison.entries:
+            if entry.top5 is not None and entry.top5.quantity == ERROR:
+                yield f"{entry.name}, {_top5(entry)}: printed is an error of {entry.top5.printed}"
         if reasons:
             yield f"top-5: accuracy as printed, which can't be computed ({', '.join(reasons)})"
 
@@ -435,7 +449,9 @@ def _data(entry: Entry, comparison: Comparison) -> dict[str, Any]:
     if entry.measured is not None:
         data["measured"] = measured.as_data(entry.measured)
     data["failure"] = entry.failure or None
-    data["top5_accuracy"] = as_data(entry.top5) if entry.top5 else None
+    for quantity in (ACCURACY, ERROR):
+        stated = entry.top5 if entry.top5 and entry.top5.quantity == quantity else None
+        data[quantity] = as_data(stated) if stated else None
     if entry.documented is None:
         data["documented"] = None
     else:

@@ -157,6 +157,14 @@ def test_an_accuracy_is_printed_in_several_ways(value: str, accuracy: float | No
     assert entry.top5.printed == value
 
 
+def test_where_only_an_error_is_printed_the_rest_is_the_accuracy() -> None:
+    error = {"quantity": "top5_error", "value": "7.46%", "source": "s", "reason": "measured"}
+    accuracy = {"quantity": "top5_accuracy", "value": "93%", "source": "s", "reason": "measured"}
+
+    assert only({**SMALL, "facts": [error]}).accuracy == pytest.approx(0.9254)
+    assert only({**SMALL, "facts": [error, accuracy]}).accuracy == 0.93
+
+
 @pytest.mark.parametrize(
     ("sort", "names"),
     [

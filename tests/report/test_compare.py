@@ -131,6 +131,17 @@ def test_markdown_latex_and_html_show_words_as_words() -> None:
     assert "<page>" not in page
 
 
+def test_an_error_is_shown_as_the_accuracy_that_it_leaves_and_said_to_be_one() -> None:
+    error = {"quantity": "top5_error", "value": "7.40%", "source": "s", "reason": "measured"}
+    found = archcalc.compare({**SMALL, "facts": [error]})
+    text = render(found, "markdown")
+
+    assert "| 92.60% |" in text
+    assert "small, 92.60%: printed is an error of 7.40%" in text
+    (network,) = json.loads(render(found, "json"))["networks"]
+    assert (network["top5_accuracy"], network["top5_error"]["printed"]) == (None, "7.40%")
+
+
 def test_json_has_the_numbers_and_every_finding() -> None:
     data = json.loads(render(archcalc.compare(SMALL, LARGE, baseline="small"), "json"))
     assert (data["archcalc"], data["convention"], data["baseline"]) == (1, "macs", "small")
