@@ -129,6 +129,8 @@ def round_to(x: Any, multiple: int, keep: Any = 0) -> Size:
     if hasattr(x, "rounded_to"):
         return x.rounded_to(multiple, keep)
     near = maximum(floor((2 * x + multiple) // (2 * multiple)) * multiple, multiple)
+    if type(keep) is int and keep == 0:
+        return near
     if is_array(x):
         return near + multiple * (near < keep * x)
     return near + multiple if near < keep * x else near

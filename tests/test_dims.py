@@ -82,3 +82,13 @@ def test_divisibility() -> None:
 def test_what_is_a_size() -> None:
     assert all(map(dims.is_size, (1, numpy.array([1]), numpy.int64(1), k, sympy.Integer(3))))
     assert not any(map(dims.is_size, (True, 1.0, "1", None, (1,))))
+
+
+@pytest.mark.parametrize(
+    ("x", "keep", "rounded"),
+    # 4.2 eights; one and a half, up; none, but one at least; 8 is less than 0.9 * 11.2 = 10.08.
+    [(33.6, 0, 32), (12, 0, 16), (1, 0, 8), (11.2, 0, 8), (11.2, 0.9, 16)],
+)
+def test_channels_are_rounded_to_a_multiple(x: float, keep: float, rounded: int) -> None:
+    assert dims.round_to(x, 8, keep) == rounded
+    assert dims.round_to(numpy.array([x]), 8, keep).tolist() == [rounded]
