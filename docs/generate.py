@@ -19,7 +19,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -196,12 +196,17 @@ def _implementations() -> dict[str, list[str]]:
     return agreeing
 
 
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(zoo.names())
+
+
 def _is_confirmed_total(finding: archcalc.Finding) -> bool:
     """Whether a total of the network holds, or one but for what an expression leaves out."""
     totals = ("params", "macs", "flops", "weight_bytes", "connections")
     agrees = finding.verdict in ("exact", "rounds", "truncates", "convention")
     names = re.findall(r"[A-Za-z_][\w.-]*", finding.quantity)
-    others = {name.partition(".")[0] for name in names} & set(zoo.names())
+    others = {name.partition(".")[0] for name in names} & _names()
     return agrees and not others and any(name in totals for name in names)
 
 

@@ -168,17 +168,17 @@ def test_where_only_an_error_is_printed_the_rest_is_the_accuracy() -> None:
 @pytest.mark.parametrize(
     ("sort", "names"),
     [
-        ("params", ["lenet5", "googlenet", "resnet18", "vgg16"]),
-        ("-params", ["vgg16", "resnet18", "googlenet", "lenet5"]),
-        ("year", ["lenet5", "vgg16", "googlenet", "resnet18"]),
+        ("params", ["lenet5", "googlenet", "resnet18-cifar", "vgg16"]),
+        ("-params", ["vgg16", "resnet18-cifar", "googlenet", "lenet5"]),
+        ("year", ["lenet5", "vgg16", "googlenet", "resnet18-cifar"]),
         # 92.30%, 93.30%, and two of which none is documented, in the order given
-        ("top5", ["vgg16", "googlenet", "resnet18", "lenet5"]),
-        ("-top5", ["googlenet", "vgg16", "resnet18", "lenet5"]),
-        ("network", ["googlenet", "lenet5", "resnet18", "vgg16"]),
+        ("top5", ["vgg16", "googlenet", "resnet18-cifar", "lenet5"]),
+        ("-top5", ["googlenet", "vgg16", "resnet18-cifar", "lenet5"]),
+        ("network", ["googlenet", "lenet5", "resnet18-cifar", "vgg16"]),
     ],
 )
 def test_unknown_is_sorted_last(sort: str, names: list[str]) -> None:
-    found = compare("resnet18", "vgg16", "googlenet", "lenet5", sort=sort)
+    found = compare("resnet18-cifar", "vgg16", "googlenet", "lenet5", sort=sort)
     assert [entry.name for entry in found.entries] == names
 
 
