@@ -195,7 +195,7 @@ def _parts(analysis: Analysis, rows: list[Row]) -> dict[Place, _Part]:
     weighted = [row.name for row in analysis.rows if is_weight_layer(row)]
     classifiers = _last(analysis)
     owners = {row.name: row for row in analysis.rows}
-    equal: dict[tuple[Place, int, int, str | None], tuple[Row, int]] = {}
+    equal: dict[tuple[Place, int, str | None], tuple[Row, int]] = {}
     for row in rows:
         place = Place(
             first=row.name == weighted[0] if weighted else False,
@@ -205,10 +205,10 @@ def _parts(analysis: Analysis, rows: list[Row]) -> dict[Place, _Part]:
             norm=isinstance(row.node.op, _BATCH_NORMS),
         )
         # Copies of a block hold the same objects; what shares tensors may differ by its owner.
-        key = (place, id(row.node.op), id(row.node.input_shapes), row.node.share)
+        key = (place, id(row.node.applied), row.node.share)
         equal[key] = (row, equal.get(key, (row, 0))[1] + 1)
     parts: dict[Place, _Part] = {}
-    for (place, _, _, share), (row, times) in equal.items():
+    for (place, _, share), (row, times) in equal.items():
         part = parts.setdefault(place, _Part())
         part.rows.append((row, times))
         for kind, count in _tensors(row, owners[share] if share else None).items():

@@ -256,6 +256,19 @@ def test_what_a_block_works_out_itself_is_a_variable_of_its_constructor() -> Non
     require_equal(text, graph)
 
 
+def test_what_was_expanded_before_with_other_variables_makes_no_difference() -> None:
+    block = {"args": {"c": None}, "layers": {"fc": linear("=w * c"), "act": "ReLU"}}
+    layers = {"a": {"block": "b", "c": "=64 // w"}, "b": {"block": "b", "c": "=32 // w"}}
+    more: dict[str, Any] = {"vars": {"w": 1}, "blocks": {"b": block}}
+    fresh, _ = net(layers, **more)
+    fresh.memory.clear()
+    used, _ = net(layers, **more)  # with w = 1, where c is another and the layers are the same
+
+    text = source(archcalc.expand(used, w=2), used)
+    assert text == source(archcalc.expand(fresh, w=2), fresh)
+    assert "def __init__(self, in_features: int, c: int)" in text
+
+
 def test_uses_that_take_other_pieces_are_one_class() -> None:
     blocks = {
         "part": {

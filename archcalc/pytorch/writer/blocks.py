@@ -105,7 +105,7 @@ def blocks(graph: Graph, spec: Spec | None = None) -> Block:
     numbers = {name: -1 - k for k, name in enumerate(graph.inputs)}
     numbers.update({node.name: k for k, node in enumerate(graph.nodes)})
     wires = [tuple([numbers[name] for name in node.inputs]) for node in graph.nodes]
-    known = _Known(spec)
+    known = _Known(spec, graph)
     inputs = range(-1, -1 - len(graph.inputs), -1)
     top = Block(
         path="",
@@ -126,11 +126,13 @@ def blocks(graph: Graph, spec: Spec | None = None) -> Block:
 class _Known:
     """Which block of the spec stands at a place: told by what its expansion left behind."""
 
-    def __init__(self, spec: Spec | None) -> None:
+    def __init__(self, spec: Spec | None, graph: Graph) -> None:
         self.spec = spec
         self.found: dict[Any, list[tuple[Any, Template]]] = {}
-        for memory in spec.memory.values() if spec is not None else ():
-            for key, template in memory.items():
+        # With other variables, other arguments may make the very same layers.
+        mine = tuple(graph.variables.items())
+        for (_, *variables), memory in spec.memory.items() if spec is not None else ():
+            for key, template in memory.items() if tuple(variables) == mine else ():
                 if template.nodes:
                     # Copies of a block hold the same objects as the block they were copied from.
                     first = template.nodes[0]

@@ -56,7 +56,7 @@ class Library:
         self.variables = variables
         self.of: dict[int, Class] = {}
         self.classes: list[Class] = []
-        self.calls: dict[tuple[int, int], Call] = {}
+        self.calls: dict[int, Call] = {}
         # What the file may define or import itself.
         self.taken = {*dir(modules), "Tensor", "F", "nn", "torch", name}
         kinds: dict[str, list[Block]] = {}
@@ -71,7 +71,7 @@ class Library:
     def call(self, node: Node) -> Call:
         """PyTorch's spelling of a layer."""
         # By identity, since operators can't be hashed; the graph keeps them alive.
-        key = id(node.op), id(node.input_shapes)
+        key = id(node.applied)
         if key not in self.calls:
             self.calls[key] = node.op.torch(*node.input_shapes)
         return self.calls[key]
