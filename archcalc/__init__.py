@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from archcalc.analysis.analyze import Analysis, Row, analyze
     from archcalc.analysis.backward import Backward, backward
-    from archcalc.analysis.closed import Formula, formula
     from archcalc.analysis.diff import Diff, diff
-    from archcalc.analysis.fit import Fit, fit
     from archcalc.analysis.measured import Machine, Measurement
     from archcalc.analysis.memory import Memory, memory
     from archcalc.analysis.receptive_field import Field, receptive_field
-    from archcalc.analysis.sweep import Sweep, sweep
     from archcalc.claims.audit import audit
     from archcalc.claims.check import Finding, check
     from archcalc.claims.compare import Comparison, compare
@@ -44,6 +41,9 @@ if TYPE_CHECKING:
     from archcalc.report.export import export
     from archcalc.report.table import table
     from archcalc.report.zoo import Network, list
+    from archcalc.space.fit import Fit, fit
+    from archcalc.space.formula import Formula, formula
+    from archcalc.space.sweep import Sweep, sweep
     from archcalc.spec.expand import expand
     from archcalc.spec.fold import fold_batch_norm
     from archcalc.spec.graph import Graph, Node
@@ -57,13 +57,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "analysis.analyze": ("Analysis", "Row", "analyze"),
     "analysis.backward": ("Backward", "backward"),
-    "analysis.closed": ("Formula", "formula"),
+    "space.formula": ("Formula", "formula"),
     "analysis.diff": ("Diff", "diff"),
     "analysis.measured": ("Machine", "Measurement"),
-    "analysis.fit": ("Fit", "fit"),
+    "space.fit": ("Fit", "fit"),
     "analysis.memory": ("Memory", "memory"),
     "analysis.receptive_field": ("Field", "receptive_field"),
-    "analysis.sweep": ("Sweep", "sweep"),
+    "space.sweep": ("Sweep", "sweep"),
     "claims.audit": ("audit",),
     "claims.check": ("Finding", "check"),
     "claims.compare": ("Comparison", "compare"),

@@ -31,7 +31,7 @@ def is_symbolic(x: object) -> bool:
 
 
 def is_taped(x: object) -> bool:
-    """Whether ``x`` is a number whose use is put on record (``analysis/tape.py``)."""
+    """Whether ``x`` is a number whose use is put on record (``algebra/tape.py``)."""
     return hasattr(x, "settled")
 
 

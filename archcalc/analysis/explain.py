@@ -1,7 +1,7 @@
 """Why a layer's numbers are what they are: the formulas that compute them, with symbols.
 
 The operator's own ``infer``, ``weights``, ``buffers``, ``work`` and ``taps`` are run on numbers
-that record how they are computed (:class:`archcalc.analysis.formula.Recorded`). No formula is
+that record how they are computed (:class:`archcalc.algebra.expression.Recorded`). No formula is
 written here.
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from archcalc.algebra.expression import Expression, Recorded, Symbol, atom, expression
 from archcalc.analysis.analyze import Analysis, Row
-from archcalc.analysis.formula import Expression, Recorded, Symbol, atom, expression
 from archcalc.analysis.receptive_field import Field, compose
 from archcalc.dims import Shape, Size
 from archcalc.errors import ArchcalcError

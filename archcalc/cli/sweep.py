@@ -16,7 +16,7 @@ from archcalc.cli.output import complain, emit, leave_broken_pipe, write
 from archcalc.errors import ArchcalcError
 
 if TYPE_CHECKING:
-    from archcalc.analysis.sweep import Columns
+    from archcalc.space.sweep import Columns
 
 
 def sweep(
@@ -120,11 +120,11 @@ def sweep(
         --where "macs < 300e6" --top 5
     """
     import archcalc
-    from archcalc.analysis.select import keys, selection
-    from archcalc.analysis.sweep import Refused, Sweep, chunks, plan
     from archcalc.cli.ranges import parse_values
     from archcalc.report import sweep as report
     from archcalc.report.choice import choose
+    from archcalc.space.select import keys, selection
+    from archcalc.space.sweep import Refused, Sweep, chunks, plan
 
     spec = archcalc.load(network)
     form = _form(format, output)

@@ -8,8 +8,8 @@ from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
-from archcalc.analysis.closed import Atom, Formula, Terms
 from archcalc.report.choice import choose
+from archcalc.space.formula import Atom, Formula, Terms
 
 NAMES = {"params": "params", "macs": "MACs", "flops": "FLOPs", "activations": "activations"}
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from textwrap import fill, wrap
 from typing import Any, NamedTuple
 
+from archcalc.algebra.expression import Expression, Quotient, Symbol
 from archcalc.analysis.analyze import Analysis, Row, analyze
 from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as by_name
 from archcalc.analysis.explain import Reason, Reasons, reasons
-from archcalc.analysis.formula import Expression, Quotient, Symbol
 from archcalc.dims import Size
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.report.choice import choose

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from archcalc.analysis.fit import Fit, Over
 from archcalc.report.choice import choose
+from archcalc.space.fit import Fit, Over
 
 NAMES = {"macs": "MACs", "flops": "FLOPs", "weight_bytes": "weight bytes"}
 

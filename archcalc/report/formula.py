@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from math import gcd
 from typing import NamedTuple, TypeAlias
 
-from archcalc.analysis.formula import (
+from archcalc.algebra.expression import (
     Atom,
     Divisor,
     Expression,

@@ -8,10 +8,10 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, TextIO
 
-from archcalc.analysis.sweep import Columns, Refused, Sweep
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
 from archcalc.report.sheet import RENDER, STYLES, Head, Sheet, fitting, lines
+from archcalc.space.sweep import Columns, Refused, Sweep
 
 TABLES = ("table", "markdown", "latex", "html")
 STREAMS = ("csv", "json")

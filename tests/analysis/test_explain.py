@@ -11,9 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import archcalc
+from archcalc.algebra.expression import Symbol, atom, constant
 from archcalc.analysis.analyze import Analysis, analyze
 from archcalc.analysis.explain import Reason, Reasons, reasons
-from archcalc.analysis.formula import Symbol, atom, constant
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, ShapeError
 from archcalc.operators import NAMES, operator

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import archcalc
-from archcalc.analysis.closed import Formula, formula
 from archcalc.report.closed import render
+from archcalc.space.formula import Formula, formula
 
 # Two convolutions of as many channels as MobileNet would round 16 and 24 times the width to.
 ROUNDED = {

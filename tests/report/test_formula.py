@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from archcalc.analysis.formula import Recorded, Symbol, atom, expression
+from archcalc.algebra.expression import Recorded, Symbol, atom, expression
 from archcalc.dims import ceil_div, gcd, maximum, minimum
 from archcalc.report.formula import equation, latex_name, write
 

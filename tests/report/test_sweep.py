@@ -14,8 +14,8 @@ from pyarrow import parquet
 
 import archcalc
 from archcalc import ArchcalcError
-from archcalc.analysis.sweep import Refused, Sweep, chunks, plan
 from archcalc.report import sweep as report
+from archcalc.space.sweep import Refused, Sweep, chunks, plan
 
 # 27 w weights, used at (side - 2)^2 positions.
 NET = {

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archcalc
-from archcalc.analysis import sweep as engine
-from archcalc.analysis.program import QUANTITIES, free, total
-from archcalc.analysis.program import settings as arguments
-from archcalc.analysis.sweep import Refused, chunks, plan, sweep
+from archcalc.space import sweep as engine
+from archcalc.space.sweep import Refused, chunks, plan, sweep
+from archcalc.space.trace import QUANTITIES, free, total
+from archcalc.space.trace import settings as arguments
 from archcalc.spec import zoo
 
 LINE = {

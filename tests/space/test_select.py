@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archcalc
-from archcalc.analysis.select import _front, keys
-from archcalc.analysis.sweep import sweep
-from tests.analysis.test_sweep import line
+from archcalc.space.select import _front, keys
+from archcalc.space.sweep import sweep
+from tests.space.test_sweep import line
 
 
 def macs(**options: Any) -> list[int]:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import archcalc
-from archcalc.analysis.fit import fit
-from archcalc.analysis.program import settings, total
 from archcalc.report.fit import as_yaml
-from tests.analysis.test_sweep import line
+from archcalc.space.fit import fit
+from archcalc.space.trace import settings, total
+from tests.space.test_sweep import line
 
 # The line of test_sweep: 27 w + 2 w^2 parameters, and (side - 2)^2 times as many MACs.
 

@@ -1,6 +1,6 @@
 """Spec -> closed forms: what a network costs as a polynomial in what was left free.
 
-The engine is traced (``analysis/tape.py``) and its sums and products are multiplied out. A window
+The engine is traced (``algebra/tape.py``) and its sums and products are multiplied out. A window
 that moves by more than one rounds down, so extents have floors in them. Written as a multiple of
 the network's total stride they have none: ``side = 32 k``.
 """
@@ -13,21 +13,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
+from archcalc.algebra.program import PYTHON, Program, needed, run
 from archcalc.analysis.analyze import Analysis, Row
-from archcalc.analysis.program import (
-    INPUT,
-    free,
-    needed,
-    require_free,
-    run,
-    settings,
-    total,
-    trace,
-)
-from archcalc.analysis.tape import PYTHON, Program
 from archcalc.dims import Size
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.base import elements
+from archcalc.space.trace import INPUT, free, require_free, settings, total, trace
 from archcalc.spec.expand import expand
 from archcalc.spec.model import Spec
 

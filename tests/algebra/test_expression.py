@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archcalc.analysis.formula import Quotient, Recorded, Symbol, atom, constant, expression
+from archcalc.algebra.expression import Quotient, Recorded, Symbol, atom, constant, expression
 from archcalc.dims import ceil_div, gcd, holds, maximum, minimum, same
 
 

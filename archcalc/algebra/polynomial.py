@@ -12,8 +12,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from archcalc.analysis.program import ANY, Interval, needed
-from archcalc.analysis.tape import Program, Step
+from archcalc.algebra.intervals import ANY, Interval
+from archcalc.algebra.program import Program, Step, dependencies, needed
 
 Monomial: TypeAlias = tuple[int, ...]
 """The steps that are multiplied, in order; ``()`` is 1."""
@@ -163,16 +163,3 @@ class _Builder:
             rest = tuple([atom for atom in monomial if self.depends[atom] != kind])
             groups.setdefault(factor, {})[rest] = times
         return groups
-
-
-def dependencies(program: Program) -> list[frozenset[str]]:
-    """The variables that each step depends on."""
-    found: list[frozenset[str]] = []
-    for op, args in program.steps:
-        if op == "const":
-            found.append(frozenset())
-        elif op == "var":
-            found.append(frozenset(args))
-        else:
-            found.append(frozenset().union(*[found[arg] for arg in args]))
-    return found

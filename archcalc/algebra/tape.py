@@ -14,76 +14,11 @@ it was. So a trace may hold at fewer points than it could, and is never wrong at
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
-from archcalc.dims import round_to
+from archcalc.algebra.program import ASK, PYTHON, Guard, Number, Program, Step
 from archcalc.errors import ArchcalcError
-
-Number: TypeAlias = int | float
-
-
-class Step(NamedTuple):
-    """One operation on earlier steps; ``const`` and ``var`` have their value or name instead."""
-
-    op: str
-    args: tuple[Any, ...]
-
-
-class Guard(NamedTuple):
-    """A question that was asked of two steps, ``eq``, ``lt`` or ``le``, and the answer it got."""
-
-    op: str
-    a: int
-    b: int
-    answer: bool
-
-
-PYTHON: Mapping[str, Callable[..., Any]] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "floordiv": operator.floordiv,
-    "mod": operator.mod,
-    "truediv": operator.truediv,
-    "neg": operator.neg,
-    "abs": abs,
-    "min": min,
-    "max": max,
-    "gcd": math.gcd,
-    "less": lambda a, b: int(a < b),
-    "floor": math.floor,
-    "trunc": int,
-    "round": round,
-    "sqrt": math.sqrt,
-    "isqrt": math.isqrt,
-    "round_to": round_to,
-}
-"""What each operation is on Python's numbers: the definition that all other forms follow."""
-
-ASK: Mapping[str, Callable[[Any, Any], Any]] = {
-    "eq": operator.eq,
-    "lt": operator.lt,
-    "le": operator.le,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """The arithmetic from variables to outputs, and the guards that say where it is meant."""
-
-    steps: tuple[Step, ...]
-    floats: tuple[bool, ...]
-    """Which steps are floats; the others are whole numbers."""
-    guards: tuple[Guard, ...]
-    """In the order in which they were asked: what a guard asks of is there if those before hold."""
-    outputs: Mapping[str, int]
-    """The steps that were asked for, by name."""
-    error: ArchcalcError | None = None
-    """Why there is no network where the guards hold; there are no outputs then."""
-
 
 _COMMUTE = frozenset(("add", "mul", "gcd"))
 

@@ -1,6 +1,6 @@
 """Spec -> many configurations of it at once: the same totals, as arrays.
 
-The network is traced (``analysis/tape.py``) at one configuration, and what was recorded is done
+The network is traced (``algebra/tape.py``) at one configuration, and what was recorded is done
 again on arrays, wherever its guards hold. Where they don't, another graph is meant: it is traced
 in turn. So nobody says which variables are structural.
 
@@ -18,32 +18,13 @@ from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from archcalc.algebra.arrays import execute
+from archcalc.algebra.intervals import EXACT, Interval, decided, fits, intervals
+from archcalc.algebra.polynomial import Polynomial, condensed, difference, polynomials
+from archcalc.algebra.program import Program, dependencies, holds_at, needed
 from archcalc.analysis.analyze import BYTES
-from archcalc.analysis.polynomial import (
-    Polynomial,
-    condensed,
-    dependencies,
-    difference,
-    polynomials,
-)
-from archcalc.analysis.program import (
-    EXACT,
-    QUANTITIES,
-    USUAL,
-    Interval,
-    decided,
-    fits,
-    free,
-    holds_at,
-    intervals,
-    is_number,
-    needed,
-    require_free,
-    trace,
-)
-from archcalc.analysis.tape import PYTHON, Program
-from archcalc.dims import round_to
 from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.space.trace import QUANTITIES, USUAL, free, is_number, require_free, trace
 from archcalc.spec.expressions import LARGEST
 from archcalc.spec.model import Spec
 
@@ -184,7 +165,7 @@ def sweep(
     """
     import numpy as np
 
-    from archcalc.analysis.select import selection
+    from archcalc.space.select import selection
 
     grid = plan(network, variables, quantities, zip, where, by, pareto, dtype)
     refused = Refused()
@@ -261,7 +242,7 @@ def plan(
     for name in asked:
         if name not in QUANTITIES:
             raise ArchcalcError(f"no quantity '{name}'\n  {did_you_mean(name, QUANTITIES)}")
-    from archcalc.analysis.select import asked_for
+    from archcalc.space.select import asked_for
 
     others = [n for n in asked_for(where, by, pareto, [*swept, *QUANTITIES]) if n in QUANTITIES]
     wanted = tuple(dict.fromkeys([*asked, *others]))
@@ -471,7 +452,7 @@ def _ask(
             index = places[k]
             values = _taken(grid.axes[k].values[name], index)[: None if k in involved else 1]
             env[step] = _shaped(values, k, len(shape))
-    _execute(program, steps, env, exact, np)
+    execute(program, steps, env, exact, np)
     with np.errstate(all="ignore"):
         answers = {"eq": np.equal, "lt": np.less, "le": np.less_equal}[op](env[a], env[b])
     answers = np.asarray(answers, bool)
@@ -480,83 +461,6 @@ def _ask(
 
 def _shaped(values: Any, k: int, rank: int) -> Any:
     return values.reshape((1,) * k + (-1,) + (1,) * (rank - k - 1))
-
-
-# Programs on arrays.
-
-
-def _on_arrays(np: Any) -> Mapping[str, Callable[..., Any]]:
-    """PYTHON's operations on int64 and double, where :func:`fits` says that they are the same."""
-    return {
-        "add": np.add,
-        "sub": np.subtract,
-        "mul": np.multiply,
-        "floordiv": np.floor_divide,
-        "mod": np.remainder,
-        "truediv": np.true_divide,
-        "neg": np.negative,
-        "abs": np.absolute,
-        "min": np.minimum,
-        "max": np.maximum,
-        "gcd": np.gcd,
-        "less": lambda a, b: np.less(a, b).astype(np.int64),
-        "floor": lambda a: np.floor(a).astype(np.int64),
-        "trunc": lambda a: np.trunc(a).astype(np.int64),
-        "round": lambda a: np.rint(a).astype(np.int64),
-        "sqrt": np.sqrt,
-        "isqrt": lambda a: np.sqrt(a).astype(np.int64),
-        "round_to": round_to,
-    }
-
-
-def _by_python(np: Any) -> Mapping[str, Callable[..., Any]]:
-    """The same on arrays of Python's numbers, for what 64 bits can't hold."""
-
-    def safely(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any) -> Any:
-            try:
-                return function(*args)
-            except (ArithmeticError, ValueError):
-                return 0  # at points that an earlier guard excludes
-
-        return call
-
-    arity = dict.fromkeys(("neg", "abs", "floor", "trunc", "round", "sqrt", "isqrt"), 1)
-    arity["round_to"] = 3
-    return {
-        name: np.frompyfunc(safely(function), arity.get(name, 2), 1)
-        for name, function in PYTHON.items()
-    }
-
-
-_TABLES: dict[bool, Mapping[str, Callable[..., Any]]] = {}
-
-
-def _execute(
-    program: Program,
-    steps: Sequence[int],
-    env: dict[int, Any],
-    exact: bool,
-    np: Any,
-    last: Mapping[int, Sequence[int]] | None = None,
-) -> None:
-    """Run ``steps``, adding their values to ``env``. What ``last`` names is dropped after use."""
-    if exact not in _TABLES:
-        _TABLES[exact] = _by_python(np) if exact else _on_arrays(np)
-    table = _TABLES[exact]
-    with np.errstate(all="ignore"):
-        for k in steps:
-            op, args = program.steps[k]
-            if op == "const":
-                env[k] = args[0]
-            elif op == "var":
-                if exact:
-                    env[k] = env[k].astype(object)
-            else:
-                env[k] = table[op](*[env[arg] for arg in args])
-            if last is not None:
-                for done in last.get(k, ()):
-                    del env[done]
 
 
 class _Runner:
@@ -579,7 +483,7 @@ class _Runner:
         along |= {k for k in self.steps if not self.axes[k]}
         if self.safe and len(grid.axes) > 1:
             env = self._variables(along, part.places)
-            _execute(program, [k for k in self.steps if k in along], env, False, np)
+            execute(program, [k for k in self.steps if k in along], env, False, np)
             self.rest = [k for k in self.steps if k not in along]
             ends = set(self.outputs.values())
             for k in self.rest:
@@ -635,7 +539,7 @@ class _Runner:
             exact = not fits(part.program, known, self.steps)
         env.update(self._variables(self.rest, places))
         last = dict(self.last)
-        _execute(part.program, self.rest, env, exact, np, last)
+        execute(part.program, self.rest, env, exact, np, last)
         shape = tuple(span.stop - span.start for span in cut)
         assert len(shape) == rank
         columns: Columns = {}

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archcalc
-from archcalc.analysis.polynomial import condensed
-from archcalc.analysis.program import holds_at, intervals, needed, run, trace
-from archcalc.analysis.tape import Program, Tape
+from archcalc.algebra.intervals import intervals
+from archcalc.algebra.polynomial import condensed
+from archcalc.algebra.program import Program, holds_at, needed, run
+from archcalc.algebra.tape import Tape
+from archcalc.space.trace import trace
 
 
 def recorded(compute: Any, **values: Any) -> Program:

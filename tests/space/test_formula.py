@@ -9,9 +9,9 @@ import pytest
 import sympy
 
 import archcalc
-from archcalc.analysis.closed import Formula, formula
-from archcalc.analysis.program import settings, total
 from archcalc.report.closed import render
+from archcalc.space.formula import Formula, formula
+from archcalc.space.trace import settings, total
 from archcalc.spec import zoo
 
 QUANTITIES = ("params", "macs", "flops", "activations")
@@ -121,7 +121,7 @@ def test_layers_and_stages_add_up_to_the_total() -> None:
     spec = archcalc.load("resnet18")
     found = formula(spec, detail="stage", quantities=["macs"])
     k = sympy.Symbol("k", positive=True, integer=True)
-    from archcalc.analysis.closed import as_sympy
+    from archcalc.space.formula import as_sympy
 
     stages = [as_sympy(line.forms["macs"], found.symbols) for line in found.lines[:-1]]
     assert sympy.expand(sum(stages)) == found.expressions["macs"]

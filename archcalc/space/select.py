@@ -10,7 +10,7 @@ from archcalc.errors import ArchcalcError, ExpressionError, did_you_mean
 from archcalc.spec.expressions import Expression, parse
 
 if TYPE_CHECKING:
-    from archcalc.analysis.sweep import Columns, Grid
+    from archcalc.space.sweep import Columns, Grid
 
 
 def asked_for(

@@ -9,9 +9,9 @@ from math import prod
 from typing import Any
 
 from archcalc.analysis.analyze import analyze
-from archcalc.analysis.program import INPUT, QUANTITIES, free, require_free, settings, total
-from archcalc.analysis.sweep import Refused, chunks, plan
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
+from archcalc.space.sweep import Refused, chunks, plan
+from archcalc.space.trace import INPUT, QUANTITIES, free, require_free, settings, total
 from archcalc.spec.expand import expand
 from archcalc.spec.model import OVERRIDABLE, Spec
 

@@ -1,0 +1,1 @@
+"""Questions about many configurations of one spec: its design space."""

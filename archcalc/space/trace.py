@@ -1,0 +1,130 @@
+"""Spec -> Program: what a network costs as arithmetic on what was left free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from archcalc.algebra.program import Number, Program
+from archcalc.algebra.tape import Tape
+from archcalc.analysis.analyze import Analysis, analyze
+from archcalc.errors import ArchcalcError, SpecError, did_you_mean
+from archcalc.spec.model import Spec
+
+QUANTITIES = ("params", "macs", "flops", "activations", "weight_bytes", "buffers", "connections")
+"""The totals that can be asked for: :class:`archcalc.Analysis` says what each is."""
+
+USUAL = QUANTITIES[:5]
+"""Those that are given where none are named."""
+
+INPUT = ("side", "H", "W")
+"""What may be free of any network with images for input: both extents at once, or each."""
+
+BATCH = ("N", "batch")
+
+
+def free(spec: Spec) -> list[str]:
+    """What can be varied of a spec: its variables, the extents of its input, and the batch."""
+    return [*spec.vars, *(name for name in (*_extents(spec), *BATCH) if name not in spec.vars)]
+
+
+def _extents(spec: Spec) -> tuple[str, ...]:
+    images = [axes for axes in spec.inputs.values() if len(axes) == 3]
+    return INPUT if len(images) == len(spec.inputs) == 1 else ()
+
+
+def require_free(spec: Spec, names: Iterable[str]) -> None:
+    """Raise :class:`ArchcalcError` for what can't be varied."""
+    known, names = free(spec), list(names)
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise ArchcalcError(
+                f"'{spec.label}' has no variable '{name}'" + (f"\n  {hint}" if hint else "")
+            )
+    for one, other in (("side", "H"), ("side", "W"), ("N", "batch")):
+        if one in names and other in names and not {one, other} <= set(spec.vars):
+            raise ArchcalcError(
+                f"'{one}' and '{other}' can't be varied at once: one sets the other"
+            )
+
+
+def settings(spec: Spec, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of :func:`analyze` for values of some :func:`free` names."""
+    variables = {name: value for name, value in values.items() if name in spec.vars}
+    found: dict[str, Any] = dict(variables)
+    for name in BATCH:
+        if name in values and name not in spec.vars:
+            found["batch"] = values[name]
+    extents = {name: values[name] for name in INPUT if name in values and name not in spec.vars}
+    if extents:
+        ((_, (channels, height, width)),) = spec.inputs.items()
+        side = extents.get("side")
+        found["input"] = [
+            channels,
+            extents.get("H", height if side is None else side),
+            extents.get("W", width if side is None else side),
+        ]
+    return found
+
+
+def total(analysis: Analysis, quantity: str, dtype: str = "float32") -> Any:
+    """One of ``QUANTITIES`` of an analysis."""
+    if quantity == "weight_bytes":
+        return analysis.weight_bytes(dtype)
+    return getattr(analysis, quantity)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of a variable is a number, which may be free; others make a graph each."""
+    return type(value) in (int, float)
+
+
+def trace(
+    spec: Spec,
+    point: Mapping[str, Any],
+    quantities: Sequence[str] = USUAL,
+    *,
+    fixed: Mapping[str, Any] | None = None,
+    dtype: str = "float32",
+    measure: Callable[[Analysis], Mapping[str, Any]] | None = None,
+) -> Program:
+    """The program that computes ``quantities`` at a ``point``, and wherever else it may.
+
+    Numbers of the point are free; ``fixed`` are further values that are not. ``measure`` says
+    what else than totals of the network is computed of its analysis, by name. Where there is no
+    network at that point, the program has the :class:`SpecError` instead of outputs.
+    """
+    measured = measure or (lambda found: {name: total(found, name, dtype) for name in quantities})
+    tape = Tape()
+    values = {
+        name: tape.variable(name, value) if is_number(value) else value
+        for name, value in point.items()
+    }
+    given = {**(fixed or {}), **values}
+    try:
+        analysis = analyze(spec, **settings(spec, given))
+        return tape.finish(measured(analysis), None)
+    except Exception as error:
+        # Where there is no network the engine says so for plain numbers too, and in their words.
+        # Anything else is a formula that takes no number but a plain one.
+        failed = error
+    plain = {**(fixed or {}), **point}
+    try:
+        analysis = analyze(spec, **settings(spec, plain))
+    except SpecError as error:
+        if isinstance(failed, SpecError):
+            return tape.finish({}, error)
+        return _pinned(point, {}, error)
+    return _pinned(point, measured(analysis), None)
+
+
+def _pinned(
+    point: Mapping[str, Any], outputs: Mapping[str, Number], error: ArchcalcError | None
+) -> Program:
+    """A program that holds at one point only."""
+    tape = Tape()
+    for name, value in point.items():
+        if is_number(value):
+            tape.variable(name, value).settled()
+    return tape.finish(outputs, error)
