@@ -23,6 +23,7 @@ ROOMS = [
     ["claims", "pytorch", "space"],
     ["report"],
     ["cli", "pytest_plugin"],
+    ["__main__"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 

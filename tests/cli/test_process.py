@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-MAIN = (sys.executable, "-c", "from archcalc.cli import main; main()")
+MAIN = (sys.executable, "-m", "archcalc")
 
 
 def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
