@@ -12,6 +12,9 @@ def main() -> NoReturn:
     gc.set_threshold(100_000)
     status: str | int | None = 0
     try:
+        from archcalc.cli.process import prepare
+
+        prepare()
         from archcalc.cli.app import COMMANDS, application
 
         named = [word for word in sys.argv[1:2] if word in COMMANDS]
@@ -20,10 +23,10 @@ def main() -> NoReturn:
         status = ended.code
     except KeyboardInterrupt:  # while modules are loaded; a command's own is typer's to catch
         status = 130
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:  # whoever was reading has gone
-        status = status or 141
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # whoever was reading has gone
+            status = status or 141
     # Taking everything that was loaded apart again takes a sixth of the time, for nothing.
     os._exit(status if isinstance(status, int) else 0 if status is None else 1)

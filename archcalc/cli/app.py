@@ -1,5 +1,7 @@
 """The command line: its commands, and what all of them have in common."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -7,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from archcalc import __version__
-from archcalc.cli.output import complain, emit, leave_broken_pipe
+from archcalc.cli.output import complain, emit, telling
 from archcalc.errors import ArchcalcError
 
 COMMANDS = (
@@ -24,14 +26,26 @@ the function of the library that has its name."""
 class _Commands(TyperGroup):
     """Prints what archcalc raises on purpose, and nothing of how it came about."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _in_a_few_words():  # here help and version are printed
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _in_a_few_words():
             return super().invoke(ctx)
-        except ArchcalcError as error:
-            complain(str(error))
-            raise typer.Exit(2) from None
-        except BrokenPipeError:
-            leave_broken_pipe()
+
+
+@contextmanager
+def _in_a_few_words() -> Iterator[None]:
+    try:
+        with telling():
+            yield
+    except ArchcalcError as error:
+        complain(str(error))
+        raise typer.Exit(2) from None
+    except MemoryError:
+        complain("there is not enough memory for this")
+        raise typer.Exit(2) from None
 
 
 def _print_version(wanted: bool) -> None:

@@ -84,9 +84,11 @@ def _read(table: str) -> str:
             raise ArchcalcError("a table is a file's name, or -")
         return table
     try:
-        return sys.stdin.read() + "\n"
+        return sys.stdin.buffer.read().decode("utf-8-sig") + "\n"
     except UnicodeDecodeError:
         raise ArchcalcError("standard input: is no text in UTF-8") from None
+    except OSError as error:
+        raise ArchcalcError(f"standard input: can't be read: {error.strerror}") from None
 
 
 def _mapping(texts: list[str]) -> dict[str, str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 import typer
 
@@ -14,42 +16,54 @@ from archcalc.errors import ArchcalcError
 BROKEN_PIPE = 141
 """The exit code of a program that a broken pipe ends, as shells give it: 128 + SIGPIPE."""
 
-_PLAINER = str.maketrans(
-    {"›": ">", "≥": ">=", "–": "-", "—": "-", "×": "x", "’": "'", "█": "#"}
-    | dict.fromkeys("▏▎▍▌▋▊▉", "")
-)
-
-
-def printable(text: str, stream: TextIO) -> str:
-    """``text`` in what the stream's encoding has; what it has not becomes simpler, or ``?``."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return text.translate(_PLAINER).encode(encoding, "replace").decode(encoding)
-    return text
+ENCODING = ("utf-8", "replace")
+"""How text is written to files. What can't be encoded comes from the bytes of a file's name."""
 
 
 def emit(text: str, output: str | None = None) -> None:
     """Write to a file, or to standard output where none is named or it is ``-``."""
+    stream((text,), output)
+
+
+def stream(texts: Iterable[str], output: str | None = None) -> None:
+    """Write a text as its parts come, to a file or to standard output, as :func:`emit` does.
+
+    Raises :class:`ArchcalcError` where it can't be written.
+    """
     if output is not None and output != "-":
-        write(text, Path(output))
+        with whole(Path(output)) as part, part.open("wb") as file:
+            file.writelines(text.encode(*ENCODING) for text in texts)
         return
-    try:
-        sys.stdout.write(printable(text, sys.stdout))
+    for text in texts:
+        with telling():
+            sys.stdout.write(text)
+    with telling():
         sys.stdout.flush()
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Raises :class:`ArchcalcError` for what the system refuses, which is mostly standard output.
+
+    One that nobody reads any more ends the program.
+    """
+    try:
+        yield
     except BrokenPipeError:
         leave_broken_pipe()
     except OSError as error:
-        raise ArchcalcError(f"standard output: can't be written: {error.strerror}") from None
+        said = f"{error.filename}: " if error.filename else "standard output: can't be written: "
+        raise ArchcalcError(f"{said}{error.strerror or error}") from None
 
 
 def complain(text: str) -> None:
     """Write a line to standard error."""
     try:
-        sys.stderr.write(printable(text, sys.stderr) + "\n")
+        sys.stderr.write(f"{text}\n")
     except BrokenPipeError:
         leave_broken_pipe()
+    except OSError:  # there is nowhere left to say it: the exit code does
+        pass
 
 
 def leave_broken_pipe() -> NoReturn:
@@ -60,23 +74,33 @@ def leave_broken_pipe() -> NoReturn:
 
 
 def write(content: str | bytes, path: Path) -> None:
-    """Write a file in one step: a reader finds the old content or the new, never a part.
+    """Write a file in one step, as :func:`whole` does. Raises :class:`ArchcalcError`."""
+    with whole(path) as part:
+        part.write_bytes(content if isinstance(content, bytes) else content.encode(*ENCODING))
 
-    Raises :class:`ArchcalcError` where it can't be written; nothing is changed then.
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A file to write to that takes the name ``path`` in one step when all is written.
+
+    A reader finds the old content or the new, never a part. Raises :class:`ArchcalcError` where it
+    can't be written; nothing is changed then, and nothing left behind.
     """
-    if path.is_dir():
-        raise ArchcalcError(f"{path}: is a directory: name a file in it")
-    data = content.encode("utf-8") if isinstance(content, str) else content
     try:
+        if path.is_dir():
+            raise ArchcalcError(f"{path}: is a directory: name a file in it")
         if path.exists() and not path.is_file():  # a device or a pipe: nothing to replace
-            path.write_bytes(data)
+            yield path
             return
-        whole = path.resolve()
-        part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():  # one that leads back to itself
+            target.stat()
+        part = target.with_name(f".archcalc-{os.getpid()}.part")
         try:
-            part.write_bytes(data)
-            part.replace(whole)
+            yield part
+            part.replace(target)
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
     except OSError as error:
         raise ArchcalcError(f"{path}: can't be written: {error.strerror or error}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archcalc.cli.options import NetworkName, Output, words
-from archcalc.cli.output import complain, emit, leave_broken_pipe, write
+from archcalc.cli.output import complain, emit, stream, whole, write
 from archcalc.errors import ArchcalcError
 
 if TYPE_CHECKING:
@@ -203,42 +202,12 @@ def _stream(form: str, rows: Iterable[Columns], output: str | None, report: Any)
     if form == "parquet":
         if output is None or output == "-":
             raise ArchcalcError("Parquet is no text: name a file with --output")
-        with _whole(Path(output)) as part:
+        with whole(Path(output)) as part:
             report.write_parquet(rows, part)
             if not part.exists():
                 raise ArchcalcError("no row is left: nothing is written")
         return
-    texts: Iterator[str] = report.STREAM[form](rows)
-    if output is None or output == "-":
-        try:
-            for text in texts:
-                sys.stdout.write(text)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            leave_broken_pipe()
-        return
-    with _whole(Path(output)) as part, part.open("w", encoding="utf-8", newline="") as file:
-        for text in texts:
-            file.write(text)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A file to write to that takes its name only when all is written; else nothing is left."""
-    if path.is_dir():
-        raise ArchcalcError(f"{path}: is a directory: name a file in it")
-    if path.exists() and not path.is_file():  # a device or a pipe: nothing to replace
-        yield path
-        return
-    whole = path.resolve()
-    part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.replace(whole)
-    except OSError as error:
-        raise ArchcalcError(f"{path}: can't be written: {error.strerror or error}") from None
-    finally:
-        part.unlink(missing_ok=True)
+    stream(report.STREAM[form](rows), output)
 
 
 @contextmanager

@@ -98,7 +98,11 @@ class Document:
 def read(path: str | Path) -> Document:
     """The document in a file, or on standard input for ``-``. Raises :class:`SpecError`."""
     if str(path) == "-":
-        return parse(_decode(sys.stdin.buffer.read(LARGEST_FILE + 1), "<stdin>"), "<stdin>")
+        try:
+            data = sys.stdin.buffer.read(LARGEST_FILE + 1)
+        except OSError as error:
+            _refuse("<stdin>", f"can't be read: {error.strerror}")
+        return parse(_decode(data, "<stdin>"), "<stdin>")
     file = str(path)
     if os.path.isdir(file):
         _refuse(file, "is a directory, not a spec")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*MAIN, *args],
         capture_output=True,
-        text=True,
+        encoding=environment.get("PYTHONIOENCODING", "utf-8"),
         check=False,
         timeout=60,
         env={**os.environ, **environment},
@@ -50,7 +52,8 @@ def test_any_encoding_of_the_streams_will_do(tmp_path: Path, encoding: str) -> N
     file.write_text("name: n\ntitle: 层 — ×\ninput: [4]\nlayers: {l: ReLU}\n", encoding="utf-8")
     found = run("table", str(file), PYTHONIOENCODING=encoding)
     assert (found.returncode, found.stderr) == (0, "")
-    assert found.stdout.startswith("n: ")
+    title = {"ascii": "? - x", "latin-1": "? - ×", "utf-8": "层 — ×"}[encoding]
+    assert found.stdout.startswith(f"n: {title}\n")
     file.write_text("name: n\ninput: [4]\nlayers: {l: {op: Relu}}\n", encoding="utf-8")
     refused = run("validate", str(file), PYTHONIOENCODING=encoding)
     assert refused.returncode == 2
@@ -59,6 +62,14 @@ def test_any_encoding_of_the_streams_will_do(tmp_path: Path, encoding: str) -> N
     partial = run("table", str(file), "--allow-unknown", PYTHONIOENCODING=encoding)
     least = "≥" if encoding == "utf-8" else ">="
     assert f"MACs          {least}0" in partial.stdout
+
+
+def test_any_encoding_of_a_terminal_will_do(tmp_path: Path) -> None:
+    file = tmp_path / "net.yaml"
+    file.write_text("name: n\ntitle: Über ×\ninput: [4]\nlayers: {l: ReLU}\n", encoding="utf-8")
+    for encoding, title in (("ascii", "?ber x"), ("latin-1", "Über ×"), ("utf-8", "Über ×")):
+        shown = on_terminal(80, "table", str(file), PYTHONIOENCODING=encoding, encoding=encoding)
+        assert f"n: {title}" in shown
 
 
 @pytest.mark.parametrize("library", ["rich", "numpy", "sympy", "torch"])
@@ -73,7 +84,7 @@ def test_a_plain_table_takes_none_of_the_libraries_that_are_slow_to_load(library
     assert found.returncode == 0, found.stderr
 
 
-def on_terminal(columns: int, *args: str, **environment: str) -> str:
+def on_terminal(columns: int, *args: str, encoding: str = "utf-8", **environment: str) -> str:
     """What a terminal of some width shows, its control sequences included."""
     pty = pytest.importorskip("pty")
     parent, child = pty.openpty()
@@ -92,7 +103,7 @@ def on_terminal(columns: int, *args: str, **environment: str) -> str:
         found += block
     os.close(parent)
     assert process.wait(60) == 0
-    return found.decode().replace("\r\n", "\n")
+    return found.decode(encoding).replace("\r\n", "\n")
 
 
 def test_a_terminal_gets_colours_unless_it_wants_none() -> None:
@@ -118,14 +129,125 @@ def test_other_formats_are_the_same_on_a_terminal() -> None:
     assert shown == run("table", "lenet5", "--format", "markdown").stdout
 
 
+SWEPT = "sweep vgg16 --set classes=1:20 --format csv"
+SAYS_SOMETHING = ["list", "--help", "table --help", "--version", "validate lenet5", SWEPT]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
-def test_output_that_can_not_be_written_is_one_line() -> None:
+@pytest.mark.parametrize("words", SAYS_SOMETHING)
+def test_output_that_can_not_be_written_is_one_line(words: str) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [*MAIN, "list"], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+            [*MAIN, *words.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
         )
     assert done.returncode == 2
     assert done.stderr == "standard output: can't be written: No space left on device\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize("words", ["list", SWEPT])
+def test_a_device_that_is_full_is_one_line(words: str) -> None:
+    done = run(*words.split(), "-o", "/dev/full")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "/dev/full: can't be written: No space left on device\n"
+
+
+def closed(redirections: str, words: str) -> subprocess.CompletedProcess[str]:
+    """A command run by a shell that closes some of its streams: ``<&-`` the input, and so on."""
+    if os.name != "posix":
+        pytest.skip("needs a POSIX shell")
+    return subprocess.run(
+        ["sh", "-c", f'"$@" {redirections}', "sh", *MAIN, *words.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("words", SAYS_SOMETHING)
+def test_a_closed_standard_output_is_one_line(words: str) -> None:
+    done = closed(">&-", words)
+    assert done.returncode == 2
+    assert done.stderr == "standard output: can't be written: Bad file descriptor\n"
+
+
+@pytest.mark.parametrize("words", ["--help", "table lenet5", SWEPT])
+def test_who_needs_no_stream_does_not_mind_that_it_is_closed(words: str) -> None:
+    for redirection in ("<&-", "2>&-", "<&- 2>&-"):
+        done = closed(redirection, words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout
+
+
+def test_errors_without_a_stream_to_tell_them_are_told_by_the_exit_code(tmp_path: Path) -> None:
+    assert closed("<&- >&- 2>&-", "table lenet6").returncode == 2
+    assert closed("2>/dev/full", "table lenet6").returncode == 2
+    file = tmp_path / "table.txt"
+    assert closed("<&- >&- 2>&-", f"table lenet5 -o {file}").returncode == 0
+    # A file that is opened must not become the stream that was closed.
+    assert file.read_text() == run("table", "lenet5").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("table -", "<stdin>\n  can't be read: Bad file descriptor\n"),
+        ("audit -", "standard input: can't be read: Bad file descriptor\n"),
+    ],
+)
+def test_a_closed_standard_input_that_is_asked_for_is_said(words: str, said: str) -> None:
+    done = closed("<&-", words)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+@pytest.mark.parametrize("words", ["table lenet5", SWEPT])
+def test_a_file_that_can_not_be_is_said(tmp_path: Path, words: str) -> None:
+    loop = tmp_path / "loop"
+    try:
+        loop.symlink_to("loop")
+    except OSError:
+        pytest.skip("needs symbolic links")
+    for name, reason in ((str(loop), "Too many levels"), ("n" * 300, "File name too long")):
+        done = run(*words.split(), "-o", name)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"{name}: can't be written: {reason}")
+    assert os.listdir(tmp_path) == ["loop"]
+    assert loop.is_symlink()
+
+
+def test_a_name_that_only_just_fits_is_written(tmp_path: Path) -> None:
+    file = tmp_path / ("n" * 255)
+    assert run("table", "lenet5", "-o", str(file)).returncode == 0
+    assert os.listdir(tmp_path) == [file.name]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_leaves_no_half_a_file(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "rows.csv"
+    grid = ("--set", "N=1:10000", "--set", "H=32:10000", "--format", "csv")
+    number = getattr(signal, name)
+    # What a shell runs in the background ignores interrupts, and hang-ups under nohup: tests may.
+    handler = "default_int_handler" if name == "SIGINT" else "SIG_DFL"
+    program = f"import signal; signal.signal({number:d}, signal.{handler}); {MAIN[-1]}"
+    command = [sys.executable, "-c", program, "sweep", "lenet5", *grid, "-o", str(file)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    while not os.listdir(tmp_path):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 128 + number
+    assert b"Traceback" not in said
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -144,27 +140,6 @@ def test_pictures(net: str, tmp_path: Path) -> None:
         path = tmp_path / f"{name}.svg"
         assert run(net, *args, "--plot", str(path)).exit_code == 0
         assert path.read_text(encoding="utf-8").startswith("<?xml")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent as on Unix")
-def test_an_interrupt_leaves_no_file(tmp_path: Path) -> None:
-    # What a shell runs in the background ignores interrupts, these tests perhaps.
-    program = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from archcalc.cli import main; main()"
-    )
-    command = [sys.executable, "-c", program, "sweep", "resnet50", "--set", "width=1:100000",
-               "--set", "side=32:2000", "-o", "all.csv"]  # fmt: skip
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert [path.name.startswith(".all.csv") for path in tmp_path.iterdir()] == [True]
-    process.send_signal(signal.SIGINT)
-
-    assert process.wait(30) == 130
-    assert list(tmp_path.iterdir()) == []
-    process.communicate()
 
 
 def test_the_library_gives_arrays_and_the_rows_of_the_command(net: str) -> None:
