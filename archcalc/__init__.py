@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from archcalc.pytorch.build import build
     from archcalc.pytorch.crosscheck import Crosscheck, crosscheck
     from archcalc.pytorch.measure import measure
-    from archcalc.report.explain import explain
-    from archcalc.report.export import export
-    from archcalc.report.table import table
-    from archcalc.report.zoo import Network, list
+    from archcalc.report.layers.table import table
+    from archcalc.report.reasons.explain import explain
+    from archcalc.report.specs.export import export
+    from archcalc.report.specs.zoo import Network, list
     from archcalc.space.fit import Fit, fit
     from archcalc.space.formula import Formula, formula
     from archcalc.space.sweep import Sweep, sweep
@@ -77,10 +77,10 @@ _HOMES = {
     "pytorch.build": ("build",),
     "pytorch.crosscheck": ("Crosscheck", "crosscheck"),
     "pytorch.measure": ("measure",),
-    "report.explain": ("explain",),
-    "report.export": ("export",),
-    "report.table": ("table",),
-    "report.zoo": ("Network", "list"),
+    "report.reasons.explain": ("explain",),
+    "report.specs.export": ("export",),
+    "report.layers.table": ("table",),
+    "report.specs.zoo": ("Network", "list"),
     "spec.expand": ("expand",),
     "spec.fold": ("fold_batch_norm",),
     "spec.graph": ("Graph", "Node"),

@@ -64,8 +64,8 @@ def audit(
       archcalc audit table.csv --against resnet18 --map channels_in=planes
     """
     from archcalc.claims.audit import audit as run
-    from archcalc.report import audits
     from archcalc.report.choice import choose
+    from archcalc.report.claims import audits
 
     form = choose("format", format, audits.FORMATS)
     found = run(_read(table), against=against, map=_mapping(map_ or []))

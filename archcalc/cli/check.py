@@ -45,8 +45,8 @@ def check(
       archcalc check vgg16
       archcalc check my-net.yaml --format junit -o report.xml
     """
-    from archcalc.report import findings
     from archcalc.report.choice import choose
+    from archcalc.report.claims import findings
     from archcalc.spec import zoo
 
     form = choose("format", format, findings.FORMATS)
@@ -64,7 +64,7 @@ def check(
 
 def _checked(sources: Sequence[str]) -> Any:
     from archcalc.claims.check import check
-    from archcalc.report.findings import Checked
+    from archcalc.report.claims.findings import Checked
 
     checked = []
     for source in sources:

@@ -124,8 +124,8 @@ def compare(
     """
     import archcalc
     from archcalc.cli.arguments import parse_inputs, parse_variables
-    from archcalc.report import compare as report
     from archcalc.report.choice import choose
+    from archcalc.report.claims import compare as report
 
     form = choose("format", format, report.FORMATS)
     if bars is not None:
@@ -156,7 +156,7 @@ _TAKEN = ("networks", "convention", "baseline", "sort", "input", "batch", "netwo
 
 def _picture(plot: str) -> tuple[Path, str]:
     """Where a picture goes, and its format: told before anything is computed."""
-    from archcalc.report.chart import FORMATS
+    from archcalc.report.claims.chart import FORMATS
 
     path = Path(plot)
     form = path.suffix.removeprefix(".").lower()
@@ -166,7 +166,7 @@ def _picture(plot: str) -> tuple[Path, str]:
 
 
 def _draw(found: Any, path: Path, form: str) -> None:
-    from archcalc.report.chart import draw, drawable
+    from archcalc.report.claims.chart import draw, drawable
 
     picture = draw(found, form)
     drawn = {entry.name for entry in drawable(found)}

@@ -96,8 +96,8 @@ def crosscheck(
     import archcalc
     from archcalc.cli.arguments import parse_inputs, parse_variables
     from archcalc.pytorch import require_torch
-    from archcalc.report import crosscheck as report
     from archcalc.report.choice import choose
+    from archcalc.report.runs import crosscheck as report
     from archcalc.spec import zoo
 
     form = choose("format", format, report.FORMATS)
@@ -126,7 +126,7 @@ def crosscheck(
         for name in _watched(list(zoo.names()) if all_ else networks or [])
     ]
     if picture is not None:
-        from archcalc.report.timing import draw
+        from archcalc.report.runs.timing import draw
 
         write(draw(found, picture.suffix[1:].lower()), picture)
     if form == "table" and output is None and sys.stdout.isatty():
@@ -142,7 +142,7 @@ def crosscheck(
 
 def _picture(plot: str | None, measure: bool) -> Path | None:
     """Where a picture goes: told before anything is run."""
-    from archcalc.report.chart import FORMATS
+    from archcalc.report.claims.chart import FORMATS
 
     if plot is None:
         return None
@@ -165,8 +165,8 @@ def _against(
     variables: Mapping[str, Any],
 ) -> None:
     import archcalc
-    from archcalc.report import against as report
     from archcalc.report.choice import choose
+    from archcalc.report.runs import against as report
 
     choose("format with --against", form, report.FORMATS)
     found = archcalc.against(network, module, device=device, batch=batch, input=shapes, **variables)

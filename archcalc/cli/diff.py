@@ -83,8 +83,8 @@ def diff(
     """
     import archcalc
     from archcalc.cli.arguments import parse_inputs, parse_variables
-    from archcalc.report import diff as report
     from archcalc.report.choice import choose
+    from archcalc.report.layers import diff as report
 
     form = choose("format", format, report.FORMATS)
     if before == after == "-":

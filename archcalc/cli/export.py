@@ -50,7 +50,7 @@ def export(
     from archcalc.cli.output import write
     from archcalc.errors import ArchcalcError
     from archcalc.report.choice import choose
-    from archcalc.report.export import FORMS
+    from archcalc.report.specs.export import FORMS
 
     form = choose("form", to, FORMS)
     if form == "onnx" and output in (None, "-"):

@@ -72,8 +72,8 @@ def fit(
         --compound width=1.1,depth=1.2,side=1.15 --emit mine.yaml
     """
     import archcalc
-    from archcalc.report import fit as report
     from archcalc.report.choice import choose
+    from archcalc.report.families import fit as report
 
     choose("format", format, report.FORMATS)
     bases = None

@@ -63,8 +63,8 @@ def formula(
     """
     import archcalc
     from archcalc.cli.arguments import parse_variables
-    from archcalc.report import closed as report
     from archcalc.report.choice import choose
+    from archcalc.report.families import closed as report
 
     choose("format", format, report.FORMATS)
     found = archcalc.formula(

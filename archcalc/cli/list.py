@@ -45,8 +45,8 @@ def list_(
       archcalc list residual
       archcalc list --by params
     """
-    from archcalc.report import zoo
     from archcalc.report.choice import choose
+    from archcalc.report.specs import zoo
 
     form = choose("format", format, zoo.FORMATS)
     networks = zoo.list(word, convention, by)

@@ -80,8 +80,8 @@ def reconcile(
       archcalc reconcile 12x googlenet --against alexnet
     """
     from archcalc.claims.reconcile import search
-    from archcalc.report import reconciled
     from archcalc.report.choice import choose
+    from archcalc.report.claims import reconciled
 
     form = choose("format", format, reconciled.FORMATS)
     found = search(value, network, quantity, layer, against)

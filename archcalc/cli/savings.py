@@ -69,8 +69,8 @@ def savings(
       archcalc savings vgg16 --rewrite bottleneck:4
       archcalc savings resnet18 --rewrite separable --emit separable.yaml
     """
-    from archcalc.report import savings as report
     from archcalc.report.choice import choose
+    from archcalc.report.claims import savings as report
 
     form = choose("format", format, report.FORMATS)
     if network is None:

@@ -120,8 +120,8 @@ def sweep(
     """
     import archcalc
     from archcalc.cli.ranges import parse_values
-    from archcalc.report import sweep as report
     from archcalc.report.choice import choose
+    from archcalc.report.families import sweep as report
     from archcalc.space.select import keys, selection
     from archcalc.space.sweep import Refused, Sweep, chunks, plan
 

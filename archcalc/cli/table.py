@@ -15,7 +15,7 @@ from archcalc.cli.options import (
     words,
 )
 from archcalc.cli.output import emit
-from archcalc.report.columns import COLUMNS
+from archcalc.report.layers.columns import COLUMNS
 
 _TAKEN = (
     *("network", "detail", "columns", "format", "dtype", "convention", "training"),
@@ -101,9 +101,9 @@ def table(
     spec = archcalc.load(network, allow_unknown=allow_unknown)
     shapes = parse_inputs(input or (), spec)
     if format.lower() == "table" and output is None and sys.stdout.isatty():
-        from archcalc.report.layout import Request
-        from archcalc.report.table import laid_out
-        from archcalc.report.terminal import show
+        from archcalc.report.layers.layout import Request
+        from archcalc.report.layers.table import laid_out
+        from archcalc.report.layers.terminal import show
 
         request = Request.of(detail, columns, dtype, convention)
         table = laid_out(spec, request, training, fold_bn, allow_unknown, shapes, batch, variables)

@@ -35,8 +35,8 @@ def validate(
     Example:
       archcalc validate my-net.yaml
     """
-    from archcalc.report import problems
     from archcalc.report.choice import choose
+    from archcalc.report.specs import problems
 
     form = choose("format", format, problems.FORMATS)
     outcomes = [_outcome(source) for source in files]
@@ -55,7 +55,7 @@ def validate(
 
 def _outcome(source: str) -> Any:
     import archcalc
-    from archcalc.report.problems import Outcome
+    from archcalc.report.specs.problems import Outcome
 
     problems = archcalc.validate(source)
     # Standard input can't be read twice, and one variant is not worth counting.

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from archcalc.claims.audit import audit
 from archcalc.cli.app import application
-from archcalc.report.audits import FORMATS, notes, render
+from archcalc.report.claims.audits import FORMATS, notes, render
 
 TABLES = Path(__file__).parents[2] / "specs" / "tables"
 VGG16 = str(TABLES / "vgg16_structure.csv")

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from archcalc.cli.app import application
-from archcalc.report.compare import COLUMNS
-from archcalc.report.diff import MARKS
+from archcalc.report.claims.compare import COLUMNS
+from archcalc.report.layers.diff import MARKS
 
 NET = """\
 name: net

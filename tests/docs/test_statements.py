@@ -13,9 +13,9 @@ from archcalc.claims.check import VERDICTS
 from archcalc.claims.facts import FACTS
 from archcalc.operators import base
 from archcalc.operators.window import MODES, slide
-from archcalc.report.columns import COLUMNS
-from archcalc.report.contract import contract
-from archcalc.report.lines import DETAILS
+from archcalc.report.layers.columns import COLUMNS
+from archcalc.report.layers.contract import contract
+from archcalc.report.layers.lines import DETAILS
 from archcalc.spec import expand, expressions, text
 from archcalc.spec.model import LAYER_KEYS, QUANTITIES, Block, Spec
 

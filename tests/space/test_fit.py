@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import archcalc
-from archcalc.report.fit import as_yaml
+from archcalc.report.families.fit import as_yaml
 from archcalc.space.fit import fit
 from archcalc.space.trace import settings, total
 from tests.space.test_sweep import line

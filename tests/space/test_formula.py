@@ -9,7 +9,7 @@ import pytest
 import sympy
 
 import archcalc
-from archcalc.report.closed import render
+from archcalc.report.families.closed import render
 from archcalc.space.formula import Formula, formula
 from archcalc.space.trace import settings, total
 from archcalc.spec import zoo

@@ -1,0 +1,1 @@
+"""What others printed, beside what is computed."""

@@ -1,0 +1,469 @@
+"""A comparison of networks: their numbers side by side, or one number in every convention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TextIO
+
+from archcalc.analysis.conventions import Difference
+from archcalc.analysis.measured import Measurement
+from archcalc.claims.check import VERDICTS, Finding, show
+from archcalc.claims.compare import ACCURACY, ERROR, SORTED_BY, WORK, Comparison, Entry
+from archcalc.dims import Size
+from archcalc.errors import ArchcalcError
+from archcalc.report.choice import choose
+from archcalc.report.claims.findings import as_data
+from archcalc.report.layers.columns import Cell, print_shape
+from archcalc.report.layers.contract import FORMAT
+from archcalc.report.layers.layout import print_bytes
+from archcalc.report.layers.lines import depth
+from archcalc.report.layers.sheet import RENDER, STYLES, Head, Line, Sheet, fitting, lines
+from archcalc.report.runs import measured
+
+FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
+"""The forms a comparison takes."""
+
+
+class Column(NamedTuple):
+    """What a comparison says of each network."""
+
+    header: str
+    cell: Callable[[Entry], Cell]
+    right: bool = False
+    size: Callable[[Entry], Size | None] | None = None
+    """The number that a ratio to the baseline is of."""
+    kind: str = ""
+    """The kind of documented number it shows."""
+
+
+def _depth(entry: Entry) -> int:
+    return depth(row for row in entry.analysis.rows if row.executed)
+
+
+def _said(kind: str) -> Callable[[Entry], Cell]:
+    def cell(entry: Entry) -> Cell:
+        found = entry.said(kind)
+        if found is None:
+            return ""
+        other = found.network != entry.spec.label
+        return f"{found.printed} {f'of {found.network}' if other else found.verdict}"
+
+    return cell
+
+
+def _top5(entry: Entry) -> str:
+    """The accuracy as printed, or what a printed error leaves, as exactly as that is printed."""
+    if entry.top5 is None:
+        return ""
+    if entry.top5.quantity != ERROR or entry.accuracy is None:
+        return entry.top5.printed
+    _, _, decimals = entry.top5.printed.partition(".")
+    digits = sum(each.isdigit() for each in decimals)
+    return f"{100 * entry.accuracy:.{digits}f}%"
+
+
+def _input(entry: Entry) -> str:
+    return ", ".join(map(print_shape, entry.analysis.graph.inputs.values()))
+
+
+def _measured(show: Callable[[Measurement], str]) -> Callable[[Entry], Cell]:
+    return lambda entry: show(entry.measured) if entry.measured else ""
+
+
+COLUMNS: Mapping[str, Column] = {
+    "network": Column("network", lambda e: e.name),
+    "title": Column("title", lambda e: " ".join(e.spec.title.split())),
+    "edition": Column("edition", lambda e: " ".join(e.spec.edition.split())),
+    "year": Column("year", lambda e: str(e.analysis.graph.year or "")),
+    "feature": Column("salient feature", lambda e: " ".join(e.spec.feature.split())),
+    "input": Column("input", _input),
+    "top5": Column("top-5", _top5, True),
+    "layers": Column("layers", lambda e: len(e.analysis.rows), True),
+    "depth": Column("depth", _depth, True),
+    "params": Column("params", lambda e: e.analysis.params, True, lambda e: e.analysis.params),
+    "printed_params": Column("printed", _said("params"), kind="params"),
+    "buffers": Column("buffers", lambda e: e.analysis.buffers, True),
+    "macs": Column(
+        "MACs", lambda e: "fails" if e.number is None else e.number, True, lambda e: e.number
+    ),
+    "printed_work": Column("printed", _said(WORK), kind=WORK),
+    "flops": Column("FLOPs", lambda e: e.analysis.flops, True, lambda e: e.analysis.flops),
+    "activations": Column("activations", lambda e: e.analysis.activations, True),
+    "size": Column(
+        "size",
+        lambda e: print_bytes(e.analysis.weight_bytes()),
+        True,
+        lambda e: e.analysis.weight_bytes(),
+    ),
+    "printed_size": Column("printed", _said("weight_bytes"), kind="weight_bytes"),
+    "latency": Column("latency", _measured(measured.latency), True),
+    "spread": Column("IQR", _measured(measured.spread), True),
+    "throughput": Column("inputs/s", _measured(measured.throughput), True),
+    "achieved": Column("FLOP/s", _measured(measured.achieved), True),
+    "peak": Column("peak", _measured(measured.peak), True),
+    "predicted": Column("predicted", _measured(measured.predicted), True),
+}
+"""What can be shown. ``printed_`` columns hold documented numbers, each with its verdict or the
+variant that it is of."""
+
+USUAL = (
+    "network",
+    "year",
+    "feature",
+    "top5",
+    "params",
+    "printed_params",
+    "macs",
+    "printed_work",
+    "flops",
+    "size",
+)
+"""The columns of a comparison where none are chosen."""
+
+MEASURED = ("latency", "spread", "throughput", "achieved", "peak", "predicted")
+"""The columns of what was measured. Where none are chosen, they stand beside the sizes."""
+
+DROPPED_FIRST = (
+    "feature",
+    "spread",
+    "predicted",
+    "throughput",
+    "size",
+    "flops_ratio",
+    "size_ratio",
+    "flops",
+    "year",
+    "printed_size",
+    "top5",
+    "printed_work",
+    "printed_params",
+    "edition",
+    "title",
+)
+"""The columns that a narrow terminal goes without, in this order."""
+
+BARS: Mapping[str, Callable[[Entry], Any]] = {
+    name: key for name, key in SORTED_BY.items() if name not in ("network", "year")
+}
+"""What bars can be drawn of."""
+
+
+def chosen(columns: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Names of columns, from a list or from text with commas between.
+
+    Raises :class:`ArchcalcError` for what is none.
+    """
+    if columns is None:
+        return USUAL
+    names = columns.split(",") if isinstance(columns, str) else columns
+    return tuple(choose("column", name, COLUMNS) for name in names)
+
+
+def render(
+    comparison: Comparison,
+    format: str = "table",
+    columns: str | Sequence[str] | None = None,
+    bars: str | None = None,
+) -> str:
+    """A comparison in one of ``FORMATS``, with ``columns`` out of ``COLUMNS``.
+
+    ``bars`` draws one of ``BARS`` below the table, in the format ``table``. Raises
+    :class:`ArchcalcError` for a word that is none of the known ones.
+    """
+    form = choose("format", format, FORMATS)
+    if form == "json":
+        if columns is not None:
+            raise ArchcalcError("JSON has fixed keys: columns are for the other formats")
+        return _json(comparison)
+    found = RENDER[form](sheets(comparison, columns, brief=form != "csv"))
+    if bars is not None and form == "table":
+        found += "".join(f"{line.text}\n" for line in bar_lines(comparison, bars))
+    return found
+
+
+def show_on(
+    stream: TextIO,
+    comparison: Comparison,
+    columns: str | Sequence[str] | None = None,
+    bars: str | None = None,
+) -> None:
+    """Print a comparison on a terminal, as wide as that is."""
+    from shutil import get_terminal_size
+
+    from rich.console import Console
+    from rich.text import Text
+
+    width, height = get_terminal_size()
+    console = Console(file=stream, highlight=False, width=width, height=height)
+    printed: list[Line] = []
+    for sheet in sheets(comparison, columns):
+        printed += [Line("", "")] if printed else []
+        printed += lines(fitting(sheet, width, DROPPED_FIRST), min(width, 100))
+    if bars is not None:
+        printed += bar_lines(comparison, bars, width)
+    for text, part in printed:
+        console.print(Text(text, style=STYLES.get(part, "")), soft_wrap=True)
+
+
+def sheets(
+    comparison: Comparison, columns: str | Sequence[str] | None = None, brief: bool = True
+) -> list[Sheet]:
+    """The tables of a comparison: one, or one for each network where all conventions are asked.
+
+    With ``brief`` those go without the network's name, which stands above them.
+    """
+    if comparison.convention is None:
+        if columns is not None:
+            raise ArchcalcError("every convention at once has columns of its own")
+        return [_in_every_convention(entry, brief) for entry in comparison.entries]
+    ran = any(entry.measured for entry in comparison.entries)
+    if ran and columns is None:
+        columns = ("network", "input", "params", "macs", *MEASURED)
+    names = chosen(columns)
+    if not ran and not set(MEASURED).isdisjoint(names):
+        raise ArchcalcError(f"{', '.join(MEASURED)} are there if networks are run: --measure")
+    return [_side_by_side(comparison, names)]
+
+
+def _side_by_side(comparison: Comparison, names: tuple[str, ...]) -> Sheet:
+    counted = comparison.convention
+    assert counted is not None
+    heads, cells = [], list[Callable[[Entry], Cell]]()
+    for name in names:
+        column = COLUMNS[name]
+        own = name == "macs" and counted.name != "macs"
+        heads.append(
+            Head(counted.name, counted.header, True)
+            if own
+            else Head(name, column.header, column.right)
+        )
+        cells.append(column.cell)
+        if comparison.baseline is not None and column.size is not None:
+            heads.append(Head(f"{heads[-1].name}_ratio", "ratio", True))
+            cells.append(_ratio(comparison.baseline, column.size))
+    about = f"{counted.header} are {counted.about}; of one input; sizes in float32"
+    machines = dict.fromkeys(str(e.measured.machine) for e in comparison.entries if e.measured)
+    if machines:
+        about += f"; measured on {', '.join(machines)}: median time, memory allocated at the peak"
+    if comparison.baseline is not None:
+        about += f"; ratios to {comparison.baseline.name}"
+    return Sheet(
+        "",
+        about,
+        tuple(heads),
+        tuple(tuple(cell(entry) for cell in cells) for entry in comparison.entries),
+        tuple(_notes(comparison, names)),
+    )
+
+
+def _ratio(baseline: Entry, size: Callable[[Entry], Size | None]) -> Callable[[Entry], Cell]:
+    def cell(entry: Entry) -> Cell:
+        found = ratio(size(entry), size(baseline))
+        return "" if found is None else print_ratio(found)
+
+    return cell
+
+
+def print_ratio(number: float) -> str:
+    """A ratio with three digits that say something, never in powers of ten: ``0.0000269x``."""
+    from decimal import Decimal
+
+    return f"{number:,.0f}x" if number >= 100 else f"{Decimal(f'{number:.3g}'):f}x"
+
+
+def ratio(size: Size | None, to: Size | None) -> float | None:
+    """A number over another; None where one is unknown or there is nothing to divide by."""
+    return size / to if type(size) is int and type(to) is int and to else None
+
+
+def _notes(comparison: Comparison, names: Sequence[str]) -> Iterator[str]:
+    for entry in comparison.entries:
+        if entry.failure and "macs" in names:
+            yield f"{entry.name}: {entry.failure}"
+    for entry in comparison.entries:
+        for kind in (COLUMNS[name].kind for name in names if COLUMNS[name].kind):
+            found = entry.said(kind)
+            if found is not None:
+                note = _note(entry, found)
+                if note:
+                    yield note
+    changed = [entry.name for entry in comparison.entries if entry.documented is None]
+    if changed:
+        yield f"changed, so that nothing is documented of it: {', '.join(changed)}"
+    if "top5" in names:
+        reasons = {entry.top5.message: None for entry in comparison.entries if entry.top5}
+        for entry in comparison.entries:
+            if entry.top5 is not None and entry.top5.quantity == ERROR:
+                yield f"{entry.name}, {_top5(entry)}: printed is an error of {entry.top5.printed}"
+        if reasons:
+            yield f"top-5: accuracy as printed, which can't be computed ({', '.join(reasons)})"
+
+
+def _note(entry: Entry, finding: Finding) -> str:
+    """What is to say of a documented number beside its verdict."""
+    other = finding.network != entry.spec.label
+    if not other and not finding.message:
+        return ""
+    said = VERDICTS[finding.verdict]
+    if other:
+        said = f"of {finding.network}, where it is {show(finding.computed)} ({said})"
+    elif finding.verdict == "convention":
+        said += f", {show(finding.computed)}"
+    remark = f"; {finding.message}" if finding.message else ""
+    return f"{entry.name}, {finding.printed}: {said}{remark}"
+
+
+def _in_every_convention(entry: Entry, brief: bool) -> Sheet:
+    graph = entry.analysis.graph
+    edition = " ".join(graph.edition.split())
+    parts = [edition, f"input {_input(entry)}", f"{show(entry.analysis.macs)} MACs"]
+    rows = [
+        (
+            entry.name,
+            each.convention.name,
+            each.convention.header,
+            "fails" if each.number is None else each.number,
+            f"{each.convention.per_mac} x MACs",
+            _more(difference_of(entry, each)) if brief else _plain(difference_of(entry, each)),
+            why(each),
+        )
+        for each in entry.differences
+    ]
+    heads = (
+        Head("network", "network"),
+        Head("convention", "convention"),
+        Head("counts", "counts"),
+        Head("number", "number", True),
+        Head("meant", "against", True),
+        Head("difference", "difference", True),
+        Head("why", "of which"),
+    )
+    title = f"{entry.name}: {' '.join(graph.title.split())}" if graph.title else entry.name
+    sheet = Sheet(title, "; ".join(filter(None, parts)), heads, tuple(rows), prose=True)
+    return sheet.drop("network") if brief else sheet
+
+
+def difference_of(entry: Entry, each: Difference) -> Size | None:
+    """By how much a convention's number is more than what its multiply-accumulates make."""
+    if each.number is None:
+        return None
+    return each.number - each.convention.per_mac * entry.analysis.macs
+
+
+def _plain(size: Size | None) -> Cell:
+    return "" if size is None else size
+
+
+def _more(size: Size | None) -> str:
+    return "" if size is None else f"{size:+,}" if type(size) is int and size else show(size)
+
+
+def why(each: Difference) -> str:
+    """What a convention adds and leaves out, by operator, the most first; or why it fails."""
+    if each.number is None:
+        return " ".join(each.failure.split())
+    known = sorted(each.amounts.items(), key=lambda item: (-abs(item[1]), item[0]))
+    parts = [f"{op} {_more(amount)}" for op, amount in known]
+    text = ", ".join(parts)
+    if each.blind and each.convention.tool:
+        text += f"{'; ' if text else ''}does not see {', '.join(each.blind)}"
+    return text
+
+
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def bar_lines(comparison: Comparison, quantity: str, width: int = 100) -> Iterator[Line]:
+    """One number of every network as bars, from 0 to the largest.
+
+    Raises :class:`ArchcalcError` for a quantity that is none of ``BARS``, and for the work where
+    all conventions are asked at once.
+    """
+    name = choose("bars of", quantity, BARS)
+    counted = comparison.convention
+    if counted is None and name == "macs":
+        raise ArchcalcError("bars of macs need one convention, not all of them")
+    header = counted.header if counted and name == "macs" else COLUMNS[name].header
+    entries = [(entry, BARS[name](entry)) for entry in comparison.entries]
+    largest = max((value for _, value in entries if value is not None), default=0)
+    words = {entry.name: COLUMNS[name].cell(entry) for entry, _ in entries}
+    texts = {key: f"{cell:,}" if type(cell) is int else str(cell) for key, cell in words.items()}
+    names = max(len(entry.name) for entry, _ in entries)
+    values = max(map(len, texts.values()))
+    room = max(10, width - names - values - 4)
+    yield Line("", "")
+    yield Line(header, "header")
+    for entry, value in entries:
+        eighths = round(8 * room * value / largest) if value and largest else 0
+        bar = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+        shown = texts[entry.name] or "unknown"
+        yield Line(f"{entry.name.ljust(names)}  {shown.rjust(values)}  {bar}".rstrip(), "bar")
+
+
+def _json(comparison: Comparison) -> str:
+    from json import dumps
+
+    counted = comparison.convention
+    data = {
+        "archcalc": FORMAT,
+        "convention": "all" if counted is None else counted.name,
+        "baseline": comparison.baseline.name if comparison.baseline else None,
+        "networks": [_data(entry, comparison) for entry in comparison.entries],
+    }
+    return dumps(data, indent=1, default=str) + "\n"
+
+
+def _data(entry: Entry, comparison: Comparison) -> dict[str, Any]:
+    graph, analysis = entry.analysis.graph, entry.analysis
+    data: dict[str, Any] = {
+        "name": entry.name,
+        "title": graph.title,
+        "edition": graph.edition,
+        "year": graph.year,
+        "feature": entry.spec.feature,
+        "inputs": {name: list(shape) for name, shape in graph.inputs.items()},
+        "params": analysis.params,
+        "buffers": analysis.buffers,
+        "macs": analysis.macs,
+        "flops": analysis.flops,
+        "weight_bytes": analysis.weight_bytes(),
+        "depth": _depth(entry),
+    }
+    if comparison.convention is None:
+        data["conventions"] = [
+            {
+                "name": each.convention.name,
+                "counts": each.convention.header,
+                "about": each.convention.about,
+                "tool": each.convention.tool or None,
+                "number": each.number,
+                "per_mac": each.convention.per_mac,
+                "differences": dict(each.amounts),
+                "blind": list(each.blind),
+                "failure": each.failure or None,
+            }
+            for each in entry.differences
+        ]
+        return data
+    data["work"] = entry.number
+    if entry.measured is not None:
+        data["measured"] = measured.as_data(entry.measured)
+    data["failure"] = entry.failure or None
+    for quantity in (ACCURACY, ERROR):
+        stated = entry.top5 if entry.top5 and entry.top5.quantity == quantity else None
+        data[quantity] = as_data(stated) if stated else None
+    if entry.documented is None:
+        data["documented"] = None
+    else:
+        data["documented"] = {
+            kind: [as_data(finding) for finding in found]
+            for kind, found in entry.documented.items()
+        }
+    if comparison.baseline is not None:
+        base = comparison.baseline
+        data["ratios"] = {
+            name: ratio(column.size(entry), column.size(base))
+            for name, column in COLUMNS.items()
+            if column.size is not None
+        }
+    return data

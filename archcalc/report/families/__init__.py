@@ -1,0 +1,1 @@
+"""Many configurations of a network: sweeps, closed forms, the fit to a budget."""

@@ -1,0 +1,242 @@
+"""A sweep as a table, as streams of CSV, JSON and Parquet, and as a picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any, TextIO
+
+from archcalc.errors import ArchcalcError
+from archcalc.report.choice import choose
+from archcalc.report.layers.sheet import RENDER, STYLES, Head, Sheet, fitting, lines
+from archcalc.space.sweep import Columns, Refused, Sweep
+
+TABLES = ("table", "markdown", "latex", "html")
+STREAMS = ("csv", "json")
+FORMATS = (*TABLES, *STREAMS, "parquet")
+"""The forms of a sweep. Tables are for people and show the first rows; the others have all."""
+
+PICTURES = ("svg", "png")
+
+SHOWN = 40
+"""The most rows of a table."""
+
+HEADERS = {
+    "macs": "MACs",
+    "flops": "FLOPs",
+    "weight_bytes": "weight bytes",
+}
+
+
+def sheet(found: Sweep, kept: str = "") -> Sheet:
+    """The first rows as a table, with what else is to be known. ``kept`` says how rows were."""
+    rows = [
+        tuple([_cell(value) for value in found[k].values()]) for k in range(min(len(found), SHOWN))
+    ]
+    counted = f"{found.configurations:,} configurations"
+    notes = []
+    if len(found) > SHOWN:
+        notes.append(
+            f"the first {SHOWN} of {len(found):,} rows: choose with --where and --top, or write "
+            "all with --format csv"
+        )
+    if found.refused.count:
+        notes.append(refusal(found.refused))
+    return Sheet(
+        f"{found.network}: {counted}{kept}",
+        "MACs are multiply-accumulates, FLOPs two for each and one for all else",
+        tuple(
+            [Head(name, HEADERS.get(name, name), _right(v)) for name, v in found.columns.items()]
+        ),
+        tuple(rows),
+        tuple(notes),
+    )
+
+
+def refusal(refused: Refused) -> str:
+    """What was left out, and why in the first case."""
+    where = ", ".join(f"{name}={value}" for name, value in refused.example.items())
+    problems = getattr(refused.error, "problems", ())
+    reason = problems[0].message if problems else str(refused.error)
+    are = "is no network" if refused.count == 1 else "are no networks"
+    return f"{refused.count:,} {are} and left out, such as {where}: {reason}"
+
+
+def _right(values: Any) -> bool:
+    return values.dtype != object or all(type(value) is int for value in values[:SHOWN])
+
+
+def _cell(value: Any) -> Any:
+    return value if isinstance(value, (int, str)) and not isinstance(value, bool) else str(value)
+
+
+def render(found: Sweep, format: str = "table", kept: str = "") -> str:
+    """A sweep in one of the formats that are text.
+
+    Raises :class:`ArchcalcError` for any other.
+    """
+    form = choose("format", format, FORMATS)
+    if form in TABLES:
+        return RENDER[form]([sheet(found, kept)])
+    if form == "parquet":
+        raise ArchcalcError("Parquet is no text: name a file with --output")
+    return "".join(STREAM[form]([found.columns]))
+
+
+def show_on(stream: TextIO, found: Sweep, kept: str = "") -> None:
+    """Print a sweep on a terminal, as wide as that is."""
+    from shutil import get_terminal_size
+
+    from rich.console import Console
+    from rich.text import Text
+
+    width, height = get_terminal_size()
+    console = Console(file=stream, highlight=False, width=width, height=height)
+    going = [name for name in reversed(found.quantities) if name not in ("params", "macs")]
+    for text, part in lines(fitting(sheet(found, kept), width, going), min(width, 100)):
+        console.print(Text(text, style=STYLES.get(part, "")), soft_wrap=True)
+
+
+def csv(chunks: Iterable[Columns]) -> Iterator[str]:
+    """Comma-separated values, a piece of text for every chunk; lists are written as in JSON."""
+    from csv import writer
+
+    first = True
+    for chunk in chunks:
+        buffer = StringIO()
+        if first:
+            writer(buffer, lineterminator="\n").writerow(chunk)
+            first = False
+        columns = [values.tolist() for values in chunk.values()]
+        if any(isinstance(v, (str, list, bool, type(None))) for c in columns for v in c[:1]):
+            texts = [
+                [json.dumps(v) if isinstance(v, (list, bool, type(None))) else v for v in column]
+                for column in columns
+            ]
+            writer(buffer, lineterminator="\n").writerows(zip(*texts, strict=True))
+        elif columns[0]:
+            # Formatting many rows at once is several times as fast as row by row.
+            row = ",".join(["%s"] * len(columns)) + "\n"
+            cells = [cell for cells in zip(*columns, strict=True) for cell in cells]
+            buffer.write((row * len(columns[0])) % tuple(cells))
+        yield buffer.getvalue()
+
+
+def as_json(chunks: Iterable[Columns]) -> Iterator[str]:
+    """A JSON array with an object for every row, one a line."""
+    lead = "[\n"
+    for chunk in chunks:
+        columns = [values.tolist() for values in chunk.values()]
+        rows = [
+            json.dumps(dict(zip(chunk, cells, strict=True))) for cells in zip(*columns, strict=True)
+        ]
+        if rows:
+            yield lead + ",\n".join(rows)
+            lead = ",\n"
+    yield "[]\n" if lead == "[\n" else "\n]\n"
+
+
+STREAM: dict[str, Callable[[Iterable[Columns]], Iterator[str]]] = {"csv": csv, "json": as_json}
+
+
+def write_parquet(chunks: Iterable[Columns], path: Path) -> None:
+    """Parquet, a row group for some chunks. Raises :class:`ArchcalcError` without pyarrow.
+
+    Numbers that 64 bits can't hold are refused: the format has no larger ones.
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise ArchcalcError(
+            "Parquet needs pyarrow, which is not installed\n  pip install pyarrow"
+        ) from None
+    writer = None
+    try:
+        for chunk in chunks:
+            try:
+                table = pa.table(
+                    {
+                        name: pa.array(v.tolist() if v.dtype == object else v)
+                        for name, v in chunk.items()
+                    }
+                )
+                if writer is None:
+                    writer = parquet.ParquetWriter(path, table.schema)
+                writer.write_table(table)
+            except (pa.ArrowException, OverflowError, ValueError) as error:
+                raise ArchcalcError(
+                    f"Parquet can't hold these columns: {error}\n  CSV and JSON can"
+                ) from None
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def draw(found: Sweep, format: str = "svg", pareto: Sequence[tuple[str, int]] = ()) -> bytes:
+    """A picture: of a front the first two keys, of two variables a heat map, of one a line.
+
+    The colour of the map, and the height of the line, are the first quantity; MACs where they
+    were asked for. Raises :class:`ArchcalcError` where matplotlib is missing, and for a sweep
+    that has neither a front nor one or two variables of numbers.
+    """
+    form = choose("format of pictures", format, PICTURES)
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ArchcalcError(
+            "drawing needs matplotlib, which is not installed\n  pip install 'archcalc[plot]'"
+        ) from None
+    if not len(found):
+        raise ArchcalcError("nothing to draw: no row is left")
+    looks: Any = {"svg.hashsalt": "archcalc", "font.size": 10, "font.family": "DejaVu Sans"}
+    buffer = BytesIO()
+    with rc_context(looks):
+        figure = Figure(figsize=(7, 5), layout="constrained")
+        _fill(figure, found, [name for name, _ in pareto])
+        metadata = {"Date": None} if form == "svg" else {"Software": None}
+        figure.savefig(buffer, format=form, dpi=200, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _fill(figure: Any, found: Sweep, keys: Sequence[str]) -> None:
+    import numpy as np
+
+    axes = figure.add_subplot()
+    axes.set_title(found.network)
+    if keys:
+        y, x = keys[0], keys[1]
+        axes.step(found.columns[x], found.columns[y], where="post", color="#bbbbbb")
+        axes.plot(found.columns[x], found.columns[y], "o", color="#4477aa")
+        axes.set_xlabel(HEADERS.get(x, x))
+        axes.set_ylabel(HEADERS.get(y, y))
+        return
+    quantity = "macs" if "macs" in found.quantities else found.quantities[0]
+    header = HEADERS.get(quantity, quantity)
+    varied = [n for n in found.variables if len(set(map(str, found.columns[n].tolist()))) > 1]
+    if not 1 <= len(varied) <= 2 or any(found.columns[n].dtype == object for n in varied):
+        raise ArchcalcError(
+            f"a picture is of one or two variables of numbers, not of {', '.join(varied)}\n"
+            "  a front of any number of them is drawn with --pareto"
+        )
+    heights = found.columns[quantity].astype(float)
+    if len(varied) == 1:
+        axes.plot(found.columns[varied[0]], heights, "o-", color="#4477aa", markersize=3)
+        axes.set_xlabel(varied[0])
+        axes.set_ylabel(header)
+        return
+    ys, down = np.unique(found.columns[varied[0]], return_inverse=True)
+    xs, across = np.unique(found.columns[varied[1]], return_inverse=True)
+    cells = np.full((len(ys), len(xs)), np.nan)
+    cells[down, across] = heights
+    from matplotlib.colors import LogNorm
+
+    spread = heights.min() > 0 and heights.max() / heights.min() > 50
+    norm = LogNorm() if spread else None
+    image = axes.pcolormesh(xs, ys, cells, shading="nearest", cmap="cividis", norm=norm)
+    figure.colorbar(image, label=header)
+    axes.set_xlabel(varied[1])
+    axes.set_ylabel(varied[0])

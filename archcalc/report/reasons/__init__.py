@@ -1,0 +1,1 @@
+"""Why a network's numbers are what they are."""

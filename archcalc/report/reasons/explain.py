@@ -1,0 +1,370 @@
+"""Why a network's numbers are what they are, as text, Markdown or LaTeX."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from textwrap import fill, wrap
+from typing import Any, NamedTuple
+
+from archcalc.algebra.expression import Expression, Quotient, Symbol
+from archcalc.analysis.analyze import Analysis, Row, analyze
+from archcalc.analysis.conventions import Convention
+from archcalc.analysis.conventions import convention as by_name
+from archcalc.analysis.explain import Reason, Reasons, reasons
+from archcalc.dims import Size
+from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.report.choice import choose
+from archcalc.report.layers.columns import print_shape
+from archcalc.report.layers.formats import RENDER, escape_latex, escape_markdown
+from archcalc.report.layers.layout import Request, Table, lay_out, number
+from archcalc.report.reasons.formula import equation, latex_name, write
+from archcalc.report.reasons.story import columns, has_positions, story
+from archcalc.spec.expand import Input
+from archcalc.spec.graph import Graph
+from archcalc.spec.model import Spec
+
+FORMATS = ("text", "markdown", "latex")
+"""The forms an explanation takes."""
+
+WIDTH = 100
+"""Characters of a line of prose."""
+
+MOST_SUMMANDS = 12
+"""Of more layers than this the sum alone is shown."""
+
+LABELS = {
+    "params": "parameters",
+    "macs": "MACs",
+    "field": "receptive field",
+    "field_stride": "its stride",
+    "field_start": "its start",
+}
+"""What is printed for a quantity that is not called as it is."""
+
+
+class Entry(NamedTuple):
+    """A number: its formula, where there is one, and what is to be said of it."""
+
+    label: str
+    value: str
+    formula: Expression | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Section(NamedTuple):
+    """What is said of a layer, or of several."""
+
+    title: str
+    entries: tuple[Entry, ...]
+    symbols: tuple[Symbol, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def explain(
+    network: Spec | Graph | Analysis,
+    layer: str | None = None,
+    *,
+    format: str = "text",
+    convention: str = "macs",
+    input: Input = None,
+    batch: Size = 1,
+    **variables: Any,
+) -> str:
+    """Why the numbers of a layer are what they are: the rule, with its numbers, and the result.
+
+    The rules are those that compute: the operator's formulas, run on numbers that record what is
+    done with them. Of a block, its layers' parameters and multiply-accumulates, and their sums.
+    Without ``layer``, the network's story: where its parameters and its work are, and what is
+    special about it. ``format`` is ``text``, ``markdown`` or ``latex`` (needs amsmath and
+    booktabs). With a ``convention`` other than MACs its number of the work is given too. The rest
+    is as in :func:`archcalc.analyze`.
+
+    Raises :class:`ArchcalcError` for an unknown layer, format or convention, and where a size is
+    a symbol or an array, and what :func:`archcalc.analyze` raises.
+    """
+    form = choose("format", format, FORMATS)
+    counted = by_name(convention)
+    analysis = (
+        network
+        if isinstance(network, Analysis)
+        else analyze(network, input=input, batch=batch, **variables)
+    )
+    if analysis.partial:
+        first = analysis.not_counted[0]
+        raise ArchcalcError(f"explains what is known, and '{first}' is of an unknown operator")
+    if layer is None:
+        sentences = story(analysis)
+        request = Request.of("stage", columns(analysis), "float32", counted.name)
+        return _STORY[form](lay_out(analysis, request), sentences)
+    rows = [row for row in analysis.rows if row.name == layer]
+    if rows:
+        return _SECTIONS[form]([_layer(analysis, rows[0], counted)])
+    rows = [row for row in analysis.rows if row.name.startswith(f"{layer}.")]
+    if not rows:
+        known = {row.name for row in analysis.rows}
+        known |= {name[:k] for name in known for k, mark in enumerate(name) if mark == "."}
+        hint = did_you_mean(layer, known)
+        where = f"no layer '{layer}' in {analysis.graph.name}"
+        raise ArchcalcError(f"{where}\n  {hint}" if hint else where)
+    return _SECTIONS[form](list(_block(analysis, layer, rows, counted)))
+
+
+def _shapes(row: Row) -> str:
+    shapes = list(map(print_shape, row.node.input_shapes))
+    alike = len(shapes) > 1 and len(set(shapes)) == 1
+    given = f"{len(shapes)} of {shapes[0]}" if alike else ", ".join(shapes)
+    return f"{row.op}, {given} -> {print_shape(row.shape)}"
+
+
+def _layer(analysis: Analysis, row: Row, counted: Convention) -> Section:
+    found = reasons(analysis, row.name)
+    entries = list(_shape(found.shape))
+    entries.append(_entry(found.params, _shared(row)))
+    if found.buffers.value:
+        entries.append(_entry(found.buffers))
+    if not any(each.quantity == "macs" for each in found.work):
+        entries.append(Entry("MACs", "0"))
+    entries += map(_entry, found.work)
+    entries += _counted([row], counted)
+    entries += _field(analysis, found)
+    notes = () if row.executed else ("It runs in training only: its work is not in the totals.",)
+    return Section(f"{row.name}: {_shapes(row)}", tuple(entries), _mentioned(entries), notes)
+
+
+def _counted(rows: Sequence[Row], counted: Convention) -> Iterator[Entry]:
+    """The work as a convention counts it, if it counts something else than what is explained."""
+    if counted.name != "macs":
+        yield Entry(
+            counted.header,
+            number(sum(map(counted.count, rows))),
+            None,
+            tuple(wrap(counted.about, 70)),
+        )
+
+
+def _shared(row: Row) -> tuple[str, ...]:
+    if row.node.share is None or not row.weights:
+        return ()
+    owner = row.node.share
+    return (f"{number(row.shared)} of them are those of {owner}, where they are counted",)
+
+
+def _entry(reason: Reason, notes: tuple[str, ...] = ()) -> Entry:
+    label = LABELS.get(reason.quantity, reason.quantity)
+    if reason.expression.constant is not None:
+        return Entry(label, number(reason.value), None, notes)
+    rounded = tuple(_rounded(reason.expression))
+    return Entry(label, number(reason.value), reason.expression, (*rounded, *notes))
+
+
+def _rounded(of: Expression) -> Iterator[str]:
+    """What is left over where a quotient is not whole."""
+    for atom in of.atoms():
+        if isinstance(atom, Quotient) and not atom.exact:
+            above, below = atom.numerator.value, atom.denominator.value
+            whole, rest = divmod(above, below)
+            side = "up" if atom.up else "down"
+            yield f"{above} = {whole}*{below} + {rest}, rounded {side}"
+
+
+def _shape(found: Sequence[Reason]) -> Iterator[Entry]:
+    """The extents, those together that follow from the same numbers by the same rule."""
+    groups: dict[str, list[Reason]] = {}
+    for reason in found:
+        if reason.expression.symbol is None:
+            groups.setdefault(write(reason.expression, numbers=True), []).append(reason)
+    for same in groups.values():
+        label = ", ".join(reason.quantity for reason in same)
+        yield _entry(same[-1])._replace(label=label)
+
+
+def _field(analysis: Analysis, found: Reasons) -> Iterator[Entry]:
+    name = found.row.name
+    if not has_positions(analysis) or name not in analysis.receptive_fields:
+        return
+    fields = analysis.receptive_fields[name]
+    if fields is None:
+        yield Entry("receptive field", "can't be said: positions are rearranged")
+        return
+    axes = {tuple(write(r.expression, numbers=True) for r in axis): axis for axis in found.field}
+    if axes and not all(r.expression.symbol for axis in axes.values() for r in axis):
+        for k, axis in enumerate(axes.values()):
+            prefix = "" if len(axes) == 1 else f", axis {k + 1}"
+            size, stride, start = map(_entry, axis)
+            yield size._replace(label=size.label + prefix)
+            yield stride
+            middle = f"the centre of the first field is at {float(fields[k].centre):g}"
+            yield start._replace(notes=(*start.notes, middle))
+    elif fields and all(field.whole for field in fields):
+        yield Entry("receptive field", "the whole input")
+    elif fields:
+        each = {(f.size, f.stride, f.start): None for f in fields}
+        texts = [
+            f"{size}, stride {'not the same everywhere' if stride is None else stride}, "
+            f"start {start}"
+            for size, stride, start in each
+        ]
+        said = "; ".join(texts)
+        several = len(found.row.node.inputs) > 1
+        why = "what its inputs see together" if several else "that of its input"
+        if not several and not axes:
+            why = ""
+        yield Entry("receptive field", said, None, (why,) if why else ())
+
+
+def _mentioned(entries: Iterable[Entry]) -> tuple[Symbol, ...]:
+    found = {s.name: s for e in entries if e.formula is not None for s in e.formula.symbols()}
+    return tuple(found.values())
+
+
+def _block(
+    analysis: Analysis, name: str, rows: Sequence[Row], counted: Convention
+) -> Iterator[Section]:
+    """Its layers that store or compute, briefly, and their sums."""
+    quiet: Counter[str] = Counter()
+    sums: dict[str, list[int]] = {"params": [], "macs": []}
+    yield Section(f"{name}: {_many(len(rows), 'layer')}", ())
+    for row in rows:
+        found = reasons(analysis, row.name)
+        macs = [each for each in found.work if each.quantity == "macs"]
+        entries = [_entry(found.params, _shared(row))] if found.params.value else []
+        entries += map(_entry, macs)
+        if not entries:
+            quiet[row.op] += 1
+            continue
+        sums["params"].append(row.params)
+        if row.executed:
+            sums["macs"] += [each.value for each in macs]
+        notes = () if row.executed else ("In training only: its work is not in the sum.",)
+        title = f"{row.name.removeprefix(f'{name}.')}: {_shapes(row)}"
+        yield Section(title, tuple(entries), (), notes)
+    entries = [
+        Entry(LABELS[quantity], _sum([n for n in summands if n]))
+        for quantity, summands in sums.items()
+    ]
+    entries += _counted(rows, counted)
+    others = ", ".join(f"{count} {op}" for op, count in quiet.most_common())
+    notes = (f"Without parameters and MACs: {others}.",) if others else ()
+    yield Section(f"{name}, all layers", tuple(entries), (), notes)
+
+
+def _sum(summands: Sequence[int]) -> str:
+    total = number(sum(summands))
+    if not 1 < len(summands) <= MOST_SUMMANDS:
+        return total
+    return f"{' + '.join(map(number, summands))} = {total}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _equation(entry: Entry, latex: bool = False) -> str:
+    return equation(entry.formula, entry.value, latex) if entry.formula else entry.value
+
+
+def _text(sections: Sequence[Section]) -> str:
+    wide = max((len(entry.label) for each in sections for entry in each.entries), default=0)
+    parts = []
+    for section in sections:
+        found = [section.title]
+        for entry in section.entries:
+            found += _lines(f"  {entry.label.ljust(wide)}  ", _equation(entry))
+            found += [f"  {'':{wide}}    {note}" for note in entry.notes]
+        legend = "; ".join(f"{s.name}:\N{NO-BREAK SPACE}{s.meaning}" for s in section.symbols)
+        if legend:
+            found.append(_prose(f"where {legend}").replace("\N{NO-BREAK SPACE}", " "))
+        found += map(_prose, section.notes)
+        parts.append("\n".join(found))
+    return "\n\n".join(parts) + "\n"
+
+
+def _lines(head: str, text: str) -> list[str]:
+    """An equation on one line if it fits, else with each of its sides on a line of its own."""
+    if len(head) + len(text) <= WIDTH:
+        return [head + text]
+    first, *rest = text.split(" = ")
+    return [head + first, *(f"{'':{len(head) - 2}}= {side}" for side in rest)]
+
+
+def _prose(words: str) -> str:
+    return fill(words, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _markdown(sections: Sequence[Section]) -> str:
+    parts = []
+    for section in sections:
+        found = [f"**{escape_markdown(section.title)}**", ""]
+        for entry in section.entries:
+            said = f"`{_equation(entry)}`" if entry.formula else escape_markdown(entry.value)
+            notes = "".join(f"; {escape_markdown(note)}" for note in entry.notes)
+            found.append(f"- {entry.label}: {said}{notes}")
+        legend = "; ".join(f"`{s.name}`: {s.meaning}" for s in section.symbols)
+        found += ["", f"where {legend}"] if legend else []
+        for note in section.notes:
+            found += ["", escape_markdown(note)]
+        parts.append("\n".join(found).rstrip())
+    return "\n\n".join(parts) + "\n"
+
+
+def _latex(sections: Sequence[Section]) -> str:
+    found = [r"% needs \usepackage{amsmath}"]
+    for section in sections:
+        found.append(rf"\paragraph{{{_latex_title(section.title)}}}")
+        if section.entries:
+            found.append(r"\begin{align*}")
+            lines = [
+                rf"  \text{{{entry.label}}} &\colon {_math(entry)}" for entry in section.entries
+            ]
+            found += [" \\\\\n".join(lines), r"\end{align*}"]
+        legend = "; ".join(f"${latex_name(s.name)}$: {s.meaning}" for s in section.symbols)
+        found += [f"where {legend}."] if legend else []
+        said = [f"{entry.label}: {note}" for entry in section.entries for note in entry.notes]
+        found += [escape_latex(note) for note in (*said, *section.notes)]
+    return "\n".join(found) + "\n"
+
+
+def _latex_title(words: str) -> str:
+    shaped = re.sub(r"(?<=\d)x(?=\d)", r"$\\times$", escape_latex(words))
+    return shaped.replace(r"-\textgreater{}", r"$\to$")
+
+
+def _math(entry: Entry) -> str:
+    if entry.formula is not None:
+        return _equation(entry, latex=True)
+    digits = entry.value.replace(",", "")
+    if set(digits) <= set("0123456789+= "):
+        return entry.value.replace(",", "{,}")
+    return rf"\text{{{escape_latex(entry.value)}}}"
+
+
+_SECTIONS: Mapping[str, Callable[[Sequence[Section]], str]] = {
+    "text": _text,
+    "markdown": _markdown,
+    "latex": _latex,
+}
+
+
+def _story_text(table: Table, sentences: Sequence[str]) -> str:
+    return f"{RENDER['table'](table)}\n" + "".join(
+        fill(words, WIDTH, break_on_hyphens=False) + "\n" for words in sentences
+    )
+
+
+def _story_markdown(table: Table, sentences: Sequence[str]) -> str:
+    said = "".join(f"- {escape_markdown(words)}\n" for words in sentences)
+    return f"{RENDER['markdown'](table)}\n{said}"
+
+
+def _story_latex(table: Table, sentences: Sequence[str]) -> str:
+    items = "".join(f"  \\item {escape_latex(words)}\n" for words in sentences)
+    return f"{RENDER['latex'](table)}\\begin{{itemize}}\n{items}\\end{{itemize}}\n"
+
+
+_STORY: Mapping[str, Callable[[Table, Sequence[str]], str]] = {
+    "text": _story_text,
+    "markdown": _story_markdown,
+    "latex": _story_latex,
+}

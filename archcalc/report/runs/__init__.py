@@ -1,0 +1,1 @@
+"""Networks that were run in PyTorch."""

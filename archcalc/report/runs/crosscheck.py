@@ -1,0 +1,329 @@
+"""What came of running networks in PyTorch, for people, for CI and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TextIO
+
+from archcalc.analysis.measured import Measurement
+from archcalc.pytorch.crosscheck import Crosscheck, Difference, Run
+from archcalc.report.choice import choose
+from archcalc.report.layers.columns import Cell
+from archcalc.report.layers.contract import FORMAT
+from archcalc.report.layers.layout import number
+from archcalc.report.layers.sheet import RENDER, STYLES, Head, Sheet, fitting, lines
+from archcalc.report.runs.measured import (
+    achieved,
+    latency,
+    peak,
+    predicted,
+    spread,
+    throughput,
+)
+from archcalc.report.runs.measured import as_data as data_of
+
+WHAT: Mapping[str, str] = {
+    "shape": "output shape",
+    "weights": "parameters",
+    "buffers": "buffers",
+    "tied": "tied tensor",
+    "macs": "MACs",
+    "params": "parameters in all",
+    "executed": "whether it runs",
+    "gradient": "gradient",
+    "finite": "numbers",
+    "values": "distance to the CPU's output",
+    "run": "running it",
+}
+"""Kinds of differences as they are printed."""
+
+
+def verdict(found: Crosscheck) -> str:
+    """``agrees``, ``differs``, or ``not run`` where every device was passed over."""
+    if not found.runs:
+        return "not run"
+    return "agrees" if found.ok else "differs"
+
+
+def summary(found: Sequence[Crosscheck]) -> str:
+    """``40 networks agree with PyTorch``, and what does not."""
+    agreeing = sum(each.ok for each in found)
+    parts = [f"{_networks(agreeing)} agree{'s' if agreeing == 1 else ''} with PyTorch"]
+    for word in ("differs", "not run"):
+        those = [each.name for each in found if verdict(each) == word]
+        if those:
+            parts.append(f"{_networks(len(those))} {word}")
+    return "; ".join(parts)
+
+
+def _networks(count: int) -> str:
+    return f"{count} network{'' if count == 1 else 's'}"
+
+
+def _places(found: Crosscheck) -> str:
+    """``meta, cpu``; a dtype other than float32 stands beside its device."""
+    return ", ".join(
+        run.device
+        if run.dtype == "float32" or run.device == "meta"
+        else f"{run.device} {run.dtype}"
+        for run in found.runs
+    )
+
+
+def sheets(found: Sequence[Crosscheck]) -> list[Sheet]:
+    """A line for each network, then every difference, and what was measured."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            each.name,
+            _places(each),
+            len(each.analysis.rows),
+            each.analysis.params,
+            each.analysis.macs,
+            verdict(each),
+        )
+        for each in found
+    ]
+    heads = (
+        Head("network", "network"),
+        Head("device", "device"),
+        Head("layers", "layers", True),
+        Head("params", "params", True),
+        Head("macs", "MACs", True),
+        Head("verdict", "verdict"),
+    )
+    about = "every layer as PyTorch runs it: shapes, parameters, buffers, MACs, gradients"
+    made = [Sheet("", about, heads, tuple(rows), (*_notes(found), summary(found)))]
+    different = tuple(_differences(found))
+    if different:
+        made.append(_DIFFERENCES._replace(rows=different))
+    measured = [run.measured for each in found for run in each.runs if run.measured]
+    if measured:
+        machines = dict.fromkeys(str(each.machine) for each in measured)
+        about = (
+            "time of a batch at inference: median and interquartile range; memory allocated at the "
+            "peak beside the weights and live activations that archcalc predicts"
+        )
+        title = f"Measured on {'; '.join(machines)}"
+        sheet = Sheet(title, about, MEASURED, tuple(_measured(found)))
+        compared = any(run.error is not None for each in found for run in each.runs)
+        made.append(sheet if compared else sheet.drop("distance"))
+    return made
+
+
+_DIFFERENCES = Sheet(
+    "Differences",
+    "",
+    (
+        Head("network", "network"),
+        Head("layer", "layer"),
+        Head("op", "operator"),
+        Head("what", "what"),
+        Head("archcalc", "archcalc"),
+        Head("pytorch", "PyTorch"),
+    ),
+    (),
+)
+
+
+def _differences(found: Sequence[Crosscheck]) -> Iterator[tuple[Cell, ...]]:
+    for each in found:
+        for difference in each.differences:
+            yield (
+                each.name,
+                difference.layer,
+                difference.op,
+                WHAT[difference.what],
+                said(difference.ours),
+                said(difference.torchs),
+            )
+
+
+def said(value: Any) -> str:
+    """A shape, tensors by name, a number or text, as it is printed beside another."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {said(shape)}" for name, shape in value.items()) or "none"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(str, value))})"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2g}"
+    return number(value)
+
+
+def _notes(found: Sequence[Crosscheck]) -> Iterator[str]:
+    for device in dict.fromkeys(device for each in found for device in each.skipped):
+        those = [
+            f"{each.name} ({each.skipped[device]})" for each in found if device in each.skipped
+        ]
+        yield f"not run on {device}: {', '.join(those)}"
+    for each in found:
+        layers = {
+            layer.layer: f"{layer.layer} ({', '.join(layer.operations)})"
+            for run in each.runs
+            for layer in run.not_counted
+        }
+        if layers:
+            yield f"{each.name}: MACs not counted by PyTorch, in {', '.join(layers.values())}"
+        silent = dict.fromkeys(name for run in each.runs for name in run.without_gradient)
+        if silent:
+            yield f"{each.name}: no gradient reaches {', '.join(silent)}, as the graph says"
+
+
+MEASURED = (
+    Head("network", "network"),
+    Head("device", "device"),
+    Head("dtype", "dtype"),
+    Head("batch", "batch", True),
+    Head("macs", "MACs", True),
+    Head("latency", "latency", True),
+    Head("spread", "IQR", True),
+    Head("throughput", "inputs/s", True),
+    Head("achieved", "FLOP/s", True),
+    Head("peak", "peak", True),
+    Head("predicted", "predicted", True),
+    Head("distance", "distance", True),
+)
+"""The columns of measurements; the distance is that of the output to the CPU's in float32."""
+
+DROPPED_FIRST = ("batch", "predicted", "dtype", "spread", "macs", "layers", "op")
+"""The columns that a narrow terminal goes without, in this order."""
+
+
+def _measured(found: Sequence[Crosscheck]) -> Iterator[tuple[Cell, ...]]:
+    for each in found:
+        for run in each.runs:
+            if run.measured:
+                yield (each.name, run.device, *cells(run.measured), _distance(run))
+
+
+def _distance(run: Run) -> str:
+    return "" if run.error is None else f"{run.error:.1e}"
+
+
+def cells(measured: Measurement) -> tuple[Cell, ...]:
+    """A measurement as it is printed, from its dtype on."""
+    numbers = (latency, spread, throughput, achieved, peak, predicted)
+    return (
+        measured.dtype,
+        measured.batch,
+        measured.macs,
+        *(show(measured) for show in numbers),
+    )
+
+
+def render(found: Sequence[Crosscheck], format: str = "table") -> str:
+    """Networks that were run, in one of ``FORMATS``. Raises :class:`ArchcalcError`."""
+    form = choose("format", format, FORMATS)
+    if form == "json":
+        return _json(found)
+    if form == "junit":
+        return _junit(found)
+    return RENDER[form](sheets(found))
+
+
+FORMATS = ("table", "markdown", "json", "junit")
+"""The forms the outcome takes."""
+
+
+def show_on(stream: TextIO, found: Sequence[Crosscheck]) -> None:
+    """Print the outcome on a terminal."""
+    from shutil import get_terminal_size
+
+    from rich.console import Console
+    from rich.text import Text
+
+    width, height = get_terminal_size()
+    console = Console(file=stream, highlight=False, width=width, height=height)
+    for k, sheet in enumerate(sheets(found)):
+        if k:
+            console.print()
+        for text, part in lines(fitting(sheet, width, DROPPED_FIRST), min(width, 100)):
+            styled = Text(text, style=STYLES.get(part, ""))
+            styled.highlight_regex(r"\bagrees$", "green")
+            styled.highlight_regex(r"\b(?:differs|not run)$", "bold red")
+            console.print(styled, soft_wrap=True)
+
+
+def _json(found: Sequence[Crosscheck]) -> str:
+    from json import dumps
+
+    networks = [as_data(each) for each in found]
+    ok = all(each.ok for each in found)
+    return dumps({"archcalc": FORMAT, "ok": ok, "networks": networks}, indent=1) + "\n"
+
+
+def as_data(found: Crosscheck) -> dict[str, Any]:
+    """What came of a network as JSON holds it."""
+    return {
+        "name": found.name,
+        "ok": found.ok,
+        "layers": len(found.analysis.rows),
+        "params": found.analysis.params,
+        "buffers": found.analysis.buffers,
+        "macs": found.analysis.macs,
+        "runs": [
+            {
+                "device": run.device,
+                "dtype": run.dtype,
+                "batch": run.batch,
+                "differences": [_plain(difference) for difference in run.differences],
+                "not_counted": [
+                    {"layer": each.layer, "op": each.op, "operations": list(each.operations)}
+                    for each in run.not_counted
+                ],
+                "without_gradient": list(run.without_gradient),
+                "distance": run.error,
+                "seconds": round(run.seconds, 3),
+                "measured": None if run.measured is None else data_of(run.measured),
+            }
+            for run in found.runs
+        ],
+        "skipped": dict(found.skipped),
+    }
+
+
+def _plain(difference: Difference) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: plain(item) for name, item in value.items()}
+        if isinstance(value, tuple):
+            return list(value)
+        return value if isinstance(value, (bool, int, float)) else str(value)
+
+    return {
+        "layer": difference.layer or None,
+        "op": difference.op or None,
+        "what": difference.what,
+        "archcalc": plain(difference.ours),
+        "pytorch": plain(difference.torchs),
+    }
+
+
+def _junit(found: Sequence[Crosscheck]) -> str:
+    """The XML that test reports are read from: a case for every network, device and dtype."""
+    from xml.sax.saxutils import quoteattr
+
+    cases, failures, skipped = [], 0, 0
+    for each in found:
+        for run in each.runs:
+            name = f"{each.name} on {run.device} in {run.dtype}"
+            head = f"  <testcase classname={quoteattr(each.name)} name={quoteattr(name)}"
+            text = "; ".join(map(_sentence, run.differences))
+            failures += bool(text)
+            body = f"><failure message={quoteattr(text)}/></testcase>" if text else "/>"
+            cases.append(head + body)
+        for device, why in each.skipped.items():
+            name = f"{each.name} on {device}"
+            head = f"  <testcase classname={quoteattr(each.name)} name={quoteattr(name)}"
+            cases.append(f"{head}><skipped message={quoteattr(why)}/></testcase>")
+            skipped += 1
+    counts = f'tests="{len(cases)}" failures="{failures}" errors="0" skipped="{skipped}"'
+    suite = f' <testsuite name="crosscheck" {counts}>\n' + "\n".join(cases) + "\n </testsuite>\n"
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n{suite}</testsuites>\n'
+
+
+def _sentence(difference: Difference) -> str:
+    place = f"{difference.layer}: " if difference.layer else ""
+    ours, theirs = said(difference.ours), said(difference.torchs)
+    return f"{place}{WHAT[difference.what]} {ours}, and {theirs} in PyTorch"

@@ -1,0 +1,1 @@
+"""Specs: the shipped ones as a list, their problems, and networks written as specs."""

@@ -1,0 +1,71 @@
+"""``export``: a network in the form that another program takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archcalc.dims import Size
+from archcalc.errors import ArchcalcError
+from archcalc.report.choice import choose
+from archcalc.spec.expand import Input, expand
+from archcalc.spec.graph import Graph
+from archcalc.spec.model import Spec
+
+FORMS = ("torch", "onnx", "json", "yaml", "mermaid", "dot", "svg")
+"""What a network can be exported to."""
+
+DETAILS = ("stage", "layer")
+"""How much a diagram shows."""
+
+
+def export(
+    network: Spec | Graph,
+    *,
+    to: str = "torch",
+    detail: str = "stage",
+    input: Input = None,
+    batch: Size = 1,
+    **variables: Any,
+) -> str | bytes:
+    """The network as text, or as bytes where the form is no text (``onnx``).
+
+    ``to`` is ``torch`` (source code of a PyTorch module), ``onnx`` (a file, with new weights),
+    ``json`` or ``yaml`` (a flat spec with nothing left to expand), ``mermaid``, ``dot`` or ``svg``
+    (a diagram: a box a block with ``detail`` ``stage``, a box a layer with ``layer``). The rest is
+    as in :func:`archcalc.expand`; a graph has its shapes, so with one they raise ``TypeError``.
+
+    Raises :class:`ArchcalcError` for a word that is none of the known ones, where PyTorch or the
+    onnx packages are needed and not installed, and what :func:`archcalc.expand` raises.
+    """
+    form = choose("form", to, FORMS)
+    shown = choose("detail", detail, DETAILS)
+    if isinstance(network, Spec):
+        spec: Spec | None = network
+        graph = expand(network, input=input, batch=batch, **variables)
+    elif input is not None or variables or batch != 1:
+        raise TypeError("a graph has its shapes: give input, batch and variables to expand()")
+    else:
+        spec, graph = None, network
+    _require_numbers(graph)
+    if form == "torch":
+        from archcalc.pytorch.source import source
+
+        return source(graph, spec)
+    if form == "onnx":
+        from archcalc.pytorch.onnx import onnx
+
+        return onnx(graph)
+    if form in ("json", "yaml"):
+        from archcalc.report.specs.expanded import as_json, as_yaml, expanded
+
+        data = expanded(graph, spec)
+        return as_json(data) if form == "json" else as_yaml(data)
+    from archcalc.report.diagrams.diagram import diagram
+
+    return diagram(graph, form, shown, spec)
+
+
+def _require_numbers(graph: Graph) -> None:
+    shapes = [*graph.inputs.values(), *(node.shape for node in graph.nodes)]
+    if any(type(size) is not int for shape in shapes for size in shape):
+        raise ArchcalcError("a network is exported for numbers: neither arrays nor symbols")

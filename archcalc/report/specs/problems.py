@@ -1,0 +1,80 @@
+"""The outcome of validating files, for people, for CI and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from archcalc.errors import Problem
+from archcalc.report.layers.contract import FORMAT
+
+FORMATS = ("text", "github", "json")
+"""The forms the outcome takes; ``github`` marks the places in a pull request."""
+
+
+class Outcome(NamedTuple):
+    """What validating one file or network found."""
+
+    source: str
+    """As it was named."""
+    variants: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def verdict(self) -> str:
+        """``resnet.yaml: ok (14 variants)``; of a file with problems, how many there are."""
+        if self.problems:
+            count = len(self.problems)
+            return f"{self.source}: {count} problem{'s' if count > 1 else ''}"
+        found = f" ({self.variants} variant{'s' if self.variants > 1 else ''})"
+        return f"{self.source}: ok{found if self.variants else ''}"
+
+
+def annotation(problem: Problem) -> str:
+    """A problem as a command of GitHub Actions, which shows it at its line.
+
+    Escapes as documented for workflow commands: ``%``, carriage return and line feed everywhere,
+    ``:`` and ``,`` in properties too.
+    """
+    properties = {"file": problem.file}
+    if problem.line:
+        properties |= {"line": str(problem.line), "col": str(problem.column)}
+    properties["title"] = " > ".join(problem.path) or "archcalc"
+    given = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    message = "\n".join(filter(None, [problem.message, problem.hint]))
+    return f"::error {given}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def as_json(outcomes: Sequence[Outcome]) -> str:
+    """All outcomes as JSON: each file, whether it is ok, and its problems with their places."""
+    from json import dumps
+
+    files = [
+        {
+            "file": outcome.source,
+            "ok": not outcome.problems,
+            "variants": outcome.variants,
+            "problems": [
+                {
+                    "file": problem.file,
+                    "line": problem.line,
+                    "column": problem.column,
+                    "path": list(problem.path),
+                    "message": problem.message,
+                    "hint": problem.hint,
+                }
+                for problem in outcome.problems
+            ],
+        }
+        for outcome in outcomes
+    ]
+    ok = not any(outcome.problems for outcome in outcomes)
+    return dumps({"archcalc": FORMAT, "ok": ok, "files": files}, indent=1) + "\n"
