@@ -55,7 +55,7 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "parameter": {
-        "parameter": ("Parameter",),
+        "parameter": ("Parameter", "Constant"),
     },
     "normalization": {
         "channel_norm": (

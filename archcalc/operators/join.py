@@ -1,18 +1,19 @@
 """Operators that make one tensor of several."""
 
+import math
+from collections.abc import Sequence
 from functools import reduce
-from typing import final
+from typing import Annotated, Any, ClassVar, final
 
-from pydantic import StrictInt
+from pydantic import PlainValidator, StrictInt, WithJsonSchema
 
-from archcalc.dims import Shape, holds, same
+from archcalc.dims import Shape, holds, is_array, is_symbolic, is_taped, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import (
     Differentiable,
     Multiplying,
     Product,
     Saved,
-    SavesInputs,
     SavesNothing,
 )
 from archcalc.operators.base import (
@@ -28,15 +29,18 @@ from archcalc.operators.taps import HERE, Pointwise, Scattering, Sources, Traced
 
 
 def broadcast(a: Shape, b: Shape) -> Shape:
-    """The shape in which ``a`` and ``b`` meet: aligned at the last axis, 1 stretches to fit.
+    """The shape in which ``a`` and ``b`` meet, sample by sample: batch meets batch, and the other
+    axes are aligned at the last, where 1 stretches to fit.
 
-    Raises :class:`ShapeError` where two extents are neither equal nor 1. Source: PyTorch's
-    broadcasting semantics.
+    That is PyTorch's broadcasting of what one sample holds, so a scale of (8) serves samples of
+    (16, 8) whatever the batch. Raises :class:`ShapeError` where two extents fit neither way.
     """
+    if not same(a[0], b[0]):
+        raise ShapeError(f"{describe(a)} and {describe(b)} do not fit: batches {a[0]} and {b[0]}")
     rank = max(len(a), len(b))
-    met = []
+    met = [a[0]]
     for m, n in zip(
-        (1,) * (rank - len(a)) + tuple(a), (1,) * (rank - len(b)) + tuple(b), strict=True
+        (1,) * (rank - len(a)) + tuple(a[1:]), (1,) * (rank - len(b)) + tuple(b[1:]), strict=True
     ):
         # sympy's == compares how numbers are written: a symbol is taken for no 1.
         if holds(m == 1):
@@ -48,68 +52,125 @@ def broadcast(a: Shape, b: Shape) -> Shape:
     return tuple(met)
 
 
-class _Elementwise(Weightless, Pointwise):
+def _number(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"should be finite, not {value}")
+    if type(value) in (int, float) or is_taped(value) or is_array(value) or is_symbolic(value):
+        return value
+    raise ValueError(f"should be a number, not {value!r}")
+
+
+Number = Annotated[Any, PlainValidator(_number), WithJsonSchema({"type": "number"})]
+"""Any number: what elements are computed with, which changes no shape and no count."""
+
+
+class Combining(Weightless, Pointwise):
+    """Computes elements of inputs that broadcast, or of one input and a number."""
+
+    function: ClassVar[str]
+    """The function of two tensors, by its name in ``torch``."""
+
+    by: Number | None = None
+    """A number in the place of a second input."""
+
     def infer(self, *inputs: Shape) -> Shape:
+        given = [name for name in ("of", "by") if getattr(self, name, None) is not None]
+        if len(given) > 1:
+            raise ShapeError("takes one number, as 'of' or as 'by'")
+        if len(inputs) == 1 and not given:
+            raise ShapeError("takes two inputs, or one and a number as 'by'")
+        if len(inputs) > 1 and given:
+            raise ShapeError(f"takes either '{given[0]}' or a second input")
         return reduce(broadcast, inputs)
+
+    def times(self, inputs: Sequence[Shape]) -> int:
+        """How often it is computed for an output element: once less than there are operands."""
+        return max(len(inputs) - 1, 1)
+
+
+def spelled(function: str, inputs: Sequence[Shape]) -> Call:
+    """A function of two tensors in PyTorch, on any number of inputs of these shapes."""
+    if len({len(x) for x in inputs}) > 1:
+        return Call("archcalc.Aligned", {"function": function})
+    return Call(f"torch.{function}" if len(inputs) < 3 else f"archcalc.{function.capitalize()}")
 
 
 @final
-class Add(_Elementwise, SavesNothing):
-    """The sum of two or more inputs, broadcast as in PyTorch: n - 1 adds an output element."""
+class Add(Combining, SavesNothing):
+    """The sum of two or more inputs, broadcast sample by sample: n - 1 adds an output element.
 
-    arity = (2, None)
+    With ``by`` a number is added to every element of one input.
+    """
+
+    arity = (1, None)
 
     examples = (
         Example({}, ((2, 64, 7, 7), (2, 64, 7, 7))),
         Example({}, ((2, 8, 5), (2, 8, 1), (2, 1, 5))),
+        Example({"by": 1e-6}, ((2, 8, 5),)),
     )
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
-        return Work(adds=(len(inputs) - 1) * elements(output))
+        return Work(adds=self.times(inputs) * elements(output))
 
     def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.add" if len(inputs) == 2 else "archcalc.Add")
+        return spelled("add", inputs) if self.by is None else Call("torch.add", {"other": self.by})
 
 
 @final
-class Sub(_Elementwise, SavesNothing):
-    """The difference of two inputs, broadcast as in PyTorch; a subtraction counts as an add."""
+class Sub(Combining, SavesNothing):
+    """The difference of two inputs, broadcast sample by sample; a subtraction counts as an add.
 
-    arity = (2, 2)
+    With ``by`` a number is subtracted from the only input, with ``of`` the input from a number.
+    """
 
-    examples = (Example({}, ((2, 64, 7, 7), (2, 64, 1, 1))),)
+    arity = (1, 2)
+
+    of: Number | None = None
+    """A number in the place of the first input: ``of: 1`` is ``1 - x``."""
+
+    examples = (
+        Example({}, ((2, 64, 7, 7), (2, 64, 1, 1))),
+        Example({"by": 0.5}, ((2, 8),)),
+        Example({"of": 1}, ((2, 8),)),
+    )
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         return Work(adds=elements(output))
 
     def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.sub")
+        if self.of is not None:
+            return Call("torch.rsub", {"other": self.of})
+        return spelled("sub", inputs) if self.by is None else Call("torch.sub", {"other": self.by})
 
 
 @final
-class Mul(_Elementwise, Differentiable):
-    """The product of two or more inputs, element by element and broadcast as in PyTorch.
+class Mul(Combining, Differentiable):
+    """The product of two or more inputs, element by element and broadcast sample by sample.
 
-    n - 1 multiplies an output element.
+    n - 1 multiplies an output element. With ``by`` one input is multiplied by a number.
     """
 
-    arity = (2, None)
+    arity = (1, None)
 
     examples = (
         Example({}, ((2, 64, 7, 7), (2, 64, 1, 1))),
         Example({}, ((2, 8, 5), (2, 8, 5), (2, 8, 5))),
+        Example({"by": 0.2}, ((2, 8, 5),)),
     )
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
-        return Work(multiplies=(len(inputs) - 1) * elements(output))
+        return Work(multiplies=self.times(inputs) * elements(output))
 
     def saved(self, output: Shape, *inputs: Shape) -> Saved:
-        """All factors, and the products of all but the last."""
+        """All factors, and the products of all but the last; nothing beside a number."""
+        if self.by is not None:
+            return Saved()
         products = [reduce(broadcast, inputs[:n]) for n in range(2, len(inputs))]
         return Saved(tuple(range(len(inputs))), elements=sum(map(elements, products)))
 
     def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.mul" if len(inputs) == 2 else "archcalc.Mul")
+        return spelled("mul", inputs) if self.by is None else Call("torch.mul", {"other": self.by})
 
 
 @final
@@ -179,32 +240,50 @@ class Stack(Weightless, Scattering, SavesNothing):
 
 
 @final
-class MatMul(Weightless, SavesInputs, Multiplying):
-    """The matrix product (..., M, K) x (..., K, P) -> (..., M, P), as ``torch.matmul``.
+class MatMul(Weightless, Differentiable, Multiplying):
+    """The matrix product (N, ..., M, K) x (N, ..., K, P) -> (N, ..., M, P), as ``torch.matmul``.
 
-    The axes before the last two broadcast. ``K`` multiply-accumulates an output element.
+    Samples are multiplied one by one, and axes between the batch and the last two broadcast. A
+    sample of one axis is a row on the left and a column on the right, and that axis falls away.
+    ``K`` multiply-accumulates an output element.
     """
 
     arity = (2, 2)
 
-    examples = (Example({}, ((2, 4, 10, 16), (2, 4, 16, 7))),)
+    examples = (
+        Example({}, ((2, 4, 10, 16), (2, 4, 16, 7))),
+        Example({}, ((2, 4, 10, 16), (2, 16, 7))),
+        Example({}, ((2, 16), (2, 16, 7))),
+    )
 
     def infer(self, *inputs: Shape) -> Shape:
         a, b = inputs
         if min(len(a), len(b)) < 2:
-            raise ShapeError(f"takes matrices, not {describe(a)} and {describe(b)}")
-        if not same(a[-1], b[-2]):
+            raise ShapeError(f"takes samples of matrices, not {describe(a)} and {describe(b)}")
+        rows, columns = a[-2:-1] * (len(a) > 2), b[-1:] * (len(b) > 2)
+        summed = b[-2] if columns else b[-1]
+        if not same(a[-1], summed):
             raise ShapeError(
-                f"{describe(a)} and {describe(b)} do not fit: {a[-1]} columns and {b[-2]} rows"
+                f"{describe(a)} and {describe(b)} do not fit: {a[-1]} columns and {summed} rows"
             )
-        return (*broadcast(a[:-2], b[:-2]), a[-2], b[-1])
+        outer = broadcast(a[: len(a) - 1 - len(rows)], b[: len(b) - 1 - len(columns)])
+        return (*outer, *rows, *columns)
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         out = elements(output)
         return Work(macs=out * inputs[0][-1], dots=out)
 
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """Both inputs, or of one whose outer axes stretch the copy that PyTorch makes of it."""
+        outer = output[: len(output) - sum(len(x) > 2 for x in inputs)]
+        met = [(*outer, *x[-min(2, len(x) - 1) :]) for x in inputs]
+        kept = [n for n, x in enumerate(inputs) if same(elements(met[n]), elements(x))]
+        copied = sum(elements(met[n]) for n in range(2) if n not in kept)
+        return Saved(tuple(kept), elements=copied)
+
     def products(self, output: Shape, *inputs: Shape) -> tuple[Product, ...]:
         return (Product(self.work(output, *inputs).macs, ((0,), (1,))),)
 
     def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.matmul")
+        a, b = inputs
+        return Call("torch.matmul" if len(a) == len(b) > 2 else "archcalc.MatMul")

@@ -1,40 +1,50 @@
-"""A trained tensor that stands by itself: a class token, a positional embedding, a layer scale."""
+"""Tensors that no input gives: class tokens, positional embeddings, masks, zeros to begin with."""
 
-from typing import Annotated, final
+from typing import Annotated, Any, final
 
-from pydantic import Field
+from pydantic import Field, PlainValidator, WithJsonSchema
 
 from archcalc.dims import Shape
-from archcalc.operators.autograd import Stored
-from archcalc.operators.base import Call, Count, Example, Trained, Work
+from archcalc.errors import ShapeError
+from archcalc.operators.autograd import SavesNothing, Stored
+from archcalc.operators.base import Call, Count, Example, Weightless, Work
 from archcalc.operators.taps import Sources, Traced
+
+Sizes = Annotated[tuple[Count, ...], Field(min_length=1)]
 
 
 @final
-class Parameter(Trained, Traced, Stored):
+class Parameter(Traced, Stored):
     """A trained tensor of a given ``shape``, the same for every sample: (N, *shape).
 
     Its input gives it the batch N and nothing else. It is what is written with
     ``torch.nn.Parameter`` and ``expand``: a class token that is joined to the patches, a positional
     embedding that is added, a scale of every channel that is multiplied (where axes of 1 stretch).
-    PyTorch's often has an axis of 1 in the batch's place, which ``shape`` leaves out.
+    PyTorch's often has an axis of 1 in the batch's place, which ``shape`` leaves out. With
+    ``trained: false`` it is a buffer: stored, and not trained.
 
     The add or multiply is counted where it is done.
     """
 
-    shape: Annotated[tuple[Count, ...], Field(min_length=1)]
+    shape: Sizes
     """Its sizes without the batch."""
+    trained: bool = True
+    """Whether it is a parameter; a buffer otherwise."""
 
     examples = (
         Example({"shape": [1, 768]}, ((2, 196, 768),)),
         Example({"shape": [96, 1, 1]}, ((2, 96, 56, 56),)),
+        Example({"shape": [16, 32], "trained": False}, ((2, 16, 32),)),
     )
 
     def infer(self, *inputs: Shape) -> Shape:
         return (inputs[0][0], *self.shape)
 
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"weight": self.shape}
+        return {"weight": self.shape} if self.trained else {}
+
+    def buffers(self, *inputs: Shape) -> dict[str, Shape]:
+        return {} if self.trained else {"weight": self.shape}
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """None: it is stored, not computed."""
@@ -45,4 +55,58 @@ class Parameter(Trained, Traced, Stored):
         return ()
 
     def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.Parameter", {"shape": self.shape})
+        return Call("archcalc.Parameter", {"shape": self.shape, "trained": self.trained})
+
+
+MADE = ("arange", "eye", "tril", "sinusoidal")
+"""What a constant may be filled with, beside a number."""
+
+
+def _filling(value: Any) -> Any:
+    if value in MADE or type(value) is int or (isinstance(value, float) and value == value):
+        return value
+    raise ValueError(f"should be a number or one of {', '.join(MADE)}, not {value!r}")
+
+
+@final
+class Constant(Weightless, Traced, SavesNothing):
+    """A tensor that follows from its ``shape`` alone, the same for every sample: (N, *shape).
+
+    Its input gives it the batch N and nothing else. ``fill`` is a number, as in ``torch.full``;
+    ``arange`` counts along the last axis from 0; ``eye`` is 1 where the last two axes agree and
+    ``tril`` where the last is not beyond the one before; ``sinusoidal`` is the table of positions
+    and features of Vaswani et al. 2017: ``sin`` and ``cos`` of ``t / 10000^(2i/d)`` in turn.
+
+    It is neither stored nor counted.
+    """
+
+    shape: Sizes
+    """Its sizes without the batch."""
+    fill: Annotated[
+        Any,
+        PlainValidator(_filling),
+        WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": list(MADE)}]}),
+    ] = 0
+    """What it holds."""
+
+    examples = (
+        Example({"shape": [1, 512]}, ((2, 20, 512),)),
+        Example({"shape": [77], "fill": "arange"}, ((2, 77),)),
+        Example({"shape": [16, 32], "fill": "sinusoidal"}, ((2, 16),)),
+    )
+
+    def infer(self, *inputs: Shape) -> Shape:
+        if self.fill in MADE[1:] and len(self.shape) < 2:
+            raise ShapeError(f"fill={self.fill} needs a shape of two axes or more")
+        return (inputs[0][0], *self.shape)
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        """None: it is known before anything runs."""
+        return Work()
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        """No position: it depends on no input."""
+        return ()
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call("archcalc.Constant", {"shape": self.shape, "fill": self.fill})

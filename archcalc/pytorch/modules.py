@@ -155,6 +155,41 @@ class Mul(nn.Module):
         return product
 
 
+def _aligned(*inputs: Tensor) -> list[Tensor]:
+    """Inputs with as many axes each: those that lack some get them after the batch."""
+    rank = max(x.dim() for x in inputs)
+    return [x.reshape(len(x), *(1,) * (rank - x.dim()), *x.shape[1:]) for x in inputs]
+
+
+class Aligned(nn.Module):
+    """A function of two tensors on inputs that broadcast sample by sample."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        result, *others = _aligned(*inputs)
+        for other in others:
+            result = getattr(torch, self.function)(result, other)
+        return result
+
+    def extra_repr(self) -> str:
+        return self.function
+
+
+class MatMul(nn.Module):
+    """The product of two samples' matrices; one of a single axis is a row or a column."""
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        row, column = a.dim() == 2, b.dim() == 2
+        product = torch.matmul(
+            *_aligned(a.unsqueeze(1) if row else a, b.unsqueeze(-1) if column else b)
+        )
+        product = product.squeeze(-1) if column else product
+        return product.squeeze(-1 if column else -2) if row else product
+
+
 class MultiheadAttention(nn.MultiheadAttention):
     """``nn.MultiheadAttention`` that returns its output alone; one input attends to itself."""
 
@@ -404,14 +439,52 @@ class FrozenBatchNorm2d(nn.Module):
 
 
 class Parameter(nn.Module):
-    """A trained tensor, the same for every sample; drawn as positional embeddings usually are."""
+    """A tensor that is the same for every sample; drawn as positional embeddings usually are."""
 
-    def __init__(self, shape: Sequence[int]) -> None:
+    weight: Tensor
+
+    def __init__(self, shape: Sequence[int], trained: bool = True) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(tuple(shape)).normal_(std=0.02))
+        weight = torch.empty(tuple(shape)).normal_(std=0.02)
+        if trained:
+            self.weight = nn.Parameter(weight)
+        else:
+            self.register_buffer("weight", weight)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.weight.expand(len(x), *self.weight.shape)
+
+
+def _sinusoidal(positions: int, features: int, device: torch.device) -> Tensor:
+    """Sines at even features and cosines at odd ones, of angles that fall with the feature."""
+    places = torch.arange(features, device=device)
+    rates = 10000 ** -((places - places % 2) / features)
+    angles = torch.outer(torch.arange(positions, device=device), rates)
+    return torch.where(places % 2 == 0, angles.sin(), angles.cos())
+
+
+class Constant(nn.Module):
+    """A tensor that is filled by a rule, the same for every sample."""
+
+    def __init__(self, shape: Sequence[int], fill: float | str) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        self.fill = fill
+
+    def forward(self, x: Tensor) -> Tensor:
+        *_, rows, columns = (1, *self.shape)
+        if self.fill == "arange":  # whole numbers, which may be looked up
+            return torch.arange(columns, device=x.device).expand(len(x), *self.shape)
+        if self.fill == "eye":
+            made = torch.eye(rows, columns, device=x.device)
+        elif self.fill == "tril":
+            made = torch.ones(rows, columns, device=x.device).tril()
+        elif self.fill == "sinusoidal":
+            made = _sinusoidal(rows, columns, x.device)
+        else:
+            made = torch.full((1,), float(self.fill), device=x.device)
+        made = made.to(x.dtype) if x.is_floating_point() else made
+        return made.expand(len(x), *self.shape)
 
 
 class RelativePositionBias(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import cos, sin
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ import torch
 from pydantic import ValidationError
 
 import archcalc
+from archcalc.errors import ShapeError
 from archcalc.operators.base import Work
 from archcalc.operators.join import Add, Concat, Mul
-from archcalc.operators.parameter import Parameter
+from archcalc.operators.parameter import Constant, Parameter
 from archcalc.pytorch import module
 
 
@@ -142,3 +144,62 @@ def test_a_network_with_one_is_built_and_trained() -> None:
     gradient = built.get_parameter("pos_embedding.weight").grad
     assert gradient is not None
     assert bool((gradient == 3).all())
+
+
+def constant(shape: list[int], fill: float | str, x: torch.Tensor) -> torch.Tensor:
+    made: torch.Tensor = module(Constant.model_validate({"shape": shape, "fill": fill}), (1, 1))(x)
+    return made
+
+
+def test_a_buffer_is_stored_and_not_trained() -> None:
+    op = Parameter(shape=(2, 3), trained=False)
+    made = module(op, (4, 7))
+
+    assert op.weights((4, 7)) == {}
+    assert op.buffers((4, 7)) == {"weight": (2, 3)}
+    assert [name for name, _ in made.named_buffers()] == ["weight"]
+    assert not list(made.parameters())
+
+
+@pytest.mark.parametrize(
+    ("shape", "fill", "sample"),
+    [
+        ([2], 0, [0.0, 0.0]),
+        ([2], 1.5, [1.5, 1.5]),
+        ([3], "arange", [0, 1, 2]),
+        ([2, 2], "arange", [[0, 1], [0, 1]]),
+        ([2, 3], "eye", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]),
+        ([2, 3], "tril", [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]),
+        # Position 0 has sines of 0 and cosines of 1.
+        ([1, 4], "sinusoidal", [[0.0, 1.0, 0.0, 1.0]]),
+    ],
+)
+def test_a_constant_is_filled_by_its_rule(shape: list[int], fill: float | str, sample: Any) -> None:
+    assert constant(shape, fill, torch.zeros(3, 1)).tolist() == [sample] * 3
+
+
+def test_sinusoidal_positions_are_those_of_the_paper() -> None:
+    made = constant([9, 6], "sinusoidal", torch.zeros(1, 1))[0]
+    # PE(pos, 2i) = sin(pos / 10000^(2i / d)), PE(pos, 2i + 1) = cos of the same.
+    assert made[7, 2].item() == pytest.approx(sin(7 / 10000 ** (2 / 6)), abs=1e-6)
+    assert made[8, 5].item() == pytest.approx(cos(8 / 10000 ** (4 / 6)), abs=1e-6)
+
+
+def test_a_constant_has_the_dtype_of_its_input() -> None:
+    assert constant([2], 0, torch.zeros(1, 1, dtype=torch.bfloat16)).dtype == torch.bfloat16
+    assert constant([2], 0, torch.zeros(1, 1, dtype=torch.long)).dtype == torch.float
+
+
+def test_a_constant_needs_the_axes_that_its_rule_fills() -> None:
+    with pytest.raises(ShapeError, match="two axes"):
+        Constant(shape=(3,), fill="eye").infer((2, 3))
+
+
+def test_a_network_with_one_has_no_parameters_of_it() -> None:
+    layers = {
+        "zeros": {"op": "Constant", "shape": [4]},
+        "add": {"op": "Add", "from": ["zeros", "input"]},
+    }
+    found = archcalc.analyze(archcalc.load({"name": "net", "input": [3, 4], "layers": layers}))
+
+    assert (found.params, found.buffers, found.work.adds) == (0, 0, 12)

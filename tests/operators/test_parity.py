@@ -283,14 +283,17 @@ def channel_shuffle(draw: st.DrawFn) -> Case:
 
 
 @st.composite
-def elementwise(draw: st.DrawFn, most: int = 4) -> Case:
-    """Inputs that broadcast, but for an axis at times."""
-    shape = draw(shapes((1, 4)))
+def elementwise(draw: st.DrawFn, most: int = 4, numbers: tuple[str, ...] = ("by",)) -> Case:
+    """Samples that broadcast, but for an axis at times, or one and a number."""
+    batch, shape = draw(few), draw(shapes((0, 3)))
+    if draw(flag) and numbers:
+        field: str = draw(st.sampled_from(numbers))
+        return {field: draw(st.integers(1, 3))}, ((batch, *shape),)
     stretched = st.tuples(*(st.sampled_from([n, n, n, n, 1]) for n in shape))
-    cut = st.integers(0, len(shape) - 1)
+    cut = st.integers(0, len(shape))
     inputs = draw(st.lists(st.tuples(stretched, cut), min_size=2, max_size=most))
     odd = draw(st.sampled_from([()] * 5 + [(7,)]))
-    return {}, tuple((*axes[start:], *odd) for axes, start in inputs)
+    return {}, tuple((batch, *axes[start:], *odd) for axes, start in inputs)
 
 
 @st.composite
@@ -313,9 +316,12 @@ def stack(draw: st.DrawFn) -> Case:
 
 @st.composite
 def matmul(draw: st.DrawFn) -> Case:
-    _, (a, b) = draw(elementwise(most=2))
+    _, (a, b) = draw(elementwise(most=2, numbers=()))
     m, k, p = (draw(few) for _ in range(3))
-    return {}, ((*a, m, k), (*b, draw(st.sampled_from([k] * 9 + [k + 1])), p))
+    left: Shape = (*a, m, k) if draw(flag) else (a[0], k)
+    rows = draw(st.sampled_from([k] * 9 + [k + 1]))
+    right: Shape = (*b, rows, p) if draw(flag) else (b[0], rows)
+    return {}, (left, right)
 
 
 @st.composite
@@ -433,7 +439,12 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
     "Bilinear": bilinear(),
     "Embedding": with_fields(shapes((1, 3)), num_embeddings=few, embedding_dim=few),
     "EuclideanRBF": with_fields(shapes(), out_features=few),
-    "Parameter": with_fields(shapes((1, 5)), shape=shapes((1, 4))),
+    "Parameter": with_fields(shapes((1, 5)), shape=shapes((1, 4)), trained=flag),
+    "Constant": with_fields(
+        shapes((1, 5)),
+        shape=shapes((2, 4)),
+        fill=st.sampled_from([0, 1.5, "arange", "eye", "tril", "sinusoidal"]),
+    ),
     "BatchNorm1d": channel_norm((0, 1)),
     "BatchNorm2d": channel_norm((2,)),
     "BatchNorm3d": channel_norm((3,)),
@@ -465,7 +476,7 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
     "PixelUnshuffle": pixels("downscale_factor", unshuffle=True),
     "ChannelShuffle": channel_shuffle(),
     "Add": elementwise(),
-    "Sub": elementwise(most=2),
+    "Sub": elementwise(most=2, numbers=("by", "of")),
     "Mul": elementwise(),
     "Concat": concat(),
     "Stack": stack(),

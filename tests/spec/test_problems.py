@@ -109,7 +109,8 @@ ONE_PROBLEM = {
     ),
     "too few inputs": (
         "layers:\n  sum: Add\n",
-        "net.yaml:4:3  layers › sum\n  Add takes 2 or more input(s), not 1",
+        "net.yaml:4:3  layers › sum\n  takes two inputs, or one and a number as 'by'\n"
+        "  input (1, 3, 8, 8) comes from 'input'",
     ),
     "duplicate key": (
         "layers:\n  a: ReLU\n  a: Tanh\n",
