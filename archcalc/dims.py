@@ -30,13 +30,13 @@ def is_symbolic(x: object) -> bool:
     return hasattr(x, "free_symbols")
 
 
-def is_taped(x: object) -> bool:
-    """Whether ``x`` is a number whose use is put on record (``algebra/tape.py``)."""
+def is_recorded(x: object) -> bool:
+    """Whether ``x`` is a number whose use is put on record (``algebra/record.py``)."""
     return hasattr(x, "settled")
 
 
 def is_whole(x: Any) -> bool:
-    """Whether ``x``, an int, a float or a taped one, is of the type of whole numbers."""
+    """Whether ``x``, an int, a float or a recorded one, is of the type of whole numbers."""
     return type(x) is int or (hasattr(x, "settled") and x.is_whole)
 
 
@@ -46,8 +46,8 @@ def is_size(x: object) -> bool:
 
 
 def settle(x: Any) -> Any:
-    """The plain number that a taped one is, where no other will do: how often to repeat."""
-    return x.settled() if is_taped(x) else x
+    """The plain number that a recorded one is, where no other will do: how often to repeat."""
+    return x.settled() if is_recorded(x) else x
 
 
 def holds(answer: Any) -> bool:

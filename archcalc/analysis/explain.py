@@ -1,19 +1,20 @@
 """Why a layer's numbers are what they are: the formulas that compute them, with symbols.
 
 The operator's own ``infer``, ``weights``, ``buffers``, ``work`` and ``taps`` are run on numbers
-that record how they are computed (:class:`archcalc.algebra.expression.Recorded`). No formula is
-written here.
+that record what is done with them (``algebra/record.py``). No formula is written here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
-from archcalc.algebra.expression import Expression, Recorded, Symbol, atom, expression
+from archcalc.algebra.forms import AsItReads, Form, Forms, Letter, letter, letters_of
+from archcalc.algebra.record import Record, Recorded
 from archcalc.analysis.analyze import Analysis, Row
 from archcalc.analysis.receptive_field import Field, compose
-from archcalc.dims import Shape, Size
+from archcalc.dims import Shape, Size, is_whole
 from archcalc.errors import ArchcalcError
 from archcalc.operators import FAMILIES
 from archcalc.operators.base import KINDS, Operator, elements
@@ -87,7 +88,7 @@ class Reason(NamedTuple):
 
     quantity: str
     """What it is: ``width``, ``params``, ``macs``, ``field_stride``."""
-    expression: Expression
+    form: Form
     value: Size
 
 
@@ -112,10 +113,9 @@ class Reasons(NamedTuple):
             yield from axis
 
     @property
-    def symbols(self) -> tuple[Symbol, ...]:
+    def letters(self) -> tuple[Letter, ...]:
         """What the formulas mention, each once, in the order in which they do."""
-        found = {s.name: s for each in self.all for s in each.expression.symbols()}
-        return tuple(found.values())
+        return tuple(letters_of(each.form for each in self.all).values())
 
 
 def reasons(analysis: Analysis, name: str) -> Reasons:
@@ -125,66 +125,36 @@ def reasons(analysis: Analysis, name: str) -> Reasons:
     no plain number.
     """
     row = analysis.row(name)
-    node = row.node
-    traced = trace(node)
-    op, inputs, inferred, output = traced
-    axes = _axes(node.op, len(node.shape))
-    taken = {size.expression.symbol for x in inputs for size in x if isinstance(size, Recorded)}
+    layer = _Layer(row.node)
+    op, inputs, inferred, output = layer.trace()
+    given = {size.node for shape in inputs for size in shape if isinstance(size, Recorded)}
     shape = [
-        Reason(_word(axis), expression(size), int(size))
-        for axis, size in zip(axes, inferred, strict=True)
-        if isinstance(size, Recorded) and size.expression.symbol not in taken
+        (_word(axis), size)
+        for axis, size in zip(_axes(op, len(inferred)), inferred, strict=True)
+        if isinstance(size, Recorded) and size.node not in given
     ]
     work = op.work(output, *inputs)
+    kinds = [(kind, count) for kind in KINDS if (count := getattr(work, kind))]
+    counts = [("params", _count(op.weights(*inputs))), ("buffers", _count(op.buffers(*inputs)))]
+    fields = [
+        pair
+        for axis in layer.fields(analysis, op, inputs, output)
+        for pair in zip(("field", "field_stride", "field_start"), axis, strict=True)
+    ]
+    found = layer.read([*shape, *counts, *kinds, *fields])
+    places = iter(found)
     return Reasons(
         row,
-        tuple(shape),
-        _counted("params", op.weights(*inputs)),
-        _counted("buffers", op.buffers(*inputs)),
-        tuple(
-            Reason(kind, expression(count), int(count))
-            for kind in KINDS
-            if (count := getattr(work, kind))
-        ),
-        tuple(_fields(analysis, node, traced)),
+        tuple(islice(places, len(shape))),
+        next(places),
+        next(places),
+        tuple(islice(places, len(kinds))),
+        tuple(zip(places, places, places, strict=True)),
     )
 
 
-def _counted(quantity: str, tensors: Mapping[str, Shape]) -> Reason:
-    count = sum(map(elements, tensors.values()))
-    return Reason(quantity, expression(count), int(count))
-
-
-class Trace(NamedTuple):
-    """An operator and its shapes in numbers that record what is done with them."""
-
-    op: Operator
-    inputs: tuple[Shape, ...]
-    inferred: Shape
-    """The output's shape as the operator computes it."""
-    output: Shape
-    """The same as symbols of its own, for what is computed from the output."""
-
-
-def trace(node: Node) -> Trace:
-    """The node's operator on symbols. Raises :class:`ArchcalcError` where a size has no value."""
-    sizes = [*node.shape, *(size for shape in node.input_shapes for size in shape)]
-    if not all(type(size) is int for size in sizes):
-        raise ArchcalcError("explains numbers: give every variable and input a value")
-    fields = type(node.op).__pydantic_fields__
-    inputs = _inputs(node, "_in" if {"out_channels", "out_features"} & set(fields) else "")
-    axes = _axes(node.op, len(node.input_shapes[0]))
-    update = {
-        name: _field(_FIELDS[name], getattr(node.op, name), axes[2:])
-        for name in fields
-        if name in _FIELDS
-    }
-    if isinstance(update.get("padding"), str):  # a mode: what it comes to here
-        pads: Any = getattr(node.op, "pads", None)
-        update["padding"] = _field("P", pads(*node.input_shapes), axes[2:])
-    op = node.op.model_copy(update=update)
-    inferred = op.infer(*inputs)
-    return Trace(op, inputs, inferred, tuple(_outputs(node, inferred)))
+def _count(tensors: Mapping[str, Shape]) -> Size:
+    return sum(map(elements, tensors.values()))
 
 
 def _axes(op: Operator, rank: int) -> tuple[str, ...]:
@@ -213,120 +183,168 @@ def _word(axis: str) -> str:
     return "batch" if letter == "N" else _MEANINGS[letter]
 
 
-def _symbol(name: str, value: int, meaning: str = "") -> Recorded:
-    whole, _, end = name.partition("_")
-    letter = whole[0]
-    order = _ORDER.index(letter) if letter in _ORDER else len(_ORDER) + "HWarj".find(letter) + 1
-    order = 2 * order + (end == "out" or end.startswith("after"))
-    extent = letter in "CLZHWTXNh"
-    leads = letter in "ar" or (extent and end != "out")
-    if not meaning and extent and letter != "N":
-        which = f"input {end}" if end.isdigit() else "the output" if end == "out" else "the input"
-        meaning = f"{_word(whole)} of {which}"
-    elif not meaning:
-        meaning = _MEANINGS[letter] + (f", {_word(end)}" if end else "")
-    return Recorded(atom(Symbol(name, value, meaning, order, leads)))
+class _Layer:
+    """A layer in letters, and the record of what is done with them."""
 
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.record = Record()
+        self.letters: dict[str, Letter] = {}
 
-def _inputs(node: Node, suffix: str) -> tuple[Shape, ...]:
-    """An axis on which all inputs are alike has one symbol; a batch of one is not mentioned."""
-    alike = len({len(shape) for shape in node.input_shapes}) == 1
-    found = []
-    for number, shape in enumerate(node.input_shapes, 1):
-        sizes: list[Size] = []
-        for k, (axis, size) in enumerate(zip(_axes(node.op, len(shape)), shape, strict=True)):
-            if axis == "N" and size == 1:
-                sizes.append(size)
-                continue
-            same = (alike or k == 0) and all(other[k] == size for other in node.input_shapes)
-            end = "" if same else f"_{number}"
-            sizes.append(_symbol(axis + (suffix if axis == "C" else "") + end, size))
-        found.append(tuple(sizes))
-    return tuple(found)
+    def trace(self) -> tuple[Operator, tuple[Shape, ...], Shape, Shape]:
+        """The operator, its inputs, its output as it computes it, and the same as letters of its
+        own, for what is computed from the output.
 
+        Raises :class:`ArchcalcError` where a size has no value.
+        """
+        node = self.node
+        sizes = [*node.shape, *(size for shape in node.input_shapes for size in shape)]
+        if not all(type(size) is int for size in sizes):
+            raise ArchcalcError("explains numbers: give every variable and input a value")
+        fields = type(node.op).__pydantic_fields__
+        inputs = self._inputs("_in" if {"out_channels", "out_features"} & set(fields) else "")
+        axes = _axes(node.op, len(node.input_shapes[0]))
+        update = {
+            name: self._field(_FIELDS[name], getattr(node.op, name), axes[2:])
+            for name in fields
+            if name in _FIELDS
+        }
+        if isinstance(update.get("padding"), str):  # a mode: what it comes to here
+            pads: Any = getattr(node.op, "pads", None)
+            update["padding"] = self._field("P", pads(*node.input_shapes), axes[2:])
+        op = node.op.model_copy(update=update)
+        inferred = op.infer(*inputs)
+        return op, inputs, inferred, tuple(self._outputs(inferred))
 
-def _outputs(node: Node, inferred: Shape) -> Iterator[Size]:
-    for axis, size in zip(_axes(node.op, len(inferred)), inferred, strict=True):
-        recorded = isinstance(size, Recorded)
-        named = size.expression.symbol is not None if recorded else size == 1
-        # A batch that is made of the inputs' is said by theirs.
-        yield size if named or (axis == "N" and recorded) else _symbol(f"{axis}_out", int(size))
-
-
-def _field(letter: str, value: Any, axes: Sequence[str]) -> Any:
-    """A field's value in symbols: one for all axes where they agree, else one for each."""
-    if type(value) is int:
-        return value if _NEUTRAL.get(letter) == value else _symbol(letter, value)
-    if not isinstance(value, tuple) or not value:
-        return value
-    ends = [axis.partition("_")[0] for axis in axes]
-    if len(ends) != len(value):
-        ends = [str(k) for k in range(1, len(value) + 1)]
-    if letter == "out":
-        names = [f"{end}_out" for end in ends]
-        return tuple(
-            _symbol(name, n) if type(n) is int else n for name, n in zip(names, value, strict=True)
-        )
-    agree = all(each == value[0] for each in value)
-    names = [letter if agree else f"{letter}_{end}" for end in ends]
-    return tuple(
-        _pair(name, each) if isinstance(each, tuple) else _field(name, each, ())
-        for name, each in zip(names, value, strict=True)
-    )
-
-
-def _pair(name: str, pair: tuple[Any, ...]) -> tuple[Any, ...]:
-    if len(pair) != 2 or not all(type(end) is int for end in pair):
-        return pair
-    if pair[0] == pair[1]:
-        return (_symbol(name, pair[0]),) * 2
-    letter, _, axis = name.partition("_")
-    of = f"_{axis}" if axis else ""
-    words = f", {_word(axis)}" if axis else ""
-    return tuple(
-        _symbol(f"{letter}_{end}{of}", n, f"{_MEANINGS[f'{letter}_{end}']}{words}")
-        for end, n in zip(("before", "after"), pair, strict=True)
-    )
-
-
-def _fields(
-    analysis: Analysis, node: Node, traced: Trace
-) -> Iterator[tuple[Reason, Reason, Reason]]:
-    """The receptive field by that of the only input, where each axis has one window."""
-    found = analysis.receptive_fields.get(node.name)
-    before = _seen_before(analysis, node)
-    op, inputs, _, output = traced
-    if found is None or before is None or len(before) != len(found) or not isinstance(op, Traced):
-        return
-    (taps, *_) = op.taps(output, *inputs)
-    if isinstance(taps, str):  # not in symbols: what is listed phase by phase needs numbers
-        assert isinstance(node.op, Traced)
-        (taps, *_) = node.op.taps(node.shape, *node.input_shapes)
-    if isinstance(taps, str) or len(taps) != len(found):
-        return
-    reasons = []
-    for seen, axis, own in zip(before, taps, found, strict=True):
-        if len(seen.taps.spans) != 1 or not isinstance(seen.taps.advance, int):
-            return
-        start = _symbol("a", seen.start, "start of the first field of its input")
-        size = _symbol("r", seen.size, "receptive field of its input")
-        stride = _symbol("j", seen.taps.advance, "stride of the fields of its input")
-        composed = compose(Taps(((start, start + size - 1),), stride), axis, own.positions)
-        if composed is None:
-            return
-        field = Field(composed, own.positions, own.extent)
-        if (field.size, field.stride, field.start) != (own.size, own.stride, own.start):
-            return
-        if not isinstance(field.stride, int):
-            return
-        reasons.append(
-            (
-                Reason("field", expression(field.size), own.size),
-                Reason("field_stride", expression(field.stride), own.stride),
-                Reason("field_start", expression(field.start), own.start),
+    def read(self, numbers: Sequence[tuple[str, Size]]) -> list[Reason]:
+        """Quantities with the formulas they came from. Nothing can be recorded after that."""
+        program = self.record.finish({str(k): size for k, (_, size) in enumerate(numbers)})
+        letters = {name: letter(known) for name, known in self.letters.items()}
+        forms = Forms(program, letters, AsItReads())
+        return [
+            Reason(
+                quantity,
+                forms.form(step),
+                size.value if isinstance(size, Recorded) else int(size),
             )
+            for (quantity, size), step in zip(numbers, program.outputs.values(), strict=True)
+        ]
+
+    def _letter(self, name: str, value: int, meaning: str = "", of: int | None = None) -> Size:
+        """A number by its letter; ``of`` tells those of different axes apart."""
+        whole, _, end = name.partition("_")
+        first = whole[0]
+        order = _ORDER.index(first) if first in _ORDER else len(_ORDER) + "HWarj".find(first) + 1
+        order = 2 * order + (end == "out" or end.startswith("after"))
+        extent = first in "CLZHWTXNh"
+        leads = first in "ar" or (extent and end != "out")
+        if not meaning and extent and first != "N":
+            which = (
+                f"input {end}" if end.isdigit() else "the output" if end == "out" else "the input"
+            )
+            meaning = f"{_word(whole)} of {which}"
+        elif not meaning:
+            meaning = _MEANINGS[first] + (f", {_word(end)}" if end else "")
+        key = name if of is None else f"{name} {of}"
+        known = self.letters.setdefault(key, Letter(name, value, meaning, order, leads))
+        return self.record.variable(key, value) if known.value == value else value
+
+    def _inputs(self, suffix: str) -> tuple[Shape, ...]:
+        """An axis on which all inputs are alike has one letter; a batch of one is not mentioned."""
+        node = self.node
+        alike = len({len(shape) for shape in node.input_shapes}) == 1
+        found = []
+        for number, shape in enumerate(node.input_shapes, 1):
+            sizes: list[Size] = []
+            for k, (axis, size) in enumerate(zip(_axes(node.op, len(shape)), shape, strict=True)):
+                if axis == "N" and size == 1:
+                    sizes.append(size)
+                    continue
+                same = (alike or k == 0) and all(other[k] == size for other in node.input_shapes)
+                end = "" if same else f"_{number}"
+                sizes.append(self._letter(axis + (suffix if axis == "C" else "") + end, size))
+            found.append(tuple(sizes))
+        return tuple(found)
+
+    def _outputs(self, inferred: Shape) -> Iterator[Size]:
+        for axis, size in zip(_axes(self.node.op, len(inferred)), inferred, strict=True):
+            if isinstance(size, Recorded):
+                # A batch that is made of the inputs' is said by theirs.
+                named = axis == "N" or size.is_variable
+                yield size if named else self._letter(f"{axis}_out", int(size.value))
+            else:
+                yield size if size == 1 else self._letter(f"{axis}_out", size)
+
+    def _field(self, name: str, value: Any, axes: Sequence[str]) -> Any:
+        """A field's value in letters: one for all axes where they agree, else one for each."""
+        if type(value) is int:
+            return value if _NEUTRAL.get(name) == value else self._letter(name, value)
+        if not isinstance(value, tuple) or not value:
+            return value
+        ends = [axis.partition("_")[0] for axis in axes]
+        if len(ends) != len(value):
+            ends = [str(k) for k in range(1, len(value) + 1)]
+        if name == "out":
+            return tuple(
+                self._letter(f"{end}_out", n) if type(n) is int else n
+                for end, n in zip(ends, value, strict=True)
+            )
+        agree = all(each == value[0] for each in value)
+        names = [name if agree else f"{name}_{end}" for end in ends]
+        return tuple(
+            self._pair(name, each) if isinstance(each, tuple) else self._field(name, each, ())
+            for name, each in zip(names, value, strict=True)
         )
-    yield from reasons
+
+    def _pair(self, name: str, pair: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(pair) != 2 or not all(type(end) is int for end in pair):
+            return pair
+        if pair[0] == pair[1]:
+            return (self._letter(name, pair[0]),) * 2
+        first, _, axis = name.partition("_")
+        of = f"_{axis}" if axis else ""
+        words = f", {_word(axis)}" if axis else ""
+        return tuple(
+            self._letter(f"{first}_{end}{of}", n, f"{_MEANINGS[f'{first}_{end}']}{words}")
+            for end, n in zip(("before", "after"), pair, strict=True)
+        )
+
+    def fields(
+        self, analysis: Analysis, op: Operator, inputs: tuple[Shape, ...], output: Shape
+    ) -> list[tuple[Size, Size, Size]]:
+        """Size, stride and start of the receptive field on each axis, by those of the only input;
+        none unless each axis has one window.
+        """
+        node = self.node
+        found = analysis.receptive_fields.get(node.name)
+        before = _seen_before(analysis, node)
+        if found is None or before is None or len(before) != len(found):
+            return []
+        if not isinstance(op, Traced):
+            return []
+        (taps, *_) = op.taps(output, *inputs)
+        if isinstance(taps, str):  # not in letters: what is listed phase by phase needs numbers
+            assert isinstance(node.op, Traced)
+            (taps, *_) = node.op.taps(node.shape, *node.input_shapes)
+        if isinstance(taps, str) or len(taps) != len(found):
+            return []
+        numbers = []
+        for k, (seen, axis, own) in enumerate(zip(before, taps, found, strict=True)):
+            if len(seen.taps.spans) != 1 or not isinstance(seen.taps.advance, int):
+                return []
+            start = self._letter("a", seen.start, "start of the first field of its input", k)
+            size = self._letter("r", seen.size, "receptive field of its input", k)
+            stride = self._letter("j", seen.taps.advance, "stride of the fields of its input", k)
+            composed = compose(Taps(((start, start + size - 1),), stride), axis, own.positions)
+            if composed is None:
+                return []
+            field = Field(composed, own.positions, own.extent)
+            if (field.size, field.stride, field.start) != (own.size, own.stride, own.start):
+                return []
+            if not is_whole(field.stride):
+                return []
+            numbers.append((field.size, field.stride, field.start))
+        return numbers
 
 
 def _seen_before(analysis: Analysis, node: Node) -> tuple[Field, ...] | None:

@@ -9,7 +9,7 @@ from functools import reduce
 from math import gcd, lcm
 from typing import NamedTuple, TypeAlias
 
-from archcalc.dims import Shape, Size, holds, maximum, minimum
+from archcalc.dims import Shape, Size, holds, maximum, minimum, settle
 from archcalc.operators.taps import HERE, MOST_PHASES, Sources, Span, Taps, Traced
 from archcalc.spec.graph import Graph, Node
 
@@ -82,7 +82,7 @@ class Field:
 def _stride(taps: Taps) -> Stride:
     if taps.advance is None or len(taps.spans) == 1:
         return taps.advance
-    stride = Fraction(taps.advance, len(taps.spans))
+    stride = Fraction(settle(taps.advance), len(taps.spans))
     return stride.numerator if stride.denominator == 1 else stride
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, final
 
 from pydantic import WithJsonSchema, field_validator
 
-from archcalc.dims import Shape, Size, ceil_div, gcd, holds
+from archcalc.dims import Shape, Size, ceil_div, gcd, holds, is_whole
 from archcalc.operators.autograd import Differentiable, Saved, SavesNothing
 from archcalc.operators.base import (
     Call,
@@ -66,7 +66,7 @@ def adaptive_taps(n: Size, o: Size) -> Taps | None:
     Window ``i`` is ``[floor(i n / o), ceil((i + 1) n / o))``, and the windows repeat after
     ``o / gcd(n, o)``. None where that can't be listed.
     """
-    if not (isinstance(n, int) and isinstance(o, int)):
+    if not (is_whole(n) and is_whole(o)):
         return None
     period, advance = o // gcd(n, o), n // gcd(n, o)
     if period > MOST_PHASES:

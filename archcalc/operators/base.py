@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
 
-from archcalc.dims import Shape, Size, holds, is_array, is_symbolic, is_taped
+from archcalc.dims import Shape, Size, holds, is_array, is_recorded, is_symbolic
 from archcalc.errors import ShapeError
 
 LARGEST = 2**40
@@ -244,7 +244,7 @@ def _integer(value: Any) -> Any:
         number = value
     elif is_array(value) or is_symbolic(value):
         return value
-    elif is_taped(value) and value.is_integer():
+    elif is_recorded(value) and value.is_integer():
         number = value.truncated()
     elif isinstance(value, float) and value.is_integer():
         number = int(value)

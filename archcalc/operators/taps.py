@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-from archcalc.dims import Shape, Size, ceil_div, same
+from archcalc.dims import Shape, Size, ceil_div, is_whole, same
 from archcalc.operators.base import Operator
 
 Span: TypeAlias = tuple[Size, Size]
@@ -137,7 +137,7 @@ def transposed(kernel: Size, stride: Size, padding: Size) -> Taps | None:
     ``ceil(k / s)`` of them. None if a kernel smaller than the stride leaves holes, or the period
     can't be listed.
     """
-    if not all(isinstance(n, int) for n in (kernel, stride, padding)):
+    if not all(is_whole(n) for n in (kernel, stride, padding)):
         return None
     if kernel < stride or stride > MOST_PHASES:
         return None

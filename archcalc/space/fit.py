@@ -9,9 +9,18 @@ from math import prod
 from typing import Any
 
 from archcalc.analysis.analyze import analyze
-from archcalc.errors import ArchcalcError, SpecError, did_you_mean
+from archcalc.errors import ArchcalcError, SpecError
 from archcalc.space.sweep import Refused, chunks, plan
-from archcalc.space.trace import INPUT, QUANTITIES, free, require_free, settings, total
+from archcalc.space.trace import (
+    INPUT,
+    QUANTITIES,
+    free,
+    listed,
+    require_free,
+    require_quantities,
+    settings,
+    total,
+)
 from archcalc.spec.expand import expand
 from archcalc.spec.model import OVERRIDABLE, Spec
 
@@ -58,7 +67,7 @@ def fit(
     network: Spec,
     at_most: Mapping[str, int],
     *,
-    vary: Sequence[str] | Mapping[str, Any] = (),
+    vary: Sequence[str] | str | Mapping[str, Any] = (),
     compound: Mapping[str, float] | None = None,
     dtype: str = "float32",
 ) -> Fit:
@@ -75,13 +84,13 @@ def fit(
     Raises :class:`ArchcalcError` where nothing fits, where everything does, and for names that
     are none.
     """
-    for name in at_most:
-        if name not in QUANTITIES:
-            raise ArchcalcError(f"no quantity '{name}'\n  {did_you_mean(name, QUANTITIES)}")
+    require_quantities(at_most)
     if not at_most:
         raise ArchcalcError("without a budget nothing is too large: say macs=300M, for example")
     if bool(vary) is bool(compound):
         raise ArchcalcError("name either variables to vary, or the bases of compound scaling")
+    if isinstance(vary, str):
+        vary = listed(vary)
     names = list(compound or vary)
     require_free(network, names)
     own = _own(network, names)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archcalc.errors import ArchcalcError, ExpressionError, did_you_mean
+from archcalc.space.trace import listed
 from archcalc.spec.expressions import Expression, parse
 
 if TYPE_CHECKING:
@@ -44,10 +45,8 @@ def condition(where: str) -> Expression:
 
 def keys(names: Sequence[str] | str | None) -> list[tuple[str, int]]:
     """``-macs`` is ("macs", -1): the larger the better."""
-    listed = names.split(",") if isinstance(names, str) else names or ()
     return [
-        (name.strip().removeprefix("-"), -1 if name.strip().startswith("-") else 1)
-        for name in listed
+        (name.removeprefix("-"), -1 if name.startswith("-") else 1) for name in listed(names or ())
     ]
 
 

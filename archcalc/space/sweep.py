@@ -1,6 +1,6 @@
 """Spec -> many configurations of it at once: the same totals, as arrays.
 
-The network is traced (``algebra/tape.py``) at one configuration, and what was recorded is done
+The network is traced (``algebra/record.py``) at one configuration, and what was recorded is done
 again on arrays, wherever its guards hold. Where they don't, another graph is meant: it is traced
 in turn. So nobody says which variables are structural.
 
@@ -19,12 +19,22 @@ from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archcalc.algebra.arrays import execute
+from archcalc.algebra.condense import condensed, difference, polynomials
 from archcalc.algebra.intervals import EXACT, Interval, decided, fits, intervals
-from archcalc.algebra.polynomial import Polynomial, condensed, difference, polynomials
 from archcalc.algebra.program import Program, dependencies, holds_at, needed
+from archcalc.algebra.terms import Terms
 from archcalc.analysis.analyze import BYTES
 from archcalc.errors import ArchcalcError, did_you_mean
-from archcalc.space.trace import QUANTITIES, USUAL, free, is_number, require_free, trace
+from archcalc.space.trace import (
+    QUANTITIES,
+    USUAL,
+    free,
+    is_number,
+    listed,
+    require_free,
+    require_quantities,
+    trace,
+)
 from archcalc.spec.expressions import LARGEST
 from archcalc.spec.model import Spec
 
@@ -142,7 +152,7 @@ def sweep(
     network: Spec,
     *,
     quantities: Sequence[str] | str | None = None,
-    zip: Sequence[Sequence[str]] = (),
+    zip: Sequence[Sequence[str]] | str = (),
     where: str | None = None,
     top: int | None = None,
     by: str | None = None,
@@ -201,7 +211,7 @@ def plan(
     spec: Spec,
     variables: Mapping[str, Any],
     quantities: Sequence[str] | str | None = None,
-    zip: Sequence[Sequence[str]] = (),
+    zip: Sequence[Sequence[str]] | str = (),
     where: str | None = None,
     by: str | None = None,
     pareto: Sequence[str] | str | None = None,
@@ -223,7 +233,8 @@ def plan(
             "nothing is swept: give a variable several values, such as N=1,8,64\n"
             f"  variables: {', '.join(free(spec))}"
         )
-    together = {name: tuple(group) for group in zip for name in group}
+    groups = [listed(group) for group in ([zip] if isinstance(zip, str) else zip)]
+    together = {name: tuple(group) for group in groups for name in group}
     for name in together:
         if name not in swept:
             raise ArchcalcError(f"'{name}' can't go with others: it has no several values")
@@ -238,20 +249,13 @@ def plan(
             counted = ", ".join(f"{other} has {len(swept[other])} values" for other in group)
             raise ArchcalcError(f"variables that go together need as many values each: {counted}")
         axes.append(Axis({other: swept[other] for other in group}, lengths.pop()))
-    asked = _names(quantities) if quantities is not None else list(USUAL)
-    for name in asked:
-        if name not in QUANTITIES:
-            raise ArchcalcError(f"no quantity '{name}'\n  {did_you_mean(name, QUANTITIES)}")
+    asked = listed(quantities) if quantities is not None else list(USUAL)
+    require_quantities(asked)
     from archcalc.space.select import asked_for
 
     others = [n for n in asked_for(where, by, pareto, [*swept, *QUANTITIES]) if n in QUANTITIES]
     wanted = tuple(dict.fromkeys([*asked, *others]))
     return Grid(spec, tuple(axes), wanted, fixed, dtype)
-
-
-def _names(names: Sequence[str] | str) -> list[str]:
-    listed = names.split(",") if isinstance(names, str) else names
-    return [name.strip() for name in listed]
 
 
 def _values(name: str, given: Any) -> Any:
@@ -368,7 +372,7 @@ def _cut(
     asked = [step for guard in program.guards for step in (guard.a, guard.b)]
     known = intervals(program, _ranges(grid, places), needed(program, asked, {}))
     depends = dependencies(program)
-    forms: dict[int, Polynomial] | None = None
+    forms: dict[int, Terms] | None = None
     for op, a, b, answer in program.guards:
         if decided(op, known[a], known[b]) is answer:
             continue

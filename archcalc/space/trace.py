@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from archcalc.algebra.program import Number, Program
-from archcalc.algebra.tape import Tape
+from archcalc.algebra.record import Record
 from archcalc.analysis.analyze import Analysis, analyze
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
 from archcalc.spec.model import Spec
@@ -75,6 +75,20 @@ def total(analysis: Analysis, quantity: str, dtype: str = "float32") -> Any:
     return getattr(analysis, quantity)
 
 
+def listed(names: Iterable[str] | str) -> list[str]:
+    """Names, which may be given as words with commas between them."""
+    return [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
+
+
+def require_quantities(names: Iterable[str], known: Iterable[str] = QUANTITIES) -> None:
+    """Raise :class:`ArchcalcError` for what is no quantity."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
+            raise ArchcalcError(f"no quantity '{name}'\n  {hint}")
+
+
 def is_number(value: Any) -> bool:
     """Whether a value of a variable is a number, which may be free; others make a graph each."""
     return type(value) in (int, float)
@@ -96,15 +110,15 @@ def trace(
     network at that point, the program has the :class:`SpecError` instead of outputs.
     """
     measured = measure or (lambda found: {name: total(found, name, dtype) for name in quantities})
-    tape = Tape()
+    record = Record()
     values = {
-        name: tape.variable(name, value) if is_number(value) else value
+        name: record.variable(name, value) if is_number(value) else value
         for name, value in point.items()
     }
     given = {**(fixed or {}), **values}
     try:
         analysis = analyze(spec, **settings(spec, given))
-        return tape.finish(measured(analysis), None)
+        return record.finish(measured(analysis), None)
     except Exception as error:
         # Where there is no network the engine says so for plain numbers too, and in their words.
         # Anything else is a formula that takes no number but a plain one.
@@ -114,7 +128,7 @@ def trace(
         analysis = analyze(spec, **settings(spec, plain))
     except SpecError as error:
         if isinstance(failed, SpecError):
-            return tape.finish({}, error)
+            return record.finish({}, error)
         return _pinned(point, {}, error)
     return _pinned(point, measured(analysis), None)
 
@@ -123,8 +137,8 @@ def _pinned(
     point: Mapping[str, Any], outputs: Mapping[str, Number], error: ArchcalcError | None
 ) -> Program:
     """A program that holds at one point only."""
-    tape = Tape()
+    record = Record()
     for name, value in point.items():
         if is_number(value):
-            tape.variable(name, value).settled()
-    return tape.finish(outputs, error)
+            record.variable(name, value).settled()
+    return record.finish(outputs, error)

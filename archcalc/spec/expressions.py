@@ -43,8 +43,8 @@ from archcalc.dims import (
     ceil,
     floor,
     is_array,
+    is_recorded,
     is_symbolic,
-    is_taped,
     is_whole,
     maximum,
     minimum,
@@ -157,7 +157,7 @@ def _is_number(value: Any) -> bool:
         return value.dtype.kind in "iuf"
     if is_symbolic(value):
         return hasattr(value, "as_coeff_Mul")  # a relation or a truth value has none
-    if is_taped(value):
+    if is_recorded(value):
         return True
     return isinstance(value, (int, float, Rational)) and not isinstance(value, bool)
 
@@ -204,7 +204,7 @@ def _bounded(value: Any) -> Any:
         return _bounded_array(value)
     if is_symbolic(value) and hasattr(value, "as_coeff_Mul"):
         return _bounded_symbolic(value)
-    if is_taped(value) and not -LARGEST <= value <= LARGEST:
+    if is_recorded(value) and not -LARGEST <= value <= LARGEST:
         raise OverflowError
     return value
 
@@ -299,7 +299,7 @@ def _quotient(a: Any, b: Any) -> Any:
 def _to_the(a: Any, b: Any) -> Any:
     # A fraction's power has as many digits as it likes.
     a, b = (float(n) if _is_fraction(n) else n for n in (a, b))
-    if is_taped(b) or (is_taped(a) and not (_is_whole(a) and _is_whole(b) and 0 <= b <= 8)):
+    if is_recorded(b) or (is_recorded(a) and not (_is_whole(a) and _is_whole(b) and 0 <= b <= 8)):
         a, b = settle(a), settle(b)  # powers are rarely of a variable, and numpy's are others
     if is_symbolic(a) or is_symbolic(b):
         if not is_symbolic(b) and _largest(b) > 62:
@@ -307,7 +307,7 @@ def _to_the(a: Any, b: Any) -> Any:
         if is_symbolic(b) and b.is_number and abs(b) > 62:
             raise OverflowError
         return a**b
-    if is_taped(a):
+    if is_recorded(a):
         return a**b  # at most the eighth power, so it is bounded like any other result
     if _any(b < 0):
         if _any(a == 0):
@@ -448,7 +448,7 @@ def _int(x: Any) -> Any:
         raise ValueError("int has no closed form: floor has")
     if is_array(_number(x)):
         return x.astype("int64")
-    return x.truncated() if is_taped(x) else int(x)
+    return x.truncated() if is_recorded(x) else int(x)
 
 
 def _sqrt(x: Any) -> Any:
@@ -461,7 +461,7 @@ def _sqrt(x: Any) -> Any:
         raise ValueError("square root of a negative number")
     if is_array(x):
         return x**0.5
-    if is_taped(x):
+    if is_recorded(x):
         return x.root()
     root = math.isqrt(x) if type(x) is int else 0
     return root if type(x) is int and root * root == x else math.sqrt(x)

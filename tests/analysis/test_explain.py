@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import archcalc
-from archcalc.algebra.expression import Symbol, atom, constant
+from archcalc.algebra.forms import Letter
 from archcalc.analysis.analyze import Analysis, analyze
 from archcalc.analysis.explain import Reason, Reasons, reasons
 from archcalc.dims import Shape
@@ -73,13 +73,13 @@ def test_every_formula_comes_to_the_number_that_is_computed(
     for quantity, number in expected.items():
         assert quantity in recorded or not number
         if quantity in recorded:
-            assert recorded[quantity].value == recorded[quantity].expression.value == number
+            assert recorded[quantity].value == recorded[quantity].form.value == number
     output = op.infer(*example.inputs)
-    assert all(each.expression.value == each.value for each in found.all)
+    assert all(each.form.value == each.value for each in found.all)
     assert {each.value for each in found.shape} <= set(output)
     fields = analysis.receptive_fields.get("n") or ()
     for axes, field in zip(found.field, fields, strict=False):
-        assert [each.expression.value for each in axes] == [field.size, field.stride, field.start]
+        assert [each.form.value for each in axes] == [field.size, field.stride, field.start]
 
 
 @every_batch
@@ -91,7 +91,7 @@ def test_the_formulas_of_counts_hold_for_larger_batches(
     larger = tuple((3 * batch, *shape[1:]) for shape in example.inputs)
     expected = numbers(op, *larger)
     for quantity, reason in counts(reasons(alone(op, *example.inputs), "n")).items():
-        assert reason.expression.substituted({"N": 3 * batch}).value == expected[quantity]
+        assert reason.form.at({"N": 3 * batch}) == expected[quantity]
 
 
 @given(
@@ -109,7 +109,7 @@ def test_the_formula_of_an_extent_holds_for_other_inputs(
         return
     width = reasons(analysis, "n").shape[-1]
     assert width.quantity == "width"
-    assert width.expression.substituted({"W": there}).value == expected
+    assert width.form.at({"W": there}) == expected
 
 
 def test_the_formulas_are_those_of_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,14 +135,13 @@ def test_the_formulas_are_those_of_the_operator(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Conv2d, "work", twice)
     monkeypatch.setattr(Conv2d, "window", wide)
     after = reasons(alone(op, (1, 2, 8, 8)), "n")
-    symbols = {s.name: atom(s) for s in after.symbols}
-    f, c = symbols["F"], symbols["C_out"]
-    assert after.params.expression == before.params.expression + c * c
-    assert after.shape[-1].expression == before.shape[-1].expression + constant(2) * f
+    other = {"F": 5, "C_out": 7, "W": 9, "P": 1}
+    assert after.params.form.at(other) == before.params.form.at(other) + 7 * 7
+    assert after.shape[-1].form.at(other) == before.shape[-1].form.at(other) + 2 * 5
     assert dict(counts(after))["macs"].value == 18 * 4 * (6 * 12) * 4
-    assert sum(s.name == "C_out" for s in counts(after)["macs"].expression.symbols()) == 2
+    assert [s.name for s in counts(after)["macs"].form.letters()].count("C_out") == 2
     ((size, _, _), _) = after.field
-    assert (size.value, size.expression.substituted({"F": 4}).value) == (15, 20)
+    assert (size.value, size.form.at({"F": 4})) == (15, 20)
 
 
 def test_a_layer_of_its_own_input_starts_from_its_field() -> None:
@@ -150,7 +149,7 @@ def test_a_layer_of_its_own_input_starts_from_its_field() -> None:
     found = reasons(archcalc.analyze(archcalc.load("alexnet")), "maxpool1")
     ((size, stride, start), _) = found.field
     assert (size.value, stride.value, start.value) == (19, 8, 0)
-    assert size.expression.substituted({"F": 2}).value == 11 + 4
+    assert size.form.at({"F": 2}) == 11 + 4
 
 
 @pytest.mark.parametrize(
@@ -173,9 +172,9 @@ def test_a_layer_of_its_own_input_starts_from_its_field() -> None:
     ],
 )
 def test_what_changes_something_has_a_symbol(op: Operator, shape: Shape, names: set[str]) -> None:
-    found = reasons(alone(op, shape), "n").symbols
-    assert {symbol.name for symbol in found} == names
-    assert all(isinstance(symbol, Symbol) and symbol.meaning for symbol in found)
+    found = reasons(alone(op, shape), "n").letters
+    assert {letter.name for letter in found} == names
+    assert all(isinstance(letter, Letter) and letter.meaning for letter in found)
 
 
 def test_what_is_no_number_can_not_be_explained() -> None:
@@ -194,8 +193,8 @@ def test_the_formulas_of_a_network_come_to_its_analysis(network: str) -> None:
     analysis = archcalc.analyze(archcalc.load(network), training=True)
     for row in analysis.rows:
         found = counts(reasons(analysis, row.name))
-        assert found["params"].expression.value == row.params + row.shared
-        macs = found["macs"].expression.value if "macs" in found else 0
+        assert found["params"].form.value == row.params + row.shared
+        macs = found["macs"].form.value if "macs" in found else 0
         assert macs == row.macs
 
 
@@ -206,4 +205,21 @@ def test_an_output_size_that_is_asked_for_has_a_symbol() -> None:
         each for each in reasons(alone(op, (1, 1, 2, 2)), "n").work if each.quantity == "multiplies"
     ]
     assert found.value == 4 * 3 * 4
-    assert found.expression.substituted({"K_H": 6}).value == 4 * 6 * 4
+    assert found.form.at({"K_H": 6}) == 4 * 6 * 4
+
+
+def test_axes_that_see_differently_much_have_letters_of_their_own() -> None:
+    """A window of 2 after one of 3 rows and 1 column: 3 + 1 rows, 1 + 1 columns."""
+    layers = {
+        "conv": {"op": "Conv2d", "out_channels": 1, "kernel_size": [3, 1]},
+        "pool": {"op": "MaxPool2d", "kernel_size": 2},
+    }
+    analysis = archcalc.analyze(archcalc.load({"name": "n", "input": [1, 8, 8], "layers": layers}))
+    ((rows, _, _), (columns, _, _)) = reasons(analysis, "pool").field
+    assert (rows.value, rows.form.value, columns.value, columns.form.value) == (4, 4, 2, 2)
+    assert [
+        [s.value for s in each.form.letters() if s.name == "r"] for each in (rows, columns)
+    ] == [
+        [3],
+        [1],
+    ]

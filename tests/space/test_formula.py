@@ -34,8 +34,8 @@ def test_resnet_152_in_its_side() -> None:
     found = formula(archcalc.load("resnet152"))
     k = sympy.Symbol("k", positive=True, integer=True)
 
-    assert found.expressions["macs"] == 234930176 * k**2 + 2048000
-    assert found.expressions["params"] == 60192808
+    assert found.to_sympy()["macs"] == 234930176 * k**2 + 2048000
+    assert found.to_sympy()["params"] == 60192808
     assert (found.symbols[0].times, found.symbols[0].plus) == (32, 0)
     assert "MACs         234,930,176 k^2 + 2,048,000\n" in render(found)
 
@@ -71,7 +71,7 @@ def test_substituted_values_give_the_engine_s_numbers(name: str) -> None:
         assert compute(**values) == expected
         if symbol.multiple and not found.rounded:
             at = (value - symbol.plus) // symbol.times
-            for quantity, expression in found.expressions.items():
+            for quantity, expression in found.to_sympy().items():
                 (k,) = expression.free_symbols or {sympy.Symbol("k")}
                 assert expression.subs(k, at) == expected[quantity]
 
@@ -121,17 +121,17 @@ def test_layers_and_stages_add_up_to_the_total() -> None:
     spec = archcalc.load("resnet18")
     found = formula(spec, detail="stage", quantities=["macs"])
     k = sympy.Symbol("k", positive=True, integer=True)
-    from archcalc.space.formula import as_sympy
+    from archcalc.algebra.symbolic import to_sympy
 
-    stages = [as_sympy(line.forms["macs"], found.symbols) for line in found.lines[:-1]]
-    assert sympy.expand(sum(stages)) == found.expressions["macs"]
+    stages = [to_sympy(line.forms["macs"], {"k": True}) for line in found.lines[:-1]]
+    assert sympy.expand(sum(stages)) == found.to_sympy()["macs"]
     # The stem: a 7x7 kernel on 3 channels makes 64 at (16 k)^2 positions.
     alone = formula(spec, layer="conv1", quantities=["macs"])
     assert alone.lines[-1].name == "conv1"
-    assert alone.expressions["macs"].subs(
-        next(iter(alone.expressions["macs"].free_symbols)), 1
-    ) in (49 * 3 * 64 * n * n for n in range(1, 17))
-    assert k in found.expressions["macs"].free_symbols
+    assert alone.to_sympy()["macs"].subs(next(iter(alone.to_sympy()["macs"].free_symbols)), 1) in (
+        49 * 3 * 64 * n * n for n in range(1, 17)
+    )
+    assert k in found.to_sympy()["macs"].free_symbols
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "latex", "json", "python"])
@@ -155,3 +155,32 @@ def test_every_format_has_the_numbers(form: str) -> None:
 def test_mistakes_are_explained(options: dict[str, Any], message: str) -> None:
     with pytest.raises(archcalc.ArchcalcError, match=message):
         formula(archcalc.load("resnet18"), **options)
+
+
+def test_quantities_may_be_a_word() -> None:
+    spec = archcalc.load("lenet5")
+    assert formula(spec, quantities="macs") == formula(spec, quantities=["macs"])
+    assert list(formula(spec, quantities="macs, params").total) == ["macs", "params"]
+    with pytest.raises(archcalc.ArchcalcError, match="did you mean 'macs'"):
+        formula(spec, quantities="mac")
+
+
+@pytest.mark.parametrize("name", ["int", "lambda", "max", "math", "round_to", "ValueError", "rest"])
+def test_no_variable_s_name_is_in_the_way_of_the_function(name: str) -> None:
+    channels = f"=round_to(16 * {name}, 8) + max({name}, 2)" if name != "lambda" else 8
+    layers = {"one": {"op": "Conv2d", "out_channels": channels, "kernel_size": 3, "padding": 1}}
+    data = {"name": name, "input": [3, 8, 8], "vars": {name: 3}, "layers": layers}
+    found = formula(archcalc.load(data), [name])
+
+    names: dict[str, Any] = {}
+    exec(render(found, "python"), names)
+    assert names[f"{name}_"](4) == found(**{name: 4})
+
+
+def test_a_variable_is_not_taken_for_the_name_of_what_rounds() -> None:
+    layers = {"one": {"op": "Linear", "out_features": "=n1 * round_to(n1, 8)"}}
+    found = formula(
+        archcalc.load({"name": "n", "input": [3], "vars": {"n1": 9}, "layers": layers}), "n1"
+    )
+
+    assert python_of(found)(n1=20) == found(n1=20)

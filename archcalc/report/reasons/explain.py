@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from textwrap import fill, wrap
 from typing import Any, NamedTuple
 
-from archcalc.algebra.expression import Expression, Quotient, Symbol
+from archcalc.algebra.forms import Form, Letter, letters_of
+from archcalc.algebra.write import equation, latex_name, write
 from archcalc.analysis.analyze import Analysis, Row, analyze
 from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as by_name
@@ -19,7 +20,6 @@ from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
 from archcalc.report.layers.formats import RENDER, escape_latex, escape_markdown
 from archcalc.report.layers.layout import Request, Table, lay_out, number
-from archcalc.report.reasons.formula import equation, latex_name, write
 from archcalc.report.reasons.story import columns, has_positions, story
 from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
@@ -49,7 +49,7 @@ class Entry(NamedTuple):
 
     label: str
     value: str
-    formula: Expression | None = None
+    formula: Form | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -58,7 +58,7 @@ class Section(NamedTuple):
 
     title: str
     entries: tuple[Entry, ...]
-    symbols: tuple[Symbol, ...] = ()
+    letters: tuple[Letter, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -153,19 +153,19 @@ def _shared(row: Row) -> tuple[str, ...]:
 
 def _entry(reason: Reason, notes: tuple[str, ...] = ()) -> Entry:
     label = LABELS.get(reason.quantity, reason.quantity)
-    if reason.expression.constant is not None:
+    if reason.form.constant is not None:
         return Entry(label, number(reason.value), None, notes)
-    rounded = tuple(_rounded(reason.expression))
-    return Entry(label, number(reason.value), reason.expression, (*rounded, *notes))
+    rounded = tuple(_rounded(reason.form))
+    return Entry(label, number(reason.value), reason.form, (*rounded, *notes))
 
 
-def _rounded(of: Expression) -> Iterator[str]:
+def _rounded(of: Form) -> Iterator[str]:
     """What is left over where a quotient is not whole."""
     for atom in of.atoms():
-        if isinstance(atom, Quotient) and not atom.exact:
-            above, below = atom.numerator.value, atom.denominator.value
+        if atom.op in ("floordiv", "ceildiv") and not atom.exact:
+            above, below = (arg.value for arg in atom.args)
             whole, rest = divmod(above, below)
-            side = "up" if atom.up else "down"
+            side = "up" if atom.op == "ceildiv" else "down"
             yield f"{above} = {whole}*{below} + {rest}, rounded {side}"
 
 
@@ -173,8 +173,8 @@ def _shape(found: Sequence[Reason]) -> Iterator[Entry]:
     """The extents, those together that follow from the same numbers by the same rule."""
     groups: dict[str, list[Reason]] = {}
     for reason in found:
-        if reason.expression.symbol is None:
-            groups.setdefault(write(reason.expression, numbers=True), []).append(reason)
+        if reason.form.letter is None:
+            groups.setdefault(write(reason.form, numbers=True), []).append(reason)
     for same in groups.values():
         label = ", ".join(reason.quantity for reason in same)
         yield _entry(same[-1])._replace(label=label)
@@ -188,8 +188,8 @@ def _field(analysis: Analysis, found: Reasons) -> Iterator[Entry]:
     if fields is None:
         yield Entry("receptive field", "can't be said: positions are rearranged")
         return
-    axes = {tuple(write(r.expression, numbers=True) for r in axis): axis for axis in found.field}
-    if axes and not all(r.expression.symbol for axis in axes.values() for r in axis):
+    axes = {tuple(write(r.form, numbers=True) for r in axis): axis for axis in found.field}
+    if axes and not all(r.form.letter for axis in axes.values() for r in axis):
         for k, axis in enumerate(axes.values()):
             prefix = "" if len(axes) == 1 else f", axis {k + 1}"
             size, stride, start = map(_entry, axis)
@@ -214,9 +214,8 @@ def _field(analysis: Analysis, found: Reasons) -> Iterator[Entry]:
         yield Entry("receptive field", said, None, (why,) if why else ())
 
 
-def _mentioned(entries: Iterable[Entry]) -> tuple[Symbol, ...]:
-    found = {s.name: s for e in entries if e.formula is not None for s in e.formula.symbols()}
-    return tuple(found.values())
+def _mentioned(entries: Iterable[Entry]) -> tuple[Letter, ...]:
+    return tuple(letters_of(e.formula for e in entries if e.formula is not None).values())
 
 
 def _block(
@@ -273,7 +272,7 @@ def _text(sections: Sequence[Section]) -> str:
         for entry in section.entries:
             found += _lines(f"  {entry.label.ljust(wide)}  ", _equation(entry))
             found += [f"  {'':{wide}}    {note}" for note in entry.notes]
-        legend = "; ".join(f"{s.name}:\N{NO-BREAK SPACE}{s.meaning}" for s in section.symbols)
+        legend = "; ".join(f"{s.name}:\N{NO-BREAK SPACE}{s.meaning}" for s in section.letters)
         if legend:
             found.append(_prose(f"where {legend}").replace("\N{NO-BREAK SPACE}", " "))
         found += map(_prose, section.notes)
@@ -301,7 +300,7 @@ def _markdown(sections: Sequence[Section]) -> str:
             said = f"`{_equation(entry)}`" if entry.formula else escape_markdown(entry.value)
             notes = "".join(f"; {escape_markdown(note)}" for note in entry.notes)
             found.append(f"- {entry.label}: {said}{notes}")
-        legend = "; ".join(f"`{s.name}`: {s.meaning}" for s in section.symbols)
+        legend = "; ".join(f"`{s.name}`: {s.meaning}" for s in section.letters)
         found += ["", f"where {legend}"] if legend else []
         for note in section.notes:
             found += ["", escape_markdown(note)]
@@ -319,7 +318,7 @@ def _latex(sections: Sequence[Section]) -> str:
                 rf"  \text{{{entry.label}}} &\colon {_math(entry)}" for entry in section.entries
             ]
             found += [" \\\\\n".join(lines), r"\end{align*}"]
-        legend = "; ".join(f"${latex_name(s.name)}$: {s.meaning}" for s in section.symbols)
+        legend = "; ".join(f"${latex_name(s.name)}$: {s.meaning}" for s in section.letters)
         found += [f"where {legend}."] if legend else []
         said = [f"{entry.label}: {note}" for entry in section.entries for note in entry.notes]
         found += [escape_latex(note) for note in (*said, *section.notes)]

@@ -10,77 +10,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from archcalc.algebra.intervals import ANY, Interval
 from archcalc.algebra.program import Program, Step, dependencies, needed
-
-Monomial: TypeAlias = tuple[int, ...]
-"""The steps that are multiplied, in order; ``()`` is 1."""
-
-Polynomial: TypeAlias = dict[Monomial, int]
-"""Terms and the whole numbers they are multiplied by, none of which is 0."""
+from archcalc.algebra.terms import Terms, constant, negative, plus, times
 
 MOST_TERMS = 128
 """What has more terms is not multiplied out any further."""
 
 
-def polynomials(program: Program, wanted: Iterable[int]) -> dict[int, Polynomial]:
+def polynomials(program: Program, wanted: Iterable[int]) -> dict[int, Terms]:
     """The normal form of the ``wanted`` steps and of all that lead to them."""
-    found: dict[int, Polynomial] = {}
+    found: dict[int, Terms] = {}
     for k in needed(program, wanted, {}):
         op, args = program.steps[k]
-        made: Polynomial | None = None
+        made: Terms | None = None
         if not program.floats[k]:
             if op == "const":
-                made = {(): args[0]} if args[0] else {}
+                made = constant(args[0])
             elif op in ("add", "sub"):
                 made = _sum(found[args[0]], found[args[1]], -1 if op == "sub" else 1)
             elif op == "neg":
-                made = {monomial: -times for monomial, times in found[args[0]].items()}
+                made = negative(found[args[0]])
             elif op == "mul":
                 made = _product(found[args[0]], found[args[1]])
         found[k] = {(k,): 1} if made is None else made
     return found
 
 
-def _sum(a: Polynomial, b: Polynomial, sign: int) -> Polynomial | None:
-    if max(len(a), len(b)) > MOST_TERMS:
-        return None
-    terms = dict(a)
-    for monomial, times in b.items():
-        both = terms.get(monomial, 0) + sign * times
-        if both:
-            terms[monomial] = both
-        else:
-            del terms[monomial]
-    return terms
+def _sum(a: Terms, b: Terms, sign: int) -> Terms | None:
+    return None if max(len(a), len(b)) > MOST_TERMS else plus(a, b, sign)
 
 
-def _product(a: Polynomial, b: Polynomial) -> Polynomial | None:
-    if len(a) * len(b) > max(MOST_TERMS // 2, len(a), len(b)):
-        return None
-    terms: Polynomial = {}
-    for monomial, times in a.items():
-        for other, more in b.items():
-            key = tuple(sorted((*monomial, *other))) if monomial and other else monomial or other
-            both = terms.get(key, 0) + times * more
-            if both:
-                terms[key] = both
-            else:
-                del terms[key]
-    return terms
+def _product(a: Terms, b: Terms) -> Terms | None:
+    return times(a, b) if len(a) * len(b) <= max(MOST_TERMS // 2, len(a), len(b)) else None
 
 
-def difference(a: Polynomial, b: Polynomial, known: Mapping[int, Interval]) -> Interval:
+def difference(a: Terms, b: Terms, known: Mapping[int, Interval]) -> Interval:
     """Between which values ``a - b`` is, like terms taken together; ``known`` are the atoms'."""
     terms = _sum(a, b, -1)
     if terms is None:
         return ANY
     low: Any = 0
     high: Any = 0
-    for monomial, times in terms.items():
-        one: Interval = (times, times)
+    for monomial, n in terms.items():
+        one: Interval = (n, n)
         for atom in monomial:
             if math.inf in (known[atom][1], one[1]) or -math.inf in (known[atom][0], one[0]):
                 return ANY
@@ -129,7 +104,7 @@ class _Builder:
             )
         return self.known[made]
 
-    def build(self, terms: Mapping[Monomial, int]) -> int:
+    def build(self, terms: Mapping[tuple[int, ...], int]) -> int:
         """The step that a polynomial is."""
         if not terms:
             return self.step("const", 0)
@@ -155,11 +130,11 @@ class _Builder:
         return total
 
     def _grouped(
-        self, terms: Mapping[Monomial, int], kind: frozenset[str]
-    ) -> dict[Monomial, Polynomial]:
-        groups: dict[Monomial, Polynomial] = {}
-        for monomial, times in terms.items():
+        self, terms: Mapping[tuple[int, ...], int], kind: frozenset[str]
+    ) -> dict[tuple[int, ...], Terms]:
+        groups: dict[tuple[int, ...], Terms] = {}
+        for monomial, n in terms.items():
             factor = tuple([atom for atom in monomial if self.depends[atom] == kind])
             rest = tuple([atom for atom in monomial if self.depends[atom] != kind])
-            groups.setdefault(factor, {})[rest] = times
+            groups.setdefault(factor, {})[rest] = n
         return groups

@@ -1,6 +1,6 @@
 """Numbers that leave a record: what the engine did with them, to be done again at other points.
 
-A spec is expanded and analyzed once, on :class:`Taped` numbers. What comes out is a
+A spec is expanded and analyzed once, on :class:`Recorded` numbers. What comes out is a
 :class:`Program`: the arithmetic that leads from the variables to the totals, and the *guards*,
 the questions that were asked on the way (``stride > 1``, ``channels(input) != 4 * planes``) with
 the answers they got. Wherever the guards hold the engine would do the very same arithmetic, so
@@ -23,7 +23,7 @@ from archcalc.errors import ArchcalcError
 _COMMUTE = frozenset(("add", "mul", "gcd"))
 
 
-class Tape:
+class Record:
     """The record while it is made."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Tape:
         self.values: list[Number] = []
         self.guards: dict[tuple[str, int, int], bool] = {}
         self._known: dict[tuple[Any, ...], int] = {}
-        self._numbers: dict[int, Taped] = {}
+        self._numbers: dict[int, Recorded] = {}
 
     def variable(self, name: str, value: Number) -> Any:
         """A number that is called by a name, and what it is at this point."""
@@ -46,38 +46,38 @@ class Tape:
             self.values.append(value)
         return found
 
-    def node(self, number: Taped | Number) -> int:
+    def node(self, number: Recorded | Number) -> int:
         """The step that a number is."""
-        if isinstance(number, Taped):
-            if number.tape is not self:
-                raise TypeError("two traces can't be mixed")
+        if isinstance(number, Recorded):
+            if number.record is not self:
+                raise TypeError("two records can't be mixed")
             return number.node
         value = int(number) if isinstance(number, bool) else number
         return self._step("const", (value,), value)
 
-    def apply(self, op: str, *numbers: Taped | Number) -> Any:
+    def apply(self, op: str, *numbers: Recorded | Number) -> Any:
         """An operation; on numbers that are all known its value, else what is still open."""
-        values = [n.value if isinstance(n, Taped) else n for n in numbers]
+        values = [n.value if isinstance(n, Recorded) else n for n in numbers]
         value = PYTHON[op](*values)
-        if not any(isinstance(n, Taped) for n in numbers):
+        if not any(isinstance(n, Recorded) for n in numbers):
             return value
-        if op == "gcd" and 1 in [n for n in numbers if not isinstance(n, Taped)]:
+        if op == "gcd" and 1 in [n for n in numbers if not isinstance(n, Recorded)]:
             return 1
         if len(numbers) == 2 and type(values[0]) is type(values[1]) is int:
             # What changes nothing is not recorded: x + 0, x * 1, x // 1.
             a, b = numbers
-            if not isinstance(b, Taped):
+            if not isinstance(b, Recorded):
                 if (b == 0 and op in ("add", "sub")) or (b == 1 and op in ("mul", "floordiv")):
                     return a
                 if b == 0 and op == "mul":
                     return 0
-                if op in ("add", "sub") and isinstance(a, Taped):
+                if op in ("add", "sub") and isinstance(a, Recorded):
                     return self._moved(a.node, b if op == "add" else -b)
-                if op == "floordiv" and b > 0 and isinstance(a, Taped):
+                if op == "floordiv" and b > 0 and isinstance(a, Recorded):
                     whole = self._divided(a.node, b)
                     if whole is not None:
                         return whole
-            elif not isinstance(a, Taped):
+            elif not isinstance(a, Recorded):
                 if (op, a) in (("add", 0), ("mul", 1)):
                     return b
                 if (op, a) == ("mul", 0):
@@ -125,12 +125,12 @@ class Tape:
         """The number of a step: the same object every time, so that it is quickly recognised."""
         found = self._numbers.get(node)
         if found is None:
-            found = self._numbers[node] = Taped(self, node, self.values[node])
+            found = self._numbers[node] = Recorded(self, node, self.values[node])
         return found
 
-    def ask(self, op: str, a: Taped | Number, b: Taped | Number) -> bool:
+    def ask(self, op: str, a: Recorded | Number, b: Recorded | Number) -> bool:
         """The answer to a question at this point, which becomes a guard."""
-        x, y = (n.value if isinstance(n, Taped) else n for n in (a, b))
+        x, y = (n.value if isinstance(n, Recorded) else n for n in (a, b))
         answer = bool(ASK[op](x, y))
         key = (op, self.node(a), self.node(b))
         if key[1] == key[2]:
@@ -140,7 +140,9 @@ class Tape:
         self.guards[key] = answer
         return answer
 
-    def finish(self, outputs: Mapping[str, Taped | Number], error: ArchcalcError | None) -> Program:
+    def finish(
+        self, outputs: Mapping[str, Recorded | Number], error: ArchcalcError | None = None
+    ) -> Program:
         """What was recorded. Nothing can be recorded after that."""
         nodes = {name: self.node(number) for name, number in outputs.items()}
         program = Program(
@@ -150,21 +152,21 @@ class Tape:
             nodes,
             error,
         )
-        # Taped numbers may live on in the memories of a spec and of the operators.
+        # Recorded numbers may live on in the memories of a spec and of the operators.
         self.steps, self.values, self.guards = [], [], {}
         self._known, self._numbers = {}, {}
         return program
 
 
-class Taped:
+class Recorded:
     """A number of which it is recorded where it came from. It is the same type in every
     computation, and every question that is asked of it is a guard. It never changes.
     """
 
-    __slots__ = ("node", "tape", "value")
+    __slots__ = ("node", "record", "value")
 
-    def __init__(self, tape: Tape, node: int, value: Number) -> None:
-        self.tape, self.node, self.value = tape, node, value
+    def __init__(self, record: Record, node: int, value: Number) -> None:
+        self.record, self.node, self.value = record, node, value
 
     # What dims.py asks of numbers that record something.
 
@@ -173,58 +175,63 @@ class Taped:
         """Whether it is an integer, not a float."""
         return type(self.value) is int
 
+    @property
+    def is_variable(self) -> bool:
+        """Whether it is a number that was named, and nothing was done with it."""
+        return self.record.steps[self.node].op == "var"
+
     def settled(self) -> Number:
         """The value at this point; the trace then holds only where it is the same."""
-        self.tape.ask("eq", self, self.value)
+        self.record.ask("eq", self, self.value)
         return self.value
 
     def least(self, other: Any) -> Any:
         """The smaller of this and another number."""
         if _alike(self, other):
-            return self.tape.apply("min", self, other)
+            return self.record.apply("min", self, other)
         return min(self, other)
 
     def most(self, other: Any) -> Any:
         """The larger of this and another number."""
         if _alike(self, other):
-            return self.tape.apply("max", self, other)
+            return self.record.apply("max", self, other)
         return max(self, other)
 
     def divisor(self, other: Any) -> Any:
         """The greatest common divisor of this and another whole number."""
-        return self.tape.apply("gcd", self, other)
+        return self.record.apply("gcd", self, other)
 
     def below(self, other: Any) -> Any:
         """1 where this is less than another number, else 0."""
-        return self.tape.apply("less", self, other)
+        return self.record.apply("less", self, other)
 
     def rounded_to(self, multiple: int, keep: Any) -> Any:
         """The multiple nearest to this, as ``round_to`` of specs has it."""
-        return self.tape.apply("round_to", self, multiple, keep)
+        return self.record.apply("round_to", self, multiple, keep)
 
     def truncated(self) -> Any:
         """Without its fraction, as a whole number."""
-        return self if self.is_whole else self.tape.apply("trunc", self)
+        return self if self.is_whole else self.record.apply("trunc", self)
 
     def root(self) -> Any:
         """The square root, a whole number where it is one."""
         if self.is_whole:
-            whole = self.tape.apply("isqrt", self)
+            whole = self.record.apply("isqrt", self)
             if whole * whole == self:
                 return whole
-        return self.tape.apply("sqrt", self)
+        return self.record.apply("sqrt", self)
 
     # Arithmetic.
 
     def _with(self, op: str, other: Any) -> Any:
-        if not isinstance(other, (Taped, int, float)):
+        if not isinstance(other, (Recorded, int, float)):
             return NotImplemented
-        return self.tape.apply(op, self, other)
+        return self.record.apply(op, self, other)
 
     def _after(self, op: str, other: Any) -> Any:
-        if not isinstance(other, (Taped, int, float)):
+        if not isinstance(other, (Recorded, int, float)):
             return NotImplemented
-        return self.tape.apply(op, other, self)
+        return self.record.apply(op, other, self)
 
     def __add__(self, other: Any) -> Any:
         return self._with("add", other)
@@ -278,22 +285,22 @@ class Taped:
                 found = found * self
             return found
         # What C's pow() and numpy's give differs in the last digit: Python's is meant.
-        return self.settled() ** (power.settled() if isinstance(power, Taped) else power)
+        return self.settled() ** (power.settled() if isinstance(power, Recorded) else power)
 
     def __rpow__(self, base: Any) -> Any:
         return base ** self.settled()
 
     def __neg__(self) -> Any:
-        return self.tape.apply("neg", self)
+        return self.record.apply("neg", self)
 
-    def __pos__(self) -> Taped:
+    def __pos__(self) -> Recorded:
         return self
 
     def __abs__(self) -> Any:
-        return self.tape.apply("abs", self)
+        return self.record.apply("abs", self)
 
     def __floor__(self) -> Any:
-        return self if self.is_whole else self.tape.apply("floor", self)
+        return self if self.is_whole else self.record.apply("floor", self)
 
     def __ceil__(self) -> Any:
         return -math.floor(-self)
@@ -304,7 +311,7 @@ class Taped:
     def __round__(self, digits: int | None = None) -> Any:
         if digits is not None:
             return round(self.settled(), digits)
-        return self if self.is_whole else self.tape.apply("round", self)
+        return self if self.is_whole else self.record.apply("round", self)
 
     def is_integer(self) -> bool:
         """Whether there is no fraction."""
@@ -313,28 +320,28 @@ class Taped:
     # Questions.
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Taped):
-            return other.tape is self.tape and self.tape.ask("eq", self, other)
-        return isinstance(other, (int, float)) and self.tape.ask("eq", self, other)
+        if isinstance(other, Recorded):
+            return other.record is self.record and self.record.ask("eq", self, other)
+        return isinstance(other, (int, float)) and self.record.ask("eq", self, other)
 
     def __lt__(self, other: Any) -> bool:
-        return self.tape.ask("lt", self, other)
+        return self.record.ask("lt", self, other)
 
     def __le__(self, other: Any) -> bool:
-        return self.tape.ask("le", self, other)
+        return self.record.ask("le", self, other)
 
     def __gt__(self, other: Any) -> bool:
-        return self.tape.ask("lt", other, self)
+        return self.record.ask("lt", other, self)
 
     def __ge__(self, other: Any) -> bool:
-        return self.tape.ask("le", other, self)
+        return self.record.ask("le", other, self)
 
     def __bool__(self) -> bool:
-        return not self.tape.ask("eq", self, 0)
+        return not self.record.ask("eq", self, 0)
 
     def __hash__(self) -> int:
         # Of the step, not of the value: numbers that are equal by chance are not compared then.
-        return hash((id(self.tape), self.node))
+        return hash((id(self.record), self.node))
 
     # What would lose the record: from here on the number is the one it is.
 
@@ -361,7 +368,7 @@ class Taped:
 
 def _alike(a: Any, b: Any) -> bool:
     """Whether two numbers are both whole, or both floats."""
-    first, second = (n.value if isinstance(n, Taped) else n for n in (a, b))
+    first, second = (n.value if isinstance(n, Recorded) else n for n in (a, b))
     return type(first) is type(second)
 
 

@@ -10,17 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archcalc
+from archcalc.algebra.condense import condensed
 from archcalc.algebra.intervals import intervals
-from archcalc.algebra.polynomial import condensed
 from archcalc.algebra.program import Program, holds_at, needed, run
-from archcalc.algebra.tape import Tape
+from archcalc.algebra.record import Record
+from archcalc.dims import holds, same
 from archcalc.space.trace import trace
 
 
 def recorded(compute: Any, **values: Any) -> Program:
-    tape = Tape()
-    result = compute(**{name: tape.variable(name, value) for name, value in values.items()})
-    return tape.finish({"result": result}, None)
+    record = Record()
+    result = compute(**{name: record.variable(name, value) for name, value in values.items()})
+    return record.finish({"result": result}, None)
 
 
 def test_arithmetic_is_done_again_at_other_points() -> None:
@@ -58,23 +59,39 @@ def test_an_index_settles_the_number() -> None:
 
 
 def test_extents_that_are_reached_in_different_ways_are_one_step() -> None:
-    tape = Tape()
-    n = tape.variable("n", 20)
+    record = Record()
+    n = record.variable("n", 20)
 
     assert (n + 1 + 1 - 3) is (n - 1)
     assert (n + 1 - 1) is n
     assert 8 * n // 4 is n * 2
     assert n // n == 1
-    assert tape.guards == {(("eq"), tape.node(n), tape.node(0)): False}
+    assert record.guards == {(("eq"), record.node(n), record.node(0)): False}
+
+
+def test_questions_are_answered_by_value() -> None:
+    n = Record().variable("n", 4)
+    assert n == 4
+    assert holds(n >= 4)
+    assert not holds(n > 4)
+    assert same(n, 4)
+    assert [0, 1, 2, 3, 4][n] == 4
+    assert list(range(n)) == [0, 1, 2, 3]
+
+
+def test_what_is_no_number_is_refused() -> None:
+    assert Record().variable("a", 5) * 1.5 == 7.5
+    with pytest.raises(TypeError):
+        Record().variable("a", 5) + "b"
 
 
 def test_numbers_that_are_equal_by_chance_are_no_guard_of_a_lookup() -> None:
-    tape = Tape()
-    a, b = tape.variable("a", 64), tape.variable("b", 64)
+    record = Record()
+    a, b = record.variable("a", 64), record.variable("b", 64)
     found = {(a, "block"): 1}
 
     assert (b, "block") not in found
-    assert tape.guards == {}
+    assert record.guards == {}
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**4), st.integers(1, 500), st.integers(0, 3))
