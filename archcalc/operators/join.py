@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, final
 
 from pydantic import PlainValidator, StrictInt, WithJsonSchema
 
-from archcalc.dims import Shape, holds, is_array, is_symbolic, is_taped, same
+from archcalc.dims import Shape, holds, is_array, is_recorded, is_symbolic, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import (
     Differentiable,
@@ -55,7 +55,7 @@ def broadcast(a: Shape, b: Shape) -> Shape:
 def _number(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"should be finite, not {value}")
-    if type(value) in (int, float) or is_taped(value) or is_array(value) or is_symbolic(value):
+    if type(value) in (int, float) or is_recorded(value) or is_array(value) or is_symbolic(value):
         return value
     raise ValueError(f"should be a number, not {value!r}")
 
