@@ -31,7 +31,8 @@ def build(
     """A ``torch.nn.Module`` of the network, trainable, with new weights as PyTorch draws them.
 
     It has a submodule for every layer, named as the layer is, so that ``state_dict`` has keys such
-    as ``layer1.0.conv1.weight``; tied tensors are one tensor. ``forward`` takes the network's
+    as ``layer1.0.conv1.weight``; what can't be an attribute of a module ends in ``_`` (``class_``,
+    ``type_``), and ``-`` is ``_``. Tied tensors are one tensor. ``forward`` takes the network's
     inputs, batch first, any batch, and returns the output, or several as a tuple (or a dict by
     name, with ``returns="dict"``); in training mode the training outputs follow. On the ``meta``
     device it has shapes and no numbers. ``dtype`` is PyTorch's or its name: ``"bfloat16"``.

@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from archcalc.pytorch.naming import paths
 from archcalc.pytorch.perform import module
 from archcalc.spec.graph import Graph, Node
 
 
 class Block(nn.Module):
-    """Submodules by the names they have in the spec; the network runs them, layer by layer."""
-
-    def place(self, path: str, layer: nn.Module) -> None:
-        """Put a layer at ``layer1.0.conv1``, in blocks that are made as they are needed."""
-        # Straight into the table that PyTorch keeps: add_module refuses names such as "type".
-        name, dot, rest = path.partition(".")
-        if not dot:
-            self._modules[name] = layer
-            return
-        inner = self._modules.setdefault(name, Block())
-        assert isinstance(inner, Block)
-        inner.place(rest, layer)
-
-    def get_submodule(self, target: str) -> nn.Module:
-        """As PyTorch's, and of a layer with the name of a method too. Raises ``AttributeError``."""
-        found: nn.Module = self
-        for part in filter(None, target.split(".")):
-            inner = found._modules.get(part)
-            if inner is None:
-                return super().get_submodule(target)  # which says what is missing
-            found = inner
-        return found
+    """Submodules by their names; the network runs them, layer by layer."""
 
 
 class _Step(NamedTuple):
@@ -46,7 +26,7 @@ class _Step(NamedTuple):
 
 
 class Network(Block):
-    """A network built from a graph, with a submodule for every layer, named as the layer is.
+    """A network built from a graph, with a submodule for every layer, at the layer's path.
 
     ``forward`` takes the network's inputs in the graph's order, batch first. It returns one tensor
     for one output, else a tuple in the graph's order, or a dict by the outputs' names where it was
@@ -66,14 +46,16 @@ class Network(Block):
         self.graph = graph
         self.returns = returns
         layers: dict[str, nn.Module] = {}
+        self._paths = paths(graph)
         for node in graph.nodes:
             layer = module(node.op, *node.input_shapes, device=device, dtype=dtype)
             if node.share is not None:
                 _tie(node, layer, layers[node.share])
             layers[node.name] = layer
-            self.place(node.name, layer)
+            _place(self, self._paths[node.name], layer)
         self._steps = {
-            training: tuple(_steps(graph, self._returned(training))) for training in (False, True)
+            training: tuple(_steps(graph, self._returned(training), self._paths))
+            for training in (False, True)
         }
 
     def _returned(self, training: bool) -> tuple[str, ...]:
@@ -102,7 +84,24 @@ class Network(Block):
         return values[returned[0]] if len(returned) == 1 else tuple(values[n] for n in returned)
 
 
-def _steps(graph: Graph, returned: tuple[str, ...]) -> Iterator[_Step]:
+def _place(around: nn.Module, path: str, layer: nn.Module) -> None:
+    """Put a layer at ``layer1.0.conv1``, in blocks that are made as they are needed."""
+    *blocks, name = path.split(".")
+    for block in blocks:
+        inner = around._modules.get(block)
+        if inner is None:
+            inner = Block()
+            around.add_module(block, inner)
+        around = inner
+    around.add_module(name, layer)
+
+
+def layer_of(network: Network, node: Node) -> nn.Module:
+    """The submodule that is a layer of the network's graph."""
+    return network.get_submodule(network._paths[node.name])
+
+
+def _steps(graph: Graph, returned: tuple[str, ...], way: Mapping[str, str]) -> Iterator[_Step]:
     wanted = graph.leading_to(*returned) if graph.training_outputs else None
     nodes = [node for node in graph.nodes if wanted is None or node.name in wanted]
     needed = set(returned)
@@ -111,7 +110,7 @@ def _steps(graph: Graph, returned: tuple[str, ...]) -> Iterator[_Step]:
         last[node.name] = tuple({node.name, *node.inputs} - needed)
         needed.update((node.name, *node.inputs))
     for node in nodes:
-        yield _Step(node.name, tuple(node.name.split(".")), node.inputs, last[node.name])
+        yield _Step(node.name, tuple(way[node.name].split(".")), node.inputs, last[node.name])
 
 
 def _tie(node: Node, layer: nn.Module, owner: nn.Module) -> None:

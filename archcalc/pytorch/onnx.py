@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from archcalc.errors import ArchcalcError
@@ -43,36 +42,10 @@ def onnx(graph: Graph, seed: int = 0) -> bytes:
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build(_exportable(graph), device="cpu").eval()
+        network = build(graph, device="cpu").eval()
     data = _exported(network, graph)
     _check(data, graph)
     return data
-
-
-def _exportable(graph: Graph) -> Graph:
-    """The graph with other names for layers that the exporter would take for methods."""
-    from archcalc.pytorch.writer.forward import is_hidden
-
-    def renamed(path: str) -> str:
-        parts = path.split(".")
-        return ".".join(f"{p}_" if is_hidden(p) and not p.isdigit() else p for p in parts)
-
-    names = {node.name: renamed(node.name) for node in graph.nodes}
-    if all(name == other for name, other in names.items()):
-        return graph
-    return replace(
-        graph,
-        nodes=tuple(
-            node._replace(
-                name=names[node.name],
-                inputs=tuple(names.get(name, name) for name in node.inputs),
-                share=None if node.share is None else names[node.share],
-            )
-            for node in graph.nodes
-        ),
-        outputs=tuple(names.get(name, name) for name in graph.outputs),
-        training_outputs=tuple(names.get(name, name) for name in graph.training_outputs),
-    )
 
 
 def _require_onnx() -> None:

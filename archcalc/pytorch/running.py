@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from archcalc.pytorch.counted import INSTEAD, Counter, counting
-from archcalc.pytorch.network import Network
+from archcalc.pytorch.network import Network, layer_of
 from archcalc.spec.graph import Node
 
 NO_GRADIENT: Mapping[str, tuple[int, ...]] = {
@@ -45,7 +45,7 @@ class Stored(NamedTuple):
 
 def stored(network: Network, node: Node) -> Stored:
     """What a layer of the network holds."""
-    layer = network.get_submodule(node.name)
+    layer = layer_of(network, node)
     return Stored(dict(layer.named_parameters()), dict(layer.named_buffers()))
 
 
@@ -85,7 +85,7 @@ def _hooked(network: Network, seen: dict[str, Seen], counter: Counter | None) ->
     handles = []
     for node in network.graph.nodes:
         before, after = _hooks(node, seen, counter)
-        layer = network.get_submodule(node.name)
+        layer = layer_of(network, node)
         handles += [layer.register_forward_pre_hook(before), layer.register_forward_hook(after)]
     try:
         yield

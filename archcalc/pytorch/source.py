@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from archcalc.analysis.analyze import Analysis, analyze
+from archcalc.pytorch.naming import paths
 from archcalc.pytorch.perform import require_torch
 from archcalc.pytorch.writer.blocks import blocks
 from archcalc.pytorch.writer.classes import Class, Library
 from archcalc.pytorch.writer.code import WIDTH, Bracket, broken
-from archcalc.pytorch.writer.forward import Forward, is_hidden
+from archcalc.pytorch.writer.forward import Forward
 from archcalc.pytorch.writer.naming import class_name
 from archcalc.pytorch.writer.spelling import arguments, is_module, target_of
 from archcalc.pytorch.writer.steps import Ref
@@ -123,17 +124,14 @@ def _constructor(cls: Class, forward: Forward, ties: Sequence[str]) -> Iterator[
     for name, text in cls.locals.items():
         yield f"        {name} = {text}"
     for name, code in cls.lines:
-        if is_hidden(name):
-            # add_module refuses what would hide a method, and PyTorch needs no attribute.
-            yield from broken(code, 8, f'self._modules["{name}"] = ')
-        else:
-            yield from broken(code, 8, f"self.{name} = ")
+        yield from broken(code, 8, f"self.{name} = ")
     for tie in ties:
         yield f"        {tie}"
 
 
 def _ties(library: Library, graph: Graph) -> Iterator[str]:
     """Statements that make layers use the tensors of others, where no module is used twice."""
+    way = paths(graph)
     aliased = tuple(_aliased(library))
     nodes = {node.name: node for node in graph.nodes}
     for node in graph.nodes:
@@ -147,18 +145,18 @@ def _ties(library: Library, graph: Graph) -> Iterator[str]:
             continue
         told = [(a.name, a.value) for a in arguments(call)]
         if call.target == other.target and told == [(a.name, a.value) for a in arguments(other)]:
-            yield f"{_access(node.name)} = {_access(owner.name)}"
+            yield f"{_access(way[node.name])} = {_access(way[owner.name])}"
             continue
         for name in mine:
             if name in theirs:
-                yield f"{_access(node.name)}.{name} = {_access(owner.name)}.{name}"
+                yield f"{_access(way[node.name])}.{name} = {_access(way[owner.name])}.{name}"
 
 
 def _aliased(library: Library) -> Iterator[str]:
     """Beginnings of the names of what stands in modules that are used twice."""
     for cls in library.classes:
         for block in cls.blocks:
-            for name in cls.aliases:
+            for name in map(block.names.__getitem__, cls.aliases):
                 yield f"{block.path}.{name}." if block.path else f"{name}."
 
 

@@ -81,17 +81,6 @@ def test_a_copy_and_what_was_pickled_compute_the_same() -> None:
     assert torch.equal(pickle.loads(pickle.dumps(net))(x), net(x))
 
 
-def test_a_layer_may_have_the_name_of_a_method() -> None:
-    net = archcalc.build(spec({"type": {"op": "Linear", "out_features": 2}, "half": "ReLU"}))
-
-    assert list(net.state_dict()) == ["type.weight", "type.bias"]
-    assert isinstance(net.get_submodule("type"), nn.Linear)
-    assert net.get_parameter("type.bias").shape == (2,)
-    with pytest.raises(AttributeError, match="fc"):
-        net.get_submodule("fc")
-    assert net(torch.ones(1, 3, 8, 8)).shape == (1, 3, 8, 2)
-
-
 TIED = {
     "embedding": {"op": "Embedding", "num_embeddings": 10, "embedding_dim": 4},
     "decoder": {"op": "Linear", "out_features": 10, "share": "embedding"},

@@ -387,12 +387,12 @@ def test_training_outputs_are_computed_in_training_only() -> None:
     )
 
 
-def test_names_that_mean_something_to_python_or_pytorch_are_kept() -> None:
+def test_names_that_mean_something_to_python_or_pytorch_are_told_apart() -> None:
     layers = {"half": linear(4), "class": linear(4), "a-b": linear(4), "__x": linear(2)}
     spec, graph = net(layers)
     network = require_equal(source(graph, spec), graph)
 
-    assert set(network.state_dict()) >= {"half.weight", "class.bias", "a-b.weight", "__x.bias"}
+    assert set(network.state_dict()) >= {"half_.weight", "class_.bias", "a_b.weight", "_x.bias"}
 
 
 def test_a_block_may_have_the_name_of_what_the_file_needs() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from archcalc.dims import Shape
+from archcalc.pytorch.naming import attributes
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Layer, Spec
 from archcalc.spec.scope import Template, Value
@@ -40,6 +41,7 @@ class Child(NamedTuple):
     """What stands under one name in a block: one unit, or repetitions of one."""
 
     name: str
+    """What its module is called."""
     units: tuple[Unit, ...]
     repeated: bool
 
@@ -67,6 +69,14 @@ class Block:
     template: Template | None = None
     input_shapes: tuple[Shape | None, ...] = ()
     children: tuple[Child, ...] = ()
+    called: Mapping[str, str] = field(default_factory=dict)
+    """What the modules of its children are called, by the names they have in the spec."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The other way round."""
+
+    def layer(self, child: str) -> Layer | None:
+        """How the spec writes what it makes a module of, if that is known."""
+        return self.layers.get(self.names.get(child, ""))
 
     def walk(self) -> Iterator[Block]:
         """The blocks inside, innermost first, and this one."""
@@ -179,6 +189,8 @@ def _fill(block: Block, known: _Known) -> None:
         member = parts[1] if len(parts) > 1 and parts[1].isdigit() else ""
         groups.setdefault(parts[0], {}).setdefault(member, []).append(number)
     children = []
+    block.called = attributes(groups)
+    block.names = {attribute: name for name, attribute in block.called.items()}
     for name, members in groups.items():
         units = []
         for member, numbers in members.items():
@@ -191,7 +203,7 @@ def _fill(block: Block, known: _Known) -> None:
             label = f"{name}.{member}" if member else name
             path = f"{block.path}.{label}" if block.path else label
             units.append(_unit(block, known, label, path, start, end, gives))
-        children.append(Child(name, tuple(units), "" not in members))
+        children.append(Child(block.called[name], tuple(units), "" not in members))
     block.children = tuple(children)
 
 

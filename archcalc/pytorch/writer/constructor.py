@@ -186,7 +186,7 @@ class Constructor:
 
     def items(self, child: str, key: str) -> list[Any]:
         """A list as the spec writes it, backwards: it may lack the batch, which comes first."""
-        layer = self.made.model.layers.get(child)
+        layer = self.made.model.layer(child)
         written = None if layer is None else layer.fields.get(key)
         return list(reversed(written)) if isinstance(written, list) else []
 
@@ -249,7 +249,7 @@ class Constructor:
         return made
 
     def times(self, child: str) -> str | None:
-        layer = self.made.model.layers.get(child)
+        layer = self.made.model.layer(child)
         written = None if layer is None else layer.repeat or layer.parallel
         return written[1:] if isinstance(written, str) and written.startswith("=") else None
 
@@ -304,9 +304,8 @@ class Constructor:
             return None
         if not nodes[0].share.startswith(prefix):
             return None
-        name = nodes[0].share[len(prefix) :].split(".")[0]
-        other = own.get(name)
-        if other is None or name == child.name:
+        other = own.get(block.called.get(nodes[0].share[len(prefix) :].split(".")[0], ""))
+        if other is None or other is child:
             return None
         if other.repeated == child.repeated and len(other.units) == len(child.units):
             pairs = list(zip(child.units, other.units, strict=True))
@@ -324,7 +323,7 @@ class Constructor:
                 return None
             if self.library.values(unit) != self.library.values(source):
                 return None
-        return f"*{name}" if child.repeated and not other.repeated else name
+        return f"*{other.name}" if child.repeated and not other.repeated else other.name
 
 
 def construct(cls: Class, texts: Mapping[str, str]) -> Code:

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archcalc.operators import FAMILIES
+from archcalc.pytorch.naming import identifier, is_reserved
 from archcalc.pytorch.writer.classes import Class, Library
 from archcalc.pytorch.writer.code import WIDTH, Bracket, broken
 from archcalc.pytorch.writer.columns import Slot
-from archcalc.pytorch.writer.naming import identifier
 from archcalc.pytorch.writer.spelling import Expression, applied, called, is_module
 from archcalc.pytorch.writer.steps import Ref, Step
 
@@ -414,11 +414,7 @@ class Forward:
 
     def member(self, step: Step) -> str:
         """A submodule as the method gets at it."""
-        name = step.child
-        index = "" if step.at is None else f"[{step.at}]"
-        if is_hidden(name):
-            return f'self._modules["{name}"]{index}'
-        return f"self.{name}{index}"
+        return f"self.{step.child}" + ("" if step.at is None else f"[{step.at}]")
 
     def _applied(self, k: int, operands: Sequence[Expression]) -> Expression:
         step = self.steps[k]
@@ -451,19 +447,11 @@ class Forward:
             if match[0] not in names:
                 return match[0]
             children = {child.name for child in self.cls.children}
-            hidden = match[0] in children or is_hidden(match[0])
+            hidden = match[0] in children or is_reserved(match[0])
             self.stored[match[0]] = f"_{match[0]}" if hidden else match[0]
             return f"self.{self.stored[match[0]]}"
 
         return re.sub(r"(?<![\w.\"'])[A-Za-z_]\w*(?!\w*[\"'])", found, text)
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a submodule of this name can't be had as an attribute."""
-    from torch import nn
-
-    # Two underscores have a meaning of their own in a class.
-    return identifier(name) != name or name.startswith("__") or hasattr(nn.Module(), name)
 
 
 def _value(ref: Ref) -> Ref:

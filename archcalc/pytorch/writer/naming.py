@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 from collections.abc import Container
 
@@ -57,14 +56,6 @@ def _word(word: str) -> str:
     if head.lower().endswith("net") and len(head) > 3:
         return f"{head[:-3].capitalize() if head.islower() else head[:-3]}Net{rest}"
     return (head[:1].upper() + head[1:]) + rest
-
-
-def identifier(name: str) -> str:
-    """A name of a spec as one of Python."""
-    found = re.sub(r"\W", "_", name)
-    if not found.isidentifier():
-        found = f"_{found}"
-    return f"{found}_" if keyword.iskeyword(found) else found
 
 
 def unused(name: str, taken: Container[str]) -> str:

@@ -102,7 +102,7 @@ def _form(
         and before.gives[0] not in taken
         for k, (before, after) in enumerate(pairwise(units))
     )
-    written = block.layers.get(child.name)
+    written = block.layer(child.name)
     if in_a_row and not (written is not None and len(units) == 1 and _all_taken(child, block)):
         return "chain"
     outs = [unit.gives[0] for unit in units]
@@ -129,7 +129,8 @@ def _form(
 
 def _all_taken(child: Child, block: Block) -> bool:
     """Whether the spec takes the outputs of all repetitions."""
-    return any(f"{child.name}.*" in (layer.from_ or ()) for layer in block.layers.values())
+    written = block.names[child.name]
+    return any(f"{written}.*" in (layer.from_ or ()) for layer in block.layers.values())
 
 
 def outputs(block: Block, library: Library) -> tuple[Ref, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archcalc.errors import ArchcalcError
+from archcalc.pytorch.naming import identifier
 from archcalc.pytorch.writer.blocks import Block
 from archcalc.pytorch.writer.columns import (
     MISSING,
@@ -22,7 +23,7 @@ from archcalc.pytorch.writer.columns import (
     text_of,
     tuples,
 )
-from archcalc.pytorch.writer.naming import identifier, unused
+from archcalc.pytorch.writer.naming import unused
 from archcalc.spec.expressions import parse
 
 _NEVER_SIZES = frozenset(
@@ -54,7 +55,7 @@ class Texts:
         return slot
 
     def written(self, child: str, name: str) -> str | None:
-        layer = self.model.layers.get(child)
+        layer = self.model.layer(child)
         value: Any = None if layer is None else layer.fields.get(name)
         return str(value[1:]) if isinstance(value, str) and value.startswith("=") else None
 
@@ -300,7 +301,7 @@ class Texts:
 
     def condition(self, child: str, present: tuple[bool, ...]) -> str:
         """When a child is there, that some blocks are without."""
-        layer = self.model.layers.get(child)
+        layer = self.model.layer(child)
         if layer is not None and isinstance(layer.when, str):
             tree = ast.parse(layer.when[1:], mode="eval").body
             column = self.evaluated(layer.when[1:], None)
