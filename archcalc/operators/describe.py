@@ -127,7 +127,8 @@ def attribute_docs(kind: type[Any]) -> Mapping[str, str]:
 
     docs: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        if not base.__module__.startswith("archcalc."):
+        # A class of a table has no source, and no fields of its own.
+        if not base.__module__.startswith("archcalc.") or "__annotations__" not in vars(base):
             continue
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
         assert isinstance(tree, ast.ClassDef)

@@ -64,11 +64,19 @@ Number = Annotated[Any, PlainValidator(_number), WithJsonSchema({"type": "number
 """Any number: what elements are computed with, which changes no shape and no count."""
 
 
-class Combining(Weightless, Pointwise):
-    """Computes elements of inputs that broadcast, or of one input and a number."""
+class Meeting(Weightless, Pointwise):
+    """Computes elements of inputs that broadcast sample by sample."""
 
-    function: ClassVar[str]
-    """The function of two tensors, by its name in ``torch``."""
+    arity = (2, 2)
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return reduce(broadcast, inputs)
+
+
+class Combining(Weightless, Pointwise):
+    """Computes elements of inputs that broadcast sample by sample, or of one and a number."""
+
+    arity: ClassVar[tuple[int, int | None]] = (1, 2)
 
     by: Number | None = None
     """A number in the place of a second input."""
@@ -123,8 +131,6 @@ class Sub(Combining, SavesNothing):
 
     With ``by`` a number is subtracted from the only input, with ``of`` the input from a number.
     """
-
-    arity = (1, 2)
 
     of: Number | None = None
     """A number in the place of the first input: ``of: 1`` is ``1 - x``."""

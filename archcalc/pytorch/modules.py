@@ -178,6 +178,43 @@ class Aligned(nn.Module):
         return self.function
 
 
+class Leading(nn.Module):
+    """A function of a number and a tensor."""
+
+    def __init__(self, function: str, number: float) -> None:
+        super().__init__()
+        self.function = function
+        self.number = number
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.function == "div":
+            return x.reciprocal() * self.number
+        return torch.pow(self.number, x)
+
+    def extra_repr(self) -> str:
+        return f"{self.function}, {self.number}"
+
+
+class Where(nn.Module):
+    """Elements of ``a`` where the condition is not 0, else of ``b``."""
+
+    def forward(self, condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        condition, a, b = _aligned(condition, a, b)
+        return torch.where(condition.bool(), a, b)
+
+
+class MaskedFill(nn.Module):
+    """A number where the mask is not 0."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x, mask = _aligned(x, mask)
+        return x.masked_fill(mask.bool(), self.value)
+
+
 class MatMul(nn.Module):
     """The product of two samples' matrices; one of a single axis is a row or a column."""
 

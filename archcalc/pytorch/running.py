@@ -19,6 +19,11 @@ NO_GRADIENT: Mapping[str, tuple[int, ...]] = {
     "CrossEntropyLoss": (1,),
     "MaxUnpool2d": (1,),
     "Crop": (1,),
+    "Where": (0,),
+    "MaskedFill": (1,),
+    **dict.fromkeys(("Eq", "Ne", "Lt", "Le", "Gt", "Ge"), (0, 1)),
+    **dict.fromkeys(("LogicalNot", "LogicalAnd", "LogicalOr", "LogicalXor"), (0, 1)),
+    **dict.fromkeys(("ArgMax", "ArgMin"), (0,)),
 }
 """Inputs of operators through which no gradient passes: indices, and what is only looked at."""
 

@@ -5,6 +5,7 @@ PyTorch runs at inference, on its meta device, which has shapes and no numbers.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.operators import FAMILIES, NAMES, operator
 from archcalc.operators.base import Operator
+from archcalc.operators.function import ELEMENTS, PAIRS
 from archcalc.pytorch import module
 
 Case = tuple[dict[str, Any], tuple[Shape, ...]]
@@ -420,6 +422,35 @@ def regions(draw: st.DrawFn, /, **fields: st.SearchStrategy[Any]) -> Case:
     return {**size, **{name: draw(strategy) for name, strategy in fields.items()}}, (x,)
 
 
+@st.composite
+def meeting(draw: st.DrawFn, /, inputs: int, **fields: st.SearchStrategy[Any]) -> Case:
+    """So many samples that broadcast, but for an axis at times."""
+    batch, shape = draw(few), draw(shapes((0, 3)))
+    odd = draw(st.sampled_from([()] * 5 + [(7,)]))
+    drawn = []
+    for _ in range(inputs):
+        axes = [draw(st.sampled_from([n, n, n, 1])) for n in shape]
+        drawn.append((batch, *axes[draw(st.integers(0, len(axes))) :], *odd))
+    return {name: draw(strategy) for name, strategy in fields.items()}, tuple(drawn)
+
+
+@st.composite
+def reduction(draw: st.DrawFn, /, **fields: st.SearchStrategy[Any]) -> Case:
+    shape = draw(shapes((2, 4)))
+    dim = st.integers(1, len(shape) - 1) | st.integers(1 - len(shape), -1)
+    dims = st.lists(dim, min_size=1, max_size=3, unique_by=lambda at: at % len(shape))
+    drawn = {name: draw(strategy) for name, strategy in fields.items()}
+    return {"dim": draw(st.none() | dim | dims), "keepdim": draw(flag), **drawn}, (shape,)
+
+
+@st.composite
+def searching(draw: st.DrawFn, /, **fields: st.SearchStrategy[Any]) -> Case:
+    shape = draw(shapes((2, 4)))
+    drawn = {name: draw(strategy) for name, strategy in fields.items()}
+    dim = st.integers(1, len(shape) - 1) | st.integers(1 - len(shape), -1)
+    return {"dim": draw(dim), **drawn}, (shape,)
+
+
 any_shape = with_fields(shapes())
 average = {"count_include_pad": flag}
 divided = {**average, "divisor_override": st.none() | few}
@@ -458,6 +489,22 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
     **dict.fromkeys(FAMILIES["activation"], any_shape),
     "GELU": with_fields(shapes(), approximate=st.sampled_from(["none", "tanh"])),
     "PReLU": prelu(),
+    **dict.fromkeys(ELEMENTS, any_shape),
+    **dict.fromkeys((name for name in PAIRS if PAIRS[name].with_number is None), meeting(2)),
+    **dict.fromkeys((name for name in PAIRS if PAIRS[name].with_number), elementwise(most=2)),
+    **dict.fromkeys(("Div", "Pow"), elementwise(most=2, numbers=("by", "of"))),
+    "Clamp": with_fields(shapes(), min=st.just(0), max=st.none() | few),
+    "Where": meeting(3),
+    "MaskedFill": meeting(2, value=st.sampled_from([0, -1e9, -inf])),
+    **dict.fromkeys(("Sum", "Mean", "Max", "Min", "LogSumExp"), reduction()),
+    "Norm": reduction(p=st.sampled_from([1, 2, "inf"])),
+    "Var": reduction(correction=st.just(0)),
+    "Std": reduction(correction=st.just(0)),
+    "ArgMax": searching(keepdim=flag),
+    "ArgMin": searching(keepdim=flag),
+    "CumSum": searching(),
+    "TopK": searching(k=few, returns=st.sampled_from(["values", "indices"])),
+    "Sort": searching(descending=flag, returns=st.sampled_from(["values", "indices"])),
     "Softmax": along(),
     "LogSoftmax": along(),
     "Dropout": with_fields(shapes(), p=fraction),

@@ -1,0 +1,167 @@
+"""Quotients, powers and choices, element by element."""
+
+import math
+from typing import Annotated, Any, Self, final
+
+from pydantic import ConfigDict, PlainValidator, WithJsonSchema, model_validator
+
+from archcalc.dims import Shape
+from archcalc.operators.autograd import Differentiable, Saved, SavesInputs
+from archcalc.operators.base import Call, Example, Weightless, Work, elements
+from archcalc.operators.join import Combining, Meeting, Number, spelled
+from archcalc.operators.taps import Pointwise
+
+
+@final
+class Div(Combining, Differentiable):
+    """The quotient of two inputs, broadcast sample by sample: 1 division an output element.
+
+    With ``by`` the only input is divided by a number, with ``of`` a number by the input.
+    """
+
+    of: Number | None = None
+    """A number in the place of the first input: ``of: 1`` is ``1 / x``."""
+
+    examples = (
+        Example({}, ((2, 8, 5), (2, 8, 1))),
+        Example({"by": 8}, ((2, 8),)),
+        Example({"of": 1}, ((2, 8),)),
+    )
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        return Work(divisions=elements(output))
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """Both inputs; nothing beside a divisor that is a number, and ``1 / x`` beside another."""
+        if self.of is not None:
+            return Saved(elements=elements(output))
+        return Saved() if self.by is not None else Saved(inputs=(0, 1))
+
+    def torch(self, *inputs: Shape) -> Call:
+        if self.of is not None:
+            return Call("archcalc.Leading", {"function": "div", "number": self.of})
+        return spelled("div", inputs) if self.by is None else Call("torch.div", {"other": self.by})
+
+
+@final
+class Pow(Combining, Differentiable):
+    """One input to the power of another, broadcast sample by sample, as ``torch.pow``.
+
+    1 transcendental an output element. With ``by`` the exponent is a number, of which 2 costs
+    1 multiply and 3 costs 2; with ``of`` the base is one.
+    """
+
+    of: Number | None = None
+    """A number in the place of the base: ``of: 2`` is ``2^x``."""
+
+    examples = (
+        Example({}, ((2, 8, 5), (2, 8, 1))),
+        Example({"by": 2}, ((2, 8),)),
+        Example({"by": 0.5}, ((2, 8),)),
+        Example({"of": 2}, ((2, 8),)),
+    )
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        out = elements(output)
+        for whole in (2, 3):
+            if isinstance(self.by, (int, float)) and self.by == whole:
+                return Work(multiplies=(whole - 1) * out)
+        return Work(transcendentals=out)
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The inputs, and the power unless its exponent is a number."""
+        return Saved(inputs=tuple(range(len(inputs))), output=self.by is None)
+
+    def torch(self, *inputs: Shape) -> Call:
+        if self.of is not None:
+            return Call("archcalc.Leading", {"function": "pow", "number": self.of})
+        if self.by is not None:
+            return Call("torch.pow", {"exponent": self.by})
+        return spelled("pow", inputs)
+
+
+@final
+class Clamp(Weightless, Pointwise, SavesInputs):
+    """``x`` but not below ``min`` nor above ``max``: a comparison for each. As ``torch.clamp``."""
+
+    min: Number | None = None
+    """The smallest output."""
+    max: Number | None = None
+    """The largest output."""
+
+    examples = (Example({"min": 0}, ((2, 8),)), Example({"min": -1, "max": 1}, ((2, 8, 5),)))
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("takes min, max or both")
+        return self
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return x
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        bounds = (self.min is not None) + (self.max is not None)
+        return Work(comparisons=bounds * elements(output))
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call("torch.clamp", {"min": self.min, "max": self.max})
+
+
+@final
+class Where(Meeting, Differentiable):
+    """Elements of the second input where the first is not 0, else of the third: 1 comparison.
+
+    As ``torch.where``; the three broadcast sample by sample.
+    """
+
+    arity = (3, 3)
+
+    examples = (
+        Example({}, ((2, 8, 5), (2, 8, 5), (2, 8, 5))),
+        Example({}, ((2, 8, 1), (2, 8, 5), (2, 5))),
+    )
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        return Work(comparisons=elements(output))
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The condition."""
+        return Saved(flags=elements(inputs[0]))
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call("archcalc.Where")
+
+
+def _any_number(value: Any) -> Any:
+    if type(value) in (int, float) and not math.isnan(value):
+        return value
+    raise ValueError(f"should be a number, not {value!r}")
+
+
+@final
+class MaskedFill(Meeting, Differentiable):
+    """The first input, but ``value`` where the second is not 0: 1 comparison an element.
+
+    As ``torch.masked_fill``; the two broadcast sample by sample.
+    """
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+    value: Annotated[Any, PlainValidator(_any_number), WithJsonSchema({"type": "number"})]
+    """What is filled in; ``-.inf`` is minus infinity."""
+
+    examples = (
+        Example({"value": -1e9}, ((2, 4, 10, 10), (2, 1, 10, 10))),
+        Example({"value": 0}, ((2, 8), (2, 8))),
+    )
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        return Work(comparisons=elements(output))
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The mask."""
+        return Saved(flags=elements(inputs[1]))
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call("archcalc.MaskedFill", {"value": self.value})
