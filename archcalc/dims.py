@@ -50,6 +50,20 @@ def settle(x: Any) -> Any:
     return x.settled() if is_recorded(x) else x
 
 
+def plain(x: Any) -> Any:
+    """A number of Python's for a scalar of numpy or a whole number of sympy; all else as it is.
+
+    So that numbers which are equal are the same, and none overflows.
+    """
+    if type(x) is int:
+        return x
+    if is_array(x):
+        return x.item() if x.ndim == 0 else x
+    if is_symbolic(x):
+        return int(x) if getattr(x, "is_Integer", False) else x
+    return x
+
+
 def holds(answer: Any) -> bool:
     """Whether a comparison's ``answer`` is true, or not known to be false, at every point."""
     if answer is True or answer is False:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 class ArchcalcError(Exception):
@@ -57,6 +58,10 @@ class SpecError(ArchcalcError, ValueError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
         super().__init__("\n".join(map(str, self.problems)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is made again from its text otherwise, of which this is none.
+        return type(self), (self.problems,), self.__dict__
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ PACKAGE = Path(archcalc.__file__).parent
 
 # Each room may import from itself and from those before it.
 ROOMS = [
-    ["errors", "dims"],
+    ["errors", "dims", "values"],
     ["algebra"],
     ["operators"],
     ["spec"],

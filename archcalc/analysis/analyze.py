@@ -15,6 +15,7 @@ from archcalc.spec.expand import Input, expand
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
 from archcalc.spec.unknown import UnknownOperator
+from archcalc.values import Remembering
 
 if TYPE_CHECKING:
     from archcalc.analysis.backward import Backward
@@ -89,7 +90,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Analysis(Remembering):
     """A network's layers with their numbers, and the totals.
 
     Of a ``partial`` analysis, which has layers of unknown operators, all totals but that of the

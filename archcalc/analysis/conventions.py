@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import Analysis, Row
 from archcalc.dims import Size, holds
@@ -31,6 +31,11 @@ class Convention(NamedTuple):
     """How many a multiply-accumulate is meant to count."""
     tool: str = ""
     """The tool whose number it is, with the version it was held against; ``""`` for our own."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By its name, because a rule is a function without one.
+        known = CONVENTIONS.get(self.name) is self
+        return (convention, (self.name,)) if known else (Convention, tuple(self))
 
     def total(self, analysis: Analysis) -> Size:
         """The number of a whole network. Raises :class:`ArchcalcError` where the tool fails."""

@@ -16,6 +16,7 @@ from archcalc.spec import zoo
 from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.values import Remembering
 
 Kind = Literal["same", "added", "removed", "changed", "follows"]
 
@@ -59,7 +60,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Diff:
+class Diff(Remembering):
     """What distinguishes two networks."""
 
     before: Analysis

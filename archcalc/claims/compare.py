@@ -20,6 +20,7 @@ from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Budget, Documented, Fact, Spec
 from archcalc.spec.scope import Path, Wrong
+from archcalc.values import Remembering
 
 FOUR = ("alexnet", "vgg16", "googlenet", "resnet152")
 """The networks of the usual comparison: AlexNet, VGGNet, Inception and ResNet-152."""
@@ -44,7 +45,7 @@ _ROW = re.compile(r"\bline \d+$")
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Remembering):
     """A network in a comparison."""
 
     name: str

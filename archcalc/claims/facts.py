@@ -25,6 +25,7 @@ from archcalc.operators.base import elements
 from archcalc.spec import expressions, zoo
 from archcalc.spec.model import Spec
 from archcalc.spec.scope import Wrong
+from archcalc.values import Remembering
 
 if TYPE_CHECKING:
     from archcalc.analysis.receptive_field import Field
@@ -40,7 +41,7 @@ class Axes(tuple[Any, ...]):
 
 
 @dataclass(frozen=True)
-class Scope:
+class Scope(Remembering):
     """A network, or those of its operators that a quantity is narrowed down to."""
 
     spec: Spec

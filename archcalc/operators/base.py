@@ -9,8 +9,9 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
 
-from archcalc.dims import Shape, Size, holds, is_array, is_recorded, is_symbolic
+from archcalc.dims import Shape, Size, holds, is_array, is_recorded, is_symbolic, plain
 from archcalc.errors import ShapeError
+from archcalc.values import Remembering
 
 LARGEST = 2**40
 """The largest number a field takes: far above any network, far below what overflows."""
@@ -175,7 +176,7 @@ class Cost(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Applied:
+class Applied(Remembering):
     """An operator on inputs of given shapes: equal layers are one of these in many places."""
 
     op: Operator
@@ -186,7 +187,7 @@ class Applied:
     @classmethod
     def to(cls, op: Operator, *inputs: Shape) -> "Applied":
         """The operator on these inputs. Raises :class:`ShapeError` where they do not fit."""
-        return cls(op, inputs, op.infer(*inputs))
+        return cls(op, inputs, tuple(map(plain, op.infer(*inputs))))
 
     @cached_property
     def cost(self) -> Cost:

@@ -20,6 +20,7 @@ from archcalc.spec import zoo
 from archcalc.spec.expand import Input, expand
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.values import Remembering
 
 if TYPE_CHECKING:
     from archcalc.pytorch.network import Network
@@ -99,7 +100,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Crosscheck:
+class Crosscheck(Remembering):
     """What came of running a network in PyTorch."""
 
     name: str

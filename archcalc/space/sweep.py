@@ -37,6 +37,7 @@ from archcalc.space.trace import (
 )
 from archcalc.spec.expressions import LARGEST
 from archcalc.spec.model import Spec
+from archcalc.values import Remembering
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +106,7 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Remembering):
     """Totals of many configurations, a row each.
 
     ``columns`` holds an array for every variable and quantity: int64, float64 for variables that

@@ -7,23 +7,25 @@ arguments on inputs of equal shapes is expanded once and copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 
-from archcalc.dims import Shape, Size, holds, is_array, is_size, settle
+from archcalc.dims import Shape, Size, holds, is_array, is_size, plain, settle
 from archcalc.errors import ExpressionError, Problem, ShapeError, SpecError, did_you_mean
 from archcalc.operators import NAMES, operator
-from archcalc.operators.base import Applied, Operator, describe
+from archcalc.operators.base import Applied, describe
 from archcalc.spec import expressions
 from archcalc.spec.graph import Graph, Node
+from archcalc.spec.memory import Made, Memory
 from archcalc.spec.model import Block, Layer, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.scope import Local, Path, Scope, Template, Unknown, Value, Wrong
 from archcalc.spec.unknown import declared, unknown
+from archcalc.values import exact
 
 MOST_NODES = 200_000
 """The most operators a network may expand to."""
@@ -68,27 +70,42 @@ def attempt(
 
     Layers at the places in ``known`` have a problem already and are taken as unknown.
     """
-    expansion = _Expansion(spec, frozenset(known), allow_unknown)
+    memory = Memory() if known else spec.home.take()
+    expansion = _Expansion(spec, frozenset(known), allow_unknown, memory)
     graph = expansion.run(given, batch, variables or {})
+    if not known:
+        spec.home.bring_back(memory)
     return (None if expansion.problems or known else graph), expansion.problems
+
+
+def uses(spec: Spec, graph: Graph) -> list[Template]:
+    """The blocks of a spec that a graph, expanded from it, is made of; none of another spec's."""
+    shapes = {name: shape[1:] for name, shape in graph.inputs.items()}
+    batch = next(iter(graph.inputs.values()))[0]
+    expansion = _Expansion(spec, frozenset(), True, Memory())
+    try:
+        expansion.run(shapes, batch, graph.variables)
+    except Wrong:
+        return []
+    return list(expansion.templates.values())
 
 
 class _Expansion:
     """The state of one expansion: the variables, the problems and blocks so far."""
 
-    def __init__(self, spec: Spec, known: frozenset[Path], allow_unknown: bool) -> None:
+    def __init__(
+        self, spec: Spec, known: frozenset[Path], allow_unknown: bool, memory: Memory
+    ) -> None:
         self.spec = spec
         self.known = known
         self.allow_unknown = allow_unknown
         self.problems: list[Problem] = []
         self.names: Mapping[str, Any] = {}
-        self.templates: dict[Any, Template] = {}
+        self.memory = memory
+        self.templates: dict[Hashable, Template] = {}
         """Blocks expanded so far, by name, arguments and input shapes."""
-        self.memory: dict[Any, Template] = {}
-        """Those without a problem, which later expansions meet again."""
-        self.operators = spec.operators
-        self.met = spec.applied
-        """Operators with the shapes they were used on, in this expansion or an earlier one."""
+        self.remembered: dict[Hashable, Template] = {}
+        """Those without a problem, of earlier expansions with these variables too."""
         self.expanding: list[str] = []
         self.full = False
         self.repetitions = 0
@@ -101,16 +118,15 @@ class _Expansion:
         except Wrong as wrong:
             self.report(wrong.at, wrong.at, wrong)
             return None
-        self.memory = self.remembered()
-        # True is not 1 here, nor 1 1.0: a graph says what its variables are.
-        kinds = map(type, self.names.values())
-        key: Any = (self.allow_unknown, *self.names.items(), *kinds, *inputs.items())
+        context: Hashable = (self.allow_unknown, *_items(self.names))
+        key: Hashable = (spec.variant, context, tuple(inputs.items()))
         try:
-            found = None if self.known else spec.graph.get(key)
-        except (TypeError, ValueError):
-            key = found = None
-        if found is not None:
-            return cast(Graph, found)
+            hash(key)
+            if self.memory.graph is not None and self.memory.graph[0] == key:
+                return self.memory.graph[1]
+            self.remembered = self.memory.blocks.setdefault(context, {})
+        except TypeError:  # an array can't be hashed
+            key = None
         scope = Scope(self.names, {name: (shape, name) for name, shape in inputs.items()})
         self.layers(scope, spec.layers, (), ())
         outputs = self.outputs(scope, spec.outputs or [next(reversed(spec.layers))], "outputs")
@@ -146,27 +162,8 @@ class _Expansion:
         if not self.known:
             self.idle(graph, scope)
             if key is not None and not self.problems:
-                spec.graph.clear()
-                spec.graph[key] = graph
+                self.memory.graph = key, graph
         return graph
-
-    def remembered(self) -> dict[Any, Template]:
-        """The blocks that earlier expansions with these variables have left, to be added to.
-
-        A spec never changes, so neither does what a block of it means; a search over one spec
-        meets the same blocks again and again.
-        """
-        if len(self.met) > 10_000:
-            self.met.clear()
-        memory = self.spec.memory
-        if len(memory) > 16 or sum(map(len, memory.values())) > 2_000:
-            memory.clear()
-            self.spec.graph.clear()
-        try:
-            key = (self.allow_unknown, *self.names.items())
-            return memory.setdefault(key, {}) if not self.known else {}
-        except TypeError:  # a variable is an array
-            return {}
 
     def idle(self, graph: Graph, scope: Scope) -> None:
         """Report the layers whose output nothing takes: a forgotten ``from`` looks like that.
@@ -201,7 +198,7 @@ class _Expansion:
                     f"'{self.spec.name}' has no variable '{name}'",
                     did_you_mean(name, self.spec.vars) or "it has no variables",
                 )
-        written = {**self.spec.vars, **given}
+        written = {**self.spec.vars, **{name: _plain(value) for name, value in given.items()}}
         pending: list[str] = []
 
         def value(name: str) -> Any:
@@ -235,7 +232,7 @@ class _Expansion:
         shapes = {}
         for name, axes in written.items():
             at = ("input", name) if isinstance(self.spec.input, dict) else ("input",)
-            shape = (batch, *_evaluate(tuple(axes), self.names, None, at))
+            shape = tuple(map(plain, (batch, *_evaluate(tuple(axes), self.names, None, at))))
             for size in shape:
                 if not is_size(size) or not holds(size >= 1):
                     raise Wrong(f"an extent should be a whole number from 1, not {size!r}", at=at)
@@ -356,28 +353,28 @@ class _Expansion:
         at: Path,
         trail: Path,
     ) -> Value:
-        op = self.operators.get(id(layer)) or self.make(
+        made = self.memory.literal.get(at) or self.make(
             layer, names, scope.shape_of, at, (*trail, name)
         )
         self.require_few(scope.edges + len(sources))
         shapes = scope.shapes(sources)
-        applied = self.applied(op, shapes, scope, sources, trail)
+        applied = self.applied(made, shapes, scope, sources, trail)
         return scope.add(Local(name, applied, tuple(sources)))
 
     def applied(
         self,
-        op: Operator,
+        made: Made,
         shapes: tuple[Shape, ...],
         scope: Scope,
         sources: Sequence[int],
         trail: Path,
     ) -> Applied:
         """An operator on inputs of some shapes, the same object wherever both are the same."""
-        key: Any = (id(op), shapes)
+        op = made.op
         try:
-            found = self.met.get(key)
-        except (TypeError, ValueError):  # arrays can neither be hashed nor compared as a whole
-            key = found = None
+            found = made.applied.get(shapes)
+        except TypeError:
+            found = None
         if found is not None:
             return found
         least, most = op.arity
@@ -391,45 +388,49 @@ class _Expansion:
             )
             raise Wrong(f"{type(op).__name__} takes {wanted} input(s), not {len(sources)}")
         try:
-            made = Applied.to(op, *shapes)
+            applied = Applied.to(op, *shapes)
         except ShapeError as error:
             origins = [
                 f"input {describe(shape)} comes from '{scope.label(source, trail)}'"
                 for source, shape in zip(sources, shapes, strict=True)
             ]
             raise Wrong(str(error), "\n".join(origins)) from None
-        if key is not None:
-            self.met[key] = made
-        return made
+        with suppress(TypeError):  # an array can't be hashed
+            made.applied[shapes] = applied
+            self.memory.size += 1
+        return applied
 
     def make(
         self, layer: Layer, names: Mapping[str, Any], shape_of: ShapeOf, at: Path, path: Path
-    ) -> Operator:
+    ) -> Made:
         """The operator of a layer. One without expressions is made once for all its places."""
         kind = _evaluate(layer.op, names, shape_of, ("op",))
         if kind not in NAMES:
             if not self.allow_unknown or layer.fields.get("shape") is None:
                 raise unknown(kind, layer.fields, self.allow_unknown)
-            return declared(
-                str(kind), _evaluate(layer.fields["shape"], names, shape_of, ("shape",))
-            )
+            shape = _evaluate(layer.fields["shape"], names, shape_of, ("shape",))
+            return Made(declared(str(kind), shape), {})
         computed = layer.computed
         fields = {
             key: _evaluate(written, names, shape_of, (key,)) if key in computed else written
             for key, written in layer.fields.items()
         }
+        key: Hashable = (kind, *_items(fields))
         try:
-            try:
-                op = _operator(kind, tuple([(k, type(v), v) for k, v in fields.items()]))
-            except TypeError:  # an array among the fields can't be hashed
-                op = operator(kind)(**fields)
+            made = self.memory.operators.get(key)
+        except TypeError:
+            key = made = None
+        try:
+            made = made or Made(operator(kind)(**fields), {})
         except ValidationError as error:
             for wrong in field_problems(error, operator(kind)):
                 self.report((*at, *wrong.at), ("layers", *path, *wrong.at), wrong)
             raise Unknown from None
+        if key is not None:
+            self.memory.operators[key] = made
         if not computed and kind == layer.op:
-            self.operators[id(layer)] = op
-        return op
+            self.memory.literal[at] = made
+        return made
 
     def block(
         self,
@@ -493,10 +494,10 @@ class _Expansion:
         trail: Path,
     ) -> Template:
         shapes = tuple(scope.shape(source) for source in sources)
-        key: Any = (kind, tuple(args.items()), shapes)
+        key: Hashable = (kind, _items(args), shapes)
         try:
-            found = self.templates.get(key) or self.memory.get(key)
-        except (TypeError, ValueError):  # arrays can neither be hashed nor compared as a whole
+            found = self.templates.get(key) or self.remembered.get(key)
+        except TypeError:
             key = found = None
         if found is not None:
             return found
@@ -506,11 +507,12 @@ class _Expansion:
         self.layers(inner, block.layers, ("blocks", kind), (*trail, *name.split(".")))
         self.expanding.pop()
         output = inner.output(block.output or next(reversed(block.layers)))
-        template = Template(kind, inner.nodes, inner.edges, output, inner.values)
+        template = Template(*(kind, args, shapes, inner.nodes, inner.edges, output, inner.values))
         if key is not None:
             self.templates[key] = template
             if not self.problems:
-                self.memory[key] = template
+                self.remembered[key] = template
+                self.memory.size += 1 + len(template.nodes)
         return template
 
 
@@ -539,10 +541,14 @@ def _idle(place: Path) -> Wrong:
     )
 
 
-@lru_cache(maxsize=4096)
-def _operator(kind: str, fields: tuple[tuple[str, type, Any], ...]) -> Operator:
-    """An operator by its fields; their types are part of the key because ``True == 1``."""
-    return operator(kind)(**{key: value for key, _, value in fields})
+def _items(values: Mapping[str, Any]) -> tuple[Hashable, ...]:
+    """A key for named values."""
+    return tuple([(name, exact(value)) for name, value in values.items()])
+
+
+def _plain(value: Any) -> Any:
+    """A value from outside with numbers as those of a spec."""
+    return tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else plain(value)
 
 
 class _Lazy(dict[str, Any]):
@@ -566,12 +572,16 @@ def _evaluate(written: Any, names: Mapping[str, Any], shape_of: ShapeOf, at: Pat
     """A value with its expressions worked out; lists become tuples, which can be compared."""
     if isinstance(written, str) and written.startswith("="):
         try:
-            return expressions.parse(written[1:])(names, shape_of)
+            return _fixed(expressions.parse(written[1:])(names, shape_of))
         except ExpressionError as error:
             raise Wrong(str(error), at=at) from None
     if isinstance(written, (list, tuple)):
         return tuple([_evaluate(item, names, shape_of, at) for item in written])
     return written
+
+
+def _fixed(value: Any) -> Any:
+    return tuple(map(_fixed, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _decide(written: bool | str, scope: Scope) -> bool:

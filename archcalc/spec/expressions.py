@@ -36,6 +36,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, reduce
 from numbers import Rational
+from threading import Lock
 from typing import Any, NoReturn, TypeAlias, final
 
 from archcalc.dims import (
@@ -65,6 +66,11 @@ DOTTED = r"[A-Za-z_][\w-]*(\.[\w-]+)*"
 
 _NUMBERED = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*(?:\.\w+)*\.[0-9]+(?!\w)")
 """Names joined by dots, up to the last that is the number of a repetition."""
+
+_ADVISED = re.compile(r"\\|[0-9][A-Za-z_]")
+"""What Python may give advice on, which is for programmers: ``"\\d"``, ``1if``."""
+
+_ONE_AT_A_TIME = Lock()
 
 LARGEST = 2**62
 """The largest magnitude of any number: twice as much still fits a numpy ``int64``."""
@@ -124,9 +130,7 @@ def parse(text: str, facts: bool = False) -> Expression:
     if not source:
         raise ExpressionError("nothing after '='", 1)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's advice on style, such as on "\d"
-            tree = ast.parse(source, mode="eval")
+        tree = _tree(source)
         compiler = _Compiler(source, indent, facts)
         code = compiler.code(tree.body)
     except SyntaxError as error:
@@ -146,6 +150,15 @@ def parse(text: str, facts: bool = False) -> Expression:
     return Expression(
         source, frozenset(compiler.names), frozenset(compiler.references), code, facts
     )
+
+
+def _tree(source: str) -> ast.Expression:
+    if not _ADVISED.search(source):
+        return ast.parse(source, mode="eval")
+    # What is done about warnings is done for all threads: two at a time would undo each other's.
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source, mode="eval")
 
 
 def _too_deep() -> NoReturn:
@@ -384,6 +397,9 @@ def _decided(answer: Any) -> Any:
 
 
 def _equal(a: Any, b: Any) -> Any:
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        # Those of a spec's variables are tuples, and those written in an expression lists.
+        return len(a) == len(b) and all(_truth(_equal(*items)) for items in zip(a, b, strict=True))
     if not (is_symbolic(a) or is_symbolic(b) or is_array(a) or is_array(b)):
         return a == b
     if not (_is_number(a) and _is_number(b)):

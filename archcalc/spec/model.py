@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
@@ -15,8 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from archcalc.operators.base import Applied, Operator
 from archcalc.spec.expressions import DOTTED, is_expression
+from archcalc.spec.memory import Home
 from archcalc.spec.text import Document
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
@@ -83,6 +84,27 @@ def _short_layer(value: Any) -> Any:
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    # What is worked out from the fields stays behind: a copy may have other fields.
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied._forget()
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        copied = super().__deepcopy__(memo)
+        copied._forget()
+        return copied
+
+    def __getstate__(self) -> dict[Any, Any]:
+        fields = type(self).__pydantic_fields__
+        values = {name: value for name, value in self.__dict__.items() if name in fields}
+        return {**super().__getstate__(), "__dict__": values}
+
+    def _forget(self) -> None:
+        for name in self.__dict__.keys() - type(self).__pydantic_fields__.keys():
+            del self.__dict__[name]
 
 
 class Layer(_Record):
@@ -273,10 +295,7 @@ class Spec(_Record):
     _document: Document = PrivateAttr()
     _variant: str | None = PrivateAttr(default=None)
     _family: Self | None = PrivateAttr(default=None)
-    _memory: dict[Any, dict[Any, Any]] = PrivateAttr(default_factory=dict)
-    _operators: dict[int, Operator] = PrivateAttr(default_factory=dict)
-    _applied: dict[Any, Applied] = PrivateAttr(default_factory=dict)
-    _graph: dict[Any, Any] = PrivateAttr(default_factory=dict)
+    _home: Home = PrivateAttr(default_factory=Home)
 
     @classmethod
     def of(cls, document: Document) -> Self:
@@ -291,27 +310,9 @@ class Spec(_Record):
         return self._document
 
     @property
-    def memory(self) -> dict[Any, dict[Any, Any]]:
-        """Where expansions of this spec leave blocks for later ones; no part of its value."""
-        return self._memory
-
-    @property
-    def operators(self) -> dict[int, Operator]:
-        """The operators of layers without expressions, by the layer's ``id``, left likewise."""
-        return self._operators
-
-    @property
-    def applied(self) -> dict[Any, Applied]:
-        """Operators on inputs of given shapes, by the operator's ``id`` and these, left likewise.
-
-        An operator lives as long as what it is applied to, so its ``id`` is no other's.
-        """
-        return self._applied
-
-    @property
-    def graph(self) -> dict[Any, Any]:
-        """The last graph, by what it was expanded for, left likewise: it is often asked again."""
-        return self._graph
+    def home(self) -> Home:
+        """Where expansions of this family leave what later ones need; no part of its value."""
+        return self._home
 
     @property
     def variant(self) -> str | None:
@@ -348,17 +349,27 @@ class Spec(_Record):
         chosen = family.variants[variant] or {}
         texts = {key: value for key, value in chosen.items() if key in OVERRIDABLE}
         variables = {key: value for key, value in chosen.items() if key not in OVERRIDABLE}
-        spec = self.model_validate(
+        # Only what differs is looked at: a family may be large, and have many variants.
+        changed = self.model_validate(
             {
-                **{name: getattr(family, name) for name in type(self).__pydantic_fields__},
+                "name": family.name,
+                "input": family.input,
+                "layers": dict(islice(family.layers.items(), 1)),
+                "vars": variables,
                 **texts,
-                "vars": {**family.vars, **variables},
             }
         )
-        spec._document = family._document
+        update = {key: getattr(changed, key) for key in texts}
+        spec = family.model_copy(update={**update, "vars": {**family.vars, **variables}})
         spec._variant = variant
         spec._family = family
+        spec._home = family._home  # the layers and blocks are the same
         return spec
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied._home = Home()
+        return copied
 
     def scopes(self) -> Iterator[tuple[tuple[str, ...], list[str], Mapping[str, Layer]]]:
         """Every list of layers: the way to it, the names of its inputs, and the layers."""

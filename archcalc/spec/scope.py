@@ -77,6 +77,9 @@ class Template(NamedTuple):
     """A block expanded for given arguments and input shapes, to be copied to its places."""
 
     block: str
+    args: Mapping[str, Any]
+    shapes: tuple[Shape | None, ...]
+    """Those of its inputs."""
     nodes: Sequence[Local]
     edges: int
     """How many inputs its nodes take together."""

@@ -1,7 +1,7 @@
 """Graph -> the blocks that it is nested of, as their own authors would number what is in them.
 
 A graph's names say which layers stand in which block. A spec says more: which block of its own
-each is, and with which arguments. It is asked for what its expansion left behind.
+each is, and with which arguments. It is expanded anew to be asked.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from archcalc.dims import Shape
 from archcalc.pytorch.naming import attributes
+from archcalc.spec.expand import uses
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Layer, Spec
 from archcalc.spec.scope import Template, Value
@@ -134,28 +135,26 @@ def blocks(graph: Graph, spec: Spec | None = None) -> Block:
 
 
 class _Known:
-    """Which block of the spec stands at a place: told by what its expansion left behind."""
+    """Which block of the spec stands at a place."""
 
     def __init__(self, spec: Spec | None, graph: Graph) -> None:
         self.spec = spec
-        self.found: dict[Any, list[tuple[Any, Template]]] = {}
-        # With other variables, other arguments may make the very same layers.
-        mine = tuple(graph.variables.items())
-        for (_, *variables), memory in spec.memory.items() if spec is not None else ():
-            for key, template in memory.items() if tuple(variables) == mine else ():
-                if template.nodes:
-                    # Copies of a block hold the same objects as the block they were copied from.
-                    first = template.nodes[0]
-                    place = len(template.nodes), first.name, id(first.applied)
-                    self.found.setdefault(place, []).append((key, template))
+        self.found: dict[tuple[int, str], list[Template]] = {}
+        for template in uses(spec, graph) if spec is not None else ():
+            if template.nodes:
+                place = len(template.nodes), template.nodes[0].name
+                self.found.setdefault(place, []).append(template)
 
     def at(
         self, name: str, nodes: Sequence[Node], wires: Sequence[tuple[Number, ...]], start: Number
-    ) -> tuple[Any, Template] | None:
-        """A block with these layers, wired alike, and how it was used. ``start`` is the first's."""
+    ) -> Template | None:
+        """The block with these layers, wired alike, and how it was used. ``start`` is the first's.
+
+        None where there is none.
+        """
         inner = nodes[0].name.removeprefix(f"{name}.")
-        among = self.found.get((len(nodes), inner, id(nodes[0].applied)), [])
-        return next((each for each in among if _fits(each[1], name, nodes, wires, start)), None)
+        among = self.found.get((len(nodes), inner), [])
+        return next((each for each in among if _fits(each, name, nodes, wires, start)), None)
 
 
 def _fits(
@@ -167,7 +166,7 @@ def _fits(
 ) -> bool:
     ports: dict[Number, Number] = {}
     for local, node, wire in zip(template.nodes, nodes, wires, strict=True):
-        if local.applied is not node.applied or f"{name}.{local.name}" != node.name:
+        if local.applied != node.applied or f"{name}.{local.name}" != node.name:
             return False
         for inside, outside in zip(local.inputs, wire, strict=True):
             if outside != (inside + start if inside >= 0 else ports.setdefault(inside, outside)):
@@ -220,24 +219,23 @@ def _unit(
     if nodes[0].name == path:
         return Unit(label, start, 1, nodes[0], None, around.wires[start], gives)
     outer = around.wires[start:end]
-    found = known.at(path, nodes, outer, start)
-    if found is not None and known.spec is not None:
-        (kind, args, shapes), template = found
-        written = known.spec.blocks[kind]
+    template = known.at(path, nodes, outer, start)
+    if template is not None and known.spec is not None:
+        written = known.spec.blocks[template.block]
         wires = [local.inputs for local in template.nodes]
         inner = Block(
             path=path,
-            kind=kind,
+            kind=template.block,
             nodes=nodes,
             wires=wires,
             ports=_ports(wires),
             gives=tuple(number - start for number in gives),
-            args=dict(args),
+            args=dict(template.args),
             layers=written.layers,
             defaults=written.args,
             port_names=tuple(written.inputs),
             template=template,
-            input_shapes=shapes,
+            input_shapes=template.shapes,
         )
     else:
         sources: dict[Number, Number] = {}

@@ -1,0 +1,31 @@
+"""What immutable values have in common: keys that tell them apart, and caches that stay at home."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+
+def exact(value: Any) -> Hashable:
+    """A key that is equal for the same values only: True is not 1, nor 1 1.0, nor 0.0 -0.0.
+
+    Lists and tuples of the same are the same. It can't be hashed where there is an array in it.
+    """
+    kind = type(value)
+    if kind is int or kind is str or value is None:
+        return value  # type: ignore[no-any-return]
+    if kind is tuple or kind is list:
+        return (tuple, *map(exact, value))
+    return kind, repr(value) if kind is float else value
+
+
+class Remembering:
+    """A value, a dataclass without slots, that keeps what it has worked out: its cached properties.
+
+    Copies and pickles of it have its fields alone. So they are small, and whatever is changed in a
+    copy is worked out anew.
+    """
+
+    def __getstate__(self) -> dict[str, Any]:
+        fields = type(self).__dataclass_fields__  # type: ignore[attr-defined]
+        return {name: value for name, value in self.__dict__.items() if name in fields}
