@@ -53,6 +53,7 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "Embedding",
             "EuclideanRBF",
         ),
+        "bag": ("EmbeddingBag",),
     },
     "parameter": {
         "parameter": ("Parameter", "Constant"),
@@ -100,6 +101,7 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "Softmax",
             "LogSoftmax",
         ),
+        "gated": ("GLU",),
     },
     "elementwise": {
         "function": (
@@ -183,7 +185,27 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
         "slicing": (
             "Slice",
             "Split",
+            "Chunk",
             "Select",
+        ),
+        "axes": (
+            "Unsqueeze",
+            "Squeeze",
+            "Transpose",
+            "Expand",
+            "Rearrange",
+        ),
+        "copies": (
+            "Flip",
+            "Repeat",
+            "RepeatInterleave",
+            "Unfold",
+            "Fold",
+        ),
+        "indexing": (
+            "Gather",
+            "Index",
+            "OneHot",
         ),
         "resampling": (
             "Upsample",
@@ -201,6 +223,7 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "Stack",
             "MatMul",
         ),
+        "einsum": ("Einsum",),
     },
     "attention": {
         "attention": (

@@ -75,7 +75,8 @@ class Flatten(Moving, Traced, OrderedView):
         return Call("nn.Flatten", {"start_dim": self.start_dim, "end_dim": self.end_dim})
 
 
-def _extent_or_rest(item: Any) -> Size:
+def extent_or_rest(item: Any) -> Size:
+    """An extent, or -1. Raises ``ValueError`` for anything else."""
     if not (type(item) is int and item == -1) and not holds(item >= 1):
         raise ValueError(f"should be at least 1, or -1 for what is left, not {item}")
     return item
@@ -89,7 +90,7 @@ class Reshape(Moving, Scattering, OrderedView):
     """
 
     shape: Annotated[
-        tuple[Annotated[Integer, AfterValidator(_extent_or_rest)], ...], Field(min_length=1)
+        tuple[Annotated[Integer, AfterValidator(extent_or_rest)], ...], Field(min_length=1)
     ]
     """The new sizes without the batch; -1 for what is left."""
 
@@ -101,15 +102,15 @@ class Reshape(Moving, Scattering, OrderedView):
     @field_validator("shape")
     @classmethod
     def _one_rest(cls, value: tuple[Size, ...]) -> tuple[Size, ...]:
-        if sum(map(_is_rest, value)) > 1:
+        if sum(map(is_rest, value)) > 1:
             raise ValueError(f"only one item can be -1, not several of {describe(value)}")
         return value
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         have = elements(x[1:])
-        known = prod(item for item in self.shape if not _is_rest(item))
-        if any(map(_is_rest, self.shape)):
+        known = prod(item for item in self.shape if not is_rest(item))
+        if any(map(is_rest, self.shape)):
             if not divides(known, have):
                 raise ShapeError(
                     f"shape {describe(self.shape)} needs a multiple of {known} elements, "
@@ -120,13 +121,14 @@ class Reshape(Moving, Scattering, OrderedView):
                 f"shape {describe(self.shape)} has {known} elements, "
                 f"but a sample of {describe(x)} has {have}"
             )
-        return (x[0], *(have // known if _is_rest(item) else item for item in self.shape))
+        return (x[0], *(have // known if is_rest(item) else item for item in self.shape))
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("torch.reshape", {"shape": (-1, *self.infer(*inputs)[1:])})
 
 
-def _is_rest(item: Size) -> bool:
+def is_rest(item: Size) -> bool:
+    """Whether an item of a shape is -1, which stands for what is left."""
     return type(item) is int and item == -1
 
 

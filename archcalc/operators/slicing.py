@@ -144,35 +144,83 @@ class Split(Moving, Traced, View):
 
 
 @final
+class Chunk(Moving, Traced, View):
+    """The piece number ``index`` (from 0) of ``torch.chunk`` on the axis ``dim``.
+
+    There are ``chunks`` pieces of one extent, rounded up; the last may be smaller, and pieces that
+    would be empty are not there.
+    """
+
+    chunks: Count
+    """How many pieces."""
+    index: Natural
+    """Which piece, from 0."""
+    dim: StrictInt = 1
+    """The axis that is cut."""
+
+    in_order = False
+    examples = (
+        Example({"chunks": 2, "index": 1}, ((2, 58, 28, 28),)),
+        Example({"chunks": 3, "index": 2, "dim": -1}, ((2, 5, 8),)),
+    )
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        axis = axis_of(self.dim, x)
+        extent = ceil_div(x[axis], self.chunks)
+        piece = minimum(extent, x[axis] - self.index * extent)
+        pieces = ceil_div(x[axis], extent)
+        require(piece >= 1, f"index={self.index} is none of {pieces} pieces of {describe(x)}")
+        return (*x[:axis], piece, *x[axis + 1 :])
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        (x,) = inputs
+        extent = ceil_div(x[axis_of(self.dim, x)], self.chunks)
+        return (_cut(x, self.dim, moved(self.index * extent)),)
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call("torch.chunk", {"chunks": self.chunks, "dim": self.dim}, unpack=self.index)
+
+
+@final
 class Select(Moving, Traced, Differentiable):
     """The elements at the indices ``index`` of the axis ``dim``, as ``torch.index_select``.
 
-    LeNet-5's table of connections picks the maps that a feature sees this way.
+    LeNet-5's table of connections picks the maps that a feature sees this way. One number instead
+    of a list drops the axis, as ``torch.select``: ``x[:, 0]``; a negative one counts from the end.
     """
 
-    index: Annotated[tuple[Natural, ...], Field(min_length=1)]
-    """The indices that are kept, from 0, in this order."""
+    index: Integer | Annotated[tuple[Natural, ...], Field(min_length=1)]
+    """The indices that are kept, from 0, in this order; or the one that is taken out."""
     dim: StrictInt = 1
     """The axis they are on."""
 
     examples = (
         Example({"index": [0, 4, 5]}, ((2, 6, 14, 14),)),
         Example({"index": [1, 1], "dim": -1}, ((2, 8, 10),)),
+        Example({"index": 0}, ((2, 197, 768),)),
     )
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         axis = axis_of(self.dim, x)
-        for i in self.index:
-            require(i < x[axis], f"index {i} is beyond the {x[axis]} of axis {axis} {describe(x)}")
-        return (*x[:axis], len(self.index), *x[axis + 1 :])
+        several = isinstance(self.index, tuple)
+        if not several and axis == 0:
+            raise ShapeError(f"dim={self.dim} is the batch, which no index takes out")
+        for i in self.index if isinstance(self.index, tuple) else (self.index,):
+            fits = i < x[axis] if holds(i >= 0) else -i <= x[axis]
+            require(fits, f"index {i} is beyond the {x[axis]} of axis {axis} {describe(x)}")
+        return (*x[:axis], *((len(self.index),) if several else ()), *x[axis + 1 :])
 
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         (x,) = inputs
-        return ((HERE,) * len(x[2:]) if axis_of(self.dim, x) < 2 else "anywhere",)
+        listed = isinstance(self.index, tuple)
+        return ((HERE,) * len(x[2:]) if listed and axis_of(self.dim, x) < 2 else "anywhere",)
 
     def saved(self, output: Shape, *inputs: Shape) -> Saved:
-        return Saved(indices=len(self.index))
+        return Saved(indices=len(self.index) if isinstance(self.index, tuple) else 0)
 
     def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.Select", {"dim": self.dim, "index": self.index})
+        if isinstance(self.index, tuple):
+            return Call("archcalc.Select", {"dim": self.dim, "index": self.index})
+        return Call("torch.select", {"dim": self.dim, "index": self.index})

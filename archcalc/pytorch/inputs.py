@@ -48,9 +48,14 @@ def _limits(graph: Graph) -> dict[str, int]:
 
 def _looked_up(node: Node) -> list[tuple[str, int]]:
     match type(node.op).__name__:
-        case "Embedding":
+        case "Embedding" | "EmbeddingBag":
             return [(node.inputs[0], node.op.num_embeddings)]  # type: ignore[attr-defined]
         case "CrossEntropyLoss":
             return [(node.inputs[1], node.input_shapes[0][1])]
+        case "Gather" | "Index":
+            picked = node.input_shapes[0]
+            return [(node.inputs[1], picked[node.op.dim % len(picked)])]  # type: ignore[attr-defined]
+        case "OneHot":
+            return [(node.inputs[0], node.op.num_classes)]  # type: ignore[attr-defined]
         case _:
             return []

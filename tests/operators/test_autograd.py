@@ -24,12 +24,15 @@ from archcalc.pytorch import module
 from archcalc.pytorch.modules import _Padded, _PaddedAvgPool
 
 UNKNOWN = {
-    *("Embedding", "MaxUnpool2d", "RMSNorm"),
+    *("Embedding", "EmbeddingBag", "MaxUnpool2d", "RMSNorm", "Einsum"),
     *("ScaledDotProductAttention", "MultiheadAttention"),
     *("RNN", "LSTM", "GRU"),
     *("RoIAlign", "RoIPool"),
     *("L1Loss", "MSELoss", "HuberLoss", "CrossEntropyLoss", "HingeLoss"),
 }
+
+EITHER = {"Rearrange", "Select"}
+"""Views for some fields and copies for others: taken for copies, which is never too little."""
 
 MORE: list[tuple[str, dict[str, Any], tuple[Shape, ...]]] = [
     *(
@@ -145,6 +148,9 @@ def test_the_output_is_the_memory_of_the_input_where_that_is_said(
     output = module(op, *inputs)(*tensors)
     same = output.untyped_storage()._cdata == tensors[0].untyped_storage()._cdata
 
+    if type(op).__name__ in EITHER:
+        assert not isinstance(op, View)
+        return
     assert same == isinstance(op, View)
     assert not isinstance(op, View) or op.in_order == output.is_contiguous()
 

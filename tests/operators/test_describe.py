@@ -88,7 +88,8 @@ def test_fields_in_words(of: str, name: str, type: str, default: str | None) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "inputs"), [("ReLU", "1"), ("Sub", "2"), ("Add", "2 or more"), ("Crop", "1 to 2")]
+    ("name", "inputs"),
+    [("ReLU", "1"), ("MatMul", "2"), ("Concat", "1 or more"), ("Crop", "1 to 2")],
 )
 def test_inputs_in_words(name: str, inputs: str) -> None:
     assert ops(name).inputs == inputs
@@ -130,9 +131,10 @@ def test_calls_as_source(call: Call, inputs: int, source: str) -> None:
 
 
 def test_text_for_a_terminal() -> None:
-    assert as_text(ops("Sub")).splitlines()[:6] == [
-        "Sub",
-        "The difference of two inputs, broadcast as in PyTorch; a subtraction counts as an add.",
+    assert as_text(ops("LogicalXor")).splitlines()[:7] == [
+        "LogicalXor",
+        "Whether one and not both is not 0: 1 comparison. As torch.logical_xor. Two inputs broadcast",
+        "sample by sample.",
         "",
         "inputs: 2",
         "fields: none",

@@ -5,7 +5,7 @@ PyTorch runs at inference, on its meta device, which has shapes and no numbers.
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, prod
 from typing import Any
 
 import pytest
@@ -451,6 +451,135 @@ def searching(draw: st.DrawFn, /, **fields: st.SearchStrategy[Any]) -> Case:
     return {"dim": draw(dim), **drawn}, (shape,)
 
 
+@st.composite
+def on_axes(draw: st.DrawFn, field: str, more: int = 0) -> Case:
+    """One axis, or several of them, of as many axes as there are or ``more``."""
+    shape = tuple(draw(st.sampled_from([1, 1, 2, 3])) for _ in range(draw(st.integers(2, 5))))
+    rank = len(shape) + more
+    dim = st.integers(1, rank - 1) | st.integers(1 - rank, -1)
+    dims = st.lists(dim, min_size=1, max_size=3, unique_by=lambda at: at % rank)
+    return {field: draw(dim if more else dim | dims)}, (shape,)
+
+
+@st.composite
+def squeeze(draw: st.DrawFn) -> Case:
+    """Only axes of 1: of others PyTorch drops nothing, and archcalc refuses them."""
+    fields, (x,) = draw(on_axes("dim"))
+    dims = fields["dim"] if isinstance(fields["dim"], list) else [fields["dim"]]
+    axes = {dim % len(x) for dim in dims}
+    return fields, (tuple(1 if axis in axes else n for axis, n in enumerate(x)),)
+
+
+@st.composite
+def transpose(draw: st.DrawFn) -> Case:
+    fields, inputs = draw(searching())
+    rank = len(inputs[0])
+    return {"dim0": fields["dim"], "dim1": draw(st.integers(1, rank - 1))}, inputs
+
+
+@st.composite
+def expand(draw: st.DrawFn) -> Case:
+    wanted = draw(shapes((1, 4)))
+    have = [draw(st.sampled_from([n, n, 1])) for n in wanted][draw(st.integers(0, 1)) :]
+    kept = [draw(st.sampled_from([n, n, -1])) for n in wanted]
+    return {"shape": kept}, ((draw(few), *have),)
+
+
+@st.composite
+def rearrange(draw: st.DrawFn) -> Case:
+    names = list("cdefg")[: draw(st.integers(1, 5))]
+    extents = {name: draw(few) for name in names}
+    sides = []
+    for _ in range(2):
+        order = draw(st.permutations(names))
+        axes, start = [], 0
+        while start < len(order):
+            end = start + draw(st.integers(1, 3))
+            axes.append(list(order[start:end]))
+            start = end
+        sides.append(axes)
+    text = [" ".join(["b", *(f"({' '.join(axis)})" for axis in side)]) for side in sides]
+    shape = tuple(prod(extents[name] for name in axis) for axis in sides[0])
+    sizes = {name: extents[name] for axis in sides[0] for name in axis[1:]}
+    return {"pattern": " -> ".join(text), "sizes": sizes}, ((draw(few), *shape),)
+
+
+@st.composite
+def repeat(draw: st.DrawFn) -> Case:
+    shape = draw(shapes((1, 4)))
+    least = max(1, len(shape) - 1)
+    return {"repeats": draw(st.lists(few, min_size=least, max_size=least + 1))}, (shape,)
+
+
+@st.composite
+def unfold(draw: st.DrawFn) -> Case:
+    fields = {
+        "kernel_size": per_axis(draw, 2, 1, 3),
+        "stride": per_axis(draw, 2, 1, 3),
+        "padding": per_axis(draw, 2, 0, 2),
+        "dilation": per_axis(draw, 2, 1, 2),
+    }
+    return fields, (image(draw, 2, draw(few), least=2),)
+
+
+@st.composite
+def fold(draw: st.DrawFn) -> Case:
+    fields, (x,) = draw(unfold())
+    try:
+        windows = operator("Unfold")(**fields).infer(x)
+    except ShapeError:
+        assume(False)
+    off = draw(st.sampled_from([0] * 9 + [1]))
+    return {**fields, "output_size": list(x[2:])}, ((*windows[:2], windows[2] + off),)
+
+
+@st.composite
+def gather(draw: st.DrawFn) -> Case:
+    fields, (x,) = draw(searching())
+    at = fields["dim"] % len(x)
+    index = [n if axis == 0 else draw(st.integers(1, n)) for axis, n in enumerate(x)]
+    index[at] = draw(extent)
+    return fields, (x, tuple(index))
+
+
+@st.composite
+def index(draw: st.DrawFn) -> Case:
+    fields, (x,) = draw(searching())
+    return fields, (x, (x[0], *draw(shapes((0, 2)))))
+
+
+@st.composite
+def chosen(draw: st.DrawFn) -> Case:
+    if draw(flag):
+        return draw(select())
+    fields, (x,) = draw(searching())
+    return {**fields, "index": draw(st.integers(-9, 9))}, (x,)
+
+
+@st.composite
+def einsum(draw: st.DrawFn) -> Case:
+    # PyTorch makes no product of matrices where the extent to be summed is 1.
+    sizes = {name: draw(st.integers(2, 4)) for name in "nijkl"}
+    terms = []
+    for _ in range(draw(st.integers(1, 3))):
+        letters = draw(st.lists(st.sampled_from("ijkl"), min_size=1, max_size=3, unique=True))
+        terms.append(letters)
+    known = sorted({letter for term in terms for letter in term})
+    output = draw(st.lists(st.sampled_from(known), max_size=3, unique=True))
+    batched = draw(st.sampled_from(["all", "none", "first"]))
+    begins = ["n" if batched == "all" or (batched == "first" and not k) else "" for k in range(9)]
+    equation = ",".join(begins[k] + "".join(term) for k, term in enumerate(terms))
+    inputs = tuple((sizes["n"], *(sizes[x] for x in term)) for term in terms)
+    return {"equation": f"{equation}->{begins[0]}{''.join(output)}"}, inputs
+
+
+@st.composite
+def glu(draw: st.DrawFn) -> Case:
+    fields, (x,) = draw(searching())
+    axis = fields["dim"] % len(x)
+    return fields, ((*x[:axis], x[axis] * draw(st.sampled_from([2, 2, 2, 1])), *x[axis + 1 :]),)
+
+
 any_shape = with_fields(shapes())
 average = {"count_include_pad": flag}
 divided = {**average, "divisor_override": st.none() | few}
@@ -517,7 +646,29 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
     "Crop": crop(),
     "Slice": slices(),
     "Split": split(),
-    "Select": select(),
+    "Select": chosen(),
+    "Chunk": searching(chunks=few, index=st.integers(0, 3)),
+    "Unsqueeze": on_axes("dim", more=1),
+    "Squeeze": squeeze(),
+    "Transpose": transpose(),
+    "Expand": expand(),
+    "Rearrange": rearrange(),
+    "Flip": on_axes("dims"),
+    "Repeat": repeat(),
+    "RepeatInterleave": searching(repeats=few),
+    "Unfold": unfold(),
+    "Fold": fold(),
+    "Gather": gather(),
+    "Index": index(),
+    "OneHot": with_fields(shapes((1, 3)), num_classes=few),
+    "Einsum": einsum(),
+    "EmbeddingBag": with_fields(
+        shapes((2, 2)),
+        num_embeddings=few,
+        embedding_dim=few,
+        mode=st.sampled_from(["sum", "mean", "max"]),
+    ),
+    "GLU": glu(),
     "Upsample": upsample(),
     "PixelShuffle": pixels("upscale_factor", unshuffle=False),
     "PixelUnshuffle": pixels("downscale_factor", unshuffle=True),
@@ -550,12 +701,20 @@ COUNTED = (
     *FAMILIES["conv"],
     "Linear",
     "MatMul",
+    "Einsum",
     "ScaledDotProductAttention",
     "MultiheadAttention",
 )
 """Operators whose products PyTorch's own counter sees."""
 
-INDICES = {"Embedding": 0, "CrossEntropyLoss": 1}
+INDICES = {
+    "Embedding": 0,
+    "EmbeddingBag": 0,
+    "CrossEntropyLoss": 1,
+    "Gather": 1,
+    "Index": 1,
+    "OneHot": 0,
+}
 """Operators of which one input holds indices, and which input."""
 
 stable = settings(

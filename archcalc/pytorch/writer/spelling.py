@@ -176,6 +176,8 @@ def _slice(texts: Texts, x: Expression, call: Call) -> str:
 
 def _select(texts: Texts, x: Expression, call: Call) -> str:
     index, written = call.kwargs["index"], texts["index"]
+    if not isinstance(index, tuple):
+        return _indexed(x, call.kwargs["dim"], written)
     if written == literal(index):
         if index == tuple(range(index[0], index[0] + len(index))):
             return _indexed(x, call.kwargs["dim"], f"{index[0] or ''}:{index[-1] + 1}")
@@ -201,6 +203,7 @@ def _crop(texts: Texts, x: Expression, call: Call) -> str:
 _INDEXING: dict[str, Callable[[Texts, Expression, Call], str]] = {
     "archcalc.Slice": _slice,
     "archcalc.Select": _select,
+    "torch.select": _select,
 }
 
 
