@@ -131,10 +131,10 @@ def test_calls_as_source(call: Call, inputs: int, source: str) -> None:
 
 
 def test_text_for_a_terminal() -> None:
-    assert as_text(ops("LogicalXor")).splitlines()[:7] == [
-        "LogicalXor",
-        "Whether one and not both is not 0: 1 comparison. As torch.logical_xor. Two inputs broadcast",
-        "sample by sample.",
+    assert as_text(ops("LogicalAnd")).splitlines()[:7] == [
+        "LogicalAnd",
+        "Whether both are not 0: 1 comparison. As torch.logical_and. Two inputs broadcast sample",
+        "by sample.",
         "",
         "inputs: 2",
         "fields: none",
