@@ -27,6 +27,7 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "MaxPool1d",
             "MaxPool2d",
             "MaxPool3d",
+            "MinPool2d",
             "AvgPool1d",
             "AvgPool2d",
             "AvgPool3d",
@@ -41,6 +42,7 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "GlobalAvgPool",
             "GlobalMaxPool",
         ),
+        "pyramid": ("SpatialPyramidPooling",),
         "unpooling": (
             "MaxUnpool2d",
             "SubSampling2d",
@@ -73,6 +75,7 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "RMSNorm",
         ),
         "local_response_norm": ("LocalResponseNorm",),
+        "response_norm": ("GlobalResponseNorm",),
     },
     "activation": {
         "activation": (
@@ -241,6 +244,12 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "RNN",
             "LSTM",
             "GRU",
+        ),
+    },
+    "sampling": {
+        "sampling": (
+            "GridSample",
+            "DeformConv2d",
         ),
     },
     "detection": {

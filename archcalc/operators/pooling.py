@@ -142,7 +142,7 @@ class _Pool(Kernel, Weightless, Windowed):
             holds(a == b) and holds(2 * a <= k)
             for (a, b), k in zip(pads, self.kernel_size, strict=True)
         )
-        if self.ceil_mode != "caffe" and all(plain):
+        if self.ceil_mode != "caffe" and all(plain) and not name.startswith("Min"):
             padding = tuple(before for before, _ in pads)
             return Call(f"nn.{name}", {**dict(self), "padding": padding})
         extents = zip(
@@ -160,7 +160,8 @@ class _Pool(Kernel, Weightless, Windowed):
             for o, n, k, s, d, (before, after) in extents
         )
         fields = {name: value for name, value in self if name not in ("padding", "ceil_mode")}
-        return Call(f"archcalc.Padded{name}", {**fields, "pads": pads, "overhang": overhang})
+        target = name if name.startswith("Min") else f"Padded{name}"
+        return Call(f"archcalc.{target}", {**fields, "pads": pads, "overhang": overhang})
 
 
 class _MaxPool(_Pool, Differentiable):
@@ -223,6 +224,17 @@ class MaxPool3d(_MaxPool):
     examples = (
         Example({"kernel_size": [1, 2, 2]}, ((2, 4, 3, 8, 8),)),
         Example({"kernel_size": 2, "padding": [[0, 1]]}, ((2, 4, 3, 9, 8),)),
+    )
+
+
+@final
+class MinPool2d(_MaxPool):
+    """Minimum of a window over (N, C, H, W); PyTorch has none. Its fields are ``MaxPool2d``'s."""
+
+    axes = 2
+    examples = (
+        Example({"kernel_size": 2}, ((2, 4, 8, 8),)),
+        Example({"kernel_size": 3, "stride": 2, "padding": [[0, 1]]}, ((2, 4, 8, 8),)),
     )
 
 

@@ -9,9 +9,11 @@ from pydantic import AfterValidator, model_validator
 from archcalc.dims import (
     Shape,
     Size,
+    ceil_div,
     divides,
     is_array,
     is_symbolic,
+    maximum,
 )
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import SavesNothing
@@ -48,6 +50,9 @@ def _factor(value: Any) -> Any:
 
 Factor = Annotated[float, AfterValidator(_factor)]
 
+_SUPPORT = {"bilinear": 1, "bicubic": 2}
+"""How far to each side a mode's filter reaches that antialiases, before it is widened."""
+
 
 @final
 class Upsample(Weightless, Traced, SavesNothing):
@@ -74,11 +79,14 @@ class Upsample(Weightless, Traced, SavesNothing):
     """How elements between those of the input are found."""
     align_corners: bool | None = None
     """Whether the corners of input and output coincide; it changes no count."""
+    antialias: bool = False
+    """Whether a smaller output is filtered, in modes ``bilinear`` and ``bicubic``."""
 
     examples = (
         Example({"scale_factor": 2}, ((2, 8, 10, 10),)),
         Example({"scale_factor": 1.5, "mode": "bilinear"}, ((2, 8, 10, 7),)),
         Example({"size": [28, 20], "mode": "bicubic", "align_corners": True}, ((2, 8, 14, 10),)),
+        Example({"size": [7, 7], "mode": "bicubic", "antialias": True}, ((2, 8, 14, 10),)),
     )
 
     @model_validator(mode="after")
@@ -87,6 +95,8 @@ class Upsample(Weightless, Traced, SavesNothing):
             raise ValueError("takes either size or scale_factor")
         if self.mode == "nearest" and self.align_corners is not None:
             raise ValueError("mode 'nearest' takes no align_corners")
+        if self.antialias and self.mode not in _SUPPORT:
+            raise ValueError(f"antialias is for modes {' and '.join(_SUPPORT)}, not {self.mode}")
         return self
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -109,6 +119,8 @@ class Upsample(Weightless, Traced, SavesNothing):
         ``r`` is ``1 / scale_factor``, or the input's extent over the output's. With
         ``align_corners`` ``o`` is at ``r o``, and ``r`` the ratio of the extents less one.
         """
+        if self.antialias:
+            return ("anywhere",)
         factor = self.scale_factor
         factors = factor if isinstance(factor, tuple) else (factor,) * len(output[2:])
         axes = zip(inputs[0][2:], output[2:], factors, strict=True)
@@ -133,12 +145,28 @@ class Upsample(Weightless, Traced, SavesNothing):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         if self.mode == "nearest":
             return Work()
-        taps = 16 if self.mode == "bicubic" else 2 ** (len(output) - 2)
         out = elements(output)
+        if self.antialias:
+            (*_, height, width), (rows, columns) = inputs[0], output[2:]
+            across, down = self._filter(width, columns), self._filter(height, rows)
+            first = elements((*output[:2], height, columns))
+            return Work(
+                multiplies=first * across + out * down,
+                adds=first * (across - 1) + out * (down - 1),
+            )
+        taps = 16 if self.mode == "bicubic" else 2 ** (len(output) - 2)
         return Work(multiplies=out * taps, adds=out * (taps - 1))
+
+    def _filter(self, n: Size, o: Size) -> Size:
+        """How many elements an antialiasing filter takes from n to o."""
+        width = 2 * _SUPPORT[self.mode]
+        return maximum(width, ceil_div(width * n, o))
 
     def torch(self, *inputs: Shape) -> Call:
         fields = {"size": self.size, "scale_factor": self.scale_factor}
+        if self.antialias:
+            more = {"mode": self.mode, "align_corners": self.align_corners, "antialias": True}
+            return Call("F.interpolate", {**fields, **more})
         return Call(
             "nn.Upsample", {**fields, "mode": self.mode, "align_corners": self.align_corners}
         )

@@ -345,6 +345,14 @@ class PaddedMaxPool2d(_PaddedMaxPool, nn.MaxPool2d):
     """``nn.MaxPool2d`` with ``pads``, and ``overhang`` more of every axis's end in a window."""
 
 
+class MinPool2d(PaddedMaxPool2d):
+    """The minimum of a window."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        smallest: Tensor = super().forward(-input)
+        return -smallest
+
+
 class PaddedMaxPool3d(_PaddedMaxPool, nn.MaxPool3d):
     """``nn.MaxPool3d`` with ``pads``, and ``overhang`` more of every axis's end in a window."""
 
@@ -613,6 +621,92 @@ class Constant(nn.Module):
             made = torch.full((1,), float(self.fill), device=x.device)
         made = made.to(x.dtype) if x.is_floating_point() else made
         return made.expand(len(x), *self.shape)
+
+
+class SpatialPyramidPooling(nn.Module):
+    """Adaptive poolings to several sizes, joined."""
+
+    def __init__(self, output_sizes: Sequence[int], mode: str) -> None:
+        super().__init__()
+        self.output_sizes = tuple(output_sizes)
+        self.mode = mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        pool = F.adaptive_max_pool2d if self.mode == "max" else F.adaptive_avg_pool2d
+        return torch.cat([pool(x, size).flatten(1) for size in self.output_sizes], 1)
+
+
+class GlobalResponseNorm(nn.Module):
+    """``x + weight * x * n + bias``, where n is a channel's norm by their mean."""
+
+    def __init__(self, channels: int, eps: float, channels_last: bool) -> None:
+        super().__init__()
+        self.eps = eps
+        self.channels_last = channels_last
+        self.weight = nn.Parameter(torch.zeros(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        positions, channels = ((1, 2), -1) if self.channels_last else ((2, 3), 1)
+        shape = (-1,) if self.channels_last else (-1, 1, 1)
+        norms = torch.linalg.vector_norm(x, dim=positions, keepdim=True)
+        answer = x * (norms / (norms.mean(channels, keepdim=True) + self.eps))
+        return x + self.weight.view(shape) * answer + self.bias.view(shape)
+
+
+class DeformConv2d(nn.Module):
+    """A convolution of the values beside its positions, as far away as offsets say."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[int],
+        dilation: Sequence[int],
+        groups: int,
+        bias: bool,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = tuple(kernel_size)
+        self.stride = tuple(stride)
+        self.padding = tuple(padding)
+        self.dilation = tuple(dilation)
+        self.groups = groups
+        weight = torch.empty(out_channels, in_channels // groups, *self.kernel_size)
+        self.weight = nn.Parameter(nn.init.kaiming_uniform_(weight, a=5**0.5))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+
+    def forward(self, x: Tensor, offset: Tensor, mask: Tensor | None = None) -> Tensor:
+        n, channels, height, width = x.shape
+        rows, columns = offset.shape[2:]
+        window = prod(self.kernel_size)
+        groups = offset.shape[1] // (2 * window)
+        starts = [
+            torch.arange(k, device=x.device) * d - p
+            for k, d, p in zip(self.kernel_size, self.dilation, self.padding, strict=True)
+        ]
+        taps = torch.stack(torch.meshgrid(*starts, indexing="ij")).flatten(1)
+        steps = [
+            torch.arange(o, device=x.device) * s
+            for o, s in zip((rows, columns), self.stride, strict=True)
+        ]
+        places = torch.stack(torch.meshgrid(*steps, indexing="ij"))
+        places = taps[:, :, None, None] + places[:, None]
+        moved = offset.view(n, groups, window, 2, rows, columns).transpose(2, 3) + places
+        # grid_sample has -1 and 1 at the map's ends, and columns before rows.
+        down = (2 * moved[:, :, 0] + 1) / height - 1
+        right = (2 * moved[:, :, 1] + 1) / width - 1
+        grid = torch.stack([right, down], -1).view(n * groups, window * rows, columns, 2)
+        parts = x.reshape(n * groups, channels // groups, height, width)
+        seen = F.grid_sample(parts, grid.to(x.dtype), align_corners=False)
+        seen = seen.view(n, groups, channels // groups, window, rows, columns)
+        if mask is not None:
+            seen = seen * mask.view(n, groups, 1, window, rows, columns)
+        kernel = self.weight.flatten(1)[:, :, None, None]
+        flat = seen.reshape(n, channels * window, rows, columns)
+        return F.conv2d(flat, kernel, self.bias, groups=self.groups)
 
 
 class RelativePositionBias(nn.Module):

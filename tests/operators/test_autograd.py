@@ -25,6 +25,7 @@ from archcalc.pytorch.modules import _Padded, _PaddedAvgPool
 
 UNKNOWN = {
     *("Embedding", "EmbeddingBag", "MaxUnpool2d", "RMSNorm", "Einsum"),
+    *("GridSample", "DeformConv2d", "GlobalResponseNorm", "SpatialPyramidPooling"),
     *("ScaledDotProductAttention", "MultiheadAttention"),
     *("RNN", "LSTM", "GRU"),
     *("RoIAlign", "RoIPool"),

@@ -266,6 +266,8 @@ def upsample(draw: st.DrawFn) -> Case:
     fields = {"mode": mode, name: draw(item | st.lists(item, min_size=axes, max_size=axes))}
     if mode != "nearest":
         fields["align_corners"] = draw(flag)
+    if axes == 2 and mode != "nearest":
+        fields["antialias"] = draw(flag)
     return fields, (image(draw, axes, draw(few)),)
 
 
@@ -580,6 +582,36 @@ def glu(draw: st.DrawFn) -> Case:
     return fields, ((*x[:axis], x[axis] * draw(st.sampled_from([2, 2, 2, 1])), *x[axis + 1 :]),)
 
 
+@st.composite
+def grid_sample(draw: st.DrawFn) -> Case:
+    x = image(draw, 2, draw(few))
+    grid = (x[0], draw(few), draw(few), draw(st.sampled_from([2] * 9 + [3])))
+    modes = st.sampled_from(["bilinear", "nearest", "bicubic"])
+    paddings = st.sampled_from(["zeros", "border", "reflection"])
+    fields = {"mode": draw(modes), "padding_mode": draw(paddings), "align_corners": draw(flag)}
+    return fields, (x, grid)
+
+
+@st.composite
+def deform(draw: st.DrawFn) -> Case:
+    fields, (x,) = draw(conv(2))
+    groups = draw(st.integers(1, 2))
+    del fields["padding_mode"]
+    fields["padding"] = per_axis(draw, 2, 0, 2)
+    x = (x[0], x[1] * groups, *x[2:])
+    op = operator("Conv2d")(**fields)
+    try:
+        output = op.infer(x)
+    except ShapeError:
+        assume(False)
+    height, width = op.kernel_size  # type: ignore[attr-defined]
+    window = height * width * groups
+    off = draw(st.sampled_from([0] * 9 + [1]))
+    offset = (x[0], 2 * window, output[2] + off, output[3])
+    mask = ((x[0], window, *output[2:]),) if draw(flag) else ()
+    return fields, (x, offset, *mask)
+
+
 any_shape = with_fields(shapes())
 average = {"count_include_pad": flag}
 divided = {**average, "divisor_override": st.none() | few}
@@ -595,6 +627,15 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
     "GlobalMaxPool": with_fields(shapes((3, 5)), keepdim=flag),
     "MaxUnpool2d": max_unpool(),
     "SubSampling2d": subsampling(),
+    "MinPool2d": pool(2, {"dilation": st.integers(1, 2)}),
+    "SpatialPyramidPooling": with_fields(
+        shapes((4, 4)),
+        output_sizes=st.lists(few, min_size=1, max_size=3),
+        mode=st.sampled_from(["max", "avg"]),
+    ),
+    "GridSample": grid_sample(),
+    "DeformConv2d": deform(),
+    "GlobalResponseNorm": with_fields(shapes((4, 4)), channels_last=flag),
     "Linear": with_fields(shapes(), out_features=few, bias=flag),
     "Bilinear": bilinear(),
     "Embedding": with_fields(shapes((1, 3)), num_embeddings=few, embedding_dim=few),
@@ -702,6 +743,7 @@ COUNTED = (
     "Linear",
     "MatMul",
     "Einsum",
+    "DeformConv2d",
     "ScaledDotProductAttention",
     "MultiheadAttention",
 )
