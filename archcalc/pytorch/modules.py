@@ -649,8 +649,8 @@ class GlobalResponseNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         positions, channels = ((1, 2), -1) if self.channels_last else ((2, 3), 1)
         shape = (-1,) if self.channels_last else (-1, 1, 1)
-        norms = torch.linalg.vector_norm(x, dim=positions, keepdim=True)
-        answer = x * (norms / (norms.mean(channels, keepdim=True) + self.eps))
+        norms: Tensor = torch.linalg.vector_norm(x, dim=positions, keepdim=True)
+        answer: Tensor = x * (norms / (norms.mean(channels, keepdim=True) + self.eps))
         return x + self.weight.view(shape) * answer + self.bias.view(shape)
 
 
