@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archcalc.analysis.recall import recall
 from archcalc.dims import Shape, Size, same
 from archcalc.errors import ArchcalcError
 from archcalc.operators.base import KINDS, Cost, Work, elements
@@ -101,6 +102,20 @@ class Analysis(Remembering):
     rows: tuple[Row, ...]
     training: bool = False
     """Whether what exists in training only is counted as executed."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """The graph and the rows of an analysis that was recalled, when they are asked for."""
+            later = self.__dict__.get("_later") if name in ("graph", "rows") else None
+            if later is None:
+                raise AttributeError(f"'Analysis' object has no attribute '{name}'")
+            graph, rows = later()
+            self.__dict__.update(graph=graph, rows=rows)
+            return self.__dict__[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"graph": self.graph, "rows": self.rows, "training": self.training}
 
     @cached_property
     def not_counted(self) -> tuple[str, ...]:
@@ -233,11 +248,21 @@ def analyze(
     ``partial``; without, they raise :class:`ArchcalcError`.
     """
     if isinstance(network, Spec):
-        graph = expand(network, input=input, batch=batch, allow_unknown=allow_unknown, **variables)
-    elif input is not None or variables or not same(batch, 1):
+
+        def engine(**given: Any) -> Analysis:
+            return _count(
+                expand(network, allow_unknown=allow_unknown, **given), training, allow_unknown
+            )
+
+        found = recall(network, engine, Analysis, input, batch, training, allow_unknown, variables)
+        return found or engine(input=input, batch=batch, **variables)
+    if input is not None or variables or not same(batch, 1):
         raise TypeError("a graph has its shapes: give input, batch and variables to expand()")
-    else:
-        graph = network
+    return _count(network, training, allow_unknown)
+
+
+def _count(graph: Graph, training: bool, allow_unknown: bool) -> Analysis:
+    """The loop over the nodes."""
     outputs = (*graph.outputs, *graph.training_outputs) if training else graph.outputs
     everything = not graph.training_outputs
     running = frozenset() if everything else graph.leading_to(*outputs)

@@ -42,8 +42,11 @@ def broadcast(a: Shape, b: Shape) -> Shape:
     for m, n in zip(
         (1,) * (rank - len(a)) + tuple(a[1:]), (1,) * (rank - len(b)) + tuple(b[1:]), strict=True
     ):
-        # sympy's == compares how numbers are written: a symbol is taken for no 1.
-        if holds(m == 1):
+        # sympy's == compares how numbers are written: a symbol is taken for no 1. An axis that both
+        # share is not asked whether it is 1, so that a record at 1 is one for all extents.
+        if m is n:
+            met.append(m)
+        elif holds(m == 1):
             met.append(n)
         elif holds(n == 1) or same(m, n):
             met.append(m)

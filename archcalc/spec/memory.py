@@ -8,7 +8,7 @@ its spec, by fields and arguments with their types, by shapes. So it can't be an
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.dims import Shape
 from archcalc.operators.base import Applied, Operator
@@ -54,6 +54,10 @@ class Home:
 
     def __init__(self) -> None:
         self._kept: list[Memory] = []
+        self.records: dict[Hashable, Any] = {}
+        """What new shapes are computed by, by what was asked: ``analysis/recall.py``. All use
+        them at once, since a record never changes.
+        """
 
     def take(self) -> Memory:
         """The memory, which is the caller's alone from here on."""

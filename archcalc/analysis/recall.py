@@ -1,0 +1,230 @@
+"""New shapes of a network at once: analyses that are computed by the record of an earlier one.
+
+From the third new shape of a spec on, the engine is run on numbers that record what is done with
+them. Wherever the guards of that record hold, an analysis is its program at other numbers: the
+totals at once, graph and rows when they are asked for. Where they don't, the engine runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from archcalc.algebra.compiled import Source
+from archcalc.algebra.condense import condensed
+from archcalc.algebra.record import Record
+from archcalc.errors import ArchcalcError
+from archcalc.operators.base import KINDS, Work
+from archcalc.spec.model import Spec
+
+if TYPE_CHECKING:
+    from archcalc.analysis.analyze import Analysis
+
+PATIENCE = 3
+"""The new shape from which on it is worth a record, which costs several analyses."""
+
+MOST_RECORDS = 8
+"""The most records of one question, which differ in their graphs."""
+
+MOST_QUESTIONS = 64
+"""The most combinations of what is given, such as lists of depths, that are told apart."""
+
+TOTALS = (
+    *("params", "executed_params", "shared_params", "buffers"),
+    *("macs", "connections", "activations"),
+)
+
+
+class Question:
+    """What is asked of a network: the numbers, and all else that is given."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        input: Any,
+        batch: Any,
+        training: bool,
+        allow_unknown: bool,
+        variables: Mapping[str, Any],
+    ) -> None:
+        self.names: list[Any] = []
+        """Where each number is: the batch, a place in an input, a variable."""
+        self.numbers: list[Any] = []
+        self.plain = True
+        """Whether all sizes are Python's own numbers."""
+        self._add("batch", batch)
+        shapes = input.items() if isinstance(input, Mapping) else [("", input)]
+        for name, axes in shapes if input is not None else ():
+            if not isinstance(axes, (list, tuple)):
+                self.plain = False
+                break
+            for k, extent in enumerate(axes):
+                self._add((name, k), extent)
+        others = []
+        for name in sorted(variables):
+            value = variables[name]
+            if type(value) in (int, float):
+                self.names.append(name)
+                self.numbers.append(value)
+            else:
+                others.append((name, _frozen(value)))
+        self.key = (
+            *(spec.variant, training, allow_unknown, isinstance(input, Mapping)),
+            *(tuple(self.names), tuple(map(type, self.numbers)), tuple(others)),
+        )
+        self.input, self.variables = input, variables
+
+    def _add(self, name: Any, extent: Any) -> None:
+        if type(extent) is not int:
+            self.plain = False
+        self.names.append((name,) if isinstance(name, str) else name)
+        self.numbers.append(extent)
+
+    def arguments(self, numbers: list[Any]) -> dict[str, Any]:
+        """The arguments of the engine for such numbers."""
+        at = dict(zip(self.names, numbers, strict=True))
+        input: Any = self.input
+        if isinstance(input, Mapping):
+            input = {name: [at[name, k] for k in range(len(axes))] for name, axes in input.items()}
+        elif input is not None:
+            input = [at["", k] for k in range(len(input))]
+        variables = {name: at.get(name, value) for name, value in self.variables.items()}
+        return {"input": input, "batch": at[("batch",)], **variables}
+
+
+def _frozen(value: Any) -> Any:
+    """A value as a part of a key, in which 1 is not True."""
+    if isinstance(value, (list, tuple)):
+        return tuple([_frozen(item) for item in value])
+    return (type(value), value)
+
+
+class Replay:
+    """A record of the engine, made ready to be done again."""
+
+    def __init__(self, question: Question, engine: Callable[..., Analysis]) -> None:
+        """Raises whatever the engine does."""
+        record = Record()
+        variables = [f"{k}" for k in range(len(question.numbers))]
+        numbers = [
+            record.variable(name, number)
+            for name, number in zip(variables, question.numbers, strict=True)
+        ]
+        traced = engine(**question.arguments(numbers))
+        work = {kind: getattr(traced.work, kind) for kind in (*KINDS, "dots")}
+        totals = {name: getattr(traced, name) for name in TOTALS}
+        program = record.finish({**totals, **work})
+        self._known = {"training": traced.training, "not_counted": traced.not_counted}
+        self._question, self._engine = question, engine
+        self._asked = 0
+        self._written: Callable[..., Any] | None = None
+        self._unwritten: Any = (traced, program, variables)
+        source = Source(condensed(program), variables)
+        source.guards()
+        outputs = {name: source.step(k) for name, k in source.program.outputs.items()}
+        work_ = source.build_of(Work, {kind: outputs[kind] for kind in work})
+        named = [f"{name!r}: {outputs[name]}" for name in TOTALS]
+        self.totals: Callable[..., Any] = source.function(
+            f"{{{', '.join(named)}, 'work': {work_}}}"
+        )
+        """By name, or None where a guard does not hold."""
+
+    def layers(self, numbers: list[Any]) -> Any:
+        """The graph and the rows: the engine's, until they were asked for so often that it is
+        worth to write down how they are built, which takes several analyses.
+        """
+        self._asked += 1
+        if self._asked <= PATIENCE:
+            found = self._engine(**self._question.arguments(numbers))
+            return found.graph, found.rows
+        if self._written is None:
+            traced, program, variables = self._unwritten
+            source = Source(program, variables)
+            self._written = source.function(source.build((traced.graph, traced.rows)))
+        return self._written(*numbers)
+
+    def at(self, numbers: list[Any], kind: type[Analysis]) -> Analysis | None:
+        """The analysis at such numbers, None where this is not the record of it."""
+        try:
+            found = self.totals(*numbers)
+        except (ArithmeticError, ValueError):  # it is the engine's to say what is wrong
+            return None
+        if found is None:
+            return None
+        analysis = object.__new__(kind)
+        object.__setattr__(
+            analysis, "__dict__", {**found, **self._known, "_later": lambda: self.layers(numbers)}
+        )
+        return analysis
+
+
+class Recall:
+    """The records of one question, and how it went so far."""
+
+    def __init__(self) -> None:
+        self.replays: list[Replay] = []
+        self.last: list[Any] = []
+        self.missed = 0
+        self.patience = PATIENCE
+        self.answered = 0
+
+    def answer(self, question: Question, kind: type[Analysis]) -> Analysis | None:
+        """The analysis if a record of it is there."""
+        for k, replay in enumerate(self.replays):
+            found = replay.at(question.numbers, kind)
+            if found is not None:
+                self.answered += 1
+                if k:  # the one that was used last is looked at first
+                    self.replays = [replay, *[one for one in self.replays if one is not replay]]
+                return found
+        return None
+
+    def is_due(self, question: Question) -> bool:
+        """Whether this is new so often that it should be recorded."""
+        if question.numbers == self.last:
+            return False
+        self.last, self.missed = question.numbers, self.missed + 1
+        return self.missed >= self.patience
+
+    def add(self, question: Question, engine: Callable[..., Analysis]) -> None:
+        """Record the engine; where it can't be, or records are of no use, less often."""
+        self.patience = PATIENCE if self.answered >= self.patience else 2 * self.patience
+        self.missed = self.answered = 0
+        try:
+            replay = Replay(question, engine)
+        except ArchcalcError:
+            return  # there is no such network, which is the engine's to say
+        except (ArithmeticError, AttributeError, TypeError, ValueError):
+            self.patience = 2**30  # something in it takes no number but a plain one
+            return
+        self.replays = [replay, *self.replays[: MOST_RECORDS - 1]]
+
+
+def recall(
+    spec: Spec,
+    engine: Callable[..., Analysis],
+    kind: type[Analysis],
+    input: Any,
+    batch: Any,
+    training: bool,
+    allow_unknown: bool,
+    variables: Mapping[str, Any],
+) -> Analysis | None:
+    """An analysis from a record of the ``engine``; None where there is none."""
+    question = Question(spec, input, batch, training, allow_unknown, variables)
+    if not question.plain:
+        return None
+    known = spec.home.records
+    try:
+        found = known.get(question.key)
+    except TypeError:
+        return None
+    if found is None:
+        if len(known) >= MOST_QUESTIONS:
+            known.clear()
+        found = known[question.key] = Recall()
+    answer = found.answer(question, kind)
+    if answer is None and found.is_due(question):
+        found.add(question, engine)
+        answer = found.answer(question, kind)
+    return answer
