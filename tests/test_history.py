@@ -310,3 +310,10 @@ def test_a_number_of_numpy_is_the_number_that_it_is() -> None:
     # 2**62 images of 1.8e9 multiply-accumulates are more than 64 bits hold.
     one = archcalc.analyze(spec).macs
     assert archcalc.analyze(spec, batch=np.int64(2**62)).macs == one * 2**62
+
+
+def test_a_sweep_leaves_no_number_that_records() -> None:
+    spec = archcalc.load("lenet5")
+    archcalc.sweep(spec, batch=[2, 3])
+    assert {type(row.work.macs) for row in archcalc.analyze(spec, batch=2).rows} == {int}
+    assert type(archcalc.expand(spec, batch=2).inputs["input"][0]) is int

@@ -115,6 +115,7 @@ class Analysis(Remembering):
             return self.__dict__[name]
 
     def __getstate__(self) -> dict[str, Any]:
+        """The fields, which are worked out first where this was recalled."""
         return {"graph": self.graph, "rows": self.rows, "training": self.training}
 
     @cached_property

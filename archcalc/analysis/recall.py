@@ -16,6 +16,7 @@ from archcalc.algebra.record import Record
 from archcalc.errors import ArchcalcError
 from archcalc.operators.base import KINDS, Work
 from archcalc.spec.model import Spec
+from archcalc.values import exact
 
 if TYPE_CHECKING:
     from archcalc.analysis.analyze import Analysis
@@ -67,7 +68,7 @@ class Question:
                 self.names.append(name)
                 self.numbers.append(value)
             else:
-                others.append((name, _frozen(value)))
+                others.append((name, exact(value)))
         self.key = (
             *(spec.variant, training, allow_unknown, isinstance(input, Mapping)),
             *(tuple(self.names), tuple(map(type, self.numbers)), tuple(others)),
@@ -90,13 +91,6 @@ class Question:
             input = [at["", k] for k in range(len(input))]
         variables = {name: at.get(name, value) for name, value in self.variables.items()}
         return {"input": input, "batch": at[("batch",)], **variables}
-
-
-def _frozen(value: Any) -> Any:
-    """A value as a part of a key, in which 1 is not True."""
-    if isinstance(value, (list, tuple)):
-        return tuple([_frozen(item) for item in value])
-    return (type(value), value)
 
 
 class Replay:

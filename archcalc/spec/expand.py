@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from archcalc.dims import Shape, Size, holds, is_array, is_size, plain, settle
+from archcalc.dims import Shape, Size, holds, is_array, is_recorded, is_size, plain, settle
 from archcalc.errors import ExpressionError, Problem, ShapeError, SpecError, did_you_mean
 from archcalc.operators import NAMES, operator
 from archcalc.operators.base import Applied, describe
@@ -70,12 +70,22 @@ def attempt(
 
     Layers at the places in ``known`` have a problem already and are taken as unknown.
     """
-    memory = Memory() if known else spec.home.take()
+    variables = variables or {}
+    # Numbers that record what is done with them are not met again, and are no others' business.
+    apart = bool(known) or _records((batch, given, *variables.values()))
+    memory = Memory() if apart else spec.home.take()
     expansion = _Expansion(spec, frozenset(known), allow_unknown, memory)
-    graph = expansion.run(given, batch, variables or {})
-    if not known:
+    graph = expansion.run(given, batch, variables)
+    if not apart:
         spec.home.bring_back(memory)
     return (None if expansion.problems or known else graph), expansion.problems
+
+
+def _records(value: Any) -> bool:
+    """Whether there is a number in a value that records what is done with it."""
+    if isinstance(value, Mapping):
+        return any(map(_records, value.values()))
+    return any(map(_records, value)) if isinstance(value, (list, tuple)) else is_recorded(value)
 
 
 def uses(spec: Spec, graph: Graph) -> list[Template]:
