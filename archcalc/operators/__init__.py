@@ -246,6 +246,13 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "GRU",
         ),
     },
+    "cell": {
+        "cell": (
+            "RNNCell",
+            "LSTMCell",
+            "GRUCell",
+        ),
+    },
     "sampling": {
         "sampling": (
             "GridSample",

@@ -3,8 +3,14 @@
 One step of one direction of one layer multiplies the layer's own input and its last state by the
 weights of ``gates`` gates, each of ``H = hidden_size`` units. Every unit of a gate costs one add
 to join its two dot products and, with ``bias``, two more: PyTorch adds two biases, one to each.
+With ``biases: 1`` it is one more, as Keras has it.
 A sigmoid is one transcendental, one add and one division, and a tanh one transcendental. The
-first state is zero, and is multiplied like any other.
+first state is zero unless it is given, and is multiplied like any other.
+
+A state is what every layer and direction hands on: (N, S, H), or 2 H if ``bidirectional``, of S =
+``num_layers``; an LSTM's has twice as many rows, first those of ``h`` and then those of ``c``. A
+second input gives the first state, and with ``states`` the last one follows the sequence as S
+further steps.
 """
 
 from abc import abstractmethod
@@ -13,7 +19,8 @@ from typing import Any, ClassVar, Literal, Self, final
 
 from pydantic import field_validator, model_validator
 
-from archcalc.dims import Shape, Size, holds
+from archcalc.dims import Shape, Size, holds, same
+from archcalc.errors import ShapeError
 from archcalc.operators.autograd import WEIGHTS, Multiplying, Product
 from archcalc.operators.base import (
     Call,
@@ -22,24 +29,38 @@ from archcalc.operators.base import (
     Natural,
     Trained,
     Work,
+    describe,
     require_rank,
 )
 
 MOST_LAYERS = 1000
 """The largest ``num_layers``: far above any network, and few enough to list the weights of."""
 
+LSTM_UNIT = Work(transcendentals=3 + 2, adds=3 + 1, divisions=3, multiplies=3)
+"""A unit's 3 sigmoids and 2 tanh, ``f c + i g`` and ``o tanh(c')``."""
+
+GRU_UNIT = Work(transcendentals=2 + 1, adds=2 + 2, divisions=2, multiplies=3)
+"""A unit's 2 sigmoids and a tanh, ``r`` times a sum, and ``(1 - z) n + z h``."""
+
 
 class _Recurrent(Trained, Multiplying):
+    arity = (1, 2)
     gates: ClassVar[int]
+    memories: ClassVar[int] = 1
+    """Tensors that a state is made of."""
 
     hidden_size: Count
     """Units of a layer: H."""
     num_layers: Count = 1
     """How many layers are stacked."""
     bias: bool = True
-    """Whether the gates have biases, two each as in PyTorch."""
+    """Whether the gates have biases."""
+    biases: Literal[1, 2] = 2
+    """How many each gate has: 2 as in PyTorch, 1 as in Keras."""
     bidirectional: bool = False
     """Whether the sequence is read from both ends."""
+    states: bool = False
+    """Whether the last states follow the output, as further steps."""
 
     @field_validator("num_layers")
     @classmethod
@@ -63,9 +84,15 @@ class _Recurrent(Trained, Multiplying):
         """What PyTorch's module takes besides the sizes that all have."""
 
     def infer(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
+        x, *first = inputs
         require_rank(x, 3, "(N, T, F)")
-        return (x[0], x[1], self._state() * self._directions())
+        if (first or self.states) and self.memories > 1 and self._projects():
+            raise ShapeError("states in and out are not of one size where they are projected")
+        state = (x[0], self.memories * self.num_layers, self._state() * self._directions())
+        for given in first:
+            if len(given) != 3 or not all(map(same, given, state)):
+                raise ShapeError(f"takes a first state {describe(state)}, not {describe(given)}")
+        return (x[0], x[1] + state[1] if self.states else x[1], state[2])
 
     def _directions(self) -> int:
         return 2 if self.bidirectional else 1
@@ -91,7 +118,8 @@ class _Recurrent(Trained, Multiplying):
             tensors[f"weight_hh_{name}"] = (rows, self._state())
             if self.bias:
                 tensors[f"bias_ih_{name}"] = (rows,)
-                tensors[f"bias_hh_{name}"] = (rows,)
+                if self.biases == 2:
+                    tensors[f"bias_hh_{name}"] = (rows,)
             if self._projects():
                 tensors[f"weight_hr_{name}"] = (self.projection(), self.hidden_size)
         return tensors
@@ -99,7 +127,7 @@ class _Recurrent(Trained, Multiplying):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         rows = self.gates * self.hidden_size
         steps = inputs[0][0] * inputs[0][1]
-        joins = Work(adds=rows * (3 if self.bias else 1))
+        joins = Work(adds=rows * (1 + (self.biases if self.bias else 0)))
         projection = Work(macs=self.projection() * self.hidden_size, dots=self.projection())
         total = Work()
         for _, size in self._cells(inputs[0][2]):
@@ -111,9 +139,11 @@ class _Recurrent(Trained, Multiplying):
     def products(self, output: Shape, *inputs: Shape) -> tuple[Product, ...]:
         """Of every layer and direction: its input, its last state and its projection.
 
-        The state before the first step is a constant, whose gradient nobody asks for.
+        The state before the first step is a constant, whose gradient nobody asks for, unless it
+        is an input.
         """
         batch, times, features = inputs[0]
+        first = ((WEIGHTS,), (1,)) if len(inputs) > 1 else ((WEIGHTS,),)
         rows = self.gates * self.hidden_size
         found = []
         for k, (_, size) in enumerate(self._cells(features)):
@@ -121,7 +151,7 @@ class _Recurrent(Trained, Multiplying):
             state = batch * rows * self._state()
             found += [
                 Product(batch * times * rows * size, ((WEIGHTS,), (given,))),
-                Product(state, ((WEIGHTS,),)),
+                Product(state, first),
                 Product(state * (times - 1), ((WEIGHTS,), (WEIGHTS,))),
                 Product(
                     batch * times * self.projection() * self.hidden_size,
@@ -131,18 +161,20 @@ class _Recurrent(Trained, Multiplying):
         return tuple(found)
 
     def torch(self, *inputs: Shape) -> Call:
+        fields = {
+            "input_size": inputs[0][2],
+            "hidden_size": self.hidden_size,
+            "num_layers": self.num_layers,
+            "bias": self.bias,
+            "batch_first": True,
+            "bidirectional": self.bidirectional,
+            **self.fields(),
+        }
+        name = type(self).__name__
+        if len(inputs) == 1 and self.biases == 2 and not self.states:
+            return Call(f"nn.{name}", fields, unpack=0)
         return Call(
-            f"nn.{type(self).__name__}",
-            {
-                "input_size": inputs[0][2],
-                "hidden_size": self.hidden_size,
-                "num_layers": self.num_layers,
-                "bias": self.bias,
-                "batch_first": True,
-                "bidirectional": self.bidirectional,
-                **self.fields(),
-            },
-            unpack=0,
+            f"archcalc.Stateful{name}", {**fields, "biases": self.biases, "states": self.states}
         )
 
 
@@ -165,6 +197,7 @@ class RNN(_Recurrent):
             {"hidden_size": 8, "num_layers": 2, "nonlinearity": "relu", "bias": False},
             ((2, 5, 4),),
         ),
+        Example({"hidden_size": 8}, ((2, 5, 4), (2, 1, 8))),
     )
 
     def unit(self) -> Work:
@@ -188,6 +221,7 @@ class LSTM(_Recurrent):
     """
 
     gates = 4
+    memories = 2
 
     proj_size: Natural = 0
     """To how many units the state is projected; 0 for no projection."""
@@ -198,6 +232,8 @@ class LSTM(_Recurrent):
             {"hidden_size": 8, "num_layers": 2, "bidirectional": True, "proj_size": 3},
             ((2, 5, 4),),
         ),
+        Example({"hidden_size": 8, "biases": 1}, ((2, 5, 4),)),
+        Example({"hidden_size": 8, "states": True}, ((2, 5, 4), (2, 2, 8))),
     )
 
     @model_validator(mode="after")
@@ -209,7 +245,7 @@ class LSTM(_Recurrent):
         return self
 
     def unit(self) -> Work:
-        return Work(transcendentals=3 + 2, adds=3 + 1, divisions=3, multiplies=3)
+        return LSTM_UNIT
 
     def projection(self) -> Size:
         return self.proj_size
@@ -232,10 +268,11 @@ class GRU(_Recurrent):
     examples = (
         Example({"hidden_size": 8}, ((2, 5, 4),)),
         Example({"hidden_size": 8, "num_layers": 2, "bidirectional": True}, ((2, 5, 4),)),
+        Example({"hidden_size": 8, "biases": 1, "states": True}, ((2, 5, 4),)),
     )
 
     def unit(self) -> Work:
-        return Work(transcendentals=2 + 1, adds=2 + 2, divisions=2, multiplies=3)
+        return GRU_UNIT
 
     def projection(self) -> Size:
         return 0

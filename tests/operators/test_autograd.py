@@ -27,7 +27,7 @@ UNKNOWN = {
     *("Embedding", "EmbeddingBag", "MaxUnpool2d", "RMSNorm", "Einsum"),
     *("GridSample", "DeformConv2d", "GlobalResponseNorm", "SpatialPyramidPooling"),
     *("ScaledDotProductAttention", "MultiheadAttention"),
-    *("RNN", "LSTM", "GRU"),
+    *("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"),
     *("RoIAlign", "RoIPool"),
     *("L1Loss", "MSELoss", "HuberLoss", "CrossEntropyLoss", "HingeLoss"),
 }

@@ -393,14 +393,31 @@ def mha(draw: st.DrawFn) -> Case:
 
 
 @st.composite
-def recurrent(draw: st.DrawFn, /, **fields: st.SearchStrategy[Any]) -> Case:
-    return {
+def recurrent(draw: st.DrawFn, /, memories: int = 1, **fields: st.SearchStrategy[Any]) -> Case:
+    drawn = {
         "hidden_size": draw(st.integers(3, 6)),
         "num_layers": draw(st.integers(1, 3)),
         "bias": draw(flag),
+        "biases": draw(st.sampled_from([1, 2])),
         "bidirectional": draw(flag),
         **{name: draw(strategy) for name, strategy in fields.items()},
-    }, (draw(shapes((3, 3))),)
+    }
+    x = draw(shapes((3, 3)))
+    if not drawn.get("proj_size"):
+        drawn["states"] = draw(flag)
+        if draw(flag):
+            features = drawn["hidden_size"] * (2 if drawn["bidirectional"] else 1)
+            return drawn, (x, (x[0], memories * drawn["num_layers"], features))
+    return drawn, (x,)
+
+
+@st.composite
+def cell(draw: st.DrawFn, memories: tuple[int, ...] = ()) -> Case:
+    hidden, batch = draw(few), draw(few)
+    return {"hidden_size": hidden, "bias": draw(flag)}, (
+        (batch, draw(few)),
+        (batch, *memories, hidden),
+    )
 
 
 @st.composite
@@ -726,8 +743,11 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
     "ShiftedWindowMask": shifted_window_mask(),
     "RotaryEmbedding": rotary(),
     "RNN": recurrent(nonlinearity=st.sampled_from(["tanh", "relu"])),
-    "LSTM": recurrent(proj_size=st.integers(0, 2)),
+    "LSTM": recurrent(memories=2, proj_size=st.integers(0, 2)),
     "GRU": recurrent(),
+    "RNNCell": cell(),
+    "LSTMCell": cell((2,)),
+    "GRUCell": cell(),
     "RoIAlign": regions(sampling_ratio=st.integers(1, 3)),
     "RoIPool": regions(region=st.none() | st.integers(1, 5)),
     "FrozenBatchNorm2d": with_fields(shapes((4, 4)), eps=st.floats(1e-6, 1e-2)),

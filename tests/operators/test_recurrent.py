@@ -4,13 +4,17 @@ from math import prod
 
 import pytest
 import sympy
+import torch
 from pydantic import ValidationError
+from torch import nn
 
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.operators import FAMILIES, operator
 from archcalc.operators.base import Operator, Work
+from archcalc.operators.cell import LSTMCell
 from archcalc.operators.recurrent import GRU, LSTM, RNN
+from archcalc.pytorch import module
 
 SEQUENCE = (1, 5, 16)
 
@@ -145,3 +149,104 @@ def test_refuses_an_input_without_steps(name: str) -> None:
 def test_refuses_a_projection_that_is_none() -> None:
     with pytest.raises(ValidationError, match="proj_size=8 is not below hidden_size=8"):
         LSTM(hidden_size=8, proj_size=8)
+
+
+@pytest.mark.parametrize(
+    ("op", "features", "params"),
+    [
+        # Keras: 3 x 16 gates of 15 inputs, 16 states and one bias.
+        (GRU(hidden_size=16, biases=1), 15, 1_536),
+        # 4 x 128 gates of 128 inputs, 128 states and one bias.
+        (LSTM(hidden_size=128, biases=1), 128, 131_584),
+    ],
+    ids=repr,
+)
+def test_one_bias_a_gate_as_in_keras(op: GRU | LSTM, features: int, params: int) -> None:
+    x = (1, 10, features)
+    more = work(op.model_copy(update={"biases": 2}), x).adds - work(op, x).adds
+
+    assert sum(map(prod, op.weights(x).values())) == params
+    assert more == 10 * op.gates * op.hidden_size
+
+
+def test_states_go_in_and_out() -> None:
+    op = LSTM(hidden_size=8, num_layers=2, bidirectional=True, states=True)
+    x, first = torch.randn(3, 5, 4), torch.randn(3, 4, 16)
+    made = module(op, (3, 5, 4), (3, 4, 16))
+    output = made(x, first)
+    theirs = nn.LSTM(4, 8, 2, batch_first=True, bidirectional=True)
+    theirs.load_state_dict(made.state_dict())
+    # PyTorch's state of layer k and direction d is number 2 k + d, (N, H).
+    h, c = (
+        torch.stack([first[:, row, 8 * d : 8 * d + 8] for row in rows for d in (0, 1)])
+        for rows in ((0, 1), (2, 3))
+    )
+    expected, (last_h, last_c) = theirs(x, (h, c))
+
+    assert op.infer((3, 5, 4), (3, 4, 16)) == (3, 5 + 4, 16)
+    torch.testing.assert_close(output[:, :5], expected)
+    torch.testing.assert_close(output[:, 5, :8], last_h[0])
+    torch.testing.assert_close(output[:, 6, 8:], last_h[3])
+    torch.testing.assert_close(output[:, 8, 8:], last_c[3])
+
+
+def test_one_bias_computes_what_two_do_of_which_one_is_nothing() -> None:
+    made = module(GRU(hidden_size=3, biases=1), (2, 4, 5))
+    theirs = nn.GRU(5, 3, batch_first=True)
+    theirs.load_state_dict({**made.state_dict(), "bias_hh_l0": torch.zeros(9)})
+    x = torch.randn(2, 4, 5)
+
+    torch.testing.assert_close(made(x), theirs(x)[0])
+    assert [name for name, _ in made.named_parameters()] == [
+        "weight_ih_l0",
+        "weight_hh_l0",
+        "bias_ih_l0",
+    ]
+
+
+def test_a_first_state_that_is_given_has_a_gradient() -> None:
+    op = GRU(hidden_size=8)
+    given = op.products((2, 5, 8), (2, 5, 4), (2, 1, 8))
+    zero = op.products((2, 5, 8), (2, 5, 4))
+
+    assert (1,) in given[1].factors
+    assert given[1].macs == zero[1].macs == 2 * 24 * 8
+    assert len(zero[1].factors) == 1
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "message"),
+    [
+        (GRU(hidden_size=8), [(2, 5, 4), (2, 2, 8)], r"first state \(2, 1, 8\), not \(2, 2, 8\)"),
+        (LSTM(hidden_size=8), [(2, 5, 4), (2, 1, 8)], r"first state \(2, 2, 8\)"),
+        (LSTM(hidden_size=8, proj_size=3, states=True), [(2, 5, 4)], "not of one size"),
+    ],
+    ids=repr,
+)
+def test_refuses_states_that_do_not_fit(op: Operator, inputs: list[Shape], message: str) -> None:
+    with pytest.raises(ShapeError, match=message):
+        op.infer(*inputs)
+
+
+@pytest.mark.parametrize(("name", "state"), [("RNN", (2, 8)), ("LSTM", (2, 2, 8)), ("GRU", (2, 8))])
+def test_a_cell_is_one_step_of_the_layer(name: str, state: Shape) -> None:
+    layer, cell = (
+        operator(kind).model_validate({"hidden_size": 8}) for kind in (name, f"{name}Cell")
+    )
+    inputs = ((2, 4), state)
+
+    assert cell.infer(*inputs) == state
+    assert cell.work(state, *inputs) == work(layer, (2, 1, 4))
+    assert {f"{k}_l0": v for k, v in cell.weights(*inputs).items()} == layer.weights((2, 1, 4))
+    with pytest.raises(ShapeError, match="takes a state"):
+        cell.infer((2, 4), (2, 7))
+
+
+def test_a_cell_of_two_memories_has_them_in_one_tensor() -> None:
+    made = module(LSTMCell(hidden_size=3), (2, 4), (2, 2, 3))
+    x, state = torch.randn(2, 4), torch.randn(2, 2, 3)
+    theirs = nn.LSTMCell(4, 3)
+    theirs.load_state_dict(made.state_dict())
+    h, c = theirs(x, (state[:, 0], state[:, 1]))
+
+    torch.testing.assert_close(made(x, state), torch.stack([h, c], 1))
