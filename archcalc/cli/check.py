@@ -16,8 +16,8 @@ def check(
         typer.Argument(
             metavar="NAME|FILE...",
             autocompletion=networks,
-            help="Networks of the zoo, files (FILE::VARIANT for one of its variants), or - for "
-            "standard input. Everything that is shipped, if none is named.",
+            help="Networks of the zoo, files (FILE::VARIANT for one of its variants), folders "
+            "of files, or - for standard input. Everything that is shipped, if none is named.",
             show_default=False,
         ),
     ] = None,
@@ -50,8 +50,8 @@ def check(
     from archcalc.spec import zoo
 
     form = choose("format", format, findings.FORMATS)
-    named = sources or [str(path) for path in (*zoo.families(), *zoo.examples())]
-    checked = _checked(named)
+    every = sources or [str(path) for path in (*zoo.families(), *zoo.examples())]
+    checked = _checked([name for source in every for name in zoo.named(source)])
     problems = [problem for each in checked for problem in each.problems]
     if form in ("table", "markdown") and problems:
         complain("\n".join(map(str, problems)))

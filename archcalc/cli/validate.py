@@ -13,7 +13,8 @@ def validate(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="Files, FILE::VARIANT, networks of the zoo, or - for standard input.",
+            help="Files, FILE::VARIANT, folders of files, networks of the zoo, or - for standard "
+            "input.",
             autocompletion=networks,
             show_default=False,
         ),
@@ -37,9 +38,10 @@ def validate(
     """
     from archcalc.report.choice import choose
     from archcalc.report.specs import problems
+    from archcalc.spec import zoo
 
     form = choose("format", format, problems.FORMATS)
-    outcomes = [_outcome(source) for source in files]
+    outcomes = [_outcome(name) for source in files for name in zoo.named(source)]
     if form == "json":
         emit(problems.as_json(outcomes))
     for outcome in outcomes if form != "json" else ():

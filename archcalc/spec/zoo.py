@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from os.path import isdir
 from pathlib import Path as File
 from typing import Any, NamedTuple
 
@@ -39,6 +40,34 @@ def families() -> list[File]:
 def examples() -> list[File]:
     """The files of small specs that document what is no network, by name; they are not listed."""
     return sorted((folder() / "examples").glob("*.yaml"))
+
+
+def named(source: str) -> list[str]:
+    """What a word of the command line names: a network, or all spec files of a folder, by name.
+
+    Of the YAML and JSON files of a folder, and of those inside it, specs are those with layers.
+    Raises :class:`SpecError` for a folder without any.
+    """
+    # A network is meant where a folder has its name.
+    if not isdir(source) or not (_is_path(source) or find(source) is None):
+        return [source]
+    path = File(source)
+    files = (file for end in ("yaml", "yml", "json") for file in path.rglob(f"*.{end}"))
+    found = [str(file) for file in sorted(files) if _has_layers(file)]
+    if not found:
+        raise SpecError([Problem(source, 0, 0, (), "is a folder without a spec")])
+    return found
+
+
+def _has_layers(path: File) -> bool:
+    if not path.is_file() or any(part.startswith(".") for part in path.parts[1:]):
+        return False
+    try:
+        if b"layers" not in path.read_bytes():
+            return False
+        return "layers" in text.read(path).data
+    except (OSError, SpecError):
+        return True  # what is wrong with it, reading it once more says
 
 
 def shipped() -> Iterator[Spec]:
@@ -196,21 +225,44 @@ def _require_variant(spec: Spec, variant: str) -> None:
 
 def _document(source: Source) -> tuple[text.Document, str | None]:
     if isinstance(source, Mapping):
-        from json import dumps
-
-        return text.parse(dumps(source), "<mapping>"), None
+        return text.parse(_written(source), "<mapping>"), None
     if isinstance(source, File):
         return text.read(source), None
     name, _, variant = source.partition("::")
     if name == "-" or _is_path(name):
         return text.read(name), variant or None
     path = find(name)
+    if path is None and isdir(name):
+        return text.read(name), None  # which says that it is one
     if path is None:
         hint = did_you_mean(name, names()) or "'archcalc list' lists them"
         raise SpecError(
             [Problem(name, 0, 0, (), "no network of this name, and no such file", hint)]
         )
     return text.read(path), name if name != path.stem else None
+
+
+def _written(data: Mapping[str, Any]) -> str:
+    """Plain data as text, numpy's numbers and arrays among it. Raises :class:`SpecError`."""
+    from json import dumps
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return dict(value)
+        if isinstance(value, range):
+            return list(value)
+        if hasattr(value, "tolist"):
+            return value.tolist()
+        raise TypeError(f"a {type(value).__name__} is no plain data")
+
+    try:
+        return dumps(data, default=plain)
+    except TypeError as error:
+        said = str(error)
+    except (ValueError, RecursionError):
+        said = "is nested without end"
+    hint = "a spec has mappings with text as keys, lists, texts, numbers, true, false and null"
+    raise SpecError([Problem("<mapping>", 0, 0, (), said, hint)])
 
 
 def _is_path(name: str) -> bool:

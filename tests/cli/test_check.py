@@ -80,3 +80,48 @@ def test_an_unknown_form_and_an_unknown_network_are_refused() -> None:
 
 def test_help_has_examples() -> None:
     assert "archcalc check vgg16" in run("--help").stdout
+
+
+def test_a_folder_is_all_specs_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nets" / "small").mkdir(parents=True)
+    (tmp_path / "nets" / "b.yaml").write_text(NET.replace("VALUE", "224"))
+    (tmp_path / "nets" / "small" / "a.yml").write_text(NET.replace("VALUE", "225"))
+    (tmp_path / "nets" / "other.yaml").write_text("on: [push]\n")
+    (tmp_path / "nets" / "schema.json").write_text('{"properties": {"layers": {}}}')
+    (tmp_path / "nets" / "notes.txt").write_text("layers: none")
+    (tmp_path / "nets" / ".hidden.yaml").write_text("layers: [")
+    monkeypatch.chdir(tmp_path)
+    result = run("nets", "--format", "json")
+    assert result.exit_code == 1
+    files = [file["file"] for file in json.loads(result.stdout)["files"]]
+    assert files == ["nets/b.yaml", "nets/small/a.yml"]
+    (tmp_path / "nets" / "wrong.yaml").write_text("layers: [")
+    assert "nets/wrong.yaml:1:10" in run("nets").stderr
+
+
+def test_a_folder_in_which_nothing_is_documented_says_so_and_expands_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.yaml").write_text(NET.partition("documented")[0])
+
+    def expand(*_: object) -> None:
+        raise AssertionError("expanded for nothing")
+
+    monkeypatch.setattr("archcalc.claims.facts.Scope.of", expand)
+    result = run(str(tmp_path))
+    assert (result.exit_code, result.stdout) == (0, "no numbers to check in 3 specs\n")
+
+
+def test_a_folder_without_specs_is_said(tmp_path: Path) -> None:
+    result = run(str(tmp_path))
+    assert result.exit_code == 2
+    assert result.stderr == f"{tmp_path}\n  is a folder without a spec\n"
+
+
+def test_a_network_is_meant_where_a_folder_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lenet5").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert run("lenet5", "--quiet").exit_code == 0

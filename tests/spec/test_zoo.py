@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,3 +145,29 @@ def test_a_malformed_file_of_the_zoo_is_an_error_with_its_place(
 
     with pytest.raises(SpecError, match=r"net\.yaml:4:7  year"):
         list(zoo.names())
+
+
+def test_a_mapping_may_hold_numbers_of_numpy() -> None:
+    import numpy as np
+
+    layers = {"fc": {"op": "Linear", "out_features": np.int64(2)}}
+    spec = archcalc.load({"name": "n", "input": np.array([4]), "layers": layers})
+    assert archcalc.analyze(spec).params == 4 * 2 + 2
+
+
+@pytest.mark.parametrize("odd", [{1, 2}, b"x", 1j, object(), iter([1]), ...])
+def test_a_mapping_of_what_is_no_plain_data_is_refused(odd: object) -> None:
+    for data in ({"name": odd}, {"vars": {"x": odd}}, {("a", "b"): 1}):
+        with pytest.raises(SpecError, match="a spec has mappings with text as keys"):
+            archcalc.load(data)  # type: ignore[arg-type]
+
+
+def test_a_mapping_without_an_end_is_refused() -> None:
+    loop: dict[str, Any] = {}
+    loop["loop"] = loop
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    for data in (loop, {"vars": deep}):
+        with pytest.raises(SpecError, match="nested without end"):
+            archcalc.load(data)

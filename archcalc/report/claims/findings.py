@@ -38,7 +38,8 @@ def summary(checked: Sequence[Checked]) -> str:
     counts = Counter(finding.verdict for finding in findings)
     facts = counts.pop("fact", 0)
     parts = [f"{counts[verdict]} {word}" for verdict, word in _COUNTED.items() if counts[verdict]]
-    text = f"{counts.total()} numbers: {', '.join(parts)}" if parts else "no numbers to check"
+    none = "no numbers to check" + (f" in {len(checked)} specs" if len(checked) > 1 else "")
+    text = f"{counts.total()} numbers: {', '.join(parts)}" if parts else none
     text += f"; {facts} that can't be computed" if facts else ""
     problems = sum(len(each.problems) for each in checked)
     return text + (f"; {problems} problem{'s' if problems > 1 else ''}" if problems else "")

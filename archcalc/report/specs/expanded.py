@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from archcalc.errors import ArchcalcError
@@ -51,6 +51,11 @@ def expanded(graph: Graph, spec: Spec | None = None) -> dict[str, Any]:
             layer["share"] = names[node.share]
         layers[names[node.name]] = layer
         previous = node.name
+    for name in (*graph.outputs, *graph.training_outputs):
+        if name in graph.inputs and names[name] == name:
+            # An output is a layer; one that is left out stands for what it takes.
+            names[name] = _unused("identity", names.values())
+            layers[names[name]] = {"op": "Identity", "from": name, "when": False}
     data["layers"] = layers
     outputs = [names[name] for name in graph.outputs]
     if outputs != [next(reversed(layers))]:
@@ -71,12 +76,15 @@ def _names(graph: Graph) -> dict[str, str]:
     names = {name: name for name in graph.inputs}
     taken = set(names)
     for node in graph.nodes:
-        name = node.name.replace(".", "_")
-        while name in taken:
-            name += "_"
-        names[node.name] = name
-        taken.add(name)
+        names[node.name] = _unused(node.name.replace(".", "_"), taken)
+        taken.add(names[node.name])
     return names
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _fields(op: Operator) -> dict[str, Any]:

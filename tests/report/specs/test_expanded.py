@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,3 +121,27 @@ def test_symbols_are_refused() -> None:
 def test_layers_that_lead_to_no_output_have_no_place() -> None:
     with pytest.raises(ArchcalcError, match=r"'stack\.4\.layer\.9\.add' leads to no output"):
         expanded(archcalc.expand(archcalc.load("wavenet")))
+
+
+@pytest.mark.parametrize(
+    ("layers", "more"),
+    [
+        ({"r": {"op": "ReLU", "when": False}}, {}),
+        ({"r": {"op": "ReLU", "repeat": 0, "from": "identity"}}, {}),
+        ({"a": {"op": "ReLU", "from": "x"}, "b": {"op": "ReLU", "from": "x", "when": False}},
+         {"outputs": ["a", "b"]}),
+        ({"a": {"op": "ReLU", "from": "x"}, "b": {"op": "ReLU", "from": "x", "when": False}},
+         {"outputs": "a", "training_outputs": ["b"]}),
+    ],
+    ids=["nothing else", "the second input", "an output", "a training output"],
+)  # fmt: skip
+def test_a_layer_that_is_left_out_at_the_end_is_so_in_a_flat_spec(
+    layers: dict[str, Any], more: dict[str, Any], tmp_path: Path
+) -> None:
+    data = {"name": "n", "input": {"x": [3, 8], "identity": [4]}, "layers": layers, **more}
+    graph = archcalc.expand(archcalc.load(data))
+
+    for form in ("yaml", "json"):
+        file = tmp_path / f"flat.{form}"
+        file.write_text(str(archcalc.export(graph, to=form)), encoding="utf-8")
+        assert archcalc.expand(archcalc.load(file)) == graph
