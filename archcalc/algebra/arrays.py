@@ -7,6 +7,18 @@ from typing import Any
 
 from archcalc.algebra.program import PYTHON, Program
 from archcalc.dims import round_to
+from archcalc.errors import ArchcalcError
+
+
+def import_numpy() -> Any:
+    """The library. Raises :class:`ArchcalcError` where it is not installed."""
+    try:
+        import numpy
+    except ImportError:
+        raise ArchcalcError(
+            "many configurations at once need numpy, which is not installed\n  pip install numpy"
+        ) from None
+    return numpy
 
 
 def _on_arrays(np: Any) -> Mapping[str, Callable[..., Any]]:

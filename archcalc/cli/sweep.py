@@ -143,22 +143,20 @@ def sweep(
                 raise refused.error
             complain(report.refusal(refused))
         return
+    if form in report.TABLES and picture is None:
+        kept.most = report.SHOWN
     parts: list[Columns] = []
     with _progress(len(grid)) as progress:
         for chunk in chunks(grid, refused, progress):
             part = kept.add(chunk)
-            if part is not None:
+            if part is not None and (len(next(iter(part.values()))) or not parts):
                 parts.append(part)
     if refused.error is not None and refused.count == len(grid):
         raise refused.error
-    found = Sweep(
-        spec.label,
-        kept.finish(parts),
-        tuple(grid.names),
-        grid.quantities,
-        len(grid),
-        refused,
-    )
+    columns = kept.finish(parts)
+    beyond = max(0, kept.count - sum(len(next(iter(part.values()))) for part in parts))
+    names = tuple(grid.names)
+    found = Sweep(spec.label, columns, names, grid.quantities, len(grid), refused, beyond)
     if picture is not None:
         path, kind = picture
         write(report.draw(found, kind, keys(pareto)), path)

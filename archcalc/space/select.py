@@ -78,6 +78,10 @@ class Selection:
     top: int | None
     order: list[tuple[str, int]]
     pareto: list[tuple[str, int]]
+    most: int | None = None
+    """The most rows that are kept where all fulfil; what is beyond them is counted."""
+    count: int = 0
+    """How many rows there are, the best of ``top`` and ``pareto`` being all that they are."""
     best: Columns = field(default_factory=dict)
     empty: Columns = field(default_factory=dict)
 
@@ -89,7 +93,12 @@ class Selection:
             kept = _fulfilled(self.where, chunk)
             chunk = {name: values[kept] for name, values in chunk.items()}
         if self.top is None and not self.pareto:
-            return chunk
+            left = None if self.most is None else max(self.most - self.count, 0)
+            self.count += len(next(iter(chunk.values())))
+            # A copy, so that what is beyond the first rows is let go.
+            return (
+                chunk if left is None else {n: values[:left].copy() for n, values in chunk.items()}
+            )
         if not len(next(iter(chunk.values()))):
             return None
         if self.top is not None:

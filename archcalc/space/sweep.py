@@ -18,7 +18,7 @@ from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from archcalc.algebra.arrays import execute
+from archcalc.algebra.arrays import execute, import_numpy
 from archcalc.algebra.condense import condensed, difference, polynomials
 from archcalc.algebra.intervals import EXACT, Interval, decided, fits, intervals
 from archcalc.algebra.program import Program, dependencies, holds_at, needed
@@ -120,6 +120,8 @@ class Sweep(Remembering):
     configurations: int
     """How many were computed, of which the rows are what a filter left."""
     refused: Refused
+    beyond: int = 0
+    """Rows that there are beside those in ``columns``: a table needs the first few only."""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -174,10 +176,9 @@ def sweep(
     in one. Configurations that are no networks have no row and are ``refused``; where none is one,
     and for what can't be varied, :class:`ArchcalcError` is raised.
     """
-    import numpy as np
-
     from archcalc.space.select import selection
 
+    np = import_numpy()
     grid = plan(network, variables, quantities, zip, where, by, pareto, dtype)
     refused = Refused()
     kept = selection(grid, where, top, by, pareto)
@@ -219,6 +220,7 @@ def plan(
     dtype: str = "float32",
 ) -> Grid:
     """The grid that some values of variables span, checked. Raises :class:`ArchcalcError`."""
+    import_numpy()
     require_free(spec, variables)
     if dtype not in BYTES:
         raise ArchcalcError(f"no dtype '{dtype}'\n  {did_you_mean(dtype, BYTES)}")

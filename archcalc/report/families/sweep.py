@@ -37,9 +37,10 @@ def sheet(found: Sweep, kept: str = "") -> Sheet:
     ]
     counted = f"{found.configurations:,} configurations"
     notes = []
-    if len(found) > SHOWN:
+    count = len(found) + found.beyond
+    if count > SHOWN:
         notes.append(
-            f"the first {SHOWN} of {len(found):,} rows: choose with --where and --top, or write "
+            f"the first {SHOWN} of {count:,} rows: choose with --where and --top, or write "
             "all with --format csv"
         )
     if found.refused.count:
