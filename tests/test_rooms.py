@@ -87,3 +87,25 @@ def test_the_command_makes_a_table_without_heavy_libraries() -> None:
         "application('table')(['table', 'googlenet'], standalone_mode=False)"
     )
     assert not loaded_by(program) & {*HEAVY, "rich"}
+
+
+def test_everything_but_sympy_s_own_expressions_works_without_it() -> None:
+    program = """
+import sys
+sys.modules["sympy"] = None
+import archcalc
+from archcalc.space.formula import formula
+spec = archcalc.load("resnet18")
+found = archcalc.formula(spec, "side,N", floors=True)
+assert found(side=224, N=3)["params"] == 11689512
+archcalc.explain(spec, "conv1"), archcalc.memory(spec), archcalc.sweep(spec, side=[224, 256])
+archcalc.check(spec), archcalc.diff(spec, archcalc.load("resnet34"))
+archcalc.fit(spec, {"macs": 10**9}, vary="side")
+try:
+    found.to_sympy()
+except archcalc.ArchcalcError as error:
+    assert "pip install 'archcalc[sympy]'" in str(error)
+else:
+    raise AssertionError
+"""
+    loaded_by(program)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -108,8 +108,12 @@ class _Search:
         self.spec, self.at_most, self.dtype = spec, at_most, dtype
         self.looked_at = 0
 
-    def rows(self, values: Mapping[str, Sequence[Any]], together: bool) -> list[Any]:
-        """(fits, numbers, values) of every configuration that is a network."""
+    def inside(
+        self, values: Mapping[str, Sequence[Any]], together: bool = False
+    ) -> Iterator[list[tuple[tuple[int, ...], tuple[Any, ...]]]]:
+        """The numbers and values of the configurations that keep the budget, some at a time: of
+        each lot those that may make the most of it.
+        """
         groups = [tuple(values)] if together else []
         grid = plan(self.spec, values, list(self.at_most), groups, dtype=self.dtype)
         if len(grid) > MOST:
@@ -118,16 +122,17 @@ class _Search:
                 "  such as side=128:256:64"
             )
         self.looked_at += len(grid)
-        found = []
         for chunk in chunks(grid, Refused()):
-            for row in zip(*[column.tolist() for column in chunk.values()], strict=True):
-                point = row[: len(values)]
-                numbers = row[len(values) :]
-                inside = all(
-                    n <= limit for n, limit in zip(numbers, self.at_most.values(), strict=True)
-                )
-                found.append((inside, numbers, point))
-        return found
+            kept: Any = True
+            made: Any = 1.0
+            for name, limit in self.at_most.items():
+                kept = kept & (chunk[name] <= limit)
+                made = made * chunk[name].astype(float)
+            if not together and len(values) > 1 and kept.any():
+                kept &= made >= made[kept].max() * (1 - 1e-9)  # equals are told apart exactly
+            some = [column[kept].tolist() for column in chunk.values()]
+            points = zip(*some[: len(values)], strict=True)
+            yield list(zip(zip(*some[len(values) :], strict=True), points, strict=True))
 
     def over(self, values: Mapping[str, Any]) -> Over:
         """A configuration that exceeds the budget, or is no network, and in what."""
@@ -202,14 +207,21 @@ def _varied(
             first, last = step, _enough(search, name, own[name], step, last)
         count = int((last - first) / step) + 1
         values[name] = [_number(first + k * step, own[name]) for k in range(count)]
-    rows = search.rows(values, together=False)
-    inside = [(prod(numbers), point) for fits, numbers, point in rows if fits]
+    smallest = {name: some[0] for name, some in values.items()}
+    if len(given) > 1:
+        # Before anything is counted: one that can grow for ever alone has no largest value.
+        for name, chosen in given.items():
+            if chosen is None:
+                step = _step(name, own[name])
+                _enough(search, name, own[name], step, Fraction(values[name][-1]), smallest)
+    inside = [
+        (prod(numbers) if len(values) > 1 else 0, point)
+        for lot in search.inside(values)
+        for numbers, point in lot
+    ]
     if not inside:
-        _nothing(search, {name: some[0] for name, some in values.items()})
-    if len(values) == 1:
-        best = max(point for _, point in inside)
-    else:
-        _, best = max(inside)
+        _nothing(search, smallest)
+    _, best = max(inside)
     chosen_values = dict(zip(values, best, strict=True))
     beyond = []
     for name, some in values.items():
@@ -227,10 +239,17 @@ def _varied(
     return search.result(chosen_values, beyond)
 
 
-def _enough(search: _Search, name: str, own: Any, step: Fraction, last: Fraction) -> Fraction:
-    """A value from which on nothing fits, found by doubling."""
+def _enough(
+    search: _Search,
+    name: str,
+    own: Any,
+    step: Fraction,
+    last: Fraction,
+    others: Mapping[str, Any] | None = None,
+) -> Fraction:
+    """A value from which on nothing fits, found by doubling; ``others`` stay as they are."""
     for _ in range(24):
-        over = search.over({name: _number(last // step * step, own)})
+        over = search.over({**(others or {}), name: _number(last // step * step, own)})
         if over.exceeded:
             return last
         last *= 2
@@ -275,8 +294,7 @@ def _compound(search: _Search, own: Mapping[str, Any], bases: Mapping[str, float
     several = phis[start:size]
     points = [scaled(phi) for phi in several]
     columns = {name: [point[name] for point in points] for name in bases}
-    rows = search.rows(columns, together=True)
-    inside = {point for fits, _, point in rows if fits}
+    inside = {point for lot in search.inside(columns, together=True) for _, point in lot}
     best: Fraction | None = None
     for phi, point in zip(several, points, strict=True):
         if tuple(point.values()) in inside:

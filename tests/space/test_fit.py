@@ -124,3 +124,12 @@ def test_mistakes_are_explained(
 ) -> None:
     with pytest.raises(archcalc.ArchcalcError, match=message):
         fit(line(), budget, **options)
+
+
+@pytest.mark.parametrize("vary", [["side", "N"], ["width", "side"], ["classes", "side"]])
+def test_what_has_no_largest_value_is_refused_before_anything_is_counted(
+    vary: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("archcalc.space.fit.plan", None)
+    with pytest.raises(archcalc.ArchcalcError, match="whatever '.*' is, the budget is kept"):
+        fit(archcalc.load("resnet18"), {"params": 10**15}, vary=vary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -274,3 +275,23 @@ def test_what_depends_on_one_axis_is_not_computed_for_every_configuration() -> N
 def test_what_can_t_be_swept_is_refused_with_a_hint(given_: dict[str, Any], message: str) -> None:
     with pytest.raises(archcalc.ArchcalcError, match=message):
         sweep(line(), **given_)
+
+
+def test_without_numpy_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with pytest.raises(archcalc.ArchcalcError, match="pip install numpy"):
+        sweep(archcalc.load("lenet5"), batch=[1, 2])
+    with pytest.raises(archcalc.ArchcalcError, match="pip install numpy"):
+        archcalc.fit(archcalc.load("resnet18"), {"macs": 10**9}, vary="side")
+
+
+def test_a_table_needs_no_more_than_its_rows() -> None:
+    from archcalc.space.select import selection
+
+    grid = plan(archcalc.load("lenet5"), {"batch": range(1, 100_001)}, "macs")
+    kept = selection(grid, "batch > 50000", None, None, None)
+    kept.most = 7
+    parts = [part for chunk in chunks(grid, Refused()) if (part := kept.add(chunk)) is not None]
+    assert kept.finish(parts)["batch"].tolist() == list(range(50_001, 50_008))
+    assert kept.count == 50_000
+    assert all(values.base is None for part in parts for values in part.values())
