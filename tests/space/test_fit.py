@@ -131,5 +131,5 @@ def test_what_has_no_largest_value_is_refused_before_anything_is_counted(
     vary: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("archcalc.space.fit.plan", None)
-    with pytest.raises(archcalc.ArchcalcError, match="whatever '.*' is, the budget is kept"):
+    with pytest.raises(archcalc.ArchcalcError, match=r"whatever '.*' is, the budget is kept"):
         fit(archcalc.load("resnet18"), {"params": 10**15}, vary=vary)
