@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from archcalc.claims.causes import WORDS, Cause, causes, label, number, slips
-from archcalc.claims.chain import Reading, read_chain
+from archcalc.claims.causes import Cause, causes, label, number, slips
 from archcalc.claims.finding import Audit, Finding, Totals
-from archcalc.claims.headers import BRANCHES
 from archcalc.claims.names import misspelt, moved_sources, unknown_sources
+from archcalc.claims.readings import Reading, reading
 from archcalc.claims.rules import printed_like, rule
-from archcalc.claims.step import Place
-from archcalc.claims.tables import Entry, Number, Sheet, read_table
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.tables.evidence import Option
+from archcalc.tables.modules import PATTERNS
+from archcalc.tables.search import Search, total_row
+from archcalc.tables.sheet import Entry, Number, Sheet, read_table
 
 MOST_SEARCHED = 500
 """Wrong cells whose causes are searched: a table that is wrong in more has one of its own."""
+
+MOST_NOTES = 12
+"""Things assumed that are said one by one."""
 
 
 def audit(
     table: str | Path,
     against: str | Path | Spec | Graph | None = None,
     map: Mapping[str, str] | None = None,
+    read: str = "",
 ) -> Audit:
     """Hold every cell of a printed table of layers against the others, and against a network.
 
-    ``table`` is a CSV file, the text of one, or the name of a shipped one (``vgg16_structure``);
-    ``against`` a network of the zoo, a spec's file, or a spec. ``map`` gives roles the headers of
-    their columns where these are not recognized (:data:`archcalc.claims.headers.HEADERS`). A column
-    that the table lacks is not checked.
+    ``table`` is a file, the text of one, or the name of a shipped one (``vgg16_structure``): CSV
+    and its kin, Markdown, HTML, LaTeX, columns aligned by blanks, or what Keras, torchsummary,
+    torchinfo, torchstat or Darknet print; ``read`` insists on one of
+    :data:`archcalc.tables.grid.FORMS`. ``against`` is a network of the zoo, a spec's file, or a
+    spec. ``map`` gives roles the headers of their columns where these are not recognized
+    (:data:`archcalc.tables.columns.HEADERS`). A column that the table lacks is not checked.
     Raises :class:`ArchcalcError` for what can't be read as a table.
     """
-    sheet = read_table(table, map)
-    if all(role in sheet.columns for role in BRANCHES):
+    sheet = read_table(table, map, read)
+    if all(role in sheet.columns for role in PATTERNS[1].columns) and sheet.has("ops"):
         from archcalc.claims.stages import audit_stages
 
         found = audit_stages(sheet)
@@ -50,37 +58,45 @@ def audit(
 
 
 def _audit(sheet: Sheet) -> Audit:
-    reading = read_chain(sheet)
-    wrong = reading.wrong(sheet)
-    found = [_finding(sheet, reading, wrong, place, k) for k, place in enumerate(wrong)]
-    found += moved_sources(sheet, reading)
-    found += unknown_sources(sheet)
+    told = reading(sheet, Search(sheet).run())
+    found = [
+        _finding(sheet, told, row, role, right, told.found.options[row], k)
+        for k, ((row, role), right) in enumerate(told.wrong.items())
+    ]
+    found += moved_sources(sheet, told)
+    found += unknown_sources(sheet, told)
     found += misspelt(sheet)
-    totals, more = _totals(sheet, reading, wrong)
+    totals, more = _totals(sheet, told)
     found += more
-    merged = _merge(sheet, reading, found)
+    merged = _merge(sheet, told, found)
+    merged += _alternatives(sheet, told, merged)
     return Audit(
         name=sheet.name,
         headers=sheet.headers,
         rows=tuple(entry.cells for entry in sheet.entries),
         findings=tuple(sorted(merged, key=lambda each: (each.row, each.column))),
-        unreadable=tuple((each.row, each.column, each.message) for each in sheet.unreadable),
+        unreadable=tuple(_unreadable(sheet, told)),
         totals=totals,
-        checked=_checked(sheet, reading, totals),
-        notes=tuple(_notes(sheet, reading)),
+        checked=_checked(sheet, told, totals),
+        notes=tuple(_notes(sheet, told)),
         unmapped=sheet.unmapped,
+        remarks=sheet.remarks,
+        sheet=sheet,
+        reading=told,
     )
 
 
 def _finding(
-    sheet: Sheet, reading: Reading, wrong: Mapping[Place, Number], place: Place, before: int
+    sheet: Sheet,
+    told: Reading,
+    row: int,
+    role: str,
+    right: Number,
+    option: Option | None,
+    before: int,
 ) -> Finding:
-    (row, role), right = place, wrong[place]
     entry = sheet.entries[row]
     column = sheet.columns[role]
-    effect = 0
-    if role == "params":
-        effect = int(right - entry.values[role])
     return Finding(
         row,
         column,
@@ -88,18 +104,63 @@ def _finding(
         label(entry),
         entry.cells[column],
         printed_like(entry, role, right),
-        rule(sheet, reading, place, right),
-        causes(sheet, reading, wrong, place) if before < MOST_SEARCHED else (),
-        effect,
+        rule(sheet, told, (row, role), right),
+        causes(sheet, told, told.wrong, (row, role)) if before < MOST_SEARCHED else (),
+        int(right - entry.values[role]) if role == "params" else 0,
     )
+
+
+def _alternatives(sheet: Sheet, told: Reading, found: list[Finding]) -> list[Finding]:
+    """Cells that may be wrong as well as those that are named: of each such set one is."""
+    seen = {(each.row, each.column) for each in found}
+    more: list[Finding] = []
+    for other in told.found.others:
+        for row, option in other.items():
+            entry = sheet.entries[row]
+            for role in option.wrong:
+                column = sheet.columns[role]
+                if (row, column) in seen:
+                    continue
+                seen.add((row, column))
+                right = option.expected[role]
+                named = [f for f in found if abs(f.row - row) < 4] or found
+                cells = ", ".join(f"{f.layer}, {sheet.headers[f.column]}" for f in named[:3])
+                text = _cell_like(sheet, entry, column, option.expected, role)
+                more.append(
+                    Finding(
+                        row,
+                        column,
+                        role,
+                        label(entry),
+                        entry.cells[column],
+                        text or printed_like(entry, role, right),
+                        f"either this is wrong or {cells}: the table does not say which",
+                        (),
+                    )
+                )
+    return more
+
+
+def _unreadable(sheet: Sheet, told: Reading) -> Iterator[tuple[int, int, str]]:
+    """Cells that can't be read; where the total says what one should be, that."""
+    params = sheet.columns.get("params")
+    lost = [u for u in sheet.unreadable if u.column == params]
+    total = total_row(sheet)
+    for each in sheet.unreadable:
+        message = each.message
+        if len(lost) == 1 and each is lost[0] and total is not None:
+            rest = int(total.values["params"]) - sum(
+                int(e.values["params"]) for e in sheet.layers if "params" in e.values
+            )
+            if rest > 0:
+                message += f"; with {number(rest)} the rows add up to the total"
+        yield each.row, each.column, message
 
 
 # Totals --------------------------------------------------------------------------------------
 
 
-def _totals(
-    sheet: Sheet, reading: Reading, wrong: Mapping[Place, Number]
-) -> tuple[Totals | None, list[Finding]]:
+def _totals(sheet: Sheet, told: Reading) -> tuple[Totals | None, list[Finding]]:
     """The printed total against its rows, printed and right."""
     rows = [entry for entry in sheet.layers if "params" in entry.values]
     if not rows or any(entry.printed["params"].step > 1 for entry in rows):
@@ -107,18 +168,20 @@ def _totals(
     summed = sum(int(entry.values["params"]) for entry in rows)
     effects = {
         row: int(v - sheet.entries[row].values["params"])
-        for (row, r), v in wrong.items()
+        for (row, r), v in told.wrong.items()
         if r == "params"
     }
     right = summed + sum(effects.values())
-    last = [entry for entry in sheet.entries if entry.kind == "total" and "params" in entry.values]
-    if not last:
+    total = total_row(sheet)
+    if total is None:
         return Totals(None, summed, right, len(effects)), []
-    total = last[-1]
     found = []
     exact = total.printed["params"]
     printed = int(total.values["params"])
-    if not exact.verdict(right).holds:
+    frozen = sum(int(e.values.get("frozen", 0)) for e in sheet.layers)
+    lost = any(u.column == sheet.columns["params"] for u in sheet.unreadable)
+    holds = exact.verdict(right).holds or exact.verdict(right + frozen).holds
+    if not holds and not lost:
         column = sheet.columns["params"]
         found.append(
             Finding(
@@ -167,7 +230,7 @@ def _total_causes(
 # Around the findings --------------------------------------------------------------------------
 
 
-def _merge(sheet: Sheet, reading: Reading, found: list[Finding]) -> list[Finding]:
+def _merge(sheet: Sheet, told: Reading, found: list[Finding]) -> list[Finding]:
     """One finding for each printed cell: ``56x56x64`` may be wrong in two of its numbers."""
     cells: dict[tuple[int, int], Finding] = {}
     for finding in found:
@@ -175,46 +238,75 @@ def _merge(sheet: Sheet, reading: Reading, found: list[Finding]) -> list[Finding
         first = cells.get(place)
         if first is None:
             entry = sheet.entries[finding.row]
-            whole = _whole_cell(sheet, reading, entry, finding)
-            cells[place] = finding._replace(right=whole)
+            whole = _cell_like(
+                sheet, entry, finding.column, told.expected[finding.row], finding.role
+            )
+            cells[place] = finding._replace(right=whole or finding.right)
         elif finding.role == "source":
             cells[place] = first._replace(rule=f"{first.rule}; {finding.rule}")
         else:
             rules = dict.fromkeys((first.rule, finding.rule))
-            cells[place] = first._replace(
-                rule="; ".join(rules), causes=(*first.causes, *finding.causes)
-            )
+            merged = {cause.text: cause for cause in (*first.causes, *finding.causes)}
+            cells[place] = first._replace(rule="; ".join(rules), causes=tuple(merged.values()))
     return list(cells.values())
 
 
-def _whole_cell(sheet: Sheet, reading: Reading, entry: Entry, finding: Finding) -> str:
-    """The right text of a cell that holds several numbers."""
-    roles = [role for role, column in sheet.columns.items() if column == finding.column]
-    parts = [role for role in roles if role in WORDS and role in {**entry.values}]
-    if len(parts) < 2 or finding.role in ("source", "layer", "params", "ops"):
-        return finding.right
-    values = {**entry.values, **reading.expected[finding.row]}
-    order = {"h": 1, "w": 2, "c": 0 if sheet.channels_first else 3}
-    parts.sort(key=lambda role: order.get(role[-1], 9))
-    sizes = [str(values[role]) for role in parts if role != "stride"]
-    step = f"/{values['stride']}" if "stride" in parts else ""
-    return "x".join(sizes) + step
+def _cell_like(
+    sheet: Sheet, entry: Entry, column: int, expected: Mapping[str, Number], role: str
+) -> str:
+    """The right text of a cell that holds several numbers, as it is printed."""
+    if role in ("source", "layer", "params", "frozen") or role.startswith("ops"):
+        return ""
+    roles = [
+        each
+        for each, at in sheet.columns.items()
+        if at == column and each in {**entry.values, **expected}
+    ]
+    values = {**entry.values, **expected}
+    prefix = role.split("_")[0]
+    if prefix in ("in", "out"):
+        axes = [a for a in "dhw" if f"{prefix}_{a}" in roles]
+        order = ["c", *axes] if sheet.channels_first else [*axes, "c"]
+        names = [f"{prefix}_{a}" for a in order if f"{prefix}_{a}" in roles]
+    else:
+        kernel = [f"kernel_{a}" for a in "dhw" if f"kernel_{a}" in roles]
+        beside = [each for each in ("kernel_out", "kernel_in") if each in entry.values]
+        names = [*kernel, *beside] if len(beside) == 1 else [*beside, *kernel]
+        names += [each for each in ("stride", "pad") if each in entry.values and each in roles]
+    if len(names) < 2 and len(roles) < 2:
+        return ""
+    text = entry.cells[column]
+    tokens = list(re.finditer(r"\d+(?:,\d{3})*(?!\d)", text))
+    if len(tokens) == len(names) + 1 and sheet.batch > 1:
+        tokens = tokens[1:]
+    if len(tokens) == len(names):
+        for token, name in reversed(list(zip(tokens, names, strict=True))):
+            text = f"{text[: token.start()]}{values[name]}{text[token.end() :]}"
+        return text
+    sides = {values[each] for each in names if each.startswith("kernel_")}
+    if len(tokens) == 1 and len(sides) == 1:
+        return str(sides.pop())
+    return "x".join(str(values[each]) for each in names)
 
 
 CHECKS = (
-    ("inputs", ("in_h", "in_w", "in_c", "channels_in")),
-    ("outputs", ("out_h", "out_w", "out_c", "channels_out")),
-    ("params", ("params",)),
-    ("operations", ("ops",)),
+    ("inputs", ("in_d", "in_h", "in_w", "in_c", "channels_in", "kernel_in")),
+    ("outputs", ("out_d", "out_h", "out_w", "out_c", "channels_out", "kernel_out")),
+    ("kernels", ("kernel_d", "kernel_h", "kernel_w")),
+    ("strides", ("stride",)),
+    ("paddings", ("pad",)),
+    ("groups", ("groups",)),
+    ("params", ("params", "frozen")),
+    ("operations", ("ops", *(f"ops{k}" for k in range(2, 10)))),
 )
 
 
-def _checked(sheet: Sheet, reading: Reading, totals: Totals | None) -> dict[str, int]:
+def _checked(sheet: Sheet, told: Reading, totals: Totals | None) -> dict[str, int]:
     found = {}
     for what, roles in CHECKS:
         cells = sum(
             role in entry.values and role in expected
-            for entry, expected in zip(sheet.entries, reading.expected, strict=True)
+            for entry, expected in zip(sheet.entries, told.expected, strict=True)
             for role in roles
         )
         if cells:
@@ -224,26 +316,59 @@ def _checked(sheet: Sheet, reading: Reading, totals: Totals | None) -> dict[str,
     return found
 
 
-def _notes(sheet: Sheet, reading: Reading) -> Iterator[str]:
-    counting = reading.counting
-    if sheet.has("params"):
-        if counting.conv == counting.linear:
-            yield f"parameters are counted {counting.conv}"
-        else:
-            yield f"parameters: convolutions {counting.conv}, linear layers {counting.linear}"
+def _notes(sheet: Sheet, told: Reading) -> Iterator[str]:
+    counting, manner = told.counting, told.found.manner
+    if counting.conv and counting.conv == counting.linear:
+        yield f"parameters are counted {counting.conv}"
+    elif counting.conv or counting.linear:
+        said = [
+            f"{what} {biases}"
+            for what, biases in (
+                ("convolutions", counting.conv),
+                ("linear layers", counting.linear),
+            )
+            if biases
+        ]
+        yield f"parameters: {', '.join(said)}"
+    if manner.thousand != 1000:
+        yield "K is 1,024"
+    if sheet.batch > 1:
+        yield f"sizes hold a batch of {sheet.batch}"
     if counting.rounding == "ceil":
         yield "pooling rounds sizes up"
-    if counting.ops:
-        yield f"operations are {counting.ops}"
-    elif sheet.has("ops"):
-        yield "operations are not checked: no way to count them explains the column"
+    for role in sheet.work:
+        head = sheet.headers[sheet.columns[role]]
+        ways = manner.work.get(role, {})
+        distinct = dict.fromkeys(way for way in ways.values() if way != "nothing")
+        if distinct:
+            by = {way: [kind for kind, each in ways.items() if each == way] for way in distinct}
+            yield f"{head}: " + ", ".join(
+                f"{way} ({', '.join(map(_plain, kinds))})" for way, kinds in by.items()
+            )
+        unchecked = any(
+            role in e.values
+            and e.values[role]
+            and (o := told.found.options[e.index]) is not None
+            and role not in o.expected
+            for e in sheet.layers
+        )
+        if unchecked:
+            yield f"{head} is not checked where no way to count it explains it"
     if not sheet.has("pad") and sheet.has("stride"):
         yield "padding is not printed: sizes are only checked to be possible"
     if not sheet.has("source"):
         yield "every row is taken to follow the row before"
-    for (row, role), value in reading.choices.items():
+    for (row, role), value in told.choices.items():
         if role == "source" and not sheet.entries[row].sources:
             taken = label(sheet.entries[value[0]])
             yield f"{label(sheet.entries[row])} is taken to follow {taken}"
-    for row, note in reading.notes:
-        yield f"{label(sheet.entries[row])}: {note}"
+    assumed = [note for option in told.found.options if option for note in option.notes]
+    yield from assumed[:MOST_NOTES]
+    if len(assumed) > MOST_NOTES:
+        yield f"and {len(assumed) - MOST_NOTES} more that are not in the table"
+    if sheet.unmapped:
+        yield f"not read: {', '.join(sheet.unmapped)}"
+
+
+def _plain(kind: str) -> str:
+    return {"conv": "convolutions", "linear": "linear layers", "pool": "poolings"}.get(kind, kind)

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from archcalc.claims.chain import Reading
-from archcalc.claims.step import BIASES, Place
-from archcalc.claims.tables import Entry, Number, Sheet
+from archcalc.claims.readings import BIASES, Place, Reading
 from archcalc.errors import ShapeError
 from archcalc.operators.window import Rounding, slide
+from archcalc.tables.sheet import Entry, Number, Sheet
 
 MOST_CAUSES = 4
 """Candidates that are reported of one cell."""
@@ -45,6 +44,13 @@ WORDS = {
     "source": "input layer",
     "layer": "layer",
     "groups": "groups",
+    "in_d": "input depth",
+    "out_d": "output depth",
+    "kernel_d": "kernel depth",
+    "kernel_in": "channels of the kernel",
+    "kernel_out": "filters",
+    "dilation": "dilation",
+    "frozen": "params that are not trained",
 }
 """What each role is called in a sentence."""
 
@@ -82,7 +88,9 @@ def causes(
 ) -> tuple[Cause, ...]:
     """What may have led to the number of a wrong cell, the likeliest first."""
     search = _Search(sheet, reading, wrong, place)
-    found = search.params() if place[1] in ("params", "ops") else search.size()
+    found = (
+        search.params() if (place[1] == "params" or place[1].startswith("ops")) else search.size()
+    )
     best: dict[object, Cause] = {}
     for cause in sorted(found, key=lambda each: each.distance):
         # The two cells of a row that print its channels are one place to take a number from.
@@ -287,7 +295,7 @@ class _Search:
                     if other.values.get(self.role) == self.printed and other.kind != "total":
                         text = f"it is the number of {label(other)}"
                         yield Cause(2 + away / 10, text, (at, self.role))
-        if self.role == "ops" or exact is None:
+        if self.role.startswith("ops") or exact is None:
             return
         if self.entry.weighted:
             yield from self._other_weights()

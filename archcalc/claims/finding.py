@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from archcalc.claims.causes import Cause
+
+if TYPE_CHECKING:
+    from archcalc.claims.readings import Reading
+    from archcalc.tables.sheet import Sheet
 
 
 class Finding(NamedTuple):
@@ -87,9 +91,15 @@ class Audit:
     """How the table was read, and what was assumed."""
     unmapped: tuple[str, ...] = ()
     """Headers of columns that were not understood, and so not checked."""
+    remarks: tuple[str, ...] = ()
+    """Headers of columns that are known to say nothing that can be checked."""
     against: str = ""
     """The network it was compared with."""
     differences: tuple[Difference, ...] = ()
+    sheet: Sheet | None = field(default=None, repr=False, compare=False)
+    """The table as it was read."""
+    reading: Reading | None = field(default=None, repr=False, compare=False)
+    """The network that was found in it; None for a table of modules."""
 
     @property
     def ok(self) -> bool:

@@ -7,22 +7,25 @@ from collections.abc import Iterator
 from operator import ne
 
 from archcalc.claims.causes import Cause, label
-from archcalc.claims.chain import Reading, named_sources
 from archcalc.claims.finding import Finding
+from archcalc.claims.readings import Reading
 from archcalc.claims.rules import size
-from archcalc.claims.tables import Entry, Sheet
+from archcalc.tables.search import keys
+from archcalc.tables.sheet import Entry, Sheet
 
 
 def moved_sources(sheet: Sheet, reading: Reading) -> Iterator[Finding]:
     """Rows whose input is another row's than the one they name."""
-    first, _ = named_sources(sheet)
+    first = [link.rows for link in reading.found.links]
     for (row, role), value in reading.choices.items():
         entry = sheet.entries[row]
         if role != "source" or not entry.sources:
             continue
-        meant = sheet.entries[value[0]]
+        named_rows = first[row] or ()
+        moved = [at for at in value if at not in named_rows] or list(value)
+        meant = sheet.entries[moved[0]]
         named = " and ".join(
-            f"{label(sheet.entries[at])} gives {size(reading.outs[at])}" for at in first[row] or ()
+            f"{label(sheet.entries[at])} gives {size(reading.outs[at])}" for at in named_rows
         )
         column = sheet.columns["source"]
         rule = f"{label(meant)} gives {size(reading.outs[meant.index])}, as is printed here"
@@ -37,21 +40,30 @@ def moved_sources(sheet: Sheet, reading: Reading) -> Iterator[Finding]:
             "source",
             label(entry),
             entry.cells[column],
-            meant.name or f"row {meant.index + 1}",
+            _bare(meant),
             f"{rule}; {named}" if named else rule,
             tuple(copied),
         )
 
 
-def unknown_sources(sheet: Sheet) -> Iterator[Finding]:
+def _bare(entry: Entry) -> str:
+    """The name that other rows call a row by."""
+    return entry.name.split(" (")[0] or f"row {entry.index + 1}"
+
+
+def unknown_sources(sheet: Sheet, reading: Reading) -> Iterator[Finding]:
     """Rows that name a layer that is not there."""
-    _, unknown = named_sources(sheet)
-    for (row, _), (name, near) in unknown.items():
+    unknown = [
+        (link_row, each)
+        for link_row, link in enumerate(reading.found.links)
+        for each in link.unknown
+    ]
+    for row, (name, near) in unknown:
         entry = sheet.entries[row]
         column = sheet.columns["source"]
         right = entry.cells[column].replace(name, near) if near else ""
         meant = next(
-            (e for e in reversed(sheet.entries[:row]) if near in (e.name, f"{e.stage}.{e.name}")),
+            (e for e in reversed(sheet.entries[:row]) if near in keys(e)),
             None,
         )
         cause = Cause(1, f"{label(meant)} is meant") if near and meant else None

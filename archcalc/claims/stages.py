@@ -12,11 +12,11 @@ from itertools import product
 from typing import NamedTuple
 
 from archcalc.claims.causes import Cause, number
-from archcalc.claims.chain import read_chain
 from archcalc.claims.finding import Audit, Finding
-from archcalc.claims.headers import BRANCHES
 from archcalc.claims.printed import Printed
-from archcalc.claims.tables import Entry, Number, Sheet
+from archcalc.tables.modules import PATTERNS
+from archcalc.tables.search import Search
+from archcalc.tables.sheet import Entry, Number, Sheet
 
 IMAGE_CHANNELS = 3
 
@@ -27,6 +27,9 @@ MOST_SEARCHED = 50
 
 WIDEST = 4096
 """Channels up to which numbers that stand nowhere in the table are tried."""
+
+BRANCHES = PATTERNS[1].columns
+"""Columns of the widths of an inception module, as in table 1 of arXiv:1409.4842."""
 
 JOINED = ("n1x1", "n3x3", "n5x5", "pool_proj")
 """The branches whose outputs are concatenated."""
@@ -193,11 +196,12 @@ def _sizes(sheet: Sheet, rows: list[tuple[Entry, Widths]]) -> Iterator[Finding]:
             ]
             rule = f"{' + '.join(map(str, terms))} = {made}"
             yield _cell(sheet, entry, "out_c", str(made), rule, ())
-    reading = read_chain(sheet)
-    for (row, role), right in reading.wrong(sheet).items():
-        if role in ("out_h", "out_w"):
-            entry = sheet.entries[row]
-            yield _cell(sheet, entry, role, str(right), "it follows from the stride", ())
+    reading = Search(sheet).run()
+    for entry, option in zip(sheet.entries, reading.options, strict=True):
+        for role in option.wrong if option else ():
+            if role in ("out_h", "out_w") and option is not None:
+                right = str(option.expected[role])
+                yield _cell(sheet, entry, role, right, "it follows from the stride", ())
 
 
 def _cell(

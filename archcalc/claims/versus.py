@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 from archcalc.analysis.analyze import Analysis, Row, analyze
 from archcalc.claims.finding import Difference
-from archcalc.claims.headers import kind_of
-from archcalc.claims.step import is_global
-from archcalc.claims.tables import Entry, Number, Sheet
 from archcalc.errors import ArchcalcError
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 from archcalc.spec.zoo import load
+from archcalc.tables.kinds import kind_of
+from archcalc.tables.sheet import Entry, Number, Sheet
 
 MOST_PAIRS = 400_000
 """Pairs of rows that are held against each other."""
@@ -42,7 +41,7 @@ def compare(sheet: Sheet, network: str | Path | Spec | Graph) -> tuple[str, tupl
     graph = analysis.graph
     if type(analysis.params) is not int:
         raise ArchcalcError(f"{graph.name}: has no plain numbers to compare a table with")
-    listed = {"linear" if entry.kind == "flatten" else entry.kind for entry in sheet.layers}
+    listed = {"linear" if e.kind == "flatten" else _kind(e.kind) for e in sheet.layers}
     listed |= {"conv", "linear"} if "layer" in listed else set()
     ours = [_cells(row, sheet) for row in analysis.rows]
     unlisted = sum(int(each.cells["params"]) for each in ours if each.kind not in listed)
@@ -60,7 +59,7 @@ def compare(sheet: Sheet, network: str | Path | Spec | Graph) -> tuple[str, tupl
 def _cells(row: Row, sheet: Sheet) -> _Ours:
     """A layer under the roles of a printed table."""
     op, node = row.node.op, row.node
-    kind = kind_of(row.op)
+    kind = _kind(kind_of(row.op).kind)
     shapes = node.input_shapes
     cells: dict[str, Number] = {"params": row.params, "ops": row.macs}
     if shapes and kind == "linear":
@@ -79,6 +78,17 @@ def _cells(row: Row, sheet: Sheet) -> _Ours:
         cells |= {"stride": stride[0]} if isinstance(stride, tuple) else {}
         cells |= _pad(getattr(op, "padding", None))
     return _Ours(row.name, kind, cells)
+
+
+def _kind(kind: str) -> str:
+    """Kinds that stand for one another when a table is held against a network."""
+    return {
+        "gpool": "pool",
+        "depthwise": "conv",
+        "separable": "conv",
+        "prelu": "same",
+        "merge": "add",
+    }.get(kind, kind)
 
 
 def _pad(padding: object) -> Mapping[str, Number]:
@@ -176,11 +186,11 @@ def _aligned(
 
 def _likeness(entry: Entry, layer: _Ours) -> float:
     """How much a row and a layer agree; 0 for those that can't be each other's."""
-    kinds = {entry.kind, layer.kind}
+    kinds = {_kind(entry.kind), layer.kind}
     if len(kinds) > 1 and not kinds <= {"layer", "conv", "linear"}:
         return 0
-    alike = 1.0 + (entry.name == layer.name) * 2 + (entry.kind == layer.kind) * 0.5
-    if is_global(entry.name) and layer.kind == "pool":
+    alike = 1.0 + (entry.name == layer.name) * 2 + (_kind(entry.kind) == layer.kind) * 0.5
+    if entry.kind == "gpool" and layer.kind == "pool":
         alike += 1
     for role in CELLS:
         if role in entry.values and role in layer.cells:

@@ -128,7 +128,7 @@ def _columns(audit: Audit) -> list[int]:
     return [
         k
         for k, header in enumerate(audit.headers)
-        if header not in audit.unmapped and any(cells[k] for cells in audit.rows)
+        if header not in (*audit.unmapped, *audit.remarks) and any(cells[k] for cells in audit.rows)
     ]
 
 

@@ -1,0 +1,201 @@
+"""What a printed cell says: shapes, windows and numbers as people write them.
+
+A cell that holds nothing of its kind gives None; nothing here guesses what a column means.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from archcalc.claims.printed import Printed
+from archcalc.errors import ArchcalcError
+
+LARGEST = 10**12
+"""Sizes above it are no sizes."""
+
+NOTHING = frozenset(
+    ("", "-", "--", "---", "–", "—", "−", "n/a", "na", "none", "nan", ".", "…", "...")
+)
+"""Cells that say that there is nothing to say."""
+
+_BATCH = r"none|-1|\?|n|b|bs|batch(?:[ _]?size)?"
+_NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)|\d{1,13}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A printed size."""
+
+    dims: tuple[int, ...]
+    """Without a batch that shows that it is one."""
+    bracketed: bool = False
+    batched: bool = False
+    """Whether a batch without a number (``None``, ``-1``) was taken off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a cell says of a kernel and how it moves."""
+
+    kernel: tuple[int, ...] = ()
+    stride: int | None = None
+    pad: int | None = None
+    dilation: int | None = None
+    weights: tuple[int, ...] = ()
+    """Further numbers beside the kernel: channels in (``7x7x3``), or out and in."""
+    out: int | None = None
+    """Filters: ``(x96)``, ``3x3, 64``."""
+
+
+def nothing(text: str) -> bool:
+    """Whether a cell says that there is nothing to say."""
+    return text.strip().lower() in NOTHING
+
+
+def shapes(text: str) -> list[Shape] | None:
+    """The sizes of a cell: ``56x56x64``, ``(None, 56, 56, 64)``, ``[[-1, 8], [-1, 4]]``."""
+    plain = text.strip().lower().replace("×", "x").replace("✕", "x").replace("*", "x")
+    plain = re.sub(r"(?<=\d)\s*@\s*(?=\d)", "x", plain).replace("multiple", "")
+    if re.fullmatch(r"torch\.size\((.*)\)", plain):
+        plain = plain[11:-1]
+    inner = re.findall(r"[\[(]\s*([^\[\]()]*?)\s*[\])]", plain)
+    outside = re.sub(r"[\[(][^\[\]()]*[\])]", "", plain)
+    if inner and not re.search(r"[\da-z]", outside):
+        found = [_shape(each, True) for each in inner]
+        return [each for each in found if each] if None not in found else None
+    if inner:
+        return None
+    pieces = [p for p in re.split(r"\s*[;&]\s*|,\s+(?=\d+\s*x)", plain) if p]
+    found = [_shape(each, False) for each in pieces]
+    return [each for each in found if each] if found and None not in found else None
+
+
+def _shape(text: str, bracketed: bool) -> Shape | None:
+    if bracketed:
+        parts = [part.strip() for part in re.split(r"[,x]", text) if part.strip()]
+    else:
+        whole = _NUMBER.fullmatch(text)
+        parts = [text] if whole else [part.strip() for part in re.split(r"[x,]|\s{1,4}", text)]
+        parts = [part for part in parts if part]
+    if not 0 < len(parts) <= 6:
+        return None
+    batched = bool(re.fullmatch(_BATCH, parts[0]))
+    numbers = parts[1:] if batched else parts
+    dims = []
+    for part in numbers:
+        number = _NUMBER.fullmatch(part)
+        if not number and part in ("none", "-1", "?"):
+            return Shape((), bracketed, True)  # of no fixed size
+        if not number:
+            return None
+        dims.append(int(part.replace(",", "")))
+    if any(not 0 < size <= LARGEST for size in dims):
+        return None
+    return Shape(tuple(dims), bracketed, batched)
+
+
+_STEP = re.compile(r"(?:/|,|;|\s)\s*(?:s(?:tride)?s?\s*[=:]?\s*)?(\d{1,4})(?:\s*x\s*\d+)?$")
+
+
+def window(text: str, axes: int | None = None) -> Window | None:
+    """A kernel and what stands beside it: ``7x7/2 (x96)``, ``7x7x3,2``, ``3x3 s2 p1``."""
+    plain = text.strip().lower().replace("×", "x").replace("*", "x")
+    plain = re.sub(r"\s*x\s*", "x", plain)
+    plain = re.sub(r"^k(?=\d)", "", plain)
+    found: dict[str, int] = {}
+    patterns = (
+        ("out", r"\(\s*x?\s*(\d{1,7})\s*\)$"),
+        ("pad", r"[,;\s/]?\s*\bp(?:ad(?:ding)?)?\s*[=:]?\s*(\d{1,4})\b"),
+        ("dilation", r"[,;\s/]?\s*\bd(?:il(?:ation)?)?\s*[=:]?\s*(\d{1,4})\b"),
+        ("stride", r"[,;\s/]*\bs(?:trides?)?\s*[=:]?\s*(\d{1,4})(?:x\d+)?\b"),
+        ("stride", r"(?<=\d)s(\d{1,3})\b"),
+        ("pad", r"(?<=\d)p(\d{1,3})\b"),
+    )
+    for name, pattern in patterns:
+        if name not in found and (match := re.search(pattern, plain)):
+            found[name] = int(match[1])
+            plain = (plain[: match.start()] + plain[match.end() :]).strip(" ,;/")
+    plain = re.sub(r"\b(conv|filters?|kernel|max|avg|pool(ing)?)\b", "", plain).strip()
+    bracket = re.match(r"[\[(]\s*(\d+(?:\s*,\s*\d+)*)\s*[\])]", plain)
+    if bracket:
+        numbers = [int(each) for each in bracket[1].split(",")]
+        rest = plain[bracket.end() :].strip()
+    else:
+        match = re.match(r"\d+(?:x\d+)*", plain)
+        if not match:
+            return None
+        numbers, rest = [int(each) for each in match[0].split("x")], plain[match.end() :].strip()
+    if rest:
+        more = re.fullmatch(r"[/,;]?\s*\(?(\d{1,4})(?:x\d+)?\)?", rest)
+        if not more:
+            return None
+        if rest[0] == "," and len(numbers) == 1 and "stride" not in found and axes != 1:
+            numbers.append(int(more[1]))  # 5,5
+        elif rest[0] == "," and int(more[1]) > 8:
+            found["out"] = int(more[1])  # 3x3, 64
+        elif "stride" not in found:
+            found["stride"] = int(more[1])
+        else:
+            return None
+    if any(not 0 < each <= 10**7 for each in numbers) or len(numbers) > 5:
+        return None
+    kernel, weights = _kernel(tuple(numbers), axes)
+    return Window(kernel, weights=weights, **found)
+
+
+def _kernel(numbers: tuple[int, ...], axes: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The window's numbers, and those of channels that stand beside them."""
+    count = len(numbers)
+    if axes is not None and count in (axes, 1):
+        return numbers, ()
+    rank = axes or 2
+    if count <= 2:
+        return numbers, ()
+    if count == rank + 1:
+        return numbers[:rank], numbers[rank:]
+    if count == rank + 2:
+        if numbers[0] == numbers[1] and numbers[-1] != numbers[-2] and rank == 2:
+            return numbers[:2], (numbers[3], numbers[2])
+        return numbers[2:], numbers[:2]
+    return numbers, ()
+
+
+def count(text: str, thousand: int = 1000) -> Printed | None:
+    """A count as printed: ``1,234``, ``9K``, ``115M``, ``18.8 M``, ``3.41M``."""
+    plain = text.strip().strip("*`()").strip()
+    plain = re.sub(r"\s+(?=[KMBGTkmb]\w*$)", "", plain)
+    plain = re.sub(
+        r"(?<=[KMGBTkm])(?:i?flops|flop|macs?|mac|param\w*|f)$", "", plain, flags=re.IGNORECASE
+    )
+    plain = re.sub(r"(?<=\d)\s*(?:params?|parameters|bf|bflops)$", "", plain, flags=re.IGNORECASE)
+    try:
+        return Printed.parse(plain, thousand)
+    except ArchcalcError:
+        return None
+
+
+def natural(text: str) -> int | None:
+    """A whole number: ``64``, ``1,024``, ``64.0``, ``1x1`` and ``(2, 2)`` where all are equal."""
+    plain = text.strip().strip("[]()").replace("×", "x").replace(" ", "").lower()
+    parts = re.split(r"x|,(?!\d{3}(?!\d))", plain)
+    numbers = {part.replace(",", "").removesuffix(".0") for part in parts}
+    if len(numbers) == 1 and re.fullmatch(r"\d{1,12}", only := numbers.pop()):
+        return int(only)
+    return None
+
+
+def padding(text: str) -> Fraction | str | None:
+    """Padding at both ends: ``1``, ``0.5``, ``0+1``, ``same``, ``valid``."""
+    plain = text.strip().lower()
+    if plain in ("valid", "no", "none", "without"):
+        return Fraction(0)
+    if plain.startswith("same") or plain in ("yes", "half"):
+        return "same"
+    ends = re.fullmatch(r"(\d{1,6})(?:\.(0|5))?(?: ?\+ ?(\d{1,6}))?", plain)
+    if ends is None:
+        single = natural(plain)
+        return None if single is None else Fraction(single)
+    pad = Fraction(int(ends[1]) + (int(ends[3]) if ends[3] else int(ends[1])), 2)
+    return pad + Fraction(ends[2] == "5", 2)

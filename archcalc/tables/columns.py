@@ -1,0 +1,215 @@
+"""What the columns of a printed table say, from their headers and from what stands in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.tables.cells import nothing, shapes, window
+from archcalc.tables.kinds import kind_of
+from archcalc.tables.modules import WIDTHS
+
+HEADERS: Mapping[str, str] = {
+    "row": r"row|index|idx|id|s no|no|number|#|serial",
+    "remark": r"activation( function)?|act|non ?linearity|nonlin|nl|trainable|depth|note|notes|"
+    r"remarks?|comments?|description|memory.*|.*\b(bytes|mb|kb)\b|mem(read|write|r w) b|duration.*|"
+    r"receptive field.*|rf|dropout|time.*|document|source line|se|hs|dtype|initiali[sz]ation|"
+    r"params? size.*|references?|exp size|non ?linear|normali[sz]ation|regulari[sz]ation|"
+    r"forward.*|latency.*|macs ratio|ratio|.*percent.*",
+    "source": r"input layers?|from|inputs|bottom|connected to|source|previous layer|input from|"
+    r"connect(ion|ed)s?|parents?|inbound",
+    "stage": r"stage|block|module|group",
+    "frozen": r"(of |# )?non ?trainable.*",
+    "params": r"(of |trainable |learnable )*(params?|parameters?|weights)( count| number)?|"
+    r".*\bparam(s|eter|eters)?\b.*|of weights|weights count",
+    "in": r"(input|in) ?(size|shape|dims?|dimensions?|image|feature ?maps?|tensor)?s?|size in|"
+    r"input .*(size|shape)|shape in",
+    "out": r"(output|out) ?(size|shape|dims?|dimensions?|image|feature ?maps?|tensor|volume)?s?|"
+    r"size( out)?|feature ?maps?( size)?|activation (size|shape)|output .*(size|shape)|shape"
+    r"|activation shape|tensor size|dimensions?|dims?",
+    "in_d": r"(in|input) d|d in",
+    "in_h": r"(in|input) h|h in|input height|height in",
+    "in_w": r"(in|input) w|w in|input width|width in",
+    "in_c": r"(in|input) c",
+    "out_d": r"(out|output) d|d out",
+    "out_h": r"(out|output) h|h out|output height|height out",
+    "out_w": r"(out|output) w|w out|output width|width out",
+    "out_c": r"(out|output) c",
+    "channels_in": r"channels? in|(in|input) (channels?|features|planes|depth|maps)|c in|cin|n in|"
+    r"in ch|ch in",
+    "channels_out": r"channels? out|(out|output) (channels?|features|planes|depth|maps)|c out|cout|"
+    r"filters|feature maps|filters or neurons|neurons|units|kernels|n out|channels?|ch|width|"
+    r"of (filters|kernels|channels|neurons|units)|out ch|maps|filter count|nodes|hidden units|"
+    r"num (filters|channels)",
+    "kernel": r"kernels?( size| shape)?|k|f|filters? ?(size|shape)|filter|patch size|"
+    r"window( size)?|ksize|(pool|conv) size|receptive field size|field size|"
+    r"filter dimensions?|size strd( dil)?|"
+    r"(kernel|filter|patch|window)s? ?(size|shape)? ?(and|/)? ?strides?( pad(ding)?)?|"
+    r"filter size stride|size stride",
+    "kernel_d": r"kernel d|kernel depth|kd",
+    "kernel_h": r"kernel h|kernel height|k h|kh",
+    "kernel_w": r"kernel w|kernel width|k w|kw",
+    "stride": r"strides?|s|step|strd",
+    "pad": r"pads?|padding|p|zero padding",
+    "dilation": r"dilations?|dil|rate|dilation rate|d|atrous rate",
+    "groups": r"groups?|group count|g|cardinality",
+    "bias": r"bias(es)?|use bias",
+    "ops": r".*\b(flops?|flps|macs?|madds?|m ?adds?|bflops|gflops|mflops|bf|fma|mult ?adds?|"
+    r"multiply ?adds?|operations?|ops|multiply accumulates?|multiplications|computations?)\b.*",
+    "op": r"op|operators?|layer kind|module type|type layer|kind|layer type|type|operation|class",
+    "layer": r"layers?|names?|layer name|layer name type|layer type|type|operation|layers? type|"
+    r"module name|component|layer type depth idx|layer .*|module|part",
+}
+"""What each role's column is headed with, in lower case and without marks, the first that fits."""
+
+ROLES = (*HEADERS, *WIDTHS)
+"""Everything that a column can say."""
+
+NUMBERS = frozenset(("params", "frozen", "ops"))
+UNIT = re.compile(r"[(\[]\s*(?:x?10\^?(\d)|([KMGB])\w*|(millions?|billions?|thousands?))\s*[)\]]")
+
+
+def plain_header(header: str) -> str:
+    """A header in lower case without marks: ``# of Param`` is ``of param``."""
+    words = re.sub(r"\(([kmgb]|millions?|billions?|x?10\^?\d)\)", " ", header.lower())
+    words = re.sub(r"[^a-z0-9×#]+", " ", words).replace("×", "x").strip()
+    words = re.sub(r"^#\s?(?=\S)", "", words).replace("#", "").strip() or words
+    return re.sub(r"^(number of|num|no of|n of|total|the) (?=\w)", "", words).strip()
+
+
+def unit(header: str) -> str:
+    """The unit that all numbers of a column are in: ``M`` for ``FLOPs (M)``; ``""`` for none."""
+    found = UNIT.search(header)
+    if found is None:
+        words = re.fullmatch(r"([KMGB])(flops|macs|madds?|params?)", header.strip(), re.IGNORECASE)
+        return words[1].upper() if words else "B" if header.strip().lower() == "bf" else ""
+    if found[1]:
+        return {"3": "K", "6": "M", "9": "B"}.get(found[1], "")
+    return (found[2] or found[3][0]).upper()
+
+
+def find_roles(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    given: Mapping[str, str],
+    name: str,
+) -> dict[str, list[int]]:
+    """The columns of each role. Only work and remarks may have several.
+
+    Raises :class:`ArchcalcError` where ``given`` (roles and their headers) names nothing.
+    """
+    columns: dict[str, list[int]] = {}
+    taken: set[int] = set()
+    for role, header in given.items():
+        if role not in ROLES:
+            raise ArchcalcError(f"map: no role '{role}'\n  {did_you_mean(role, ROLES)}")
+        wanted = plain_header(header)
+        places = [k for k, h in enumerate(headers) if h == header or plain_header(h) == wanted]
+        if not places:
+            hint = did_you_mean(header, headers) or f"headed: {', '.join(headers)}"
+            raise ArchcalcError(f"map: {name} has no column '{header}'\n  {hint}")
+        columns[role] = [places[0]]
+        taken.add(places[0])
+    filled = [[row[k] for row in rows if not nothing(row[k])] for k in range(len(headers))]
+    for k, header in enumerate(headers):
+        if k in taken:
+            continue
+        role = _role(plain_header(header), filled[k], columns)
+        if role:
+            columns.setdefault(role, []).append(k)
+    _settle_names(columns, filled)
+    _guess(columns, headers, filled)
+    return columns
+
+
+def _role(header: str, cells: list[str], columns: Mapping[str, list[int]]) -> str:
+    """The role of one column: the first whose words fit and whose kind of content it has."""
+    for role, pattern in WIDTHS.items():
+        if re.fullmatch(pattern, header) and role not in columns:
+            return role
+    for role, pattern in HEADERS.items():
+        if not re.fullmatch(pattern, header):
+            continue
+        fitting = _fitting(role, header, cells)
+        if fitting and (
+            fitting not in columns or fitting in ("ops", "remark", "row", "layer", "op")
+        ):
+            return fitting
+    return ""
+
+
+def _fitting(role: str, header: str, cells: list[str]) -> str:
+    """The role itself, or what its content makes of it."""
+    if not cells:
+        return role
+    sized = sum(len(each[0].dims) > 1 for c in cells if (each := shapes(c)))
+    numeric = sum(bool(re.fullmatch(r"[\d,.]+", c)) for c in cells)
+    if role in ("channels_in", "channels_out") and sized > len(cells) / 2:
+        return "kernel" if "kernel" in header or "filter" in header else role[9:]
+    if role == "channels_out" and header in ("filters", "kernels") and sized:
+        return "kernel"
+    if role in ("in", "out") and header in ("in", "out", "input", "output") and not sized:
+        words = sum(bool(re.search("[a-z]", c.lower())) for c in cells)
+        if words > len(cells) / 2 and role == "in":
+            return "source"
+        batched = any(c.startswith(("[", "(")) for c in cells)
+        return role if batched else f"channels_{role}"
+    if role == "out" and header == "size" and sum("/" in c for c in cells) > len(cells) / 2:
+        return "kernel"
+    if role == "source" and header in ("inputs", "from", "source") and sized > len(cells) / 2:
+        return "in"
+    if role == "kernel" and header == "filter" and numeric == len(cells):
+        values = [int(float(c.replace(",", ""))) for c in cells if c.strip(",.")]
+        return "channels_out" if values and min(values) > 12 else role
+    if role in ("layer", "op", "row") and numeric < len(cells) and role == "row":
+        return ""
+    if role == "groups" and numeric < len(cells) / 2:
+        return "stage"
+    return role
+
+
+def _settle_names(columns: dict[str, list[int]], filled: list[list[str]]) -> None:
+    """Which columns name rows and which say their operator, where several might."""
+    places = [*columns.pop("layer", []), *columns.pop("op", [])]
+
+    def known(k: int) -> float:
+        return sum(bool(kind_of(c).kind) for c in filled[k]) / max(1, len(filled[k]))
+
+    def wordy(k: int) -> bool:
+        return any(re.search("[A-Za-z]", c) for c in filled[k])
+
+    named = sorted((k for k in places if wordy(k)), key=known)
+    if not named:
+        if places:
+            columns["layer"] = [places[0]]
+        columns.setdefault("row", []).extend(places[1:])
+        return
+    columns["layer"] = [named[0]]
+    if len(named) > 1 and known(named[-1]) > 0:
+        columns["op"] = [named[-1]]
+    columns.setdefault("row", []).extend(k for k in places if k not in named)
+    columns.setdefault("remark", []).extend(named[1:-1])
+
+
+def _guess(columns: dict[str, list[int]], headers: Sequence[str], filled: list[list[str]]) -> None:
+    """Columns whose header says nothing, by what stands in them."""
+    taken = {k for places in columns.values() for k in places}
+    for k, header in enumerate(headers):
+        cells = filled[k]
+        if k in taken or not cells:
+            continue
+        share = len(cells) * 0.7
+        sized = sum(len(each[0].dims) > 2 for c in cells if (each := shapes(c)))
+        windows = sum("x" in c.replace("×", "x") and bool(window(c)) for c in cells)
+        words = sum(bool(kind_of(c).kind) for c in cells)
+        if "layer" not in columns and words > share:
+            columns["layer"] = [k]
+        elif sized >= share and "out" not in columns and "out_h" not in columns:
+            columns["out"] = [k]
+        elif windows >= share and not sized and "kernel" not in columns:
+            columns["kernel"] = [k]
+        elif all(re.fullmatch(r"[A-Za-z ,.()/-]*", c) for c in cells) and "layer" in columns:
+            columns.setdefault("remark", []).append(k)
+        elif not header and all(c.isdigit() for c in cells):
+            columns.setdefault("row", []).append(k)

@@ -1,0 +1,287 @@
+"""Readings of rows that convolve, alone or as a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any
+
+from archcalc.tables.evidence import (
+    MISPRINT,
+    Extents,
+    Hints,
+    Manner,
+    Option,
+    State,
+    filled,
+    one_option,
+    printed_state,
+)
+from archcalc.tables.linear import read_linear
+from archcalc.tables.modules import WIDTHS, out_channels
+from archcalc.tables.modules import layers as module_layers
+from archcalc.tables.sheet import Entry, Number
+from archcalc.tables.weights import Weights, count, mispriced, weights
+from archcalc.tables.windows import (
+    Slide,
+    cheapest_ways,
+    half_pad,
+    kernel_axes,
+    kernel_of,
+    slides,
+    unlike,
+    unslides,
+)
+from archcalc.tables.work import Layer
+
+
+def _channels_in(entry: Entry, state: State) -> Iterator[tuple[int, float]]:
+    """Channels that a row may take where nothing before it says."""
+    if state.c is not None:
+        yield state.c, 0.0
+        return
+    printed = [entry.values.get(role) for role in ("in_c", "channels_in", "kernel_in")]
+    seen = [int(each) for each in printed if each]
+    yield from ((c, 0.0) for c in dict.fromkeys(seen))
+    if not seen:
+        yield from ((3, 0.2), (1, 0.3), (2, 2.0), (4, 2.0))
+        cout, params = printed_state(entry, "out").c, entry.values.get("params")
+        if cout and isinstance(params, int) and params:
+            kernel = kernel_of(entry, 2)
+            areas = [prod(kernel)] if kernel else [k * k for k in (3, 1, 4, 5, 7)]
+            for bias in (0, 1):
+                for area in areas:
+                    rest = params - bias * cout
+                    if rest > 0 and rest % (area * cout) == 0:
+                        yield rest // (area * cout), 3.0
+
+
+def _channels_out(
+    entry: Entry, cin: int, axes: int, hints: Hints, manner: Manner
+) -> list[tuple[int, float]]:
+    """Channels that a row may give: what is printed, and what its parameters and neighbours say."""
+    values = entry.values
+    found: dict[int, float] = {}
+    for role in ("out_c", "channels_out", "kernel_out"):
+        if values.get(role):
+            found.setdefault(int(values[role]), 0.0)
+    if hints.after.c:
+        found.setdefault(hints.after.c, 0.3)
+    params = values.get("params")
+    groups = int(values.get("groups", 1))
+    if isinstance(params, int) and params and "params" in entry.exact:
+        kernel = kernel_of(entry, axes)
+        for area in [prod(kernel)] if kernel else [9, 1, 25, 49]:
+            for bias in (1, 0):
+                each = area * (cin // groups if groups and cin % groups == 0 else cin) + bias
+                if each and params % each == 0 and params // each <= 10**6:
+                    found.setdefault(params // each, 0.6)
+    if groups > 1 and "channels_out" in values:
+        # Filters may be printed for each group.
+        found.setdefault(int(values["channels_out"]) * groups, 0.5)
+    return list(found.items())[:6]
+
+
+def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a convolution of any kind."""
+    state = filled(state, printed_state(entry, "in"))
+    printed = printed_state(entry, "out")
+    kind = entry.kind if entry.kind != "layer" else "conv"
+    if entry.pattern is not None:
+        yield from read_module(entry, state, manner, hints)
+        return
+    ext = state.ext
+    axes = entry.what.axes or (
+        len(ext)
+        if ext
+        else len(printed.ext)
+        if printed.ext
+        else max(1, sum(f"kernel_{a}" in entry.values for a in "dhw"))
+        if "kernel_h" in entry.values
+        else 2
+    )
+    if entry.kind == "layer" and (ext == () or _flatly(entry, state)):
+        yield from read_linear(entry, state, manner, hints)
+        return
+    if ext is not None and len(ext) != axes:
+        if not ext:
+            ext = (1,) * axes
+        elif printed.ext is not None and len(printed.ext) == len(ext) and entry.what.axes is None:
+            axes = len(ext)
+        else:
+            ext = None
+    state = State(state.c, ext)
+    done = False
+    kernel = kernel_of(entry, axes)
+    made: dict[int, list[tuple[float, Any, float, Slide]]] = {}
+    for cin, cin_price in _channels_in(entry, state):
+        outs = _channels_out(entry, cin, axes, hints, manner)
+        if kind == "depthwise":
+            outs = [(c, p) for c, p in outs if c % cin == 0] or [(cin, 0.0)]
+            outs = list({cin: 0.0, **dict(outs)}.items())
+        for cout, cout_price in outs:
+            done = True
+            other = MISPRINT * (printed.c not in (None, cout))
+            for w in weights(entry, cin, cout, axes, manner, hints):
+                price = cin_price + cout_price + w.price
+                base = price + other + mispriced(entry, w, kernel, manner)
+                for way in _ways(entry, ext, w.kernel, printed, axes, manner, hints):
+                    rank = base + way.price + unlike(entry, way, None, None, printed)
+                    rank -= 0.6 * (way.out == hints.after.ext)
+                    made.setdefault(cout, []).append((rank, (cin, w), price, way))
+    for cout, each in made.items():
+        for (cin, w), price, way in cheapest_ways(each, 4):
+            yield _convolved(entry, State(cin, ext), cout, w, way, price, kind)
+    if not done:
+        out = State(printed.c, printed.ext)
+        yield one_option(entry, state, out, 0.0, Layer(kind, state.c, out.c))
+
+
+def _ways(
+    entry: Entry,
+    ext: Extents | None,
+    kernel: tuple[int, ...] | None,
+    printed: State,
+    axes: int,
+    manner: Manner,
+    hints: Hints,
+) -> list[Slide]:
+    if ext is None or None in ext:
+        out = printed.ext if printed.ext and len(printed.ext) == axes else None
+        return [Slide(out or (None,) * axes, int(entry.values.get("stride", 1) or 1), (), 0.0)]
+    target = printed.ext if printed.ext is not None and len(printed.ext) == axes else None
+    if printed.ext == ():
+        target = (1,) * axes
+    if kernel is None:
+        return [Slide(target or (None,) * axes, 1, (), 0.0)]
+    ways = list(
+        unslides(entry, ext, kernel, target)
+        if entry.kind == "deconv"
+        else slides(entry, ext, kernel, target, manner)
+    )
+    after = hints.after.ext
+    if after and after != target and len(after) == axes and entry.kind != "deconv":
+        ways += [w for w in slides(entry, ext, kernel, after, manner) if w not in ways]
+    if not ways and target:
+        ways = [Slide(target, 1, (), MISPRINT + 2)]
+    return list(ways)
+
+
+def _convolved(
+    entry: Entry, taken: State, cout: int, w: Weights, way: Slide, price: float, kind: str
+) -> Option:
+    out = State(cout, way.out if any(n is not None for n in way.out) else None)
+    assert taken.c is not None
+    area = None if w.kernel is None else prod(w.kernel)
+    positions = prod(n for n in way.out if n is not None) if None not in way.out else None
+    if kind == "deconv":
+        positions = prod(taken.ext) if taken.ext and None not in taken.ext else None  # type: ignore[arg-type]
+    macs = None
+    if area is not None and positions is not None:
+        macs = count(kind, area, taken.c, cout, w.groups, 0) * positions
+    layer = Layer(
+        kind,
+        taken.c,
+        cout,
+        w.kernel,
+        way.stride,
+        way.pads,
+        int(entry.values.get("dilation", 1)),
+        w.groups,
+        w.bias,
+        False,
+        w.params,
+        macs,
+    )
+    expected: dict[str, Number | None] = {"params": w.params, "kernel_out": cout}
+    values = entry.values
+    if "kernel_in" in values:
+        expected["kernel_in"] = (
+            taken.c // w.groups if values["kernel_in"] * w.groups == taken.c else taken.c
+        )
+    if "groups" in values:
+        expected["groups"] = w.groups
+    if w.kernel is not None:
+        expected |= {
+            f"kernel_{a}": k for a, k in zip(kernel_axes(entry, w.kernel), w.kernel, strict=False)
+        }
+        if taken.ext and None not in taken.ext and way.pads:
+            expected["stride"] = way.stride
+            if "pad" in values:
+                expected["pad"] = half_pad(way.pads)
+    if "frozen" in values:
+        expected["frozen"] = 0
+    return one_option(entry, taken, out, price + way.price, layer, **expected)
+
+
+def _flatly(entry: Entry, state: State) -> bool:
+    """Whether an unnamed layer takes all of its input as one row of numbers."""
+    values = entry.values
+    flat = state.flat
+    return (
+        flat is not None
+        and values.get("in_h", 1) == 1 == values.get("in_w", 1)
+        and flat != state.c
+        and flat in (values.get("in_c"), values.get("channels_in"))
+    )
+
+
+def read_module(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """A row whose widths say what it is made of."""
+    assert entry.pattern is not None
+    printed = printed_state(entry, "out")
+    widths = {role: int(entry.values[role]) for role in WIDTHS if role in entry.values}
+    cin = state.c if state.c is not None else printed_state(entry, "in").c
+    ext = printed.ext if printed.ext is not None else state.ext
+    variants: list[tuple[dict[str, int], float]] = [(widths, 0.0)]
+    for role in entry.pattern.columns:
+        out = out_channels(entry.pattern, widths)
+        if printed.c and role in entry.pattern.out and printed.c - out + widths[role] > 0:
+            variants.append(({**widths, role: printed.c - out + widths[role]}, 0.0))
+        if cin is not None and isinstance(entry.values.get("params"), int):
+            variants += [({**widths, role: n}, 0.2) for n in _fits(entry, widths, role, cin)]
+    for chosen, price in variants:
+        out = out_channels(entry.pattern, chosen)
+        target = State(out, ext)
+        for bias in (1, 0):
+            cost = price + manner.bias_price("module", False, bias)
+            params = macs = None
+            if cin is not None:
+                parts = module_layers(entry.pattern, chosen, cin)
+                params = sum((area * i + bias) * o for area, i, o in parts)
+                if ext and None not in ext:
+                    macs = sum(area * i * o for area, i, o in parts) * prod(ext)  # type: ignore[arg-type]
+            layer = Layer("module", cin, out, bias=bias, params=params, macs=macs)
+            ways: list[tuple[Extents | None, float]] = [(ext, 0.0)]
+            if state.ext is not None and ext is not None and len(ext) == len(state.ext):
+                same = ext == state.ext
+                ways = [(ext, 0.0 if same else 3.0)]
+                ways += [(state.ext, 0.0)] if not same else []
+            for size, extra in ways:
+                yield one_option(
+                    entry,
+                    state,
+                    target._replace(ext=size),
+                    cost + extra,
+                    layer,
+                    params=params,
+                    **chosen,
+                )
+
+
+def _fits(entry: Entry, widths: Mapping[str, int], role: str, cin: int) -> list[int]:
+    """Widths in place of one that give the printed parameters exactly."""
+    assert entry.pattern is not None
+    wanted = int(entry.values["params"])
+    found = []
+    for bias in (0, 1):
+
+        def total(width: int, bias: int = bias) -> int:
+            parts = module_layers(entry.pattern, {**widths, role: width}, cin)  # type: ignore[arg-type]
+            return sum((area * i + bias) * o for area, i, o in parts)
+
+        zero, one = total(0), total(1)
+        each = one - zero
+        if each and (wanted - zero) % each == 0 and 0 < (wanted - zero) // each < 10**5:
+            found.append((wanted - zero) // each)
+    return found

@@ -1,0 +1,250 @@
+"""What a reading of a row is, what its cells should then say, and what it costs if they do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from math import prod
+from typing import NamedTuple
+
+from archcalc.tables.sheet import AXES, Entry, Number
+from archcalc.tables.work import Layer, work_of
+
+MISPRINT = 10.0
+"""The price of a cell that says something else than its row's reading."""
+
+USUAL = (3, 1, 5, 7, 2, 4, 11, 9)
+DEAR = 24.0
+"""How much more than its cheapest a reading of a row may cost."""
+
+Extents = tuple[int | None, ...]
+
+
+class State(NamedTuple):
+    """What flows between rows."""
+
+    c: int | None
+    """Channels or features; None where nothing says."""
+    ext: Extents | None
+    """Extents of the axes beside them; None where not even their number is known."""
+
+    @property
+    def flat(self) -> int | None:
+        """All of its numbers as one row."""
+        if self.c is None or self.ext is None or None in self.ext:
+            return None
+        return self.c * prod(each for each in self.ext if each is not None)
+
+
+UNKNOWN = State(None, None)
+
+
+@dataclass(slots=True)
+class Option:
+    """One reading of a row."""
+
+    out: State
+    price: float
+    """Of what is unusual about it, or assumed."""
+    expected: dict[str, Number]
+    """What the row's cells should say, by role."""
+    layer: Layer
+    notes: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    """Roles of the cells that say something else."""
+    cost: float = 0.0
+    given: tuple[int, ...] | None = None
+
+
+@dataclass
+class Manner:
+    """How a whole table counts, as far as is known: prices of departing from it."""
+
+    biases: dict[tuple[str, bool], int] = field(default_factory=dict)
+    """Biases (0, 1; 2 and 3 with a normalization) by kind and whether a normalization follows."""
+    firm: dict[tuple[str, bool], bool] = field(default_factory=dict)
+    """Whether nothing in the table departs from that, of many rows."""
+    norm: int | None = None
+    """Numbers a channel of normalizations."""
+    grouped: dict[bool, float] = field(default_factory=lambda: {True: 4.0, False: 8.0})
+    """The price of groups that are not printed: as many as channels, or some."""
+    ceil: bool | None = None
+    """Whether poolings round up; None where nothing says."""
+    thousand: int = 1000
+    work: dict[str, dict[str, str]] = field(default_factory=dict)
+    """For each column of work, how each kind of row is counted."""
+    batch: int = 1
+    first: bool = False
+
+    def bias_price(self, kind: str, followed: bool, bias: int) -> float:
+        """What it costs to read a layer as having so many numbers a channel beside its kernel."""
+        usual = self.biases.get((kind, followed))
+        if usual is None:
+            return (0.0, 0.0, 3.0, 3.5)[bias]
+        if bias == usual:
+            return 0.0
+        return (9.0 if self.firm.get((kind, followed)) else 2.0) + (bias > 1) * 2
+
+
+class Hints(NamedTuple):
+    """What the rows around one say that bears on it."""
+
+    followed: bool = False
+    """Whether a normalization follows."""
+    after: State = UNKNOWN
+    """What the next row is printed to take, or to give where it changes nothing."""
+    ends: bool = False
+    """Whether it is the first or the last row with weights."""
+
+
+def weigh(entry: Entry, option: Option, manner: Manner) -> None:
+    """Add what the cells say to a reading's price."""
+    weigh_work(entry, option, manner)
+    cost = option.price
+    wrong: dict[int, list[str]] = {}
+    for role, right in option.expected.items():
+        printed = entry.values.get(role)
+        if printed is None or printed == right:
+            continue
+        exact = entry.printed.get(role)
+        if exact is not None and holds(entry, role, right, manner):
+            continue
+        wrong.setdefault(_place(entry, role), []).append(role)
+    roles: list[str] = []
+    for group in wrong.values():
+        roles += group
+        cost += MISPRINT + 0.1 * (len(group) - 1)
+        if not _slip(entry.values[group[0]], option.expected[group[0]]):
+            cost += 0.4
+    option.wrong = tuple(roles)
+    option.cost = cost
+
+
+def holds(entry: Entry, role: str, right: Number, manner: Manner) -> bool:
+    """Whether a printed count is a number at its precision."""
+    if role in entry.exact and isinstance(right, int):
+        return right == entry.values[role]
+    exact = entry.printed[role]
+    if exact.verdict(right).holds:
+        return True
+    if manner.thousand != 1000 and role == "params" and exact.scale > 1:
+        return abs(right - exact.value * Fraction(1024, 1000) ** _power(exact.scale)) <= (
+            exact.step * Fraction(1024, 1000) ** _power(exact.scale)
+        )
+    return False
+
+
+def _power(scale: Fraction) -> int:
+    return {1000: 1, 10**6: 2, 10**9: 3}.get(int(scale), 0)
+
+
+def _place(entry: Entry, role: str) -> int:
+    """Roles that stand in one cell have one place."""
+    return entry.columns.get(role, -1)
+
+
+@lru_cache(10_000)
+def _slip(printed: Number, right: Number) -> bool:
+    """Whether a number may have become the other by a slip of digits, or by one."""
+    if -1 <= printed - right <= 1:
+        return True
+    p, r = str(printed), str(right)
+    if len(p) == len(r):
+        return sum(a != b for a, b in zip(p, r, strict=True)) <= 1 or (
+            sorted(p) == sorted(r) and sum(a != b for a, b in zip(p, r, strict=True)) == 2
+        )
+    return abs(len(p) - len(r)) == 1 and (p in r or r in p or _dropped(p, r))
+
+
+def _dropped(p: str, r: str) -> bool:
+    shorter, longer = sorted((p, r), key=len)
+    return any(longer[:k] + longer[k + 1 :] == shorter for k in range(len(longer)))
+
+
+def spread(prefix: str, state: State, entry: Entry) -> dict[str, Number]:
+    """What a row's cells should say of a state: each number under its role."""
+    if prefix in entry.flat:
+        return {} if state.flat is None else {f"{prefix}_c": state.flat}
+    found: dict[str, Number] = {} if state.c is None else {f"{prefix}_c": state.c}
+    if state.ext is None:
+        return found
+    printed = [axis for axis in "dhw" if f"{prefix}_{axis}" in entry.values]
+    ext = state.ext
+    if len(printed) == len(ext):
+        names = "".join(printed)
+    elif not ext:
+        names, ext = "".join(printed), (1,) * len(printed)
+        if all(entry.values[f"{prefix}_{axis}"] != 1 for axis in printed):
+            # A vector that is printed before it is flattened.
+            whole = prod(entry.values[f"{prefix}_{axis}"] for axis in printed)
+            if entry.values.get(f"{prefix}_c", 0) * whole == state.c:
+                return {}
+    else:
+        names = AXES.get(len(ext), "")
+        if len(printed) > len(ext):
+            found |= {f"{prefix}_{axis}": 1 for axis in printed if axis not in names}
+    found |= {f"{prefix}_{a}": n for a, n in zip(names, ext, strict=False) if n is not None}
+    return found
+
+
+def printed_state(entry: Entry, prefix: str) -> State:
+    """The state that a row prints; None in it where it says nothing."""
+    values = entry.values
+    c = values.get(f"{prefix}_c")
+    if c is None:
+        c = values.get("channels_out" if prefix == "out" else "channels_in")
+    if prefix in entry.flat:
+        return State(as_int(c), ())
+    axes = [a for a in "dhw" if f"{prefix}_{a}" in values]
+    apart = prefix not in entry.columns and any(f"{p}_w" in entry.columns for p in ("in", "out"))
+    if axes in (["w"], ["h"]) and (apart or axes == ["w"]):
+        axes = ["h", "w"]  # the other has no column
+    ext = tuple(as_int(values.get(f"{prefix}_{a}")) for a in axes)
+    return State(as_int(c), ext or None)
+
+
+def as_int(value: Number | None) -> int | None:
+    """A whole number, or None."""
+    return None if value is None else int(value)
+
+
+def filled(state: State, printed: State) -> State:
+    """A state whose gaps are filled by what is printed."""
+    c = printed.c if state.c is None else state.c
+    if state.ext is None:
+        return State(c, printed.ext)
+    ext = state.ext
+    if None in ext and printed.ext is not None and len(printed.ext) == len(ext):
+        ext = tuple(p if n is None else n for n, p in zip(ext, printed.ext, strict=True))
+    return State(c, ext)
+
+
+def one_option(
+    entry: Entry,
+    state: State,
+    out: State,
+    price: float,
+    layer: Layer,
+    *notes: str,
+    **expected: Number | None,
+) -> Option:
+    """A reading with what every cell of sizes should say."""
+    known: dict[str, Number] = {**spread("in", state, entry), **spread("out", out, entry)}
+    if state.c is not None:
+        known["channels_in"] = state.c
+    if out.c is not None:
+        known["channels_out"] = out.c
+    known.update((role, value) for role, value in expected.items() if value is not None)
+    layer = layer._replace(taken=state.flat, given=out.flat)
+    return Option(out, price, known, layer, notes)
+
+
+def weigh_work(entry: Entry, option: Option, manner: Manner) -> None:
+    """Expect the work that the table's way of counting gives."""
+    for role, ways in manner.work.items():
+        way = ways.get(option.layer.kind)
+        if way and role in entry.values:
+            found = work_of(option.layer, way, manner.batch)
+            if found is not None:
+                option.expected[role] = found

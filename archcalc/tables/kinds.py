@@ -1,0 +1,163 @@
+"""What a printed row is: its operator and how many axes it slides over, from words that people use.
+
+One table of words for every framework; the first that a text holds is what the row is, so that
+``Convolutional (ReLU)`` convolves. A word in brackets after a name (Keras) counts before the name.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+WORDS = (
+    ("total", r"^(grand|estimated)?(total|sum)(params?|parameters?|multadds?|flops|macs|s)?$"),
+    ("wrapper", r"^(timedistributed|bidirectional)"),
+    ("separable", r"separableconv|sepconv|separable"),
+    ("depthwise", r"depthwise|dwconv|convdw|^dw\d*$|conv\d*dw"),
+    ("deconv", r"conv\w*transpose|transposed?conv|deconv|upconv|convt\d|^convt$|fractionallystr"),
+    ("embedding", r"^(token|word|position(al)?)?embedding"),
+    ("lstm", r"lstm"),
+    ("gru", r"gru(?!p)"),
+    ("rnn", r"simplernn|^rnn"),
+    ("attention", r"attention|^mha$"),
+    ("merge", r"^merge"),
+    ("concat", r"concat|^cat\d*$|^route|^join|filterconcat"),
+    ("prelu", r"prelu"),
+    (
+        "same",
+        r"dropout|droppath|stochasticdepth|^drop\d*$|relu|^elu|leaky|^(selu|celu|gelu|silu|swish"
+        r"|mish)|sigmoid|tanh|softmax|softplus|softsign|hardswish|^activation|identity"
+        r"|localresponse|^lrn|^rnorm|^l2|^loss|noise|^mask|^norm$|^act\d*$|^relu|quantstub|regulariz"
+        r"|^rescaling|^avgnorm",
+    ),
+    ("pad", r"zeropad|reflectionpad|replicationpad|constantpad|^pad(ding)?\d*$"),
+    ("crop", r"cropping|^crop"),
+    ("upsample", r"upsampl|^resize|interpolat|unpool"),
+    ("shuffle", r"pixelshuffle|depthtospace"),
+    ("gpool", r"global\w*pool|^ga?p$|poolglobal|adaptive\w*pool|global(avg|average|max)"),
+    ("pool", r"pool|^(max|avg|average|maxp|avgp|mp|ap|subsampling|downsampling)\d*$|subsampl"),
+    (
+        "norm",
+        r"batchnorm|groupnorm|layernorm|instancenorm|normalization|^(b|l|g|i)n(orm)?\d*[a-z]?$"
+        r"|norm(1|2|3)d|rmsnorm|^norm\d+$|^bn",
+    ),
+    ("flatten", r"flatten"),
+    ("reshape", r"reshape|^view|unflatten|permute|repeatvector|squeeze$|^transpose$"),
+    (
+        "add",
+        r"^(add|sum|elt|shortcut|multiply|mul|average|maximum|minimum|subtract)"
+        r"(sum|wise|add|mul)?(\d*|ition|op|layer)$|eltwise|elementwise|skipconn|^stochadd",
+    ),
+    (
+        "linear",
+        r"dense(?!block|net|layer)|linear|^fc|fullyconn|fullconn|innerproduct|^logits?$|^ip\d"
+        r"|^affine|^nn\.linear|^f\d+$|^(output)?classifier$|^outputlayer$",
+    ),
+    ("conv", r"conv|pointwise|^c\d+$"),
+    ("input", r"^(input|image|data)(image|layer|data|size)?\d*$|^input"),
+    ("yolo", r"^(yolo|detection|region)"),
+)
+"""Kinds of rows, by the words (without spaces and marks) that say so."""
+
+SAME = frozenset(("same", "norm", "prelu"))
+"""Kinds whose output has their input's shape."""
+
+WEIGHTED = frozenset(("conv", "deconv", "depthwise", "separable", "linear"))
+SLIDING = frozenset(("conv", "deconv", "depthwise", "separable", "pool"))
+PARAMLESS = frozenset(
+    [
+        "same",
+        "pool",
+        "gpool",
+        "flatten",
+        "reshape",
+        "add",
+        "concat",
+        "merge",
+        "pad",
+        "crop",
+        "upsample",
+        "shuffle",
+        "input",
+        "yolo",
+    ]
+)
+
+
+class Kind(NamedTuple):
+    """What a row is."""
+
+    kind: str = ""
+    """One of ``WORDS``, or ``""`` where nothing says."""
+    axes: int | None = None
+    """How many axes it slides over, where its name says so."""
+    fused: str = ""
+    """``norm`` for a convolution whose row holds its normalization too (Conv-BN-ReLU)."""
+    word: str = ""
+    """The operator as printed."""
+
+
+def compact(text: str) -> str:
+    """A text without spaces, marks and case."""
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def _kind(text: str) -> str:
+    """The kind of one operator or name; the words from the left, the whole first."""
+    whole = compact(text)
+    if not whole:
+        return ""
+    numberless = re.sub(r"^\d+(?=[a-z])", "", whole)
+    for kind, pattern in WORDS:
+        if kind in ("separable", "depthwise", "deconv", "total") and re.search(pattern, numberless):
+            return kind
+    words = re.sub(r"([a-z])([A-Z])", r"\1 \2", text)
+    if re.search(r"[._/](relu|drop|dropout|bn|act)\d*$", text.lower()):
+        words = re.split(r"[._/]", text)[-1]
+    pieces = [p for p in re.split(r"[^A-Za-z0-9]+", words) if p and not p.isdigit()]
+    spans = [compact(text), *(compact("".join(pieces[k:])) for k in range(len(pieces)))]
+    found = [(at, kind) for kind, pattern in WORDS if (at := _first(pattern, pieces, spans)) >= 0]
+    return min(found, key=lambda each: each[0])[1] if found else ""
+
+
+def _first(pattern: str, pieces: list[str], spans: list[str]) -> int:
+    """At which word a pattern begins; -1 for nowhere."""
+    for k, piece in enumerate(pieces):
+        single = compact(piece)
+        joined = compact("".join(pieces[k : k + 2]))
+        triple = compact("".join(pieces[k : k + 3]))
+        for each in (single, joined, triple, re.sub(r"\d+$", "", single)):
+            match = re.search(pattern, each)
+            if match and (match.start() == 0 or match.start() < len(single)):
+                return k
+    return 0 if len(pieces) > 3 and re.search(pattern, spans[0]) and pattern[0] == "^" else -1
+
+
+@lru_cache(4096)
+def kind_of(name: str, operator: str = "") -> Kind:
+    """What a row of this name and operator is; ``conv1 (Conv2D)`` may stand in either."""
+    texts = []
+    if operator:
+        texts.append(operator)
+    inside = re.match(r"\s*([^()]+?)\s*\(([^()]*)\)?\s*$", name)
+    if inside:
+        texts += [inside[2], inside[1]]
+    elif name:
+        texts.append(name)
+    kinds = [(text, _kind(text[:200])) for text in texts]
+    known = [(text, kind) for text, kind in kinds if kind]
+    if not known:
+        return Kind(word=texts[0] if texts else "")
+    text, kind = known[0]
+    if inside and not name.rstrip().endswith(")") and len(known) > 1:
+        text, kind = known[-1]  # the operator is cut off
+    weighted = [each for each in known if each[1] in WEIGHTED]
+    if kind == "same" and weighted:
+        text, kind = weighted[0]
+    axes = re.search(r"(?<![\dx])([123])\s?-?[dD](?![a-z])", text) or re.search(
+        r"(?<![\dx])([123])\s?-?[dD](?![a-z])", name
+    )
+    rest = " ".join([name, operator]).lower()
+    fused = "norm" if kind in WEIGHTED and re.search(r"batch.?norm|\bbn\b|_bn", rest) else ""
+    return Kind(kind, int(axes[1]) if axes else None, fused, text)

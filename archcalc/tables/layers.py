@@ -1,0 +1,68 @@
+"""What layer a printed row may be: every reading of its cells, given what flows into it.
+
+A reading is a layer (kernel, stride, padding, groups, biases) with what it gives, what each cell
+should then say, and a price for what is unusual about it. Cells that say otherwise are misprints
+under that reading; :mod:`archcalc.tables.search` finds which readings of all rows cost least.
+Parameters are evidence for the kernel as much as the kernel is for parameters: whichever is printed
+gives candidates for the other.
+"""
+
+from __future__ import annotations
+
+from archcalc.tables.convs import read_conv
+from archcalc.tables.evidence import DEAR, Hints, Manner, Option, State, weigh
+from archcalc.tables.kinds import SAME
+from archcalc.tables.linear import read_linear
+from archcalc.tables.plain import (
+    read_add,
+    read_concat,
+    read_embedding,
+    read_flatten,
+    read_gpool,
+    read_input,
+    read_pad,
+    read_recurrent,
+    read_reshape,
+    read_same,
+    read_unknown,
+    read_upsample,
+)
+from archcalc.tables.sheet import Entry
+from archcalc.tables.windows import read_pool
+
+
+def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> list[Option]:
+    """The readings of a row that takes ``state``, each with its cost, the cheapest first."""
+    made = list(_READERS.get(entry.kind, read_unknown)(entry, state, manner, hints))
+    for option in made:
+        weigh(entry, option, manner)
+    made.sort(key=lambda each: each.cost - 0.6 * (each.out.ext == hints.after.ext))
+    best: dict[tuple[State, tuple[str, ...]], Option] = {}
+    ways: dict[State, int] = {}
+    for option in made:
+        key = option.out, option.wrong
+        if key in best or option.cost > made[0].cost + DEAR:
+            continue
+        many = ways.get(option.out, 0)
+        if many < 3 and (many or len(ways) < 6):
+            ways[option.out] = many + 1
+            best[key] = option
+    return list(best.values())
+
+
+_READERS = {
+    **dict.fromkeys(SAME, read_same),
+    **dict.fromkeys(("conv", "deconv", "depthwise", "separable", "layer"), read_conv),
+    **dict.fromkeys(("lstm", "gru", "rnn"), read_recurrent),
+    **dict.fromkeys(("pad", "crop"), read_pad),
+    **dict.fromkeys(("upsample", "shuffle"), read_upsample),
+    **dict.fromkeys(("add", "yolo"), read_add),
+    **dict.fromkeys(("concat", "merge"), read_concat),
+    "flatten": read_flatten,
+    "reshape": read_reshape,
+    "input": read_input,
+    "gpool": read_gpool,
+    "pool": read_pool,
+    "linear": read_linear,
+    "embedding": read_embedding,
+}

@@ -1,0 +1,161 @@
+"""Readings of rows that multiply by a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+from archcalc.tables.evidence import (
+    UNKNOWN,
+    Hints,
+    Manner,
+    Option,
+    State,
+    as_int,
+    one_option,
+    printed_state,
+)
+from archcalc.tables.sheet import Entry
+from archcalc.tables.work import Layer
+
+
+def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a linear layer."""
+    printed, inward = printed_state(entry, "out"), printed_state(entry, "in")
+    params = entry.values.get("params")
+    kind = "linear"
+    outs: dict[int, float] = {}
+    if printed.ext and any(n != 1 for n in printed.ext) and printed.flat is not None:
+        outs.setdefault(printed.flat, 1.0)  # printed as a size
+    for role in ("out_c", "channels_out", "kernel_out"):
+        if entry.values.get(role):
+            outs.setdefault(int(entry.values[role]), 0.0)
+    if hints.after.c:
+        outs.setdefault(hints.after.c, 0.3)
+    takes: dict[tuple[int | None, State, State], float] = {}
+
+    def take(features: int | None, shown: State, rest: State, price: float) -> None:
+        key = features, shown, rest
+        takes[key] = min(price, takes.get(key, 99.0))
+
+    whole = State(None, ())
+    if state.c is None or state.ext is None or None in state.ext:
+        features = inward.flat if inward.flat is not None else inward.c
+        if features is None:
+            features = as_int(entry.values.get("channels_in"))
+        if features is None and state.ext in ((), None):
+            features = state.c
+        shown = State(features, ())
+        if features is not None:
+            take(features, shown, whole, 0.0)
+        elif isinstance(params, int) and params:
+            for out in list(outs):
+                for bias in (1, 0):
+                    if (params - bias * out) % out == 0 and params > bias * out:
+                        n = (params - bias * out) // out
+                        take(n, State(n, ()), whole, 0.1 * (1 - bias))
+        if not takes:
+            take(None, state, whole, 0.0)
+    else:
+        flat = state.flat
+        same_rank = (
+            printed.ext is not None
+            and len(printed.ext) == len(state.ext) > 0
+            and any(n != 1 for n in printed.ext)
+        )
+        plain = not state.ext or all(n == 1 for n in state.ext)
+        take(flat, state, whole, 0.0 if plain else 1.0 if same_rank else 0.2)
+        if state.ext:
+            raw = (state.c, *state.ext) if manner.first else (*state.ext, state.c)
+            left = raw[:-1]
+            rest = State(left[0], left[1:]) if manner.first else State(None, left)
+            take(raw[-1], state, rest, 0.0 if same_rank else 1.5)
+            if manner.first and same_rank:
+                # Features may stand first in a table that prints channels first.
+                take(state.c, state, State(None, state.ext), 0.5)
+    if isinstance(params, int) and params and "params" in entry.exact:
+        for features, _, _ in list(takes):
+            for bias in (1, 0):
+                if features and params % (features + bias) == 0:
+                    outs.setdefault(params // (features + bias), 0.6)
+    times = _pieces(entry)
+    for (features, shown, rest), price in takes.items():
+        for out, out_price in outs.items():
+            after = _linear_out(rest, out, manner, printed)
+            if features is None:
+                layer = Layer(kind, None, out)
+                yield one_option(entry, shown, after, price + out_price, layer)
+                continue
+            for bias in (1, 0, 3) if entry.what.fused else (1, 0):
+                for piece in times:
+                    total = (features + bias) * out * piece
+                    positions = 1
+                    if rest.ext and None not in rest.ext:
+                        positions = prod(n for n in rest.ext if n is not None)
+                    if manner.first and rest.c is not None:
+                        positions *= rest.c
+                    layer = Layer(
+                        kind,
+                        features,
+                        out,
+                        bias=bias,
+                        params=total,
+                        macs=features * out * piece * positions,
+                    )
+                    cost = price + out_price + manner.bias_price(kind, hints.followed, bias)
+                    cost += 2.0 * (piece > 1)
+                    made = one_option(
+                        entry,
+                        shown,
+                        after,
+                        cost,
+                        layer,
+                        params=total,
+                        channels_in=features,
+                        **({"kernel_in": features} if "kernel_in" in entry.values else {}),
+                    )
+                    _as_printed(entry, made, features, shown, out)
+                    yield made
+        if not outs:
+            yield one_option(entry, shown, UNKNOWN, price, Layer(kind, features))
+
+
+def _pieces(entry: Entry) -> tuple[int, ...]:
+    """How many times a linear layer's outputs are computed: 2 for a maxout of two."""
+    words = " ".join(entry.cells).lower()
+    return (2, 1) if "maxout" in words else (1,)
+
+
+def _linear_out(rest: State, out: int, manner: Manner, printed: State) -> State:
+    if rest.ext == () and rest.c is None:
+        if printed.ext and printed.flat == out and printed.c != out:
+            return printed  # features that are printed as a size
+        return State(out, ())
+    if manner.first and rest.c is not None:
+        ext = rest.ext or ()
+        return State(rest.c, (*ext, out))
+    return State(out, rest.ext)
+
+
+def _as_printed(entry: Entry, made: Option, features: int, shown: State, out: int) -> None:
+    """Sizes of a vector that are printed with ones, or as a size that holds as many numbers."""
+    values, expected = entry.values, made.expected
+    axes = [a for a in "dhw" if f"in_{a}" in values]
+    if axes and shown.ext and all(values[f"in_{a}"] == 1 for a in axes):
+        for a in axes:
+            expected[f"in_{a}"] = 1
+        expected["in_c"] = features
+    elif axes and "in_c" in values:
+        product = prod(int(values[f"in_{a}"]) for a in axes) * int(values["in_c"])
+        if product == features:
+            for a in (*axes, "c"):
+                expected[f"in_{a}"] = values[f"in_{a}"]
+    if "channels_in" in values and shown.c == values["channels_in"]:
+        expected["channels_in"] = values["channels_in"]
+    for axis in "hw":
+        side = values.get(f"kernel_{axis}")
+        if side is not None and side != 1:
+            # As wide as its input, it is a convolution that has one position.
+            extent = values.get(f"in_{axis}")
+            if extent != side:
+                expected[f"kernel_{axis}"] = 1

@@ -1,0 +1,263 @@
+"""Readings of rows that slide no window and multiply no matrix of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+from archcalc.tables.convs import read_module
+from archcalc.tables.evidence import (
+    MISPRINT,
+    UNKNOWN,
+    Hints,
+    Manner,
+    Option,
+    State,
+    filled,
+    one_option,
+    printed_state,
+)
+from archcalc.tables.sheet import Entry
+from archcalc.tables.work import Layer
+
+
+def read_same(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a row that changes no size."""
+    printed = printed_state(entry, "out")
+    start = filled(state, printed_state(entry, "in"))
+    start = filled(start, printed)
+    layer = Layer(entry.kind, start.c, start.c)
+    price = 0.0
+    if start.ext and printed.ext == () and start.flat == printed.c:
+        yield one_option(entry, start, State(start.flat, ()), 0.3, layer, **_none(entry))
+    for params, extra in _own(entry, start, manner):
+        counts = {"params": params}
+        if entry.kind == "norm" and "frozen" in entry.values and params:
+            counts["frozen"] = params if entry.values["frozen"] else 0
+        yield one_option(
+            entry, start, start, price + extra, layer._replace(params=params), **counts
+        )
+
+
+def _none(entry: Entry) -> dict[str, int]:
+    return {"params": 0, "frozen": 0} if "frozen" in entry.values else {"params": 0}
+
+
+def _own(entry: Entry, state: State, manner: Manner) -> Iterator[tuple[int | None, float]]:
+    """Parameters that a layer which changes no size may have, with prices."""
+    if entry.kind == "same":
+        yield 0, 0.0
+        return
+    c, printed = state.c, entry.values.get("params")
+    if c is None:
+        yield None, 0.0
+        return
+    if entry.kind == "prelu":
+        yield c, 0.0
+        yield 1, 0.0
+        if state.flat is not None:
+            yield state.flat, 0.0
+            if state.ext and None not in state.ext:
+                yield from ((c * n, 1.0) for n in state.ext if n is not None)
+        return
+    width = c
+    if manner.first and state.ext and entry.what.axes is None and _layered(entry):
+        width = state.ext[-1] or c  # PyTorch's LayerNorm is over the last axes
+    trained = "frozen" in entry.values
+    usual = manner.norm
+    for times in (2, 4, 0, 1, 3):
+        if times == 4 and trained:
+            continue
+        if usual is None:
+            price = (0.0, 1.5, 0.0, 2.5, 0.0)[times] if times else 1.0
+        else:
+            price = 0.0 if times == usual else 4.0
+        yield times * width, price
+        if width != c and times == 2:
+            yield times * c, 0.5
+    if state.flat is not None and _layered(entry) and printed == 2 * state.flat:
+        yield 2 * state.flat, 0.5
+
+
+def _layered(entry: Entry) -> bool:
+    return "layer" in entry.what.word.lower()
+
+
+def read_flatten(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a row that flattens."""
+    state = filled(state, printed_state(entry, "in"))
+    printed = printed_state(entry, "out")
+    layer = Layer("flatten", state.c, state.flat, params=0)
+    out = State(state.flat if state.flat is not None else printed.c, ())
+    yield one_option(entry, state, out, 0.0, layer, params=0)
+
+
+def read_reshape(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a row that arranges numbers anew."""
+    state = filled(state, printed_state(entry, "in"))
+    out = printed_state(entry, "out")
+    layer = Layer("reshape", state.c, out.c, params=0)
+    if out == UNKNOWN:
+        yield one_option(entry, state, UNKNOWN, 0.0, layer, params=0)
+        return
+    numbers = out.flat, state.flat
+    if None in numbers or numbers[0] == numbers[1]:
+        yield one_option(entry, state, out, 0.0, layer, params=0)
+        return
+    # A vector that is repeated, or a size that no numbers make.
+    repeated = numbers[1] and numbers[0] and numbers[0] % numbers[1] == 0
+    yield one_option(entry, state, out, 4.0 if repeated else MISPRINT - 1, layer, params=0)
+    if out.c and out.ext and state.flat:
+        for k, _ in enumerate(out.ext):
+            rest = out.c * prod(n or 1 for j, n in enumerate(out.ext) if j != k)
+            if state.flat % rest == 0:
+                ext = tuple(state.flat // rest if j == k else n for j, n in enumerate(out.ext))
+                yield one_option(entry, state, State(out.c, ext), 0.0, layer, params=0)
+        area = prod(n or 1 for n in out.ext)
+        if state.flat % area == 0:
+            right = State(state.flat // area, out.ext)
+            yield one_option(entry, state, right, 0.0, layer, params=0)
+
+
+def read_input(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of the network's input."""
+    out = filled(printed_state(entry, "out"), printed_state(entry, "in"))
+    layer = Layer("input", out.c, out.c, params=0)
+    yield one_option(entry, out, out, 0.0, layer, params=0)
+    after = hints.after
+    if after.ext and after.ext != out.ext:
+        other = State(out.c, after.ext)
+        yield one_option(entry, other, other, 0.0, layer, params=0)
+    if after.c and after.c != out.c:
+        other = State(after.c, out.ext)
+        yield one_option(entry, other, other, 0.0, layer, params=0)
+
+
+def read_add(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of an elementwise sum."""
+    start = filled(state, printed_state(entry, "out"))
+    yield one_option(entry, start, start, 0.0, Layer("add", start.c, start.c, params=0), params=0)
+
+
+def read_concat(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The driver joins what flows in; here it only passes."""
+    start = filled(state, printed_state(entry, "out"))
+    yield one_option(
+        entry, start, start, 0.0, Layer("concat", start.c, start.c, params=0), params=0
+    )
+
+
+def read_pad(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a padding or a cropping."""
+    state = filled(state, printed_state(entry, "in"))
+    printed = printed_state(entry, "out")
+    layer = Layer(entry.kind, state.c, state.c, params=0)
+    ext = state.ext
+    seen = set()
+    if printed.ext is not None and ext is not None and len(ext) == len(printed.ext):
+        grows = [(m or 0) - (n or 0) for n, m in zip(ext, printed.ext, strict=True)]
+        right = all(g >= 0 for g in grows) if entry.kind == "pad" else all(g <= 0 for g in grows)
+        price = 0.0 if right and max(map(abs, grows), default=0) <= 8 else 3.0 if right else 9.0
+        price += 0.5 * (len(set(grows)) > 1 or any(g % 2 for g in grows))
+        seen.add(printed.ext)
+        yield one_option(entry, state, State(state.c, printed.ext), price, layer, params=0)
+    elif ext is None or None in ext:
+        yield one_option(entry, state, State(state.c, printed.ext or ext), 0.0, layer, params=0)
+    if ext is not None and None not in ext:
+        for by in (1, 2, 4, 6):
+            sign = 1 if entry.kind == "pad" else -1
+            out = tuple(max(1, (n or 0) + sign * by) for n in ext)
+            if out not in seen:
+                yield one_option(entry, state, State(state.c, out), 0.5, layer, params=0)
+
+
+def read_upsample(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of an upsampling."""
+    state = filled(state, printed_state(entry, "in"))
+    printed = printed_state(entry, "out")
+    layer = Layer("upsample", state.c, state.c, params=0)
+    if entry.kind == "shuffle" or state.ext is None or None in state.ext:
+        yield one_option(entry, state, filled(State(None, None), printed), 0.0, layer, params=0)
+        return
+    for times in (2, 4, 8, 3, 16, 32):
+        out = tuple((n or 0) * times for n in state.ext)
+        price = 0.0 if times == 2 else 0.6 if out == printed.ext else 2.0
+        yield one_option(entry, state, State(state.c, out), price, layer, params=0)
+    if printed.ext is not None and len(printed.ext) == len(state.ext):
+        yield one_option(entry, state, State(state.c, printed.ext), 5.0, layer, params=0)
+
+
+def read_gpool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a pooling over everything."""
+    state = filled(state, printed_state(entry, "in"))
+    printed = printed_state(entry, "out")
+    c = state.c if state.c is not None else printed.c
+    layer = Layer("gpool", c, c, params=0)
+    if printed.ext and any(n != 1 for n in printed.ext) and "adaptive" in entry.what.word.lower():
+        yield one_option(entry, state, State(c, printed.ext), 0.0, layer, params=0)
+    yield one_option(entry, state, State(c, ()), 0.0, layer, params=0)
+
+
+def read_embedding(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of an embedding."""
+    printed = printed_state(entry, "out")
+    c = printed.c
+    if manner.first and printed.ext:
+        c = printed.ext[-1]
+    params = entry.values.get("params")
+    layer = Layer("embedding", None, c)
+    if c and isinstance(params, int):
+        widths = dict.fromkeys((c, hints.after.c or c))
+        for width in widths:
+            if params % width == 0:
+                out = printed if width == c else State(width, printed.ext)
+                yield one_option(entry, state, out, 0.0, layer, params=params)
+        nearest = round(params / c) * c
+        yield one_option(entry, state, printed, 0.1, layer, params=nearest)
+        return
+    yield one_option(entry, state, printed, 0.0, layer)
+
+
+def read_recurrent(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a recurrent layer."""
+    state = filled(state, printed_state(entry, "in"))
+    printed = printed_state(entry, "out")
+    features = state.c
+    if manner.first and state.ext:
+        features = state.ext[-1]
+    gates = {"lstm": (4,), "gru": (3,), "rnn": (1,)}[entry.kind]
+    hidden = printed.ext[-1] if manner.first and printed.ext else printed.c
+    params = entry.values.get("params")
+    layer = Layer(entry.kind, features, hidden)
+    if features is None or hidden is None:
+        yield one_option(entry, state, printed, 0.0, layer)
+        return
+    for g in gates:
+        for both in (1, 2):
+            if hidden % both:
+                continue
+            h = hidden // both
+            for biases in (1, 2, 0):
+                total = both * g * h * (features + h + biases)
+                price = 0.5 * (both - 1) + 0.2 * (biases == 2) + 1.0 * (biases == 0)
+                made = layer._replace(params=total)
+                yield one_option(entry, state, printed, price, made, params=total)
+    if params:
+        # Stacked, or with a projection: that the row alone can't say.
+        yield one_option(entry, state, printed, 7.0, layer)
+
+
+def read_unknown(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a row that no word says the kind of."""
+    if entry.pattern is not None:
+        yield from read_module(entry, state, manner, hints)
+        return
+    state = filled(state, printed_state(entry, "in"))
+    printed = printed_state(entry, "out")
+    out = printed if printed != UNKNOWN else state if not entry.values else UNKNOWN
+    if printed.c is None and printed.ext is not None:
+        out = State(None, printed.ext)
+    layer = Layer(entry.kind or "unknown", state.c, out.c)
+    yield one_option(entry, state, out, 0.0, layer)
+    made = one_option(entry, state, out, 0.0, layer)
+    made.expected = {k: v for k, v in made.expected.items() if k.startswith("in_")}

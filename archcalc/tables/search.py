@@ -1,0 +1,702 @@
+"""The network that explains most of a printed table.
+
+Each row has readings (:mod:`archcalc.tables.layers`), and what one gives is what the next takes:
+the best reading of all rows is a shortest path over them, whose cost is the number and gravity of
+the cells that must be misprints, and of what is assumed that is not printed. The path is searched
+with a beam: for all that may flow on, the few cheapest ways to it are kept. What concerns the whole
+table (biases, which numbers a normalization has, K, how work is counted) is learnt from a
+first pass in which it is free, and is then held against every row in a second one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import combinations
+from math import prod
+from typing import NamedTuple
+
+from archcalc.tables.evidence import MISPRINT, UNKNOWN, Hints, Manner, Option, State, printed_state
+from archcalc.tables.kinds import SAME, SLIDING, WEIGHTED
+from archcalc.tables.layers import options
+from archcalc.tables.sheet import Entry, Sheet
+from archcalc.tables.work import FORMULAS, Layer, work_of
+
+BEAM = 8
+"""Things that may flow on that are kept."""
+WAYS = 3
+"""Ways to each of them, with other cells wrong."""
+MARGIN = 16.0
+"""How much more a way may cost than the cheapest, to be kept."""
+PUZZLED = 4.0
+"""What a row may cost before things that are not printed are thought of."""
+DAUNTED = 6.0
+"""How much more than the cheapest a way may cost for anything to be assumed on it."""
+FAR = 60
+"""Rows back in which another producer is looked for."""
+
+POOLED, POOLED_AGAIN = 6.0, 2.0
+JUMPED, JUMPED_AGAIN = 6.0, 1.5
+JOINED, JOINED_AGAIN = 5.0, 1.0
+CHANGED, CHANGED_AGAIN = 13.0, 3.0
+CONVOLVED = 21.0
+"""Prices of what is assumed beside the rows: a pooling that is not printed, an input from an
+earlier row, a concatenation, anything else that changes sizes, and a layer with weights."""
+UNSUMMED = 9.0
+"""The price of a total that is not what the rows add up to."""
+TIE = 0.75
+"""Readings that cost so little more than the cheapest may be meant as well."""
+
+INPUTS = frozenset(("input", "image", "data", "x", "input image", "inputs"))
+
+
+class Link(NamedTuple):
+    """Where a row's input comes from."""
+
+    rows: tuple[int, ...] | None
+    """None where nothing says; no rows for the network's own input."""
+    named: bool
+    unknown: tuple[tuple[str, str], ...] = ()
+    """Names that no earlier row has, each with the nearest that one has."""
+
+
+def links(sheet: Sheet) -> list[Link]:
+    """Where each row's input comes from: the nearest earlier row of a name, or the row before."""
+    found: list[Link] = []
+    latest: dict[str, int] = {}
+    numbers: dict[int, int] = {}
+    previous: int | None = None
+    any_named = any(entry.sources for entry in sheet.entries)
+    for entry in sheet.entries:
+        if entry.kind == "total" or entry.container:
+            found.append(Link(None, False))
+            continue
+        if entry.sources:
+            rows: list[int] = []
+            unknown: list[tuple[str, str]] = []
+            lost = False
+            for name in entry.sources:
+                at = latest.get(name)
+                if at is None and name.lstrip("-").isdigit():
+                    number = int(name)
+                    at = numbers.get(number) if number >= 0 else entry.index + number
+                    if at is not None and not 0 <= at < entry.index:
+                        at = None
+                if at is None and previous is not None and not _is_input(name):
+                    near = [k for k, row in latest.items() if row > entry.index - 40]
+                    near = [k for k in near if k not in entry.sources]
+                    match = get_close_matches(name, near, n=1, cutoff=0.7)
+                    unknown.append((name, match[0] if match else ""))
+                    at = latest[match[0]] if match else None
+                    lost = lost or at is None
+                if at is not None:
+                    rows.append(at)
+            if (
+                entry.kind == "add"
+                and len(rows) == 1
+                and previous is not None
+                and rows[0] != previous
+                and sheet.form == "darknet"
+            ):
+                rows.insert(0, previous)
+            found.append(Link(None if lost else tuple(rows), True, tuple(unknown)))
+        elif previous is None or entry.kind == "input":
+            found.append(Link((), any_named))
+        elif entry.kind in ("concat", "merge"):
+            found.append(Link(None, False))
+        else:
+            found.append(Link((previous,), False))
+        previous = entry.index
+        for key in keys(entry):
+            latest[key] = entry.index
+        first = entry.name.split(" ")[0]
+        if first.isdecimal() and len(first) < 6:
+            numbers[int(first)] = entry.index
+    return found
+
+
+def _is_input(name: str) -> bool:
+    low = name.lower()
+    return low in INPUTS or "input" in low
+
+
+def keys(entry: Entry) -> list[str]:
+    """The names that a row is called by."""
+    if not entry.name:
+        return []
+    bare = entry.name.split(" (")[0].strip()
+    return [entry.name, bare, f"{entry.stage}.{entry.name}"]
+
+
+@dataclass(slots=True)
+class Path:
+    """Readings of the rows up to one."""
+
+    cost: float
+    option: Option | None = None
+    row: int = -1
+    before: Path | None = None
+    state: State = UNKNOWN
+    known: dict[int, State] = field(default_factory=dict)
+    """What the rows give that later rows name."""
+    recent: tuple[tuple[int, State], ...] = ()
+    """Rows and what they give, where it differs from what the row before gives."""
+    counts: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Poolings, jumps, joins and changes that were assumed."""
+    accused: frozenset[tuple[int, int]] = frozenset()
+    """Rows and columns of the cells that are wrong."""
+
+
+class Reading(NamedTuple):
+    """What every cell of a table should be, under its cheapest reading."""
+
+    options: tuple[Option | None, ...]
+    """For each row; None for totals and rows that others are made of."""
+    manner: Manner
+    cost: float
+    accused: frozenset[tuple[int, int]]
+    others: tuple[Mapping[int, Option], ...]
+    """Readings that cost no more: for each, the rows that it reads otherwise."""
+    links: tuple[Link, ...]
+    sums: bool
+    """Whether the rows, as they should be, add up to the printed total."""
+
+
+class Search:
+    """The search for the reading of one table."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self.sheet = sheet
+        self.links = links(sheet)
+        self.hints = _hints(sheet)
+        self.last_use = self._uses()
+        self.branched = any(link.named for link in self.links)
+        self.cache: dict[tuple[int, State], list[Option]] = {}
+
+    def _uses(self) -> dict[int, int]:
+        """For each row, the last row that names it."""
+        found: dict[int, int] = {}
+        for at, link in enumerate(self.links):
+            for row in link.rows or ():
+                found[row] = at
+        return found
+
+    def run(self) -> Reading:
+        """The cheapest reading."""
+        manner = Manner(first=self.sheet.channels_first, batch=self.sheet.batch)
+        paths = self.passed(manner)
+        if any(
+            e.printed["params"].scale >= 1000 for e in self.sheet.entries if "params" in e.printed
+        ):
+            other = Manner(first=manner.first, batch=manner.batch, thousand=1024)
+            again = self.passed(other)
+            if again[0].cost < paths[0].cost:
+                manner, paths = other, again
+        learnt = self.learn(manner, paths[0])
+        paths = self.passed(learnt)
+        return self.chosen(learnt, paths)
+
+    # One pass ------------------------------------------------------------------------------------
+
+    def passed(self, manner: Manner) -> list[Path]:
+        """The cheapest ways through all rows."""
+        self.manner = manner
+        self.cache = {}
+        paths = [Path(0.0)]
+        for entry in self.sheet.entries:
+            if entry.kind == "total" or entry.container:
+                continue
+            after: list[Path] = []
+            least = paths[0].cost
+            for path in paths:
+                after += self.step(path, entry, path.cost < least + DAUNTED)
+            paths = self.kept(after, entry.index)
+        return paths
+
+    def kept(self, paths: list[Path], row: int) -> list[Path]:
+        """The few that are worth going on with."""
+        paths.sort(key=lambda each: each.cost)
+        best = paths[0].cost
+        groups: dict[tuple[object, ...], list[Path]] = {}
+        for path in paths:
+            if path.cost > best + MARGIN:
+                break
+            live = tuple(path.known.get(r, UNKNOWN) for r in sorted(path.known))
+            group = groups.setdefault((path.state, live), [])
+            if len(group) < WAYS and all(path.accused != other.accused for other in group):
+                group.append(path)
+            if len(groups) > BEAM:
+                break
+        return sorted(
+            (path for group in list(groups.values())[:BEAM] for path in group),
+            key=lambda each: each.cost,
+        )
+
+    def read(self, entry: Entry, state: State) -> list[Option]:
+        key = entry.index, state
+        if key not in self.cache:
+            self.cache[key] = options(entry, state, self.manner, self.hints[entry.index])
+        return self.cache[key]
+
+    def step(self, path: Path, entry: Entry, inventive: bool) -> Iterator[Path]:
+        """The ways on from one row to the next, ``inventive`` ones with what isn't printed."""
+        link = self.links[entry.index]
+        given = [path.known.get(r, UNKNOWN) for r in link.rows or ()]
+        if link.rows is not None and not link.named and link.rows:
+            given = [path.state]
+        state = self.joined(entry, given, link, path)
+        least = 99.0
+        for option in self.read(entry, state):
+            least = min(least, option.cost)
+            yield self.extend(path, entry, option, 0.0, path.counts, ())
+        if least < PUZZLED or not inventive:
+            return
+        if not (link.rows == () and path.row < 0):
+            for assumed, price, which, note in self.assumed(path, entry, state):
+                counts = _raised(path.counts, which)
+                for option in self.read(entry, assumed)[:8]:
+                    if option.cost + price < least + MISPRINT:
+                        yield self.extend(path, entry, option, price, counts, (note,))
+        if link.named and link.rows:
+            yield from self.renamed(path, entry, link, least)
+
+    def joined(self, entry: Entry, given: Sequence[State], link: Link, path: Path) -> State:
+        """What flows into a row."""
+        if not given:
+            if link.rows is None and not link.named and path.row >= 0:
+                printed = printed_state(entry, "out")
+                if entry.kind == "merge" and printed == path.state:
+                    return path.state
+                return State(None, path.state.ext)
+            return UNKNOWN
+        if len(given) == 1 or entry.kind not in ("concat", "merge"):
+            return given[0]
+        alone = all(each == given[0] for each in given)
+        if entry.kind == "merge" and alone and printed_state(entry, "out").c == given[0].c:
+            return given[0]
+        if self.manner.first and "embedding" in {e.kind for e in self.sheet.entries}:
+            return UNKNOWN
+        widths = [each.c for each in given]
+        alike = {each.ext for each in given}
+        c = None if None in widths else sum(width for width in widths if width is not None)
+        if len(set(widths)) == 1 and len({len(e or ()) for e in alike}) == 1 < len(alike):
+            # Joined over another axis: where all but one axis agree.
+            axes = list(zip(*(each.ext or () for each in given), strict=True))
+            differing = [k for k, axis in enumerate(axes) if len(set(axis)) > 1]
+            if len(differing) == 1 and None not in axes[differing[0]]:
+                ext = tuple(
+                    sum(n or 0 for n in axis) if k == differing[0] else axis[0]
+                    for k, axis in enumerate(axes)
+                )
+                return State(given[0].c, ext)
+        return State(c, given[0].ext)
+
+    def extend(
+        self,
+        path: Path,
+        entry: Entry,
+        option: Option,
+        price: float,
+        counts: tuple[int, int, int, int],
+        notes: tuple[str, ...],
+        accused: tuple[int, int] | None = None,
+        given: tuple[int, ...] | None = None,
+    ) -> Path:
+        """A path with one row more."""
+        if notes or given is not None:
+            option = Option(
+                option.out,
+                option.price,
+                option.expected,
+                option.layer,
+                (*option.notes, *(n for n in notes if n)),
+                option.wrong,
+                option.cost,
+                given,
+            )
+        row = entry.index
+        known = path.known
+        if row in self.last_use or known:
+            known = {r: s for r, s in known.items() if self.last_use.get(r, -1) > row}
+            if self.last_use.get(row, -1) > row:
+                known[row] = option.out
+        recent = path.recent
+        if not recent or recent[-1][1] != option.out:
+            recent = (*recent[-24:], (row, option.out))
+        wrong = {(row, entry.columns[role]) for role in option.wrong if role in entry.columns}
+        if accused is not None:
+            wrong.add(accused)
+        everything = path.accused | wrong if wrong else path.accused
+        return Path(
+            path.cost + option.cost + price,
+            option,
+            row,
+            path,
+            option.out,
+            known,
+            recent,
+            counts,
+            everything,
+        )
+
+    # What is not printed -------------------------------------------------------------------------
+
+    def assumed(
+        self, path: Path, entry: Entry, state: State
+    ) -> Iterator[tuple[State, float, int, str]]:
+        """What may flow into a row instead, its price, its sort and how that is said."""
+        # Where rows say what they take, nothing stands between them unsaid.
+        said = self.sheet.has("source")
+        pooled, jumped, joined, changed = (0, 0, 0, 0) if said else path.counts
+        inward = printed_state(entry, "in")
+        row = f"row {entry.index + 1}"
+        if state.ext and None not in state.ext and entry.kind not in ("gpool", "flatten"):
+            price = POOLED_AGAIN if pooled else POOLED
+            price *= 1 + said
+            for ext, what in _shrunk(state.ext):
+                yield (
+                    State(state.c, ext),
+                    price,
+                    0,
+                    f"{what} before {row} is not in the table",
+                )
+            yield (
+                State(state.c, ()),
+                price if said else price / 2,
+                0,
+                f"a global pooling before {row} is not in the table",
+            )
+            if entry.kind not in SLIDING and entry.kind not in ("linear", "layer"):
+                yield State(state.flat, ()), 1.0, 0, f"a flatten before {row} is not in the table"
+            if entry.kind != "linear":
+                twice = tuple(2 * n for n in state.ext if n is not None)
+                yield (
+                    State(state.c, twice),
+                    price + 1,
+                    0,
+                    f"an upsampling before {row} is not in the table",
+                )
+        others = [(r, s) for r, s in reversed(path.recent) if s != state and r > entry.index - FAR]
+        if said:
+            others = []
+        price = JUMPED_AGAIN if jumped else JUMPED
+        seen: set[State] = set()
+        for r, other in others:
+            if other in seen or other == UNKNOWN:
+                continue
+            seen.add(other)
+            yield other, price, 1, f"{row} is taken to follow row {r + 1}"
+        if said:
+            return
+        needs = dict.fromkeys(c for c in _needs(entry, state) if c and c != state.c)
+        price = JOINED_AGAIN if joined else JOINED
+        sums = _sums([s.c for _, s in reversed(path.recent) if s.c and s.ext == state.ext][:9])
+        for c in needs:
+            if c in sums:
+                yield (
+                    State(c, state.ext),
+                    price,
+                    2,
+                    f"a concatenation before {row} is not in the table",
+                )
+            else:
+                dear = CHANGED_AGAIN if changed else CHANGED
+                if state.c is not None and c < state.c and inward.c == c:
+                    dear = CONVOLVED
+                yield State(c, state.ext), dear, 3, f"what {row} takes is given by no row"
+        if inward.ext is not None and inward.ext != state.ext:
+            dear = CHANGED_AGAIN if changed else CHANGED
+            yield (
+                State(state.c, inward.ext),
+                dear,
+                3,
+                f"something between row {path.row + 1} and {row} that changes sizes is not in "
+                "the table",
+            )
+            if inward.c is not None and inward.c != state.c:
+                dear = CHANGED if changed else CONVOLVED
+                yield inward, dear, 3, f"what {row} takes is given by no row"
+
+    def renamed(self, path: Path, entry: Entry, link: Link, least: float) -> Iterator[Path]:
+        """Ways in which a row names the wrong producer."""
+        assert link.rows is not None
+        place = entry.index, entry.columns["source"]
+        tried = 0
+        used = {r for each in self.links for r in each.rows or ()}
+        for k, named in enumerate(link.rows):
+            seen: set[State] = set()
+            for at in range(entry.index - 1, max(-1, entry.index - FAR), -1):
+                other = self.outs(path, at)
+                now = path.known.get(named, UNKNOWN)
+                if at in link.rows or other is None or other == now or other in seen:
+                    continue
+                seen.add(other)
+                given = [
+                    other if j == k else path.known.get(r, UNKNOWN) for j, r in enumerate(link.rows)
+                ]
+                rows = tuple(at if j == k else r for j, r in enumerate(link.rows))
+                state = self.joined(entry, given, link, path)
+                price = MISPRINT - (3.0 if at not in used else 0.0)
+                tried += 1
+                for option in self.read(entry, state)[:2]:
+                    if not option.wrong and option.cost + price < least + 2:
+                        yield self.extend(path, entry, option, price, path.counts, (), place, rows)
+                if tried > 40:
+                    return
+
+    def outs(self, path: Path, row: int) -> State | None:
+        """What a row gives on a path."""
+        at: Path | None = path
+        while at is not None and at.row > row:
+            at = at.before
+        return at.option.out if at is not None and at.row == row and at.option else None
+
+    # Manners -------------------------------------------------------------------------------------
+
+    def rows(self, path: Path) -> dict[int, Option]:
+        """The readings of a path by row."""
+        found: dict[int, Option] = {}
+        at: Path | None = path
+        while at is not None:
+            if at.option is not None:
+                found[at.row] = at.option
+            at = at.before
+        return found
+
+    def learn(self, manner: Manner, path: Path) -> Manner:
+        """How the table counts, from its cheapest reading when nothing was known of that."""
+        chosen = self.rows(path)
+        biases: dict[tuple[str, bool], Counter[int]] = defaultdict(Counter)
+        norms: Counter[int] = Counter()
+        ceils: Counter[bool] = Counter()
+        groups: Counter[bool] = Counter()
+        for row, option in chosen.items():
+            entry, layer = self.sheet.entries[row], option.layer
+            if layer.params and "params" in entry.values and "params" not in option.wrong:
+                kind = layer.kind
+                if kind in WEIGHTED or kind == "module":
+                    biases[kind, self.hints[row].followed][layer.bias] += 1
+                elif kind == "norm" and option.out.c:
+                    norms[layer.params // option.out.c] += 1
+            if layer.kind == "conv" and layer.groups > 1 and "params" not in option.wrong:
+                groups[layer.groups == layer.cin] += 1
+            if layer.kind == "pool" and layer.pads and "pad" in entry.values and not option.wrong:
+                ceils[layer.ceil] += 1
+        learnt = Manner(first=manner.first, batch=manner.batch, thousand=manner.thousand)
+        for key, counts in biases.items():
+            bias, times = counts.most_common(1)[0]
+            learnt.biases[key] = bias
+            learnt.firm[key] = times >= 4 and counts.total() - times <= 1
+        if norms:
+            learnt.norm = norms.most_common(1)[0][0]
+        for whole in (True, False):
+            if groups[whole] > 1:
+                learnt.grouped[whole] = 0.5
+        if ceils:
+            learnt.ceil = ceils[True] >= ceils[False] > 0 or not ceils[False]
+        for role in self.sheet.work:
+            learnt.work[role] = self._work(role, chosen)
+        return learnt
+
+    def _work(self, role: str, chosen: Mapping[int, Option]) -> dict[str, str]:
+        """For each kind of row, the way to count that explains most cells of a column of work."""
+        rows: dict[str, list[tuple[Entry, Layer]]] = defaultdict(list)
+        for row, option in chosen.items():
+            entry = self.sheet.entries[row]
+            if role in entry.printed:
+                rows[option.layer.kind].append((entry, option.layer))
+        batches = ("", " of the batch") if self.sheet.batch > 1 else ("",)
+        ways = [way + batch for way in FORMULAS for batch in batches]
+        found: dict[str, str] = {}
+        votes: Counter[str] = Counter()
+        scored: dict[str, Counter[str]] = {}
+        for kind, cells in rows.items():
+            agree: Counter[str] = Counter()
+            known = 0
+            for entry, layer in cells:
+                known += bool(entry.values[role])
+                for way in ways:
+                    right = work_of(layer, way, self.sheet.batch)
+                    if right is not None and entry.printed[role].verdict(right).holds:
+                        agree[way] += 2 if entry.values[role] else 1
+            scored[kind] = agree
+            if kind in WEIGHTED or kind == "module":
+                votes.update(agree)
+        for kind, agree in scored.items():
+            cells = rows[kind]
+            if not agree:
+                if kind in WEIGHTED and votes and votes.most_common(1)[0][1] >= 4:
+                    found[kind] = votes.most_common(1)[0][0]
+                continue
+            best = max(ways, key=lambda way: (agree[way], votes[way] if kind in WEIGHTED else 0))
+            if sum(
+                (right := work_of(layer, best, self.sheet.batch)) is not None
+                and entry.printed[role].verdict(right).holds
+                for entry, layer in cells
+            ) * 2 >= len(cells):
+                found[kind] = best
+        return found
+
+    # The end -------------------------------------------------------------------------------------
+
+    def chosen(self, manner: Manner, paths: list[Path]) -> Reading:
+        """The cheapest of the last paths, the total held against each."""
+        rated = []
+        for path in paths:
+            sums = self.sums(path)
+            rated.append((path.cost + (0.0 if sums else UNSUMMED), sums, path))
+        rated.sort(key=lambda each: each[0])
+        cost, sums, best = rated[0]
+        readings = self.rows(best)
+        others: list[dict[int, Option]] = []
+        for price, adds, path in rated[1:]:
+            if price > cost + TIE or path.accused == best.accused or adds != sums:
+                continue
+            rows = self.rows(path)
+            others.append({r: o for r, o in rows.items() if o.wrong and o is not readings.get(r)})
+        return Reading(
+            tuple(readings.get(row) for row in range(len(self.sheet.entries))),
+            manner,
+            cost,
+            best.accused,
+            tuple(others),
+            tuple(self.links),
+            sums,
+        )
+
+    def sums(self, path: Path) -> bool:
+        """Whether the rows add up to the printed total under a path."""
+        total = total_row(self.sheet)
+        if total is None:
+            return True
+        found = summed(self.sheet, self.rows(path))
+        if found is None or any(_damaged(self.sheet, entry) for entry in self.sheet.layers):
+            return True
+        value, slack = found
+        exact = total.printed["params"]
+        return exact.verdict(value).holds or abs(value - exact.value) <= slack + exact.step
+
+
+def total_row(sheet: Sheet) -> Entry | None:
+    """The row of the printed total of parameters."""
+    rows = [e for e in sheet.entries if e.kind == "total" and "params" in e.printed]
+    return rows[-1] if rows else None
+
+
+def summed(
+    sheet: Sheet, readings: Mapping[int, Option], right: bool = True
+) -> tuple[int, int] | None:
+    """What the rows add up to, and how inexact that is; None where too little is known.
+
+    ``right`` takes wrong cells as they should be, otherwise as they are printed.
+    """
+    value, slack = 0, 0
+    params = [e for e in sheet.layers if "params" in e.printed]
+    if not params:
+        return None
+    for entry in sheet.layers:
+        option = readings.get(entry.index)
+        expected = option.expected.get("params") if option else None
+        trained = "frozen" in entry.values and entry.what.kind == "norm"
+        if "params" in entry.printed:
+            exact = entry.printed["params"]
+            if right and option and "params" in option.wrong and expected is not None:
+                value += int(expected)
+            else:
+                value += int(exact.value)
+                slack += int(exact.step) if exact.step > 1 else 0
+        elif right and expected and _damaged(sheet, entry):
+            value += int(expected)
+        if trained:
+            pass
+    return value, slack
+
+
+def _damaged(sheet: Sheet, entry: Entry) -> bool:
+    """Whether a row's parameters are printed but can't be read."""
+    place = sheet.columns.get("params")
+    return any(u.row == entry.index and u.column == place for u in sheet.unreadable)
+
+
+def _raised(counts: tuple[int, int, int, int], which: int) -> tuple[int, int, int, int]:
+    raised = list(counts)
+    raised[which] += 1
+    return raised[0], raised[1], raised[2], raised[3]
+
+
+def _shrunk(ext: tuple[int | None, ...]) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Sizes after poolings that may stand between rows."""
+    sizes = [n for n in ext if n is not None]
+    seen: set[tuple[int, ...]] = {tuple(sizes)}
+    for k, s in ((2, 2), (3, 2), (4, 4), (3, 3), (5, 5)):
+        for up in (False, True):
+            out = tuple(-(-(n - k) // s) + 1 if up else (n - k) // s + 1 for n in sizes)
+            if min(out, default=0) > 0 and out not in seen:
+                seen.add(out)
+                yield out, f"a {'x'.join([str(k)] * len(sizes))} pooling"
+
+
+def _needs(entry: Entry, state: State) -> Iterator[int]:
+    """Channels that a row must take, for what it prints."""
+    values = entry.values
+    for role in ("in_c", "channels_in", "kernel_in"):
+        if values.get(role):
+            yield int(values[role])
+    params = values.get("params")
+    if not isinstance(params, int) or params <= 0:
+        return
+    if entry.kind == "norm":
+        yield from (params // k for k in (2, 4) if params % k == 0)
+        printed = printed_state(entry, "out").c
+        if printed:
+            yield printed
+    elif entry.kind in SAME and printed_state(entry, "out").c:
+        yield printed_state(entry, "out").c or 0
+    elif entry.kind in ("conv", "linear", "deconv"):
+        cout = printed_state(entry, "out").c
+        if cout:
+            areas = (1,) if entry.kind == "linear" else (9, 1, 25, 49)
+            for bias in (0, 1):
+                for area in areas:
+                    rest = params - bias * cout
+                    if rest > 0 and rest % (area * cout) == 0:
+                        yield rest // (area * cout)
+
+
+def _sums(widths: Sequence[int]) -> set[int]:
+    """What up to five of some widths add up to."""
+    found: set[int] = set()
+    for count in (2, 3, 4, 5):
+        for chosen in combinations(widths, count):
+            found.add(sum(chosen))
+    return found
+
+
+def _hints(sheet: Sheet) -> list[Hints]:
+    """What the rows around each say that bears on it."""
+    rows = [e for e in sheet.entries if e.kind != "total" and not e.container]
+    weighted = [e.index for e in rows if e.kind in WEIGHTED]
+    ends = {weighted[0], weighted[-1]} if weighted else set()
+    found = [Hints()] * len(sheet.entries)
+    for k, entry in enumerate(rows):
+        following = rows[k + 1] if k + 1 < len(rows) else None
+        after = UNKNOWN
+        followed = False
+        if following is not None:
+            followed = following.kind == "norm"
+            after = printed_state(following, "in")
+            if after == UNKNOWN and following.kind in SAME:
+                after = printed_state(following, "out")
+            elif after.c is None and following.kind in ("pool", "gpool", "pad", "upsample"):
+                after = State(printed_state(following, "out").c, after.ext)
+            if following.sources and not any(key in following.sources for key in keys(entry)):
+                after = UNKNOWN
+        found[entry.index] = Hints(followed, after, entry.index in ends)
+    return found
+
+
+def extents(state: State) -> int:
+    """How many positions a state has."""
+    return prod(n for n in state.ext or () if n is not None)

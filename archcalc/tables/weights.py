@@ -1,0 +1,157 @@
+"""What weights a convolution may have: kernel, groups and biases that its parameters allow."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import isqrt, prod
+from typing import NamedTuple
+
+from archcalc.tables.evidence import MISPRINT, USUAL, Hints, Manner, holds
+from archcalc.tables.sheet import Entry
+from archcalc.tables.windows import kernel_of
+
+
+class Weights(NamedTuple):
+    """Kernel, groups and biases that a convolution may have."""
+
+    kernel: tuple[int, ...] | None
+    groups: int
+    bias: int
+    price: float
+    params: int | None
+
+
+def side_price(k: int) -> float:
+    """What is unusual about a side of a kernel."""
+    if k in (1, 3, 5, 7):
+        return 0.0
+    if k in (2, 4):
+        return 0.5
+    return 1.0 if k in (9, 11, 6, 8) else 2.0 if k <= 31 and k % 2 else 4.0
+
+
+@lru_cache(4096)
+def sides(area: int, axes: int) -> tuple[tuple[tuple[int, ...], float], ...]:
+    """Kernels of so many taps, with prices; none where no kernel has as many."""
+    if area < 1 or area > 10**6:
+        return ()
+    found: list[tuple[tuple[int, ...], float]] = []
+    if axes == 1:
+        return (((area,), side_price(area)),)
+    if axes == 3:
+        root = round(area ** (1 / 3))
+        if root**3 == area:
+            found.append(((root,) * 3, side_price(root)))
+        flat = isqrt(area)
+        if flat * flat == area and flat > 1:
+            found.append(((1, flat, flat), 2.0))
+        if 1 < area <= 11:
+            found.append(((area, 1, 1), 2.5))
+        return tuple(found)
+    root = isqrt(area)
+    if root * root == area:
+        found.append(((root, root), side_price(root)))
+    if 1 < area <= 15:
+        found += [((1, area), 3.0), ((area, 1), 3.0)]
+    for a in range(2, min(root, 15) + 1):
+        if area % a == 0 and a * a != area and area // a <= 41:
+            found += [((a, area // a), 5.0), ((area // a, a), 5.0)]
+    return tuple(found)
+
+
+def weights(
+    entry: Entry, cin: int, cout: int, axes: int, manner: Manner, hints: Hints
+) -> list[Weights]:
+    """What a convolution from ``cin`` to ``cout`` channels may be made of."""
+    kernel = kernel_of(entry, axes)
+    printed = entry.printed.get("params")
+    value = entry.values.get("params")
+    exact = "params" in entry.exact and isinstance(value, int) and value > 0
+    kind = entry.kind if entry.kind != "layer" else "conv"
+    given = entry.values.get("groups")
+    groups = [(int(given), 0.0)] if given else []
+    if not given:
+        groups = [(cin, 0.0)] if kind == "depthwise" else [(1, 0.0)]
+    dear = 0.3
+    for g in dict.fromkeys((1, cin, 2, 32, 4, 8, 16, 64)):
+        plain = "channels_in" in entry.values or "in_c" in entry.values
+        price = manner.grouped[g == cin] if g == cin or not plain else MISPRINT + 2
+        groups.append((g, dear if given or g == 1 else price))
+    if exact and kernel is not None and value is not None:
+        for b in (1, 0):
+            each = int(value) - b * cout
+            if each > 0 and each % (prod(kernel) * cout) == 0:
+                per = each // (prod(kernel) * cout)
+                groups += [(cin // per, dear)] if cin % per == 0 else []
+    fused = entry.what.fused or manner.biases.get((kind, hints.followed), 0) > 1
+    found: dict[tuple[tuple[int, ...] | None, int, int], Weights] = {}
+    firm = 0 if kernel is not None else 1
+
+    def add(k: tuple[int, ...] | None, g: int, b: int, price: float) -> None:
+        total = None if k is None else count(kind, prod(k), cin, cout, g, b)
+        key = k, g, b
+        if key not in found or found[key].price > price:
+            found[key] = Weights(k, g, b, price, total)
+
+    seen: set[int] = set()
+    for g, gprice in groups:
+        if g in seen or cin % g or (cout % g and kind != "depthwise"):
+            continue
+        seen.add(g)
+        for b in (1, 0, 2, 3) if exact or fused or not firm else (1, 0):
+            price = gprice + manner.bias_price(kind, hints.followed, b)
+            if fused and b > 1 and entry.what.fused:
+                price = gprice
+            if b > 1 and not fused and not exact:
+                continue
+            if kernel is not None:
+                add(kernel, g, b, price)
+            if exact and value is not None:
+                area = _area(kind, int(value), cin, cout, g, b)
+                for side, sprice in sides(area, axes) if area else ():
+                    if side != kernel:
+                        add(side, g, b, price + sprice * (1 if g == 1 else 4))
+            elif kernel is None and printed is not None:
+                for k in USUAL:
+                    add((k,) * axes, g, b, price + side_price(k))
+        if kernel is None and not exact:
+            add(None if printed is None else (3,) * axes, g, 1, gprice)
+    if kernel is None and exact:
+        # No kernel makes the number: it is wrong, and the usual one stands for what is meant.
+        usual = manner.biases.get((kind, hints.followed), 1)
+        for k in USUAL[:4]:
+            add((k,) * axes, groups[0][0] if cin % groups[0][0] == 0 else 1, usual, 0.1)
+    rated = sorted(found.values(), key=lambda w: w.price + mispriced(entry, w, kernel, manner))
+    return rated[:6]
+
+
+def mispriced(entry: Entry, w: Weights, kernel: tuple[int, ...] | None, manner: Manner) -> float:
+    """What it costs that cells of weights say something else."""
+    cost = 0.0
+    if w.params is not None and "params" in entry.printed:
+        cost += 0 if holds(entry, "params", w.params, manner) else MISPRINT
+    if kernel is not None and w.kernel != kernel:
+        cost += MISPRINT
+    if "groups" in entry.values and entry.values["groups"] != w.groups:
+        cost += MISPRINT
+    return cost
+
+
+def count(kind: str, area: int, cin: int, cout: int, groups: int, bias: int) -> int:
+    """The parameters of a convolution."""
+    if kind == "separable":
+        return area * cin + (cin + bias) * cout
+    if kind == "depthwise":
+        return (area + bias) * cout
+    return (area * (cin // groups) + bias) * cout
+
+
+def _area(kind: str, params: int, cin: int, cout: int, groups: int, bias: int) -> int | None:
+    """The taps of the kernel that gives so many parameters; None if none does."""
+    if kind == "separable":
+        rest, each = params - (cin + bias) * cout, cin
+    elif kind == "depthwise":
+        rest, each = params - bias * cout, cout
+    else:
+        rest, each = params - bias * cout, cin // groups * cout
+    return rest // each if each and rest > 0 and rest % each == 0 else None

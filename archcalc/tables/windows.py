@@ -1,0 +1,285 @@
+"""How a window may go over its input: strides and paddings, given what is printed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from archcalc.tables.evidence import (
+    MISPRINT,
+    Extents,
+    Hints,
+    Manner,
+    Option,
+    State,
+    filled,
+    one_option,
+    printed_state,
+)
+from archcalc.tables.sheet import AXES, Entry, Number
+from archcalc.tables.work import Layer
+
+
+class Slide(NamedTuple):
+    """One way for a window to go over all axes."""
+
+    out: Extents
+    stride: int
+    pads: tuple[int, ...]
+    price: float
+    ceil: bool = False
+
+
+def slides(
+    entry: Entry,
+    ext: Extents,
+    kernel: tuple[int, ...] | None,
+    target: Extents | None,
+    manner: Manner,
+) -> tuple[Slide, ...]:
+    """How a window may go over ``ext``, given what is printed of it, the likelier first.
+
+    ``target`` is the size that is printed: strides and paddings that lead to it are solved for.
+    """
+    if target is not None and (len(target) != len(ext) or None in target):
+        target = None
+    if kernel is None or len(kernel) != len(ext):
+        return (Slide(target, 1, (), 0.0),) if target else ()
+    values = entry.values
+    full = tuple(int(values.get("dilation", 1)) * (k - 1) + 1 for k in kernel)
+    return _slides(
+        ext,
+        full,
+        target,
+        values.get("stride"),
+        values.get("pad"),
+        entry.kind == "pool",
+        entry.same_pad,
+        manner.ceil,
+    )
+
+
+@lru_cache(20_000)
+def _slides(
+    ext: tuple[int, ...],
+    full: tuple[int, ...],
+    target: tuple[int, ...] | None,
+    stride: Number | None,
+    pad: Number | None,
+    pool: bool,
+    same_pad: bool,
+    ceils: bool | None,
+) -> tuple[Slide, ...]:
+    if stride:
+        steps = {int(stride): 0.0}
+    elif pool:
+        steps = {1: 0.8, 3: 1.0, 2: 0.3} | {full[0]: 0.0}
+    else:
+        steps = {1: 0.0, 2: 0.3}
+    found: dict[tuple[Extents, int, tuple[int, ...], bool], Slide] = {}
+
+    def add(out: Extents, s: int, pads: tuple[int, ...], price: float, ceil: bool = False) -> None:
+        key = (out, s, pads, ceil)
+        if min(n or 0 for n in out) > 0 and (key not in found or found[key].price > price):
+            found[key] = Slide(out, s, pads, price, ceil)
+
+    for s in dict.fromkeys((*steps, *((1, 2, 3, 4) if target else ()))):
+        cost = steps.get(s, 0.0 if stride else 1.0)
+        rules: list[tuple[int, ...]] = []
+        if pad is not None:
+            rules.append(tuple(int(2 * pad) for _ in ext))
+        same = tuple(max(0, (-(-n // s) - 1) * s + f - n) for n, f in zip(ext, full, strict=True))
+        rules += (
+            [same]
+            if same_pad
+            else [(0,) * len(ext), same, tuple(f // 2 * 2 if f % 2 else f - 1 for f in full)]
+        )
+        for k, pads in enumerate(rules):
+            firm = s in steps and (pad is None or not k)
+            for up in (False, True) if pool else (False,):
+                out = tuple(
+                    (-(-(n + p - f) // s) if up else (n + p - f) // s) + 1
+                    for n, p, f in zip(ext, pads, full, strict=True)
+                )
+                if firm or out == target:
+                    odd = 0.3 if up and not ceils else 0.0
+                    exact = any((n + p - f) % s for n, p, f in zip(ext, pads, full, strict=True))
+                    if pad is not None and ceils is not None and up != ceils and exact:
+                        odd = MISPRINT + 2  # a table rounds all its poolings alike
+                    add(out, s, pads, cost + odd, up)
+        if target is not None and not same_pad:
+            solved = [_solve(n, f, s, m, pool) for n, f, m in zip(ext, full, target, strict=True)]
+            pads = tuple(each[0] for each in solved if each)
+            if len(pads) == len(ext) and (pad is None or pads != rules[0]):
+                price = max(each[1] for each in solved if each)
+                add(target, s, pads, cost + price)
+    return tuple(sorted(found.values(), key=lambda each: each.price))
+
+
+def _solve(n: int | None, full: int, s: int, m: int | None, pool: bool) -> tuple[int, float] | None:
+    """The padding in all that takes an axis from n to m, and its price."""
+    if n is None or m is None:
+        return None
+    least = (m - 1) * s + full - n
+    for total in range(max(0, least), least + s):
+        if total % 2 == 0 and total < full:
+            return total, 2.0
+    most = 2 * (full // 2) if pool else 4 * full + 8
+    for total in range(max(0, least), least + s):
+        if total <= (full if pool else full - 1):
+            return total, 5.0
+    for total in range(max(0, least), least + s):
+        if total <= most and total % 2 == 0 and not pool:
+            return total, 8.0
+    return None
+
+
+def unslides(
+    entry: Entry, ext: Extents, kernel: tuple[int, ...], target: Extents | None
+) -> list[Slide]:
+    """How a transposed convolution may spread ``ext``."""
+    stride, pad = entry.values.get("stride"), entry.values.get("pad")
+    steps = [(int(stride), 0.0)] if stride else [(2, 0.0), (1, 0.0), (4, 1.0), (3, 1.0)]
+    if stride:
+        steps += [(s, 0.0) for s in (1, 2, 4) if s != stride]
+    elif target and all(m and n and m % n == 0 for n, m in zip(ext, target, strict=True)):
+        steps.append(((target[0] or 1) // (ext[0] or 1), 1.0))
+    found: list[Slide] = []
+    for s, cost in dict(reversed(steps)).items():
+        if s < 1:
+            continue
+        widest = tuple((n - 1) * s + k for n, k in zip(ext, kernel, strict=True))  # type: ignore[operator]
+        totals = [(tuple(int(2 * pad) for _ in ext), 0.0)] if pad is not None else []
+        totals += [((0,) * len(ext), 0.0)] if not entry.same_pad else []
+        same = tuple(w - n * s for w, n in zip(widest, ext, strict=True))  # type: ignore[operator]
+        totals.append((same, 0.0))
+        if target and None not in target:
+            solved = tuple(w - m for w, m in zip(widest, target, strict=True))  # type: ignore[operator]
+            fits = all(-s < t <= 2 * k for t, k in zip(solved, kernel, strict=True))
+            if fits:
+                totals.append((solved, 1.5 if all(t % 2 == 0 for t in solved) else 2.5))
+        for total, price in totals:
+            out = tuple(w - t for w, t in zip(widest, total, strict=True))
+            if min(out) > 0:
+                found.append(Slide(out, s, total, cost + price))
+    return found
+
+
+def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a pooling."""
+    state = filled(state, printed_state(entry, "in"))
+    printed = printed_state(entry, "out")
+    ext = state.ext
+    layer = Layer("pool", state.c, state.c, params=0)
+    c = state.c if state.c is not None else printed.c
+    kernel = kernel_of(entry, len(ext) if ext is not None else 2)
+    if "global" in entry.name.lower():
+        yield one_option(entry, state, State(c, ()), 0.0, layer, params=0)
+        return
+    if ext is None or None in ext:
+        yield one_option(entry, state, State(c, printed.ext), 0.0, layer, params=0)
+        return
+    if not ext:
+        yield one_option(entry, state, State(c, ()), 3.0, layer, params=0)
+        return
+    targets: list[Extents | None] = [None]
+    if printed.ext and len(printed.ext) == len(ext):
+        targets = [printed.ext]
+    if hints.after.ext and len(hints.after.ext) == len(ext) and hints.after.ext not in targets:
+        targets.append(hints.after.ext)
+    windows: list[tuple[tuple[int, ...], float]] = []
+    if kernel is not None:
+        windows.append((kernel, 0.0))
+        windows += [((k,) * len(ext), 0.0) for k in (2, 3) if (k,) * len(ext) != kernel]
+    else:
+        sides = [(2, 0.0), (3, 0.3), (4, 0.7), (5, 1.0), (7, 1.0), (8, 1.0), (1, 2.0)]
+        windows += [((k,) * len(ext), price) for k, price in sides]
+        whole = tuple(n or 1 for n in ext)
+        windows.append((whole, 0.3))
+        target = targets[0]
+        if target and all(m and n and n % m == 0 for n, m in zip(ext, target, strict=True)):
+            windows.append((tuple(n // m for n, m in zip(ext, target, strict=True)), 1.2))  # type: ignore[operator]
+    found: list[tuple[float, tuple[int, ...], float, Slide]] = []
+    for side, price in windows:
+        for target in targets:
+            for way in slides(entry, ext, side, target, manner):
+                rank = price + way.price + unlike(entry, way, side, kernel, printed)
+                rank -= 0.6 * (way.out == hints.after.ext)
+                found.append((rank, side, price, way))
+    for side, price, way in cheapest_ways(found):
+        placed = layer._replace(kernel=side, stride=way.stride, pads=way.pads, ceil=way.ceil)
+        made = {f"kernel_{a}": k for a, k in zip(kernel_axes(entry, side), side, strict=False)}
+        if "pad" in entry.values:
+            made["pad"] = half_pad(way.pads)
+        yield one_option(
+            entry,
+            state,
+            State(c, way.out),
+            price + way.price,
+            placed,
+            params=0,
+            stride=way.stride,
+            kernel_in=c if "kernel_in" in entry.values else None,
+            **made,
+        )
+    if printed.ext == () or all(n == 1 for n in printed.ext or (0,)):
+        yield one_option(entry, state, State(c, ()), 0.5, layer, params=0)
+
+
+def unlike(
+    entry: Entry,
+    way: Slide,
+    side: tuple[int, ...] | None,
+    kernel: tuple[int, ...] | None,
+    printed: State,
+) -> float:
+    """What it costs that a window's cells and its output's size say something else."""
+    values = entry.values
+    cost = MISPRINT * (kernel is not None and side != kernel)
+    cost += MISPRINT * ("stride" in values and way.stride != values["stride"])
+    cost += MISPRINT * ("pad" in values and way.pads[:1] != (2 * values["pad"],))
+    unlike = printed.ext is not None and len(printed.ext) == len(way.out) and printed.ext != way.out
+    return cost + MISPRINT * unlike
+
+
+def cheapest_ways(
+    found: list[tuple[float, Any, float, Slide]], most: int = 7
+) -> Iterator[tuple[Any, float, Slide]]:
+    """The cheapest ways to each of the few likeliest sizes."""
+    groups: dict[Extents, int] = {}
+    for _, what, price, way in sorted(found, key=lambda each: each[0]):
+        if way.out not in groups and len(groups) >= most:
+            continue
+        groups[way.out] = groups.get(way.out, 0) + 1
+        if groups[way.out] <= 3:
+            yield what, price, way
+
+
+def half_pad(pads: tuple[int, ...]) -> Number:
+    """Padding as it is printed: what is at one end."""
+    half = Fraction(pads[0] if pads else 0, 2)
+    return half.numerator if half.denominator == 1 else half
+
+
+def kernel_of(entry: Entry, axes: int) -> tuple[int, ...] | None:
+    """The kernel that a row prints, over so many axes."""
+    sides = tuple(int(entry.values[f"kernel_{a}"]) for a in "dhw" if f"kernel_{a}" in entry.values)
+    if not sides:
+        return None
+    if len(sides) == axes:
+        return sides
+    if len(set(sides)) == 1 and axes:
+        return (sides[0],) * axes
+    if axes == 1 and 1 in sides:
+        return (max(sides),)
+    return None
+
+
+def kernel_axes(entry: Entry, kernel: tuple[int, ...]) -> str:
+    """The axes that a kernel's sides are printed for."""
+    printed = "".join(a for a in "dhw" if f"kernel_{a}" in entry.values)
+    if len(kernel) == 1 and len(printed) > 1:
+        return printed[:1]
+    return printed if len(printed) == len(kernel) else AXES.get(len(kernel), "")
