@@ -12,12 +12,12 @@ from archcalc.claims.finding import Audit, Finding, Totals
 from archcalc.claims.names import misspelt, moved_sources, unknown_sources
 from archcalc.claims.readings import Reading, reading
 from archcalc.claims.rules import printed_like, rule
+from archcalc.claims.tables.evidence import Option
+from archcalc.claims.tables.modules import PATTERNS
+from archcalc.claims.tables.search import Search, total_row
+from archcalc.claims.tables.sheet import Entry, Number, Sheet, read_table
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
-from archcalc.tables.evidence import Option
-from archcalc.tables.modules import PATTERNS
-from archcalc.tables.search import Search, total_row
-from archcalc.tables.sheet import Entry, Number, Sheet, read_table
 
 MOST_SEARCHED = 500
 """Wrong cells whose causes are searched: a table that is wrong in more has one of its own."""
@@ -37,9 +37,9 @@ def audit(
     ``table`` is a file, the text of one, or the name of a shipped one (``vgg16_structure``): CSV
     and its kin, Markdown, HTML, LaTeX, columns aligned by blanks, or what Keras, torchsummary,
     torchinfo, torchstat or Darknet print; ``read`` insists on one of
-    :data:`archcalc.tables.grid.FORMS`. ``against`` is a network of the zoo, a spec's file, or a
-    spec. ``map`` gives roles the headers of their columns where these are not recognized
-    (:data:`archcalc.tables.columns.HEADERS`). A column that the table lacks is not checked.
+    :data:`archcalc.claims.tables.grid.FORMS`. ``against`` is a network of the zoo, a spec's file,
+    or a spec. ``map`` gives roles the headers of their columns where these are not recognized
+    (:data:`archcalc.claims.tables.columns.HEADERS`). A column that the table lacks is not checked.
     Raises :class:`ArchcalcError` for what can't be read as a table.
     """
     sheet = read_table(table, map, read)

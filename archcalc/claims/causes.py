@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from archcalc.claims.readings import BIASES, Place, Reading
+from archcalc.claims.tables.sheet import Entry, Number, Sheet
 from archcalc.errors import ShapeError
 from archcalc.operators.window import Rounding, slide
-from archcalc.tables.sheet import Entry, Number, Sheet
 
 MOST_CAUSES = 4
 """Candidates that are reported of one cell."""

@@ -10,7 +10,7 @@ from archcalc.claims.causes import Cause
 
 if TYPE_CHECKING:
     from archcalc.claims.readings import Reading
-    from archcalc.tables.sheet import Sheet
+    from archcalc.claims.tables.sheet import Sheet
 
 
 class Finding(NamedTuple):
@@ -103,8 +103,8 @@ class Audit:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not (self.findings or self.unreadable or self.differences)
+        """Whether nothing is wrong, and everything was read."""
+        return not (self.findings or self.unreadable or self.differences or self.unmapped)
 
     @property
     def wrong(self) -> tuple[tuple[int, str], ...]:

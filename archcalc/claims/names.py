@@ -10,8 +10,8 @@ from archcalc.claims.causes import Cause, label
 from archcalc.claims.finding import Finding
 from archcalc.claims.readings import Reading
 from archcalc.claims.rules import size
-from archcalc.tables.search import keys
-from archcalc.tables.sheet import Entry, Sheet
+from archcalc.claims.tables.search import keys
+from archcalc.claims.tables.sheet import Entry, Sheet
 
 
 def moved_sources(sheet: Sheet, reading: Reading) -> Iterator[Finding]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from archcalc.tables.evidence import State
-from archcalc.tables.search import Reading as Found
-from archcalc.tables.sheet import Number, Sheet
+from archcalc.claims.tables.evidence import State
+from archcalc.claims.tables.search import Reading as Found
+from archcalc.claims.tables.sheet import Number, Sheet
 
 Place = tuple[int, str]
 """A row's index and a role."""

@@ -6,9 +6,9 @@ from math import prod
 
 from archcalc.claims.causes import WORDS, label, number
 from archcalc.claims.readings import Place, Reading
-from archcalc.tables.evidence import Option
-from archcalc.tables.sheet import Entry, Number, Sheet
-from archcalc.tables.work import Layer
+from archcalc.claims.tables.evidence import Option
+from archcalc.claims.tables.sheet import Entry, Number, Sheet
+from archcalc.claims.tables.work import Layer
 
 
 def printed_like(entry: Entry, role: str, right: Number) -> str:

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from archcalc.claims.causes import Cause, number
 from archcalc.claims.finding import Audit, Finding
 from archcalc.claims.printed import Printed
-from archcalc.tables.modules import PATTERNS
-from archcalc.tables.search import Search
-from archcalc.tables.sheet import Entry, Number, Sheet
+from archcalc.claims.tables.modules import PATTERNS
+from archcalc.claims.tables.search import Search
+from archcalc.claims.tables.sheet import Entry, Number, Sheet
 
 IMAGE_CHANNELS = 3
 
@@ -101,6 +101,7 @@ def audit_stages(sheet: Sheet) -> Audit:
         checked=checked,
         notes=tuple(notes),
         unmapped=sheet.unmapped,
+        remarks=sheet.remarks,
     )
 
 

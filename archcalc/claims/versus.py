@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from archcalc.analysis.analyze import Analysis, Row, analyze
 from archcalc.claims.finding import Difference
+from archcalc.claims.tables.kinds import kind_of
+from archcalc.claims.tables.sheet import Entry, Number, Sheet
 from archcalc.errors import ArchcalcError
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 from archcalc.spec.zoo import load
-from archcalc.tables.kinds import kind_of
-from archcalc.tables.sheet import Entry, Number, Sheet
 
 MOST_PAIRS = 400_000
 """Pairs of rows that are held against each other."""

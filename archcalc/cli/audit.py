@@ -15,8 +15,9 @@ def audit(
         str,
         typer.Argument(
             metavar="TABLE",
-            help="A table of layers as CSV, tab-separated or Markdown, or - for standard input; or "
-            "the name of a shipped one, such as vgg16_structure.",
+            help="A printed table of layers, or - for standard input: CSV, Markdown, HTML, LaTeX, "
+            "or what Keras, torchsummary, torchinfo or Darknet print; or the name of a shipped "
+            "one, such as vgg16_structure.",
             show_default=False,
         ),
     ],
@@ -38,6 +39,14 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    read: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="Insist that the table is csv, markdown, html, latex, box, text or darknet.",
+            show_default=False,
+        ),
+    ] = "",
     format: Annotated[
         str,
         typer.Option(
@@ -53,10 +62,10 @@ def audit(
 ) -> None:
     """Find the cells of a printed table of layers that contradict others, and why they may.
 
-    Do parameters follow from kernel, in and out; sizes from kernel, stride and padding; inputs from
-    what the layer before gives; the total from the rows? Columns are recognized by their headers;
-    one that is not there is not checked. Exits with 1 if something is wrong, and with 2 if the
-    table can't be read.
+    A table is evidence about a network: the one that explains most of it is searched, and cells
+    that contradict it are named, with what they should say. Columns are recognized by their headers
+    and by what stands in them. Exits with 1 if a cell contradicts others, and with 2 if something
+    can't be read.
 
     \b
     Examples:
@@ -64,17 +73,21 @@ def audit(
       archcalc audit table.csv --against resnet18 --map channels_in=planes
     """
     from archcalc.claims.audit import audit as run
+    from archcalc.claims.tables.grid import FORMS
     from archcalc.report.choice import choose
     from archcalc.report.claims import audits
 
     form = choose("format", format, audits.FORMATS)
-    found = run(_read(table), against=against, map=_mapping(map_ or []))
+    form_read = choose("read", read, FORMS) if read else ""
+    found = run(_read(table), against=against, map=_mapping(map_ or []), read=form_read)
     if form == "table" and output is None and sys.stdout.isatty():
         audits.show(found, sys.stdout, quiet)
     else:
         emit(audits.render(found, form, quiet), output)
-    if not found.ok:
+    if found.findings or found.differences:
         raise typer.Exit(1)
+    if not found.ok:
+        raise typer.Exit(2)
 
 
 def _read(table: str) -> str:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from archcalc.claims.audit import audit
 from archcalc.claims.finding import Audit, Finding
+from archcalc.claims.tables.sheet import read_table
 from archcalc.errors import ArchcalcError, SpecError
-from archcalc.tables.sheet import read_table
 
 TABLES = Path(__file__).parents[2] / "specs" / "tables"
 

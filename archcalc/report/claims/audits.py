@@ -102,7 +102,7 @@ def summary(audit: Audit) -> Iterator[str]:
     count = len(audit.findings)
     damaged = len(audit.unreadable)
     if not count and not damaged:
-        yield "nothing contradicts"
+        yield "nothing contradicts" if any(audit.checked.values()) else "nothing could be checked"
     else:
         parts = [f"{count} cell{'s' * (count != 1)} contradict{'s' * (count == 1)} others"] * bool(
             count
@@ -322,6 +322,7 @@ def _json(audit: Audit, brief: bool) -> str:
         "checked": dict(audit.checked),
         "notes": list(audit.notes),
         "headers": list(audit.headers),
+        "unread_columns": list(audit.unmapped),
         "rows": list(map(list, audit.rows)),
         "findings": [
             {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any
 
-from archcalc.tables.evidence import (
+from archcalc.claims.tables.evidence import (
     MISPRINT,
     Extents,
     Hints,
@@ -17,12 +17,12 @@ from archcalc.tables.evidence import (
     one_option,
     printed_state,
 )
-from archcalc.tables.linear import read_linear
-from archcalc.tables.modules import WIDTHS, out_channels
-from archcalc.tables.modules import layers as module_layers
-from archcalc.tables.sheet import Entry, Number
-from archcalc.tables.weights import Weights, count, mispriced, weights
-from archcalc.tables.windows import (
+from archcalc.claims.tables.linear import read_linear
+from archcalc.claims.tables.modules import WIDTHS, out_channels
+from archcalc.claims.tables.modules import layers as module_layers
+from archcalc.claims.tables.sheet import Entry, Number
+from archcalc.claims.tables.weights import Weights, count, mispriced, weights
+from archcalc.claims.tables.windows import (
     Slide,
     cheapest_ways,
     half_pad,
@@ -32,7 +32,7 @@ from archcalc.tables.windows import (
     unlike,
     unslides,
 )
-from archcalc.tables.work import Layer
+from archcalc.claims.tables.work import Layer
 
 
 def _channels_in(entry: Entry, state: State) -> Iterator[tuple[int, float]]:

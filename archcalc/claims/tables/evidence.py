@@ -8,8 +8,8 @@ from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
-from archcalc.tables.sheet import AXES, Entry, Number
-from archcalc.tables.work import Layer, work_of
+from archcalc.claims.tables.sheet import AXES, Entry, Number
+from archcalc.claims.tables.work import Layer, work_of
 
 MISPRINT = 10.0
 """The price of a cell that says something else than its row's reading."""
@@ -65,6 +65,8 @@ class Manner:
     """Biases (0, 1; 2 and 3 with a normalization) by kind and whether a normalization follows."""
     firm: dict[tuple[str, bool], bool] = field(default_factory=dict)
     """Whether nothing in the table departs from that, of many rows."""
+    by_hand: bool = False
+    """Whether somebody worked the numbers out, in one way for all layers of a kind."""
     norm: int | None = None
     """Numbers a channel of normalizations."""
     grouped: dict[bool, float] = field(default_factory=lambda: {True: 4.0, False: 8.0})
@@ -84,6 +86,8 @@ class Manner:
             return (0.0, 0.0, 3.0, 3.5)[bias]
         if bias == usual:
             return 0.0
+        if self.by_hand:
+            return MISPRINT + 2
         return (9.0 if self.firm.get((kind, followed)) else 2.0) + (bias > 1) * 2
 
 

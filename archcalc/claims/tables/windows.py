@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from archcalc.tables.evidence import (
+from archcalc.claims.tables.evidence import (
     MISPRINT,
     Extents,
     Hints,
@@ -18,8 +18,8 @@ from archcalc.tables.evidence import (
     one_option,
     printed_state,
 )
-from archcalc.tables.sheet import AXES, Entry, Number
-from archcalc.tables.work import Layer
+from archcalc.claims.tables.sheet import AXES, Entry, Number
+from archcalc.claims.tables.work import Layer
 
 
 class Slide(NamedTuple):

@@ -2,18 +2,18 @@
 
 A reading is a layer (kernel, stride, padding, groups, biases) with what it gives, what each cell
 should then say, and a price for what is unusual about it. Cells that say otherwise are misprints
-under that reading; :mod:`archcalc.tables.search` finds which readings of all rows cost least.
+under that reading; :mod:`archcalc.claims.tables.search` finds which readings cost least in all.
 Parameters are evidence for the kernel as much as the kernel is for parameters: whichever is printed
 gives candidates for the other.
 """
 
 from __future__ import annotations
 
-from archcalc.tables.convs import read_conv
-from archcalc.tables.evidence import DEAR, Hints, Manner, Option, State, weigh
-from archcalc.tables.kinds import SAME
-from archcalc.tables.linear import read_linear
-from archcalc.tables.plain import (
+from archcalc.claims.tables.convs import read_conv
+from archcalc.claims.tables.evidence import DEAR, Hints, Manner, Option, State, weigh
+from archcalc.claims.tables.kinds import SAME
+from archcalc.claims.tables.linear import read_linear
+from archcalc.claims.tables.plain import (
     read_add,
     read_concat,
     read_embedding,
@@ -27,8 +27,8 @@ from archcalc.tables.plain import (
     read_unknown,
     read_upsample,
 )
-from archcalc.tables.sheet import Entry
-from archcalc.tables.windows import read_pool
+from archcalc.claims.tables.sheet import Entry
+from archcalc.claims.tables.windows import read_pool
 
 
 def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> list[Option]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from archcalc.claims.tables.cells import nothing, shapes, window
+from archcalc.claims.tables.kinds import kind_of
+from archcalc.claims.tables.modules import WIDTHS
 from archcalc.errors import ArchcalcError, did_you_mean
-from archcalc.tables.cells import nothing, shapes, window
-from archcalc.tables.kinds import kind_of
-from archcalc.tables.modules import WIDTHS
 
 HEADERS: Mapping[str, str] = {
     "row": r"row|index|idx|id|s no|no|number|#|serial",

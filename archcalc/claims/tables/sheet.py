@@ -14,9 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from archcalc.claims.printed import Printed
-from archcalc.errors import ArchcalcError
-from archcalc.spec.zoo import folder
-from archcalc.tables.cells import (
+from archcalc.claims.tables.cells import (
     Shape,
     Window,
     count,
@@ -26,10 +24,12 @@ from archcalc.tables.cells import (
     shapes,
     window,
 )
-from archcalc.tables.columns import NUMBERS, find_roles, unit
-from archcalc.tables.grid import MOST_CHARACTERS, Grid, read_grid
-from archcalc.tables.kinds import SLIDING, WEIGHTED, Kind, kind_of
-from archcalc.tables.modules import WIDTHS, Pattern, pattern_of
+from archcalc.claims.tables.columns import NUMBERS, find_roles, unit
+from archcalc.claims.tables.grid import MOST_CHARACTERS, Grid, read_grid
+from archcalc.claims.tables.kinds import SLIDING, WEIGHTED, Kind, kind_of
+from archcalc.claims.tables.modules import WIDTHS, Pattern, pattern_of
+from archcalc.errors import ArchcalcError
+from archcalc.spec.zoo import folder
 
 Number = int | Fraction
 AXES = {0: "", 1: "h", 2: "hw", 3: "dhw"}
@@ -75,8 +75,8 @@ class Entry:
 
     @property
     def kind(self) -> str:
-        """What the row is: one of :data:`archcalc.tables.kinds.WORDS`, ``layer`` for what has
-        weights but no name that says more; ``""``.
+        """What the row is, by :data:`archcalc.claims.tables.kinds.WORDS`; ``layer`` for what has
+        weights but no name that says more, or ``""``.
         """
         return self.what.kind
 
@@ -124,6 +124,12 @@ class Sheet:
     def has(self, *roles: str) -> bool:
         """Whether the table has a column for every one of these."""
         return all(role in self.columns for role in roles)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody wrote it, kernels and all, and no program printed it."""
+        printed = any(re.search(r": \d+-\d+$", entry.name) for entry in self.entries)
+        return "kernel_h" in self.columns and self.form != "darknet" and not printed
 
     @property
     def work(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The network that explains most of a printed table.
 
-Each row has readings (:mod:`archcalc.tables.layers`), and what one gives is what the next takes:
-the best reading of all rows is a shortest path over them, whose cost is the number and gravity of
+Each row has readings (:mod:`archcalc.claims.tables.layers`), and what one gives is what the next
+takes: the best reading of all is a shortest path over them, whose cost is the number and gravity of
 the cells that must be misprints, and of what is assumed that is not printed. The path is searched
 with a beam: for all that may flow on, the few cheapest ways to it are kept. What concerns the whole
 table (biases, which numbers a normalization has, K, how work is counted) is learnt from a
@@ -18,11 +18,19 @@ from itertools import combinations
 from math import prod
 from typing import NamedTuple
 
-from archcalc.tables.evidence import MISPRINT, UNKNOWN, Hints, Manner, Option, State, printed_state
-from archcalc.tables.kinds import SAME, SLIDING, WEIGHTED
-from archcalc.tables.layers import options
-from archcalc.tables.sheet import Entry, Sheet
-from archcalc.tables.work import FORMULAS, Layer, work_of
+from archcalc.claims.tables.evidence import (
+    MISPRINT,
+    UNKNOWN,
+    Hints,
+    Manner,
+    Option,
+    State,
+    printed_state,
+)
+from archcalc.claims.tables.kinds import SAME, SLIDING, WEIGHTED
+from archcalc.claims.tables.layers import options
+from archcalc.claims.tables.sheet import Entry, Sheet
+from archcalc.claims.tables.work import FORMULAS, Layer, work_of
 
 BEAM = 8
 """Things that may flow on that are kept."""
@@ -485,8 +493,10 @@ class Search:
             if layer.kind == "pool" and layer.pads and "pad" in entry.values and not option.wrong:
                 ceils[layer.ceil] += 1
         learnt = Manner(first=manner.first, batch=manner.batch, thousand=manner.thousand)
+        learnt.by_hand = self.sheet.by_hand
         for key, counts in biases.items():
-            bias, times = counts.most_common(1)[0]
+            bias = max(counts, key=lambda each: (counts[each], each == 1))
+            times = counts[bias]
             learnt.biases[key] = bias
             learnt.firm[key] = times >= 4 and counts.total() - times <= 1
         if norms:

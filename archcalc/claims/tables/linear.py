@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from archcalc.tables.evidence import (
+from archcalc.claims.tables.evidence import (
     UNKNOWN,
     Hints,
     Manner,
@@ -15,8 +15,8 @@ from archcalc.tables.evidence import (
     one_option,
     printed_state,
 )
-from archcalc.tables.sheet import Entry
-from archcalc.tables.work import Layer
+from archcalc.claims.tables.sheet import Entry
+from archcalc.claims.tables.work import Layer
 
 
 def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:

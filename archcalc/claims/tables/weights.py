@@ -6,9 +6,9 @@ from functools import lru_cache
 from math import isqrt, prod
 from typing import NamedTuple
 
-from archcalc.tables.evidence import MISPRINT, USUAL, Hints, Manner, holds
-from archcalc.tables.sheet import Entry
-from archcalc.tables.windows import kernel_of
+from archcalc.claims.tables.evidence import MISPRINT, USUAL, Hints, Manner, holds
+from archcalc.claims.tables.sheet import Entry
+from archcalc.claims.tables.windows import kernel_of
 
 
 class Weights(NamedTuple):

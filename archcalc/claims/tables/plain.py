@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from archcalc.tables.convs import read_module
-from archcalc.tables.evidence import (
+from archcalc.claims.tables.convs import read_module
+from archcalc.claims.tables.evidence import (
     MISPRINT,
     UNKNOWN,
     Hints,
@@ -17,8 +17,8 @@ from archcalc.tables.evidence import (
     one_option,
     printed_state,
 )
-from archcalc.tables.sheet import Entry
-from archcalc.tables.work import Layer
+from archcalc.claims.tables.sheet import Entry
+from archcalc.claims.tables.work import Layer
 
 
 def read_same(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
