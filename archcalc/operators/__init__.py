@@ -233,6 +233,7 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "ScaledDotProductAttention",
             "MultiheadAttention",
         ),
+        "projected_attention": ("Attention",),
         "positions": (
             "RelativePositionBias",
             "ShiftedWindowMask",

@@ -134,9 +134,12 @@ class MultiheadAttention(Trained, Gathering, Multiplying):
     """How many heads the features are shared out to."""
     bias: bool = True
     """Whether the projections have biases."""
+    add_bias_kv: bool = False
+    """Whether a trained key and value are put behind the others, which all queries see."""
 
     examples = (
         Example({"num_heads": 4}, ((2, 10, 64),)),
+        Example({"num_heads": 4, "add_bias_kv": True}, ((2, 10, 64),)),
         Example({"num_heads": 2, "bias": False}, ((2, 10, 16), (2, 12, 16), (2, 12, 16))),
         Example({"num_heads": 2}, ((2, 10, 16), (2, 12, 24), (2, 12, 8))),
     )
@@ -174,6 +177,8 @@ class MultiheadAttention(Trained, Gathering, Multiplying):
             }
         if self.bias:
             tensors["in_proj_bias"] = (3 * e,)
+        if self.add_bias_kv:
+            tensors |= {"bias_k": (1, 1, e), "bias_v": (1, 1, e)}
         tensors["out_proj.weight"] = (e, e)
         if self.bias:
             tensors["out_proj.bias"] = (e,)
@@ -182,7 +187,9 @@ class MultiheadAttention(Trained, Gathering, Multiplying):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         q, k, v = self._inputs(*inputs)
         (n, _, e), h = q, self.num_heads
-        heads = [(n, h, x[1], e // h) for x in (q, k, v)]
+        more = 1 if self.add_bias_kv else 0
+        lengths = (q[1], k[1] + more, v[1] + more)
+        heads = [(n, h, length, e // h) for length in lengths]
         attention = ScaledDotProductAttention().work(heads[0], *heads)
         # The projection of the output has the query's shape, as the query's own has.
         projected = sum(n * x[1] * e for x in (q, k, v, q))
@@ -210,6 +217,6 @@ class MultiheadAttention(Trained, Gathering, Multiplying):
     def torch(self, *inputs: Shape) -> Call:
         q, k, v = self._inputs(*inputs)
         sizes = {"embed_dim": q[2], "num_heads": self.num_heads, "kdim": k[2], "vdim": v[2]}
-        return Call(
-            "archcalc.MultiheadAttention", {**sizes, "bias": self.bias, "batch_first": True}
-        )
+        fields = {**sizes, "bias": self.bias, "batch_first": True}
+        more = {"add_bias_kv": True} if self.add_bias_kv else {}
+        return Call("archcalc.MultiheadAttention", {**fields, **more})

@@ -771,6 +771,73 @@ class DeformConv2d(nn.Module):
         return F.conv2d(flat, kernel, self.bias, groups=self.groups)
 
 
+class Attention(nn.Module):
+    """Attention with its projections; one input attends to itself, or to a second."""
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        num_heads: int,
+        num_kv_heads: int,
+        head_dim: int,
+        value_dim: int,
+        out_features: int | None,
+        biases: Sequence[bool],
+        fused: bool = False,
+        is_causal: bool = False,
+        rotary: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.heads = (num_heads, num_kv_heads, num_kv_heads)
+        self.is_causal = is_causal
+        self.rotary = rotary
+        features = (num_heads * head_dim, num_kv_heads * head_dim, num_kv_heads * value_dim)
+        self.features = features
+        self.fused = fused
+        if fused:
+            self.qkv = nn.Linear(widths[0], sum(features), biases[0])
+        else:
+            self.q_proj, self.k_proj, self.v_proj = (
+                nn.Linear(width, size, bias)
+                for width, size, bias in zip(widths, features, biases, strict=False)
+            )
+        self.out_proj = (
+            None
+            if out_features is None
+            else nn.Linear(num_heads * value_dim, out_features, biases[3])
+        )
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        q, k, v = self._projected(
+            *(inputs[:3] if len(inputs) > 2 else (inputs[0], *inputs[-1:] * 2))
+        )
+        q, k, v = (
+            x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
+            for x, heads in zip((q, k, v), self.heads, strict=True)
+        )
+        if self.rotary is not None:
+            q, k = RotaryEmbedding(self.rotary)(q), RotaryEmbedding(self.rotary)(k)
+        mask = inputs[3] if len(inputs) > 3 else None
+        shared = self.heads[0] != self.heads[1]
+        found = F.scaled_dot_product_attention(
+            q, k, v, mask, is_causal=self.is_causal, enable_gqa=shared
+        )
+        joined = found.transpose(1, 2).flatten(2)
+        return joined if self.out_proj is None else self.out_proj(joined)
+
+    def _projected(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if not self.fused:
+            return self.q_proj(q), self.k_proj(k), self.v_proj(v)
+        if q is k and k is v:
+            first, second, third = torch.split(self.qkv(q), self.features, -1)
+            return first, second, third
+        weights = torch.split(self.qkv.weight, self.features)
+        bias = self.qkv.bias
+        biases: Any = (None,) * 3 if bias is None else torch.split(bias, self.features)
+        first, second, third = map(F.linear, (q, k, v), weights, biases)
+        return first, second, third
+
+
 class RelativePositionBias(nn.Module):
     """A trained bias for every head and every distance of two positions in a window."""
 

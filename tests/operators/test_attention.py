@@ -190,3 +190,13 @@ def test_multihead_attention_refuses_inputs_that_do_not_fit(
 ) -> None:
     with pytest.raises(ShapeError, match=message):
         MultiheadAttention(num_heads=4).infer(*inputs)
+
+
+def test_a_trained_key_and_value_are_seen_by_every_query() -> None:
+    plain, more = MultiheadAttention(num_heads=4), MultiheadAttention(num_heads=4, add_bias_kv=True)
+    x = (1, 10, 64)
+
+    assert more.weights(x) == {**plain.weights(x), "bias_k": (1, 1, 64), "bias_v": (1, 1, 64)}
+    # Each of 10 queries of 4 heads meets an 11th key and value of 16.
+    assert more.work(x, x).macs - plain.work(x, x).macs == 2 * 4 * 10 * 16
+    assert sum(product.macs for product in more.products(x, x)) == more.work(x, x).macs

@@ -26,7 +26,7 @@ from archcalc.pytorch.modules import _Padded, _PaddedAvgPool
 UNKNOWN = {
     *("Embedding", "EmbeddingBag", "MaxUnpool2d", "RMSNorm", "Einsum"),
     *("GridSample", "DeformConv2d", "GlobalResponseNorm", "SpatialPyramidPooling"),
-    *("ScaledDotProductAttention", "MultiheadAttention"),
+    *("ScaledDotProductAttention", "MultiheadAttention", "Attention"),
     *("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"),
     *("RoIAlign", "RoIPool"),
     *("L1Loss", "MSELoss", "HuberLoss", "CrossEntropyLoss", "HingeLoss"),

@@ -389,7 +389,8 @@ def mha(draw: st.DrawFn) -> Case:
     e = heads * draw(few) + draw(st.sampled_from([0] * 9 + [1]))
     q = (n, tq, e)
     memory = draw(st.sampled_from([(), ((n, tk, e), (n, tk, e)), ((n, tk, kdim), (n, tk, vdim))]))
-    return {"num_heads": heads, "bias": draw(flag)}, (q, *memory)
+    fields = {"num_heads": heads, "bias": draw(flag), "add_bias_kv": draw(flag)}
+    return fields, (q, *memory)
 
 
 @st.composite
@@ -629,6 +630,38 @@ def deform(draw: st.DrawFn) -> Case:
     return fields, (x, offset, *mask)
 
 
+@st.composite
+def attention(draw: st.DrawFn) -> Case:
+    shared, times = draw(few), draw(st.integers(1, 3))
+    heads = shared * times
+    n, tq, tk, d, dv, e, kdim, vdim = (draw(few) for _ in range(8))
+    fields: dict[str, Any] = {
+        "num_heads": heads,
+        "head_dim": 2 * d,
+        "value_dim": draw(st.none() | st.just(dv)),
+        "out_proj": draw(flag),
+        "is_causal": False,
+        "rotary": draw(st.sampled_from([None, 10000.0])),
+    }
+    if times > 1:
+        fields["num_kv_heads"] = shared
+    if fields["out_proj"]:
+        fields |= {"out_features": draw(st.none() | few), "out_bias": draw(flag)}
+    fused = fields["fused"] = draw(flag)
+    bias = draw(flag)
+    fields |= {name: bias if fused else draw(flag) for name in ("q_bias", "k_bias", "v_bias")}
+    q = (n, tq, e)
+    if fused:
+        kdim = vdim = e
+    kind = draw(st.sampled_from(["self", "cross", "three", "mask"]))
+    if kind == "self":
+        return {**fields, "is_causal": draw(flag)}, (q,)
+    if kind == "cross":
+        return fields, (q, (n, tk, kdim))
+    mask = ((n, draw(st.sampled_from([1, heads])), tq, tk),) if kind == "mask" else ()
+    return fields, (q, (n, tk, kdim), (n, tk, vdim), *mask)
+
+
 any_shape = with_fields(shapes())
 average = {"count_include_pad": flag}
 divided = {**average, "divisor_override": st.none() | few}
@@ -739,6 +772,7 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
     "MatMul": matmul(),
     "ScaledDotProductAttention": sdpa(),
     "MultiheadAttention": mha(),
+    "Attention": attention(),
     "RelativePositionBias": relative_position_bias(),
     "ShiftedWindowMask": shifted_window_mask(),
     "RotaryEmbedding": rotary(),
@@ -766,6 +800,7 @@ COUNTED = (
     "DeformConv2d",
     "ScaledDotProductAttention",
     "MultiheadAttention",
+    "Attention",
 )
 """Operators whose products PyTorch's own counter sees."""
 

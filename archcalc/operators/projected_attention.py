@@ -1,0 +1,220 @@
+"""Attention as networks write it: with its projections, of which everything is said in fields."""
+
+from typing import Annotated, Self, final
+
+from pydantic import Field, model_validator
+
+from archcalc.dims import Shape, Size, divides, same
+from archcalc.errors import ShapeError
+from archcalc.operators.attention import ScaledDotProductAttention
+from archcalc.operators.autograd import WEIGHTS, Multiplying, Product
+from archcalc.operators.base import (
+    Call,
+    Count,
+    Example,
+    Trained,
+    Work,
+    describe,
+    elements,
+    require_rank,
+)
+from archcalc.operators.taps import Gathering
+
+
+@final
+class Attention(Trained, Gathering, Multiplying):
+    """Projections, attention of ``num_heads`` heads and a projection, each as it is told.
+
+    One input (N, T, E) attends to itself; of two the first asks the second; three are query, key
+    and value; a fourth is added to the scores, to which (N, heads, Tq, Tk) it is broadcast: a mask
+    or a bias. The output is (N, Tq, ``out_features``).
+
+    Keys and values may have fewer heads, ``num_kv_heads``, each serving several of queries, and
+    values a width of their own, ``value_dim``. ``rotary`` turns queries and keys as
+    :class:`RotaryEmbedding` does. The attention is counted as :class:`ScaledDotProductAttention`
+    is, a bias as one add for every element of a projection.
+
+    ``fused`` has one tensor for the three projections, ``qkv``, as ViT and GPT-2 do; otherwise they
+    are ``q_proj``, ``k_proj`` and ``v_proj``; the last is ``out_proj``.
+    """
+
+    arity = (1, 4)
+
+    num_heads: Count
+    """Heads of queries."""
+    num_kv_heads: Count | None = None
+    """Heads of keys and values; as many as of queries by default."""
+    head_dim: Count | None = None
+    """Features of a head's queries and keys; those of the query by the heads by default."""
+    value_dim: Count | None = None
+    """Features of a head's values; ``head_dim`` by default."""
+    out_features: Count | None = None
+    """Features of the output; those of the query by default."""
+    q_bias: bool = True
+    """Whether the projection of the queries has a bias."""
+    k_bias: bool = True
+    """Whether that of the keys has one."""
+    v_bias: bool = True
+    """Whether that of the values has one."""
+    out_bias: bool = True
+    """Whether the last projection has one."""
+    out_proj: bool = True
+    """Whether there is a last projection."""
+    fused: bool = False
+    """Whether the first three projections are one tensor."""
+    is_causal: bool = False
+    """Whether a query sees earlier keys only; it changes no count."""
+    rotary: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """The base of the rotary positions, such as 10000; none by default."""
+
+    examples = (
+        Example({"num_heads": 4}, ((2, 10, 64),)),
+        Example({"num_heads": 4, "fused": True, "is_causal": True}, ((2, 10, 64),)),
+        Example(
+            {
+                "num_heads": 8,
+                "num_kv_heads": 2,
+                "head_dim": 16,
+                "rotary": 10000.0,
+                "q_bias": False,
+                "k_bias": False,
+                "v_bias": False,
+                "out_bias": False,
+            },
+            ((2, 10, 64),),
+        ),
+        Example({"num_heads": 2, "k_bias": False, "value_dim": 5}, ((2, 10, 16), (2, 12, 24))),
+        Example(
+            {"num_heads": 2, "out_proj": False},
+            ((2, 10, 16), (2, 12, 16), (2, 12, 8), (2, 1, 10, 12)),
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.fused and len({self.q_bias, self.k_bias, self.v_bias}) > 1:
+            raise ValueError("fused projections have one bias for all three, or none")
+        if not self.out_proj and self.out_features is not None:
+            raise ValueError("out_features is of a last projection, and out_proj is false")
+        return self
+
+    def _inputs(self, *inputs: Shape) -> tuple[Shape, Shape, Shape]:
+        if len(inputs) > 2:
+            return inputs[0], inputs[1], inputs[2]
+        return inputs[0], inputs[-1], inputs[-1]
+
+    def _heads(self, *inputs: Shape) -> tuple[Size, Size, Size, Size]:
+        """Heads of queries and of keys, features of a query and of a value."""
+        h = self.num_heads
+        d = inputs[0][2] // h if self.head_dim is None else self.head_dim
+        shared = h if self.num_kv_heads is None else self.num_kv_heads
+        return h, shared, d, d if self.value_dim is None else self.value_dim
+
+    def _split(self, *inputs: Shape) -> tuple[Shape, Shape, Shape]:
+        """Queries, keys and values by heads."""
+        q, k, v = self._inputs(*inputs)
+        h, shared, d, dv = self._heads(*inputs)
+        return (q[0], h, q[1], d), (k[0], shared, k[1], d), (v[0], shared, v[1], dv)
+
+    def _attention(self) -> ScaledDotProductAttention:
+        several = self.num_kv_heads is not None
+        return ScaledDotProductAttention(is_causal=self.is_causal, enable_gqa=several)
+
+    def infer(self, *inputs: Shape) -> Shape:
+        for name, x in zip(("query", "key", "value"), self._inputs(*inputs), strict=True):
+            require_rank(x, 3, f"{name} (N, T, E)")
+        if self.head_dim is None and not divides(self.num_heads, inputs[0][2]):
+            raise ShapeError(
+                f"num_heads={self.num_heads} does not divide {inputs[0][2]} (or say head_dim)"
+            )
+        if self.fused and not all(same(x[2], inputs[0][2]) for x in self._inputs(*inputs)):
+            raise ShapeError("fused projections need query, key and value of one width")
+        if self.rotary is not None and not divides(2, self._heads(*inputs)[2]):
+            raise ShapeError(f"rotary pairs features, and a head has {self._heads(*inputs)[2]}")
+        split = self._split(*inputs)
+        try:
+            n, h, t, dv = self._attention().infer(*split, *inputs[3:])
+        except ShapeError as error:
+            raise ShapeError(f"of heads {', '.join(map(describe, split))}: {error}") from None
+        return (n, t, self._out(*inputs) if self.out_proj else h * dv)
+
+    def _out(self, *inputs: Shape) -> Size:
+        return inputs[0][2] if self.out_features is None else self.out_features
+
+    def _projections(self, *inputs: Shape) -> tuple[tuple[str, Shape, Size, bool], ...]:
+        """Name, input, features of the output and bias of the first three."""
+        h, shared, d, dv = self._heads(*inputs)
+        features = (h * d, shared * d, shared * dv)
+        biases = (self.q_bias, self.k_bias, self.v_bias)
+        names = ("q_proj", "k_proj", "v_proj")
+        return tuple(zip(names, self._inputs(*inputs), features, biases, strict=True))
+
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        h, _, _, dv = self._heads(*inputs)
+        parts = self._projections(*inputs)
+        if self.fused:
+            parts = (("qkv", inputs[0], sum(part[2] for part in parts), self.q_bias),)
+        tensors: dict[str, Shape] = {}
+        for name, x, features, bias in parts:
+            tensors[f"{name}.weight"] = (features, x[2])
+            if bias:
+                tensors[f"{name}.bias"] = (features,)
+        if self.out_proj:
+            tensors["out_proj.weight"] = (self._out(*inputs), h * dv)
+            if self.out_bias:
+                tensors["out_proj.bias"] = (self._out(*inputs),)
+        return tensors
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        q, k, v = self._split(*inputs)
+        attended = (*q[:-1], v[-1])
+        total = self._attention().work(attended, q, k, v, *inputs[3:])
+        for _, x, features, bias in self._projections(*inputs):
+            out = x[0] * x[1] * features
+            total += Work(macs=out * x[2], dots=out, adds=out if bias else 0)
+        if self.rotary is not None:
+            turned = elements(q) + elements(k)
+            total += Work(multiplies=2 * turned, adds=turned)
+        if self.out_proj:
+            out = elements(output)
+            adds = out if self.out_bias else 0
+            total += Work(macs=out * attended[1] * attended[3], dots=out, adds=adds)
+        return total
+
+    def products(self, output: Shape, *inputs: Shape) -> tuple[Product, ...]:
+        """The three projections, scores, values, and the last projection."""
+        q, k, v = self._split(*inputs)
+        numbers = (0, 1, 2) if len(inputs) > 2 else (0, len(inputs) - 1, len(inputs) - 1)
+        projected = tuple(
+            Product(x[0] * x[1] * features * x[2], ((WEIGHTS,), (number,)))
+            for (_, x, features, _), number in zip(self._projections(*inputs), numbers, strict=True)
+        )
+        scored = elements((*q[:-1], k[-2]))
+        biased = (WEIGHTS, 3) if len(inputs) == 4 else (WEIGHTS,)
+        attended = (
+            Product(scored * q[-1], ((WEIGHTS,), (WEIGHTS,))),
+            Product(scored * v[-1], (biased, (WEIGHTS,))),
+        )
+        if not self.out_proj:
+            return (*projected, *attended)
+        last = Product(elements(output) * q[1] * v[3], ((WEIGHTS,), (WEIGHTS,)))
+        return (*projected, *attended, last)
+
+    def torch(self, *inputs: Shape) -> Call:
+        q, k, v = self._inputs(*inputs)
+        h, shared, d, dv = self._heads(*inputs)
+        return Call(
+            "archcalc.Attention",
+            {
+                "widths": (q[2], k[2], v[2]),
+                "num_heads": h,
+                "num_kv_heads": shared,
+                "head_dim": d,
+                "value_dim": dv,
+                "out_features": self._out(*inputs) if self.out_proj else None,
+                "biases": (self.q_bias, self.k_bias, self.v_bias, self.out_bias),
+                "fused": self.fused,
+                "is_causal": self.is_causal,
+                "rotary": self.rotary,
+            },
+        )
