@@ -792,7 +792,7 @@ class Attention(nn.Module):
         self.is_causal = is_causal
         self.rotary = rotary
         features = (num_heads * head_dim, num_kv_heads * head_dim, num_kv_heads * value_dim)
-        self.features = features
+        self.features = list(features)
         self.fused = fused
         if fused:
             self.qkv = nn.Linear(widths[0], sum(features), biases[0])
