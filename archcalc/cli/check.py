@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from archcalc.cli.options import Output, networks, words
-from archcalc.cli.output import complain, emit
+from archcalc.cli.output import complain, publish
 from archcalc.errors import SpecError
 
 
@@ -55,7 +55,7 @@ def check(
     problems = [problem for each in checked for problem in each.problems]
     if form in ("table", "markdown") and problems:
         complain("\n".join(map(str, problems)))
-    emit(findings.render(checked, form, quiet), output)
+    publish(findings, checked, form, output, quiet)
     if problems:
         raise typer.Exit(2)
     if not all(finding.ok for each in checked for finding in each.findings):

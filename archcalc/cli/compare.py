@@ -1,13 +1,12 @@
 """The command ``compare``."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from archcalc.cli.options import Output, networks, words
-from archcalc.cli.output import complain, emit, write
+from archcalc.cli.output import complain, publish, write
 from archcalc.errors import ArchcalcError
 
 
@@ -144,10 +143,7 @@ def compare(
     )
     if picture is not None:
         _draw(found, *picture)
-    if form == "table" and output is None and sys.stdout.isatty():
-        report.show_on(sys.stdout, found, columns, bars)
-    else:
-        emit(report.render(found, form, columns, bars), output)
+    publish(report, found, form, output, columns, bars)
 
 
 _TAKEN = ("networks", "convention", "baseline", "sort", "input", "batch", "network", "measure")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from archcalc.cli.options import Batch, InputShapes, Output, Variables, networks, words
-from archcalc.cli.output import emit, write
+from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
 
 
@@ -129,13 +129,7 @@ def crosscheck(
         from archcalc.report.runs.timing import draw
 
         write(draw(found, picture.suffix[1:].lower()), picture)
-    if form == "table" and output is None and sys.stdout.isatty():
-        report.show_on(sys.stdout, found)
-    else:
-        text = report.render(found, form)
-        if picture is not None and form == "markdown":
-            text += f"\n![Time against multiply-accumulates]({picture.name})\n"
-        emit(text, output)
+    publish(report, found, form, output, picture.name if picture is not None else "")
     if not all(each.ok for each in found):
         raise typer.Exit(1)
 
@@ -170,10 +164,7 @@ def _against(
 
     choose("format with --against", form, report.FORMATS)
     found = archcalc.against(network, module, device=device, batch=batch, input=shapes, **variables)
-    if form == "table" and output is None and sys.stdout.isatty():
-        report.show_on(sys.stdout, found)
-    else:
-        emit(report.render(found, form), output)
+    publish(report, found, form, output)
     if not found.ok:
         raise typer.Exit(1)
 

@@ -1,12 +1,11 @@
 """The command ``diff``."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from archcalc.cli.options import ConventionName, Output, networks, words
-from archcalc.cli.output import emit
+from archcalc.cli.output import publish
 from archcalc.errors import ArchcalcError
 
 _TAKEN = ("before", "after", "convention", "input", "batch", "network")
@@ -96,9 +95,6 @@ def diff(
         input=(lambda spec: parse_inputs(input, spec)) if input else None,
         **parse_variables(set_ or (), _TAKEN),
     )
-    if form == "text" and output is None and sys.stdout.isatty():
-        report.show_on(sys.stdout, found, all_)
-    else:
-        emit(report.render(found, form, all_), output)
+    publish(report, found, form, output, all_)
     if exit_code and found.different:
         raise typer.Exit(1)

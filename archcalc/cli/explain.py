@@ -13,7 +13,7 @@ from archcalc.cli.options import (
     Variables,
     words,
 )
-from archcalc.cli.output import emit
+from archcalc.cli.output import publish
 
 
 def explain(
@@ -52,20 +52,15 @@ def explain(
     """
     import archcalc
     from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.report.choice import choose
+    from archcalc.report.reasons import explain as report
 
     variables = parse_variables(set_ or (), _TAKEN)
     spec = archcalc.load(network)
     shapes = parse_inputs(input or (), spec)
-    text = archcalc.explain(
-        spec,
-        layer,
-        format=format,
-        convention=convention,
-        input=shapes,
-        batch=batch,
-        **variables,
-    )
-    emit(text, output)
+    form = choose("format", format, report.FORMATS)
+    analysis = archcalc.analyze(spec, input=shapes, batch=batch, **variables)
+    publish(report, analysis, form, output, layer, convention)
 
 
 _TAKEN = ("network", "layer", "format", "convention", "input", "batch", "spec")

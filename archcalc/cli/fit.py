@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from archcalc.cli.options import NetworkName, Output, words
-from archcalc.cli.output import emit, write
+from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
 
 _SCALES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
@@ -75,7 +75,7 @@ def fit(
     from archcalc.report.choice import choose
     from archcalc.report.families import fit as report
 
-    choose("format", format, report.FORMATS)
+    form = choose("format", format, report.FORMATS)
     bases = None
     if compound is not None:
         bases = {name: float(n) for name, n in _pairs("--compound", compound).items()}
@@ -87,7 +87,7 @@ def fit(
     )
     if emit_ is not None:
         write(report.as_yaml(found), Path(emit_))
-    emit(report.render(found, format), output)
+    publish(report, found, form, output)
 
 
 def _pairs(option: str, written: str) -> dict[str, Fraction]:

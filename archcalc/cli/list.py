@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from archcalc.cli.options import ConventionName, Output, words
-from archcalc.cli.output import complain, emit
+from archcalc.cli.output import complain, publish
 from archcalc.errors import did_you_mean
 
 
@@ -56,4 +56,4 @@ def list_(
         hint = did_you_mean(word, names())
         complain(f"nothing matches '{word}'" + (f": {hint}" if hint else ""))
         raise typer.Exit(1)
-    emit(zoo.render(networks, form), output)
+    publish(zoo, networks, form, output)

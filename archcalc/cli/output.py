@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
+from archcalc.document.safe import safe
 from archcalc.errors import ArchcalcError
 
 BROKEN_PIPE = 141
@@ -41,6 +42,20 @@ def stream(texts: Iterable[str], output: str | None = None) -> None:
         sys.stdout.flush()
 
 
+def publish(report: Any, found: Any, form: str, output: str | None, *how: Any) -> None:
+    """Print what a report says of something: on a terminal as wide as that is, else in a format.
+
+    ``report`` is a module with ``document(found, *how)`` and ``render(found, form, *how)``.
+    """
+    if form in ("table", "text") and output is None and sys.stdout.isatty():
+        from archcalc.document.terminal import show
+
+        with telling():
+            show(report.document(found, *how), sys.stdout)
+    else:
+        emit(report.render(found, form, *how), output)
+
+
 @contextmanager
 def telling() -> Iterator[None]:
     """Raises :class:`ArchcalcError` for what the system refuses, which is mostly standard output.
@@ -57,9 +72,9 @@ def telling() -> Iterator[None]:
 
 
 def complain(text: str) -> None:
-    """Write a line to standard error."""
+    """Write lines to standard error, in which nothing is obeyed."""
     try:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{safe(text)}\n")
     except BrokenPipeError:
         leave_broken_pipe()
     except OSError:  # there is nowhere left to say it: the exit code does

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from archcalc.cli.options import Output, networks
-from archcalc.cli.output import emit
+from archcalc.cli.output import publish
 
 
 def _among(*words: str) -> object:
@@ -85,6 +85,6 @@ def reconcile(
 
     form = choose("format", format, reconciled.FORMATS)
     found = search(value, network, quantity, layer, against)
-    emit(reconciled.render(found, form, limit), output)
+    publish(reconciled, found, form, output, limit)
     if not found.ok:
         raise typer.Exit(1)

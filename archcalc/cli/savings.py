@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from archcalc.cli.options import ConventionName, InputShapes, Output, Variables, networks, words
-from archcalc.cli.output import emit as print_or_write
-from archcalc.cli.output import write
+from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
 
 
@@ -84,7 +83,7 @@ def savings(
                 "the examples count as their sources do\n"
                 "  --convention is for a network that is rewritten"
             )
-        print_or_write(report.render_examples(examples(), form), output)
+        publish(report, examples(), form, output)
         return
     import archcalc
     from archcalc.cli.arguments import parse_inputs, parse_variables
@@ -106,4 +105,4 @@ def savings(
     )
     if emit is not None:
         write(found.json if emit.lower().endswith(".json") else found.text, Path(emit))
-    print_or_write(report.render(found, form), output)
+    publish(report, found, form, output)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archcalc.cli.options import NetworkName, Output, words
-from archcalc.cli.output import complain, emit, stream, whole, write
+from archcalc.cli.output import complain, publish, stream, whole, write
 from archcalc.errors import ArchcalcError
 
 if TYPE_CHECKING:
@@ -163,10 +163,8 @@ def sweep(
     words_ = _kept(where, top, by or grid.quantities[0], pareto)
     if form == "parquet":
         _stream(form, [found.columns], output, report)
-    elif form == "table" and output is None and sys.stdout.isatty():
-        report.show_on(sys.stdout, found, words_)
     else:
-        emit(report.render(found, form, words_), output)
+        publish(report, found, form, output, words_)
 
 
 def _kept(where: str | None, top: int | None, by: str, pareto: str | None) -> str:

@@ -19,7 +19,7 @@ from archcalc.report.layers.columns import COLUMNS
 
 _TAKEN = (
     *("network", "detail", "columns", "format", "dtype", "convention", "training"),
-    *("fold_bn", "allow_unknown", "input", "batch", "spec"),
+    *("fold_bn", "allow_unknown", "unroll", "input", "batch", "spec"),
 )
 """Parameters of library functions, which a variable of the same name can't be passed beside."""
 
@@ -72,6 +72,12 @@ def table(
             "lower bounds then, ≥.",
         ),
     ] = False,
+    unroll: Annotated[
+        bool,
+        typer.Option(
+            "--unroll", help="Show every repetition of a block, not one that stands for all."
+        ),
+    ] = False,
     format: Annotated[
         str,
         typer.Option(
@@ -85,7 +91,8 @@ def table(
     """Print the layers of a network with their shapes, parameters and work.
 
     Layers that are not shown are summed in one line, so that every column adds up to its total.
-    On a terminal that is too narrow whole columns are left out.
+    Blocks that are repeated are shown once. On a terminal that is too narrow whole columns are left
+    out.
 
     Padding 0+1 means none before and one after.
 
@@ -101,11 +108,11 @@ def table(
     spec = archcalc.load(network, allow_unknown=allow_unknown)
     shapes = parse_inputs(input or (), spec)
     if format.lower() == "table" and output is None and sys.stdout.isatty():
+        from archcalc.document.terminal import show
         from archcalc.report.layers.layout import Request
         from archcalc.report.layers.table import laid_out
-        from archcalc.report.layers.terminal import show
 
-        request = Request.of(detail, columns, dtype, convention)
+        request = Request.of(detail, columns, dtype, convention, unroll)
         table = laid_out(spec, request, training, fold_bn, allow_unknown, shapes, batch, variables)
         show(table, sys.stdout)
         return
@@ -119,6 +126,7 @@ def table(
         training=training,
         fold_bn=fold_bn,
         allow_unknown=allow_unknown,
+        unroll=unroll,
         input=shapes,
         batch=batch,
         **variables,

@@ -6,6 +6,7 @@ import typer
 
 from archcalc.cli.options import networks, words
 from archcalc.cli.output import complain, emit
+from archcalc.document.safe import safe
 
 
 def validate(
@@ -46,7 +47,7 @@ def validate(
         emit(problems.as_json(outcomes))
     for outcome in outcomes if form != "json" else ():
         if not outcome.problems:
-            emit(f"{outcome.verdict}\n")
+            emit(f"{safe(outcome.verdict)}\n")
         elif form == "github":
             emit("".join(f"{problems.annotation(each)}\n" for each in outcome.problems))
         else:

@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Any, NamedTuple, TextIO
 
 from archcalc.claims.finding import Audit, Difference, Finding
-from archcalc.report.layers.contract import FORMAT
+from archcalc.document.data import FORMAT
 
 WIDTH = 100
 """Columns that footnotes are wrapped to."""
@@ -210,7 +210,7 @@ def _difference(each: Difference) -> tuple[str, str, str, str, str]:
 
 
 def _markdown(audit: Audit, brief: bool) -> str:
-    from archcalc.report.layers.formats import escape_markdown as escape
+    from archcalc.document.markdown import escaped as escape
 
     found = notes(audit)
     marks = _marked(audit, found)
@@ -255,7 +255,7 @@ ol { max-width: 60rem; } li { margin-bottom: .5rem; } li p { margin: 0; }"""
 def _html(audit: Audit, brief: bool) -> str:
     from html import escape
 
-    from archcalc.report.layers.formats import STYLE
+    from archcalc.document.html import STYLE
 
     found = notes(audit)
     marks = _marked(audit, found)

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 from archcalc.analysis.conventions import Difference
 from archcalc.analysis.measured import Measurement
 from archcalc.claims.check import VERDICTS, Finding, show
 from archcalc.claims.compare import ACCURACY, ERROR, SORTED_BY, WORK, Comparison, Entry
 from archcalc.dims import Size
+from archcalc.document import Document
+from archcalc.document import render as rendered
+from archcalc.document.data import versioned
+from archcalc.document.model import (
+    Bars,
+    Block,
+    Cell,
+    Head,
+    Heading,
+    Item,
+    Items,
+    Prose,
+    Styled,
+    number,
+    table,
+)
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
 from archcalc.report.claims.findings import as_data
-from archcalc.report.layers.columns import Cell, print_shape
-from archcalc.report.layers.contract import FORMAT
-from archcalc.report.layers.layout import print_bytes
+from archcalc.report.layers.columns import print_shape
 from archcalc.report.layers.lines import depth
-from archcalc.report.layers.sheet import RENDER, STYLES, Head, Line, Sheet, fitting, lines
 from archcalc.report.runs import measured
+from archcalc.report.units import print_bytes
 
 FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
 """The forms a comparison takes."""
@@ -81,12 +95,12 @@ COLUMNS: Mapping[str, Column] = {
     "layers": Column("layers", lambda e: len(e.analysis.rows), True),
     "depth": Column("depth", _depth, True),
     "params": Column("params", lambda e: e.analysis.params, True, lambda e: e.analysis.params),
-    "printed_params": Column("printed", _said("params"), kind="params"),
+    "printed_params": Column("params in print", _said("params"), kind="params"),
     "buffers": Column("buffers", lambda e: e.analysis.buffers, True),
     "macs": Column(
         "MACs", lambda e: "fails" if e.number is None else e.number, True, lambda e: e.number
     ),
-    "printed_work": Column("printed", _said(WORK), kind=WORK),
+    "printed_work": Column("work in print", _said(WORK), kind=WORK),
     "flops": Column("FLOPs", lambda e: e.analysis.flops, True, lambda e: e.analysis.flops),
     "activations": Column("activations", lambda e: e.analysis.activations, True),
     "size": Column(
@@ -95,7 +109,7 @@ COLUMNS: Mapping[str, Column] = {
         True,
         lambda e: e.analysis.weight_bytes(),
     ),
-    "printed_size": Column("printed", _said("weight_bytes"), kind="weight_bytes"),
+    "printed_size": Column("size in print", _said("weight_bytes"), kind="weight_bytes"),
     "latency": Column("latency", _measured(measured.latency), True),
     "spread": Column("IQR", _measured(measured.spread), True),
     "throughput": Column("inputs/s", _measured(measured.throughput), True),
@@ -142,6 +156,9 @@ DROPPED_FIRST = (
 )
 """The columns that a narrow terminal goes without, in this order."""
 
+SENTENCES = ("title", "edition", "feature")
+"""The columns whose text may take several lines."""
+
 BARS: Mapping[str, Callable[[Entry], Any]] = {
     name: key for name, key in SORTED_BY.items() if name not in ("network", "year")
 }
@@ -175,59 +192,42 @@ def render(
         if columns is not None:
             raise ArchcalcError("JSON has fixed keys: columns are for the other formats")
         return _json(comparison)
-    found = RENDER[form](sheets(comparison, columns, brief=form != "csv"))
-    if bars is not None and form == "table":
-        found += "".join(f"{line.text}\n" for line in bar_lines(comparison, bars))
-    return found
+    drawn = bars if form == "table" else None
+    return rendered(document(comparison, columns, drawn, brief=form != "csv"), form)
 
 
-def show_on(
-    stream: TextIO,
+def document(
     comparison: Comparison,
     columns: str | Sequence[str] | None = None,
     bars: str | None = None,
-) -> None:
-    """Print a comparison on a terminal, as wide as that is."""
-    from shutil import get_terminal_size
-
-    from rich.console import Console
-    from rich.text import Text
-
-    width, height = get_terminal_size()
-    console = Console(file=stream, highlight=False, width=width, height=height)
-    printed: list[Line] = []
-    for sheet in sheets(comparison, columns):
-        printed += [Line("", "")] if printed else []
-        printed += lines(fitting(sheet, width, DROPPED_FIRST), min(width, 100))
-    if bars is not None:
-        printed += bar_lines(comparison, bars, width)
-    for text, part in printed:
-        console.print(Text(text, style=STYLES.get(part, "")), soft_wrap=True)
-
-
-def sheets(
-    comparison: Comparison, columns: str | Sequence[str] | None = None, brief: bool = True
-) -> list[Sheet]:
+    brief: bool = True,
+) -> Document:
     """The tables of a comparison: one, or one for each network where all conventions are asked.
 
     With ``brief`` those go without the network's name, which stands above them.
     """
+    ran = any(entry.measured for entry in comparison.entries)
     if comparison.convention is None:
         if columns is not None:
             raise ArchcalcError("every convention at once has columns of its own")
-        return [_in_every_convention(entry, brief) for entry in comparison.entries]
-    ran = any(entry.measured for entry in comparison.entries)
-    if ran and columns is None:
-        columns = ("network", "input", "params", "macs", *MEASURED)
-    names = chosen(columns)
-    if not ran and not set(MEASURED).isdisjoint(names):
-        raise ArchcalcError(f"{', '.join(MEASURED)} are there if networks are run: --measure")
-    return [_side_by_side(comparison, names)]
+        blocks = [b for entry in comparison.entries for b in _in_every_convention(entry, brief)]
+    else:
+        if ran and columns is None:
+            columns = ("network", "input", "params", "macs", *MEASURED)
+        names = chosen(columns)
+        if not ran and not set(MEASURED).isdisjoint(names):
+            raise ArchcalcError(f"{', '.join(MEASURED)} are there if networks are run: --measure")
+        blocks = list(_side_by_side(comparison, names))
+    if bars is not None:
+        blocks.append(drawn(comparison, bars))
+    return Document.of(*blocks, name="Comparison")
 
 
-def _side_by_side(comparison: Comparison, names: tuple[str, ...]) -> Sheet:
+def _side_by_side(comparison: Comparison, names: tuple[str, ...]) -> Iterator[Block]:
     counted = comparison.convention
     assert counted is not None
+    notes = _notes(comparison, names)
+    marks = {place: k for k, places in enumerate(notes.values(), 1) for place in places}
     heads, cells = [], list[Callable[[Entry], Cell]]()
     for name in names:
         column = COLUMNS[name]
@@ -235,9 +235,9 @@ def _side_by_side(comparison: Comparison, names: tuple[str, ...]) -> Sheet:
         heads.append(
             Head(counted.name, counted.header, True)
             if own
-            else Head(name, column.header, column.right)
+            else Head(name, column.header, column.right, wraps=name in SENTENCES)
         )
-        cells.append(column.cell)
+        cells.append(_marked(name, column, marks))
         if comparison.baseline is not None and column.size is not None:
             heads.append(Head(f"{heads[-1].name}_ratio", "ratio", True))
             cells.append(_ratio(comparison.baseline, column.size))
@@ -247,13 +247,25 @@ def _side_by_side(comparison: Comparison, names: tuple[str, ...]) -> Sheet:
         about += f"; measured on {', '.join(machines)}: median time, memory allocated at the peak"
     if comparison.baseline is not None:
         about += f"; ratios to {comparison.baseline.name}"
-    return Sheet(
-        "",
-        about,
-        tuple(heads),
-        tuple(tuple(cell(entry) for cell in cells) for entry in comparison.entries),
-        tuple(_notes(comparison, names)),
-    )
+    yield Prose(about, "about")
+    rows = [[cell(entry) for cell in cells] for entry in comparison.entries]
+    yield table(heads, rows, narrow=DROPPED_FIRST)
+    yield Items(tuple(map(Item, notes)), numbered=True)
+    changed = [entry.name for entry in comparison.entries if entry.documented is None]
+    if changed:
+        what = f"changed, so that nothing is documented of it: {', '.join(changed)}"
+        yield Items.of([what])
+
+
+def _marked(
+    name: str, column: Column, marks: Mapping[tuple[str, str], int]
+) -> Callable[[Entry], Cell]:
+    def cell(entry: Entry) -> Cell:
+        mark = marks.get((entry.name, name))
+        found = column.cell(entry)
+        return Styled(found, mark=mark) if mark else found
+
+    return cell
 
 
 def _ratio(baseline: Entry, size: Callable[[Entry], Size | None]) -> Callable[[Entry], Cell]:
@@ -276,27 +288,28 @@ def ratio(size: Size | None, to: Size | None) -> float | None:
     return size / to if type(size) is int and type(to) is int and to else None
 
 
-def _notes(comparison: Comparison, names: Sequence[str]) -> Iterator[str]:
-    for entry in comparison.entries:
-        if entry.failure and "macs" in names:
-            yield f"{entry.name}: {entry.failure}"
-    for entry in comparison.entries:
-        for kind in (COLUMNS[name].kind for name in names if COLUMNS[name].kind):
-            found = entry.said(kind)
-            if found is not None:
-                note = _note(entry, found)
-                if note:
-                    yield note
-    changed = [entry.name for entry in comparison.entries if entry.documented is None]
-    if changed:
-        yield f"changed, so that nothing is documented of it: {', '.join(changed)}"
-    if "top5" in names:
-        reasons = {entry.top5.message: None for entry in comparison.entries if entry.top5}
+def _notes(comparison: Comparison, names: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Footnotes, each with the cells that it is of: a network and a column."""
+    notes: dict[str, list[tuple[str, str]]] = {}
+    for name in names:
         for entry in comparison.entries:
-            if entry.top5 is not None and entry.top5.quantity == ERROR:
-                yield f"{entry.name}, {_top5(entry)}: printed is an error of {entry.top5.printed}"
-        if reasons:
-            yield f"top-5: accuracy as printed, which can't be computed ({', '.join(reasons)})"
+            for note in _said_of(entry, name):
+                notes.setdefault(note, []).append((entry.name, name))
+    return notes
+
+
+def _said_of(entry: Entry, name: str) -> Iterator[str]:
+    if name == "macs" and entry.failure:
+        yield f"{entry.name}: {entry.failure}"
+    if COLUMNS[name].kind and (found := entry.said(COLUMNS[name].kind)) is not None:
+        note = _note(entry, found)
+        if note:
+            yield note
+    if name == "top5" and entry.top5 is not None:
+        text = f"accuracy as printed, which can't be computed ({entry.top5.message})"
+        if entry.top5.quantity == ERROR:
+            text = f"{_top5(entry)}: printed is an error of {entry.top5.printed}; {text}"
+        yield text
 
 
 def _note(entry: Entry, finding: Finding) -> str:
@@ -313,10 +326,19 @@ def _note(entry: Entry, finding: Finding) -> str:
     return f"{entry.name}, {finding.printed}: {said}{remark}"
 
 
-def _in_every_convention(entry: Entry, brief: bool) -> Sheet:
+def _in_every_convention(entry: Entry, brief: bool) -> Iterator[Block]:
     graph = entry.analysis.graph
     edition = " ".join(graph.edition.split())
     parts = [edition, f"input {_input(entry)}", f"{show(entry.analysis.macs)} MACs"]
+    heads = [
+        Head("network", "network"),
+        Head("convention", "convention"),
+        Head("counts", "counts"),
+        Head("number", "number", True),
+        Head("meant", "against", True),
+        Head("difference", "difference", True),
+        Head("why", "of which"),
+    ]
     rows = [
         (
             entry.name,
@@ -329,18 +351,10 @@ def _in_every_convention(entry: Entry, brief: bool) -> Sheet:
         )
         for each in entry.differences
     ]
-    heads = (
-        Head("network", "network"),
-        Head("convention", "convention"),
-        Head("counts", "counts"),
-        Head("number", "number", True),
-        Head("meant", "against", True),
-        Head("difference", "difference", True),
-        Head("why", "of which"),
-    )
-    title = f"{entry.name}: {' '.join(graph.title.split())}" if graph.title else entry.name
-    sheet = Sheet(title, "; ".join(filter(None, parts)), heads, tuple(rows), prose=True)
-    return sheet.drop("network") if brief else sheet
+    yield Heading(f"{entry.name}: {' '.join(graph.title.split())}" if graph.title else entry.name)
+    yield Prose("; ".join(filter(None, parts)), "about")
+    made = table(heads, rows, prose=True, narrow=("difference", "counts", "meant"))
+    yield made.drop("network") if brief else made
 
 
 def difference_of(entry: Entry, each: Difference) -> Size | None:
@@ -370,10 +384,7 @@ def why(each: Difference) -> str:
     return text
 
 
-_EIGHTHS = " ▏▎▍▌▋▊▉"
-
-
-def bar_lines(comparison: Comparison, quantity: str, width: int = 100) -> Iterator[Line]:
+def drawn(comparison: Comparison, quantity: str) -> Bars:
     """One number of every network as bars, from 0 to the largest.
 
     Raises :class:`ArchcalcError` for a quantity that is none of ``BARS``, and for the work where
@@ -386,31 +397,27 @@ def bar_lines(comparison: Comparison, quantity: str, width: int = 100) -> Iterat
     header = counted.header if counted and name == "macs" else COLUMNS[name].header
     entries = [(entry, BARS[name](entry)) for entry in comparison.entries]
     largest = max((value for _, value in entries if value is not None), default=0)
-    words = {entry.name: COLUMNS[name].cell(entry) for entry, _ in entries}
-    texts = {key: f"{cell:,}" if type(cell) is int else str(cell) for key, cell in words.items()}
-    names = max(len(entry.name) for entry, _ in entries)
-    values = max(map(len, texts.values()))
-    room = max(10, width - names - values - 4)
-    yield Line("", "")
-    yield Line(header, "header")
-    for entry, value in entries:
-        eighths = round(8 * room * value / largest) if value and largest else 0
-        bar = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-        shown = texts[entry.name] or "unknown"
-        yield Line(f"{entry.name.ljust(names)}  {shown.rjust(values)}  {bar}".rstrip(), "bar")
+    return Bars(
+        header,
+        tuple(
+            (
+                entry.name,
+                number(COLUMNS[name].cell(entry)) or "unknown",
+                value / largest if value and largest else 0.0,
+            )
+            for entry, value in entries
+        ),
+    )
 
 
 def _json(comparison: Comparison) -> str:
-    from json import dumps
-
     counted = comparison.convention
     data = {
-        "archcalc": FORMAT,
         "convention": "all" if counted is None else counted.name,
         "baseline": comparison.baseline.name if comparison.baseline else None,
         "networks": [_data(entry, comparison) for entry in comparison.entries],
     }
-    return dumps(data, indent=1, default=str) + "\n"
+    return versioned(data)
 
 
 def _data(entry: Entry, comparison: Comparison) -> dict[str, Any]:

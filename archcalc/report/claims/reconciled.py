@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from textwrap import wrap
+from collections.abc import Sequence
 from typing import Any
 
 from archcalc.claims.check import VERDICTS, show
 from archcalc.claims.printed import exact
 from archcalc.claims.reconcile import MOST, QUANTITIES, Choice, Explanation, Reconciliation, said
-from archcalc.report.layers.contract import FORMAT
-
-WIDTH = 100
-"""Columns that prose is wrapped to."""
+from archcalc.document import Document
+from archcalc.document import render as rendered
+from archcalc.document.data import versioned
+from archcalc.document.model import Head, Heading, Items, Prose, table
 
 
 def render(found: Reconciliation, format: str = "table", limit: int | None = None) -> str:
     """What was found, in one of ``FORMATS``, with at most ``limit`` explanations."""
-    return _RENDER[format](found, limit)
+    if format == "json":
+        return _json(found, limit)
+    return rendered(document(found, limit), format)
 
 
 def _subject(found: Reconciliation) -> str:
@@ -77,46 +78,31 @@ def _others(explanation: Explanation) -> list[str]:
     ]
 
 
-def _table(found: Reconciliation, limit: int | None) -> str:
+HEADS = (Head("number", "number", True), Head("verdict", ""), Head("how", "how", wraps=True))
+
+
+def document(found: Reconciliation, limit: int | None = None) -> Document:
+    """What comes to the number, the most natural first; or what comes near."""
     shown, hidden = _shown(found, limit)
-    cells = [(show(each.number), _standing(each), _how(found, each)) for each in shown]
-    widths = [max(len(row[k]) for row in cells) for k in range(2)]
-    lines = [f"{_subject(found)}:", _outcome(found), ""]
-    indent = " " * (sum(widths) + 6)
-    for each, (number, standing, how) in zip(shown, cells, strict=True):
-        start = f"  {number.rjust(widths[0])}  {standing.ljust(widths[1])}  "
-        lines += wrap(how, WIDTH, initial_indent=start, subsequent_indent=indent)
-        others = _others(each)
-        if others:
-            words = f"or {', or '.join(others)}"
-            lines += wrap(words, WIDTH, initial_indent=indent, subsequent_indent=indent)
-    remarks = _remarks(found, hidden)
-    lines += [""] if remarks else []
-    for remark in remarks:
-        lines += wrap(remark, WIDTH)
-    return "\n".join(lines) + "\n"
-
-
-def _markdown(found: Reconciliation, limit: int | None) -> str:
-    from archcalc.report.layers.formats import escape_markdown
-
-    shown, hidden = _shown(found, limit)
-    rows = [("number", "", "how"), ("---:", "---", "---")]
-    for each in shown:
-        how = "; or ".join([_how(found, each), *_others(each)])
-        rows.append((show(each.number), _standing(each), escape_markdown(how)))
-    table = "".join(f"| {' | '.join(row)} |\n".replace("|  |", "| |") for row in rows)
-    head = escape_markdown(f"{_subject(found)}: {_outcome(found)}")
-    remarks = "".join(f"\n{escape_markdown(remark)}\n" for remark in _remarks(found, hidden))
-    return f"{head}\n\n{table}{remarks}"
+    rows = [
+        (
+            show(each.number),
+            _standing(each),
+            "; or ".join([_how(found, each), *_others(each)]),
+        )
+        for each in shown
+    ]
+    return Document.of(
+        Heading(_subject(found)),
+        Prose(_outcome(found), "about"),
+        table(HEADS, rows),
+        Items.of(_remarks(found, hidden)),
+    )
 
 
 def _json(found: Reconciliation, limit: int | None) -> str:
-    from json import dumps
-
     shown, _ = _shown(found, limit)
     data = {
-        "archcalc": FORMAT,
         "value": found.value,
         "network": found.network,
         "layer": found.layer,
@@ -130,7 +116,7 @@ def _json(found: Reconciliation, limit: int | None) -> str:
         "known_mistakes": list(found.known),
         "no_difference": list(found.idle),
     }
-    return dumps(data, indent=1) + "\n"
+    return versioned(data)
 
 
 def _as_data(explanation: Explanation) -> dict[str, Any]:
@@ -152,11 +138,5 @@ def _departures(departures: Sequence[Choice]) -> list[dict[str, str]]:
     ]
 
 
-_RENDER: Mapping[str, Callable[[Reconciliation, int | None], str]] = {
-    "table": _table,
-    "markdown": _markdown,
-    "json": _json,
-}
-
-FORMATS = tuple(_RENDER)
+FORMATS = ("table", "markdown", "json")
 """The forms the outcome takes."""

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from textwrap import wrap
 from typing import Any
 
-from archcalc.analysis.analyze import Analysis, Row
+from archcalc.analysis.analyze import Analysis
+from archcalc.analysis.analyze import Row as Layer
 from archcalc.claims.check import VERDICTS, show
 from archcalc.claims.savings import Change, Example, Savings
 from archcalc.dims import Size
-from archcalc.report.layers.contract import FORMAT
+from archcalc.document import Document
+from archcalc.document import render as rendered
+from archcalc.document.data import versioned
+from archcalc.document.model import (
+    Block,
+    Head,
+    Heading,
+    Label,
+    Pairs,
+    Prose,
+    Row,
+    Table,
+    table,
+)
 
-WIDTH = 100
-"""Columns that sentences are wrapped to."""
-
-GAP = "  "
-
-_RIGHT = (False, False, True, True, True, True, True)
+FORMATS = ("table", "markdown", "csv", "json")
+"""The forms that savings are printed in."""
 
 
-def render(savings: Savings, format: str = "table") -> str:
-    """A network before and after, in one of ``FORMATS``."""
-    return _NETWORK[format](savings)
-
-
-def render_examples(examples: Sequence[Example], format: str = "table") -> str:
-    """The examples of lectures, in one of ``FORMATS``."""
-    return _EXAMPLES[format](examples)
-
-
-def _headers(savings: Savings) -> tuple[str, ...]:
-    return ("layer", "becomes", "params", "after", savings.convention.header, "after", "field")
+def render(found: Savings | Sequence[Example], format: str = "table") -> str:
+    """A network before and after, or the examples of lectures, in one of ``FORMATS``."""
+    if format == "json":
+        return _json(found) if isinstance(found, Savings) else _examples_json(found)
+    return rendered(document(found, format != "csv"), format)
 
 
 def _becomes(change: Change) -> str:
@@ -45,7 +47,7 @@ def _becomes(change: Change) -> str:
     return " + ".join(parts)
 
 
-def _conv(row: Row) -> str:
+def _conv(row: Layer) -> str:
     """``3x3 64``, ``3x3 64 in 8 groups``, and ``3x3 64 each on its own`` for a depthwise one."""
     op: Any = row.node.op
     text = f"{'x'.join(map(str, op.kernel_size))} {op.out_channels}"
@@ -66,31 +68,77 @@ def _field(change: Change) -> str:
     return before if change.kept or before == after else f"{before} -> {after}"
 
 
-def _rows(savings: Savings) -> list[tuple[str, ...]]:
+def document(found: Savings | Sequence[Example], brief: bool = True) -> Document:
+    """What is saved. Without ``brief`` one table with what programs ask of it."""
+    return _network(found, brief) if isinstance(found, Savings) else _examples(found, brief)
+
+
+def _network(savings: Savings, brief: bool) -> Document:
     """Every convolution, all other layers together, and the total."""
-    rows: list[tuple[str, ...]] = [
-        (
-            change.name,
-            _becomes(change),
-            f"{change.before.params:,}",
-            f"{change.params:,}",
-            f"{change.number:,}",
-            f"{change.number_after:,}",
-            _field(change),
+    title, about = _title(savings)
+    return Document.of(
+        Heading(title),
+        Prose(about, "about"),
+        _layers(savings) if brief else _changes(savings),
+        Pairs(tuple(_summary(savings))),
+    )
+
+
+def _layers(savings: Savings) -> Table:
+    before, after, counted = savings.before, savings.after, savings.convention
+    rows = [
+        Row(
+            (
+                change.name,
+                _becomes(change),
+                change.before.params,
+                change.params,
+                change.number,
+                change.number_after,
+                _field(change),
+            )
         )
         for change in savings.changes
     ]
-    before, after = savings.before, savings.after
     others = len(before.rows) - len(savings.changes)
     params = before.params - sum(change.before.params for change in savings.changes)
-    number = savings.number - sum(change.number for change in savings.changes)
-    number_after = savings.number_after - sum(change.number_after for change in savings.changes)
+    work = savings.number - sum(change.number for change in savings.changes)
+    work_after = savings.number_after - sum(change.number_after for change in savings.changes)
     if others:
-        label = f"{others} other layer{'s' if others > 1 else ''}"
-        rows.append((label, "", *(f"{n:,}" for n in (params, params, number, number_after)), ""))
+        label = Label(f"{others} other layer{'s' if others > 1 else ''}")
+        rows.append(Row((label, "", params, params, work, work_after, ""), "hidden"))
     totals = (before.params, after.params, savings.number, savings.number_after)
-    rows.append(("total", "", *(f"{n:,}" for n in totals), ""))
-    return rows
+    heads = (
+        Head("layer", "layer"),
+        Head("becomes", "becomes", wraps=True),
+        Head("params", "params", True),
+        Head("params_after", "after", True),
+        Head(counted.name, counted.header, True),
+        Head(f"{counted.name}_after", "after", True),
+        Head("field", "field", True),
+    )
+    total = Row((Label("total"), "", *totals, ""), "sums")
+    return Table(heads, tuple(rows), (total,), narrow=("field",))
+
+
+def _changes(savings: Savings) -> Table:
+    counted = savings.convention.name
+    names = ("layer", "rewritten", "becomes", "params", "params_after")
+    numbers = (counted, f"{counted}_after")
+    return table(
+        [Head(name, name) for name in (*names, *numbers, "field", "field_after", "field_kept")],
+        [
+            (
+                change.name,
+                str(change.rewritten).lower(),
+                _becomes(change),
+                *(change.before.params, change.params, change.number, change.number_after),
+                *(_seen(change.seen), _seen(change.seen_after)),
+                "" if change.kept is None else str(change.kept).lower(),
+            )
+            for change in savings.changes
+        ],
+    )
 
 
 def _title(savings: Savings) -> tuple[str, str]:
@@ -129,84 +177,14 @@ def _summary(savings: Savings) -> list[tuple[str, str]]:
     ]
 
 
-def _table(savings: Savings) -> str:
-    rows, headers = _rows(savings), _headers(savings)
-    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
-    rule = "-" * (sum(widths) + len(GAP) * (len(widths) - 1))
-
-    def line(texts: Sequence[str]) -> str:
-        padded = (
-            text.rjust(width) if right else text.ljust(width)
-            for text, width, right in zip(texts, widths, _RIGHT, strict=True)
-        )
-        return GAP.join(padded).rstrip()
-
-    *body, total = map(line, rows)
-    summary = _summary(savings)
-    longest = max(len(label) for label, _ in summary)
-    lines = [*_title(savings), "", line(headers), rule, *body, rule, total, ""]
-    lines += [f"{label.ljust(longest)}{GAP}{text}" for label, text in summary]
-    return "\n".join(lines) + "\n"
-
-
-def _markdown(savings: Savings) -> str:
-    from archcalc.report.layers.formats import escape_markdown
-
-    title, about = map(escape_markdown, _title(savings))
-    *body, total = [tuple(map(escape_markdown, row)) for row in _rows(savings)]
-    rows = [
-        _headers(savings),
-        tuple("---:" if right else "---" for right in _RIGHT),
-        *body,
-        tuple(f"**{text}**" if text else "" for text in total),
-    ]
-    summary = [f"- {label}: {escape_markdown(text)}" for label, text in _summary(savings)]
-    return "\n".join([f"**{title}**", "", about, "", *map(_row, rows), "", *summary]) + "\n"
-
-
-def _row(texts: Sequence[str]) -> str:
-    return f"| {' | '.join(texts)} |".replace("|  |", "| |").replace("|  |", "| |")
-
-
-def _written_csv(rows: Sequence[Sequence[Any]]) -> str:
-    from csv import writer
-    from io import StringIO
-
-    buffer = StringIO()
-    writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()
-
-
-def _csv(savings: Savings) -> str:
-    counted = savings.convention.name
-    heads = ("layer", "rewritten", "becomes", "params", "params_after")
-    numbers = (counted, f"{counted}_after")
-    rows: list[Sequence[Any]] = [(*heads, *numbers, "field", "field_after", "field_kept")]
-    for change in savings.changes:
-        kept = "" if change.kept is None else str(change.kept).lower()
-        rows.append(
-            (
-                change.name,
-                str(change.rewritten).lower(),
-                _becomes(change),
-                *(change.before.params, change.params, change.number, change.number_after),
-                *(_seen(change.seen), _seen(change.seen_after), kept),
-            )
-        )
-    return _written_csv(rows)
-
-
 def _json(savings: Savings) -> str:
-    from json import dumps
-
     def sizes(found: tuple[Size | None, ...] | None) -> list[Size | None] | None:
         return None if found is None else list(found)
 
-    def work(of: Analysis | Row | Change, number: Size) -> dict[str, Size]:
+    def work(of: Analysis | Layer | Change, number: Size) -> dict[str, Size]:
         return {"params": of.params, "macs": of.macs, "work": number}
 
     data = {
-        "archcalc": FORMAT,
         "network": savings.before.graph.name,
         "rewrite": savings.rewrite,
         "convention": savings.convention.name,
@@ -228,7 +206,7 @@ def _json(savings: Savings) -> str:
             for change in savings.changes
         ],
     }
-    return dumps(data, indent=1) + "\n"
+    return versioned(data)
 
 
 def _saving(example: Example) -> str:
@@ -236,68 +214,49 @@ def _saving(example: Example) -> str:
     return f"{1 - share:.1%} saved, {1 / share:.2f} times fewer"
 
 
-def _examples_table(examples: Sequence[Example]) -> str:
-    labels = max(len(amount.label) for each in examples for amount in each.amounts)
-    numbers = max(len(show(amount.value)) for each in examples for amount in each.amounts)
-    found = [finding for each in examples for finding in each.findings]
-    most = (max(map(len, VERDICTS.values())), 42, 12)
-    blocks = []
+def _examples(examples: Sequence[Example], brief: bool) -> Document:
+    """Each example with its designs and what the sources say of it."""
+    if not brief:
+        heads = [Head("example", "example"), Head("design", "design"), Head("value", "value", True)]
+        rows = [(e.network, label.strip(), value) for e in examples for label, value in e.amounts]
+        return Document.of(table(heads, rows))
+    blocks: list[Block] = []
     for each in examples:
-        lines = [f"{each.title}, {each.unit}"]
-        for k, (label, value) in enumerate(each.amounts):
-            said = f"{GAP}{_saving(each)}" if k == 1 else ""
-            lines.append(f"  {label.ljust(labels)}{GAP}{show(value).rjust(numbers)}{said}")
-        lines += wrap(each.remark, WIDTH, initial_indent="  ", subsequent_indent="  ")
-        if each.findings:
-            lines.append("  what the sources say of it")
-        for finding in each.findings:
-            cells = (VERDICTS[finding.verdict].ljust(most[0]), finding.quantity.ljust(most[1]))
-            numbers_said = f"{finding.printed.rjust(most[2])}{GAP}{show(finding.computed)}"
-            lines.append(f"    {cells[0]}{GAP}{cells[1]}{GAP}{numbers_said}")
-            indent = " " * 8
-            lines += wrap(finding.message, WIDTH, initial_indent=indent, subsequent_indent=indent)
-        blocks.append("\n".join(lines))
-    wrong = sum(not finding.ok for finding in found)
-    end = f"{len(found)} claims: {f'{wrong} contradicted' if wrong else 'none contradicted'}"
-    return "\n\n".join([*blocks, end]) + "\n"
-
-
-def _examples_markdown(examples: Sequence[Example]) -> str:
-    from archcalc.report.layers.formats import escape_markdown
-
-    blocks = []
-    for each in examples:
-        rows: list[tuple[str, ...]] = [("design", each.unit, "saved"), ("---", "---:", "---")]
-        for k, (label, value) in enumerate(each.amounts):
-            rows.append((label.strip(), show(value), _saving(each) if k == 1 else ""))
-        claims: list[tuple[str, ...]] = [
-            ("quantity", "printed", "computed", "verdict", "remark"),
-            ("---", "---:", "---:", "---", "---"),
+        heads = [Head("design", "design"), Head("unit", each.unit, True), Head("saved", "saved")]
+        designs = [
+            (label, show(value), _saving(each) if k == 1 else "")
+            for k, (label, value) in enumerate(each.amounts)
         ]
-        for finding in each.findings:
-            cells = (finding.quantity, finding.printed, show(finding.computed))
-            claims.append(
-                tuple(
-                    escape_markdown(text)
-                    for text in (*cells, VERDICTS[finding.verdict], finding.message)
+        blocks += [Heading(each.title), table(heads, designs), Prose(each.remark)]
+        if each.findings:
+            claims = [
+                (
+                    VERDICTS[finding.verdict],
+                    finding.quantity,
+                    finding.printed,
+                    show(finding.computed),
+                    finding.message,
                 )
-            )
-        parts = [f"**{each.title}**", "", *map(_row, rows), ""]
-        parts += [each.remark, ""] if each.remark else []
-        blocks.append("\n".join([*parts, *map(_row, claims)]))
-    return "\n\n".join(blocks) + "\n"
+                for finding in each.findings
+            ]
+            blocks.append(table(CLAIMS, claims, prose=True))
+    found = [finding for each in examples for finding in each.findings]
+    wrong = sum(not finding.ok for finding in found)
+    said = f"{wrong} contradicted" if wrong else "none contradicted"
+    return Document.of(*blocks, Prose(f"{len(found)} claims: {said}"))
 
 
-def _examples_csv(examples: Sequence[Example]) -> str:
-    rows: list[Sequence[Any]] = [("example", "design", "value")]
-    for each in examples:
-        rows += [(each.network, label.strip(), value) for label, value in each.amounts]
-    return _written_csv(rows)
+CLAIMS = (
+    Head("verdict", "verdict"),
+    Head("quantity", "quantity", wraps=True),
+    Head("printed", "printed", True),
+    Head("computed", "computed", True),
+    Head("remark", "remark"),
+)
+"""The columns of what the sources say."""
 
 
 def _examples_json(examples: Sequence[Example]) -> str:
-    from json import dumps
-
     data = [
         {
             "network": each.network,
@@ -321,21 +280,4 @@ def _examples_json(examples: Sequence[Example]) -> str:
         }
         for each in examples
     ]
-    return dumps({"archcalc": FORMAT, "examples": data}, indent=1) + "\n"
-
-
-_NETWORK: Mapping[str, Callable[[Savings], str]] = {
-    "table": _table,
-    "markdown": _markdown,
-    "csv": _csv,
-    "json": _json,
-}
-_EXAMPLES: Mapping[str, Callable[[Sequence[Example]], str]] = {
-    "table": _examples_table,
-    "markdown": _examples_markdown,
-    "csv": _examples_csv,
-    "json": _examples_json,
-}
-
-FORMATS = tuple(_NETWORK)
-"""The forms that savings are printed in."""
+    return versioned({"examples": data})

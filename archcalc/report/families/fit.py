@@ -3,44 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from archcalc.document import Document
+from archcalc.document import render as rendered
+from archcalc.document.model import Head, Heading, Item, Items, Prose, table
 from archcalc.report.choice import choose
 from archcalc.space.fit import Fit, Over
 
 NAMES = {"macs": "MACs", "flops": "FLOPs", "weight_bytes": "weight bytes"}
 
 
+FORMATS = ("text", "json")
+"""The forms of a fit."""
+
+
 def render(found: Fit, format: str = "text") -> str:
     """A fit in one of ``FORMATS``. Raises :class:`ArchcalcError` for any other."""
-    return FORMATS[choose("format", format, FORMATS)](found)
+    form = choose("format", format, FORMATS)
+    return as_json(found) if form == "json" else rendered(document(found), form)
 
 
-def text(found: Fit) -> str:
-    """For a terminal."""
+def document(found: Fit) -> Document:
+    """The largest network, and what one step up would take."""
     budget = ", ".join(f"{NAMES.get(n, n)} {limit:,}" for n, limit in found.at_most.items())
     phi = f"phi = {found.phi:g}: " if found.phi is not None else ""
-    lines = [
-        f"{found.network}: the largest of {found.looked_at:,} with at most {budget}",
-        "",
-        f"{phi}{_values(found.values)}",
-        "",
-    ]
-    rows = [("", "total", "of the budget")]
-    for name, number in found.totals.items():
+    rows = []
+    for name, total in found.totals.items():
         limit = found.at_most.get(name)
-        share = f"{100 * number / limit:.2f}%" if limit else ""
-        rows.append((NAMES.get(name, name), f"{number:,}", share))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines += [
-        f"{name.ljust(widths[0])}  {number.rjust(widths[1])}  {share.rjust(widths[2])}".rstrip()
-        for name, number, share in rows
-    ]
-    if found.beyond:
-        lines += ["", "one step up:"]
-        lines += [f"  {_over(found, over)}" for over in found.beyond]
-    return "\n".join(lines) + "\n"
+        share = f"{100 * total / limit:.2f}%" if limit else ""
+        rows.append((NAMES.get(name, name), total, share))
+    heads = (Head("what", ""), Head("total", "total", True), Head("share", "of the budget", True))
+    return Document.of(
+        Heading(f"{found.network}: the largest of {found.looked_at:,} with at most {budget}"),
+        Prose(f"{phi}{_values(found.values)}"),
+        table(heads, rows),
+        Items((Item("one step up:", tuple(_over(found, over) for over in found.beyond)),))
+        if found.beyond
+        else None,
+    )
 
 
 def _values(values: Mapping[str, Any]) -> str:
@@ -78,10 +80,6 @@ def as_json(found: Fit) -> str:
         ],
     }
     return json.dumps(data, indent=2) + "\n"
-
-
-FORMATS: Mapping[str, Callable[[Fit], str]] = {"text": text, "json": as_json}
-"""The forms of a fit."""
 
 
 def as_yaml(found: Fit) -> str:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from archcalc.document import Document
+from archcalc.document import render as rendered
+from archcalc.document.model import Head, Heading, Items, Prose, table
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
-from archcalc.report.layers.sheet import RENDER, STYLES, Head, Sheet, fitting, lines
 from archcalc.space.sweep import Columns, Refused, Sweep
 
 TABLES = ("table", "markdown", "latex", "html")
@@ -30,12 +32,9 @@ HEADERS = {
 }
 
 
-def sheet(found: Sweep, kept: str = "") -> Sheet:
+def document(found: Sweep, kept: str = "") -> Document:
     """The first rows as a table, with what else is to be known. ``kept`` says how rows were."""
-    rows = [
-        tuple([_cell(value) for value in found[k].values()]) for k in range(min(len(found), SHOWN))
-    ]
-    counted = f"{found.configurations:,} configurations"
+    rows = [[_cell(value) for value in found[k].values()] for k in range(min(len(found), SHOWN))]
     notes = []
     count = len(found) + found.beyond
     if count > SHOWN:
@@ -45,14 +44,13 @@ def sheet(found: Sweep, kept: str = "") -> Sheet:
         )
     if found.refused.count:
         notes.append(refusal(found.refused))
-    return Sheet(
-        f"{found.network}: {counted}{kept}",
-        "MACs are multiply-accumulates, FLOPs two for each and one for all else",
-        tuple(
-            [Head(name, HEADERS.get(name, name), _right(v)) for name, v in found.columns.items()]
-        ),
-        tuple(rows),
-        tuple(notes),
+    heads = [Head(name, HEADERS.get(name, name), _right(v)) for name, v in found.columns.items()]
+    going = [name for name in reversed(found.quantities) if name not in ("params", "macs")]
+    return Document.of(
+        Heading(f"{found.network}: {found.configurations:,} configurations{kept}"),
+        Prose("MACs are multiply-accumulates, FLOPs two for each and one for all else", "about"),
+        table(heads, rows, narrow=tuple(going)),
+        Items.of(notes),
     )
 
 
@@ -80,24 +78,10 @@ def render(found: Sweep, format: str = "table", kept: str = "") -> str:
     """
     form = choose("format", format, FORMATS)
     if form in TABLES:
-        return RENDER[form]([sheet(found, kept)])
+        return rendered(document(found, kept), form)
     if form == "parquet":
         raise ArchcalcError("Parquet is no text: name a file with --output")
     return "".join(STREAM[form]([found.columns]))
-
-
-def show_on(stream: TextIO, found: Sweep, kept: str = "") -> None:
-    """Print a sweep on a terminal, as wide as that is."""
-    from shutil import get_terminal_size
-
-    from rich.console import Console
-    from rich.text import Text
-
-    width, height = get_terminal_size()
-    console = Console(file=stream, highlight=False, width=width, height=height)
-    going = [name for name in reversed(found.quantities) if name not in ("params", "macs")]
-    for text, part in lines(fitting(sheet(found, kept), width, going), min(width, 100)):
-        console.print(Text(text, style=STYLES.get(part, "")), soft_wrap=True)
 
 
 def csv(chunks: Iterable[Columns]) -> Iterator[str]:

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import BYTES, Analysis, Row
 from archcalc.analysis.conventions import Convention
 from archcalc.dims import Shape, Size, holds
+from archcalc.document.model import AtLeast, Cell
 from archcalc.operators import FAMILIES
 from archcalc.operators.base import KINDS, elements
 from archcalc.operators.window import Pads
 from archcalc.report.choice import choose
 from archcalc.report.layers.lines import Line, depth
-
-
-@dataclass(frozen=True, slots=True)
-class AtLeast:
-    """A sum that lacks what is not known."""
-
-    size: Size
-
-    def __str__(self) -> str:
-        return f"≥{self.size}"
-
-
-Cell: TypeAlias = Size | str | AtLeast
-"""A number that is yet to be formatted, a lower bound, or text."""
 
 UNKNOWN = "unknown"
 """What stands where there is no number: of an operator that is not known, 0 would be a lie."""
@@ -37,6 +23,9 @@ MOST_SOURCES = 4
 
 MOST_SHAPES = 2
 """The same for their shapes, which stand in the lines of those inputs too."""
+
+LONGEST = 40
+"""A list of more than two that is longer than this is shortened too."""
 
 
 class Frame(NamedTuple):
@@ -63,10 +52,12 @@ class Column(NamedTuple):
     share: bool = False
     """Whether the sum is printed as a percentage of the network's."""
     right: bool = False
+    named: bool = False
+    """Whether it says names of layers, which go without the stage beside the stage's column."""
     of_shape: bool = False
     """Whether the numbers follow from shapes, which are known of unknown operators too."""
 
-    def sum(self, rows: Iterable[Row], frame: Frame) -> Cell:
+    def sum(self, rows: Iterable[Row], frame: Frame) -> Size | str | AtLeast:
         """The column's numbers of some rows, added up."""
         assert self.value is not None
         if not frame.analysis.partial:
@@ -88,7 +79,7 @@ class Column(NamedTuple):
         return str(100 * found / whole)
 
 
-def at_least(sizes: Sequence[Size | None]) -> Cell:
+def at_least(sizes: Sequence[Size | None]) -> Size | str | AtLeast:
     """The sum of some sizes, of which None is not known."""
     known = [size for size in sizes if size is not None]
     if len(known) == len(sizes):
@@ -130,9 +121,10 @@ def print_weights(row: Row) -> str:
 
 
 def _listed(items: Sequence[str], most: int, frame: Frame) -> str:
-    if frame.brief and len(items) > most:
+    text = ", ".join(items)
+    if frame.brief and (len(items) > most or (len(items) > 2 and len(text) > LONGEST)):
         return f"{items[0]}, ..., {items[-1]} ({len(items)})"
-    return ", ".join(items)
+    return text
 
 
 def _within(name: str, line: Line, frame: Frame) -> str:
@@ -263,8 +255,8 @@ def _kind(kind: str) -> Column:
 
 _ALL = (
     Column("stage", "stage", lambda line, _: line.stage),
-    Column("layer", "layer", _layer),
-    Column("from", "from", _from),
+    Column("layer", "layer", _layer, named=True),
+    Column("from", "from", _from, named=True),
     Column("op", "op", lambda line, _: line.row.op if line.row else ""),
     Column("input", "input", _input),
     Column("output", "output", lambda line, _: print_shape(line.shape)),

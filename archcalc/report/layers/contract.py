@@ -11,11 +11,9 @@ from typing import Any
 
 from archcalc.analysis.analyze import Analysis
 from archcalc.dims import is_array
+from archcalc.document.data import FORMAT, dumps
 from archcalc.operators.base import KINDS
 from archcalc.report.layers.lines import Line, lines
-
-FORMAT = 1
-"""The version of the contract, the value of the key ``archcalc``."""
 
 
 def contract(analysis: Analysis, *, detail: str = "all", dtype: str = "float32") -> dict[str, Any]:
@@ -92,8 +90,6 @@ def _weights(line: Line) -> dict[str, list[Any]]:
 
 def render(analysis: Analysis, *, detail: str = "all", dtype: str = "float32") -> str:
     """The contract as text: a layer a line, so that two outputs can be compared by line."""
-    from json import dumps
-
     data = contract(analysis, detail=detail, dtype=dtype)
     layers = ",\n".join(f"  {dumps(layer, default=_plain)}" for layer in data.pop("layers"))
     entries = [f' "{key}": {dumps(value, default=_plain)}' for key, value in data.items()]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import Analysis
 from archcalc.analysis.conventions import Convention
 from archcalc.analysis.diff import Change, Diff, Edit, Kind
+from archcalc.document import Document
+from archcalc.document import render as rendered
+from archcalc.document.data import versioned
+from archcalc.document.model import Head, Heading, Prose, Row, number, table
 from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_padding, print_per_axis, print_shape
-from archcalc.report.layers.contract import FORMAT
-from archcalc.report.layers.layout import number, print_bytes
 from archcalc.report.layers.lines import depth
-from archcalc.report.layers.sheet import STYLES, Head, Line, Sheet, lines, markdown
+from archcalc.report.units import print_bytes
 
 FORMATS = ("text", "markdown", "json")
 """The forms a difference takes."""
@@ -28,7 +30,13 @@ MARKS: Mapping[Kind, str] = {
 }
 """What stands before a layer."""
 
-COLORS = {"+": "green", "-": "red", "~": "yellow", ">": "dim"}
+LOOKS: Mapping[Kind, str] = {
+    "added": "good",
+    "removed": "bad",
+    "changed": "changed",
+    "follows": "dim",
+    "same": "",
+}
 
 
 def render(found: Diff, format: str = "text", every: bool = False) -> str:
@@ -38,42 +46,17 @@ def render(found: Diff, format: str = "text", every: bool = False) -> str:
     together; with ``every`` each has its line. Raises :class:`ArchcalcError` for another format.
     """
     form = choose("format", format, FORMATS)
-    if form == "json":
-        return _json(found)
-    if form == "markdown":
-        return markdown(sheets(found, every))
-    return "".join(f"{line.text}\n" for line in _text(found, every))
+    return _json(found) if form == "json" else rendered(document(found, every), form)
 
 
-def show_on(stream: TextIO, found: Diff, every: bool = False) -> None:
-    """Print a difference on a terminal, in colours."""
-    from shutil import get_terminal_size
-
-    from rich.console import Console
-    from rich.text import Text
-
-    width, height = get_terminal_size()
-    console = Console(file=stream, highlight=False, width=width, height=height)
-    for text, part in _text(found, every):
-        style = COLORS.get(text[:2].strip(), "") if part == "row" else STYLES.get(part, "")
-        console.print(Text(text, style=style), soft_wrap=True)
-
-
-def _text(found: Diff, every: bool) -> Iterator[Line]:
-    layers, *totals = sheets(found, every)
-    yield from lines(layers)
-    for sheet in totals:
-        yield from (line for line in lines(sheet))
-
-
-def sheets(found: Diff, every: bool = False) -> list[Sheet]:
+def document(found: Diff, every: bool = False) -> Document:
     """The layers that differ and the totals; without layers only a few words."""
     one, other = (_inputs(analysis) for analysis in (found.before, found.after))
     about = f"input {one}" if one == other else f"input {one} -> {other}"
-    title = " -> ".join(found.names)
+    title = Heading(" -> ".join(found.names))
     if not found.different:
-        same = Sheet(title, f"no differences in {len(found.changes):,} layers; {about}", (), ())
-        return [same]
+        said = f"no differences in {len(found.changes):,} layers; {about}"
+        return Document.of(title, Prose(said, "about"))
     unseen = _unseen(found)
     if unseen:
         about += f"; unseen by {found.convention.name}: {', '.join(unseen)}"
@@ -81,12 +64,12 @@ def sheets(found: Diff, every: bool = False) -> list[Sheet]:
         Head("mark", ""),
         Head("layer", "layer"),
         Head("op", "op"),
-        Head("change", "change"),
+        Head("change", "change", wraps=True),
         Head("params", "params", True),
         Head("macs", found.convention.header, True),
     )
-    rows = [_cells(line, found) for line in _lines(found.changes, every)]
-    rows.append(_cells(_Line("same", "total", "", "", found.changes), found))
+    rows = [_row(line, found) for line in _lines(found.changes, every)]
+    rows.append(_row(_Line("same", "total", "", "", found.changes), found))
     totals = (
         Head("total", "total"),
         Head("before", "before", True),
@@ -94,10 +77,9 @@ def sheets(found: Diff, every: bool = False) -> list[Sheet]:
         Head("change", "change", True),
         Head("percent", "%", True),
     )
-    return [
-        Sheet(title, about, heads, tuple(rows)),
-        Sheet("", "", totals, tuple(_totals(found))),
-    ]
+    return Document.of(
+        title, Prose(about, "about"), table(heads, rows), table(totals, _totals(found))
+    )
 
 
 class _Line(NamedTuple):
@@ -141,10 +123,11 @@ def _line(change: Change) -> _Line:
     return _Line(change.kind, layer, op, ", ".join(parts), [change])
 
 
-def _cells(line: _Line, found: Diff) -> tuple[str, ...]:
+def _row(line: _Line, found: Diff) -> Row:
     params = sum(change.params for change in line.changes)
     work = sum(map(found.work, line.changes))
-    return (MARKS[line.kind], line.layer, line.op, line.text, _more(params), _more(work))
+    cells = (MARKS[line.kind], line.layer, line.op, line.text, _more(params), _more(work))
+    return Row(cells, LOOKS[line.kind])
 
 
 def _unseen(found: Diff) -> list[str]:
@@ -213,17 +196,14 @@ def _totals(found: Diff) -> Iterator[tuple[str, ...]]:
 
 
 def _json(found: Diff) -> str:
-    from json import dumps
-
     data = {
-        "archcalc": FORMAT,
         "convention": found.convention.name,
         "different": found.different,
         "before": _network(found.names[0], found.before, found.convention),
         "after": _network(found.names[1], found.after, found.convention),
         "layers": [_data(change, found) for change in found.changes if change.kind != "same"],
     }
-    return dumps(data, indent=1, default=str) + "\n"
+    return versioned(data)
 
 
 def _network(name: str, analysis: Analysis, counted: Convention) -> dict[str, Any]:

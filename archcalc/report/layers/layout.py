@@ -1,28 +1,44 @@
-"""A table with its cells worked out, before it takes the form of any format."""
+"""The table of a network: a line for each layer, what is not shown, and the totals."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple, TypeAlias
 
 from archcalc.analysis.analyze import BYTES, Analysis, Row
 from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as counted_by
 from archcalc.dims import Size
+from archcalc.document.model import (
+    AtLeast,
+    Cell,
+    Document,
+    Group,
+    Head,
+    Heading,
+    Label,
+    Pairs,
+    Part,
+    Prose,
+    Table,
+    number,
+)
+from archcalc.document.model import Row as Cells
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
 from archcalc.report.layers.columns import (
     BY_LAYER,
     BY_STAGE,
-    AtLeast,
-    Cell,
     Column,
     Frame,
     columns,
     print_shape,
 )
 from archcalc.report.layers.lines import DETAILS, Line, depth, lines
+from archcalc.report.layers.repeats import Repeat, folded, spanned
+from archcalc.report.units import print_bytes
 
 MOST_NAMES = 8
 """Of more layers than this that are not counted, the names of the first and the last only."""
@@ -36,10 +52,17 @@ class Request(NamedTuple):
     """Names of columns; None for the default ones."""
     dtype: str
     convention: Convention
+    unroll: bool = False
+    """Whether every repetition of a block is shown."""
 
     @classmethod
     def of(
-        cls, detail: str, columns: str | Sequence[str] | None, dtype: str, convention: str
+        cls,
+        detail: str,
+        columns: str | Sequence[str] | None,
+        dtype: str,
+        convention: str,
+        unroll: bool = False,
     ) -> Request:
         """Raises :class:`ArchcalcError` for what does not exist."""
         names = columns.split(",") if isinstance(columns, str) else columns
@@ -50,95 +73,137 @@ class Request(NamedTuple):
             None if names is None else tuple(names),
             choose("dtype", dtype, BYTES),
             counted_by(convention),
+            unroll,
         )
 
 
-class Table(NamedTuple):
-    """Cells by line and column, and what stands above and below them.
-
-    Numbers are numbers still: each format has its own way to print them.
-    """
-
-    title: str
-    about: str
-    """The edition and the input: without them a total says nothing."""
-    columns: tuple[Column, ...]
-    cells: tuple[tuple[Cell, ...], ...]
-    hidden: tuple[Cell, ...] | None
-    """Sums of the layers that are not shown; text columns are empty."""
-    hidden_count: int
-    hidden_ops: tuple[str, ...]
-    """Their operators, each with how often it occurs: ``57 ReLU``."""
-    sums: tuple[Cell, ...]
-    totals: tuple[tuple[str, str], ...]
-    """The network's totals: a name, and the number with its unit."""
-    shown: tuple[Line, ...]
-    frame: Frame
-
-    def drop(self, name: str) -> Table:
-        """The table without a column."""
-        kept = [k for k, column in enumerate(self.columns) if column.name != name]
-        chosen = tuple(self.columns[k] for k in kept)
-        frame = self.frame._replace(stages=self.frame.stages and name != "stage")
-
-        def narrow(cells: Sequence[Cell]) -> tuple[Cell, ...]:
-            return tuple(cells[k] for k in kept)
-
-        return self._replace(
-            columns=chosen,
-            # Names lose nothing by the stage's column going: they are printed in full then.
-            cells=_cells(self.shown, chosen, frame),
-            hidden=None if self.hidden is None else narrow(self.hidden),
-            sums=narrow(self.sums),
-            frame=frame,
-        )
-
-
-def lay_out(analysis: Analysis, request: Request, note: str = "", brief: bool = True) -> Table:
+def lay_out(analysis: Analysis, request: Request, note: str = "", brief: bool = True) -> Document:
     """The table of an analysis. ``note`` says what else distinguishes it, such as variables set.
 
-    With ``brief`` long lists are shortened and the stage's column left out where no line has a
-    stage, as suits people; without, the columns are always the same, as suits programs.
+    Repeated blocks are one, unless all are asked for. With ``brief`` long lists are shortened and
+    columns that say nothing left out, as suits people; without, the columns are always the same
+    and a line stands for all repetitions of a layer, as suits programs.
     """
     shown, hidden = lines(analysis, request.detail)
     names = request.columns or (BY_STAGE if request.detail == "stage" else BY_LAYER)
-    if request.columns is None and brief and not any(line.stage for line in shown):
-        names = tuple(name for name in names if name != "stage")
     chosen = tuple(columns(names, request.convention))
     stages = any(column.name == "stage" for column in chosen)
     frame = Frame(analysis, request.convention, request.dtype, stages, brief)
-    kinds = Counter(row.op for row in hidden)
-    return Table(
-        title=_title(analysis),
-        about=_about(analysis, note),
-        columns=chosen,
-        cells=_cells(shown, chosen, frame),
-        hidden=_summed(hidden, chosen, frame) if hidden else None,
-        hidden_count=len(hidden),
-        hidden_ops=tuple(f"{count} {op}" if count > 1 else op for op, count in kinds.most_common()),
-        sums=_summed(analysis.rows, chosen, frame),
-        totals=tuple(_totals(analysis, request)),
-        shown=tuple(shown),
-        frame=frame,
+    printed = _Rows(chosen, frame)
+    body = shown if request.unroll else list(folded(shown))
+    table = Table(
+        printed.heads,
+        tuple(printed.body(body, hidden)),
+        sums=(printed.sum(analysis.rows, Label("total"), "sums"),),
+        narrow=_going(chosen),
+    )
+    if brief and request.columns is None:
+        for name in table.empty():
+            table = table.drop(name)
+    return Document.of(
+        Heading(_title(analysis)),
+        Prose(_about(analysis, note), "about"),
+        table,
+        Pairs(tuple(_totals(analysis, request))),
     )
 
 
-def _cells(
-    shown: Sequence[Line], chosen: Sequence[Column], frame: Frame
-) -> tuple[tuple[Cell, ...], ...]:
-    return tuple(
-        tuple(
-            [
-                column.text(line, frame) if column.text else column.cell(line.rows, frame)
-                for column in chosen
-            ]
+MISSED_LEAST = ("from", "out", "in", "depth", "padding", "input", "stage", "stride", "kernel")
+"""The columns that a narrow page goes without, in this order; then what else is no number, then
+numbers, each from the right. The layer's name and the first number are never left out."""
+
+
+def _going(chosen: Sequence[Column]) -> tuple[str, ...]:
+    words = [column.name for column in chosen if column.text and column.name != "layer"]
+    numbers = [column.name for column in chosen if column.text is None]
+    known = [name for name in MISSED_LEAST if name in words]
+    rest = [name for name in reversed(words) if name not in MISSED_LEAST]
+    return (*known, *rest, *reversed(numbers[1:]))
+
+
+class _Rows:
+    """Lines as rows of cells."""
+
+    def __init__(self, chosen: Sequence[Column], frame: Frame) -> None:
+        self.chosen, self.frame = chosen, frame
+        self.full = frame._replace(stages=False)
+        words = [column.text is not None and not column.right for column in chosen]
+        self.label = words.index(True) if any(words) else len(words)
+        """Where a label stands: where there are but numbers, in a column of its own."""
+        self.blank: tuple[Cell, ...] = () if any(words) else ("",)
+        heads = [Head(c.name, c.header, c.right, completes=c.name == "stage") for c in chosen]
+        self.heads = (*heads, *[Head("", "")] * len(self.blank))
+
+    def body(self, body: Sequence[Line | Repeat], hidden: Sequence[Row]) -> Iterator[Printed]:
+        for stage, group in groupby(body, _stage):
+            entries = list(group)
+            rows = [row for entry in entries for row in self._entry(entry)]
+            if not stage or len(entries) == 1 or not self.frame.brief:
+                yield from rows
+                continue
+            within = [row for row in self.frame.analysis.rows if row.stage == stage]
+            yield Group(self.sum(within, Label(stage), ""), tuple(rows), named=False)
+        if hidden:
+            kinds = Counter(row.op for row in hidden)
+            count = len(hidden)
+            yield self.sum(
+                hidden,
+                Label(
+                    f"{count} layer{'s' if count > 1 else ''} not shown",
+                    tuple(f"{n} {op}" if n > 1 else op for op, n in kinds.most_common()),
+                ),
+                "hidden",
+            )
+
+    def sum(self, rows: Sequence[Row], label: Label, look: str) -> Cells:
+        """What some layers add up to. Nothing is left blank, so that a label has room."""
+        cells: list[Cell] = ["" if c.text else c.cell(rows, self.frame) for c in self.chosen]
+        if look != "sums":
+            cells = ["" if number(cell) in ("0", "0.0") else cell for cell in cells]
+        cells += self.blank
+        cells[self.label] = label
+        return Cells(tuple(cells), look)
+
+    def _entry(self, entry: Line | Repeat) -> Iterator[Printed]:
+        if isinstance(entry, Line):
+            yield Cells((*(self._cell(column, [entry]) for column in self.chosen), *self.blank))
+            return
+        copies = list(zip(*entry.copies, strict=True))
+        if not self.frame.brief:
+            for same in copies:
+                cells = (self._cell(column, same, merged=True) for column in self.chosen)
+                yield Cells((*cells, *self.blank))
+            return
+        rows = [row for copy in entry.copies for line in copy for row in line.rows]
+        inner = tuple(
+            Cells((*(self._cell(column, same) for column in self.chosen), *self.blank))
+            for same in copies
         )
-        for line in shown
-    )
+        yield Group(self.sum(rows, Label(entry.name), ""), inner)
+
+    def _cell(self, column: Column, same: Sequence[Line], merged: bool = False) -> Cell:
+        """What a column says of a line, or of the same line of all repetitions of a block."""
+        line, last = same[0], same[-1]
+        if column.text is None:
+            rows = [row for each in same for row in each.rows] if merged else line.rows
+            return column.cell(rows, self.frame)
+        found = column.text(line, self.frame)
+        if line is not last:
+            if merged and column.name == "layer":
+                return spanned([str(column.text(each, self.frame)) for each in same])
+            if not column.named and (end := column.text(last, self.frame)) != found:
+                return f"{number(found)} ... {number(end)}"
+        if column.named and self.frame.stages and line.stage:
+            full = column.text(line, self.full)
+            return found if found == full else Part(str(found), str(full))
+        return found
 
 
-def _summed(rows: Sequence[Row], chosen: Sequence[Column], frame: Frame) -> tuple[Cell, ...]:
-    return tuple("" if column.text else column.cell(rows, frame) for column in chosen)
+Printed: TypeAlias = "Cells | Group"
+
+
+def _stage(entry: Line | Repeat) -> str:
+    return entry.stage if isinstance(entry, Line) else entry.copies[0][0].stage
 
 
 def _title(analysis: Analysis) -> str:
@@ -209,20 +274,3 @@ def _uncounted(analysis: Analysis) -> str:
     if len(named) > MOST_NAMES:
         return f"{named[0]}, ..., {named[-1]} ({len(named)} layers)"
     return ", ".join(named)
-
-
-def number(size: Cell) -> str:
-    """A number with thousands separators; text and symbols as they are."""
-    if isinstance(size, AtLeast):
-        return str(AtLeast(number(size.size)))
-    return f"{size:,}" if type(size) is int else str(size)
-
-
-def print_bytes(size: Size) -> str:
-    """``27994208`` as ``27.99 MB``: a MB is 10^6 bytes, a kB 10^3."""
-    if type(size) is not int or size < 1000:
-        return f"{size} bytes"
-    for unit, scale in (("kB", 10**3), ("MB", 10**6), ("GB", 10**9)):
-        if 1000 * size < 999_995 * scale or unit == "GB":  # so that none is printed as 1,000.00
-            return f"{size / scale:,.2f} {unit}"
-    raise AssertionError

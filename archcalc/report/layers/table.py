@@ -7,9 +7,11 @@ from typing import Any
 
 from archcalc.analysis.analyze import Analysis, analyze
 from archcalc.dims import Size
+from archcalc.document import Document
+from archcalc.document import render as rendered
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
-from archcalc.report.layers.layout import Request, Table, lay_out
+from archcalc.report.layers.layout import Request, lay_out
 from archcalc.spec.expand import Input, expand
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
@@ -29,6 +31,7 @@ def table(
     training: bool = False,
     fold_bn: bool = False,
     allow_unknown: bool = False,
+    unroll: bool = False,
     input: Input = None,
     batch: Size = 1,
     **variables: Any,
@@ -37,21 +40,23 @@ def table(
 
     ``detail`` is ``stage`` (a line a block), ``layer`` (what carries weights, has a window,
     changes the number of elements or joins branches) or ``all``. What is not shown is summed in a
-    line of its own, so that every column that adds up adds up to its printed total. ``columns``
-    are names, in a list or with commas between (``archcalc.report.layers.columns.COLUMNS``).
-    ``format``
-    is ``table`` (plain text), ``markdown``, ``csv`` (lines only), ``json`` (the contract),
-    ``latex`` or ``html``. ``dtype`` says how large a weight is, ``convention`` how the MACs column
-    counts. ``fold_bn`` folds batch normalizations into the layers before them, as for inference
-    (:func:`archcalc.fold_batch_norm`). ``allow_unknown`` prints a partial table of a network with
-    layers of unknown operators, whose totals are lower bounds (``≥``); the spec has to be loaded
-    so, too. The rest is as in :func:`archcalc.analyze`.
+    line of its own, so that every column that adds up adds up to its printed total. Blocks that
+    are repeated are shown once, below a line of what all of them have together, ``layers.0 ...
+    layers.31 (x32)``; in CSV a line is of all repetitions of a layer. ``unroll`` shows each.
+    ``columns`` are names, in a list or with commas between
+    (``archcalc.report.layers.columns.COLUMNS``). ``format`` is ``table`` (plain text),
+    ``markdown``, ``csv`` (lines only), ``json`` (the contract), ``latex`` or ``html``. ``dtype``
+    says how large a weight is, ``convention`` how the MACs column counts. ``fold_bn`` folds batch
+    normalizations into the layers before them, as for inference (:func:`archcalc.fold_batch_norm`).
+    ``allow_unknown`` prints a partial table of a network with layers of unknown operators, whose
+    totals are lower bounds (``≥``); the spec has to be loaded so, too. The rest is as in
+    :func:`archcalc.analyze`.
 
     Raises :class:`ArchcalcError` for a word that is none of the known ones, and what
     :func:`archcalc.analyze` raises.
     """
     form = choose("format", format, FORMATS)
-    request = Request.of(detail, columns, dtype, convention)
+    request = Request.of(detail, columns, dtype, convention, unroll)
     if form == "json":
         if columns is not None:
             raise ArchcalcError("JSON has fixed keys: columns are for the other formats")
@@ -62,9 +67,7 @@ def table(
         from archcalc.report.layers.contract import render
 
         return render(analysis, detail=request.detail, dtype=request.dtype)
-    from archcalc.report.layers.formats import RENDER
-
-    return RENDER[form](lay_out(analysis, request, note, brief=form != "csv"))
+    return rendered(lay_out(analysis, request, note, brief=form != "csv"), form)
 
 
 def laid_out(
@@ -76,7 +79,7 @@ def laid_out(
     input: Input,
     batch: Size,
     variables: Mapping[str, Any],
-) -> Table:
+) -> Document:
     """The table before it has a format, for a terminal that is to choose its columns."""
     analysis, note = _analysis(network, training, fold_bn, allow_unknown, input, batch, variables)
     return lay_out(analysis, request, note)

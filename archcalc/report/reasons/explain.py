@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from textwrap import fill, wrap
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.algebra.forms import Form, Letter, letters_of
@@ -15,11 +13,13 @@ from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as by_name
 from archcalc.analysis.explain import Reason, Reasons, reasons
 from archcalc.dims import Size
+from archcalc.document import Document
+from archcalc.document import render as rendered
+from archcalc.document.model import Block, Formula, Formulas, Heading, Items, number
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
-from archcalc.report.layers.formats import RENDER, escape_latex, escape_markdown
-from archcalc.report.layers.layout import Request, Table, lay_out, number
+from archcalc.report.layers.layout import Request, lay_out
 from archcalc.report.reasons.story import columns, has_positions, story
 from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
@@ -27,9 +27,6 @@ from archcalc.spec.model import Spec
 
 FORMATS = ("text", "markdown", "latex")
 """The forms an explanation takes."""
-
-WIDTH = 100
-"""Characters of a line of prose."""
 
 MOST_SUMMANDS = 12
 """Of more layers than this the sum alone is shown."""
@@ -84,23 +81,34 @@ def explain(
     Raises :class:`ArchcalcError` for an unknown layer, format or convention, and where a size is
     a symbol or an array, and what :func:`archcalc.analyze` raises.
     """
-    form = choose("format", format, FORMATS)
-    counted = by_name(convention)
+    form, counted = choose("format", format, FORMATS), by_name(convention).name
     analysis = (
         network
         if isinstance(network, Analysis)
         else analyze(network, input=input, batch=batch, **variables)
     )
+    return render(analysis, form, layer, counted)
+
+
+def render(analysis: Analysis, format: str, layer: str | None, convention: str = "macs") -> str:
+    """The same of an analysis, in one of ``FORMATS``."""
+    return rendered(document(analysis, layer, convention), format)
+
+
+def document(analysis: Analysis, layer: str | None, convention: str = "macs") -> Document:
+    """The reasons of a layer or a block, or the story of a network."""
+    counted = by_name(convention)
     if analysis.partial:
         first = analysis.not_counted[0]
         raise ArchcalcError(f"explains what is known, and '{first}' is of an unknown operator")
     if layer is None:
         sentences = story(analysis)
         request = Request.of("stage", columns(analysis), "float32", counted.name)
-        return _STORY[form](lay_out(analysis, request), sentences)
+        laid = lay_out(analysis, request)
+        return Document.of(*laid.blocks, Items.of(sentences))
     rows = [row for row in analysis.rows if row.name == layer]
     if rows:
-        return _SECTIONS[form]([_layer(analysis, rows[0], counted)])
+        return Document.of(*_blocks([_layer(analysis, rows[0], counted)]))
     rows = [row for row in analysis.rows if row.name.startswith(f"{layer}.")]
     if not rows:
         known = {row.name for row in analysis.rows}
@@ -108,7 +116,7 @@ def explain(
         hint = did_you_mean(layer, known)
         where = f"no layer '{layer}' in {analysis.graph.name}"
         raise ArchcalcError(f"{where}\n  {hint}" if hint else where)
-    return _SECTIONS[form](list(_block(analysis, layer, rows, counted)))
+    return Document.of(*_blocks(_block(analysis, layer, rows, counted)))
 
 
 def _shapes(row: Row) -> str:
@@ -140,7 +148,7 @@ def _counted(rows: Sequence[Row], counted: Convention) -> Iterator[Entry]:
             counted.header,
             number(sum(map(counted.count, rows))),
             None,
-            tuple(wrap(counted.about, 70)),
+            (counted.about,),
         )
 
 
@@ -260,110 +268,18 @@ def _many(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _equation(entry: Entry, latex: bool = False) -> str:
-    return equation(entry.formula, entry.value, latex) if entry.formula else entry.value
-
-
-def _text(sections: Sequence[Section]) -> str:
-    wide = max((len(entry.label) for each in sections for entry in each.entries), default=0)
-    parts = []
+def _blocks(sections: Iterable[Section]) -> Iterator[Block]:
     for section in sections:
-        found = [section.title]
-        for entry in section.entries:
-            found += _lines(f"  {entry.label.ljust(wide)}  ", _equation(entry))
-            found += [f"  {'':{wide}}    {note}" for note in entry.notes]
-        legend = "; ".join(f"{s.name}:\N{NO-BREAK SPACE}{s.meaning}" for s in section.letters)
-        if legend:
-            found.append(_prose(f"where {legend}").replace("\N{NO-BREAK SPACE}", " "))
-        found += map(_prose, section.notes)
-        parts.append("\n".join(found))
-    return "\n\n".join(parts) + "\n"
+        yield Heading(section.title)
+        yield Formulas(
+            tuple(map(_formula, section.entries)),
+            tuple((s.name, latex_name(s.name), s.meaning) for s in section.letters),
+        )
+        yield Items.of(section.notes)
 
 
-def _lines(head: str, text: str) -> list[str]:
-    """An equation on one line if it fits, else with each of its sides on a line of its own."""
-    if len(head) + len(text) <= WIDTH:
-        return [head + text]
-    first, *rest = text.split(" = ")
-    return [head + first, *(f"{'':{len(head) - 2}}= {side}" for side in rest)]
-
-
-def _prose(words: str) -> str:
-    return fill(words, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-
-
-def _markdown(sections: Sequence[Section]) -> str:
-    parts = []
-    for section in sections:
-        found = [f"**{escape_markdown(section.title)}**", ""]
-        for entry in section.entries:
-            said = f"`{_equation(entry)}`" if entry.formula else escape_markdown(entry.value)
-            notes = "".join(f"; {escape_markdown(note)}" for note in entry.notes)
-            found.append(f"- {entry.label}: {said}{notes}")
-        legend = "; ".join(f"`{s.name}`: {s.meaning}" for s in section.letters)
-        found += ["", f"where {legend}"] if legend else []
-        for note in section.notes:
-            found += ["", escape_markdown(note)]
-        parts.append("\n".join(found).rstrip())
-    return "\n\n".join(parts) + "\n"
-
-
-def _latex(sections: Sequence[Section]) -> str:
-    found = [r"% needs \usepackage{amsmath}"]
-    for section in sections:
-        found.append(rf"\paragraph{{{_latex_title(section.title)}}}")
-        if section.entries:
-            found.append(r"\begin{align*}")
-            lines = [
-                rf"  \text{{{entry.label}}} &\colon {_math(entry)}" for entry in section.entries
-            ]
-            found += [" \\\\\n".join(lines), r"\end{align*}"]
-        legend = "; ".join(f"${latex_name(s.name)}$: {s.meaning}" for s in section.letters)
-        found += [f"where {legend}."] if legend else []
-        said = [f"{entry.label}: {note}" for entry in section.entries for note in entry.notes]
-        found += [escape_latex(note) for note in (*said, *section.notes)]
-    return "\n".join(found) + "\n"
-
-
-def _latex_title(words: str) -> str:
-    shaped = re.sub(r"(?<=\d)x(?=\d)", r"$\\times$", escape_latex(words))
-    return shaped.replace(r"-\textgreater{}", r"$\to$")
-
-
-def _math(entry: Entry) -> str:
-    if entry.formula is not None:
-        return _equation(entry, latex=True)
-    digits = entry.value.replace(",", "")
-    if set(digits) <= set("0123456789+= "):
-        return entry.value.replace(",", "{,}")
-    return rf"\text{{{escape_latex(entry.value)}}}"
-
-
-_SECTIONS: Mapping[str, Callable[[Sequence[Section]], str]] = {
-    "text": _text,
-    "markdown": _markdown,
-    "latex": _latex,
-}
-
-
-def _story_text(table: Table, sentences: Sequence[str]) -> str:
-    return f"{RENDER['table'](table)}\n" + "".join(
-        fill(words, WIDTH, break_on_hyphens=False) + "\n" for words in sentences
-    )
-
-
-def _story_markdown(table: Table, sentences: Sequence[str]) -> str:
-    said = "".join(f"- {escape_markdown(words)}\n" for words in sentences)
-    return f"{RENDER['markdown'](table)}\n{said}"
-
-
-def _story_latex(table: Table, sentences: Sequence[str]) -> str:
-    items = "".join(f"  \\item {escape_latex(words)}\n" for words in sentences)
-    return f"{RENDER['latex'](table)}\\begin{{itemize}}\n{items}\\end{{itemize}}\n"
-
-
-_STORY: Mapping[str, Callable[[Table, Sequence[str]], str]] = {
-    "text": _story_text,
-    "markdown": _story_markdown,
-    "latex": _story_latex,
-}
+def _formula(entry: Entry) -> Formula:
+    if entry.formula is None:
+        return Formula(entry.label, entry.value, notes=entry.notes)
+    plain, latex = (equation(entry.formula, entry.value, latex) for latex in (False, True))
+    return Formula(entry.label, plain, latex, entry.notes)

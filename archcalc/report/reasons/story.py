@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from archcalc.analysis.analyze import Analysis, Row
 from archcalc.dims import Size
+from archcalc.document.model import number
 from archcalc.errors import ArchcalcError
 from archcalc.operators import FAMILIES
 from archcalc.report.layers.columns import print_shape
-from archcalc.report.layers.layout import number
 from archcalc.report.layers.lines import depth, lines
 
 MOST_NAMES = 6

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any
 
+from archcalc.document import Document
+from archcalc.document import render as rendered
+from archcalc.document.data import versioned
+from archcalc.document.model import Cell, Head, Heading, Items, Prose, number, table
 from archcalc.pytorch.against import Against, Finding
 from archcalc.report.choice import choose
-from archcalc.report.layers.columns import Cell
-from archcalc.report.layers.contract import FORMAT
-from archcalc.report.layers.layout import number
-from archcalc.report.layers.sheet import RENDER, STYLES, Head, Sheet, lines
 
 FORMATS = ("table", "markdown", "json")
 """The forms the outcome takes."""
@@ -34,8 +34,8 @@ _HEADS = (
     Head("layer", "layer of the spec"),
     Head("module", "of the module"),
     Head("what", "what"),
-    Head("archcalc", "spec"),
-    Head("pytorch", "module"),
+    Head("archcalc", "spec", wraps=True),
+    Head("pytorch", "module", wraps=True),
 )
 
 
@@ -62,19 +62,19 @@ def verdict(found: Against) -> str:
     return f"differs: {', '.join(parts)}; {found.matched} layers with weights or MACs in both"
 
 
-def sheets(found: Against) -> list[Sheet]:
+def document(found: Against) -> Document:
     """The totals, and below them every difference."""
     heads = (Head("what", ""), Head("archcalc", "spec", True), Head("pytorch", "module", True))
-    rows: tuple[tuple[Cell, ...], ...] = (
-        ("params", *found.params),
-        ("MACs", *found.macs),
+    rows = [("params", *found.params), ("MACs", *found.macs)]
+    different = table(_HEADS, map(_row, found.findings), narrow=("kind",))
+    return Document.of(
+        Heading(f"{found.name} against {found.module}"),
+        table(heads, rows),
+        Items.of(_notes(found)),
+        Prose(verdict(found), "good" if found.ok else "bad"),
+        Heading("Differences" if found.findings else ""),
+        different if found.findings else None,
     )
-    title = f"{found.name} against {found.module}"
-    made = [Sheet(title, "", heads, rows, (*_notes(found), verdict(found)))]
-    if found.findings:
-        cells = tuple(map(_row, found.findings))
-        made.append(Sheet("Differences", "", _HEADS, cells))
-    return made
 
 
 def _row(finding: Finding) -> tuple[Cell, ...]:
@@ -111,32 +111,11 @@ def _notes(found: Against) -> Iterator[str]:
 def render(found: Against, format: str = "table") -> str:
     """The outcome in one of ``FORMATS``. Raises :class:`ArchcalcError`."""
     form = choose("format", format, FORMATS)
-    return _json(found) if form == "json" else RENDER[form](sheets(found))
-
-
-def show_on(stream: TextIO, found: Against) -> None:
-    """Print the outcome on a terminal."""
-    from shutil import get_terminal_size
-
-    from rich.console import Console
-    from rich.text import Text
-
-    width, height = get_terminal_size()
-    console = Console(file=stream, highlight=False, width=width, height=height)
-    for k, sheet in enumerate(sheets(found)):
-        if k:
-            console.print()
-        for text, part in lines(sheet, min(width, 100)):
-            told = text.startswith(("agrees:", "differs:"))
-            look = ("green" if found.ok else "bold red") if told else STYLES.get(part, "")
-            console.print(Text(text, style=look), soft_wrap=True)
+    return _json(found) if form == "json" else rendered(document(found), form)
 
 
 def _json(found: Against) -> str:
-    from json import dumps
-
     data = {
-        "archcalc": FORMAT,
         "name": found.name,
         "module": found.module,
         "ok": found.ok,
@@ -159,4 +138,4 @@ def _json(found: Against) -> str:
         "remarks": list(found.remarks),
         "distance": found.distance,
     }
-    return dumps(data, indent=1) + "\n"
+    return versioned(data)

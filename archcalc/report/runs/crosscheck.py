@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 from archcalc.analysis.measured import Measurement
+from archcalc.document import Document
+from archcalc.document import render as rendered
+from archcalc.document.data import Case, junit, versioned
+from archcalc.document.model import (
+    Block,
+    Cell,
+    Head,
+    Heading,
+    Items,
+    Picture,
+    Prose,
+    Styled,
+    number,
+    table,
+)
 from archcalc.pytorch.crosscheck import Crosscheck, Difference, Run
 from archcalc.report.choice import choose
-from archcalc.report.layers.columns import Cell
-from archcalc.report.layers.contract import FORMAT
-from archcalc.report.layers.layout import number
-from archcalc.report.layers.sheet import RENDER, STYLES, Head, Sheet, fitting, lines
 from archcalc.report.runs.measured import (
     achieved,
     latency,
@@ -70,32 +81,31 @@ def _places(found: Crosscheck) -> str:
     )
 
 
-def sheets(found: Sequence[Crosscheck]) -> list[Sheet]:
-    """A line for each network, then every difference, and what was measured."""
-    rows: list[tuple[Cell, ...]] = [
+def document(found: Sequence[Crosscheck], picture: str = "") -> Document:
+    """A line for each network, then every difference, and what was measured.
+
+    ``picture`` is the file in which that is drawn.
+    """
+    rows = [
         (
             each.name,
             _places(each),
             len(each.analysis.rows),
             each.analysis.params,
             each.analysis.macs,
-            verdict(each),
+            Styled(verdict(each), "good" if verdict(each) == "agrees" else "bad"),
         )
         for each in found
     ]
-    heads = (
-        Head("network", "network"),
-        Head("device", "device"),
-        Head("layers", "layers", True),
-        Head("params", "params", True),
-        Head("macs", "MACs", True),
-        Head("verdict", "verdict"),
-    )
     about = "every layer as PyTorch runs it: shapes, parameters, buffers, MACs, gradients"
-    made = [Sheet("", about, heads, tuple(rows), (*_notes(found), summary(found)))]
-    different = tuple(_differences(found))
+    blocks: list[Block] = [
+        Prose(about, "about"),
+        table(NETWORKS, rows, narrow=("layers", "device")),
+        Items.of([*_notes(found), summary(found)]),
+    ]
+    different = list(_differences(found))
     if different:
-        made.append(_DIFFERENCES._replace(rows=different))
+        blocks += [Heading("Differences"), table(DIFFERENCES, different, narrow=("op",))]
     measured = [run.measured for each in found for run in each.runs if run.measured]
     if measured:
         machines = dict.fromkeys(str(each.machine) for each in measured)
@@ -103,25 +113,33 @@ def sheets(found: Sequence[Crosscheck]) -> list[Sheet]:
             "time of a batch at inference: median and interquartile range; memory allocated at the "
             "peak beside the weights and live activations that archcalc predicts"
         )
-        title = f"Measured on {'; '.join(machines)}"
-        sheet = Sheet(title, about, MEASURED, tuple(_measured(found)))
+        times = table(MEASURED, _measured(found), narrow=DROPPED_FIRST)
         compared = any(run.error is not None for each in found for run in each.runs)
-        made.append(sheet if compared else sheet.drop("distance"))
-    return made
+        blocks += [
+            Heading(f"Measured on {'; '.join(machines)}"),
+            Prose(about, "about"),
+            times if compared else times.drop("distance"),
+        ]
+    drawn = Picture("Time against multiply-accumulates", picture) if picture else None
+    return Document.of(*blocks, drawn)
 
 
-_DIFFERENCES = Sheet(
-    "Differences",
-    "",
-    (
-        Head("network", "network"),
-        Head("layer", "layer"),
-        Head("op", "operator"),
-        Head("what", "what"),
-        Head("archcalc", "archcalc"),
-        Head("pytorch", "PyTorch"),
-    ),
-    (),
+NETWORKS = (
+    Head("network", "network"),
+    Head("device", "device"),
+    Head("layers", "layers", True),
+    Head("params", "params", True),
+    Head("macs", "MACs", True),
+    Head("verdict", "verdict"),
+)
+
+DIFFERENCES = (
+    Head("network", "network"),
+    Head("layer", "layer"),
+    Head("op", "operator"),
+    Head("what", "what"),
+    Head("archcalc", "archcalc", wraps=True),
+    Head("pytorch", "PyTorch", wraps=True),
 )
 
 
@@ -186,7 +204,7 @@ MEASURED = (
 )
 """The columns of measurements; the distance is that of the output to the CPU's in float32."""
 
-DROPPED_FIRST = ("batch", "predicted", "dtype", "spread", "macs", "layers", "op")
+DROPPED_FIRST = ("batch", "predicted", "dtype", "spread", "macs")
 """The columns that a narrow terminal goes without, in this order."""
 
 
@@ -212,45 +230,24 @@ def cells(measured: Measurement) -> tuple[Cell, ...]:
     )
 
 
-def render(found: Sequence[Crosscheck], format: str = "table") -> str:
+def render(found: Sequence[Crosscheck], format: str = "table", picture: str = "") -> str:
     """Networks that were run, in one of ``FORMATS``. Raises :class:`ArchcalcError`."""
     form = choose("format", format, FORMATS)
     if form == "json":
         return _json(found)
     if form == "junit":
         return _junit(found)
-    return RENDER[form](sheets(found))
+    return rendered(document(found, picture), form)
 
 
 FORMATS = ("table", "markdown", "json", "junit")
 """The forms the outcome takes."""
 
 
-def show_on(stream: TextIO, found: Sequence[Crosscheck]) -> None:
-    """Print the outcome on a terminal."""
-    from shutil import get_terminal_size
-
-    from rich.console import Console
-    from rich.text import Text
-
-    width, height = get_terminal_size()
-    console = Console(file=stream, highlight=False, width=width, height=height)
-    for k, sheet in enumerate(sheets(found)):
-        if k:
-            console.print()
-        for text, part in lines(fitting(sheet, width, DROPPED_FIRST), min(width, 100)):
-            styled = Text(text, style=STYLES.get(part, ""))
-            styled.highlight_regex(r"\bagrees$", "green")
-            styled.highlight_regex(r"\b(?:differs|not run)$", "bold red")
-            console.print(styled, soft_wrap=True)
-
-
 def _json(found: Sequence[Crosscheck]) -> str:
-    from json import dumps
-
     networks = [as_data(each) for each in found]
     ok = all(each.ok for each in found)
-    return dumps({"archcalc": FORMAT, "ok": ok, "networks": networks}, indent=1) + "\n"
+    return versioned({"ok": ok, "networks": networks})
 
 
 def as_data(found: Crosscheck) -> dict[str, Any]:
@@ -301,26 +298,17 @@ def _plain(difference: Difference) -> dict[str, Any]:
 
 
 def _junit(found: Sequence[Crosscheck]) -> str:
-    """The XML that test reports are read from: a case for every network, device and dtype."""
-    from xml.sax.saxutils import quoteattr
+    """A case for every network, device and dtype."""
+    return junit({"crosscheck": [case for each in found for case in _cases(each)]})
 
-    cases, failures, skipped = [], 0, 0
-    for each in found:
-        for run in each.runs:
-            name = f"{each.name} on {run.device} in {run.dtype}"
-            head = f"  <testcase classname={quoteattr(each.name)} name={quoteattr(name)}"
-            text = "; ".join(map(_sentence, run.differences))
-            failures += bool(text)
-            body = f"><failure message={quoteattr(text)}/></testcase>" if text else "/>"
-            cases.append(head + body)
-        for device, why in each.skipped.items():
-            name = f"{each.name} on {device}"
-            head = f"  <testcase classname={quoteattr(each.name)} name={quoteattr(name)}"
-            cases.append(f"{head}><skipped message={quoteattr(why)}/></testcase>")
-            skipped += 1
-    counts = f'tests="{len(cases)}" failures="{failures}" errors="0" skipped="{skipped}"'
-    suite = f' <testsuite name="crosscheck" {counts}>\n' + "\n".join(cases) + "\n </testsuite>\n"
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n{suite}</testsuites>\n'
+
+def _cases(each: Crosscheck) -> Iterator[Case]:
+    for run in each.runs:
+        text = "; ".join(map(_sentence, run.differences))
+        name = f"{each.name} on {run.device} in {run.dtype}"
+        yield Case(name, each.name, "failure" if text else "", text)
+    for device, why in each.skipped.items():
+        yield Case(f"{each.name} on {device}", each.name, "skipped", why)
 
 
 def _sentence(difference: Difference) -> str:

@@ -11,7 +11,7 @@ from archcalc.errors import ArchcalcError
 from archcalc.pytorch.crosscheck import Crosscheck
 from archcalc.report.choice import choose
 from archcalc.report.claims.chart import COLORS, FORMATS
-from archcalc.report.runs.measured import print_rate
+from archcalc.report.units import print_rate
 
 NAMED = 12
 """Up to how many networks each dot has its network's name beside it."""

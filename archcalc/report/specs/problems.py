@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from archcalc.document.data import versioned
+from archcalc.document.safe import visible
 from archcalc.errors import Problem
-from archcalc.report.layers.contract import FORMAT
 
 FORMATS = ("text", "github", "json")
 """The forms the outcome takes; ``github`` marks the places in a pull request."""
@@ -46,7 +47,8 @@ def annotation(problem: Problem) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    lines = [visible(line).replace("%", "%25") for line in text.replace("\r\n", "\n").split("\n")]
+    return "%0A".join(lines)
 
 
 def _property(text: str) -> str:
@@ -55,8 +57,6 @@ def _property(text: str) -> str:
 
 def as_json(outcomes: Sequence[Outcome]) -> str:
     """All outcomes as JSON: each file, whether it is ok, and its problems with their places."""
-    from json import dumps
-
     files = [
         {
             "file": outcome.source,
@@ -77,4 +77,4 @@ def as_json(outcomes: Sequence[Outcome]) -> str:
         for outcome in outcomes
     ]
     ok = not any(outcome.problems for outcome in outcomes)
-    return dumps({"archcalc": FORMAT, "ok": ok, "files": files}, indent=1) + "\n"
+    return versioned({"ok": ok, "files": files})

@@ -11,9 +11,12 @@ from archcalc.analysis.analyze import analyze
 from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as by_name
 from archcalc.dims import Shape
+from archcalc.document import Document
+from archcalc.document import render as rendered
+from archcalc.document.data import FORMAT, dumps
+from archcalc.document.model import Head, table
 from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
-from archcalc.report.layers.contract import FORMAT
 from archcalc.spec.model import Spec
 from archcalc.spec.zoo import shipped
 
@@ -94,18 +97,36 @@ def _network(spec: Spec, counted: Convention) -> Network:
     )
 
 
-def _headers(networks: Sequence[Network]) -> tuple[str, ...]:
-    counted = by_name(networks[0].convention if networks else "macs").header
-    return ("name", "year", "input", "params", counted, "edition")
-
-
 def render(networks: Sequence[Network], format: str = "table") -> str:
     """A list of networks as text: ``table``, ``markdown``, ``csv`` or ``json``.
 
     Programs get every field, people what tells networks apart. Raises :class:`ArchcalcError` for
     another format.
     """
-    return _RENDER[choose("format", format, FORMATS)](networks)
+    form = choose("format", format, FORMATS)
+    return _json(networks) if form == "json" else rendered(document(networks, form != "csv"), form)
+
+
+def document(networks: Sequence[Network], brief: bool = True) -> Document:
+    """The list as a table."""
+    if not brief:
+        rows = [each._replace(input=_input(each)) for each in networks]  # type: ignore[arg-type]
+        cells = [["" if field is None else field for field in row] for row in rows]
+        return Document.of(table([Head(name, name) for name in Network._fields], cells))
+    counted = by_name(networks[0].convention if networks else "macs").header
+    heads = (
+        Head("name", "name"),
+        Head("year", "year"),
+        Head("input", "input"),
+        Head("params", "params", True),
+        Head("macs", counted, True),
+        Head("edition", "edition", wraps=True),
+    )
+    lines = [
+        (n.name, str(n.year or ""), _input(n), n.params, n.work, n.edition or n.title)
+        for n in networks
+    ]
+    return Document.of(table(heads, lines, narrow=("edition", "input", "year")), wide=True)
 
 
 def _input(network: Network) -> str:
@@ -114,49 +135,7 @@ def _input(network: Network) -> str:
     return ", ".join(f"{name} {print_shape(shape)}" for name, shape in network.input.items())
 
 
-def _rows(networks: Sequence[Network]) -> Iterator[tuple[str, ...]]:
-    for each in networks:
-        numbers = (f"{each.params:,}", f"{each.work:,}")
-        yield (each.name, str(each.year or ""), _input(each), *numbers, each.edition or each.title)
-
-
-def _table(networks: Sequence[Network]) -> str:
-    headers = _headers(networks)
-    rows = [headers, *_rows(networks)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        padded = [
-            text.rjust(width) if 3 <= k <= 4 else text.ljust(width)
-            for k, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(padded).rstrip())
-    lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
-    return "\n".join(lines) + "\n"
-
-
-def _markdown(networks: Sequence[Network]) -> str:
-    from archcalc.report.layers.formats import escape_markdown
-
-    marks = ("---",) * 3 + ("---:",) * 2 + ("---",)
-    rows = [tuple(map(escape_markdown, row)) for row in _rows(networks)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in (_headers(networks), marks, *rows))
-
-
-def _csv(networks: Sequence[Network]) -> str:
-    from csv import writer
-    from io import StringIO
-
-    buffer = StringIO()
-    rows = writer(buffer, lineterminator="\n")
-    rows.writerow(Network._fields)
-    rows.writerows(each._replace(input=_input(each)) for each in networks)  # type: ignore[arg-type]
-    return buffer.getvalue()
-
-
 def _json(networks: Sequence[Network]) -> str:
-    from json import dumps
-
     entries = []
     for each in networks:
         shapes = {name: [*shape] for name, shape in each.input.items()}
@@ -164,11 +143,3 @@ def _json(networks: Sequence[Network]) -> str:
         entries.append({**each._asdict(), "input": first if len(shapes) == 1 else shapes})
     lines = ",\n".join(f"  {dumps(entry)}" for entry in entries)
     return f'{{\n "archcalc": {FORMAT},\n "networks": [\n{lines}\n ]\n}}\n'
-
-
-_RENDER: Mapping[str, Callable[[Sequence[Network]], str]] = {
-    "table": _table,
-    "markdown": _markdown,
-    "csv": _csv,
-    "json": _json,
-}

@@ -1,0 +1,16 @@
+"""What reports say and how it is printed: one model of a document, one renderer a format."""
+
+from __future__ import annotations
+
+from archcalc.document.model import Document
+
+__all__ = ["Document", "render"]
+
+
+def render(document: Document, format: str) -> str:
+    """A document as ``table`` or ``text``, ``markdown``, ``html``, ``latex`` or ``csv``."""
+    from importlib import import_module
+
+    name = "text" if format == "table" else format
+    found: str = getattr(import_module(f"archcalc.document.{name}"), name)(document)
+    return found
