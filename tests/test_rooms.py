@@ -16,6 +16,7 @@ PACKAGE = Path(archcalc.__file__).parent
 # Each room may import from itself and from those before it.
 ROOMS = [
     ["errors", "dims", "values"],
+    ["document"],
     ["algebra"],
     ["operators"],
     ["spec"],

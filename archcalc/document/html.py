@@ -93,7 +93,7 @@ def fragment(document: Document) -> str:
 
 
 def _text(words: str) -> str:
-    return escape(visible(words))
+    return escape(visible(words)).replace("##[", "&#35;#[")
 
 
 def _every(document: Document) -> Iterator[str]:

@@ -67,7 +67,9 @@ def latex(document: Document, width: float | None = TEXT_WIDTH) -> str:
     """
     packages = ["booktabs"] * bool(document.tables)
     sections = list(_sections(document))
-    body = [line for section in sections for line in _section(section, width)]
+    lines = [line for section in sections for line in _section(section, width)]
+    # An empty group keeps the log of a build from taking a line for a command.
+    body = [re.sub(r"^(\s*)::", r"\1{}::", line) for line in lines]
     written = "\n".join(body)
     packages += [
         name

@@ -34,7 +34,9 @@ def escaped(words: str) -> str:
     words = visible(words)
     if words.isalnum():
         return words
-    words = re.sub(r"([\\`*|<>\[\]$~])", r"\\\1", words)
+    words = re.sub(r"([\\`*|<>\[\]$])", r"\\\1", words)
+    if words.count("~") > 1:
+        words = words.replace("~", r"\~")
     words = re.sub(r"&(?=#?\w+;)", "&amp;", words)
     # An underscore within a word is plain text to GitHub, and names are full of them.
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", words)

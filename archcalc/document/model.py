@@ -175,7 +175,7 @@ class Heading(NamedTuple):
 
 
 class Prose(NamedTuple):
-    """A paragraph; ``about`` belongs to the heading above it, ``note`` to what stands above."""
+    """A paragraph; ``about`` belongs to the heading above it, a ``summary`` is one line."""
 
     text: str
     look: str = ""

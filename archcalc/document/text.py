@@ -35,7 +35,9 @@ LEAST = 8
 """What a name is never cut below."""
 
 NARROWEST = 24
-"""A column that wraps is at least this wide; where there is less room its text stands below."""
+"""A column that wraps is at least this wide, and as wide as its longest word up to ``WORD``."""
+
+WORD = 40
 
 
 class Line(NamedTuple):
@@ -60,13 +62,13 @@ def lines(document: Document, width: int | None = WIDTH, narrow: bool = False) -
     """
     before: Block | None = None
     for block in document.blocks:
-        attached = (
-            isinstance(before, Heading)
-            and (isinstance(block, Formulas) or getattr(block, "look", "") == "about")
-        ) or (isinstance(before, Formulas) and isinstance(block, Items))
-        if before is not None and not attached:
+        below = isinstance(before, Formulas) and isinstance(block, Items)
+        begins = isinstance(before, Heading) and (
+            isinstance(block, Formulas) or getattr(block, "look", "") == "about"
+        )
+        if before is not None and not (below or begins):
             yield Line("")
-        for line in _lines(block, width, narrow):
+        for line in _lines(block, width, narrow, "  " * below):
             yield (
                 line._replace(text=harmless(line.text))
                 if "#[" in line.text or "::" in line.text
@@ -75,18 +77,20 @@ def lines(document: Document, width: int | None = WIDTH, narrow: bool = False) -
         before = block
 
 
-def _lines(block: Block, width: int | None, narrow: bool) -> Iterator[Line]:
+def _lines(block: Block, width: int | None, narrow: bool, inset: str) -> Iterator[Line]:
     prose = WIDTH if width is None else min(width, WIDTH)
     if isinstance(block, Heading):
-        for line in _wrapped(block.text, prose):
+        whole = block.look == "summary" and not narrow
+        for line in _wrapped(block.text, None if whole else prose):
             yield Line(line, "title")
     elif isinstance(block, Prose):
-        for line in _wrapped(block.text, prose):
+        whole = block.look == "summary" and not narrow
+        for line in _wrapped(block.text, None if whole else prose):
             yield Line(line, block.look or "prose")
     elif isinstance(block, Table):
         yield from _table(block, width, narrow)
     elif isinstance(block, Items):
-        yield from _items(block, prose)
+        yield from _items(block, prose, inset)
     elif isinstance(block, Pairs):
         longest = max(columns(visible(name)) for name, _ in block.pairs)
         for name, words in block.pairs:
@@ -115,9 +119,9 @@ def _wrapped(words: str, width: int | None, lead: str = "", after: str = "") -> 
     ) or [lead.rstrip()]
 
 
-def _items(items: Items, width: int) -> Iterator[Line]:
+def _items(items: Items, width: int, inset: str) -> Iterator[Line]:
     for k, item in enumerate(items.items, 1):
-        lead = f"[{k}] " if items.numbered else ""
+        lead = f"[{k}] " if items.numbered else inset
         after = "     " if items.numbered else "  "
         for line in _wrapped(item.text, width, lead, after):
             yield Line(line, "note")
@@ -128,15 +132,15 @@ def _items(items: Items, width: int) -> Iterator[Line]:
 
 def _formulas(block: Formulas, width: int) -> Iterator[Line]:
     """An equation on one line if it fits, else with each of its sides on a line of its own."""
-    wide = max(len(each.label) for each in block.formulas)
+    wide = max(len(visible(each.label)) for each in block.formulas)
     for each in block.formulas:
-        head = f"  {each.label.ljust(wide)}  "
-        if len(head) + len(each.text) <= width or not each.latex:
-            yield from (Line(line) for line in _wrapped(each.text, width, head, " " * len(head)))
-        else:
-            first, *rest = visible(each.text).split(" = ")
-            yield Line(head + first)
-            yield from (Line(f"{'':{len(head) - 2}}= {side}") for side in rest)
+        head = f"  {visible(each.label).ljust(wide)}  "
+        fits = len(head) + len(each.text) <= width
+        sides = [each.text] if fits else each.text.split(" = ")
+        for k, side in enumerate(sides):
+            lead = f"{'':{len(head) - 2}}= " if k else head
+            for line in _wrapped(side, width, lead, " " * len(head)):
+                yield Line(line)
         for note in each.notes:
             lead = f"  {'':{wide}}    "
             yield from (Line(line, "note") for line in _wrapped(note, width, lead, lead))
@@ -151,14 +155,15 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def _bars(block: Bars, width: int) -> Iterator[Line]:
-    names = max(columns(visible(name)) for name, _, _ in block.bars)
-    values = max(columns(words) for _, words, _ in block.bars)
+    bars = [(visible(name), visible(words), share) for name, words, share in block.bars]
+    names = max(columns(name) for name, _, _ in bars)
+    values = max(columns(words) for _, words, _ in bars)
     room = max(10, width - names - values - 2 * len(GAP))
     yield Line(visible(block.header), "header")
-    for name, words, share in block.bars:
+    for name, words, share in bars:
         eighths = round(8 * room * share)
         bar = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-        shown = f"{_padded(visible(name), names)}{GAP}{words.rjust(values)}{GAP}{bar}"
+        shown = f"{_padded(name, names)}{GAP}{_padded(words, values, True)}{GAP}{bar}"
         yield Line(shown.rstrip(), "bar")
 
 
@@ -268,12 +273,17 @@ def _squeeze(grid: _Grid, width: int, narrow: bool) -> None:
     for wraps in (True, False) if narrow else (True,):
         for k in widest:
             head, over = grid.table.heads[k], grid.room() - width
-            if over > 0 and head.wraps == wraps and not head.right:
-                least = NARROWEST if wraps else LEAST
+            if over > 0 and head.wraps == wraps and (wraps or not head.right):
+                least = _longest_word(grid, k) if wraps else LEAST
                 grid.widths[k] = max(min(least, grid.widths[k]), grid.widths[k] - over)
                 if not wraps:
                     for cells in (grid.heads, *grid.cells, *grid.sums):
                         cells[k] = _cut(cells[k], grid.widths[k])
+
+
+def _longest_word(grid: _Grid, k: int) -> int:
+    words = [word for cells in grid.cells for word in cells[k].split()]
+    return max(NARROWEST, min(max(map(len, words), default=0) + len(GAP), WORD))
 
 
 def _cut(words: str, width: int) -> str:

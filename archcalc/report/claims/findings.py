@@ -95,7 +95,7 @@ def document(checked: Sequence[Checked], brief: bool = False, sources: bool = Fa
     ]
     found = table(HEADS, rows, prose=True, group="network")
     shown = found if sources else found.drop("source")
-    return Document.of(shown if rows else None, Prose(summary(checked)))
+    return Document.of(shown if rows else None, Prose(summary(checked), "summary"))
 
 
 def _github(checked: Sequence[Checked], brief: bool) -> str:

@@ -78,7 +78,11 @@ def document(found: Diff, every: bool = False) -> Document:
         Head("percent", "%", True),
     )
     return Document.of(
-        title, Prose(about, "about"), table(heads, rows), table(totals, _totals(found))
+        title,
+        Prose(about, "about"),
+        table(heads, rows),
+        table(totals, _totals(found)),
+        wide=True,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -47,8 +48,9 @@ def annotation(problem: Problem) -> str:
 
 
 def _data(text: str) -> str:
-    lines = [visible(line).replace("%", "%25") for line in text.replace("\r\n", "\n").split("\n")]
-    return "%0A".join(lines)
+    breaks = {"\r": "%0D", "\n": "%0A"}
+    parts = re.split("([\r\n])", text.replace("%", "%25"))
+    return "".join(breaks.get(part) or visible(part) for part in parts)
 
 
 def _property(text: str) -> str:

@@ -11,13 +11,15 @@ import pytest
 
 import archcalc
 from archcalc import ArchcalcError, Graph, Machine, Measurement
+from archcalc.document import Document
+from archcalc.document.text import lines
 from archcalc.report.claims.compare import (
     BARS,
     COLUMNS,
     FORMATS,
     MEASURED,
     USUAL,
-    bar_lines,
+    drawn,
     print_ratio,
     render,
 )
@@ -47,17 +49,21 @@ LARGE: dict[str, Any] = {
 BOTH = archcalc.compare(SMALL, LARGE)
 
 
+def bar_lines(found: archcalc.Comparison, quantity: str, width: int = 100) -> list[str]:
+    return [line.text for line in lines(Document.of(drawn(found, quantity)), width)]
+
+
 def test_a_table_has_a_line_for_every_network_and_what_is_to_say_below() -> None:
     names = ["network", "year", "top5", "params", "printed_params", "macs", "printed_work", "size"]
     assert render(BOTH, columns=names).splitlines() == [
         "MACs are multiply-accumulates; of one input; sizes in float32",
         "",
-        "network  year  top-5  params  printed     MACs  printed              size",
-        "-" * 73,
-        "small    2001    50%     112  112 exact  3,888  3.8K truncates  448 bytes",
-        "large                    224             7,776                  896 bytes",
+        "network  year    top-5  params  params in print   MACs  work in print        size",
+        "-" * 81,
+        "small    2001  50% [1]     112  112 exact        3,888  3.8K truncates  448 bytes",
+        "large                      224                   7,776                  896 bytes",
         "",
-        "top-5: accuracy as printed, which can't be computed (measured)",
+        "[1] accuracy as printed, which can't be computed (measured)",
     ]
 
 
@@ -124,7 +130,7 @@ def test_csv_is_numbers_and_nothing_else() -> None:
 
 def test_markdown_latex_and_html_show_words_as_words() -> None:
     assert r"none \| at all" in render(BOTH, "markdown")
-    assert r"50\% & 112" in render(BOTH, "latex")
+    assert r"50\%\tnote{1} & 112" in render(BOTH, "latex")
     page = render(BOTH, "html")
     assert page.count("<tr>") == 3
     assert '<td class="n">3,888</td>' in page
@@ -136,8 +142,8 @@ def test_an_error_is_shown_as_the_accuracy_that_it_leaves_and_said_to_be_one() -
     found = archcalc.compare({**SMALL, "facts": [error]})
     text = render(found, "markdown")
 
-    assert "| 92.60% |" in text
-    assert "small, 92.60%: printed is an error of 7.40%" in text
+    assert "| 92.60%<sup>1</sup> |" in text
+    assert "1. 92.60%: printed is an error of 7.40%" in text
     (network,) = json.loads(render(found, "json"))["networks"]
     assert (network["top5_accuracy"], network["top5_error"]["printed"]) == (None, "7.40%")
 
@@ -221,7 +227,7 @@ def test_every_convention_has_columns_of_its_own() -> None:
 
 
 def test_bars_are_as_long_as_their_numbers() -> None:
-    _, header, small, large = (line.text for line in bar_lines(BOTH, "params", width=36))
+    header, small, large = bar_lines(BOTH, "params", width=36)
     # 36 characters less 5 of names, 3 of numbers and 4 of gaps leave 24.
     assert (header, small, large) == (
         "params",
@@ -232,14 +238,13 @@ def test_bars_are_as_long_as_their_numbers() -> None:
 
 def test_a_bar_is_exact_to_an_eighth() -> None:
     found = archcalc.compare("vgg16", "vgg19")
-    bar = list(bar_lines(found, "params", width=5 + 11 + 4 + 100))[2].text.split()[-1]
+    bar = bar_lines(found, "params", width=5 + 11 + 4 + 100)[1].split()[-1]
     # 138,357,544 / 143,667,240 = 0.96304 of 800 eighths are 770: 96 and 2 eighths.
     assert bar == "█" * 96 + "▎"
 
 
 def test_what_is_unknown_has_no_bar() -> None:
-    lines = [line.text for line in bar_lines(BOTH, "top5")]
-    assert lines[-1].split() == ["large", "unknown"]
+    assert bar_lines(BOTH, "top5")[-1].split() == ["large", "unknown"]
 
 
 def test_bars_of_work_need_one_convention() -> None:
@@ -272,7 +277,7 @@ def test_every_column_can_be_shown_in_every_format() -> None:
         counted = [name for name in COLUMNS if name not in MEASURED]
         assert render(BOTH, form, None if form == "json" else counted)
     for quantity in BARS:
-        assert list(bar_lines(BOTH, quantity))
+        assert bar_lines(BOTH, quantity)
 
 
 def took(graph: Graph) -> Measurement:

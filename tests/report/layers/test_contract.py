@@ -9,7 +9,7 @@ import numpy
 import pytest
 
 import archcalc
-from archcalc.report.layers.contract import FORMAT
+from archcalc.document.data import FORMAT
 from archcalc.spec.zoo import names
 
 

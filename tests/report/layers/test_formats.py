@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 import archcalc
-from archcalc.report.layers.layout import Request, Table, lay_out
-from archcalc.report.layers.plain import fit, plain, width
+from archcalc.document import Document
+from archcalc.document.text import Line, lines
+from archcalc.report.layers.layout import Request, lay_out
 
 ODD = {
     "name": "odd",
@@ -30,9 +31,21 @@ def odd(format: str, **options: Any) -> str:
     return archcalc.table(archcalc.load(ODD), format=format, **options)
 
 
-def lay(name: str, detail: str = "layer", columns: str | None = None) -> Table:
+def lay(name: str, detail: str = "layer", columns: str | None = None) -> Document:
     analysis = archcalc.analyze(archcalc.load(name))
     return lay_out(analysis, Request.of(detail, columns, "float32", "macs"))
+
+
+def plain(document: Document) -> list[Line]:
+    return list(lines(document))
+
+
+def fit(document: Document, columns: int) -> list[Line]:
+    return list(lines(document, columns, narrow=True))
+
+
+def width(found: list[Line]) -> int:
+    return max(len(line.text) for line in found if line.part.startswith(("header", "rule", "row")))
 
 
 def test_csv_has_lines_only_and_numbers_of_digits() -> None:
@@ -68,7 +81,7 @@ def test_latex_is_a_booktabs_table_with_nothing_to_misread() -> None:
     ) in text
     assert r"    \_conv\_ & 4$\times$6$\times$6 & 112 \\" in text
     assert r"    \multicolumn{2}{l}{total} & 112 \\" in text
-    assert text.count(r"\begin") == text.count(r"\end") == 2
+    assert text.count(r"\begin") == text.count(r"\end") == 4  # notes stand below the table
     for rule in ("toprule", "bottomrule", "caption"):
         assert text.count(f"\\{rule}") == 1
 
@@ -132,26 +145,33 @@ def test_every_line_of_a_stage_names_it() -> None:
     assert "maxpool3" in first
 
 
-ORDER = ["from", "stride", "padding", "kernel", "in", "input", "out", "stage", "output", "MACs"]
+ORDER = ["from", "out", "in", "padding", "input", "stage", "stride", "kernel", "output", "MACs"]
 
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 100, 120, 160, 200, 1000])
 @pytest.mark.parametrize("name", ["alexnet", "googlenet", "resnet152"])
 def test_a_narrow_terminal_goes_without_whole_columns(name: str, columns: int) -> None:
-    table = lay(name)
-    lines = fit(table, columns)
-    notes = [line.text for line in lines if line.part == "note"]
-    dropped = notes[0].partition(": ")[2].split(", ") if notes else []
-    had = [column.header for column in table.columns]
+    document = lay(name)
+    found = fit(document, columns)
+    text = " ".join(line.text for line in found if line.part == "note")
+    dropped = " ".join(text.partition(": ")[2].split()).split(", ") if text else []
+    had = [head.header for head in document.tables[0].heads]
     assert dropped == [name for name in ORDER if name in had][: len(dropped)]
-    headers = next(line.text for line in lines if line.part == "header").split()
+    headers = next(line.text for line in found if line.part == "header").split()
     assert len(headers) + len(dropped) == len(had)
     assert "layer" in headers
     assert "params" in headers
-    assert width(lines) <= columns or headers == ["layer", "params"]
-    total = next(line.text for line in lines if line.part == "sums")
+    assert width(found) <= columns
+    total = next(line.text for line in found if line.part == "row sums")
     params = f"{archcalc.analyze(archcalc.load(name)).params:,}"
     assert params in total.split()
+
+
+def test_at_80_columns_kernel_and_stride_are_kept() -> None:
+    for name in ("alexnet", "googlenet", "resnet50"):
+        headers = next(line.text for line in fit(lay(name), 80) if line.part == "header").split()
+        assert {"output", "kernel", "stride", "params", "MACs"} <= set(headers)
+        assert "out" not in headers
 
 
 def test_without_the_stage_names_are_full() -> None:
@@ -160,6 +180,36 @@ def test_without_the_stage_names_are_full() -> None:
 
 
 def test_the_list_of_what_is_hidden_is_shortened_before_a_table_is_widened() -> None:
-    line = next(line.text for line in fit(lay("googlenet"), 80) if line.part == "hidden")
+    line = next(line.text for line in fit(lay("googlenet"), 80) if line.part == "row hidden")
     assert line.startswith("62 layers not shown: 57 ReLU")
     assert len(line) <= 80
+
+
+def test_repeated_blocks_are_shown_once_and_all_on_demand() -> None:
+    # Touvron et al. 2023: Llama 2 7B has 32 equal layers.
+    spec = archcalc.load("llama2_7b")
+    text = archcalc.table(spec)
+    (line,) = [line for line in text.splitlines() if "layers.0 ... layers.31 (x32)" in line]
+    # Four 4096 x 4096 and three 4096 x 11008 matrices, and two norms of 4096.
+    each = 4 * 4096 * 4096 + 3 * 4096 * 11008 + 2 * 4096
+    assert f"{32 * each:,}" in line
+    assert len(text.splitlines()) < 40
+    assert text.count("0.self_attn.o_proj ") == 2  # as a layer, and as a source
+    assert len(archcalc.table(spec, unroll=True).splitlines()) > 400
+
+
+@pytest.mark.parametrize("name", ["llama2_7b", "resnet18", "resnet152", "swin_t", "vit_b_16"])
+def test_csv_adds_up_with_and_without_repetitions(name: str) -> None:
+    spec = archcalc.load(name)
+    whole = archcalc.analyze(spec)
+    for unroll in (False, True):
+        text = archcalc.table(spec, format="csv", detail="all", unroll=unroll)
+        rows = list(csv.DictReader(io.StringIO(text)))
+        assert sum(int(row["params"]) for row in rows) == whole.params
+        assert sum(int(row["macs"]) for row in rows) == whole.macs
+
+
+def test_what_differs_between_repetitions_is_not_the_first_ones() -> None:
+    text = archcalc.table(archcalc.load("resnet50"), columns="layer,receptive_field,params")
+    # conv1 sees 7, the pooling 11 at every 4th pixel; a 3x3 sees 8 more, in each of three blocks.
+    assert re.search(r"layer1\.1\.conv2 +27x27 \.\.\. 35x35 ", text)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from archcalc.analysis.measured import Machine, Measurement
-from archcalc.report.runs.measured import as_data, peak, print_rate, print_time
+from archcalc.report.runs.measured import as_data, peak
+from archcalc.report.units import print_rate, print_time
 
 CPU = Machine("cpu", "Some CPU", 4, "2.13.0")
 GPU = Machine("cuda", "NVIDIA X", 8, "2.13.0", "13.0")
