@@ -80,8 +80,7 @@ def lines(document: Document, width: int | None = WIDTH, narrow: bool = False) -
 def _lines(block: Block, width: int | None, narrow: bool, inset: str) -> Iterator[Line]:
     prose = WIDTH if width is None else min(width, WIDTH)
     if isinstance(block, Heading):
-        whole = block.look == "summary" and not narrow
-        for line in _wrapped(block.text, None if whole else prose):
+        for line in _wrapped(block.text, prose):
             yield Line(line, "title")
     elif isinstance(block, Prose):
         whole = block.look == "summary" and not narrow
