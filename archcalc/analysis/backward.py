@@ -21,7 +21,7 @@ class Backward:
     """The multiply-accumulates of one backward pass over the whole batch, by layer."""
 
     layers: Mapping[str, Size | None]
-    """0 for what multiplies nothing or is not executed; None where it can't be said."""
+    """0 for what multiplies nothing or reaches no output; None where it can't be said."""
 
     @property
     def macs(self) -> Size:
@@ -39,13 +39,16 @@ def backward(analysis: Analysis, *, input_grad: bool = False) -> Backward:
 
     The gradient of a tensor is computed where a parameter, or with ``input_grad`` an input of the
     network, is upstream of it: not that of the first layer's input, nor of anything else that only
-    data lead to, as in PyTorch. Nothing is computed a second time, as checkpointing and the fused
-    attention of GPUs do.
+    data lead to, nor of what leads to no output, as in PyTorch. Nothing is computed a second time,
+    as checkpointing and the fused attention of GPUs do.
     """
-    needing = set(analysis.graph.inputs) if input_grad else set()
+    graph = analysis.graph
+    ends = (*graph.outputs, *graph.training_outputs) if analysis.training else graph.outputs
+    reached = graph.leading_to(*ends)
+    needing = set(graph.inputs) if input_grad else set()
     layers: dict[str, Size | None] = {}
     for row in analysis.rows:
-        if not row.executed:
+        if row.name not in reached:
             layers[row.name] = 0
             continue
         if row.weights or needing.intersection(row.node.inputs):

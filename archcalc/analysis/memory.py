@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from archcalc.analysis.analyze import BYTES, Analysis, analyze
 from archcalc.dims import Size
-from archcalc.operators.autograd import Differentiable, OrderedView, Stored, TrainingOnly, View
-from archcalc.operators.base import Operator, elements
+from archcalc.operators import FAMILIES
+from archcalc.operators.autograd import INTEGER, Differentiable, Stepwise
+from archcalc.operators.base import elements
+from archcalc.operators.saving import Autograd, Storage, Tensor, in_order
 from archcalc.spec.graph import Graph
 
 MB = 10**6
@@ -17,9 +18,6 @@ MB = 10**6
 
 MIB = 2**20
 """Bytes of a mebibyte."""
-
-INTEGER = 8
-"""Bytes of an index into a tensor, and of a counter."""
 
 INTEGERS = ("num_batches_tracked", "relative_position_index")
 """Buffers that are such integers, whatever the dtype."""
@@ -68,8 +66,10 @@ def memory(graph: Graph, dtype: str = "float32", training: bool = False) -> Memo
     output of the network to the end. A view is the memory of its input, and so is the output of
     an operator whose field ``inplace`` is true, and of dropout at inference.
 
-    Training counts what autograd keeps between the passes, and no peak. Raises ``KeyError`` for a
-    dtype that is not in ``BYTES``; inference compares sizes, which have to be ints.
+    Training counts what autograd keeps between the passes, and no peak: what PyTorch's own
+    operators do, one after the other. An attention is two products of matrices then, whose scores
+    are kept; where a GPU fuses it, they are not. Raises ``KeyError`` for a dtype that is not in
+    ``BYTES``; sizes are compared, and have to be ints.
     """
     size = BYTES[dtype]
     analysis = analyze(graph, training=training)
@@ -94,87 +94,60 @@ def memory(graph: Graph, dtype: str = "float32", training: bool = False) -> Memo
     )
 
 
-class _Storage(NamedTuple):
-    """The memory of a tensor: that which the named layer or input allocated."""
-
-    owner: str
-    in_order: bool = True
-
-
-def _storages(analysis: Analysis) -> dict[str, _Storage]:
-    """Whose memory the output of each layer that is executed is in."""
-    storages = {name: _Storage(name) for name in analysis.graph.inputs}
-    for row in analysis.rows:
-        if row.executed:
-            source = storages[row.node.inputs[0]]
-            storages[row.name] = _output(row.name, row.node.op, source, analysis.training)
-    return storages
+def _inputs(graph: Graph) -> dict[str, Tensor]:
+    """The network's inputs, integers where they are looked up, as they are or arranged anew."""
+    looked_up: set[str] = set()
+    for node in reversed(graph.nodes):
+        looked_up.update(node.inputs[number] for number in node.op.indices)
+        if node.name in looked_up and type(node.op).__name__ in FAMILIES["shape"]:
+            looked_up.update(node.inputs)
+    tensors = {}
+    for name, shape in graph.inputs.items():
+        storage = Storage(elements(shape), INTEGER if name in looked_up else 0)
+        tensors[name] = Tensor(storage, shape, in_order(shape))
+    return tensors
 
 
-def _output(name: str, op: Operator, source: _Storage, training: bool) -> _Storage:
-    if isinstance(op, OrderedView) and not source.in_order:
-        return _Storage(name)
-    if isinstance(op, View):
-        return source._replace(in_order=source.in_order and op.in_order)
-    if getattr(op, "inplace", False) or (isinstance(op, TrainingOnly) and not training):
-        return source
-    return _Storage(name)
-
-
-def _sizes(analysis: Analysis, size: int) -> dict[str, Size]:
-    """Bytes of every input and output, by name; none of what is in the memory of weights."""
-    sizes = {name: elements(shape) * size for name, shape in analysis.graph.inputs.items()}
-    for row in analysis.rows:
-        stored = isinstance(row.node.op, Stored)
-        sizes[row.name] = 0 if stored else elements(row.shape) * size
-    return sizes
-
-
-def _peak(analysis: Analysis, size: int) -> tuple[str | None, Size]:
+def _peak(analysis: Analysis, size: int) -> tuple[str | None, int]:
     """The layer at which most is live, and how much that is."""
-    storages, sizes = _storages(analysis), _sizes(analysis, size)
+    tensors, autograd = _inputs(analysis.graph), Autograd()
     rows = [row for row in analysis.rows if row.executed]
-    last_use = {
-        storages[source].owner: number
-        for number, row in enumerate(rows)
-        for source in (*row.node.inputs, row.name)
-    }
-    last_use.update((storages[name].owner, len(rows)) for name in analysis.graph.outputs)
-    released: list[list[str]] = [[] for _ in range(len(rows) + 1)]
-    for owner, number in last_use.items():
-        released[number].append(owner)
-    live: Size = sum(sizes[name] for name in analysis.graph.inputs)
+    last_use: dict[Storage, int] = {}
+    for number, row in enumerate(rows):
+        inputs = [tensors[name] for name in row.node.inputs]
+        tensors[row.name] = autograd.apply(row.node.op, *inputs, training=False)
+        last_use |= {x.storage: number for x in (*inputs, tensors[row.name])}
+    last_use |= {tensors[name].storage: len(rows) for name in analysis.graph.outputs}
+    released: list[list[Storage]] = [[] for _ in range(len(rows) + 1)]
+    for storage, number in last_use.items():
+        released[number].append(storage)
+    allocated = {tensors[name].storage for name in analysis.graph.inputs}
+    live = sum(storage.bytes(size) for storage in allocated)
     peak, most = None, live
     for number, row in enumerate(rows):
-        if storages[row.name].owner == row.name:
-            live = live + sizes[row.name]
+        storage = tensors[row.name].storage
+        if storage not in allocated:
+            allocated.add(storage)
+            live += storage.bytes(size)
         if live > most:
             peak, most = row.name, live
-        live = live - sum(sizes[owner] for owner in released[number])
+        live -= sum(storage.bytes(size) for storage in released[number])
     return peak, most
 
 
-def _kept(analysis: Analysis, size: int) -> tuple[Size, tuple[str, ...]]:
+def _kept(analysis: Analysis, size: int) -> tuple[int, tuple[str, ...]]:
     """Bytes that autograd keeps for the backward pass, and the layers that do not say.
 
-    Nothing is kept of a layer from whose output no parameter can be reached.
+    Nothing is kept of a layer that no parameter leads to, or that leads to no output.
     """
-    storages, sizes = _storages(analysis), _sizes(analysis, size)
-    trained: set[str] = set()
-    kept: dict[str, None] = {}
-    more: Size = 0
+    graph = analysis.graph
+    reached = graph.leading_to(*graph.outputs, *graph.training_outputs)
+    tensors, autograd = _inputs(graph), Autograd()
     not_counted = []
-    for row in analysis.rows:
-        node = row.node
-        if not row.executed or not (row.weights or trained.intersection(node.inputs)):
-            continue
-        trained.add(row.name)
-        if not isinstance(node.op, Differentiable):
-            not_counted.append(row.name)
-            continue
-        saved = node.op.saved(node.shape, *node.input_shapes)
-        kept |= {storages[node.inputs[number]].owner: None for number in saved.inputs}
-        if saved.output:
-            kept[storages[row.name].owner] = None
-        more = more + saved.elements * size + saved.indices * INTEGER + saved.flags
-    return sum(sizes[owner] for owner in kept) + more, tuple(not_counted)
+    for node in graph.nodes:
+        if node.name in reached:
+            output = autograd.apply(node.op, *(tensors[name] for name in node.inputs))
+            tensors[node.name] = output
+            if output.trained and not isinstance(node.op, Differentiable | Stepwise):
+                not_counted.append(node.name)
+    return sum(storage.bytes(size) for storage in autograd.kept), tuple(not_counted)

@@ -17,9 +17,9 @@ from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.counters import bias_adds
 from archcalc.analysis.depth import UNWEIGHTED, is_weight_layer
-from archcalc.analysis.memory import INTEGER
 from archcalc.dims import Size
 from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.operators.autograd import INTEGER
 from archcalc.operators.base import elements
 from archcalc.operators.channel_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from archcalc.operators.conv import Conv1d, Conv2d, Conv3d

@@ -1,19 +1,22 @@
 """Quotients, powers and choices, element by element."""
 
 import math
-from typing import Annotated, Any, Self, final
+from typing import TYPE_CHECKING, Annotated, Any, Self, final
 
 from pydantic import ConfigDict, PlainValidator, WithJsonSchema, model_validator
 
 from archcalc.dims import Shape
-from archcalc.operators.autograd import Differentiable, Saved, SavesInputs
+from archcalc.operators.autograd import FLAG, SavesInputs, Stepwise
 from archcalc.operators.base import Call, Example, Weightless, Work, elements
 from archcalc.operators.join import Combining, Meeting, Number, spelled
 from archcalc.operators.taps import Pointwise
 
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
+
 
 @final
-class Div(Combining, Differentiable):
+class Div(Combining, Stepwise):
     """The quotient of two inputs, broadcast sample by sample: 1 division an output element.
 
     With ``by`` the only input is divided by a number, with ``of`` a number by the input.
@@ -31,11 +34,15 @@ class Div(Combining, Differentiable):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         return Work(divisions=elements(output))
 
-    def saved(self, output: Shape, *inputs: Shape) -> Saved:
-        """Both inputs; nothing beside a divisor that is a number, and ``1 / x`` beside another."""
-        if self.of is not None:
-            return Saved(elements=elements(output))
-        return Saved() if self.by is not None else Saved(inputs=(0, 1))
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """The divisor is kept, the other where that is trained; ``1 / x`` beside a number."""
+        output = autograd.elementwise(*inputs)
+        if self.of is not None and output.trained:
+            autograd.keep_more(elements(output.shape))
+        if len(inputs) == 2:
+            autograd.product(*inputs)
+            autograd.keep(*(x for x in inputs[1:] if x.trained))
+        return output
 
     def torch(self, *inputs: Shape) -> Call:
         if self.of is not None:
@@ -44,7 +51,7 @@ class Div(Combining, Differentiable):
 
 
 @final
-class Pow(Combining, Differentiable):
+class Pow(Combining, Stepwise):
     """One input to the power of another, broadcast sample by sample, as ``torch.pow``.
 
     1 transcendental an output element. With ``by`` the exponent is a number, of which 2 costs
@@ -68,9 +75,12 @@ class Pow(Combining, Differentiable):
                 return Work(multiplies=(whole - 1) * out)
         return Work(transcendentals=out)
 
-    def saved(self, output: Shape, *inputs: Shape) -> Saved:
-        """The inputs, and the power unless its exponent is a number."""
-        return Saved(inputs=tuple(range(len(inputs))), output=self.by is None)
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """The inputs are kept, and the power unless its exponent is a number."""
+        output = autograd.elementwise(*inputs)
+        if output.trained:
+            autograd.keep(*inputs, *(() if self.by is not None else (output,)))
+        return output
 
     def torch(self, *inputs: Shape) -> Call:
         if self.of is not None:
@@ -110,7 +120,7 @@ class Clamp(Weightless, Pointwise, SavesInputs):
 
 
 @final
-class Where(Meeting, Differentiable):
+class Where(Meeting, Stepwise):
     """Elements of the second input where the first is not 0, else of the third: 1 comparison.
 
     As ``torch.where``; the three broadcast sample by sample.
@@ -126,9 +136,13 @@ class Where(Meeting, Differentiable):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         return Work(comparisons=elements(output))
 
-    def saved(self, output: Shape, *inputs: Shape) -> Saved:
-        """The condition."""
-        return Saved(flags=elements(inputs[0]))
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """The condition is kept, as flags, and has no gradient."""
+        condition, *others = inputs
+        output = autograd.elementwise(*inputs)._replace(trained=any(x.trained for x in others))
+        if output.trained:
+            autograd.keep_more(elements(condition.shape), FLAG)
+        return output
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("archcalc.Where")
@@ -141,7 +155,7 @@ def _any_number(value: Any) -> Any:
 
 
 @final
-class MaskedFill(Meeting, Differentiable):
+class MaskedFill(Meeting, Stepwise):
     """The first input, but ``value`` where the second is not 0: 1 comparison an element.
 
     As ``torch.masked_fill``; the two broadcast sample by sample.
@@ -159,9 +173,12 @@ class MaskedFill(Meeting, Differentiable):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         return Work(comparisons=elements(output))
 
-    def saved(self, output: Shape, *inputs: Shape) -> Saved:
-        """The mask."""
-        return Saved(flags=elements(inputs[1]))
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """The mask is kept, as flags, and has no gradient."""
+        x, mask = inputs
+        if x.trained:
+            autograd.keep_more(elements(mask.shape), FLAG)
+        return autograd.elementwise(x, mask)._replace(trained=x.trained)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("archcalc.MaskedFill", {"value": self.value})

@@ -1,10 +1,10 @@
 """Attention: queries that look up values by their keys (Vaswani et al. 2017)."""
 
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from archcalc.dims import Shape, divides, holds, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import WEIGHTS, Multiplying, Product
+from archcalc.operators.autograd import WEIGHTS, Multiplying, Product, Stepwise
 from archcalc.operators.base import (
     Call,
     Count,
@@ -20,9 +20,12 @@ from archcalc.operators.base import (
 from archcalc.operators.softmax import Softmax
 from archcalc.operators.taps import Gathering, Sources, Traced
 
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
+
 
 @final
-class ScaledDotProductAttention(Weightless, Traced, Multiplying):
+class ScaledDotProductAttention(Weightless, Traced, Stepwise, Multiplying):
     """``softmax(Q K^T / sqrt(d)) V``, as ``torch.nn.functional.scaled_dot_product_attention``.
 
     Queries (N, *, h, Tq, d), keys (N, *, h, Tk, d) and values (N, *, h, Tk, dv) give (N, *, h, Tq,
@@ -112,13 +115,28 @@ class ScaledDotProductAttention(Weightless, Traced, Multiplying):
         """All of an input, but where axes between keep windows apart."""
         return tuple("everywhere" if len(x) == 4 else "anywhere" for x in inputs)
 
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """Its products one by one, as PyTorch does where nothing fuses them: the scores are kept.
+
+        Half of the scale is multiplied to the queries, half to the keys. Kernels that are fused
+        keep queries, keys, values, the output and a number for each query instead.
+        """
+        q, k, v, *biases = inputs
+        if self.enable_gqa:
+            k, v = (autograd.new((*x.shape[:-3], q.shape[-3], *x.shape[-2:]), x) for x in (k, v))
+        keys = autograd.elementwise(autograd.transpose(k))
+        scores = autograd.matmul(autograd.elementwise(q), keys)
+        if biases:
+            scores = autograd.elementwise(scores, *biases)
+        return autograd.matmul(autograd.softmax(scores), v)
+
     def torch(self, *inputs: Shape) -> Call:
         gqa = {"enable_gqa": True} if self.enable_gqa else {}
         return Call("F.scaled_dot_product_attention", {"is_causal": self.is_causal, **gqa})
 
 
 @final
-class MultiheadAttention(Trained, Gathering, Multiplying):
+class MultiheadAttention(Trained, Gathering, Stepwise, Multiplying):
     """Projections, attention of ``num_heads`` heads and a projection, as
     ``torch.nn.MultiheadAttention`` with ``batch_first``.
 
@@ -213,6 +231,39 @@ class MultiheadAttention(Trained, Gathering, Multiplying):
             Product(within, ((WEIGHTS,), (WEIGHTS,))),
             Product(last, ((WEIGHTS,), (WEIGHTS,))),
         )
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """Positions come first, and what is projected from one tensor is projected at once."""
+        sources: list[Tensor] = []
+        for x in inputs * 3 if len(inputs) == 1 else inputs:
+            seen = next((s for s, given in zip(sources, inputs, strict=False) if given is x), None)
+            sources.append(autograd.permute(x, (1, 0, 2)) if seen is None else seen)
+        e = sources[0].shape[2]
+        if sources[1] is not sources[2]:
+            parts = [autograd.linear(x, e) for x in sources]
+        elif sources[0] is sources[1] or len(inputs) == 1:
+            parts = self._projected(autograd, sources[0], 3)
+        else:
+            parts = [autograd.linear(sources[0], e), *self._projected(autograd, sources[1], 2)]
+        heads = [self._heads(autograd, part) for part in parts]
+        attended = ScaledDotProductAttention().record(autograd, *heads)
+        joined = autograd.contiguous(autograd.permute(attended, (2, 0, 1, 3)))
+        output = autograd.linear(autograd.reshape(joined, sources[0].shape), e)
+        return autograd.permute(output, (1, 0, 2))
+
+    def _projected(self, autograd: "Autograd", x: "Tensor", parts: int) -> list["Tensor"]:
+        t, n, e = x.shape
+        together = autograd.linear(x, parts * e)
+        copied = autograd.contiguous(
+            autograd.permute(autograd.reshape(together, (t, n, parts, e)), (2, 0, 1, 3))
+        )
+        return [copied._replace(shape=x.shape, strides=copied.strides[1:])] * parts
+
+    def _heads(self, autograd: "Autograd", x: "Tensor") -> "Tensor":
+        """(T, N, E) as (N, heads, T, E / heads)."""
+        t, n, e = x.shape
+        shape = (t, n, self.num_heads, e // self.num_heads)
+        return autograd.permute(autograd.reshape(x, shape), (1, 2, 0, 3))
 
     def torch(self, *inputs: Shape) -> Call:
         q, k, v = self._inputs(*inputs)

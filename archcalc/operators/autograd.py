@@ -1,15 +1,23 @@
 """What training asks of an operator: the memory it keeps, and the products of its backward pass.
 
 An operator that can't say what is kept derives from none of the classes here, and is reported as
-not counted. Saved tensors are those of derivatives.yaml in PyTorch 2.13, without parameters; a
-padding that PyTorch has to do apart, by a padded copy, is taken to cost nothing.
+not counted. Saved tensors are those of derivatives.yaml in PyTorch 2.13, without parameters.
 """
 
 from abc import abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from archcalc.dims import Shape, Size
 from archcalc.operators.base import Operator, elements
+
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
+
+INTEGER = 8
+"""Bytes of an index into a tensor, and of a counter."""
+
+FLAG = 1
+"""Bytes of a yes or no."""
 
 WEIGHTS = -1
 """Stands for trained tensors where the number of an input might stand."""
@@ -48,6 +56,10 @@ class SavesNothing(Differentiable):
         return Saved()
 
 
+class Untrained(SavesNothing):
+    """Gives whole numbers or flags, through which nothing is trained."""
+
+
 class SavesInputs(Differentiable):
     """Its derivative depends on all of its inputs."""
 
@@ -71,19 +83,23 @@ class SavesInputOrCopy(Differentiable):
         return Saved(elements=elements(x)) if copied else Saved(inputs=(0,))
 
 
-class View(SavesNothing):
-    """Its output is the memory of its input, seen in another way."""
+class Stepwise(Operator):
+    """An operator of which autograd sees several, or which are kept by what needs a gradient."""
 
-    in_order: ClassVar[bool] = True
-    """Whether what is seen lies in memory as it would if it were a tensor of its own."""
-
-
-class OrderedView(View):
-    """A view of what lies in memory in order; of anything else, a copy."""
+    @abstractmethod
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """Does in training what PyTorch does, step by step."""
 
 
-class Stored(SavesNothing):
-    """Its output is the memory of its own weights, whatever the batch."""
+class View(Stepwise):
+    """Its output is the memory of its input, seen in another way; or a copy, where that can't be.
+
+    Nothing is kept of it.
+    """
+
+
+class Stored(Stepwise):
+    """Its output is the memory of its own weights."""
 
 
 class Product(NamedTuple):

@@ -6,17 +6,20 @@ The batch stays where it is.
 import re
 from collections.abc import Iterator
 from math import prod
-from typing import Annotated, final
+from typing import TYPE_CHECKING, Annotated, final
 
 from pydantic import AfterValidator, Field, StrictInt, field_validator
 
 from archcalc.dims import Shape, Size, divides, holds, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import SavesNothing, View
+from archcalc.operators.autograd import Stepwise, View
 from archcalc.operators.base import Call, Count, Example, Integer, describe
 from archcalc.operators.reduction import sample_axis
 from archcalc.operators.shape import Moving, extent_or_rest, is_rest
 from archcalc.operators.taps import HERE, Scattering, Sources, Traced
+
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
 
 Several = StrictInt | Annotated[tuple[StrictInt, ...], Field(min_length=1)]
 
@@ -40,6 +43,9 @@ class Unsqueeze(Moving, Scattering, View):
         axis = sample_axis(self.dim, (*x, 1))
         return (*x[:axis], 1, *x[axis:])
 
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("torch.unsqueeze", {"dim": self.dim})
 
@@ -61,6 +67,9 @@ class Squeeze(Moving, Scattering, View):
                 raise ShapeError(f"axis {axis} of {describe(x)} has {x[axis]} elements, not 1")
         return tuple(n for axis, n in enumerate(x) if axis not in axes)
 
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("torch.squeeze", {"dim": self.dim})
 
@@ -74,7 +83,6 @@ class Transpose(Moving, Traced, View):
     dim1: StrictInt
     """The other one."""
 
-    in_order = False
     examples = (
         Example({"dim0": 1, "dim1": 2}, ((2, 768, 196),)),
         Example({"dim0": -1, "dim1": -2}, ((2, 4, 10, 16),)),
@@ -91,6 +99,12 @@ class Transpose(Moving, Traced, View):
         (x,) = inputs
         still = sample_axis(self.dim0, x) == sample_axis(self.dim1, x)
         return ((HERE,) * len(x[2:]) if still else "anywhere",)
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        (x,) = inputs
+        axes = list(range(len(x.shape)))
+        axes[self.dim0], axes[self.dim1] = axes[self.dim1], axes[self.dim0]
+        return autograd.permute(x, axes)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("torch.transpose", {"dim0": self.dim0, "dim1": self.dim1})
@@ -109,7 +123,6 @@ class Expand(Moving, Scattering, View):
     ]
     """The new sizes without the batch; -1 for what stays."""
 
-    in_order = False
     examples = (
         Example({"shape": [77, 512]}, ((2, 1, 512),)),
         Example({"shape": [8, -1, 16]}, ((2, 4, 1),)),
@@ -133,6 +146,12 @@ class Expand(Moving, Scattering, View):
                     f"{describe(x)} does not stretch to {describe(self.shape)}: {have} and {wanted}"
                 )
         return (x[0], *met)
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        (x,) = inputs
+        missing = len(self.shape) + 1 - len(x.shape)
+        apart = autograd.reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:]))
+        return autograd.expand(apart, self.infer(x.shape))
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("archcalc.Expand", {"shape": self.shape})
@@ -190,7 +209,7 @@ def _side(text: str) -> Side:
 
 
 @final
-class Rearrange(Moving, Scattering, SavesNothing):
+class Rearrange(Moving, Scattering, Stepwise):
     """Splits, reorders and joins axes by a pattern, as ``einops.rearrange``.
 
     ``b (h d) n -> b h n d``: each word is an axis, words in ( ) are one axis, the first of them
@@ -248,6 +267,11 @@ class Rearrange(Moving, Scattering, SavesNothing):
                 raise ShapeError(f"axes ({' '.join(axis)}) of {known} do not make up {n}")
             for name in axis:
                 yield name, self.sizes[name] if name in self.sizes else n // known
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        (x,) = inputs
+        apart, order, shape = self.steps(x.shape)
+        return autograd.reshape(autograd.permute(autograd.reshape(x, apart), order), shape)
 
     def torch(self, *inputs: Shape) -> Call:
         apart, order, shape = self.steps(*inputs)

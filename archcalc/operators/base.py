@@ -115,6 +115,9 @@ class Operator(BaseModel):
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     """The fewest and the most inputs; ``None`` for any number."""
 
+    indices: ClassVar[tuple[int, ...]] = ()
+    """Which inputs, from 0, hold indices: 64-bit integers."""
+
     counted: ClassVar[bool] = True
     """Whether it is known what the operator stores and computes."""
 

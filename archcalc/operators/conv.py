@@ -1,13 +1,13 @@
 """Convolutions and transposed convolutions in one, two and three dimensions."""
 
 from math import prod
-from typing import Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 from pydantic import field_validator
 
 from archcalc.dims import Shape, Size, divides, holds
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import SavesInputs, Weighing
+from archcalc.operators.autograd import Stepwise, Weighing
 from archcalc.operators.base import (
     Call,
     Count,
@@ -29,6 +29,9 @@ from archcalc.operators.window import (
     slide,
 )
 
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
+
 AXES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 
 
@@ -39,7 +42,7 @@ def require_groups(groups: Size, **channels: Size) -> None:
             raise ShapeError(f"groups={groups} does not divide {name}={number}")
 
 
-class _Conv(Trained, Windowed, SavesInputs, Weighing):
+class _Conv(Trained, Windowed, Stepwise, Weighing):
     axes: ClassVar[int]
 
     out_channels: Count
@@ -99,6 +102,25 @@ class _Conv(Trained, Windowed, SavesInputs, Weighing):
         taps = inputs[0][1] // self.groups * prod(self.kernel_size)
         out = elements(output)
         return Work(macs=out * taps, adds=out if self.bias else 0, dots=out)
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """The input is kept, or its padded copy where PyTorch pads apart.
+
+        It does so with other numbers than zeros, and where the ends are unequal: there ``same``
+        adds their difference first, and what is in a table the whole.
+        """
+        (x,) = inputs
+        pads, output = self.pads(x.shape), self.infer(x.shape)
+        if self.padding_mode != "zeros":
+            if self.padding_mode in ("reflect", "replicate") and x.trained:
+                autograd.keep(x)
+            x = autograd.padded(x, pads)
+        elif any(before != after for before, after in pads):
+            if self.padding == "same":
+                pads = tuple((0, after - before) for before, after in pads)
+            x = autograd.padded(x, pads)
+        autograd.keep(x)
+        return autograd.weighted(output, x)
 
     def torch(self, *inputs: Shape) -> Call:
         kwargs: dict[str, Any] = {

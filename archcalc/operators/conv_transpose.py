@@ -1,13 +1,13 @@
 """Transposed convolutions in one, two and three dimensions."""
 
 from math import prod
-from typing import Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from pydantic import field_validator
 
 from archcalc.dims import Shape, Size, holds, maximum
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import SavesInputs, Weighing
+from archcalc.operators.autograd import Stepwise, Weighing
 from archcalc.operators.base import (
     Call,
     Count,
@@ -25,8 +25,11 @@ from archcalc.operators.conv import AXES, require_groups
 from archcalc.operators.taps import Sources, Traced, transposed, unless_unknown
 from archcalc.operators.window import Cutting, Pads, parse_padding
 
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
 
-class _ConvTranspose(Trained, Traced, SavesInputs, Weighing):
+
+class _ConvTranspose(Trained, Traced, Stepwise, Weighing):
     axes: ClassVar[int]
 
     out_channels: Count
@@ -123,6 +126,16 @@ class _ConvTranspose(Trained, Traced, SavesInputs, Weighing):
         taps = self.out_channels // self.groups * prod(self.kernel_size)
         out = elements(output)
         return Work(macs=elements(inputs[0]) * taps, adds=out if self.bias else 0, dots=out)
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """What is cropped is in the memory of the output nevertheless."""
+        (x,) = inputs
+        output, cropping = self.infer(x.shape), self.torch(x.shape).kwargs.get("cropping")
+        autograd.keep(x)
+        if cropping is None:
+            return autograd.weighted(output, x)
+        whole = (*output[:2], *(n + a + b for n, (a, b) in zip(output[2:], cropping, strict=True)))
+        return autograd.weighted(whole, x)._replace(shape=output)
 
     def torch(self, *inputs: Shape) -> Call:
         """PyTorch's ``padding`` cuts off both ends alike, and ``output_padding`` less of the end.

@@ -7,7 +7,7 @@ here, and its class is made when it is asked for.
 from typing import Any, ClassVar, NamedTuple, final
 
 from archcalc.dims import Shape
-from archcalc.operators.autograd import SavesInputs, SavesNothing, SavesOutput
+from archcalc.operators.autograd import SavesInputs, SavesNothing, SavesOutput, Untrained
 from archcalc.operators.base import Call, Example, Operator, Weightless, Work, elements
 from archcalc.operators.join import Combining, Meeting, spelled
 from archcalc.operators.taps import Pointwise
@@ -104,7 +104,7 @@ ELEMENTS = {
     "Ceil": _Row("ceil", "The whole number not below ``x``: 1 comparison", _COMPARED, SavesNothing),
     "Round": _Row("round", "The nearest whole number: 1 comparison", _COMPARED, SavesNothing),
     "Trunc": _Row("trunc", "``x`` without its fraction: 1 comparison", _COMPARED, SavesNothing),
-    "LogicalNot": _Row("logical_not", "Whether ``x`` is 0: 1 comparison", _COMPARED, SavesNothing),
+    "LogicalNot": _Row("logical_not", "Whether ``x`` is 0: 1 comparison", _COMPARED, Untrained),
 }
 """Functions of one element."""
 
@@ -126,7 +126,7 @@ PAIRS = {
             name.lower(),
             f"Whether ``{sign}``: 1 comparison",
             _COMPARED,
-            SavesNothing,
+            Untrained,
             (name.lower(), "other"),
         )
         for name, sign in (
@@ -138,12 +138,13 @@ PAIRS = {
             ("Ge", "x >= y"),
         )
     },
-    "LogicalAnd": _Row(
-        "logical_and", "Whether both are not 0: 1 comparison", _COMPARED, SavesNothing
-    ),
-    "LogicalOr": _Row("logical_or", "Whether one is not 0: 1 comparison", _COMPARED, SavesNothing),
+    "LogicalAnd": _Row("logical_and", "Whether both are not 0: 1 comparison", _COMPARED, Untrained),
+    "LogicalOr": _Row("logical_or", "Whether one is not 0: 1 comparison", _COMPARED, Untrained),
     "LogicalXor": _Row(
-        "logical_xor", "Whether one and not both is not 0: 1 comparison", _COMPARED, SavesNothing
+        "logical_xor",
+        "Whether one and not both is not 0: 1 comparison",
+        _COMPARED,
+        Untrained,
     ),
     "Atan2": _Row(
         "atan2",

@@ -6,7 +6,7 @@ from pydantic import StrictInt
 
 from archcalc.dims import Shape, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import Differentiable, Saved, SavesNothing
+from archcalc.operators.autograd import Differentiable, Saved, Untrained
 from archcalc.operators.base import Call, Count, Example, describe, elements, require
 from archcalc.operators.reduction import sample_axis
 from archcalc.operators.shape import Moving
@@ -15,6 +15,7 @@ from archcalc.operators.taps import Scattering
 
 class _Picking(Moving, Scattering, Differentiable):
     arity = (2, 2)
+    indices = (1,)
 
     dim: StrictInt = 1
     """The axis that is picked from; not the batch."""
@@ -77,7 +78,7 @@ class Index(_Picking):
 
 
 @final
-class OneHot(Moving, Scattering, SavesNothing):
+class OneHot(Moving, Scattering, Untrained):
     """A vector for every number of the input, 1 at the number and 0 elsewhere: (N, *) -> (N, *, n).
 
     As ``torch.nn.functional.one_hot``.

@@ -3,18 +3,17 @@
 import math
 from collections.abc import Sequence
 from functools import reduce
-from typing import Annotated, Any, ClassVar, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, final
 
 from pydantic import PlainValidator, StrictInt, WithJsonSchema
 
 from archcalc.dims import Shape, holds, is_array, is_recorded, is_symbolic, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import (
-    Differentiable,
     Multiplying,
     Product,
-    Saved,
     SavesNothing,
+    Stepwise,
 )
 from archcalc.operators.base import (
     Call,
@@ -26,6 +25,9 @@ from archcalc.operators.base import (
     elements,
 )
 from archcalc.operators.taps import HERE, Pointwise, Scattering, Sources, Traced
+
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
 
 
 def broadcast(a: Shape, b: Shape) -> Shape:
@@ -154,7 +156,7 @@ class Sub(Combining, SavesNothing):
 
 
 @final
-class Mul(Combining, Differentiable):
+class Mul(Combining, Stepwise):
     """The product of two or more inputs, element by element and broadcast sample by sample.
 
     n - 1 multiplies an output element. With ``by`` one input is multiplied by a number.
@@ -171,12 +173,14 @@ class Mul(Combining, Differentiable):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         return Work(multiplies=self.times(inputs) * elements(output))
 
-    def saved(self, output: Shape, *inputs: Shape) -> Saved:
-        """All factors, and the products of all but the last; nothing beside a number."""
-        if self.by is not None:
-            return Saved()
-        products = [reduce(broadcast, inputs[:n]) for n in range(2, len(inputs))]
-        return Saved(tuple(range(len(inputs))), elements=sum(map(elements, products)))
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        product, *others = inputs
+        if not others:
+            return autograd.elementwise(product)
+        for x in others:
+            autograd.product(product, x)
+            product = autograd.elementwise(product, x)
+        return product
 
     def torch(self, *inputs: Shape) -> Call:
         return spelled("mul", inputs) if self.by is None else Call("torch.mul", {"other": self.by})
@@ -249,7 +253,7 @@ class Stack(Weightless, Scattering, SavesNothing):
 
 
 @final
-class MatMul(Weightless, Differentiable, Multiplying):
+class MatMul(Weightless, Stepwise, Multiplying):
     """The matrix product (N, ..., M, K) x (N, ..., K, P) -> (N, ..., M, P), as ``torch.matmul``.
 
     Samples are multiplied one by one, and axes between the batch and the last two broadcast. A
@@ -282,16 +286,16 @@ class MatMul(Weightless, Differentiable, Multiplying):
         out = elements(output)
         return Work(macs=out * inputs[0][-1], dots=out)
 
-    def saved(self, output: Shape, *inputs: Shape) -> Saved:
-        """Both inputs, or of one whose outer axes stretch the copy that PyTorch makes of it."""
-        outer = output[: len(output) - sum(len(x) > 2 for x in inputs)]
-        met = [(*outer, *x[-min(2, len(x) - 1) :]) for x in inputs]
-        kept = [n for n, x in enumerate(inputs) if same(elements(met[n]), elements(x))]
-        copied = sum(elements(met[n]) for n in range(2) if n not in kept)
-        return Saved(tuple(kept), elements=copied)
-
     def products(self, output: Shape, *inputs: Shape) -> tuple[Product, ...]:
         return (Product(self.work(output, *inputs).macs, ((0,), (1,))),)
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        a, b = inputs
+        row, column = len(a.shape) == 2, len(b.shape) == 2
+        a = autograd.unsqueeze(a, 1) if row else a
+        b = autograd.unsqueeze(b, 2) if column else b
+        product = autograd.matmul(*autograd.aligned(a, b))
+        return autograd.reshape(product, self.infer(*(x.shape for x in inputs)))
 
     def torch(self, *inputs: Shape) -> Call:
         a, b = inputs

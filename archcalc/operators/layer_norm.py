@@ -1,13 +1,13 @@
 """Normalization within each sample over groups of channels or trailing axes."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 from pydantic import WithJsonSchema, field_validator
 
 from archcalc.dims import Shape, Size, divides, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import Differentiable, Saved
+from archcalc.operators.autograd import Differentiable, Saved, Stepwise
 from archcalc.operators.base import (
     Call,
     Count,
@@ -21,6 +21,9 @@ from archcalc.operators.base import (
 )
 from archcalc.operators.normalization import Epsilon, affinity, standardize
 from archcalc.operators.taps import HERE, Gathering, Sources, Traced, everything
+
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
 
 
 @final
@@ -163,7 +166,7 @@ class LayerNorm(_TrailingNorm, Differentiable):
 
 
 @final
-class RMSNorm(_TrailingNorm):
+class RMSNorm(_TrailingNorm, Stepwise):
     """Division by the root mean square over the last axes, as ``torch.nn.RMSNorm``.
 
     ``normalized_shape`` may be left out: it is then the last axis. ``eps`` null is the smallest
@@ -188,6 +191,19 @@ class RMSNorm(_TrailingNorm):
         sizes = self.normalized(output)
         work = standardize(elements(output[: -len(sizes)]), elements(sizes), centred=False)
         return work + affinity(elements(output), bias=False) if self.elementwise_affine else work
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """The input is kept, a deviation for each group, and what is scaled by the weights."""
+        (x,) = inputs
+        if x.trained:
+            autograd.keep(x)
+            autograd.keep_more(elements(x.shape[: -len(self.normalized(x.shape))]))
+        output = autograd.elementwise(x)
+        if not self.elementwise_affine:
+            return output
+        weight = autograd.weight(self.normalized(x.shape))
+        autograd.product(output, weight)
+        return autograd.elementwise(output)._replace(trained=x.trained or weight.trained)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("nn.RMSNorm", {**dict(self), "normalized_shape": self.normalized(inputs[0])})

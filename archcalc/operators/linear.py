@@ -1,6 +1,6 @@
 """Products of vectors with matrices: linear layers, embeddings, and LeNet's distances."""
 
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from archcalc.dims import Shape, same
 from archcalc.errors import ShapeError
@@ -11,6 +11,7 @@ from archcalc.operators.autograd import (
     Product,
     Saved,
     SavesInputs,
+    Stepwise,
     Weighing,
 )
 from archcalc.operators.base import (
@@ -25,6 +26,9 @@ from archcalc.operators.base import (
 )
 from archcalc.operators.taps import HERE, Sources, Traced, everything
 
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
+
 
 class _Projection(Traced):
     """Computes every element of the last axis from all of it, and no other axis matters."""
@@ -35,7 +39,7 @@ class _Projection(Traced):
 
 
 @final
-class Linear(Trained, _Projection, SavesInputs, Weighing):
+class Linear(Trained, _Projection, Stepwise, Weighing):
     """A matrix and a bias applied to the last axis of (N, *, in_features), as ``torch.nn.Linear``.
 
     Every position of the axes between is a product of its own: on (N, T, C) the
@@ -65,6 +69,9 @@ class Linear(Trained, _Projection, SavesInputs, Weighing):
         """``in_features`` multiply-accumulates an output element; a bias is one add."""
         out = elements(output)
         return Work(macs=out * inputs[0][-1], adds=out if self.bias else 0, dots=out)
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        return autograd.linear(inputs[0], self.out_features)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call(
@@ -139,9 +146,10 @@ class Bilinear(Trained, SavesInputs, Multiplying):
 
 
 @final
-class Embedding(Trained):
+class Embedding(Trained, SavesInputs):
     """A table's rows looked up by the indices (N, *), as ``torch.nn.Embedding``: (N, *, dim)."""
 
+    indices = (0,)
     examples = (Example({"num_embeddings": 100, "embedding_dim": 16}, ((2, 7),)),)
 
     num_embeddings: Count

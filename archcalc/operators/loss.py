@@ -6,12 +6,13 @@ not counted, and a magnitude ``|x|`` is one comparison.
 """
 
 from abc import abstractmethod
-from typing import Annotated, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
 
 from pydantic import Field
 
 from archcalc.dims import Shape, Size, same
 from archcalc.errors import ShapeError
+from archcalc.operators.autograd import Differentiable, Saved, SavesInputs, Stepwise
 from archcalc.operators.base import (
     Call,
     Example,
@@ -22,6 +23,9 @@ from archcalc.operators.base import (
     require_rank_from,
 )
 from archcalc.operators.softmax import log_softmax
+
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
 
 
 class _Loss(Weightless):
@@ -65,7 +69,7 @@ class _ElementwiseLoss(_Loss):
 
 
 @final
-class L1Loss(_ElementwiseLoss):
+class L1Loss(_ElementwiseLoss, Differentiable):
     """``|x - y|`` of a prediction and a target of its shape, as ``torch.nn.L1Loss``.
 
     An element costs 1 subtraction and 1 comparison.
@@ -77,12 +81,16 @@ class L1Loss(_ElementwiseLoss):
         Example({"reduction": "none"}, ((2, 3, 4, 4), (2, 3, 4, 4))),
     )
 
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The differences."""
+        return Saved(elements=elements(inputs[0]))
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("nn.L1Loss", dict(self))
 
 
 @final
-class MSELoss(_ElementwiseLoss):
+class MSELoss(_ElementwiseLoss, SavesInputs):
     """``(x - y)^2`` of a prediction and a target of its shape, as ``torch.nn.MSELoss``.
 
     An element costs 1 subtraction and 1 multiply.
@@ -99,7 +107,7 @@ class MSELoss(_ElementwiseLoss):
 
 
 @final
-class HuberLoss(_ElementwiseLoss):
+class HuberLoss(_ElementwiseLoss, SavesInputs):
     """``e^2 / 2`` where ``e = |x - y|`` is at most ``delta``, else ``delta (e - delta / 2)``.
 
     As ``torch.nn.HuberLoss``. An element costs 1 subtraction, 2 comparisons (the magnitude, and
@@ -117,7 +125,7 @@ class HuberLoss(_ElementwiseLoss):
 
 
 @final
-class HingeLoss(_ElementwiseLoss):
+class HingeLoss(_ElementwiseLoss, Stepwise):
     """``max(0, 1 - y x)`` of a prediction ``x`` and a target ``y`` of -1 or 1 of its shape.
 
     An element costs 1 multiply, 1 subtraction and 1 comparison. The loss of support vector
@@ -128,12 +136,20 @@ class HingeLoss(_ElementwiseLoss):
     per_element = Work(adds=1, comparisons=1, multiplies=1)
     examples = (Example({}, ((2, 10), (2, 10))),)
 
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """The factors are kept, and what is left of the losses."""
+        x, y = inputs
+        autograd.product(y, x)
+        losses = autograd.elementwise(y, x)
+        autograd.keep(losses)
+        return losses if self.reduction == "none" else autograd.new((), losses)
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("archcalc.HingeLoss", dict(self))
 
 
 @final
-class CrossEntropyLoss(_Loss):
+class CrossEntropyLoss(_Loss, Differentiable):
     """``-log softmax(x)`` at the target's class: ``x`` is (N, C, *), the target indices (N, *).
 
     As ``torch.nn.CrossEntropyLoss`` with class indices. A loss costs a
@@ -142,6 +158,7 @@ class CrossEntropyLoss(_Loss):
     C adds and 2 multiplies more.
     """
 
+    indices = (1,)
     examples = (
         Example({}, ((2, 10), (2,))),
         Example({"label_smoothing": 0.1, "reduction": "none"}, ((2, 5, 4, 4), (2, 4, 4))),
@@ -164,6 +181,20 @@ class CrossEntropyLoss(_Loss):
         classes: Size = prediction[1]
         work = log_softmax(classes)
         return work + Work(adds=classes, multiplies=2) if self.label_smoothing else work
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """The logarithms of the softmax, the target, and how many losses are averaged.
+
+        Smoothing keeps which targets are masked, and how many are not.
+        """
+        prediction, target = inputs
+        smooth = self.label_smoothing > 0
+        return Saved(
+            inputs=(1,),
+            elements=elements(prediction) + 1,
+            flags=elements(target) if smooth else 0,
+            indices=1 if smooth and self.reduction == "mean" else 0,
+        )
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("nn.CrossEntropyLoss", dict(self))

@@ -1,6 +1,6 @@
 """Adding to the borders of a tensor, and taking from them."""
 
-from typing import Annotated, Literal, Self, final
+from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 
 from pydantic import Field, FiniteFloat, model_validator
 
@@ -25,6 +25,9 @@ from archcalc.operators.taps import (
     moved,
 )
 from archcalc.operators.window import require_source
+
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
 
 
 @final
@@ -99,7 +102,6 @@ class Crop(Moving, Traced, View):
     cropping: Natural | tuple[tuple[Natural, Natural], ...] | None = None
     """What is dropped at the ends; left out where a second input says it."""
 
-    in_order = False
     examples = (
         Example({"cropping": [[4, 4], [3, 5]]}, ((2, 64, 64, 72),)),
         Example({"cropping": 1}, ((2, 64, 10),)),
@@ -134,6 +136,9 @@ class Crop(Moving, Traced, View):
         left = [n - before - after - 1 for n, (before, after) in zip(x[2:], ends, strict=True)]
         _require_natural(left, f"cropping {self.cropping} leaves nothing of {describe(x)}")
         return ends
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        return inputs[0]._replace(shape=self.infer(*(x.shape for x in inputs)))
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("archcalc.Crop", {} if len(inputs) == 2 else {"cropping": self._ends(*inputs)})

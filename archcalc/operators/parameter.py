@@ -1,14 +1,17 @@
 """Tensors that no input gives: class tokens, positional embeddings, masks, zeros to begin with."""
 
-from typing import Annotated, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import SavesNothing, Stored
+from archcalc.operators.autograd import INTEGER, Stepwise, Stored
 from archcalc.operators.base import Call, Count, Example, Weightless, Work
 from archcalc.operators.taps import Sources, Traced
+
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
 
 Sizes = Annotated[tuple[Count, ...], Field(min_length=1)]
 
@@ -54,6 +57,12 @@ class Parameter(Traced, Stored):
         """No position: it depends on no input."""
         return ()
 
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        stored = autograd.weight(self.shape)
+        if not self.trained:
+            stored = stored._replace(trained=False)
+        return autograd.expand(stored, self.infer(inputs[0].shape))
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("archcalc.Parameter", {"shape": self.shape, "trained": self.trained})
 
@@ -69,7 +78,7 @@ def _filling(value: Any) -> Any:
 
 
 @final
-class Constant(Weightless, Traced, SavesNothing):
+class Constant(Weightless, Traced, Stepwise):
     """A tensor that follows from its ``shape`` alone, the same for every sample: (N, *shape).
 
     Its input gives it the batch N and nothing else. ``fill`` is a number, as in ``torch.full``;
@@ -107,6 +116,16 @@ class Constant(Weightless, Traced, SavesNothing):
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         """No position: it depends on no input."""
         return ()
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """Made once for all samples, a number once for all elements; positions are integers."""
+        from archcalc.operators.saving import Storage
+
+        own = {"arange": 1, "eye": 2, "tril": 2, "sinusoidal": 2}.get(self.fill, 0)
+        made = autograd.new((1, *self.shape[len(self.shape) - own :]) if own else (1,))
+        if self.fill == "arange":
+            made = made._replace(storage=Storage(made.storage.elements, INTEGER))
+        return autograd.expand(made, self.infer(inputs[0].shape))
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("archcalc.Constant", {"shape": self.shape, "fill": self.fill})

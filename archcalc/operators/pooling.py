@@ -2,12 +2,12 @@
 
 from abc import abstractmethod
 from math import prod
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, final
 
 from pydantic import ValidationInfo, WithJsonSchema, field_validator
 
 from archcalc.dims import Shape, Size, holds, maximum
-from archcalc.operators.autograd import Differentiable, Saved, SavesInputs
+from archcalc.operators.autograd import INTEGER, Stepwise
 from archcalc.operators.base import (
     Call,
     Count,
@@ -35,6 +35,9 @@ from archcalc.operators.window import (
     resolve_padding,
     slide,
 )
+
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
 
 CeilMode: TypeAlias = bool | Literal["caffe"]
 """Whether a window that does not fit whole is kept: false, true as in PyTorch, or as in Caffe."""
@@ -96,7 +99,7 @@ def require_input_in_window(pad: tuple[Size, Size], window: Size) -> None:
             require(end < window, f"padding={end} is not smaller than the kernel {window}")
 
 
-class _Pool(Kernel, Weightless, Windowed):
+class _Pool(Kernel, Weightless, Windowed, Stepwise):
     padding: Padding = 0
     """What is added at the ends of every axis: ``[0, 1]`` is a number for each axis, ``[[0, 1]]``
     before and after."""
@@ -133,6 +136,14 @@ class _Pool(Kernel, Weightless, Windowed):
         extents = zip(x[2:], self.kernel_size, self.stride, self.dilations, pads, strict=True)
         return (*x[:2], *(slide(n, k, s, d, p, rounding, clip) for n, k, s, d, p in extents))
 
+    def pooled(self, autograd: "Autograd", x: "Tensor") -> "Tensor":
+        """What PyTorch's pooling is given: the input, or a padded copy."""
+        call = self.torch(x.shape)
+        if "overhang" not in call.kwargs:
+            return x
+        ends = zip(call.kwargs["pads"], call.kwargs["overhang"], strict=True)
+        return autograd.padded(x, tuple((before, after + over) for (before, after), over in ends))
+
     def torch(self, *inputs: Shape) -> Call:
         (x,) = inputs
         name = type(self).__name__
@@ -164,7 +175,7 @@ class _Pool(Kernel, Weightless, Windowed):
         return Call(f"archcalc.{target}", {**fields, "pads": pads, "overhang": overhang})
 
 
-class _MaxPool(_Pool, Differentiable):
+class _MaxPool(_Pool):
     dilation: PerAxis = 1
     """Distance between the elements of the window."""
 
@@ -182,9 +193,14 @@ class _MaxPool(_Pool, Differentiable):
         """A comparison less an output element than the window has elements, padding counted."""
         return Work(comparisons=elements(output) * (prod(self.kernel_size) - 1))
 
-    def saved(self, output: Shape, *inputs: Shape) -> Saved:
-        """The input, and where the maxima are."""
-        return Saved(inputs=(0,), indices=elements(output))
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """The input or its padded copy is kept, and where the maxima are."""
+        (x,) = inputs
+        output = autograd.image(self.infer(x.shape), x)
+        if x.trained:
+            autograd.keep(self.pooled(autograd, x))
+            autograd.keep_more(elements(output.shape), INTEGER)
+        return output
 
 
 @final
@@ -238,7 +254,7 @@ class MinPool2d(_MaxPool):
     )
 
 
-class _AvgPool(_Pool, SavesInputs):
+class _AvgPool(_Pool):
     count_include_pad: bool = True
     """Whether padding is averaged too; it changes no count."""
 
@@ -250,6 +266,17 @@ class _AvgPool(_Pool, SavesInputs):
         """An add less than the window has elements and 1 division an output, padding counted."""
         out = elements(output)
         return Work(adds=out * (prod(self.kernel_size) - 1), divisions=out)
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """The input or its padded copy is kept, of which the windows' shares are, too."""
+        (x,) = inputs
+        output = autograd.image(self.infer(x.shape), x)
+        if x.trained:
+            source = self.pooled(autograd, x)
+            autograd.keep(source)
+            if source is not x and getattr(self, "divisor_override", None) is None:
+                autograd.keep_more(elements(output.shape[2:]))
+        return output
 
 
 @final

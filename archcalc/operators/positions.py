@@ -1,12 +1,12 @@
 """What attention is told of positions: biases of the scores, masks, rotations."""
 
-from typing import Annotated, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 from pydantic import Field, field_validator
 
 from archcalc.dims import Shape, Size, divides, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import Differentiable, Saved, SavesNothing
+from archcalc.operators.autograd import Differentiable, Saved, SavesNothing, Stepwise
 from archcalc.operators.base import (
     Call,
     Example,
@@ -23,6 +23,9 @@ from archcalc.operators.base import (
     require_rank_from,
 )
 from archcalc.operators.taps import HERE, Sources, Traced, everything
+
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
 
 
 class _Window(Operator):
@@ -45,7 +48,7 @@ class _Window(Operator):
 
 
 @final
-class RelativePositionBias(_Window, Traced, SavesNothing):
+class RelativePositionBias(_Window, Traced, Stepwise):
     """A trained bias for every head and every distance of two positions in a window.
 
     Its input, the queries (N, *, h, T, d), gives it only sizes; the biases (N, 1, h, T, T) are
@@ -81,6 +84,11 @@ class RelativePositionBias(_Window, Traced, SavesNothing):
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         """No position: the biases depend on no input."""
         return ()
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """Looked up once for all of the batch."""
+        shape = self.infer(inputs[0].shape)
+        return autograd.expand(autograd.weighted((1, *shape[1:])), shape)
 
     def torch(self, *inputs: Shape) -> Call:
         sizes = {"window_size": self.window_size, "num_heads": inputs[0][-3]}

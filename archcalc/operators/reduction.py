@@ -11,7 +11,7 @@ from pydantic import Field, StrictInt
 
 from archcalc.dims import Shape, Size
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import Differentiable, Saved, SavesNothing
+from archcalc.operators.autograd import Differentiable, Saved, SavesNothing, Untrained
 from archcalc.operators.base import (
     Call,
     Count,
@@ -232,7 +232,7 @@ class _Along(Weightless):
         return elements((*x[:axis], *x[axis + 1 :])), x[axis]
 
 
-class _Position(_Along, Scattering, SavesNothing):
+class _Position(_Along, Scattering, Untrained):
     function: ClassVar[str]
 
     keepdim: bool = False

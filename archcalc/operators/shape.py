@@ -1,7 +1,7 @@
 """Operators that move elements about. None does arithmetic but an interpolating ``Upsample``."""
 
 from math import prod
-from typing import Annotated, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 from pydantic import AfterValidator, Field, StrictInt, field_validator
 
@@ -13,7 +13,7 @@ from archcalc.dims import (
     same,
 )
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import OrderedView, View
+from archcalc.operators.autograd import View
 from archcalc.operators.base import (
     Call,
     Example,
@@ -31,6 +31,9 @@ from archcalc.operators.taps import (
     Traced,
 )
 
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
+
 SPATIAL = "(N, C, L), (N, C, H, W) or (N, C, D, H, W)"
 
 
@@ -43,7 +46,7 @@ class Moving(Weightless):
 
 
 @final
-class Flatten(Moving, Traced, OrderedView):
+class Flatten(Moving, Traced, View):
     """Joins the axes ``start_dim`` to ``end_dim`` into one, as ``torch.nn.Flatten``."""
 
     start_dim: StrictInt = 1
@@ -71,6 +74,9 @@ class Flatten(Moving, Traced, OrderedView):
             return ((HERE,) * len(x[2:]),)
         return ("everywhere" if start == 1 and end == len(x) - 1 else "anywhere",)
 
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("nn.Flatten", {"start_dim": self.start_dim, "end_dim": self.end_dim})
 
@@ -83,7 +89,7 @@ def extent_or_rest(item: Any) -> Size:
 
 
 @final
-class Reshape(Moving, Scattering, OrderedView):
+class Reshape(Moving, Scattering, View):
     """Gives every sample another ``shape``, as ``torch.reshape``.
 
     ``shape`` leaves out the batch axis; one of its items may be -1, which takes what is left.
@@ -123,6 +129,9 @@ class Reshape(Moving, Scattering, OrderedView):
             )
         return (x[0], *(have // known if is_rest(item) else item for item in self.shape))
 
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("torch.reshape", {"shape": (-1, *self.infer(*inputs)[1:])})
 
@@ -139,7 +148,6 @@ class Permute(Moving, Traced, View):
     dims: tuple[StrictInt, ...]
     """The input's axes in the new order."""
 
-    in_order = False
     examples = (
         Example({"dims": [0, 2, 3, 1]}, ((2, 3, 8, 6),)),
         Example({"dims": [0, 2, 1]}, ((2, 768, 196),)),
@@ -158,6 +166,9 @@ class Permute(Moving, Traced, View):
         (x,) = inputs
         kept = all(axis_of(dim, x) == i for i, dim in enumerate(self.dims) if i >= 2)
         return ((HERE,) * len(x[2:]) if kept else "anywhere",)
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        return autograd.permute(inputs[0], self.dims)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("torch.permute", {"dims": self.dims})

@@ -1,6 +1,6 @@
 """Parts of a tensor along one axis."""
 
-from typing import Annotated, final
+from typing import TYPE_CHECKING, Annotated, final
 
 from pydantic import Field, StrictInt
 
@@ -14,7 +14,7 @@ from archcalc.dims import (
     same,
 )
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import Differentiable, Saved, View
+from archcalc.operators.autograd import INTEGER, Stepwise, View
 from archcalc.operators.base import (
     Call,
     Count,
@@ -34,6 +34,9 @@ from archcalc.operators.taps import (
     moved,
 )
 
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
+
 
 @final
 class Slice(Moving, Traced, View):
@@ -50,7 +53,6 @@ class Slice(Moving, Traced, View):
     step: Count = 1
     """Every how many elements one is kept."""
 
-    in_order = False
     examples = (
         Example({"start": 1}, ((2, 197, 768),)),
         Example({"dim": -1, "start": -5, "end": 100, "step": 2}, ((2, 3, 8, 8),)),
@@ -72,6 +74,12 @@ class Slice(Moving, Traced, View):
         (x,) = inputs
         start = 0 if self.start is None else _position(self.start, x[axis_of(self.dim, x)])
         return (_cut(x, self.dim, moved(start, self.step)),)
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        (x,) = inputs
+        axis = axis_of(self.dim, x.shape)
+        strides = tuple(s * (self.step if i == axis else 1) for i, s in enumerate(x.strides))
+        return x._replace(shape=self.infer(x.shape), strides=strides)
 
     def torch(self, *inputs: Shape) -> Call:
         fields = {"dim": self.dim, "start": self.start, "end": self.end, "step": self.step}
@@ -106,7 +114,6 @@ class Split(Moving, Traced, View):
     dim: StrictInt = 1
     """The axis that is cut."""
 
-    in_order = False
     examples = (
         Example({"split_size_or_sections": 29, "index": 1}, ((2, 58, 28, 28),)),
         Example({"split_size_or_sections": 4, "index": 2}, ((2, 10, 8),)),
@@ -138,6 +145,9 @@ class Split(Moving, Traced, View):
         start = sum(sections[: self.index]) if many else self.index * sections
         return (_cut(inputs[0], self.dim, moved(start)),)
 
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        return inputs[0]._replace(shape=self.infer(inputs[0].shape))
+
     def torch(self, *inputs: Shape) -> Call:
         fields = {"split_size_or_sections": self.split_size_or_sections, "dim": self.dim}
         return Call("torch.split", fields, unpack=self.index)
@@ -158,7 +168,6 @@ class Chunk(Moving, Traced, View):
     dim: StrictInt = 1
     """The axis that is cut."""
 
-    in_order = False
     examples = (
         Example({"chunks": 2, "index": 1}, ((2, 58, 28, 28),)),
         Example({"chunks": 3, "index": 2, "dim": -1}, ((2, 5, 8),)),
@@ -178,12 +187,15 @@ class Chunk(Moving, Traced, View):
         extent = ceil_div(x[axis_of(self.dim, x)], self.chunks)
         return (_cut(x, self.dim, moved(self.index * extent)),)
 
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        return inputs[0]._replace(shape=self.infer(inputs[0].shape))
+
     def torch(self, *inputs: Shape) -> Call:
         return Call("torch.chunk", {"chunks": self.chunks, "dim": self.dim}, unpack=self.index)
 
 
 @final
-class Select(Moving, Traced, Differentiable):
+class Select(Moving, Traced, Stepwise):
     """The elements at the indices ``index`` of the axis ``dim``, as ``torch.index_select``.
 
     LeNet-5's table of connections picks the maps that a feature sees this way. One number instead
@@ -217,8 +229,16 @@ class Select(Moving, Traced, Differentiable):
         listed = isinstance(self.index, tuple)
         return ((HERE,) * len(x[2:]) if listed and axis_of(self.dim, x) < 2 else "anywhere",)
 
-    def saved(self, output: Shape, *inputs: Shape) -> Saved:
-        return Saved(indices=len(self.index) if isinstance(self.index, tuple) else 0)
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """A copy that keeps the indices, or a view of what is at one."""
+        (x,) = inputs
+        shape, axis = self.infer(x.shape), axis_of(self.dim, x.shape)
+        if not isinstance(self.index, tuple):
+            strides = (*x.strides[:axis], *x.strides[axis + 1 :])
+            return x._replace(shape=shape, strides=strides)
+        if x.trained:
+            autograd.keep_more(len(self.index), INTEGER)
+        return autograd.new(shape, x)
 
     def torch(self, *inputs: Shape) -> Call:
         if isinstance(self.index, tuple):

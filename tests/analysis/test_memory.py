@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 import torch
 
-from archcalc import expand, load
+from archcalc import build, expand, load
 from archcalc.analysis.memory import MB, MIB, Memory, memory
 from archcalc.operators.dropout import Dropout
-from archcalc.pytorch import module
+from archcalc.pytorch.inputs import draw
+from archcalc.pytorch.naming import paths
+from archcalc.spec import zoo
 from archcalc.spec.graph import Graph
 
 Layers = dict[str, dict[str, Any]]
@@ -243,43 +246,189 @@ def test_training_layers_are_run_in_training() -> None:
 # As PyTorch has it
 
 
+class Dropped(torch.nn.Module):
+    """Dropout as a GPU does it, with a flag for each element; a CPU keeps a number."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.native_dropout(x, self.p, True)[0]
+
+
+class Packed:
+    """A tensor that autograd saves, as long as it does."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+
+
 def pytorch_keeps(net: Graph) -> int:
-    """Bytes of all storages that are saved in a forward pass, but those of parameters."""
-    saved: dict[int, torch.Tensor] = {}
+    """Bytes of all storages that are kept after a forward pass, but those of what is stored."""
+    made = build(net, device="meta").train()
+    for node in net.nodes:
+        if isinstance(node.op, Dropout):
+            made.set_submodule(paths(net)[node.name], Dropped(node.op.p))
+    saved: WeakSet[Packed] = WeakSet()
 
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        saved[tensor.untyped_storage()._cdata] = tensor
-        return tensor
+    def pack(tensor: torch.Tensor) -> Packed:
+        packed = Packed(tensor.detach())  # else what it keeps would keep it
+        saved.add(packed)
+        return packed
 
-    values = {name: torch.empty(shape, device="meta") for name, shape in net.inputs.items()}
-    modules = []  # kept alive, so that no other storage can have their addresses
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        for node in net.nodes:
-            inputs = [values[source] for source in node.inputs]
-            if isinstance(node.op, Dropout):  # as on a GPU
-                (x,) = inputs
-                values[node.name] = torch.native_dropout(x, node.op.p, True)[0]
-                continue
-            made = module(node.op, *node.input_shapes, device="meta")
-            values[node.name] = made(*inputs)
-            modules.append(made)
-    stored = {
-        tensor.untyped_storage()._cdata
-        for made in modules
-        for tensor in (*made.parameters(), *made.buffers())
-    }
-    return sum(t.untyped_storage().nbytes() for key, t in saved.items() if key not in stored)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda packed: packed.tensor):
+        outputs = made(*draw(net, device="meta"))
+    assert outputs is not None  # what was computed from is kept while these are there
+    stored = {t.untyped_storage()._cdata for t in (*made.parameters(), *made.buffers())}
+    storages = {each.tensor.untyped_storage()._cdata: each.tensor for each in saved}
+    return sum(t.untyped_storage().nbytes() for key, t in storages.items() if key not in stored)
 
 
-@pytest.mark.parametrize(
-    "name", ["lenet5", "lenet5-1998", "alexnet", "vgg11", "googlenet-aux", "googlenet", "resnet50"]
-)
+@pytest.mark.every_network
+@pytest.mark.parametrize("name", [*zoo.names()])
 def test_what_is_kept_in_training_is_what_pytorch_keeps(name: str) -> None:
     net = expand(load(name), batch=2)
     found = memory(net, training=True)
 
+    if name.startswith("fasterrcnn"):  # whose regions depend on what it sees
+        assert set(found.not_counted) == {n.name for n in net.nodes if "RoI" in type(n.op).__name__}
+    else:
+        assert found.not_counted == ()
+        assert found.activations == pytorch_keeps(net)
+
+
+def linear(features: int, **fields: Any) -> dict[str, Any]:
+    return {"op": "Linear", "out_features": features, **fields}
+
+
+STRANGERS: dict[str, tuple[list[int], Layers]] = {
+    "padded by reflection": (
+        [3, 16, 16],
+        {
+            "conv1": {"op": "Conv2d", "out_channels": 4, "kernel_size": 3, "padding": 1}
+            | {"padding_mode": "reflect"},
+            "norm": {"op": "InstanceNorm2d"},
+            "relu": {"op": "ReLU"},
+            "pad": {"op": "Pad", "pad": [3, 3, 3, 3], "mode": "reflect"},
+            "conv2": {"op": "Conv2d", "out_channels": 3, "kernel_size": 7},
+            "tanh": {"op": "Tanh"},
+        },
+    ),
+    "causal": (
+        [8, 32],
+        {
+            "conv1": {**conv(8), "kernel_size": 2, "dilation": 4, "padding": [[4, 0]]},
+            "a": {"op": "Tanh", "from": "conv1"},
+            "b": {"op": "Sigmoid", "from": "conv1"},
+            "gate": {"op": "Mul", "from": ["a", "b"]},
+            "skip": {**conv(8), "from": "gate"},
+            "add": {"op": "Add", "from": ["skip", "input"]},
+        },
+    ),
+    "a mixture of experts": (
+        [10, 16],
+        {
+            "gate": linear(4),
+            "softmax": {"op": "Softmax", "dim": -1},
+            "each": {"op": "Reshape", "shape": [1, 10, 16], "from": "input"},
+            "w1": {"op": "Parameter", "shape": [4, 16, 32], "from": "input"},
+            "up": {"op": "MatMul", "from": ["each", "w1"]},
+            "relu": {"op": "ReLU"},
+            "w2": {"op": "Parameter", "shape": [4, 32, 16], "from": "input"},
+            "down": {"op": "MatMul", "from": ["relu", "w2"]},
+            "turned": {"op": "Permute", "dims": [0, 2, 1], "from": "softmax"},
+            "share": {"op": "Reshape", "shape": [4, 10, 1]},
+            "scaled": {"op": "Mul", "from": ["down", "share"]},
+        },
+    ),
+    "attention over a graph": (
+        [12, 8],
+        {
+            "h": linear(16, bias=False),
+            "source": linear(1, bias=False),
+            "target": {**linear(1, bias=False), "from": "h"},
+            "turned": {"op": "Permute", "dims": [0, 2, 1], "from": "target"},
+            "pairs": {"op": "Add", "from": ["source", "turned"]},
+            "leaky": {"op": "LeakyReLU", "negative_slope": 0.2},
+            "softmax": {"op": "Softmax", "dim": -1},
+            "out": {"op": "MatMul", "from": ["softmax", "h"]},
+            "elu": {"op": "ELU"},
+        },
+    ),
+    "a product with data": (
+        [12, 8],
+        {
+            "turned": {"op": "Permute", "dims": [0, 2, 1], "from": "input"},
+            "square": {"op": "MatMul", "from": ["input", "turned"]},
+            "h": {**linear(6), "from": "input"},
+            "spread": {"op": "MatMul", "from": ["square", "h"]},
+            "masked": {"op": "Mul", "from": ["spread", "h", "h"]},
+        },
+    ),
+    "what attends to another": (
+        [10, 16],
+        {
+            "query": linear(16),
+            "memory": {**linear(16), "from": "input"},
+            "one": {"op": "MultiheadAttention", "num_heads": 4, "from": ["query"] * 3},
+            "two": {"op": "MultiheadAttention", "num_heads": 4}
+            | {"from": ["one", "memory", "memory"]},
+            "norm": {"op": "RMSNorm"},
+        },
+    ),
+    "channels last": (
+        [6, 8, 8],
+        {
+            "conv": {"op": "Conv2d", "out_channels": 8, "kernel_size": 1},
+            "last": {"op": "Permute", "dims": [0, 2, 3, 1]},
+            "norm": {"op": "LayerNorm"},
+            "first": {"op": "Permute", "dims": [0, 3, 1, 2]},
+            "bn": {"op": "BatchNorm2d"},
+            "relu": {"op": "ReLU"},
+            "pool": {"op": "MaxPool2d", "kernel_size": 2},
+            "flat": {"op": "Flatten"},
+            "fc": linear(3),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_what_others_build_is_kept_as_pytorch_keeps_it(name: str) -> None:
+    axes, layers = STRANGERS[name]
+    net = graph(layers, *axes, batch=3)
+    found = memory(net, training=True)
+
     assert found.not_counted == ()
     assert found.activations == pytorch_keeps(net)
+
+
+def test_what_leads_nowhere_keeps_nothing() -> None:
+    """Of two blocks the sides are taken; what the second ends with, after its Tanh, is not."""
+    block = {"side": conv(4), "tanh": {"op": "Tanh", "from": "input"}, "end": conv(2)}
+    blocks = {"ends": {"layers": block}}
+    layers: Layers = {
+        "block": {"block": "ends", "repeat": 2},
+        "sum": {"op": "Add", "from": "block.*.side"},
+    }
+    net = graph(layers, 2, 5, blocks=blocks)
+
+    # The input, the first block's Tanh is the input of its end, whose output the second side takes.
+    assert memory(net, "int8", training=True).activations == 3 * 10
+    assert memory(net, training=True).activations == pytorch_keeps(net)
+
+
+def test_indices_are_64_bit_integers() -> None:
+    """5 of 8 bytes are looked up, in a table of 3 features."""
+    layers: Layers = {
+        "words": {"op": "Slice", "start": 1},
+        "table": {"op": "Embedding", "num_embeddings": 9, "embedding_dim": 3},
+    }
+    found = memory(graph(layers, 6), dtype="int8")
+
+    assert (found.activations, found.peak) == (6 * 8 + 5 * 3, "table")
+    assert kept(layers, 6) == 6 * 8  # the input, of which the slice is a view
 
 
 def test_a_resnet50_keeps_86_megabytes_an_image() -> None:
