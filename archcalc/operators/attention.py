@@ -245,6 +245,8 @@ class MultiheadAttention(Trained, Gathering, Stepwise, Multiplying):
             parts = self._projected(autograd, sources[0], 3)
         else:
             parts = [autograd.linear(sources[0], e), *self._projected(autograd, sources[1], 2)]
+        if self.add_bias_kv:
+            parts[1:] = [autograd.new((x.shape[0] + 1, *x.shape[1:]), x) for x in parts[1:]]
         heads = [self._heads(autograd, part) for part in parts]
         attended = ScaledDotProductAttention().record(autograd, *heads)
         joined = autograd.contiguous(autograd.permute(attended, (2, 0, 1, 3)))
