@@ -277,10 +277,11 @@ def main() -> None:
         same = [a == b for a, b in zip(of_ours(line.network), line[3:], strict=True)]
         print(*line, "as ours" if all(same) else f"ours: {of_ours(line.network)}")
         known[line.network, line.implementation] = line
+    networks = set(zoo.names())
     with RECORD.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(Line._fields)
-        writer.writerows(known[key] for key in sorted(known) if key[0] in set(zoo.names()))
+        writer.writerows(known[key] for key in sorted(known) if key[0] in networks)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.analysis.recall import recall
 from archcalc.dims import Shape, Size, same
-from archcalc.errors import ArchcalcError
+from archcalc.errors import ArchcalcError, SpecError
 from archcalc.operators.base import KINDS, Cost, Work, elements
 from archcalc.spec.expand import Input, expand
 from archcalc.spec.graph import Graph, Node
@@ -246,7 +246,8 @@ def analyze(
     A spec is expanded first, with ``input``, ``batch`` and ``variables`` as in :func:`expand`,
     which raises :class:`SpecError`; with a graph they raise ``TypeError``, since its shapes are
     settled. With ``allow_unknown`` layers of unknown operators are not counted and the analysis is
-    ``partial``; without, they raise :class:`ArchcalcError`.
+    ``partial``; without, they raise :class:`ArchcalcError`. Raises :class:`SpecError` for training
+    on an input that the network can't be trained on.
     """
     if isinstance(network, Spec):
 
@@ -264,6 +265,8 @@ def analyze(
 
 def _count(graph: Graph, training: bool, allow_unknown: bool) -> Analysis:
     """The loop over the nodes."""
+    if training and graph.untrainable:
+        raise SpecError(graph.untrainable)
     outputs = (*graph.outputs, *graph.training_outputs) if training else graph.outputs
     everything = not graph.training_outputs
     running = frozenset() if everything else graph.leading_to(*outputs)

@@ -18,7 +18,8 @@ _SHAPE = re.compile(r"\d+(?:[x,]\d+)*", re.ASCII)
 def parse_inputs(texts: Sequence[str], spec: Spec) -> Axes | dict[str, Axes] | None:
     """Shapes without the batch: ``227``, ``3x227x227``, ``3,227,227``, ``name=3x227x227``.
 
-    One number replaces every axis of the spec's input but the first. None without texts.
+    One number is the extent of every axis of the spec's input but the first, of volumes that are
+    no cubes only that of the last two: a video keeps its frames. None without texts.
     Raises :class:`ArchcalcError` for what is no shape.
     """
     named: dict[str, Axes] = {}
@@ -46,7 +47,8 @@ def _axes(text: str, shape: str, written: Sequence[Any]) -> Axes:
             raise ArchcalcError(f"--input {text}: an extent should be from 1 to {LARGEST:,}")
         sizes.append(int(digits))
     if len(sizes) == 1 < len(written):
-        return [written[0], *sizes * (len(written) - 1)]
+        kept = 1 if len(set(written[1:])) == 1 else max(1, len(written) - 2)
+        return [*written[:kept], *sizes * (len(written) - kept)]
     return sizes
 
 

@@ -156,7 +156,10 @@ def formula(
     quantities = listed(quantities)
     require_quantities(quantities)
     known = free(network)
-    names = listed(free_in) if free_in else ["side" if "side" in known else "N"]
+    sides = sorted(_sides(network))
+    # A network that is made for a size is asked for others by its variable, and not by an input.
+    usual = "N" if "side" not in known else sides[0] if len(sides) == 1 else "side"
+    names = listed(free_in) if free_in else [usual]
     require_free(network, [*names, *variables])
     point = _own(network, names, variables)
 

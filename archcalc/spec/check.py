@@ -69,6 +69,9 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
     ):
         for reference in outputs:
             yield from (((key,), wrong) for wrong in _reference(reference, spec.layers, ()))
+    for number, requirement in enumerate(spec.requires):
+        for wrong in _expressions(requirement.that, variables, [*spec.inputs, *spec.layers]):
+            yield ("requires", number), Wrong(wrong.message, wrong.hint, ("that",))
     for key, named in (
         ("documented", [record.variant for record in spec.documented]),
         ("facts", [record.variant for record in spec.facts]),

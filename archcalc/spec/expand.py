@@ -23,6 +23,7 @@ from archcalc.spec.graph import Graph, Node
 from archcalc.spec.memory import Made, Memory
 from archcalc.spec.model import Block, Layer, Spec
 from archcalc.spec.problems import field_problems
+from archcalc.spec.refusal import Refused, unbatched
 from archcalc.spec.scope import Local, Path, Scope, Template, Unknown, Value, Wrong
 from archcalc.spec.unknown import declared, unknown
 from archcalc.values import exact
@@ -50,12 +51,20 @@ def expand(
     ``input`` replaces the spec's input shape (without the batch; by name where a network has
     several), ``variables`` its variables. Sizes may be ints, numpy arrays or sympy expressions.
     With ``allow_unknown`` a layer may have an operator that is not known if it declares its
-    output's ``shape``. Raises :class:`SpecError` with every problem found.
+    output's ``shape``. Raises :class:`SpecError` with every problem found, or, where the spec's own
+    input fits and the given one does not, with why, and the nearest that does.
     """
     graph, problems = attempt(spec, input, batch, variables, allow_unknown=allow_unknown)
-    if graph is None:
+    if graph is not None:
+        return graph
+    named = _named(spec, input)
+    if not named or not all(type(size) is int for axes in named.values() for size in axes):
         raise SpecError(problems)
-    return graph
+
+    def again(given: Input) -> Graph | None:
+        return attempt(spec, given, batch, variables, allow_unknown=allow_unknown)[0]
+
+    raise Refused(spec.label, named, problems, again)
 
 
 def attempt(
@@ -100,6 +109,28 @@ def uses(spec: Spec, graph: Graph) -> list[Template]:
     return list(expansion.templates.values())
 
 
+def _named(spec: Spec, given: Input) -> Mapping[str, Sequence[Size]]:
+    """Inputs that are given, by name; none where it can't be said which is meant."""
+    if isinstance(given, Mapping):
+        return given if given.keys() <= spec.inputs.keys() else {}
+    return dict.fromkeys(spec.inputs, given) if given is not None and len(spec.inputs) == 1 else {}
+
+
+def _require_order(given: Sequence[Size], own: Sequence[Size], at: Path) -> None:
+    """Raise for an input with its channels last, or with a batch, where the spec's own has not.
+
+    Such a shape may fit, and would be of another network than the one that is meant.
+    """
+    if len(own) < 2 or any(map(is_array, (*given, *own))):
+        return
+    # The channels are asked for first: they are known where only extents are left open.
+    if len(given) == len(own) > 2 and given[0] != own[0] and given[-1] == own[0] != own[-1]:
+        first = (given[-1], *given[:-1])
+        raise Wrong(f"channels come first: write {unbatched(first)}", at=at)
+    if len(given) == len(own) + 1 and given[1] == own[0]:
+        raise Wrong(f"the batch is left out: write {unbatched(given[1:])}", at=at)
+
+
 class _Expansion:
     """The state of one expansion: the variables, the problems and blocks so far."""
 
@@ -138,7 +169,11 @@ class _Expansion:
         except TypeError:  # an array can't be hashed
             key = None
         scope = Scope(self.names, {name: (shape, name) for name, shape in inputs.items()})
+        asked = self.required(scope, early=True)
+        if self.problems:
+            return None
         self.layers(scope, spec.layers, (), ())
+        asked += self.required(scope, early=False)
         outputs = self.outputs(scope, spec.outputs or [next(reversed(spec.layers))], "outputs")
         heads = [name for name in spec.training_outputs if scope.is_there(name)]
         training = self.outputs(scope, heads, "training_outputs")
@@ -168,6 +203,7 @@ class _Expansion:
             variables=self.names,
             variant=spec.variant,
             year=spec.year,
+            untrainable=tuple(asked),
         )
         if not self.known:
             self.idle(graph, scope)
@@ -242,12 +278,46 @@ class _Expansion:
         shapes = {}
         for name, axes in written.items():
             at = ("input", name) if isinstance(self.spec.input, dict) else ("input",)
+            if given is not None:
+                own = _evaluate(self.spec.inputs[name], self.names, None, at)
+                _require_order(axes, own, at)
             shape = tuple(map(plain, (batch, *_evaluate(tuple(axes), self.names, None, at))))
             for size in shape:
                 if not is_size(size) or not holds(size >= 1):
                     raise Wrong(f"an extent should be a whole number from 1, not {size!r}", at=at)
             shapes[name] = shape
         return shapes
+
+    def required(self, scope: Scope, early: bool) -> list[Problem]:
+        """Report what is required and not so, as far as it can be said before there are layers.
+
+        Returns what is amiss in training only.
+        """
+        amiss = []
+        for number, requirement in enumerate(self.spec.requires):
+            at = ("requires", number)
+            if at in self.known:
+                continue
+            asks = expressions.parse(requirement.that[1:]).references
+            if early is not (asks <= set(self.spec.inputs)):
+                continue
+            try:
+                if not _decide(requirement.that, scope, "that"):
+                    if requirement.training:
+                        inputs = [shape for shape, _ in scope.inputs if shape]
+                        shapes = ", ".join(unbatched(shape[1:]) for shape in inputs)
+                        message = f"takes no input {shapes} in training"
+                        amiss.append(
+                            Problem(self.spec.label, 0, 0, (), message, requirement.reason)
+                        )
+                        continue
+                    wrong = Wrong(requirement.reason, f"{requirement.that[1:]} is required")
+                    self.report(at, at, wrong)
+            except Unknown:
+                pass
+            except Wrong as wrong:
+                self.report((*at, *wrong.at), (*at, *wrong.at), wrong)
+        return amiss
 
     def outputs(self, scope: Scope, references: Sequence[str], key: str) -> list[int]:
         found = []
@@ -594,12 +664,12 @@ def _fixed(value: Any) -> Any:
     return tuple(map(_fixed, value)) if isinstance(value, (list, tuple)) else value
 
 
-def _decide(written: bool | str, scope: Scope) -> bool:
-    answer = _evaluate(written, scope.names, scope.shape_of, ("when",))
+def _decide(written: bool | str, scope: Scope, key: str = "when") -> bool:
+    answer = _evaluate(written, scope.names, scope.shape_of, (key,))
     if is_array(answer):
         if not answer.any() or answer.all():
             return bool(answer.all())
-        raise Wrong("is true at some points and false at others", at=("when",))
+        raise Wrong("is true at some points and false at others", at=(key,))
     if answer in (True, False):
         return bool(answer)
-    raise Wrong(f"should be true or false, not {answer!r}", at=("when",))
+    raise Wrong(f"should be true or false, not {answer!r}", at=(key,))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archcalc.dims import Shape
+from archcalc.errors import Problem
 from archcalc.operators.base import Applied, Operator
 
 
@@ -61,6 +62,8 @@ class Graph:
     variables: Mapping[str, object] = field(default_factory=dict)
     variant: str | None = None
     year: int | None = None
+    untrainable: tuple[Problem, ...] = ()
+    """Why it can be used but not trained on inputs of this shape, if so."""
 
     def leading_to(self, *names: str) -> frozenset[str]:
         """The nodes and inputs that the named nodes' outputs are computed from, themselves too."""

@@ -66,6 +66,12 @@ def _as_expression(value: Any) -> Any:
     return value
 
 
+def _as_condition(value: Any) -> Any:
+    if not is_expression(value):
+        raise ValueError(f"should be an expression that is true or false, not {value!r}")
+    return value
+
+
 Times = Annotated[int | str | None, _either("a whole number or an expression", int, str)]
 Printed = Annotated[
     int | str,
@@ -185,6 +191,18 @@ class Erratum(_Record):
     """What went wrong in the source."""
 
 
+class Requirement(_Record):
+    """What an input, or variables, must be like for a network to take them."""
+
+    that: Annotated[str, StringConstraints(pattern="^="), BeforeValidator(_as_condition)]
+    """An expression that is true of what the network takes: ``=height(input) % 32 == 0``. It may
+    ask for the shapes of inputs and of layers."""
+    reason: Annotated[str, StringConstraints(min_length=1)]
+    """What the network takes and why, in words: what is said where it is not so."""
+    training: bool = False
+    """Whether it is required in training only."""
+
+
 class Documented(_Record):
     """A number as somebody printed it, and where."""
 
@@ -285,6 +303,8 @@ class Spec(_Record):
     """Layers whose outputs are the network's; the last one by default."""
     training_outputs: Annotated[list[str], BeforeValidator(_as_list)] = []
     """Outputs that exist in training only, such as auxiliary classifiers."""
+    requires: list[Requirement] = []
+    """What inputs and variables must be like, where shapes that fit don't say it all."""
     documented: list[Documented] = []
     """Numbers as others printed them."""
     facts: list[Fact] = []

@@ -24,6 +24,7 @@ from archcalc.spec.model import (
     Erratum,
     Fact,
     Layer,
+    Requirement,
     Spec,
     _as_list,
 )
@@ -31,6 +32,9 @@ from archcalc.spec.model import (
 Json = dict[str, Any]
 
 _EXPRESSION = {"$ref": "#/definitions/expression"}
+
+_RECORDS = (Block, Budget, Documented, Erratum, Fact, Requirement)
+"""What a spec is made of, beside its layers."""
 
 _EVALUATED = ("input", "repeat", "parallel", "when")
 """Keys whose text is an expression."""
@@ -47,7 +51,7 @@ def schema() -> dict[str, Any]:
         "$schema": "http://json-schema.org/draft-07/schema#",
         **spec,
         "definitions": {
-            **{kind.__name__: _record(kind) for kind in (Block, Budget, Documented, Erratum, Fact)},
+            **{kind.__name__: _record(kind) for kind in _RECORDS},
             "Layer": {
                 # Editors complete the values of an 'anyOf', but tell a mistake in one only as
                 # all that it might have been; so what is wrong in a long layer is told by 'then'.

@@ -104,6 +104,36 @@ def test_an_input_is_an_extent_or_a_shape(option: str, shape: str) -> None:
     assert f"input {shape}, batch 1" in run("table", "resnet18", "--input", option).stdout
 
 
+def test_an_extent_is_that_of_what_is_square(tmp_path: Path) -> None:
+    # A video keeps its frames; a cube has three equal extents.
+    assert "input 3x16x64x64, batch 1" in run("table", "c3d", "--input", "64").stdout
+    cube = tmp_path / "cube.yaml"
+    cube.write_text("name: cube\ninput: [1, 9, 9, 9]\nlayers: {relu: ReLU}\n")
+    assert "input 1x8x8x8, batch 1" in run("table", str(cube), "--input", "8").stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "advice"),
+    [
+        ("224x200x3", "channels come first: write 3x224x200"),
+        ("1x3x224x200", "the batch is left out: write 3x224x200"),
+        ("224x200", "channels come first: write 3x224x200"),
+        ("3", "the nearest that fits is 3x4x4"),
+    ],
+)
+def test_an_input_that_a_network_does_not_take_is_told_what_it_does(
+    option: str, advice: str, tmp_path: Path
+) -> None:
+    spec = tmp_path / "net.yaml"
+    conv = "conv: {op: Conv2d, out_channels: 8, kernel_size: 4}"
+    spec.write_text(f"name: net\ninput: [3, 32, 32]\nlayers:\n  {conv}\n")
+
+    done = run("table", str(spec), "--input", option)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert advice in done.stderr
+
+
 def test_several_inputs_are_given_by_name(tmp_path: Path) -> None:
     file = tmp_path / "two.yaml"
     layers = "layers: {add: {op: Add, from: [a, b]}}"

@@ -1,0 +1,129 @@
+"""An input that a network does not take: why, and what it would take instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+
+from archcalc.dims import Shape
+from archcalc.errors import ArchcalcError, Problem, SpecError
+from archcalc.spec.graph import Graph
+
+REACH = 128
+"""How much smaller or larger an extent may be that is offered instead."""
+
+MOST_LAYERS = 200_000
+"""How many layers are expanded at most to find one."""
+
+MOST_REASONS = 3
+"""Of more problems than this the first ones only are told."""
+
+Expanded = Callable[[Mapping[str, Sequence[int]] | None], Graph | None]
+"""The graph for inputs without the batch, None for the spec's own; None where there is none."""
+
+
+class Refused(SpecError):
+    """An input that was given and does not fit, where the spec's own does.
+
+    The spec is not to blame then, so none of its lines is: the problem is the input's. What fits
+    is looked for when the problems are read, because sweeps and searches throw most of them away.
+    """
+
+    def __init__(
+        self,
+        network: str,
+        given: Mapping[str, Sequence[int]],
+        found: Sequence[Problem],
+        expanded: Expanded,
+    ) -> None:
+        ArchcalcError.__init__(self)
+        self.network, self.given, self.found, self.expanded = network, given, found, expanded
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:  # type: ignore[override]
+        """The one problem that the input is; those that were found where the spec has its own."""
+        own = self.expanded(None)
+        if own is None:
+            return tuple(sorted(set(self.found)))
+        shapes = ", ".join(map(unbatched, self.given.values()))
+        reasons = list(dict.fromkeys(map(_reason, self.found)))
+        if len(reasons) > MOST_REASONS:
+            reasons[MOST_REASONS:] = [f"and {len(reasons) - MOST_REASONS} more"]
+        hint = "\n".join([*reasons, self._instead(own)])
+        return (Problem(self.network, 0, 0, (), f"takes no input {shapes}", hint),)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
+
+    def _instead(self, own: Graph) -> str:
+        usual = ", ".join(unbatched(shape[1:]) for shape in own.inputs.values())
+        if len(self.given) > 1 or len(own.inputs) > 1:
+            return f"its own are {usual}"
+        ((name, given),) = self.given.items()
+        shape = own.inputs[name][1:]
+        if len(given) != len(shape):
+            whole = (*shape[:1], *given)
+            if len(whole) == len(shape) and self.expanded({name: whole}) is not None:
+                return f"channels come first: write {unbatched(whole)}"
+            return f"its own is {usual}, without the batch"
+        reach = min(REACH, MOST_LAYERS // len(own.nodes) // 2)
+
+        def fits(axes: Sequence[int]) -> bool:
+            return self.expanded({name: axes}) is not None
+
+        near = [unbatched(axes) for axes in nearest(given, shape, fits, reach)]
+        if not near:
+            return f"its own is {usual}"
+        return f"the nearest that {'fit are' if len(near) > 1 else 'fits is'} {' and '.join(near)}"
+
+
+def nearest(
+    given: Sequence[int], own: Shape, fits: Callable[[Sequence[int]], bool], reach: int
+) -> list[tuple[int, ...]]:
+    """Inputs that fit and are nearest to one that does not: smaller, larger, or both.
+
+    What is square is kept so, and the channels are left alone. Axes of different extents are
+    looked at one by one, the others as the network has them.
+    """
+    first = min(1, len(given) - 1)
+    extents = given[first:]
+    if len(set(extents)) == 1:
+        (side,) = set(extents)
+
+        def square(n: int) -> bool:
+            return fits((*given[:first], *[n] * len(extents)))
+
+        sides = [found for found in _around(side, square, reach) if found != side]
+        return [(*given[:first], *[n] * len(extents)) for n in sorted(sides)]
+    axes = list(given)
+    for k in range(first, len(given)):
+
+        def alone(n: int, k: int = k) -> bool:
+            return fits((*own[:k], n, *own[k + 1 :]))
+
+        found = [given[k]] if alone(given[k]) else list(_around(given[k], alone, reach))
+        if not found:
+            return []
+        axes[k] = found[0]
+    return [tuple(axes)] if fits(axes) else []
+
+
+def _around(n: int, fits: Callable[[int], bool], reach: int) -> Iterator[int]:
+    """The nearest numbers above and below that fit, the nearer one first."""
+    wanted = {1, -1}
+    for distance in range(1, reach + 1):
+        for sign in sorted(wanted, reverse=True):
+            if n + sign * distance >= 1 and fits(n + sign * distance):
+                wanted.discard(sign)
+                yield n + sign * distance
+
+
+def _reason(problem: Problem) -> str:
+    kind, *path = problem.path
+    where = f"{'.'.join(path)}: " if kind == "layers" else ""
+    return f"{where}{problem.message}"
+
+
+def unbatched(shape: Sequence[object]) -> str:
+    """A shape without the batch as it is written on the command line: ``3x224x224``."""
+    return "x".join(map(str, shape))
