@@ -121,6 +121,15 @@ def test_the_nearest_are_looked_for_as_far_as_allowed() -> None:
     assert nearest([1, 13, 38], (1, 20, 20), even, 10) == [(1, 10, 40)]
 
 
+def test_what_is_refused_is_so_after_many_other_shapes() -> None:
+    spec = net(EVEN, layers={"conv": conv(padding=1)})
+    for side in range(20, 60, 2):
+        assert archcalc.analyze(spec, input=[3, side, side]).macs == 3 * 4 * 9 * side**2
+
+    assert "channels come first" in refusal(spec, input=[32, 32, 3]).hint
+    assert "rows come in pairs" in refusal(spec, input=[3, 33, 32]).hint
+
+
 # What is required ---------------------------------------------------------------------------------
 
 EVEN = {"that": "=height(input) % 2 == 0", "reason": "rows come in pairs"}
