@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache
+from math import inf
 from typing import Any, Literal, NamedTuple
 
 from archcalc.claims.facts import VARIABLES, Axes, Scope, ways
@@ -304,7 +305,11 @@ def judged(value: str | int, computed: Any, scope: Scope, thousand: int = 1000) 
     last, or not at all. Raises :class:`ArchcalcError` for a number that can't be read.
     """
     if isinstance(value, str) and expressions.is_expression(value):
-        return _compared(exact(scope.evaluate(value)), computed)
+        stated = scope.evaluate(value)
+        if isinstance(stated, Number) and isinstance(computed, Number):
+            return _compared(exact(stated), computed)
+        agrees = list(_flat([stated])) == list(_flat([computed]))
+        return Verdict("exact" if agrees else "contradicted", Fraction(0))
     if isinstance(computed, (str, bool)) or computed is None:
         agrees = str(value).lower() == str(computed).lower()
         return Verdict("exact" if agrees else "contradicted", Fraction(0))
@@ -386,7 +391,7 @@ def show(value: Any) -> str:
             for axis in axes
         )
         return "x".join(shown)
-    if isinstance(value, bool) or not isinstance(value, Number):
+    if isinstance(value, bool) or not isinstance(value, Number) or abs(value) == inf:
         return str(value)
     number = exact(value)
     return f"{number.numerator:,}" if number.denominator == 1 else f"{float(number):,.6g}"

@@ -36,8 +36,14 @@ class Verdict(NamedTuple):
 
 
 def exact(number: Number) -> Fraction:
-    """A number without loss; a float is the shortest decimal that means it: 0.1 is 1/10."""
-    return Fraction(repr(number)) if isinstance(number, float) else Fraction(number)
+    """A number without loss; a float is the shortest decimal that means it: 0.1 is 1/10.
+
+    Raises :class:`ArchcalcError` for what is no finite number.
+    """
+    try:
+        return Fraction(repr(number)) if isinstance(number, float) else Fraction(number)
+    except (TypeError, ValueError):
+        raise ArchcalcError(f"{number!r} is no number") from None
 
 
 @dataclass(frozen=True, slots=True)

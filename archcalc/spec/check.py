@@ -15,6 +15,7 @@ from archcalc.spec.model import LAYER_KEYS, OVERRIDABLE, Block, Layer, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.scope import Path, Wrong
 from archcalc.spec.unknown import unknown
+from archcalc.spec.words import value_hint
 
 RESERVED = ("batch", "i", "input")
 """Names that variables and arguments can't have: they mean something else where they are used."""
@@ -127,7 +128,10 @@ def _layer(
         for wrong in _reference(layer.share, before, layers):
             yield Wrong(wrong.message, wrong.hint, ("share",))
     if layer.op is not None and not layer.op.startswith("="):
-        yield from _operator(layer.op, layer.fields, allow_unknown)
+        for wrong in _operator(layer.op, layer.fields, allow_unknown):
+            field = str(wrong.at[0]) if wrong.at else ""
+            hint = wrong.hint or value_hint(field, layer.fields.get(field), names)
+            yield Wrong(wrong.message, hint, wrong.at, wrong.key)
     if layer.block is not None and not layer.block.startswith("="):
         if layer.block in spec.blocks:
             yield from _arguments(layer.block, spec.blocks[layer.block], layer.fields)

@@ -113,6 +113,10 @@ class _Record(BaseModel):
             del self.__dict__[name]
 
 
+KINDS = frozenset(("type", "class", "class_name", "module", "kind", "operator", "layer"))
+"""What a layer's operator is called elsewhere."""
+
+
 class Layer(_Record):
     """One line of a spec: an operator or a block, where its input comes from, and its fields.
 
@@ -140,7 +144,12 @@ class Layer(_Record):
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if (self.op is None) == (self.block is None):
-            raise ValueError("needs either 'op' (an operator) or 'block'")
+            said = next(
+                (f"; '{key}' is called 'op' here" for key in self.fields if key in KINDS), ""
+            )
+            raise ValueError(
+                f"needs either 'op' (an operator) or 'block'{said if not self.op else ''}"
+            )
         if self.repeat is not None and self.parallel is not None:
             raise ValueError("takes 'repeat' or 'parallel', not both")
         return self

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from archcalc.errors import did_you_mean
 from archcalc.operators.base import Operator
 from archcalc.spec.scope import Wrong
+from archcalc.spec.words import field_hint
 
 _MEANT = {
     "string_type": "text",
@@ -29,7 +30,8 @@ _MEANT = {
 def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[Wrong]:
     """Each error of a validation against ``model``, its place relative to what was validated."""
     known = [field.alias or name for name, field in model.__pydantic_fields__.items()]
-    if issubclass(model, Operator):
+    is_operator = issubclass(model, Operator)
+    if is_operator:
         no_field, needs = f"{model.__name__} has no field", f"{model.__name__} needs"
     else:
         no_field, needs = "unknown key", "needs"
@@ -37,7 +39,11 @@ def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[W
         kind, at = found["type"], tuple(part for part in found["loc"] if part != "[key]")
         value = found["input"]
         if kind == "extra_forbidden":
-            hint = did_you_mean(str(at[-1]), known) if len(at) == 1 else ""
+            hint = ""
+            if len(at) == 1 and is_operator:
+                hint = field_hint(str(at[-1]), known)
+            elif len(at) == 1:
+                hint = did_you_mean(str(at[-1]), known)
             yield Wrong(f"{no_field} '{at[-1]}'", hint, at, key=True)
         elif kind == "missing":
             yield Wrong(f"{needs} '{at[-1]}'", at=at[:-1])

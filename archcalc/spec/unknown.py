@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any, NoReturn, final
 
 from archcalc.dims import Shape, holds, is_size
-from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.errors import ArchcalcError
 from archcalc.operators import NAMES
 from archcalc.operators.base import Call, Operator, Work
 from archcalc.spec.scope import Wrong
+from archcalc.spec.words import operator_hint
 
 
 @final
@@ -49,7 +50,7 @@ class UnknownOperator(Operator):
 
 def unknown(name: object, fields: Mapping[str, Any], allowed: bool = False) -> Wrong:
     """What is wrong with a layer of an unknown operator, whether such are ``allowed`` or not."""
-    hints = [did_you_mean(str(name), NAMES)]
+    hints = [operator_hint(str(name), NAMES)]
     if allowed:
         hints.append("say the 'shape' of its output, without the batch: it can't be inferred")
     elif fields.get("shape") is not None:

@@ -299,3 +299,32 @@ def test_sizes_and_lists_are_read_as_people_print_them(
 )
 def test_a_computed_value_is_shown_to_people(value: Any, text: str) -> None:
     assert show(value) == text
+
+
+@pytest.mark.parametrize(
+    ("quantity", "value", "ok"),
+    [
+        ("fc.output", "=4", False),
+        ("fc.output", "=[2]", True),
+        ("params", "=[10, 10]", False),
+        ("params", "='ten'", False),
+        ("params", "=10", True),
+        ("sizes", "=[1, 2]", True),
+        ("sizes", "=[2, 1]", False),
+        ("word", "='a'", True),
+        ("word", "=2", False),
+    ],
+)
+def test_a_formula_may_give_anything_and_is_held_to_anything(
+    quantity: str, value: str, ok: bool
+) -> None:
+    # 4 x 2 weights and 2 biases.
+    data = {
+        "name": "n",
+        "input": [4],
+        "vars": {"sizes": [1, 2], "word": "a"},
+        "layers": {"fc": {"op": "Linear", "out_features": 2}},
+        "documented": [{"quantity": quantity, "value": value, "source": "a page"}],
+    }
+    (finding,) = archcalc.check(data)
+    assert finding.ok is ok
