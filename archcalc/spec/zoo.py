@@ -176,7 +176,7 @@ def _without(document: text.Document, error: ValidationError) -> _Reading:
         by_key = wrong.key or len(at) == steps > 1
         problems.append(document.problem(wrong.at, wrong.message, wrong.hint, by_key))
         place = at[:steps]
-        if not place or place in places:
+        if not place or any(place[: len(known)] == known for known in places):
             continue
         places.append(place)
         around: Any = data
