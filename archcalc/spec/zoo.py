@@ -164,7 +164,8 @@ def _without(document: text.Document, error: ValidationError) -> _Reading:
     A layer is replaced by one that does nothing, and known to be unknown; any other key is left
     out where a spec can be without it. So the rest of the file is looked at in the same go.
     """
-    problems, places = [], []
+    problems: list[Problem] = []
+    places: list[Path] = []
     from copy import deepcopy
 
     data = deepcopy(document.data)
