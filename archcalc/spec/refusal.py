@@ -66,6 +66,8 @@ class Refused(SpecError):
             if len(whole) == len(shape) and self.expanded({name: whole}) is not None:
                 return f"channels come first: write {unbatched(whole)}"
             return f"its own is {usual}, without the batch"
+        if len(shape) > 1 and given[0] != shape[0]:
+            return f"its own is {usual}"
         reach = min(REACH, MOST_LAYERS // len(own.nodes) // 2)
 
         def fits(axes: Sequence[int]) -> bool:

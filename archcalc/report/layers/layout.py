@@ -77,12 +77,19 @@ class Request(NamedTuple):
         )
 
 
-def lay_out(analysis: Analysis, request: Request, note: str = "", brief: bool = True) -> Document:
+def lay_out(
+    analysis: Analysis,
+    request: Request,
+    note: str = "",
+    brief: bool = True,
+    usual: Analysis | None = None,
+) -> Document:
     """The table of an analysis. ``note`` says what else distinguishes it, such as variables set.
 
     Repeated blocks are one, unless all are asked for. With ``brief`` long lists are shortened and
     columns that say nothing left out, as suits people; without, the columns are always the same
-    and a line stands for all repetitions of a layer, as suits programs.
+    and a line stands for all repetitions of a layer, as suits programs. ``usual`` is the network on
+    its own input, where that says more of what is printed of it.
     """
     shown, hidden = lines(analysis, request.detail)
     names = request.columns or (BY_STAGE if request.detail == "stage" else BY_LAYER)
@@ -104,7 +111,7 @@ def lay_out(analysis: Analysis, request: Request, note: str = "", brief: bool = 
         Heading(_title(analysis)),
         Prose(_about(analysis, note), "about"),
         table,
-        Pairs(tuple(_totals(analysis, request))),
+        Pairs(tuple(_totals(analysis, request, usual))),
     )
 
 
@@ -229,7 +236,7 @@ def _unbatched(shape: tuple[Size, ...]) -> str:
     return print_shape((1, *shape[1:]))
 
 
-def _totals(analysis: Analysis, request: Request) -> list[tuple[str, str]]:
+def _totals(analysis: Analysis, request: Request, usual: Analysis | None) -> list[tuple[str, str]]:
     counted = request.convention
 
     def bounded(text: str, partial: bool = analysis.partial) -> str:
@@ -237,12 +244,15 @@ def _totals(analysis: Analysis, request: Request) -> list[tuple[str, str]]:
 
     others = [
         f"{bounded(number(count))} {what}"
-        for what, count, usual in (
+        for what, count, known in (
             ("executed", analysis.executed_params, analysis.params),
             ("shared", analysis.shared_params, 0),
         )
-        if number(count) != number(usual)
+        if number(count) != number(known)
     ]
+    if usual is not None:
+        shapes = ", ".join(map(_unbatched, usual.graph.inputs.values()))
+        others.append(f"they depend on the input's size: {number(usual.params)} for {shapes}")
     params = bounded(number(analysis.params))
     totals = [
         ("params", params + (f" ({', '.join(others)})" if others else "")),

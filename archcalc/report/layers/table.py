@@ -67,7 +67,8 @@ def table(
         from archcalc.report.layers.contract import render
 
         return render(analysis, detail=request.detail, dtype=request.dtype)
-    return rendered(lay_out(analysis, request, note, brief=form != "csv"), form)
+    usual = None if form == "csv" or fold_bn else _usual(network, analysis, input, variables)
+    return rendered(lay_out(analysis, request, note, form != "csv", usual), form)
 
 
 def laid_out(
@@ -82,7 +83,8 @@ def laid_out(
 ) -> Document:
     """The table before it has a format, for a terminal that is to choose its columns."""
     analysis, note = _analysis(network, training, fold_bn, allow_unknown, input, batch, variables)
-    return lay_out(analysis, request, note)
+    usual = None if fold_bn else _usual(network, analysis, input, variables)
+    return lay_out(analysis, request, note, usual=usual)
 
 
 def _analysis(
@@ -116,6 +118,22 @@ def _analysis(
             **variables,
         )
     return found, note and f"with {note}"
+
+
+def _usual(
+    network: Spec | Graph | Analysis, found: Analysis, input: Input, variables: Mapping[str, Any]
+) -> Analysis | None:
+    """The network on its own input, where it has other parameters than on the one that was given.
+
+    A classifier that takes a whole map grows with it: what is printed of the network is not meant.
+    """
+    if not isinstance(network, Spec) or input is None:
+        return None
+    try:
+        own = analyze(network, allow_unknown=found.partial, **variables)
+    except ArchcalcError:
+        return None
+    return own if str(own.params) != str(found.params) else None
 
 
 def _written(value: Any) -> str:

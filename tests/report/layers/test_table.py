@@ -419,3 +419,19 @@ def test_what_a_tool_does_not_see_is_said_below_its_number() -> None:
     text = archcalc.table(one(layer, shape=(5, 3)), convention="torch")
     assert "unseen by torch    LSTM" in text or "unseen by torch  LSTM" in text
     assert "unseen" not in archcalc.table(analysis("alexnet"), convention="torch")
+
+
+def test_parameters_that_depend_on_the_inputs_size_are_said_to() -> None:
+    """A classifier that takes a whole map: 8x8 of 2 channels, or 6x6."""
+    net = one({"op": "Conv2d", "out_channels": 2, "kernel_size": 1}, "Flatten", linear(5))
+    conv, own, given = 2 * 3 + 2, 5 * 2 * 8 * 8 + 5, 5 * 2 * 6 * 6 + 5
+    said = f"params        {conv + given} (they depend on the input's size: {conv + own} for 3x8x8)"
+
+    assert said in archcalc.table(net, input=[3, 6, 6]).splitlines()
+    assert "depend" not in archcalc.table(net)
+    assert "depend" not in archcalc.table(net, input=[3, 8, 8])
+    assert "depend" not in archcalc.table(one("ReLU"), input=[3, 6, 6])
+
+
+def linear(features: int) -> dict[str, Any]:
+    return {"op": "Linear", "out_features": features}
