@@ -282,7 +282,9 @@ class _Layer:
         if not isinstance(value, tuple) or not value:
             return value
         ends = [axis.partition("_")[0] for axis in axes]
-        if len(ends) != len(value):
+        if len(ends) != len(value) and name == "out" and len(value) <= 3:
+            ends = list("ZHW"[-len(value) :])  # of a map that is made of what is none
+        elif len(ends) != len(value):
             ends = [str(k) for k in range(1, len(value) + 1)]
         if name == "out":
             return tuple(
