@@ -14,9 +14,12 @@ it was. So a trace may hold at fewer points than it could, and is never wrong at
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+from archcalc.algebra.intervals import ANY, Interval, decided
 from archcalc.algebra.program import ASK, PYTHON, Guard, Number, Program, Step
 from archcalc.errors import ArchcalcError
 
@@ -139,6 +142,20 @@ class Record:
             key = (op, key[2], key[1])
         self.guards[key] = answer
         return answer
+
+    @contextmanager
+    def probe(self, least: int, most: int) -> Iterator[Probe]:
+        """A number that stands for all whole ones between two, while it is looked what depends
+        on it. What was asked of it is forgotten afterwards.
+        """
+        asked = len(self.guards)
+        probe = Probe(self.variable(f"probe {len(self.steps)}", least), (least, most), asked)
+        try:
+            yield probe
+        finally:
+            for key in list(self.guards)[asked:]:
+                if any(probe.leads_to(step) for step in key[1:]):
+                    del self.guards[key]
 
     def finish(
         self, outputs: Mapping[str, Recorded | Number], error: ArchcalcError | None = None
@@ -364,6 +381,49 @@ class Recorded:
 
     def __repr__(self) -> str:
         return repr(self.value)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A number of which it is known between which it is."""
+
+    number: Recorded
+    ends: Interval
+    asked: int
+    """How many questions there were before it."""
+
+    def leads_to(self, step: int) -> bool:
+        """Whether a step depends on it."""
+        pending, steps = [step], self.number.record.steps
+        while pending:
+            k = pending.pop()
+            if k == self.number.node:
+                return True
+            # What was there before it can't depend on it.
+            if k > self.number.node and steps[k].op not in ("const", "var"):
+                pending += steps[k].args
+        return False
+
+    def is_free(self, values: Any) -> bool:
+        """Whether values don't depend on it, nor the answers to what was asked meanwhile."""
+        if isinstance(values, (list, tuple)):
+            if not all(map(self.is_free, values)):
+                return False
+        elif isinstance(values, Recorded) and self.leads_to(values.node):
+            return False
+        record = self.number.record
+        for (op, a, b), answer in list(record.guards.items())[self.asked :]:
+            if self.leads_to(a) or self.leads_to(b):
+                ends = [self._interval(step) for step in (a, b)]
+                if decided(op, *ends) is not answer:
+                    return False
+        return True
+
+    def _interval(self, step: int) -> Interval:
+        if step == self.number.node:
+            return self.ends
+        op, args = self.number.record.steps[step]
+        return (args[0], args[0]) if op == "const" else ANY
 
 
 def _alike(a: Any, b: Any) -> bool:

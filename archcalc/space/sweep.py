@@ -23,16 +23,20 @@ from archcalc.algebra.condense import condensed, difference, polynomials
 from archcalc.algebra.intervals import EXACT, Interval, decided, fits, intervals
 from archcalc.algebra.program import Program, dependencies, holds_at, needed
 from archcalc.algebra.terms import Terms
-from archcalc.analysis.analyze import BYTES
-from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.analysis.analyze import BYTES, analyze
+from archcalc.errors import ArchcalcError, SpecError, did_you_mean
 from archcalc.space.trace import (
     QUANTITIES,
     USUAL,
     free,
+    is_listed,
     is_number,
     listed,
+    numbers,
     require_free,
     require_quantities,
+    settings,
+    total,
     trace,
 )
 from archcalc.spec.expressions import LARGEST
@@ -48,11 +52,17 @@ Columns: TypeAlias = "dict[str, np.ndarray[Any, Any]]"
 CHUNK = 2**15
 """Configurations that are computed at once: a dozen arrays of them fit the processor's caches."""
 
+ALONE = 2**10
+"""Configurations of a chunk where each is analyzed for itself."""
+
 SHORT = 2**17
 """An axis up to this length is computed whole and kept; a longer one chunk by chunk."""
 
-MOST_PROGRAMS = 10_000
-"""The most different graphs of one sweep."""
+WORTH = 4
+"""Configurations of one graph from which on it is worth a record, which costs several analyses."""
+
+FEW = 64
+"""Graphs that are recorded before it is looked whether they are worth it."""
 
 _Index: TypeAlias = "np.ndarray[Any, Any] | None"
 """Which places of an axis, in order; None for all of them."""
@@ -65,6 +75,45 @@ class Axis:
     values: Mapping[str, Any]
     """By variable, arrays of one length: int64, float64, or objects where they are no numbers."""
     length: int
+
+    @cached_property
+    def numbers(self) -> Mapping[str, Any]:
+        """What programs take of them: arrays of numbers, of lists one for every place in them.
+
+        What a list has no place for is 0, and never asked for.
+        """
+        import numpy as np
+
+        found: dict[str, Any] = {}
+        for name, values in self.values.items():
+            if values.dtype != object:
+                found[name] = values
+                continue
+            listed = self._lists[name]
+            rows = [v if is_list else [] for v, is_list in zip(values, listed, strict=True)]
+            most = max(map(len, rows))
+            padded = [row if len(row) == most else [*row, *[0] * (most - len(row))] for row in rows]
+            columns = np.array(padded, np.int64).T
+            found.update((f"{name}[{k}]", np.array(column)) for k, column in enumerate(columns))
+        return found
+
+    @cached_property
+    def _lists(self) -> dict[str, list[bool]]:
+        """Of variables that are no numbers: which of their values are lists of them."""
+        objects = {name: v for name, v in self.values.items() if v.dtype == object}
+        return {name: [is_listed(value) for value in values] for name, values in objects.items()}
+
+    @cached_property
+    def kinds(self) -> list[Any]:
+        """At each place, what is no number: each such makes graphs of its own."""
+        kinds = [
+            [
+                len(v) if is_list else repr(v)
+                for v, is_list in zip(self.values[n], lists, strict=True)
+            ]
+            for n, lists in self._lists.items()
+        ]
+        return list(zip(*kinds, strict=True))
 
 
 @dataclass(frozen=True)
@@ -300,28 +349,31 @@ class _Part:
     places: tuple[_Index, ...]
 
 
-def parts(grid: Grid) -> list[_Part]:
-    """The grid cut into products of places, each with the program that holds at all of them."""
+def parts(grid: Grid) -> list[_Part] | None:
+    """The grid cut into products of places, each with the program that holds at all of them; None
+    where there are almost as many graphs as configurations.
+    """
     import numpy as np
 
     programs: list[Program] = []
     found: list[_Part] = []
-    pending = [
-        tuple(places) for places in itertools.product(*[_kinds(axis) for axis in grid.axes])
-    ][::-1]
-    constants = [name for axis in grid.axes for name, v in axis.values.items() if v.dtype == object]
+    covered = 0
+    kinds = [_kinds(axis) for axis in grid.axes]
+    if prod(map(len, kinds)) * WORTH > max(len(grid), WORTH):
+        return None
+    pending = [tuple(places) for places in itertools.product(*kinds)][::-1]
     traced: dict[Any, list[Program]] = {}
     while pending:
         places = pending.pop()
         first = [0 if p is None else int(p[0]) for p in places]
         point = grid.at(first)
-        known = traced.setdefault(repr([point[name] for name in constants]), [])
-        program = next((p for p in reversed(known) if holds_at(p, point)), None)
+        kind = [axis.kinds[k] for axis, k in zip(grid.axes, first, strict=True) if axis.kinds]
+        known = traced.setdefault(tuple(kind), [])
+        at = numbers(point)
+        program = next((p for p in reversed(known) if holds_at(p, at)), None)
         if program is None:
-            if len(programs) == MOST_PROGRAMS:
-                raise ArchcalcError(
-                    f"the sweep has more than {MOST_PROGRAMS:,} different graphs: sweep less"
-                )
+            if len(programs) >= FEW and covered < WORTH * len(programs):
+                return None
             made = trace(grid.spec, point, grid.quantities, fixed=grid.fixed, dtype=grid.dtype)
             program = made if made.error else condensed(made)
             programs.append(program)
@@ -329,6 +381,7 @@ def parts(grid: Grid) -> list[_Part]:
         cut = _cut(grid, program, places, np)
         if cut is None:
             found.append(_Part(program, places))
+            covered += prod(map(_length, grid.axes, places))
         else:
             pending += cut[::-1]
     return found
@@ -338,12 +391,11 @@ def _kinds(axis: Axis) -> list[_Index]:
     """The places of an axis, by the values that are no numbers: each makes graphs of its own."""
     import numpy as np
 
-    objects = [values for values in axis.values.values() if values.dtype == object]
-    if not objects:
+    if not axis.kinds:
         return [None]
-    groups: dict[str, list[int]] = {}
-    for k in range(axis.length):
-        groups.setdefault(repr([values[k] for values in objects]), []).append(k)
+    groups: dict[Any, list[int]] = {}
+    for k, kind in enumerate(axis.kinds):
+        groups.setdefault(kind, []).append(k)
     return [np.array(group, np.int64) for group in groups.values()]
 
 
@@ -359,10 +411,9 @@ def _ranges(grid: Grid, places: Sequence[_Index]) -> dict[str, Interval]:
     """Between which values the variables are at some places."""
     found = {}
     for axis, index in zip(grid.axes, places, strict=True):
-        for name, values in axis.values.items():
-            if values.dtype != object:
-                some = _taken(values, index)
-                found[name] = (some.min().item(), some.max().item())
+        for name, values in axis.numbers.items():
+            some = _taken(values, index)
+            found[name] = (some.min().item(), some.max().item())
     return found
 
 
@@ -389,7 +440,7 @@ def _cut(
         involved = [
             k
             for k, axis in enumerate(grid.axes)
-            if names & axis.values.keys() and _length(axis, places[k]) > 1
+            if names & axis.numbers.keys() and _length(axis, places[k]) > 1
         ]
         size = prod(_length(grid.axes[k], places[k]) for k in involved)
         if not involved:
@@ -455,9 +506,9 @@ def _ask(
     for step in steps:
         name = program.steps[step].args[0] if program.steps[step].op == "var" else None
         if name is not None:
-            k = next(k for k, axis in enumerate(grid.axes) if name in axis.values)
+            k = next(k for k, axis in enumerate(grid.axes) if name in axis.numbers)
             index = places[k]
-            values = _taken(grid.axes[k].values[name], index)[: None if k in involved else 1]
+            values = _taken(grid.axes[k].numbers[name], index)[: None if k in involved else 1]
             env[step] = _shaped(values, k, len(shape))
     execute(program, steps, env, exact, np)
     with np.errstate(all="ignore"):
@@ -481,7 +532,7 @@ class _Runner:
         known = intervals(program, _ranges(grid, part.places), self.steps)
         self.safe = fits(program, known, self.steps)
         depends = dependencies(program)
-        home = {name: k for k, axis in enumerate(grid.axes) for name in axis.values}
+        home = {name: k for k, axis in enumerate(grid.axes) for name in axis.numbers}
         self.axes = {k: frozenset(home[name] for name in depends[k]) for k in self.steps}
         self.kept: dict[int, Any] = {}
         """Along whole axes."""
@@ -514,7 +565,7 @@ class _Runner:
             op, args = self.part.program.steps[step]
             if op == "var":
                 (k,) = self.axes[step]
-                values = _taken(self.grid.axes[k].values[args[0]], places[k])
+                values = _taken(self.grid.axes[k].numbers[args[0]], places[k])
                 env[step] = _shaped(values, k, len(self.grid.axes))
         return env
 
@@ -538,8 +589,7 @@ class _Runner:
             ranges = {
                 name: (low.item(), high.item())
                 for axis, place in zip(grid.axes, places, strict=True)
-                for name, values in axis.values.items()
-                if values.dtype != object
+                for name, values in axis.numbers.items()
                 for low, high in [(values[place].min(), values[place].max())]
             }
             known = intervals(part.program, ranges, self.steps)
@@ -574,11 +624,14 @@ def chunks(
     """The rows of a grid in their order, about ``size`` at a time: variables and quantities.
 
     What is no network is left out and added to ``refused``. ``progress`` is told after every
-    chunk how many configurations are done. Raises :class:`ArchcalcError` for too many graphs.
+    chunk how many configurations are done.
     """
     import numpy as np
 
     pieces = parts(grid)
+    if pieces is None:
+        yield from _one_by_one(grid, refused, progress, size)
+        return
     runners = [None if part.program.error else _Runner(grid, part, np) for part in pieces]
     done = 0
     for box in _boxes([axis.length for axis in grid.axes], size):
@@ -632,6 +685,39 @@ def chunks(
             if there is not None:
                 kept = there.reshape(-1)
                 columns = {name: values[kept] for name, values in columns.items()}
+            yield columns
+        if progress is not None:
+            progress(done)
+
+
+def _one_by_one(
+    grid: Grid, refused: Refused, progress: Callable[[int], None] | None, size: int
+) -> Iterator[Columns]:
+    """The same where no two configurations, or few, are of one graph."""
+    import numpy as np
+
+    done = 0
+    for box in _boxes([axis.length for axis in grid.axes], min(size, ALONE)):
+        places = list(itertools.product(*[range(span.start, span.stop) for span in box]))
+        there = np.ones(len(places), bool)
+        rows: list[list[Any]] = []
+        for k, place in enumerate(places):
+            point = grid.at(place)
+            try:
+                analysis = analyze(grid.spec, **settings(grid.spec, {**grid.fixed, **point}))
+            except SpecError as error:
+                there[k] = False
+                refused.count += 1
+                if refused.error is None:
+                    refused.example, refused.error = point, error
+                continue
+            rows.append([total(analysis, name, grid.dtype) for name in grid.quantities])
+        shape = tuple(span.stop - span.start for span in box)
+        columns = {n: values[there] for n, values in _variable_columns(grid, box, shape, np)}
+        for name, numbers_ in zip(grid.quantities, zip(*rows, strict=True), strict=bool(rows)):
+            columns[name] = _narrowed(np.array(numbers_, object), np)
+        done += len(places)
+        if rows:
             yield columns
         if progress is not None:
             progress(done)

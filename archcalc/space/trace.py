@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from archcalc.algebra.program import Number, Program
 from archcalc.algebra.record import Record
-from archcalc.analysis.analyze import Analysis, analyze
+from archcalc.analysis.analyze import BYTES, Analysis, analyze
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
+from archcalc.operators.base import elements
+from archcalc.spec.expand import folded
+from archcalc.spec.expressions import LARGEST
 from archcalc.spec.model import Spec
 
 QUANTITIES = ("params", "macs", "flops", "activations", "weight_bytes", "buffers", "connections")
@@ -94,6 +98,24 @@ def is_number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
+def is_listed(value: Any) -> bool:
+    """Whether a value is a list of whole numbers, each of which may be free."""
+    if type(value) not in (list, tuple) or not value or set(map(type, value)) != {int}:
+        return False
+    return bool(max(map(abs, value)) < LARGEST)
+
+
+def numbers(point: Mapping[str, Any]) -> dict[str, Number]:
+    """What is free of a point, as programs call it: numbers, and those in lists by their place."""
+    found: dict[str, Number] = {}
+    for name, value in point.items():
+        if is_number(value):
+            found[name] = value
+        elif is_listed(value):
+            found.update((f"{name}[{k}]", number) for k, number in enumerate(value))
+    return found
+
+
 def trace(
     spec: Spec,
     point: Mapping[str, Any],
@@ -110,11 +132,10 @@ def trace(
     network at that point, the program has the :class:`SpecError` instead of outputs.
     """
     measured = measure or (lambda found: {name: total(found, name, dtype) for name in quantities})
-    record = Record()
-    values = {
-        name: record.variable(name, value) if is_number(value) else value
-        for name, value in point.items()
-    }
+    if measure is None:
+        with suppress(Exception):
+            return _folded(spec, point, quantities, fixed or {}, dtype)
+    record, values = _recorded(point)
     given = {**(fixed or {}), **values}
     try:
         analysis = analyze(spec, **settings(spec, given))
@@ -133,12 +154,55 @@ def trace(
     return _pinned(point, measured(analysis), None)
 
 
+def _recorded(point: Mapping[str, Any]) -> tuple[Record, dict[str, Any]]:
+    """A point with its numbers recorded."""
+    record = Record()
+    known = {name: record.variable(name, number) for name, number in numbers(point).items()}
+    return record, {
+        name: [known[f"{name}[{k}]"] for k in range(len(value))]
+        if is_listed(value)
+        else known.get(name, value)
+        for name, value in point.items()
+    }
+
+
+def _folded(
+    spec: Spec,
+    point: Mapping[str, Any],
+    quantities: Sequence[str],
+    fixed: Mapping[str, Any],
+    dtype: str,
+) -> Program:
+    """The program in which copies of a layer are counted and not made: totals are sums over
+    layers, each as often as it is there. Raises whatever is in the way of it.
+    """
+    record, values = _recorded(point)
+    graph, times = folded(spec, **settings(spec, {**fixed, **values}))
+    rows = analyze(graph).rows
+    sums: dict[str, Any] = {}
+    for quantity in quantities:
+        each = "params" if quantity == "weight_bytes" else quantity
+        found = [
+            (
+                elements(row.shape)
+                if each == "activations"
+                else row.work.flops
+                if each == "flops"
+                else getattr(row, each)
+            )
+            * n
+            for row, n in zip(rows, times, strict=True)
+            if each != "activations" or row.executed
+        ]
+        sums[quantity] = sum(found) * (BYTES[dtype] if quantity == "weight_bytes" else 1)
+    return record.finish(sums)
+
+
 def _pinned(
     point: Mapping[str, Any], outputs: Mapping[str, Number], error: ArchcalcError | None
 ) -> Program:
     """A program that holds at one point only."""
     record = Record()
-    for name, value in point.items():
-        if is_number(value):
-            record.variable(name, value).settled()
+    for name, value in numbers(point).items():
+        record.variable(name, value).settled()
     return record.finish(outputs, error)

@@ -24,7 +24,18 @@ from archcalc.spec.memory import Made, Memory
 from archcalc.spec.model import Block, Layer, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.refusal import Refused, unbatched
-from archcalc.spec.scope import Local, Path, Scope, Template, Unknown, Value, Wrong
+from archcalc.spec.scope import (
+    Fold,
+    Hidden,
+    Local,
+    Path,
+    Scope,
+    Template,
+    Unfoldable,
+    Unknown,
+    Value,
+    Wrong,
+)
 from archcalc.spec.unknown import declared, unknown
 from archcalc.values import exact
 
@@ -33,6 +44,12 @@ MOST_NODES = 200_000
 
 MOST_EDGES = 500_000
 """The most inputs that these may take together."""
+
+MOST_FOLDED = 20_000
+"""Of more nodes none stands for others: whether they are too many, is said where they are made."""
+
+MOST_ALONE = 8
+"""Copies that may differ at the beginning of a repetition of which one stands for the others."""
 
 Input = Sequence[Size] | Mapping[str, Sequence[Size]] | None
 ShapeOf = Callable[[str], Shape] | None
@@ -88,6 +105,29 @@ def attempt(
     if not apart:
         spec.home.bring_back(memory)
     return (None if expansion.problems or known else graph), expansion.problems
+
+
+def folded(
+    spec: Spec, *, input: Input = None, batch: Size = 1, **variables: Any
+) -> tuple[Graph, list[Size]]:
+    """A graph in which a node may stand for many copies, and of how many each is one.
+
+    How often a layer is repeated may be a number that records; what its copies have in common is
+    then found once. Raises :class:`Unfoldable` where a copy differs from those before it, and
+    :class:`SpecError`.
+    """
+    expansion = _Expansion(spec, frozenset(), False, Memory())
+    expansion.folding = True
+    graph = expansion.run(input, batch, variables)
+    if graph is None or expansion.problems:
+        raise SpecError(expansion.problems)
+    times: list[Size] = [1] * len(graph.nodes)
+    for fold in expansion.folds:
+        for k in range(fold.start, fold.start + fold.size):
+            times[k] = times[k] * fold.times
+    if not holds(sum(times) <= MOST_FOLDED):
+        raise Unfoldable
+    return graph, times
 
 
 def _records(value: Any) -> bool:
@@ -149,6 +189,9 @@ class _Expansion:
         """Those without a problem, of earlier expansions with these variables too."""
         self.expanding: list[str] = []
         self.full = False
+        self.folding = False
+        """Whether one copy may stand for many."""
+        self.folds: list[Fold] = []
         self.repetitions = 0
 
     def run(self, given: Input, batch: Size, variables: Mapping[str, Any]) -> Graph | None:
@@ -205,6 +248,7 @@ class _Expansion:
             year=spec.year,
             untrainable=tuple(asked),
         )
+        self.folds = scope.folds
         if not self.known:
             self.idle(graph, scope)
             if key is not None and not self.problems:
@@ -220,6 +264,8 @@ class _Expansion:
         leading = graph.leading_to(*graph.outputs, *graph.training_outputs)
         if all(node.name in leading for node in graph.nodes):
             return
+        if self.folding:
+            raise Unfoldable
         taken = {source for node in graph.nodes for source in node.inputs}
         needed = [node.name in leading for node in graph.nodes]
         loose = [not needed[k] and node.name not in taken for k, node in enumerate(graph.nodes)]
@@ -367,7 +413,11 @@ class _Expansion:
             key, times = "parallel", layer.parallel
         else:
             return self.once(scope, name, layer, sources, scope.names, at, trail)
-        count = settle(_evaluate(times, scope.names, scope.shape_of, (key,)))
+        times = _evaluate(times, scope.names, scope.shape_of, (key,))
+        fold = self.folding and key == "repeat" and is_recorded(times) and times.is_whole
+        if fold and times > 0:
+            return self.fold(scope, name, layer, sources, times, at, trail)
+        count = settle(times)
         if type(count) is not int or count < 0:
             raise Wrong(f"should be a whole number from 0, not {count!r}", at=(key,))
         if count == 0:
@@ -388,6 +438,63 @@ class _Expansion:
                 sources = [scope.single(value, name), *sources[1:]]
         output = members[str(count - 1)].output if key == "repeat" else None
         return Value(output, start, len(scope.nodes) - start, members)
+
+    def fold(
+        self,
+        scope: Scope,
+        name: str,
+        layer: Layer,
+        sources: Sequence[int],
+        times: Any,
+        at: Path,
+        trail: Path,
+    ) -> Value:
+        """A repetition of which a copy stands for itself and all that come after it: it makes its
+        input's shapes again, and nothing in it depends on which it is.
+        """
+        start = len(scope.nodes)
+        for i in range(MOST_ALONE):
+            # It may stand for no copy at all, so that it is not asked whether there is one.
+            if self.lasting(scope, layer, i, times.record):
+                mark = (len(scope.nodes), scope.edges, len(scope.folds), len(self.problems))
+                again, before = self.copy(scope, name, layer, sources, i, at, trail), sources
+                if len(self.problems) == mark[3] and _identical(
+                    *map(scope.shapes, (before, again))
+                ):
+                    scope.folds.append(Fold(mark[0], len(scope.nodes) - mark[0], times - i))
+                    sources = again
+                    break
+                del scope.nodes[mark[0] :], scope.folds[mark[2] :], self.problems[mark[3] :]
+                scope.edges = mark[1]
+            if i and not times > i:
+                break
+            sources = self.copy(scope, name, layer, sources, i, at, trail)
+        else:
+            raise Unfoldable
+        return Value(sources[0], start, len(scope.nodes) - start, Hidden())
+
+    def copy(
+        self,
+        scope: Scope,
+        name: str,
+        layer: Layer,
+        sources: Sequence[int],
+        i: int,
+        at: Path,
+        trail: Path,
+    ) -> Sequence[int]:
+        """One of the copies, and what the next one takes."""
+        value = self.once(scope, f"{name}.{i}", layer, sources, {**scope.names, "i": i}, at, trail)
+        return [scope.single(value, name), *sources[1:]]
+
+    def lasting(self, scope: Scope, layer: Layer, i: int, record: Any) -> bool:
+        """Whether what a layer is given is the same in all its repetitions from ``i`` on."""
+        names = {**scope.names, "i": None}
+        written = [layer.block, layer.op, *(layer.fields[key] for key in sorted(layer.computed))]
+        with record.probe(i, MOST_FOLDED) as probe:
+            names["i"] = probe.number
+            found = [_evaluate(value, names, scope.shape_of, ()) for value in written]
+            return bool(probe.is_free(found))
 
     def too_many(self, *at: str) -> Wrong | Unknown:
         """The error of a network that is too large; it is said once, not at every level."""
@@ -420,6 +527,8 @@ class _Expansion:
         else:
             value = self.operator(scope, name, layer, sources, names, at, trail)
         if layer.share is not None:
+            if self.folding:
+                raise Unfoldable
             scope.share(value, layer.share)
         return value
 
@@ -587,7 +696,9 @@ class _Expansion:
         self.layers(inner, block.layers, ("blocks", kind), (*trail, *name.split(".")))
         self.expanding.pop()
         output = inner.output(block.output or next(reversed(block.layers)))
-        template = Template(*(kind, args, shapes, inner.nodes, inner.edges, output, inner.values))
+        template = Template(
+            *(kind, args, shapes, inner.nodes, inner.edges, output, inner.values, inner.folds)
+        )
         if key is not None:
             self.templates[key] = template
             if not self.problems:
@@ -619,6 +730,15 @@ def _idle(place: Path) -> Wrong:
         f"'{place[-1]}' leads to no output",
         "use it, name it in 'outputs' or 'training_outputs', or remove it",
     )
+
+
+def _identical(one: Sequence[Shape], other: Sequence[Shape]) -> bool:
+    """Whether shapes are of the same numbers, without a question to those that record."""
+
+    def same(a: Size, b: Size) -> bool:
+        return a is b or (type(a) is type(b) is int and a == b)
+
+    return all(len(x) == len(y) and all(map(same, x, y)) for x, y in zip(one, other, strict=True))
 
 
 def _items(values: Mapping[str, Any]) -> tuple[Hashable, ...]:

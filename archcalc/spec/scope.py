@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from archcalc.dims import Shape
+from archcalc.dims import Shape, Size
 from archcalc.errors import did_you_mean
 from archcalc.operators.base import Applied, describe
 
@@ -37,6 +37,19 @@ class Local(NamedTuple):
     applied: Applied | None
     inputs: tuple[int, ...]
     share: int | None = None
+
+
+class Unfoldable(Exception):
+    """Something depends on which of many copies it is, so that none stands for the others."""
+
+
+class Hidden(dict[str, Any]):
+    """The copies behind a repetition of which one stands for many: who asks for one needs all."""
+
+    def _asked(self, *_: Any) -> Any:
+        raise Unfoldable
+
+    __bool__ = __contains__ = __getitem__ = __iter__ = __len__ = _asked
 
 
 class Value(NamedTuple):
@@ -73,6 +86,14 @@ class Value(NamedTuple):
         )
 
 
+class Fold(NamedTuple):
+    """Nodes that stand for several copies of them, one after the other."""
+
+    start: int
+    size: int
+    times: Size
+
+
 class Template(NamedTuple):
     """A block expanded for given arguments and input shapes, to be copied to its places."""
 
@@ -85,6 +106,7 @@ class Template(NamedTuple):
     """How many inputs its nodes take together."""
     output: int
     values: Mapping[str, Value]
+    folds: Sequence[Fold] = ()
 
 
 class Scope:
@@ -98,6 +120,7 @@ class Scope:
         self.nodes: list[Local] = []
         self.edges = 0
         self.inputs = list(inputs.values())
+        self.folds: list[Fold] = []
         self.values: dict[str, Value] = {
             name: Value(-1 - k, 0, 0, {}) for k, name in enumerate(inputs)
         }
@@ -210,6 +233,7 @@ class Scope:
         """Copy a block's nodes to here, its inputs being ``sources``."""
         offset, inputs = len(self.nodes), tuple(sources)
         self.edges += template.edges
+        self.folds += [fold._replace(start=fold.start + offset) for fold in template.folds]
         self.nodes.extend(
             [
                 Local(

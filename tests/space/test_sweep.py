@@ -244,7 +244,7 @@ def test_multipliers_round_as_in_a_single_analysis(width: list[float]) -> None:
 
 def test_what_depends_on_one_axis_is_not_computed_for_every_configuration() -> None:
     grid = plan(archcalc.load("resnet50"), {"width": range(16, 80), "side": range(96, 160)})
-    (part,) = engine.parts(grid)
+    (part,) = engine.parts(grid) or []
     runner = engine._Runner(grid, part, np)
 
     # Four stages and the stem have five areas; sums and products of those are all that is left.
@@ -295,3 +295,106 @@ def test_a_table_needs_no_more_than_its_rows() -> None:
     assert kept.finish(parts)["batch"].tolist() == list(range(50_001, 50_008))
     assert kept.count == 50_000
     assert all(values.base is None for part in parts for values in part.values())
+
+
+CONV = {"op": "Conv2d", "out_channels": "=channels(input)", "kernel_size": 3, "padding": 1}
+HALF = {**CONV, "out_channels": "=out", "stride": "=step"}
+REPEATED: dict[str, dict[str, Any]] = {
+    "copies": {"c": {**CONV, "repeat": "=d[0]"}, "e": {**CONV, "repeat": "=d[1]"}},
+    "the first differs": {
+        "c": {"block": "half", "out": 8, "step": "=2 if i == 0 else 1", "repeat": "=d[0]"},
+        "e": {"block": "half", "out": 8, "step": 1, "repeat": "=d[1]"},
+    },
+    "the second differs": {
+        "c": {"block": "half", "out": "=8 if i < 2 else 12", "step": 1, "repeat": "=d[0]"},
+        "e": {"block": "half", "out": 8, "step": 1, "repeat": "=max(d[1], 2)"},
+    },
+    "each differs": {
+        "c": {"block": "half", "out": "=4 + i", "step": 1, "repeat": "=d[0]"},
+        "e": {"block": "half", "out": 8, "step": 1, "repeat": "=d[1]"},
+    },
+    "every other differs": {
+        "c": {"block": "half", "out": "=4 + i % 2", "step": 1, "repeat": "=d[0]"},
+        "e": {"op": "ReLU", "repeat": "=d[1] + 1"},
+    },
+    "within another": {"c": {"block": "twice", "times": "=d[1]", "repeat": "=d[0]"}},
+    "it shrinks": {
+        "c": {"op": "MaxPool2d", "kernel_size": 2, "repeat": "=d[0]"},
+        "e": {**CONV, "repeat": "=d[1]"},
+    },
+    "one is named": {
+        "c": {**CONV, "repeat": "=d[0]"},
+        "e": {**CONV, "repeat": "=d[1]"},
+        "sum": {"op": "Add", "from": ["c.0", "e"]},
+    },
+    "all are named": {
+        "c": {**CONV, "repeat": "=d[0]"},
+        "e": {**CONV, "repeat": "=d[1]"},
+        "cat": {"op": "Concat", "from": "c.*"},
+    },
+    "tensors are shared": {
+        "c": {**CONV, "repeat": "=d[0]"},
+        "e": {**CONV, "repeat": "=d[1]"},
+        "last": {**CONV, "share": "c.0"},
+    },
+    "the count is used elsewhere": {
+        "c": {**CONV, "repeat": "=d[0]"},
+        "e": {"op": "Conv2d", "out_channels": "=d[0] + sum(d)", "kernel_size": 1},
+    },
+}
+
+
+@pytest.mark.parametrize("layers", REPEATED.values(), ids=REPEATED)
+def test_a_repetition_counted_is_a_repetition_made(layers: dict[str, Any]) -> None:
+    data = {
+        "name": "n",
+        "input": [3, 16, 16],
+        "vars": {"d": [1, 1]},
+        "blocks": {
+            "half": {"args": {"out": None, "step": None}, "layers": {"conv": HALF, "act": "ReLU"}},
+            "twice": {
+                "args": {"times": None},
+                "layers": {"one": {**CONV, "repeat": "=times"}, "act": "ReLU"},
+            },
+        },
+        "layers": layers,
+    }
+    spec = archcalc.load(data)
+    lists = [[a, b] for a in range(-1, 8) for b in range(8)]
+    found = sweep(spec, d=lists, quantities=QUANTITIES)
+    rows = {tuple(row["d"]): row for row in found}
+    for one in lists:
+        try:
+            analysis = archcalc.analyze(archcalc.load(data), d=one)
+        except archcalc.SpecError:
+            assert tuple(one) not in rows
+            continue
+        row = rows[tuple(one)]
+        assert {name: total(analysis, name) for name in QUANTITIES} == {
+            name: row[name] for name in QUANTITIES
+        }, one
+    assert found.refused.count == len(lists) - len(rows)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "resnext50_32x4d", "convnext_tiny", "preresnet200"])
+def test_many_depths_are_one_program(name: str) -> None:
+    spec = archcalc.load(name)
+    own: Any = archcalc.expand(spec).variables["depths"]
+    lists = [[n + (k * j) % 5 for j, n in enumerate(own, 1)] for k in range(40)]
+    pieces = engine.parts(plan(spec, {"depths": lists}, QUANTITIES))
+    assert pieces is not None
+    assert len({id(piece.program) for piece in pieces}) == 1
+    for row, one in zip(sweep(spec, depths=lists), lists, strict=True):
+        analysis = archcalc.analyze(spec, depths=one)
+        assert (row["params"], row["macs"]) == (analysis.params, analysis.macs)
+
+
+def test_graphs_that_are_met_once_are_analyzed_one_by_one() -> None:
+    acts = [["ReLU", "GELU", "SiLU", "Tanh"][k % 4] for k in range(12)]
+    grid = plan(archcalc.load(LINE), {"act": acts, "depth": [1, 2]}, "flops")
+    assert engine.parts(grid) is not None  # four graphs of many configurations each
+    few = plan(archcalc.load(LINE), {"act": acts[:4], "depth": [1]}, "flops")
+    assert engine.parts(few) is None
+    for row in sweep(archcalc.load(LINE), act=acts[:4], width=[2, 3]):
+        values = {"act": row["act"], "width": row["width"]}
+        assert row["flops"] == archcalc.analyze(archcalc.load(LINE), **values).flops
