@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.analysis.recall import recall
 from archcalc.dims import Shape, Size, same
+from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError
 from archcalc.operators.base import KINDS, Cost, Work, elements
 from archcalc.spec.expand import Input, expand
@@ -35,6 +38,7 @@ BYTES: dict[str, int] = {
 NOTHING = Work()
 
 
+@shown
 class Row(NamedTuple):
     """What one operator stores and computes."""
 
@@ -90,6 +94,7 @@ class Row(NamedTuple):
         return self.work.macs + (elements(self.node.shape) if biased else 0)
 
 
+@shown
 @dataclass(frozen=True)
 class Analysis(Remembering):
     """A network's layers with their numbers, and the totals.
@@ -219,6 +224,33 @@ class Analysis(Remembering):
         from archcalc.analysis.backward import backward
 
         return backward(self)
+
+    def frame(self, library: str = "") -> Any:
+        """The rows as a data frame of ``pandas`` or ``polars``: whichever is installed, by default.
+
+        A column for the name, the stage, the operator, the shapes, what is stored and every kind
+        of work; of layers that are not counted nothing stands where a number would. Raises
+        :class:`ArchcalcError` where neither library is installed.
+        """
+        columns: dict[str, list[Any]] = {
+            "layer": [row.name for row in self.rows],
+            "stage": [row.stage for row in self.rows],
+            "op": [row.op for row in self.rows],
+            "inputs": [", ".join(row.node.inputs) for row in self.rows],
+            "output": ["x".join(map(str, row.shape)) for row in self.rows],
+            "executed": [row.executed for row in self.rows],
+        }
+        for name in ("params", "shared", "buffers", "macs", "connections"):
+            columns[name] = [getattr(row, name) if row.counted else None for row in self.rows]
+        for name in ("flops", *KINDS[1:]):
+            columns[name] = [getattr(row.work, name) if row.counted else None for row in self.rows]
+        known = ("pandas", "polars")
+        if library and library not in known:
+            raise ArchcalcError(f"no library '{library}'\n  known: {', '.join(known)}")
+        for name in (library,) if library else known:
+            with suppress(ImportError):
+                return import_module(name).DataFrame(columns)
+        raise ArchcalcError(f"a frame needs {library or 'pandas or polars'}: pip install it")
 
     def weight_bytes(self, dtype: str = "float32") -> Size:
         """Bytes of the parameters. Raises ``KeyError`` for a dtype that is not in ``BYTES``."""

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from archcalc.analysis.analyze import Analysis, Row
 from archcalc.dims import Size, holds
+from archcalc.document.shown import shown
 from archcalc.operators.autograd import WEIGHTS, Multiplying
 
 
+@shown
 @dataclass(frozen=True)
 class Backward:
     """The multiply-accumulates of one backward pass over the whole batch, by layer."""

@@ -12,6 +12,7 @@ from archcalc.analysis.analyze import Analysis, Row, analyze
 from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as counted_by
 from archcalc.dims import Size
+from archcalc.document.shown import shown
 from archcalc.spec import zoo
 from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
@@ -59,6 +60,7 @@ class Change(NamedTuple):
         return after - before
 
 
+@shown
 @dataclass(frozen=True)
 class Diff(Remembering):
     """What distinguishes two networks."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from archcalc.document.shown import shown
+
 
 class Machine(NamedTuple):
     """Where something was measured."""
@@ -25,6 +27,7 @@ class Machine(NamedTuple):
         return f"{self.name}{with_}, PyTorch {self.torch}"
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One network, run at inference again and again."""

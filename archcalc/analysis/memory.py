@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from archcalc.analysis.analyze import BYTES, Analysis, analyze
 from archcalc.dims import Size
+from archcalc.document.shown import shown
 from archcalc.operators import FAMILIES
 from archcalc.operators.autograd import INTEGER, Differentiable, Stepwise
 from archcalc.operators.base import elements
@@ -26,6 +27,7 @@ STATES = {"sgd": 0, "momentum": 1, "adam": 2}
 """Numbers that an optimiser keeps of each parameter, by its name: the gradient not counted."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Bytes by what they are for. What PyTorch allocates besides, to work in, is not counted."""

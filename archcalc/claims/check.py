@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from archcalc.claims.facts import VARIABLES, Axes, Scope, ways
 from archcalc.claims.printed import Number, Printed, Verdict, exact
+from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, Problem, SpecError, did_you_mean
 from archcalc.spec import expressions, zoo
 from archcalc.spec.model import Budget, Documented, Fact, Spec
@@ -45,6 +46,7 @@ THOUSAND = "1024"
 """The convention under which K is 1024, M its square, and so on."""
 
 
+@shown
 class Finding(NamedTuple):
     """One documented number, fact or budget, and what became of it."""
 

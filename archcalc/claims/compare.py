@@ -14,6 +14,7 @@ from archcalc.analysis.measured import Measurement
 from archcalc.claims.check import Checking, Finding, Record, judged, records
 from archcalc.claims.printed import Printed
 from archcalc.dims import Size
+from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
 from archcalc.spec import zoo
 from archcalc.spec.expand import Input
@@ -88,6 +89,7 @@ class Entry(Remembering):
         return differences(self.analysis)
 
 
+@shown
 class Comparison(NamedTuple):
     """Networks side by side."""
 

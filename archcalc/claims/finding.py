@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from archcalc.claims.causes import Cause
+from archcalc.document.shown import shown
 
 if TYPE_CHECKING:
     from archcalc.claims.readings import Reading
@@ -71,6 +72,7 @@ class Totals(NamedTuple):
         return 0 if self.printed is None else self.printed - self.summed
 
 
+@shown
 @dataclass(frozen=True)
 class Audit:
     """What is wrong with a printed table."""

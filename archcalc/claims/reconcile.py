@@ -11,6 +11,7 @@ from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.claims.counting import CONNECTIONS, Sums
 from archcalc.claims.facts import Scope
 from archcalc.claims.printed import Number, Printed, Verdict, exact
+from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
 from archcalc.spec import zoo
 from archcalc.spec.expand import expand
@@ -59,6 +60,7 @@ class Choice(NamedTuple):
     """How far-fetched it is: of two explanations with as many departures the cheaper is first."""
 
 
+@shown
 class Explanation(NamedTuple):
     """A number, and the choices that make it."""
 

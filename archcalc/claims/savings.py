@@ -13,6 +13,7 @@ from archcalc.analysis.receptive_field import Field, receptive_field
 from archcalc.claims.check import Finding, check
 from archcalc.claims.facts import Scope
 from archcalc.dims import Size, same
+from archcalc.document.shown import shown
 from archcalc.spec import zoo
 from archcalc.spec.expand import Input
 from archcalc.spec.model import Spec
@@ -59,6 +60,7 @@ class Change(NamedTuple):
         return sum(row.macs for row in self.after)
 
 
+@shown
 @dataclass(frozen=True)
 class Savings:
     """A network before and after its convolutions were rewritten."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from archcalc.analysis.analyze import Analysis, analyze
 from archcalc.dims import Shape
+from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
 from archcalc.pytorch.crosscheck import (
     MOST_BYTES,
@@ -57,6 +58,7 @@ class Finding(NamedTuple):
     theirs: Any
 
 
+@shown
 @dataclass(frozen=True)
 class Against:
     """A spec beside a module."""

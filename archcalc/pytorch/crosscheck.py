@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
 from archcalc.analysis.measured import Measurement
+from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.pytorch.build import DTYPES
 from archcalc.pytorch.perform import require_torch
@@ -99,6 +100,7 @@ class Run:
     measured: Measurement | None = None
 
 
+@shown
 @dataclass(frozen=True)
 class Crosscheck(Remembering):
     """What came of running a network in PyTorch."""

@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 from archcalc.analysis.analyze import analyze
+from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError
 from archcalc.space.sweep import Refused, chunks, plan
 from archcalc.space.trace import (
@@ -43,6 +44,7 @@ class Over:
     """Why it is no network."""
 
 
+@shown
 @dataclass(frozen=True)
 class Fit:
     """The largest network inside a budget."""

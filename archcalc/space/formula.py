@@ -18,6 +18,7 @@ from archcalc.algebra.symbolic import to_sympy
 from archcalc.algebra.terms import constant, plus, times, value_of
 from archcalc.analysis.analyze import Analysis, Row
 from archcalc.dims import Size
+from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.base import elements
 from archcalc.space.trace import (
@@ -76,6 +77,7 @@ class Line(NamedTuple):
     """By quantity."""
 
 
+@shown
 @dataclass(frozen=True)
 class Formula:
     """Closed forms of a network's totals, or of its layers'."""

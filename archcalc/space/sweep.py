@@ -24,6 +24,7 @@ from archcalc.algebra.intervals import EXACT, Interval, decided, fits, intervals
 from archcalc.algebra.program import Program, dependencies, holds_at, needed
 from archcalc.algebra.terms import Terms
 from archcalc.analysis.analyze import BYTES, analyze
+from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
 from archcalc.space.trace import (
     QUANTITIES,
@@ -154,6 +155,7 @@ class Refused:
     """What is wrong with it."""
 
 
+@shown
 @dataclass(frozen=True)
 class Sweep(Remembering):
     """Totals of many configurations, a row each.

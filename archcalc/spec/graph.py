@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archcalc.dims import Shape
+from archcalc.document.shown import drawing, shown
 from archcalc.errors import Problem
 from archcalc.operators.base import Applied, Operator
 
 
+@shown
 class Node(NamedTuple):
     """One operator in its place."""
 
@@ -45,6 +47,7 @@ class Node(NamedTuple):
         return stage if dot else ""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Graph:
     """A network expanded for one input shape, batch and set of variables."""
@@ -64,6 +67,9 @@ class Graph:
     year: int | None = None
     untrainable: tuple[Problem, ...] = ()
     """Why it can be used but not trained on inputs of this shape, if so."""
+
+    def _repr_svg_(self) -> str | None:
+        return drawing(self)
 
     def leading_to(self, *names: str) -> frozenset[str]:
         """The nodes and inputs that the named nodes' outputs are computed from, themselves too."""

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from archcalc.document.shown import shown
 from archcalc.spec.expressions import DOTTED, is_expression
 from archcalc.spec.memory import Home
 from archcalc.spec.text import Document
@@ -279,6 +280,7 @@ class Budget(_Record):
 Axes = list[int | str]
 
 
+@shown
 class Spec(_Record):
     """A family of networks as written, and which of its variants is meant."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import count as numbered
 
 from archcalc.analysis.analyze import Analysis
-from archcalc.report.diagrams.diagram import Box, Picture, extents, kinds, numbers, title
+from archcalc.report.diagrams.picture import Box, Picture, extents, kinds, numbers, title
 from archcalc.report.diagrams.svg import COLORS
 
 

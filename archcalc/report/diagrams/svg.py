@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from archcalc.analysis.analyze import Analysis
-from archcalc.report.diagrams.diagram import (
+from archcalc.report.diagrams.layered import Cell, Layout, Point, lay_out
+from archcalc.report.diagrams.picture import (
     KINDS,
     Box,
     Picture,
@@ -16,7 +17,6 @@ from archcalc.report.diagrams.diagram import (
     numbers,
     title,
 )
-from archcalc.report.diagrams.layered import Cell, Layout, Point, lay_out
 
 MARGIN = 20
 HEAD = 14

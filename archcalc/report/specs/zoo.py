@@ -15,6 +15,7 @@ from archcalc.document import Document
 from archcalc.document import render as rendered
 from archcalc.document.data import FORMAT, dumps
 from archcalc.document.model import Head, table
+from archcalc.document.shown import shown
 from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
 from archcalc.spec.model import Spec
@@ -28,6 +29,7 @@ ORDERS = ("family", "year", "params", "macs")
 """What networks are ordered by."""
 
 
+@shown
 class Network(NamedTuple):
     """A network of the zoo, at the input it is shipped with."""
 

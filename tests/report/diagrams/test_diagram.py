@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 import archcalc
-from archcalc.report.diagrams.diagram import Box, Picture, count, diagram, picture
+from archcalc.report.diagrams.diagram import diagram
+from archcalc.report.diagrams.picture import Box, Picture, count, picture
 from archcalc.spec import zoo
 
 

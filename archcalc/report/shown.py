@@ -1,0 +1,239 @@
+"""What every result shows of itself: a line, and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from archcalc.document import Document
+from archcalc.document.model import Cell, Head, Items, Pairs, Prose, number, table
+
+
+def line(result: Any) -> str:
+    """What tells it from others of its kind."""
+    return _LINES[type(result).__name__](result)
+
+
+def document(result: Any) -> Document:
+    """Its report."""
+    name = type(result).__name__
+    if name in _REPORTS:
+        found: Document = import_module(f"archcalc.report.{_REPORTS[name]}").document(result)
+        return found
+    return _DOCUMENTS[name](result)
+
+
+def svg(network: Any) -> str:
+    """Its diagram."""
+    from archcalc.report.diagrams.diagram import diagram
+
+    return diagram(network, "svg")
+
+
+def _analysis(network: Any) -> Any:
+    from archcalc.analysis.analyze import Analysis, analyze
+
+    if isinstance(network, Analysis):
+        return network
+    return analyze(network, allow_unknown=True)
+
+
+def _table(network: Any) -> Document:
+    from archcalc.report.layers.layout import Request, lay_out
+
+    return lay_out(_analysis(network), Request.of("layer", None, "float32", "macs"))
+
+
+def _counts(network: Any) -> str:
+    found = _analysis(network)
+    least = "≥" * found.partial
+    numbers = f"{least}{number(found.params)} params, {least}{number(found.macs)} MACs"
+    return f"{found.graph.name}: {numbers}, {len(found.rows)} layers"
+
+
+def _spec(spec: Any) -> str:
+    if spec.variants and spec.variant is None:
+        return f"{spec.name}: {len(spec.variants)} variants"
+    return f"{spec.label}: {' '.join(spec.title.split())}" if spec.title else str(spec.label)
+
+
+def _graph(graph: Any) -> str:
+    from archcalc.report.layers.columns import print_shape
+
+    given = ", ".join(map(print_shape, graph.inputs.values()))
+    return f"{graph.name}: {len(graph.nodes)} layers, input {given}"
+
+
+def _row(row: Any) -> str:
+    from archcalc.report.layers.columns import print_shape
+
+    counts = f"{number(row.params)} params, {number(row.macs)} MACs"
+    return f"{row.name}: {row.op}, {print_shape(row.shape)}, {counts}"
+
+
+def _bytes(size: Any) -> str:
+    from archcalc.report.units import print_bytes
+
+    return print_bytes(size)
+
+
+def _memory(memory: Any) -> str:
+    what = "training with SGD" if memory.training else f"inference, most at {memory.peak}"
+    return f"{_bytes(memory.total())} in {what}"
+
+
+def _memory_table(memory: Any) -> Document:
+    parts: list[tuple[str, Any]] = [
+        ("weights", memory.weights),
+        ("buffers", memory.buffers),
+        ("activations", memory.activations),
+    ]
+    if memory.training:
+        parts += [("gradients", memory.gradients)]
+        parts += [(f"optimiser: {name}", size) for name, size in memory.optimiser.items()]
+    heads = (Head("part", "memory"), Head("bytes", "bytes", True), Head("size", "", True))
+    return Document.of(
+        table(heads, [(name, size, _bytes(size)) for name, size in parts]),
+        Items.of([f"not counted: {', '.join(memory.not_counted)}"] if memory.not_counted else []),
+    )
+
+
+def _backward(backward: Any) -> Document:
+    heads = (Head("layer", "layer"), Head("macs", "backward MACs", True))
+    rows: list[tuple[Cell, Cell]] = [
+        (name, "unknown" if macs is None else macs) for name, macs in backward.layers.items()
+    ]
+    return Document.of(table(heads, rows), Pairs((("total", number(backward.macs)),)))
+
+
+def _diff(diff: Any) -> str:
+    what = sum(change.kind != "same" for change in diff.changes)
+    return f"{' -> '.join(diff.names)}: {what} of {len(diff.changes)} layers differ"
+
+
+def _finding(finding: Any) -> str:
+    from archcalc.claims.check import VERDICTS, show
+
+    said = f"{finding.network} {finding.quantity}: {finding.printed} printed"
+    return f"{said}, {show(finding.computed)} computed, {VERDICTS[finding.verdict]}"
+
+
+def _finding_table(finding: Any) -> Document:
+    from archcalc.report.claims.findings import Checked
+    from archcalc.report.claims.findings import document as of
+
+    return of([Checked("", (finding,))])
+
+
+def _explanation(explanation: Any) -> str:
+    from archcalc.claims.check import show
+
+    return f"{show(explanation.number)} {explanation.quantity}: {explanation.words}"
+
+
+def _crosscheck(found: Any) -> str:
+    from archcalc.report.runs.crosscheck import verdict
+
+    return f"{found.name}: {verdict(found)}"
+
+
+def _crosscheck_table(found: Any) -> Document:
+    from archcalc.report.runs.crosscheck import document as of
+
+    return of([found])
+
+
+def _against(found: Any) -> str:
+    from archcalc.report.runs.against import verdict
+
+    return f"{found.name}, {found.module}: {verdict(found)}"
+
+
+def _measurement(found: Any) -> str:
+    from archcalc.report.runs.measured import latency, throughput
+
+    many = f"{throughput(found)} inputs/s"
+    return f"{found.dtype}, batch {found.batch}: {latency(found)}, {many} on {found.machine}"
+
+
+def _savings(found: Any) -> str:
+    name = found.before.graph.name
+    params = f"{number(found.before.params)} -> {number(found.after.params)} params"
+    return (
+        f"{name}, {found.rewrite}: {params}, {number(found.number)} -> {number(found.number_after)}"
+    )
+
+
+def _formula(found: Any) -> str:
+    names = ", ".join(symbol.name for symbol in found.symbols)
+    return f"{found.network} in {names}: {', '.join(found.total)}"
+
+
+def _network(network: Any) -> str:
+    return f"{network.name}: {number(network.params)} params, {number(network.macs)} MACs"
+
+
+def _network_table(network: Any) -> Document:
+    from archcalc.report.specs.zoo import document as of
+
+    return of([network])
+
+
+def _values(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in values.items())
+
+
+def _sentence(result: Any) -> Document:
+    return Document.of(Prose(line(result)))
+
+
+_LINES: Mapping[str, Callable[[Any], str]] = {
+    "Spec": _spec,
+    "Graph": _graph,
+    "Analysis": _counts,
+    "Row": _row,
+    "Node": lambda node: f"{node.name}: {type(node.op).__name__}, {node.shape}",
+    "Memory": _memory,
+    "Backward": lambda found: f"{number(found.macs)} MACs in {len(found.layers)} layers",
+    "Diff": _diff,
+    "Comparison": lambda found: ", ".join(entry.name for entry in found.entries),
+    "Audit": lambda found: f"{found.name}: {len(found.findings)} cells contradict others",
+    "Finding": _finding,
+    "Explanation": _explanation,
+    "Sweep": lambda found: f"{found.network}: {len(found):,} of {found.configurations:,} rows",
+    "Fit": lambda found: f"{found.network}: {_values(found.values)}",
+    "Formula": _formula,
+    "Crosscheck": _crosscheck,
+    "Against": _against,
+    "Measurement": _measurement,
+    "Savings": _savings,
+    "Network": _network,
+}
+
+_REPORTS: Mapping[str, str] = {
+    "Diff": "layers.diff",
+    "Comparison": "claims.compare",
+    "Audit": "claims.audits",
+    "Savings": "claims.savings",
+    "Sweep": "families.sweep",
+    "Fit": "families.fit",
+    "Formula": "families.closed",
+    "Against": "runs.against",
+}
+"""Result -> the module whose ``document`` is of it."""
+
+_DOCUMENTS: Mapping[str, Callable[[Any], Document]] = {
+    "Spec": _table,
+    "Graph": _table,
+    "Analysis": _table,
+    "Row": _sentence,
+    "Node": _sentence,
+    "Memory": _memory_table,
+    "Backward": _backward,
+    "Finding": _finding_table,
+    "Explanation": _sentence,
+    "Crosscheck": _crosscheck_table,
+    "Measurement": _sentence,
+    "Network": _network_table,
+}
