@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,28 +11,29 @@ import pytest
 import archcalc
 
 
-def imported_for_type_checkers() -> dict[str, str]:
-    """Name -> module, as the front of the package imports them for type checkers."""
-    tree = ast.parse(Path(archcalc.__file__).read_text(encoding="utf-8"))
+def stated() -> dict[str, str]:
+    """Name -> module, as type checkers read them in the stub."""
+    path = Path(archcalc.__file__).with_suffix(".pyi")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     return {
-        alias.name: str(node.module)
+        alias.asname: str(node.module)
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("archcalc.")
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
+        if alias.asname == alias.name
     }
 
 
-def test_every_name_comes_from_where_type_checkers_see_it() -> None:
-    assert {
-        name: f"archcalc.{module}" for name, module in archcalc._HOME.items()
-    } == imported_for_type_checkers()
+def test_every_name_is_there_from_where_type_checkers_see_it() -> None:
+    assert set(dir(archcalc)) == {"__version__", *stated()}
+    for name, module in stated().items():
+        assert getattr(archcalc, name) is getattr(import_module(module), name)
 
 
-def test_every_name_is_there() -> None:
-    assert set(archcalc.__all__) == {"__version__", *archcalc._HOME}
-    for name in archcalc.__all__:
-        assert getattr(archcalc, name) is getattr(archcalc, name)
-    assert set(archcalc.__all__) == set(dir(archcalc))
+def test_all_names_can_be_imported_at_once() -> None:
+    found: dict[str, object] = {}
+    exec("from archcalc import *", found)
+    assert {*stated()} <= found.keys()
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
