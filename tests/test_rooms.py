@@ -66,6 +66,35 @@ def test_only_the_pytorch_room_imports_torch(path: Path) -> None:
         assert not [name for name in names if name.split(".")[0] == "torch"]
 
 
+def at_run_time(tree: ast.AST) -> ast.AST:
+    """Code without what only type checkers see."""
+
+    class Without(ast.NodeTransformer):
+        def visit_If(self, node: ast.If) -> ast.AST | None:
+            return None if ast.unparse(node.test) == "TYPE_CHECKING" else node
+
+    return Without().visit(tree)  # type: ignore[no-any-return]
+
+
+def test_no_module_leads_back_to_itself() -> None:
+    names = {
+        ".".join(("archcalc", *path.relative_to(PACKAGE).with_suffix("").parts)): path
+        for path in MODULES
+    }
+    modules = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    leads: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        tree = at_run_time(ast.parse(path.read_text(encoding="utf-8")))
+        found = {
+            other if other in modules else other.rpartition(".")[0] for other in imported(tree)
+        }
+        leads[name] = {other for other in found if other in modules} - {name}
+    while free := {name for name, others in leads.items() if not others & leads.keys()}:
+        leads = {name: others for name, others in leads.items() if name not in free}
+    # What is left lies on a circle, or leads to one.
+    assert not leads
+
+
 HEAVY = {"torch", "sympy", "numpy", "matplotlib", "pandas"}
 
 

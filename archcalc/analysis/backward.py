@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from archcalc.analysis.analyze import Analysis, Row
 from archcalc.dims import Size, holds
 from archcalc.document.shown import shown
 from archcalc.operators.autograd import WEIGHTS, Multiplying
+
+if TYPE_CHECKING:
+    from archcalc.analysis.analyze import Analysis, Row
 
 
 @shown

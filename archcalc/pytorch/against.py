@@ -17,14 +17,8 @@ from archcalc.analysis.analyze import Analysis, analyze
 from archcalc.dims import Shape
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
-from archcalc.pytorch.crosscheck import (
-    MOST_BYTES,
-    MOST_MACS,
-    SEED,
-    graphs,
-    require_known,
-    training_bytes,
-)
+from archcalc.pytorch.asked import SEED, graphs, require_known
+from archcalc.pytorch.crosscheck import MOST_BYTES, MOST_MACS, training_bytes
 from archcalc.pytorch.perform import require_torch
 from archcalc.spec import zoo
 from archcalc.spec.expand import Input

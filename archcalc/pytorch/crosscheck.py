@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
 from archcalc.analysis.measured import Measurement
 from archcalc.document.shown import shown
-from archcalc.errors import ArchcalcError, did_you_mean
-from archcalc.pytorch.build import DTYPES
+from archcalc.errors import ArchcalcError
+from archcalc.pytorch.asked import PRECISIONS, SEED, graphs, require_known
 from archcalc.pytorch.perform import require_torch
 from archcalc.pytorch.windows import placed
 from archcalc.spec import zoo
-from archcalc.spec.expand import Input, expand
+from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 from archcalc.values import Remembering
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda", "meta")
 """Where a network is run. ``auto`` is ``meta``, and ``cuda`` or else ``cpu`` besides."""
-
-PRECISIONS = (*DTYPES, "tf32")
-"""The dtypes of a run; ``tf32`` is float32 whose products a GPU rounds to TensorFloat-32."""
 
 TOLERANCE: Mapping[str, float] = {
     "float64": 1e-9,
@@ -55,9 +52,6 @@ MOST_COMPARED_MACS = 10**11
 
 MOST_COMPARED_BYTES = 2 * 10**10
 """Bytes of a training step up to which it does."""
-
-SEED = 0
-"""What weights and inputs are drawn from."""
 
 
 class Difference(NamedTuple):
@@ -178,12 +172,6 @@ def crosscheck(
     return Crosscheck(graph.name, analysis, tuple(runs), skipped)
 
 
-def require_known(what: str, word: str, known: Sequence[str]) -> None:
-    """Raise :class:`ArchcalcError` for a word that is none of the known ones."""
-    if word not in known:
-        raise ArchcalcError(f"no {what} '{word}'\n  {did_you_mean(word, known)}")
-
-
 def _devices(device: str) -> tuple[str, ...]:
     import torch
 
@@ -194,25 +182,6 @@ def _devices(device: str) -> tuple[str, ...]:
     if device == "cuda" and not gpu:
         raise ArchcalcError("PyTorch finds no CUDA device here\n  --device cpu or meta need none")
     return (device,)
-
-
-def graphs(
-    network: zoo.Source | Spec | Graph,
-    batch: int,
-    input: Input | Callable[[Spec], Input],
-    variables: Mapping[str, Any],
-) -> tuple[Graph, Graph]:
-    """The network for the batch, and for one that batch normalization can be trained on."""
-    if isinstance(network, Graph):
-        if input is not None or variables or batch != 1:
-            raise TypeError("a graph has its shapes: give input, batch and variables to expand()")
-        return network, network
-    spec = network if isinstance(network, Spec) else zoo.load(network)
-    shapes = input(spec) if callable(input) else input
-    graph = expand(spec, input=shapes, batch=batch, **variables)
-    if batch > 1:
-        return graph, graph
-    return graph, expand(spec, input=shapes, batch=2, **variables)
 
 
 def training_bytes(trained: Analysis, dtype: str) -> int:

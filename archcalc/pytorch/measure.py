@@ -56,8 +56,8 @@ def measure(
     require_torch()
     import torch
 
+    from archcalc.pytorch.asked import PRECISIONS, SEED, graphs, require_known
     from archcalc.pytorch.build import build
-    from archcalc.pytorch.crosscheck import PRECISIONS, SEED, graphs, require_known
     from archcalc.pytorch.inputs import draw
     from archcalc.pytorch.running import precision, seeded
 

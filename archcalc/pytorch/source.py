@@ -11,9 +11,10 @@ from archcalc.analysis.analyze import Analysis, analyze
 from archcalc.pytorch.naming import paths
 from archcalc.pytorch.perform import require_torch
 from archcalc.pytorch.writer.blocks import blocks
-from archcalc.pytorch.writer.classes import Class, Library
+from archcalc.pytorch.writer.classes import classes as classes_of
 from archcalc.pytorch.writer.code import WIDTH, Bracket, broken
 from archcalc.pytorch.writer.forward import Forward
+from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.naming import class_name
 from archcalc.pytorch.writer.spelling import arguments, is_module, target_of
 from archcalc.pytorch.writer.steps import Ref
@@ -31,7 +32,7 @@ def source(graph: Graph, spec: Spec | None = None) -> str:
     """
     require_torch()
     top = blocks(graph, spec)
-    library = Library(top, class_name(graph.name), graph.variables)
+    library = classes_of(top, class_name(graph.name), graph.variables)
     used = {target_of(call) for call in library.calls.values() if is_module(call)}
     own = sorted(target for target in used if target.startswith("archcalc."))
     classes = []

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from archcalc.pytorch.writer.blocks import Block, Child, Unit
 from archcalc.pytorch.writer.code import Bracket, Choice, Code
@@ -15,60 +14,10 @@ from archcalc.pytorch.writer.columns import (
     column_of,
     text_of,
 )
+from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.spelling import arguments, is_module, spread, target_of
 from archcalc.pytorch.writer.texts import Texts
 from archcalc.spec.graph import Node
-
-if TYPE_CHECKING:
-    from archcalc.pytorch.writer.classes import Class, Library
-
-
-class Pattern(NamedTuple):
-    """How repetitions go: the first apart or not, then each by as much more than the one before."""
-
-    apart: int
-    bases: list[dict[str, Any]]
-    """By block, the values of the first that is not apart."""
-    steps: list[dict[str, Any]]
-
-
-def pattern(
-    blocks: Sequence[Sequence[Mapping[str, Any]]], candidates: Sequence[int]
-) -> Pattern | None:
-    """What the arguments of repetitions have in common in all blocks."""
-    for apart in candidates:
-        bases, rises = [], []
-        for rows in blocks:
-            rest = rows[apart:]
-            if len(rows) < apart:
-                break
-            base = dict(rest[0]) if rest else {}
-            rise: dict[str, Any] = {}
-            for name, value in base.items():
-                found = _rise([row[name] for row in rest])
-                if found is None:
-                    break
-                rise[name] = found if len(rest) > 1 else MISSING
-                base[name] = value
-            else:
-                bases.append(base)
-                rises.append(rise)
-                continue
-            break
-        else:
-            return Pattern(apart, bases, rises)
-    return None
-
-
-def _rise(values: Sequence[Any]) -> int | None:
-    if len(values) < 2 or all(
-        type(value) is type(values[0]) and value == values[0] for value in values
-    ):
-        return 0
-    if any(type(value) is not int for value in values):
-        return None
-    rise: int = values[1] - values[0]
-    return rise if all(b - a == rise for a, b in pairwise(values)) else None
 
 
 class Constructor:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from archcalc.operators import FAMILIES
 from archcalc.pytorch.naming import identifier, is_reserved
-from archcalc.pytorch.writer.classes import Class, Library
 from archcalc.pytorch.writer.code import WIDTH, Bracket, broken
 from archcalc.pytorch.writer.columns import Slot
+from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.spelling import Expression, applied, called, is_module
 from archcalc.pytorch.writer.steps import Ref, Step
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from archcalc.operators.base import Call
 from archcalc.pytorch.writer.blocks import Block, Child, Number, Unit
 from archcalc.pytorch.writer.spelling import is_module
+from archcalc.spec.graph import Node
 
-if TYPE_CHECKING:
-    from archcalc.pytorch.writer.classes import Library
+Calls: TypeAlias = Callable[[Node], Call]
+"""PyTorch's spelling of a layer."""
 
 Ref = tuple[str, int, int]
 """``("port", k, 0)``, ``("step", number, output)`` or ``("all", number, 0)``, a list."""
@@ -34,7 +36,7 @@ class Step(NamedTuple):
         return self.child, self.at
 
 
-def steps(block: Block, library: Library) -> list[Step]:
+def steps(block: Block, calls: Calls) -> list[Step]:
     """What the forward pass of a block does, in order."""
     users: dict[Number, list[tuple[str, int]]] = {}
     units = [(child, k, unit) for child in block.children for k, unit in enumerate(child.units)]
@@ -61,7 +63,7 @@ def steps(block: Block, library: Library) -> list[Step]:
 
     # Units in the order in which they are computed, repetitions of one name together.
     for child in sorted(block.children, key=lambda child: child.units[0].start):
-        form = _form(child, users, taken, block, library) if child.repeated else "each"
+        form = _form(child, users, taken, block, calls) if child.repeated else "each"
         if form == "chain":
             last = child.units[-1]
             refs[last.gives[0]] = ("step", len(found), 0)
@@ -87,13 +89,13 @@ def _form(
     users: Mapping[Number, Sequence[tuple[str, int]]],
     taken: set[Number],
     block: Block,
-    library: Library,
+    calls: Calls,
 ) -> str:
     """How repetitions are wired."""
     units = child.units
     if any(len(unit.gives) != 1 for unit in units):
         return "each"
-    if any(unit.node is not None and not is_module(library.call(unit.node)) for unit in units):
+    if any(unit.node is not None and not is_module(calls(unit.node)) for unit in units):
         return "each"
     in_a_row = all(
         after.takes[:1] == before.gives
@@ -114,7 +116,7 @@ def _form(
     wire = consumer.takes
     at = wire.index(outs[0])
     together = list(wire[at : at + len(outs)]) == outs and len(set(outs)) == len(outs)
-    gathers = consumer.node is not None and library.call(consumer.node).gather
+    gathers = consumer.node is not None and calls(consumer.node).gather
     equal = all(unit.takes == units[0].takes for unit in units)
     only_once = sum(wire.count(out) for out in outs) == len(outs)
     if not (together and gathers and only_once):
@@ -133,9 +135,9 @@ def _all_taken(child: Child, block: Block) -> bool:
     return any(f"{written}.*" in (layer.from_ or ()) for layer in block.layers.values())
 
 
-def outputs(block: Block, library: Library) -> tuple[Ref, ...]:
+def outputs(block: Block, calls: Calls) -> tuple[Ref, ...]:
     """What a block returns."""
     where: dict[Number, Ref] = {-1 - k: ("port", k, 0) for k in range(len(block.port_names) or 64)}
-    for k, step in enumerate(steps(block, library)):
+    for k, step in enumerate(steps(block, calls)):
         where.update({number: ("step", k, j) for j, number in enumerate(step.gives)})
     return tuple(where[number] for number in block.gives)
