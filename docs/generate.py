@@ -29,6 +29,7 @@ import archcalc
 from archcalc.claims.check import VERDICTS
 from archcalc.operators import FAMILIES, operator
 from archcalc.operators.describe import as_markdown, docstring, markdown_table
+from archcalc.report.specs import index
 from archcalc.spec import zoo
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -325,6 +326,7 @@ def _output(command: str, folder: str) -> str:
 
 
 GENERATED_FILES: dict[str, Callable[[], str]] = {
+    "specs/index.json": index.text,
     "specs/spec.schema.json": schema_file,
     "docs/operators.md": operators_page,
     "docs/commands.md": commands_page,

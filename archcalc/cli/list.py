@@ -51,9 +51,9 @@ def list_(
     form = choose("format", format, zoo.FORMATS)
     networks = zoo.list(word, convention, by)
     if not networks:
-        from archcalc.spec.zoo import names
+        from archcalc.spec.zoo import words as spelled
 
-        hint = did_you_mean(word, names())
+        hint = did_you_mean(word, spelled())
         complain(f"nothing matches '{word}'" + (f": {hint}" if hint else ""))
         raise typer.Exit(1)
     publish(zoo, networks, form, output)

@@ -72,10 +72,11 @@ def _has_layers(path: File) -> bool:
 
 def shipped() -> Iterator[Spec]:
     """The shipped families in order. Raises :class:`SpecError` at one that is malformed."""
-    yield from map(_family, families())
+    yield from map(family, families())
 
 
-def _family(path: File) -> Spec:
+def family(path: File) -> Spec:
+    """The family in a shipped file. Raises :class:`SpecError` where it is malformed."""
     try:
         return Spec.of(text.read(path))
     except ValidationError:
@@ -88,6 +89,17 @@ def names() -> Iterator[str]:
         yield from spec.variants or [spec.name]
 
 
+_VARIANTS = re.compile(r"^variants:.*\n((?:[ #].*\n|\n)+)", re.MULTILINE)
+_KEY = re.compile(r"^  (\w[\w-]*):", re.MULTILINE)
+
+
+def words() -> Iterator[str]:
+    """What looks like the name of a shipped network: enough for a hint, without any parsing."""
+    for path in families():
+        found = _VARIANTS.search(path.read_text(encoding="utf-8"))
+        yield from (found and _KEY.findall(found[1])) or [path.stem]
+
+
 def find(name: str) -> File | None:
     """The file of the family that has a network of this name; None if there is none."""
     own = folder() / f"{name}.yaml"
@@ -96,7 +108,7 @@ def find(name: str) -> File | None:
     for path in families():
         # A variant is a key on a line of its own: reading is enough to find it, without parsing.
         written = f"\n  {name}:" in path.read_text(encoding="utf-8")
-        if written and name in _family(path).variants:
+        if written and name in family(path).variants:
             return path
     return None
 
@@ -236,7 +248,7 @@ def _document(source: Source) -> tuple[text.Document, str | None]:
     if path is None and isdir(name):
         return text.read(name), None  # which says that it is one
     if path is None:
-        hint = did_you_mean(name, names()) or "'archcalc list' lists them"
+        hint = did_you_mean(name, words()) or "'archcalc list' lists them"
         raise SpecError(
             [Problem(name, 0, 0, (), "no network of this name, and no such file", hint)]
         )

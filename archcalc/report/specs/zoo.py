@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import analyze
-from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as by_name
 from archcalc.dims import Shape
 from archcalc.document import Document
@@ -18,8 +17,8 @@ from archcalc.document.model import Head, table
 from archcalc.document.shown import shown
 from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
-from archcalc.spec.model import Spec
-from archcalc.spec.zoo import shipped
+from archcalc.report.specs.index import entries, specs
+from archcalc.spec.zoo import families
 
 FORMATS = ("table", "markdown", "csv", "json")
 """The forms a list of networks takes."""
@@ -59,7 +58,16 @@ def list(word: str = "", convention: str = "macs", by: str = "family") -> builti
     """
     key = _KEYS[choose("order", by, ORDERS)]
     counted = by_name(convention)
-    found = [_network(spec, counted) for spec in _specs() if _has(spec, word.lower())]
+    found = []
+    for path in families():
+        chosen = [entry for entry in entries(path) if _has(entry, word.lower())]
+        works = {entry["name"]: entry["macs"] for entry in chosen}
+        if counted.name != "macs":
+            works = {s.label: counted.total(analyze(s)) for s in specs(path) if s.label in works}
+        for entry in chosen:
+            inputs = {name: tuple(shape) for name, shape in entry["input"].items()}
+            said = {**entry, "input": inputs, "convention": counted.name}
+            found.append(Network(**said, work=works[entry["name"]]))
     return sorted(found, key=key)
 
 
@@ -72,31 +80,9 @@ _KEYS: Mapping[str, Callable[[Network], float]] = {
 }
 
 
-def _specs() -> Iterator[Spec]:
-    for spec in shipped():
-        yield from map(spec.choose, spec.variants) if spec.variants else [spec]
-
-
-def _has(spec: Spec, word: str) -> bool:
-    texts = (spec.label, spec.name, spec.title, spec.edition, str(spec.year or ""), spec.feature)
-    return any(word in text.lower() for text in texts)
-
-
-def _network(spec: Spec, counted: Convention) -> Network:
-    analysis = analyze(spec)
-    return Network(
-        spec.label,
-        spec.name,
-        spec.title,
-        spec.edition,
-        spec.year,
-        spec.feature,
-        analysis.graph.inputs,
-        analysis.params,
-        analysis.macs,
-        counted.name,
-        counted.total(analysis),
-    )
+def _has(entry: Mapping[str, Any], word: str) -> bool:
+    fields = ("name", "family", "title", "edition", "year", "feature")
+    return any(word in str(entry[field] or "").lower() for field in fields)
 
 
 def render(networks: Sequence[Network], format: str = "table") -> str:
