@@ -52,25 +52,55 @@ class Problem:
         return "\n".join([head, *("  " + line for text in body for line in text.splitlines())])
 
 
+IN_FULL = 20
+"""Problems that are told in full: whoever has more begins with these."""
+
+
+def listed(problems: Sequence[Problem]) -> str:
+    """The problems as text, the first twenty in full, and how many more there are."""
+    told = [str(problem) for problem in problems[:IN_FULL]]
+    more = len(problems) - len(told)
+    return "\n".join([*told, f"and {more:,} more"] if more else told)
+
+
 class SpecError(ArchcalcError, ValueError):
-    """A spec that can't be used: carries every :class:`Problem` found, in file order."""
+    """A spec that can't be used: carries every :class:`Problem` found, in file order.
+
+    Its text tells the first twenty in full.
+    """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__(listed(self.problems))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception is made again from its text otherwise, of which this is none.
         return type(self), (self.problems,), self.__dict__
 
 
+_LONGEST = 64
+"""Characters of a word that a near miss is looked for of."""
+
+_MOST_NEAR = 200
+"""Words that are looked at for a near miss."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint naming the known word nearest to ``word``; else the few there are; else ``""``."""
+    """A hint naming the known word nearest to ``word``; else the few there are; else ``""``.
+
+    Among very many, those of the same first letter and about as long are looked at.
+    """
     import difflib
 
     names = sorted(map(str, known))
-    folded = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    folded = {name.lower(): name for name in names if len(name) <= _LONGEST}
+    word = word.lower()
+    if len(folded) > _MOST_NEAR:
+        alike = [name for name in folded if name[:1] == word[:1]]
+        among = sorted(alike, key=lambda name: abs(len(name) - len(word)))[:_MOST_NEAR]
+    else:
+        among = list(folded)
+    near = difflib.get_close_matches(word, among, n=1, cutoff=0.6) if len(word) <= _LONGEST else []
     if near:
         return f"did you mean '{folded[near[0]]}'?"
     if 0 < len(names) <= 12:

@@ -21,6 +21,7 @@ import archcalc
 from archcalc.errors import ArchcalcError, ExpressionError, Problem, ShapeError, SpecError
 from archcalc.spec import zoo
 from archcalc.spec.model import Spec
+from archcalc.spec.refusal import Refused
 from archcalc.values import Remembering, exact
 
 EXHAUSTIVE = "ARCHCALC_EXHAUSTIVE" in os.environ
@@ -238,8 +239,16 @@ def test_an_error_is_itself_after_any_journey(error: ArchcalcError) -> None:
         assert vars(again) == vars(error)
 
 
+def test_a_refused_input_travels_as_the_problem_that_it_is() -> None:
+    with pytest.raises(Refused) as caught:
+        archcalc.expand(archcalc.load("lenet5"), input=[1, 8, 8])
+    for again in (pickle.loads(pickle.dumps(caught.value)), copy(caught.value)):
+        assert str(again) == str(caught.value)
+        assert again.problems == caught.value.problems
+
+
 def test_every_kind_of_error_is_among_those_that_travel() -> None:
-    known = {ArchcalcError, ShapeError, ExpressionError, SpecError}
+    known = {ArchcalcError, ShapeError, ExpressionError, SpecError, Refused}
     assert {cls for cls in ours() if issubclass(cls, ArchcalcError)} == known
 
 

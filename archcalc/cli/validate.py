@@ -37,6 +37,7 @@ def validate(
     Example:
       archcalc validate my-net.yaml
     """
+    from archcalc.errors import listed
     from archcalc.report.choice import choose
     from archcalc.report.specs import problems
     from archcalc.spec import zoo
@@ -51,7 +52,7 @@ def validate(
         elif form == "github":
             emit("".join(f"{problems.annotation(each)}\n" for each in outcome.problems))
         else:
-            complain("\n".join(map(str, outcome.problems)))
+            complain(listed(outcome.problems))
     if any(outcome.problems for outcome in outcomes):
         raise typer.Exit(2)
 

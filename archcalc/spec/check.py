@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from archcalc.errors import ExpressionError, Problem, did_you_mean
+from archcalc.errors import IN_FULL, ExpressionError, Problem
 from archcalc.operators import NAMES, operator
 from archcalc.spec import expressions
 from archcalc.spec.model import LAYER_KEYS, OVERRIDABLE, Block, Layer, Spec
 from archcalc.spec.problems import field_problems
-from archcalc.spec.scope import Path, Wrong
+from archcalc.spec.scope import Hint, Path, Wrong, near
 from archcalc.spec.unknown import unknown
 from archcalc.spec.words import value_hint
 
@@ -27,9 +27,10 @@ def check(spec: Spec, allow_unknown: bool = False) -> Iterator[tuple[Path, Probl
     With ``allow_unknown`` an operator that is not known is no problem if its layer has a ``shape``.
     Each problem comes with the place of what it spoils: a layer, a variable, a variant.
     """
-    for place, wrong in chain(_texts(spec), _layers(spec, allow_unknown)):
+    for number, (place, wrong) in enumerate(chain(_texts(spec), _layers(spec, allow_unknown))):
+        hint = wrong.hint if number < IN_FULL else ""  # near misses take long to look for
         at = (*place, *wrong.at)
-        yield place, spec.document.problem(at, wrong.message, wrong.hint, key=wrong.key)
+        yield place, spec.document.problem(at, wrong.message, hint, key=wrong.key)
 
 
 def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
@@ -55,10 +56,10 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
         place = ("variants", name)
         for key, written in (chosen or {}).items():
             if key not in variables and key not in OVERRIDABLE:
-                hint = did_you_mean(key, [*variables, *OVERRIDABLE])
+                hint = near(key, [*variables, *OVERRIDABLE])
                 yield place, Wrong(f"no variable '{key}'", hint, (key,), key=True)
             for wrong in _expressions(written, variables, ()):
-                yield place, Wrong(wrong.message, wrong.hint, (key, *wrong.at))
+                yield place, wrong.within(key)
         try:
             spec.choose(name)
         except ValidationError as error:
@@ -72,7 +73,7 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
             yield from (((key,), wrong) for wrong in _reference(reference, spec.layers, ()))
     for number, requirement in enumerate(spec.requires):
         for wrong in _expressions(requirement.that, variables, [*spec.inputs, *spec.layers]):
-            yield ("requires", number), Wrong(wrong.message, wrong.hint, ("that",))
+            yield ("requires", number), wrong.within("that")
     for key, named in (
         ("documented", [record.variant for record in spec.documented]),
         ("facts", [record.variant for record in spec.facts]),
@@ -80,26 +81,27 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
     ):
         for number, variant in enumerate(named):
             if variant is not None and variant not in spec.variants:
-                hint = did_you_mean(variant, spec.variants)
+                hint = near(variant, spec.variants)
                 yield (key, number), Wrong(f"no variant '{variant}'", hint, ("variant",))
 
 
 def _layers(spec: Spec, allow_unknown: bool) -> Iterator[tuple[Path, Wrong]]:
     for place, inputs, layers in spec.scopes():
         block = spec.blocks[str(place[1])] if place else None
-        names = [*spec.vars, *(block.args if block else ())]
-        before = list(inputs)
+        names = {*spec.vars, *(block.args if block else ())}
+        repeated = {*names, "i"}
+        before = dict.fromkeys(inputs)
         for name, layer in layers.items():
             at = (*place, "layers", name)
             if name in inputs:
                 yield at, Wrong(f"'{name}' is the name of an input: choose another")
-            seen = [*names, "i"] if layer.repeat or layer.parallel else names
+            seen = repeated if layer.repeat or layer.parallel else names
             for wrong in _layer(spec, layer, seen, before, layers, allow_unknown):
                 yield at, wrong
-            before.append(name)
+            before[name] = None
         if block is not None and block.output is not None:
             for wrong in _reference(block.output, layers, inputs):
-                yield place, Wrong(wrong.message, wrong.hint, ("output",))
+                yield place, wrong.within("output")
 
 
 def _layer(
@@ -120,24 +122,27 @@ def _layer(
     }
     for key, value in written.items():
         for wrong in _expressions(value, names, before, layers):
-            yield Wrong(wrong.message, wrong.hint, (key, *wrong.at))
+            yield wrong.within(key)
     for number, reference in enumerate(layer.from_ or ()):
         for wrong in _reference(reference, before, layers):
-            yield Wrong(wrong.message, wrong.hint, ("from", number))
+            yield wrong.within("from", number)
     if layer.share is not None:
         for wrong in _reference(layer.share, before, layers):
-            yield Wrong(wrong.message, wrong.hint, ("share",))
+            yield wrong.within("share")
     if layer.op is not None and not layer.op.startswith("="):
         for wrong in _operator(layer.op, layer.fields, allow_unknown):
-            field = str(wrong.at[0]) if wrong.at else ""
-            hint = wrong.hint or value_hint(field, layer.fields.get(field), names)
-            yield Wrong(wrong.message, hint, wrong.at, wrong.key)
+            yield Wrong(wrong.message, _of_value(wrong, layer, names), wrong.at, wrong.key)
     if layer.block is not None and not layer.block.startswith("="):
         if layer.block in spec.blocks:
             yield from _arguments(layer.block, spec.blocks[layer.block], layer.fields)
         else:
-            hint = did_you_mean(layer.block, spec.blocks) or "the spec has no blocks"
+            hint = near(layer.block, spec.blocks, "" if spec.blocks else "the spec has no blocks")
             yield Wrong(f"unknown block '{layer.block}'", hint, ("block",))
+
+
+def _of_value(wrong: Wrong, layer: Layer, names: Collection[str]) -> Hint:
+    field = str(wrong.at[0]) if wrong.at else ""
+    return lambda: wrong.hint or value_hint(field, layer.fields.get(field), names)
 
 
 def _operator(name: str, fields: Mapping[str, Any], allow_unknown: bool) -> Iterator[Wrong]:
@@ -157,7 +162,7 @@ def _operator(name: str, fields: Mapping[str, Any], allow_unknown: bool) -> Iter
 def _arguments(name: str, block: Block, given: Mapping[str, Any]) -> Iterator[Wrong]:
     for key in given:
         if key not in block.args:
-            hint = did_you_mean(key, block.args) or "it takes none"
+            hint = near(key, block.args, "" if block.args else "it takes none")
             yield Wrong(f"block '{name}' has no argument '{key}'", hint, (key,), key=True)
     for key, default in block.args.items():
         if default is None and key not in given:
@@ -174,7 +179,7 @@ def _reference(reference: str, before: Collection[str], layers: Collection[str])
             "a network has no cycles; move one of the two",
         )
     else:
-        yield Wrong(f"no layer '{name}'", did_you_mean(name, before))
+        yield Wrong(f"no layer '{name}'", near(name, before))
 
 
 def _expression_in(written: Any) -> bool:
@@ -193,7 +198,7 @@ def _expressions(
     if isinstance(written, list):
         for number, item in enumerate(written):
             for wrong in _expressions(item, names, before, layers):
-                yield Wrong(wrong.message, wrong.hint, (number, *wrong.at))
+                yield wrong.within(number)
     if not isinstance(written, str) or not written.startswith("="):
         return
     try:
@@ -201,7 +206,7 @@ def _expressions(
     except ExpressionError as error:
         yield Wrong(str(error))
         return
-    for name in sorted(expression.names - set(names)):
-        yield Wrong(f"unknown name '{name}' in '{written}'", did_you_mean(name, names))
+    for name in sorted(name for name in expression.names if name not in names):
+        yield Wrong(f"unknown name '{name}' in '{written}'", near(name, names))
     for reference in sorted(expression.references):
         yield from _reference(reference, before, layers)

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from archcalc.dims import Shape, Size, holds, is_array, is_recorded, is_size, plain, settle
-from archcalc.errors import ExpressionError, Problem, ShapeError, SpecError, did_you_mean
+from archcalc.errors import IN_FULL, ExpressionError, Problem, ShapeError, SpecError
 from archcalc.operators import NAMES, operator
 from archcalc.operators.base import Applied, describe
 from archcalc.spec import expressions
+from archcalc.spec.budget import COPIED, LOOKED_AT, MADE, ROW, TAKEN, TIED, Budget, Spent
+from archcalc.spec.expressions import Expression
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.memory import Made, Memory
 from archcalc.spec.model import Block, Layer, Spec
@@ -31,16 +34,21 @@ from archcalc.spec.scope import (
     Path,
     Scope,
     Template,
+    Toll,
     Unfoldable,
     Unknown,
     Value,
     Wrong,
+    near,
 )
 from archcalc.spec.unknown import declared, unknown
 from archcalc.values import exact
 
-MOST_NODES = 200_000
+MOST_NODES = 120_000
 """The most operators a network may expand to."""
+
+DEEPEST = 50
+"""Blocks within one another."""
 
 MOST_EDGES = 500_000
 """The most inputs that these may take together."""
@@ -51,7 +59,8 @@ MOST_FOLDED = 20_000
 MOST_ALONE = 8
 """Copies that may differ at the beginning of a repetition of which one stands for the others."""
 
-Input = Sequence[Size] | Mapping[str, Sequence[Size]] | None
+Axes = Sequence[Size] | Size
+Input = Axes | Mapping[str, Axes] | None
 ShapeOf = Callable[[str], Shape] | None
 
 
@@ -66,22 +75,33 @@ def expand(
     """The graph of a spec: every operator in order, with its shapes.
 
     ``input`` replaces the spec's input shape (without the batch; by name where a network has
-    several), ``variables`` its variables. Sizes may be ints, numpy arrays or sympy expressions.
+    several), or all its axes but the first if it is one number; ``variables`` replaces its
+    variables. Sizes may be ints, numpy arrays or sympy expressions.
     With ``allow_unknown`` a layer may have an operator that is not known if it declares its
     output's ``shape``. Raises :class:`SpecError` with every problem found, or, where the spec's own
     input fits and the given one does not, with why, and the nearest that does.
     """
-    graph, problems = attempt(spec, input, batch, variables, allow_unknown=allow_unknown)
-    if graph is not None:
-        return graph
+    tried = attempt(spec, input, batch, variables, allow_unknown=allow_unknown)
+    if tried.graph is not None:
+        return tried.graph
     named = _named(spec, input)
-    if not named or not all(type(size) is int for axes in named.values() for size in axes):
-        raise SpecError(problems)
+    if not named:
+        raise SpecError(tried.problems)
 
     def again(given: Input) -> Graph | None:
-        return attempt(spec, given, batch, variables, allow_unknown=allow_unknown)[0]
+        return attempt(spec, given, batch, variables, allow_unknown=allow_unknown).graph
 
-    raise Refused(spec.label, named, problems, again)
+    raise Refused(spec.label, named, tried.problems, again)
+
+
+class Attempt(NamedTuple):
+    """What came of expanding a spec."""
+
+    graph: Graph | None
+    """None where there are problems, here or before."""
+    problems: list[Problem]
+    steps: int
+    """How many it took; none where the graph was still known."""
 
 
 def attempt(
@@ -91,7 +111,7 @@ def attempt(
     variables: Mapping[str, Any] | None = None,
     known: Sequence[Path] = (),
     allow_unknown: bool = False,
-) -> tuple[Graph | None, list[Problem]]:
+) -> Attempt:
     """:func:`expand` without the raising: a graph, or the problems that stand against one.
 
     Layers at the places in ``known`` have a problem already and are taken as unknown.
@@ -102,9 +122,13 @@ def attempt(
     memory = Memory() if apart else spec.home.take()
     expansion = _Expansion(spec, frozenset(known), allow_unknown, memory)
     graph = expansion.run(given, batch, variables)
-    if not apart:
+    if expansion.spent and memory.size:  # where it was spent depends on what was remembered
+        expansion = _Expansion(spec, frozenset(known), allow_unknown, Memory())
+        graph = expansion.run(given, batch, variables)
+    elif not apart:
         spec.home.bring_back(memory)
-    return (None if expansion.problems or known else graph), expansion.problems
+    whole = None if expansion.problems or known else graph
+    return Attempt(whole, expansion.problems, expansion.budget.steps)
 
 
 def folded(
@@ -149,11 +173,17 @@ def uses(spec: Spec, graph: Graph) -> list[Template]:
     return list(expansion.templates.values())
 
 
-def _named(spec: Spec, given: Input) -> Mapping[str, Sequence[Size]]:
-    """Inputs that are given, by name; none where it can't be said which is meant."""
+def _named(spec: Spec, given: Input) -> Mapping[str, Sequence[int]]:
+    """Shapes that are given, by name; none where it can't be said which is meant, or how large."""
     if isinstance(given, Mapping):
-        return given if given.keys() <= spec.inputs.keys() else {}
-    return dict.fromkeys(spec.inputs, given) if given is not None and len(spec.inputs) == 1 else {}
+        named = given if given.keys() <= spec.inputs.keys() else {}
+    else:
+        named = dict.fromkeys(spec.inputs, given) if len(spec.inputs) == 1 else {}
+    known = all(
+        isinstance(axes, (list, tuple)) and all(type(size) is int for size in axes)
+        for axes in named.values()
+    )
+    return named if known else {}
 
 
 def _require_order(given: Sequence[Size], own: Sequence[Size], at: Path) -> None:
@@ -187,21 +217,63 @@ class _Expansion:
         """Blocks expanded so far, by name, arguments and input shapes."""
         self.remembered: dict[Hashable, Template] = {}
         """Those without a problem, of earlier expansions with these variables too."""
+        self.budget = Budget()
+        self.toll = Toll()
+        """Of the list of layers that is being expanded."""
+        self.met: dict[int, Any] = {}
+        """The operators, and their uses on shapes, that were met so far."""
+        self.parsed: dict[str, Expression] = {}
+        self.at: tuple[Path, Path] = ((), ())
+        """The place of the layer that is being expanded, and the path to it."""
+        self.spent = False
         self.expanding: list[str] = []
         self.full = False
         self.folding = False
         """Whether one copy may stand for many."""
         self.folds: list[Fold] = []
-        self.repetitions = 0
 
     def run(self, given: Input, batch: Size, variables: Mapping[str, Any]) -> Graph | None:
-        spec = self.spec
+        """The graph; None where there are problems, or were before."""
         try:
-            self.names = self.variables(variables)
-            inputs = self.input_shapes(given, batch)
+            return self.graph(given, batch, variables)
         except Wrong as wrong:
             self.report(wrong.at, wrong.at, wrong)
-            return None
+        except Spent:
+            self.spent = True
+            message = f"the network takes more than {self.budget.most:,} steps to expand"
+            hint = "what a spec may cost is bounded: fewer layers, repetitions or operations do"
+            self.report(*self.at, Wrong(message, hint))
+        return None
+
+    def spend(self, steps: int) -> None:
+        """Count steps of the list of layers that is being expanded."""
+        self.toll.steps += steps
+        self.budget.spend(steps)
+
+    def meet(self, made: Any) -> None:
+        """Count an operator, or its use on shapes, where it is met for the first time."""
+        self.toll.met[id(made)] = made
+        if id(made) not in self.met:
+            self.met[id(made)] = made
+            self.budget.spend(MADE)
+
+    def adopt(self, template: Template) -> None:
+        """Count a block of an earlier expansion as if it had been expanded in this one."""
+        self.templates[template.key] = template
+        self.budget.spend(MADE + template.toll.steps)
+        for made in template.toll.met.values():
+            if id(made) not in self.met:
+                self.met[id(made)] = made
+                self.budget.spend(MADE)
+        for inner in template.toll.inner.values():
+            if inner.key not in self.templates:
+                self.adopt(inner)
+
+    def graph(self, given: Input, batch: Size, variables: Mapping[str, Any]) -> Graph | None:
+        spec = self.spec
+        self.names = self.variables(variables)
+        inputs = self.input_shapes(given, batch)
+        self.at = ((), ())
         context: Hashable = (self.allow_unknown, *_items(self.names))
         key: Hashable = (spec.variant, context, tuple(inputs.items()))
         try:
@@ -279,43 +351,49 @@ class _Expansion:
 
     def report(self, place: Path, path: Path, wrong: Wrong) -> None:
         """Note a problem at a ``place`` in the document, under the ``path`` the user knows."""
-        found = self.spec.document.problem(place, wrong.message, wrong.hint, key=wrong.key)
+        hint = wrong.hint if len(self.problems) < IN_FULL else ""
+        found = self.spec.document.problem(place, wrong.message, hint, key=wrong.key)
         self.problems.append(replace(found, path=tuple(map(str, path))))
 
     def variables(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The spec's variables with values, each worked out from the others as needed."""
         for name in given:
             if name not in self.spec.vars:
-                raise Wrong(
-                    f"'{self.spec.name}' has no variable '{name}'",
-                    did_you_mean(name, self.spec.vars) or "it has no variables",
-                )
+                few = ", ".join(list(self.spec.vars)[:12])
+                hint = near(name, self.spec.vars, f"it has: {few}, ..." if few else "it has none")
+                raise Wrong(f"'{self.spec.name}' has no variable '{name}'", hint)
         written = {**self.spec.vars, **{name: _plain(value) for name, value in given.items()}}
-        pending: list[str] = []
-
-        def value(name: str) -> Any:
-            at = ("vars", name)
-            if name in pending:
-                loop = " -> ".join([*pending[pending.index(name) :], name])
-                raise Wrong(f"variable depends on itself: {loop}", at=at)
-            if written[name] is None:
-                variants = ", ".join(self.spec.variants)
-                hint = f"choose a variant: {variants}" if variants else "give it a value"
-                raise Wrong(f"variable '{name}' has no value", hint, at)
-            pending.append(name)
-            found = _evaluate(written[name], values, None, at)
-            pending.pop()
-            return found
-
-        values = _Lazy(written, value)
-        return {name: values[name] for name in written}
+        values = _Worked(written, self.budget)
+        for name in written:
+            # A stack of our own: a chain of variables may be as long as it likes.
+            pending = [name] if not dict.__contains__(values, name) else []
+            while pending:
+                name = pending[-1]
+                at = ("vars", name)
+                self.at = at, at
+                if written[name] is None:
+                    variants = ", ".join(islice(self.spec.variants, 12))
+                    more = ", ..." if len(self.spec.variants) > 12 else ""
+                    hint = f"choose a variant: {variants}{more}" if variants else "give it a value"
+                    raise Wrong(f"variable '{name}' has no value", hint, at)
+                try:
+                    values[name] = self.evaluate(written[name], values, None, at)
+                    pending.pop()
+                except _Needed as needed:
+                    if needed.name in pending:
+                        loop = [*pending[pending.index(needed.name) :], needed.name]
+                        told = loop if len(loop) <= 12 else [*loop[:6], "...", *loop[-5:]]
+                        message = f"variable depends on itself: {' -> '.join(told)}"
+                        raise Wrong(message, at=("vars", needed.name)) from None
+                    pending.append(needed.name)
+        return {name: dict.__getitem__(values, name) for name in written}
 
     def input_shapes(self, given: Input, batch: Size) -> dict[str, Shape]:
         written: dict[str, Any] = dict(self.spec.inputs)
         if isinstance(given, Mapping):
             for name in given:
                 if name not in written:
-                    raise Wrong(f"no input '{name}'", did_you_mean(name, written))
+                    raise Wrong(f"no input '{name}'", near(name, written))
             written.update(given)
         elif given is not None:
             if len(written) > 1:
@@ -324,10 +402,16 @@ class _Expansion:
         shapes = {}
         for name, axes in written.items():
             at = ("input", name) if isinstance(self.spec.input, dict) else ("input",)
+            if is_size(axes := plain(axes)) and not is_array(axes):
+                first, *others = self.spec.inputs[name] or [axes]
+                axes = [first, *[axes] * len(others)] if others else [axes]
+            if isinstance(axes, str) or not (isinstance(axes, Sequence) or is_array(axes)):
+                hint = "write 224 or (3, 224, 224), without the batch"
+                raise Wrong(f"should be a shape, not {axes!r:.60}", hint, at)
             if given is not None:
-                own = _evaluate(self.spec.inputs[name], self.names, None, at)
+                own = self.evaluate(self.spec.inputs[name], self.names, None, at)
                 _require_order(axes, own, at)
-            shape = tuple(map(plain, (batch, *_evaluate(tuple(axes), self.names, None, at))))
+            shape = tuple(map(plain, (batch, *self.evaluate(tuple(axes), self.names, None, at))))
             for size in shape:
                 if not is_size(size) or not holds(size >= 1):
                     raise Wrong(f"an extent should be a whole number from 1, not {size!r}", at=at)
@@ -348,7 +432,7 @@ class _Expansion:
             if early is not (asks <= set(self.spec.inputs)):
                 continue
             try:
-                if not _decide(requirement.that, scope, "that"):
+                if not self.decide(requirement.that, scope, "that"):
                     if requirement.training:
                         inputs = [shape for shape, _ in scope.inputs if shape]
                         shapes = ", ".join(unbatched(shape[1:]) for shape in inputs)
@@ -364,6 +448,38 @@ class _Expansion:
             except Wrong as wrong:
                 self.report((*at, *wrong.at), (*at, *wrong.at), wrong)
         return amiss
+
+    def evaluate(self, written: Any, names: Mapping[str, Any], shape_of: ShapeOf, at: Path) -> Any:
+        """A value with its expressions worked out; lists become tuples, which can be compared."""
+        if isinstance(written, str) and written.startswith("="):
+            try:
+                expression = self.parsed.get(written)
+                if expression is None:
+                    expression = self.parsed[written] = expressions.parse(written[1:])
+                self.spend(expression.steps)
+                for name in expression.whole:
+                    value = names.get(name)
+                    if type(value) is tuple:
+                        before = self.budget.steps
+                        self.budget.look_at(value)
+                        self.toll.steps += self.budget.steps - before
+                return _fixed(expression(names, shape_of))
+            except ExpressionError as error:
+                raise Wrong(str(error), at=at) from None
+        if isinstance(written, (list, tuple)):
+            self.spend(len(written))
+            return tuple([self.evaluate(item, names, shape_of, at) for item in written])
+        return written
+
+    def decide(self, written: bool | str, scope: Scope, key: str = "when") -> bool:
+        answer = self.evaluate(written, scope.names, scope.shape_of, (key,))
+        if is_array(answer):
+            if not answer.any() or answer.all():
+                return bool(answer.all())
+            raise Wrong("is true at some points and false at others", at=(key,))
+        if answer in (True, False):
+            return bool(answer)
+        raise Wrong(f"should be true or false, not {answer!r}", at=(key,))
 
     def outputs(self, scope: Scope, references: Sequence[str], key: str) -> list[int]:
         found = []
@@ -382,7 +498,9 @@ class _Expansion:
         previous = next(iter(scope.values))
         for name, layer in layers.items():
             at = (*place, "layers", name)
+            self.at = at, ("layers", *trail, name)
             try:
+                self.spend(LOOKED_AT)
                 if at in self.known:
                     raise Unknown
                 scope.values[name] = self.layer(scope, name, layer, previous, at, trail)
@@ -403,9 +521,10 @@ class _Expansion:
                     sources.append(scope.single(scope.values[previous], previous))
                 else:
                     sources += scope.outputs(reference)
+                self.spend(TAKEN * len(sources))
             except Wrong as wrong:
                 raise Wrong(wrong.message, wrong.hint, ("from", k)) from None
-        if layer.when is not True and not _decide(layer.when, scope):
+        if layer.when is not True and not self.decide(layer.when, scope):
             return scope.stand_in(name, sources)
         if layer.repeat is not None:
             key, times = "repeat", layer.repeat
@@ -413,7 +532,7 @@ class _Expansion:
             key, times = "parallel", layer.parallel
         else:
             return self.once(scope, name, layer, sources, scope.names, at, trail)
-        times = _evaluate(times, scope.names, scope.shape_of, (key,))
+        times = self.evaluate(times, scope.names, scope.shape_of, (key,))
         fold = self.folding and key == "repeat" and is_recorded(times) and times.is_whole
         if fold and times > 0:
             return self.fold(scope, name, layer, sources, times, at, trail)
@@ -424,11 +543,12 @@ class _Expansion:
             return scope.stand_in(name, sources)
         start = len(scope.nodes)
         members: dict[str, Value] = {}
+        if count > MOST_NODES:
+            raise self.too_many(key)
+        self.spend(len(scope.names))
+        names = dict(scope.names)
         for i in range(count):
-            self.repetitions += 1  # a block whose layers are all left out makes no nodes
-            if self.repetitions > MOST_NODES:
-                raise self.too_many(key)
-            names = {**scope.names, "i": i}
+            names["i"] = i
             value = self.once(scope, f"{name}.{i}", layer, sources, names, at, trail)
             members[str(i)] = value
             so_far = len(scope.nodes) - start
@@ -493,7 +613,7 @@ class _Expansion:
         written = [layer.block, layer.op, *(layer.fields[key] for key in sorted(layer.computed))]
         with record.probe(i, MOST_FOLDED) as probe:
             names["i"] = probe.number
-            found = [_evaluate(value, names, scope.shape_of, ()) for value in written]
+            found = [self.evaluate(value, names, scope.shape_of, ()) for value in written]
             return bool(probe.is_free(found))
 
     def too_many(self, *at: str) -> Wrong | Unknown:
@@ -522,13 +642,16 @@ class _Expansion:
         at: Path,
         trail: Path,
     ) -> Value:
+        self.spend(LOOKED_AT)
         if layer.block is not None:
             value = self.block(scope, name, layer, sources, names, trail)
         else:
             value = self.operator(scope, name, layer, sources, names, at, trail)
+        self.spend((COPIED if trail else ROW) * max(value.size, 0))
         if layer.share is not None:
             if self.folding:
                 raise Unfoldable
+            self.spend(TIED * max(value.size, 1))
             scope.share(value, layer.share)
         return value
 
@@ -545,9 +668,11 @@ class _Expansion:
         made = self.memory.literal.get(at) or self.make(
             layer, names, scope.shape_of, at, (*trail, name)
         )
+        self.meet(made)
         self.require_few(scope.edges + len(sources))
         shapes = scope.shapes(sources)
         applied = self.applied(made, shapes, scope, sources, trail)
+        self.meet(applied)
         return scope.add(Local(name, applied, tuple(sources)))
 
     def applied(
@@ -593,15 +718,15 @@ class _Expansion:
         self, layer: Layer, names: Mapping[str, Any], shape_of: ShapeOf, at: Path, path: Path
     ) -> Made:
         """The operator of a layer. One without expressions is made once for all its places."""
-        kind = _evaluate(layer.op, names, shape_of, ("op",))
+        kind = self.evaluate(layer.op, names, shape_of, ("op",))
         if kind not in NAMES:
             if not self.allow_unknown or layer.fields.get("shape") is None:
                 raise unknown(kind, layer.fields, self.allow_unknown)
-            shape = _evaluate(layer.fields["shape"], names, shape_of, ("shape",))
+            shape = self.evaluate(layer.fields["shape"], names, shape_of, ("shape",))
             return Made(declared(str(kind), shape), {})
         computed = layer.computed
         fields = {
-            key: _evaluate(written, names, shape_of, (key,)) if key in computed else written
+            key: self.evaluate(written, names, shape_of, (key,)) if key in computed else written
             for key, written in layer.fields.items()
         }
         key: Hashable = (kind, *_items(fields))
@@ -631,12 +756,14 @@ class _Expansion:
         trail: Path,
     ) -> Value:
         blocks = self.spec.blocks
-        kind = _evaluate(layer.block, names, scope.shape_of, ("block",))
-        if kind not in blocks:
-            raise Wrong(f"unknown block {kind!r}", did_you_mean(str(kind), blocks), ("block",))
+        kind = self.evaluate(layer.block, names, scope.shape_of, ("block",))
+        if type(kind) is not str or kind not in blocks:
+            raise Wrong(f"unknown block {kind!r}", near(kind, blocks), ("block",))
         if kind in self.expanding:
             loop = " -> ".join([*self.expanding[self.expanding.index(kind) :], kind])
             raise Wrong(f"block contains itself: {loop}", at=("block",))
+        if len(self.expanding) == DEEPEST:
+            raise Wrong(f"blocks stand more than {DEEPEST} deep in one another", at=("block",))
         block = blocks[kind]
         if len(sources) != len(block.inputs):
             raise Wrong(
@@ -656,21 +783,26 @@ class _Expansion:
         args: dict[str, Any] = {}
         for key, written in layer.fields.items():
             if key not in block.args:
-                hint = did_you_mean(key, block.args)
+                hint = near(key, block.args)
                 raise Wrong(f"block '{kind}' has no argument '{key}'", hint, (key,), key=True)
-            args[key] = (
-                _evaluate(written, names, shape_of, (key,)) if key in layer.computed else written
-            )
+            if key in layer.computed:
+                written = self.evaluate(written, names, shape_of, (key,))
+            args[key] = written
         for key, default in block.args.items():
             if key not in args:
                 if default is None:
                     raise Wrong(f"block '{kind}' needs the argument '{key}'")
                 args[key] = (
-                    _evaluate(default, {**self.names, **args}, None, ())
+                    self.evaluate(default, self.seen(args), None, ())
                     if isinstance(default, (str, list))
                     else default
                 )
         return args
+
+    def seen(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """What expressions in a block with these arguments see."""
+        self.spend(len(self.names) + len(args))
+        return {**self.names, **args}
 
     def template(
         self,
@@ -688,16 +820,51 @@ class _Expansion:
             found = self.templates.get(key) or self.remembered.get(key)
         except TypeError:
             key = found = None
-        if found is not None:
-            return found
+        if found is None:
+            found = self.expanded(kind, block, args, shapes, key, scope, name, sources, trail)
+        elif key not in self.templates:
+            self.adopt(found)
+        if key is not None:
+            self.toll.inner[key] = found
+        return found
+
+    def expanded(
+        self,
+        kind: str,
+        block: Block,
+        args: Mapping[str, Any],
+        shapes: tuple[Shape | None, ...],
+        key: Hashable,
+        scope: Scope,
+        name: str,
+        sources: Sequence[int],
+        trail: Path,
+    ) -> Template:
+        """A block that is met for the first time."""
+        self.budget.spend(MADE)
+        around, self.toll = self.toll, Toll()
         origins = [(shape, scope.label(k, trail)) for shape, k in zip(shapes, sources, strict=True)]
-        inner = Scope({**self.names, **args}, dict(zip(block.inputs, origins, strict=True)))
         self.expanding.append(kind)
-        self.layers(inner, block.layers, ("blocks", kind), (*trail, *name.split(".")))
-        self.expanding.pop()
-        output = inner.output(block.output or next(reversed(block.layers)))
+        try:
+            inner = Scope(self.seen(args), dict(zip(block.inputs, origins, strict=True)))
+            self.layers(inner, block.layers, ("blocks", kind), (*trail, *name.split(".")))
+            output = inner.output(block.output or next(reversed(block.layers)))
+        finally:
+            self.expanding.pop()
+            toll, self.toll = self.toll, around
         template = Template(
-            *(kind, args, shapes, inner.nodes, inner.edges, output, inner.values, inner.folds)
+            *(
+                kind,
+                args,
+                shapes,
+                inner.nodes,
+                inner.edges,
+                output,
+                inner.values,
+                key,
+                toll,
+                inner.folds,
+            )
         )
         if key is not None:
             self.templates[key] = template
@@ -751,45 +918,35 @@ def _plain(value: Any) -> Any:
     return tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else plain(value)
 
 
-class _Lazy(dict[str, Any]):
-    """Variables whose values are worked out when they are first asked for."""
+class _Needed(Exception):
+    """A variable that has to be worked out first."""
 
-    def __init__(self, known: Mapping[str, Any], value: Callable[[str], Any]) -> None:
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class _Worked(dict[str, Any]):
+    """Variables as far as they are worked out. To look at a list counts."""
+
+    def __init__(self, known: Mapping[str, Any], budget: Budget) -> None:
         super().__init__()
-        self.known, self.value = known, value
+        self.known, self.budget = known, budget
+
+    def __getitem__(self, name: str) -> Any:
+        value = super().__getitem__(name)
+        if type(value) is tuple:
+            self.budget.look_at(value)
+        return value
 
     def __missing__(self, name: str) -> Any:
         if name not in self.known:
             raise KeyError(name)
-        self[name] = self.value(name)
-        return self[name]
+        raise _Needed(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.known)
 
 
-def _evaluate(written: Any, names: Mapping[str, Any], shape_of: ShapeOf, at: Path) -> Any:
-    """A value with its expressions worked out; lists become tuples, which can be compared."""
-    if isinstance(written, str) and written.startswith("="):
-        try:
-            return _fixed(expressions.parse(written[1:])(names, shape_of))
-        except ExpressionError as error:
-            raise Wrong(str(error), at=at) from None
-    if isinstance(written, (list, tuple)):
-        return tuple([_evaluate(item, names, shape_of, at) for item in written])
-    return written
-
-
 def _fixed(value: Any) -> Any:
     return tuple(map(_fixed, value)) if isinstance(value, (list, tuple)) else value
-
-
-def _decide(written: bool | str, scope: Scope, key: str = "when") -> bool:
-    answer = _evaluate(written, scope.names, scope.shape_of, (key,))
-    if is_array(answer):
-        if not answer.any() or answer.all():
-            return bool(answer.all())
-        raise Wrong("is true at some points and false at others", at=(key,))
-    if answer in (True, False):
-        return bool(answer)
-    raise Wrong(f"should be true or false, not {answer!r}", at=(key,))

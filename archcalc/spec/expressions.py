@@ -84,14 +84,19 @@ Code: TypeAlias = Callable[[Mapping[str, Any], ShapeOf | None], Any]
 class Expression:
     """A parsed expression, to be called with values for its names as often as needed.
 
-    ``names`` are its variables; ``references`` the layers whose shapes it asks for. The call
-    raises :class:`ExpressionError` where there is no value; what the mapping of names and
+    ``names`` are its variables, ``whole`` those, as often as they stand there, of which it may look
+    at every item if they are lists; ``references`` the layers whose shapes it asks for. ``steps``
+    is how many operations, names and numbers it is made of.
+
+    The call raises :class:`ExpressionError` where there is no value; what the mapping of names and
     ``shape_of`` raise passes through, but for the ``KeyError`` of an unknown name.
     """
 
     text: str
     names: frozenset[str] = field(compare=False)
     references: frozenset[str] = field(compare=False)
+    whole: tuple[str, ...] = field(compare=False)
+    steps: int = field(compare=False)
     _code: Code = field(compare=False, repr=False)
     facts: bool = False
 
@@ -148,7 +153,13 @@ def parse(text: str, facts: bool = False) -> Expression:
             raise
         raise ExpressionError("is not text", 1) from None
     return Expression(
-        source, frozenset(compiler.names), frozenset(compiler.references), code, facts
+        source,
+        frozenset(compiler.names),
+        frozenset(compiler.references),
+        tuple(compiler.whole),
+        compiler.steps,
+        code,
+        facts,
     )
 
 
@@ -577,6 +588,8 @@ class _Compiler:
         self.functions = _OF_FACTS if facts else _FUNCTIONS
         self.names: set[str] = set()
         self.references: set[str] = set()
+        self.whole: list[str] = []
+        self.steps = 0
         self._source = source.encode()
         self._indent = indent
         self._depth = 0
@@ -593,6 +606,7 @@ class _Compiler:
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
             self.forbid(node, node)
+        self.steps += 1
         self._depth += 1
         if self._depth > DEEPEST:
             _too_deep()
@@ -631,6 +645,7 @@ class _Compiler:
         return self._variable(node, ".".join([head, *reversed(parts)]))
 
     def _name(self, node: ast.Name) -> Code:
+        self.whole.append(node.id)
         return self._variable(node, node.id)
 
     def _variable(self, node: ast.expr, name: str) -> Code:
@@ -655,7 +670,11 @@ class _Compiler:
     _tuple = _list
 
     def _subscript(self, node: ast.Subscript) -> Code:
-        value, index = self.code(node.value), self.code(node.slice)
+        if isinstance(node.value, ast.Name):  # an item is found without looking at the others
+            value = self._variable(node.value, node.value.id)
+        else:
+            value = self.code(node.value)
+        index = self.code(node.slice)
 
         def item(names: Mapping[str, Any], shape_of: ShapeOf | None) -> Any:
             items, at = _list(value(names, shape_of)), _whole(index(names, shape_of))

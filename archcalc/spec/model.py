@@ -55,6 +55,12 @@ def _either(words: str, *kinds: type) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _some_input(value: Any) -> Any:
+    if value == {}:
+        raise ValueError("should name an input at least")
+    return value
+
+
 def _as_printed(value: Any) -> Any:
     if type(value) is float:
         raise ValueError(f"should be in quotes, to be kept as it was printed: '{value}'")
@@ -297,8 +303,9 @@ class Spec(_Record):
     feature: str = ""
     """The salient feature, in a few words."""
     input: Annotated[
-        Axes | dict[Name, Axes],
+        Axes | Annotated[dict[Name, Axes], Field(min_length=1)],
         _either("a list of extents, or a mapping of names to such lists", list, dict),
+        BeforeValidator(_some_input),
     ]
     """The input's shape without the batch; several inputs by name."""
     vars: dict[Name, Any] = {}

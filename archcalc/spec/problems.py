@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from pydantic import BaseModel, ValidationError
 
 from archcalc.errors import did_you_mean
 from archcalc.operators.base import Operator
-from archcalc.spec.scope import Wrong
+from archcalc.spec.scope import Hint, Wrong
 from archcalc.spec.words import field_hint
 
 _MEANT = {
@@ -39,11 +40,10 @@ def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[W
         kind, at = found["type"], tuple(part for part in found["loc"] if part != "[key]")
         value = found["input"]
         if kind == "extra_forbidden":
-            hint = ""
-            if len(at) == 1 and is_operator:
-                hint = field_hint(str(at[-1]), known)
-            elif len(at) == 1:
-                hint = did_you_mean(str(at[-1]), known)
+            hint: Hint = ""
+            if len(at) == 1:
+                look = field_hint if is_operator else did_you_mean
+                hint = partial(look, str(at[-1]), known)
             yield Wrong(f"{no_field} '{at[-1]}'", hint, at, key=True)
         elif kind == "missing":
             yield Wrong(f"{needs} '{at[-1]}'", at=at[:-1])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from archcalc.dims import Shape
-from archcalc.errors import ArchcalcError, Problem, SpecError
+from archcalc.errors import ArchcalcError, Problem, SpecError, listed
 from archcalc.spec.graph import Graph
 
 REACH = 128
@@ -53,7 +54,11 @@ class Refused(SpecError):
         return (Problem(self.network, 0, 0, (), f"takes no input {shapes}", hint),)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.problems))
+        return listed(self.problems)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What expands the network stays at home.
+        return SpecError, (self.problems,)
 
     def _instead(self, own: Graph) -> str:
         usual = ", ".join(unbatched(shape[1:]) for shape in own.inputs.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.dims import Shape, Size
@@ -13,6 +13,9 @@ Path = tuple[str | int, ...]
 """A way into a document, or into a network's layers."""
 
 
+Hint = str | Callable[[], str]
+
+
 class Unknown(Exception):
     """Something rests on a layer that has a problem of its own, which is reported already."""
 
@@ -20,10 +23,28 @@ class Unknown(Exception):
 class Wrong(Exception):
     """A problem at a place below the layer, or whatever else, that is being looked at."""
 
-    def __init__(self, message: str, hint: str = "", at: Path = (), key: bool = False) -> None:
-        """``key`` says that the key at that place is wrong, and not the value."""
+    def __init__(self, message: str, hint: Hint = "", at: Path = (), key: bool = False) -> None:
+        """``key`` says that the key at that place is wrong, and not the value.
+
+        A hint that takes long to find may be a function, which is called if the hint is told.
+        """
         super().__init__(message)
-        self.message, self.hint, self.at, self.key = message, hint, at, key or not at
+        self._hint = hint
+        self.message, self.at, self.key = message, at, key or not at
+
+    @property
+    def hint(self) -> str:
+        """What to do about it; ``""`` where nothing is to be said."""
+        return self._hint if isinstance(self._hint, str) else self._hint()
+
+    def within(self, *around: str | int) -> Wrong:
+        """The same, its place being seen from further outside."""
+        return Wrong(self.message, self._hint, (*around, *self.at), self.key and bool(self.at))
+
+
+def near(word: object, known: Iterable[str], otherwise: str = "") -> Hint:
+    """A hint with the nearest of the known words, or else another."""
+    return lambda: did_you_mean(str(word), known) or otherwise
 
 
 class Local(NamedTuple):
@@ -106,7 +127,21 @@ class Template(NamedTuple):
     """How many inputs its nodes take together."""
     output: int
     values: Mapping[str, Value]
+    key: Hashable
+    """What it is found by in an expansion."""
+    toll: Toll
     folds: Sequence[Fold] = ()
+
+
+class Toll:
+    """What a list of layers took to expand, without the blocks in it."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.met: dict[int, Any] = {}
+        """The operators, and their uses on shapes, that it met."""
+        self.inner: dict[Hashable, Template] = {}
+        """The blocks in it."""
 
 
 class Scope:
@@ -134,7 +169,7 @@ class Scope:
                 f"write '{reference.replace('*', '0')}' for the first",
             )
         if name not in self.values:
-            raise Wrong(f"no layer '{name}' before this one", did_you_mean(name, self.values))
+            raise Wrong(f"no layer '{name}' before this one", near(name, self.values))
         value = self.values[name]
         for part in rest:
             if value.size < 0:
@@ -142,7 +177,7 @@ class Scope:
             if not value.members:
                 raise Wrong(f"'{name}' has no layers of its own, so there is no '{reference}'")
             if part not in value.members:
-                raise Wrong(f"no '{part}' in '{name}'", did_you_mean(part, value.members))
+                raise Wrong(f"no '{part}' in '{name}'", near(part, value.members))
             value, name = value.member(part), f"{name}.{part}"
         return value
 

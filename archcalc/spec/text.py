@@ -41,6 +41,9 @@ MOST_DIGITS = 18
 LONGEST_KEY = 200
 """Characters of a key: it stands in messages and in the names of layers."""
 
+LONGEST_MESSAGE = 1000
+"""Characters of what is said of a problem, which may repeat what is written."""
+
 MOST_PROBLEMS = 50
 """Reading stops after so many: the rest would tell nobody anything."""
 
@@ -92,7 +95,12 @@ class Document:
         line, column = self.marks[known]
         if key:
             line, column = self.keys.get(path, (line, column))
-        return Problem(self.file, line, column, tuple(map(str, path)), message, hint)
+        texts = _cut(message), _cut(hint)
+        return Problem(self.file, line, column, tuple(map(str, path)), *texts)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}..."
 
 
 def read(path: str | Path) -> Document:

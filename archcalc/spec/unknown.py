@@ -50,12 +50,16 @@ class UnknownOperator(Operator):
 
 def unknown(name: object, fields: Mapping[str, Any], allowed: bool = False) -> Wrong:
     """What is wrong with a layer of an unknown operator, whether such are ``allowed`` or not."""
-    hints = [operator_hint(str(name), NAMES)]
+    more = ""
     if allowed:
-        hints.append("say the 'shape' of its output, without the batch: it can't be inferred")
+        more = "say the 'shape' of its output, without the batch: it can't be inferred"
     elif fields.get("shape") is not None:
-        hints.append("'archcalc table --allow-unknown' counts all but such layers")
-    return Wrong(f"unknown operator {name!r}", "\n".join(filter(None, hints)), ("op",))
+        more = "'archcalc table --allow-unknown' counts all but such layers"
+
+    def hint() -> str:
+        return "\n".join(filter(None, [operator_hint(str(name), NAMES), more]))
+
+    return Wrong(f"unknown operator {name!r}", hint, ("op",))
 
 
 def declared(name: str, shape: Any) -> UnknownOperator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 from archcalc.errors import Problem, SpecError, did_you_mean
 from archcalc.spec import text
+from archcalc.spec.budget import MOST_STEPS
 from archcalc.spec.check import check
 from archcalc.spec.expand import attempt
 from archcalc.spec.model import NAME, Spec
@@ -103,7 +105,7 @@ def words() -> Iterator[str]:
 def find(name: str) -> File | None:
     """The file of the family that has a network of this name; None if there is none."""
     own = folder() / f"{name}.yaml"
-    if own.is_file():
+    if os.path.isfile(own):
         return own
     for path in families():
         # A variant is a key on a line of its own: reading is enough to find it, without parsing.
@@ -162,9 +164,9 @@ def _read(document: text.Document, allow_unknown: bool = False) -> _Reading:
     else:
         reading = _Reading(spec, [], [])
     if reading.spec is not None:
-        spoiled = tuple(reading.places)
+        spoiled = set(reading.places)
         for place, problem in check(reading.spec, allow_unknown):
-            if not any(place[: len(known)] == known for known in spoiled):
+            if not any(place[:k] in spoiled for k in range(1, len(place) + 1)):
                 reading.problems.append(problem)
                 reading.places.append(place)
     return reading
@@ -176,9 +178,10 @@ def _without(document: text.Document, error: ValidationError) -> _Reading:
     A layer is replaced by one that does nothing, and known to be unknown; any other key is left
     out where a spec can be without it. So the rest of the file is looked at in the same go.
     """
-    problems: list[Problem] = []
-    places: list[Path] = []
     from copy import deepcopy
+
+    problems: list[Problem] = []
+    places: dict[Path, None] = {}
 
     data = deepcopy(document.data)
     for wrong in field_problems(error, Spec):
@@ -189,9 +192,9 @@ def _without(document: text.Document, error: ValidationError) -> _Reading:
         by_key = wrong.key or len(at) == steps > 1
         problems.append(document.problem(wrong.at, wrong.message, wrong.hint, by_key))
         place = at[:steps]
-        if not place or any(place[: len(known)] == known for known in places):
+        if not place or any(place[:k] in places for k in range(1, len(place) + 1)):
             continue
-        places.append(place)
+        places[place] = None
         around: Any = data
         for key in place[:-1]:
             around = around[key]
@@ -200,9 +203,9 @@ def _without(document: text.Document, error: ValidationError) -> _Reading:
         else:
             around[place[-1]] = {"op": "Identity"}
     try:
-        return _Reading(Spec.of(replace(document, data=data)), problems, places)
+        return _Reading(Spec.of(replace(document, data=data)), problems, list(places))
     except ValidationError:
-        return _Reading(None, problems, places)
+        return _Reading(None, problems, list(places))
 
 
 def _problems(reading: _Reading, variant: str | None, allow_unknown: bool = False) -> list[Problem]:
@@ -217,8 +220,11 @@ def _problems(reading: _Reading, variant: str | None, allow_unknown: bool = Fals
             _require_variant(spec, variant)
         names = [variant] if variant else [name for name in spec.variants if name not in broken]
         taken = {(problem.line, problem.column) for problem in problems}
-        for candidate in [spec.choose(name) for name in names] or [spec] * (not spec.variants):
-            for problem in attempt(candidate, known=places, allow_unknown=allow_unknown)[1]:
+        steps = 0
+        for candidate in map(spec.choose, names) if spec.variants else [spec]:
+            tried = attempt(candidate, known=places, allow_unknown=allow_unknown)
+            steps += tried.steps
+            for problem in tried.problems:
                 # One place that is wrong in ten variants is one problem.
                 if (problem.line, problem.column) not in taken:
                     taken.add((problem.line, problem.column))
@@ -227,6 +233,12 @@ def _problems(reading: _Reading, variant: str | None, allow_unknown: bool = Fals
                     found[problem.line, problem.column, problem.message] = replace(
                         problem, hint=hint
                     )
+            if steps > MOST_STEPS and len(names) > 1:
+                message = f"the variants together take more than {MOST_STEPS:,} steps to expand"
+                hint = f"look at one at a time, {spec.document.file}::{candidate.variant}"
+                problem = spec.document.problem(("variants",), message, hint, key=True)
+                found[problem.line, problem.column, problem.message] = problem
+                break
     return sorted(found.values())
 
 
@@ -283,5 +295,5 @@ def _is_path(name: str) -> bool:
         "/" in name
         or "\\" in name
         or name.endswith((".yaml", ".yml", ".json"))
-        or File(name).is_file()
+        or os.path.isfile(name)  # a name may be longer than any file's
     )

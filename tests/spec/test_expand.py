@@ -483,10 +483,9 @@ def test_a_block_of_nothing_that_is_repeated_without_end_is_a_problem(times: int
             "layers": {"n": {"block": "nothing", "k": "=k", "repeat": times}},
         },
     }
-    began = time.process_time()
     text = message({"x": {"block": "nest", "k": "=i", "repeat": times}}, blocks=blocks)
-    assert time.process_time() - began < 60
-    assert text.count("makes the network larger than 200,000 layers") == 1
+    larger = text.count("makes the network larger than 120,000 layers")
+    assert larger + text.count("takes more than 5,000,000 steps") == 1
 
 
 def test_a_problem_in_a_block_that_is_repeated_often_is_found_once() -> None:

@@ -153,7 +153,7 @@ ONE_PROBLEM = {
     ),
     "too many repeats": (
         "layers:\n  a: {op: ReLU, repeat: 1000000000}\n",
-        "net.yaml:4:25  layers › a › repeat\n  makes the network larger than 200,000 layers",
+        "net.yaml:4:25  layers › a › repeat\n  makes the network larger than 120,000 layers",
     ),
     "repeats in repeats": (
         "blocks:\n"
@@ -161,7 +161,7 @@ ONE_PROBLEM = {
         "  b: {layers: {r: {block: a, repeat: 1000}}}\n"
         "layers:\n  x: {block: b, repeat: 1000}\n",
         "net.yaml:5:38  layers › x › 0 › r › repeat\n"
-        "  makes the network larger than 200,000 layers",
+        "  makes the network larger than 120,000 layers",
     ),
     "many layers side by side into many": (
         "layers:\n"
