@@ -258,10 +258,24 @@ class Analysis(Remembering):
 
     def row(self, name: str) -> Row:
         """The row of a layer by its full name. Raises ``KeyError``."""
-        for row in self.rows:
+        for row in self._under[name]:
             if row.name == name:
                 return row
         raise KeyError(name)
+
+    def under(self, name: str) -> tuple[Row, ...]:
+        """The rows of a layer or block, with all that is in it; none where there is no such."""
+        return tuple(self._under.get(name, ()))
+
+    @cached_property
+    def _under(self) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            name = row.name
+            while name:
+                found.setdefault(name, []).append(row)
+                name = name.rpartition(".")[0]
+        return found
 
 
 def analyze(

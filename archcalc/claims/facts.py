@@ -77,10 +77,7 @@ class Scope(Remembering):
     @cached_property
     def within(self) -> tuple[Row, ...]:
         """The rows of the layer, of every kind."""
-        if not self.layer:
-            return self.analysis.rows
-        below = f"{self.layer}."
-        return tuple(row for row in self.analysis.rows if f"{row.name}.".startswith(below))
+        return self.analysis.under(self.layer) if self.layer else self.analysis.rows
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -90,7 +87,7 @@ class Scope(Remembering):
     def narrow(self, name: str) -> Scope:
         """The part of this that a name means. Raises :class:`Wrong` where it means none."""
         below = f"{self.layer}.{name}" if self.layer else name
-        if any(f"{row.name}.".startswith(f"{below}.") for row in self.analysis.rows):
+        if self.analysis.under(below):
             return replace(self, layer=below)
         if name in NAMES:
             return replace(self, kind=name)

@@ -115,28 +115,37 @@ def _inline(text: str) -> str:
     return text.replace("``", "`")
 
 
-@cache
 def attribute_docs(kind: type[Any]) -> Mapping[str, str]:
     """The text under each attribute of a class and of its bases.
 
     They are read from the source, because Python does not keep them.
     """
-    import ast
-    import inspect
-    import textwrap
-
     docs: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        # A class of a table has no source, and no fields of its own.
-        if not base.__module__.startswith("archcalc.") or "__annotations__" not in vars(base):
-            continue
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-        assert isinstance(tree, ast.ClassDef)
-        for statement, text in zip(tree.body, tree.body[1:], strict=False):
-            if isinstance(statement, ast.AnnAssign) and isinstance(text, ast.Expr):
-                name, value = ast.unparse(statement.target), ast.literal_eval(text.value)
-                docs[name] = _inline(" ".join(value.split()))
+        if base.__module__.startswith("archcalc."):
+            docs |= _written(base.__module__).get(base.__qualname__, {})
     return docs
+
+
+@cache
+def _written(module: str) -> dict[str, dict[str, str]]:
+    """The texts under the attributes of the classes of a module, by class."""
+    import ast
+    import inspect
+    import sys
+
+    found: dict[str, dict[str, str]] = {}
+    for kind in ast.parse(inspect.getsource(sys.modules[module])).body:
+        if isinstance(kind, ast.ClassDef):
+            found[kind.name] = {
+                ast.unparse(statement.target): _inline(" ".join(text.value.value.split()))
+                for statement, text in zip(kind.body, kind.body[1:], strict=False)
+                if isinstance(statement, ast.AnnAssign)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+                and isinstance(text.value.value, str)
+            }
+    return found
 
 
 def _inputs(least: int, most: int | None) -> str:
