@@ -68,6 +68,7 @@ def _audit(sheet: Sheet) -> Audit:
     found += misspelt(sheet)
     totals, more = _totals(sheet, told)
     found += more
+    found += _work_totals(sheet, told)
     merged = _merge(sheet, told, found)
     merged += _alternatives(sheet, told, merged)
     return Audit(
@@ -114,6 +115,19 @@ def _alternatives(sheet: Sheet, told: Reading, found: list[Finding]) -> list[Fin
     """Cells that may be wrong as well as those that are named: of each such set one is."""
     seen = {(each.row, each.column) for each in found}
     more: list[Finding] = []
+    total = total_row(sheet)
+    if told.found.doubted and total is not None:
+        column = sheet.columns["params"]
+        rows = [e for e in sheet.layers if "params" in e.values]
+        summed = sum(int(e.values["params"]) for e in rows)
+        where = ", ".join(f"{f.layer}, {sheet.headers[f.column]}" for f in found[:3])
+        rule = f"either this is wrong or {where}: the printed rows add up to {number(summed)}"
+        more.append(
+            Finding(
+                *(total.index, column, "params", total.name or "total", total.cells[column]),
+                *(total.printed["params"].like(summed), rule, ()),
+            )
+        )
     for other in told.found.others:
         for row, option in other.items():
             entry = sheet.entries[row]
@@ -196,6 +210,36 @@ def _totals(sheet: Sheet, told: Reading) -> tuple[Totals | None, list[Finding]]:
             )
         )
     return Totals(printed, summed, right, len(effects)), found
+
+
+def _work_totals(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Totals of work that the rows do not add up to."""
+    for role in sheet.work:
+        rows = [e for e in sheet.layers if role in e.printed]
+        totals = [e for e in sheet.entries if e.kind == "total" and role in e.printed]
+        if len(rows) < 2 or not totals:
+            continue
+        total, exact = totals[-1], totals[-1].printed[role]
+        right = [told.wrong.get((e.index, role), e.printed[role].value) for e in rows]
+        slack = sum(e.printed[role].step for e in rows if e.printed[role].step > 1) / 2
+        summed = sum(right)
+        off = abs(summed - exact.value)
+        # A total that is far from the sum counts something else.
+        near = off <= slack + exact.step if slack else exact.verdict(summed).holds
+        if near or not summed or not 0.3 < exact.value / summed < 3:
+            continue
+        whole = round(summed)
+        column = sheet.columns[role]
+        yield Finding(
+            total.index,
+            column,
+            role,
+            total.name or "total",
+            total.cells[column],
+            exact.like(whole),
+            f"the rows add up to {number(whole)}",
+            (),
+        )
 
 
 def _total_rule(summed: int, right: int, rows: int) -> str:

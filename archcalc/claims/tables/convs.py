@@ -25,9 +25,9 @@ from archcalc.claims.tables.weights import Weights, count, mispriced, weights
 from archcalc.claims.tables.windows import (
     Slide,
     cheapest_ways,
-    half_pad,
     kernel_axes,
     kernel_of,
+    odd_pad,
     slides,
     unlike,
     unslides,
@@ -147,8 +147,14 @@ def _ways(
     hints: Hints,
 ) -> list[Slide]:
     if ext is None or None in ext:
-        out = printed.ext if printed.ext and len(printed.ext) == axes else None
-        return [Slide(out or (None,) * axes, int(entry.values.get("stride", 1) or 1), (), 0.0)]
+        out: Extents = (None,) * axes
+        if printed.ext and len(printed.ext) == axes:
+            out = printed.ext
+        sizes = [out]
+        if hints.after.ext and len(hints.after.ext) == axes:
+            sizes.append(hints.after.ext)
+        stride = int(entry.values.get("stride", 1))
+        return [Slide(each, stride, (), 0.0) for each in dict.fromkeys(sizes)]
     target = printed.ext if printed.ext is not None and len(printed.ext) == axes else None
     if printed.ext == ():
         target = (1,) * axes
@@ -189,7 +195,7 @@ def _convolved(
         int(entry.values.get("dilation", 1)),
         w.groups,
         w.bias,
-        False,
+        None,
         w.params,
         macs,
     )
@@ -208,7 +214,7 @@ def _convolved(
         if taken.ext and None not in taken.ext and way.pads:
             expected["stride"] = way.stride
             if "pad" in values:
-                expected["pad"] = half_pad(way.pads)
+                expected["pad"] = odd_pad(entry, way.pads)
     if "frozen" in values:
         expected["frozen"] = 0
     return one_option(entry, taken, out, price + way.price, layer, **expected)

@@ -69,7 +69,7 @@ class Manner:
     """Whether somebody worked the numbers out, in one way for all layers of a kind."""
     norm: int | None = None
     """Numbers a channel of normalizations."""
-    grouped: dict[bool, float] = field(default_factory=lambda: {True: 4.0, False: 8.0})
+    grouped: dict[bool, float] = field(default_factory=lambda: {True: 7.0, False: 9.0})
     """The price of groups that are not printed: as many as channels, or some."""
     ceil: bool | None = None
     """Whether poolings round up; None where nothing says."""
@@ -86,7 +86,7 @@ class Manner:
             return (0.0, 0.0, 3.0, 3.5)[bias]
         if bias == usual:
             return 0.0
-        if self.by_hand:
+        if self.by_hand and usual > bias and self.firm.get((kind, followed)) is not False:
             return MISPRINT + 2
         return (9.0 if self.firm.get((kind, followed)) else 2.0) + (bias > 1) * 2
 
@@ -250,5 +250,6 @@ def weigh_work(entry: Entry, option: Option, manner: Manner) -> None:
         way = ways.get(option.layer.kind)
         if way and role in entry.values:
             found = work_of(option.layer, way, manner.batch)
-            if found is not None:
+            # A layer that the printed pass does not execute has none.
+            if found is not None and entry.values[role]:
                 option.expected[role] = found

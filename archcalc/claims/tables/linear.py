@@ -79,6 +79,12 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
                 if features and params % (features + bias) == 0:
                     outs.setdefault(params // (features + bias), 0.6)
     times = _pieces(entry)
+    if params == 0 and outs:
+        # Weights that it shares with another layer are counted there.
+        for features, shown, rest in takes:
+            after = _linear_out(rest, next(iter(outs)), manner, printed)
+            layer = Layer(kind, features, next(iter(outs)), params=0)
+            yield one_option(entry, shown, after, 5.0, layer, params=0)
     for (features, shown, rest), price in takes.items():
         for out, out_price in outs.items():
             after = _linear_out(rest, out, manner, printed)

@@ -125,12 +125,13 @@ def read_input(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     layer = Layer("input", out.c, out.c, params=0)
     yield one_option(entry, out, out, 0.0, layer, params=0)
     after = hints.after
-    if after.ext and after.ext != out.ext:
-        other = State(out.c, after.ext)
-        yield one_option(entry, other, other, 0.0, layer, params=0)
-    if after.c and after.c != out.c:
-        other = State(after.c, out.ext)
-        yield one_option(entry, other, other, 0.0, layer, params=0)
+    others = [State(out.c, after.ext)] if after.ext else []
+    others += [State(c, out.ext) for c in (after.c, 1, 3) if c]
+    if out.ext and len(out.ext) > 1:
+        others += [State(out.c, (*out.ext[:-2], n, n)) for n in out.ext[-2:]]
+    for other in others:
+        if other != out:
+            yield one_option(entry, other, other, 0.0, layer, params=0)
 
 
 def read_add(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:

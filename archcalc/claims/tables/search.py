@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import combinations
 from math import prod
 from typing import NamedTuple
 
+from archcalc.claims.printed import Printed
 from archcalc.claims.tables.evidence import (
     MISPRINT,
     UNKNOWN,
@@ -52,7 +53,7 @@ CHANGED, CHANGED_AGAIN = 13.0, 3.0
 CONVOLVED = 21.0
 """Prices of what is assumed beside the rows: a pooling that is not printed, an input from an
 earlier row, a concatenation, anything else that changes sizes, and a layer with weights."""
-UNSUMMED = 9.0
+UNSUMMED = MISPRINT + 0.5
 """The price of a total that is not what the rows add up to."""
 TIE = 0.75
 """Readings that cost so little more than the cheapest may be meant as well."""
@@ -87,12 +88,16 @@ def links(sheet: Sheet) -> list[Link]:
             lost = False
             for name in entry.sources:
                 at = latest.get(name)
+                if at is None:
+                    at = _cut_off(name, latest)
                 if at is None and name.lstrip("-").isdigit():
                     number = int(name)
                     at = numbers.get(number) if number >= 0 else entry.index + number
                     if at is not None and not 0 <= at < entry.index:
                         at = None
-                if at is None and previous is not None and not _is_input(name):
+                if at is None and name.endswith("…"):
+                    lost = True
+                elif at is None and previous is not None and not _is_input(name):
                     near = [k for k, row in latest.items() if row > entry.index - 40]
                     near = [k for k in near if k not in entry.sources]
                     match = get_close_matches(name, near, n=1, cutoff=0.7)
@@ -123,6 +128,18 @@ def links(sheet: Sheet) -> list[Link]:
         if first.isdecimal() and len(first) < 6:
             numbers[int(first)] = entry.index
     return found
+
+
+def _cut_off(name: str, latest: Mapping[str, int]) -> int | None:
+    """The latest row whose name begins as one does of which the end is cut off, or so cut."""
+    plain = name.rstrip("…")
+    found = [
+        row
+        for key, row in latest.items()
+        if (name.endswith("…") and key.startswith(plain))
+        or (key.endswith("…") and len(key) > 8 and plain.startswith(key.rstrip("…")[:-1]))
+    ]
+    return max(found, default=None)
 
 
 def _is_input(name: str) -> bool:
@@ -170,6 +187,8 @@ class Reading(NamedTuple):
     links: tuple[Link, ...]
     sums: bool
     """Whether the rows, as they should be, add up to the printed total."""
+    doubted: bool
+    """Whether the total may be wrong in place of a row."""
 
 
 class Search:
@@ -217,9 +236,11 @@ class Search:
             if entry.kind == "total" or entry.container:
                 continue
             after: list[Path] = []
-            least = paths[0].cost
+            best = paths[0]
             for path in paths:
-                after += self.step(path, entry, path.cost < least + DAUNTED)
+                # What is thought of on the cheapest way costs nothing more on one like it.
+                dear = DAUNTED if path.state != best.state else MISPRINT + 3
+                after += self.step(path, entry, path.cost < best.cost + dear)
             paths = self.kept(after, entry.index)
         return paths
 
@@ -261,6 +282,10 @@ class Search:
             yield self.extend(path, entry, option, 0.0, path.counts, ())
         if least < PUZZLED or not inventive:
             return
+        if state == UNKNOWN and (path.row < 0 or link.rows == ()):
+            for other in _squared(printed_state(entry, "in")):
+                for option in self.read(entry, other)[:3]:
+                    yield self.extend(path, entry, option, 0.0, path.counts, ())
         if not (link.rows == () and path.row < 0):
             for assumed, price, which, note in self.assumed(path, entry, state):
                 counts = _raised(path.counts, which)
@@ -279,6 +304,10 @@ class Search:
                     return path.state
                 return State(None, path.state.ext)
             return UNKNOWN
+        if entry.kind in ("add", "merge") and len({each.flat for each in given}) > 1:
+            broadcast = _broadcast(given)
+            if entry.kind == "add" or (broadcast and broadcast == printed_state(entry, "out")):
+                return broadcast or given[0]
         if len(given) == 1 or entry.kind not in ("concat", "merge"):
             return given[0]
         alone = all(each == given[0] for each in given)
@@ -332,7 +361,7 @@ class Search:
                 known[row] = option.out
         recent = path.recent
         if not recent or recent[-1][1] != option.out:
-            recent = (*recent[-24:], (row, option.out))
+            recent = (*recent[-40:], (row, option.out))
         wrong = {(row, entry.columns[role]) for role in option.wrong if role in entry.columns}
         if accused is not None:
             wrong.add(accused)
@@ -376,6 +405,23 @@ class Search:
                 0,
                 f"a global pooling before {row} is not in the table",
             )
+            if entry.kind == "linear" and not said:
+                yield (
+                    State(state.ext[-1] if self.manner.first else state.c, ()),
+                    3.0,
+                    0,
+                    f"one position alone goes on to {row}",
+                )
+            shown = inward if inward.ext else printed_state(entry, "out")
+            if shown.ext and shown.c and shown != state and entry.kind != "linear":
+                dims = sorted(n for n in (state.c, *state.ext) if n)
+                if sorted(n for n in (shown.c, *shown.ext) if n) == dims and shown.ext:
+                    yield (
+                        shown,
+                        POOLED_AGAIN if joined else 4.0,
+                        2,
+                        f"a permutation before {row} is not in the table",
+                    )
             if entry.kind not in SLIDING and entry.kind not in ("linear", "layer"):
                 yield State(state.flat, ()), 1.0, 0, f"a flatten before {row} is not in the table"
             if entry.kind != "linear":
@@ -490,15 +536,19 @@ class Search:
                     norms[layer.params // option.out.c] += 1
             if layer.kind == "conv" and layer.groups > 1 and "params" not in option.wrong:
                 groups[layer.groups == layer.cin] += 1
-            if layer.kind == "pool" and layer.pads and "pad" in entry.values and not option.wrong:
-                ceils[layer.ceil] += 1
+            if layer.kind == "pool" and layer.ceil is not None and not option.wrong:
+                ceils[layer.ceil] += "pad" in entry.values
         learnt = Manner(first=manner.first, batch=manner.batch, thousand=manner.thousand)
         learnt.by_hand = self.sheet.by_hand
         for key, counts in biases.items():
             bias = max(counts, key=lambda each: (counts[each], each == 1))
             times = counts[bias]
             learnt.biases[key] = bias
-            learnt.firm[key] = times >= 4 and counts.total() - times <= 1
+            others = counts.total() - times
+            if others > 1 and others * 10 > times:
+                learnt.firm[key] = False
+            elif times >= 4:
+                learnt.firm[key] = others <= 1
         if norms:
             learnt.norm = norms.most_common(1)[0][0]
         for whole in (True, False):
@@ -555,15 +605,18 @@ class Search:
         """The cheapest of the last paths, the total held against each."""
         rated = []
         for path in paths:
-            sums = self.sums(path)
+            sums = self.sums(path) or self.summing(path)
             rated.append((path.cost + (0.0 if sums else UNSUMMED), sums, path))
         rated.sort(key=lambda each: each[0])
         cost, sums, best = rated[0]
         readings = self.rows(best)
         others: list[dict[int, Option]] = []
+        doubted = False
         for price, adds, path in rated[1:]:
-            if price > cost + TIE or path.accused == best.accused or adds != sums:
+            if price > cost + TIE or path.accused == best.accused:
                 continue
+            if sums and not adds:
+                doubted = True
             rows = self.rows(path)
             others.append({r: o for r, o in rows.items() if o.wrong and o is not readings.get(r)})
         return Reading(
@@ -574,7 +627,50 @@ class Search:
             tuple(others),
             tuple(self.links),
             sums,
+            doubted,
         )
+
+    def summing(self, path: Path) -> bool:
+        """Whether one wrong number may be what makes the rows add up to the total.
+
+        Where a row's parameters are wrong its kernel is not known by them: then the total says
+        what they should be, if some kernel gives that.
+        """
+        total, rows = total_row(self.sheet), self.rows(path)
+        wrong = [row for row, option in rows.items() if "params" in option.wrong]
+        if total is None or len(wrong) != 1 or "params" not in total.exact:
+            return False
+        entry, option = self.sheet.entries[wrong[0]], rows[wrong[0]]
+        found = summed(self.sheet, rows, right=False)
+        if found is None or found[1]:
+            return False
+        right = int(total.values["params"]) - found[0] + int(entry.values["params"])
+        if right <= 0:
+            return False
+        meant = replace(
+            entry,
+            values={**entry.values, "params": right},
+            printed={**entry.printed, "params": Printed.parse(right)},
+        )
+        at: Path | None = path
+        while at is not None and at.row != wrong[0]:
+            at = at.before
+        for state in self.taken(at, entry) if at is not None else ():
+            for other in options(meant, state, self.manner, self.hints[entry.index]):
+                if other.cost < PUZZLED and other.out == option.out and not other.wrong:
+                    option.expected["params"] = right
+                    option.layer = option.layer._replace(params=right, kernel=other.layer.kernel)
+                    return True
+        return False
+
+    def taken(self, path: Path, entry: Entry) -> Iterator[State]:
+        """What the last row of a path may take."""
+        link, option = self.links[entry.index], path.option
+        rows = (option.given if option else None) or link.rows or ()
+        given = [self.outs(path, row) or UNKNOWN for row in rows]
+        yield self.joined(entry, given, link, path.before or path)
+        if option is not None and option.layer.cin is not None and path.before is not None:
+            yield State(option.layer.cin, path.before.state.ext)
 
     def sums(self, path: Path) -> bool:
         """Whether the rows add up to the printed total under a path."""
@@ -655,17 +751,19 @@ def _needs(entry: Entry, state: State) -> Iterator[int]:
         if values.get(role):
             yield int(values[role])
     params = values.get("params")
+    made = printed_state(entry, "out").c
+    if entry.kind in ("pool", "gpool", "upsample", "same") and made:
+        yield made
     if not isinstance(params, int) or params <= 0:
         return
     if entry.kind == "norm":
         yield from (params // k for k in (2, 4) if params % k == 0)
-        printed = printed_state(entry, "out").c
-        if printed:
-            yield printed
-    elif entry.kind in SAME and printed_state(entry, "out").c:
-        yield printed_state(entry, "out").c or 0
+        if made:
+            yield made
+    elif entry.kind in SAME and made:
+        yield made
     elif entry.kind in ("conv", "linear", "deconv"):
-        cout = printed_state(entry, "out").c
+        cout = made
         if cout:
             areas = (1,) if entry.kind == "linear" else (9, 1, 25, 49)
             for bias in (0, 1):
@@ -673,6 +771,29 @@ def _needs(entry: Entry, state: State) -> Iterator[int]:
                     rest = params - bias * cout
                     if rest > 0 and rest % (area * cout) == 0:
                         yield rest // (area * cout)
+
+
+def _squared(state: State) -> Iterator[State]:
+    """Inputs that may be meant where one side of a square is misprinted, or the channels are."""
+    if state.ext and len(state.ext) > 1 and len(set(state.ext)) > 1:
+        for n in dict.fromkeys(state.ext[-2:]):
+            yield State(state.c, (*state.ext[:-2], n, n))
+    if state.c is not None:
+        yield from (State(c, state.ext) for c in (1, 3) if c != state.c)
+
+
+def _broadcast(given: Sequence[State]) -> State | None:
+    """What tensors make together elementwise, where sizes of one stretch."""
+    ranks = max((len(each.ext) for each in given if each.ext is not None), default=0)
+    if any(each.c is None or each.ext is None or None in each.ext for each in given):
+        return None
+    full = [each for each in given if each.ext is not None and len(each.ext) in (0, ranks)]
+    rows = [(each.c, *(each.ext or (1,) * ranks)) for each in full]
+    dims = [{n for n in axis if n != 1} for axis in zip(*rows, strict=True)]
+    if len(full) < len(given) or any(len(sizes) > 1 for sizes in dims):
+        return None
+    c, *ext = (next(iter(sizes), 1) for sizes in dims)
+    return State(c, tuple(ext))
 
 
 def _sums(widths: Sequence[int]) -> set[int]:

@@ -68,6 +68,8 @@ class Entry:
     several: bool = False
     """Whether more than one output is printed."""
     same_pad: bool = False
+    strides: tuple[int, ...] = ()
+    """Strides that are not the same for all axes."""
     columns: Mapping[str, int] = field(default_factory=dict)
     """The place of each role's cell."""
     exact: frozenset[str] = frozenset()
@@ -273,9 +275,7 @@ def _conventions(read: _Read, rows: Sequence[Sequence[str]], kinds: Sequence[Kin
             dims = dims[1:]
         ranks[len(dims)] += 1
         if len(dims) in (3, 4):
-            votes += (len(set(dims[1:])) == 1 < len(set(dims))) - (
-                len(set(dims[:-1])) == 1 < len(set(dims))
-            )
+            votes += (dims[-1] == dims[-2] != dims[0]) - (dims[-2] == dims[-3] != dims[-1])
         if len(dims) > 1 and re.search(r"[a-z]\d[dD]|^[A-Z][a-z]+:", what.word):
             keras = re.search(r"\d+D", what.word) or re.search(r"\(None", str(rows[0]))
             votes += -0.1 if keras else 0.1
@@ -369,6 +369,7 @@ def _entry(index: int, line: int, cells: tuple[str, ...], what: Kind, read: _Rea
     printed: dict[str, Printed] = {}
     flat: set[str] = set()
     several = same_pad = False
+    strides: tuple[int, ...] = ()
     filters = natural(_cell(cells, "channels_out", read) or "x")
 
     def unread(role: str, what_: str) -> None:
@@ -419,6 +420,10 @@ def _entry(index: int, line: int, cells: tuple[str, ...], what: Kind, read: _Rea
             else:
                 values["pad"] = _whole(Fraction(ends))
         else:
+            steps = re.fullmatch(r"[\[(]?(\d+)((?:\s*[x×,]\s*\d+){1,2})[\])]?", text.strip())
+            if role == "stride" and steps and natural(text) is None:
+                strides = tuple(map(int, re.findall(r"\d+", text)))
+                continue
             whole = natural(text)
             decimal = count(text)
             if whole is None and decimal is not None and decimal.value.denominator == 1:
@@ -461,6 +466,7 @@ def _entry(index: int, line: int, cells: tuple[str, ...], what: Kind, read: _Rea
         pattern,
         several,
         same_pad,
+        strides,
         read.columns,
         frozenset(role for role, number in printed.items() if number.step <= 1),
     )
@@ -501,7 +507,7 @@ def _sources(text: str) -> tuple[str, ...]:
     """The names of the rows that an input comes from: ``conv1[0][0]; conv2[0][0]``."""
     split = r"[,;+&]|\s+" if "[" in text else r"[,;+&]|\s{2,}"
     words = re.split(split, re.sub(r"\[(\d+|…)(?:\]|(?=\s|$))|\[\d*…?", "", text))
-    return tuple(filter(None, (word.strip().rstrip("…") for word in words)))
+    return tuple(filter(None, (word.strip() for word in words)))
 
 
 def _whole(value: Fraction) -> Number:

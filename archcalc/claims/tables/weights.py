@@ -74,15 +74,17 @@ def weights(
         groups = [(cin, 0.0)] if kind == "depthwise" else [(1, 0.0)]
     dear = 0.3
     for g in dict.fromkeys((1, cin, 2, 32, 4, 8, 16, 64)):
-        plain = "channels_in" in entry.values or "in_c" in entry.values
+        plain = "channels_in" in entry.values
         price = manner.grouped[g == cin] if g == cin or not plain else MISPRINT + 2
         groups.append((g, dear if given or g == 1 else price))
-    if exact and kernel is not None and value is not None:
+    if exact and value is not None:
+        taps = prod(kernel) if kernel is not None else 3**axes
         for b in (1, 0):
             each = int(value) - b * cout
-            if each > 0 and each % (prod(kernel) * cout) == 0:
-                per = each // (prod(kernel) * cout)
-                groups += [(cin // per, dear)] if cin % per == 0 else []
+            if each > 0 and each % (taps * cout) == 0:
+                per = each // (taps * cout)
+                price = dear if given else manner.grouped[per == 1]
+                groups += [(cin // per, price)] if cin % per == 0 and per < cin else []
     fused = entry.what.fused or manner.biases.get((kind, hints.followed), 0) > 1
     found: dict[tuple[tuple[int, ...] | None, int, int], Weights] = {}
     firm = 0 if kernel is not None else 1
@@ -105,7 +107,8 @@ def weights(
             if b > 1 and not fused and not exact:
                 continue
             if kernel is not None:
-                add(kernel, g, b, price)
+                uneven = len(set(kernel)) > 1 and 1 not in kernel
+                add(kernel, g, b, price + 5.0 * uneven)
             if exact and value is not None:
                 area = _area(kind, int(value), cin, cout, g, b)
                 for side, sprice in sides(area, axes) if area else ():
@@ -122,7 +125,11 @@ def weights(
         for k in USUAL[:4]:
             add((k,) * axes, groups[0][0] if cin % groups[0][0] == 0 else 1, usual, 0.1)
     rated = sorted(found.values(), key=lambda w: w.price + mispriced(entry, w, kernel, manner))
-    return rated[:6]
+    if not exact:
+        return rated[:6]
+    # That the number is wrong stays a reading, however many odd kernels would give it.
+    wrong = next((w for w in rated if w.params != value), None)
+    return [*rated[:5], wrong] if wrong is not None and wrong not in rated[:5] else rated[:6]
 
 
 def mispriced(entry: Entry, w: Weights, kernel: tuple[int, ...] | None, manner: Manner) -> float:

@@ -29,7 +29,8 @@ class Slide(NamedTuple):
     stride: int
     pads: tuple[int, ...]
     price: float
-    ceil: bool = False
+    ceil: bool | None = None
+    """Whether it was rounded up; None where it makes no difference."""
 
 
 def slides(
@@ -53,7 +54,7 @@ def slides(
         ext,
         full,
         target,
-        values.get("stride"),
+        entry.strides if len(entry.strides) == len(ext) else values.get("stride"),
         values.get("pad"),
         entry.kind == "pool",
         entry.same_pad,
@@ -66,55 +67,60 @@ def _slides(
     ext: tuple[int, ...],
     full: tuple[int, ...],
     target: tuple[int, ...] | None,
-    stride: Number | None,
+    stride: Number | tuple[int, ...] | None,
     pad: Number | None,
     pool: bool,
     same_pad: bool,
     ceils: bool | None,
 ) -> tuple[Slide, ...]:
-    if stride:
-        steps = {int(stride): 0.0}
+    if isinstance(stride, tuple):
+        steps = {stride: 0.0}
+    elif stride:
+        steps = {(int(stride),) * len(ext): 0.0}
     elif pool:
-        steps = {1: 0.8, 3: 1.0, 2: 0.3} | {full[0]: 0.0}
+        steps = {(1,) * len(ext): 0.8, (3,) * len(ext): 1.0, (2,) * len(ext): 0.3} | {full: 0.0}
     else:
-        steps = {1: 0.0, 2: 0.3}
-    found: dict[tuple[Extents, int, tuple[int, ...], bool], Slide] = {}
+        steps = {(1,) * len(ext): 0.0, (2,) * len(ext): 0.3}
+    found: dict[tuple[Extents, tuple[int, ...], tuple[int, ...], bool | None], Slide] = {}
 
-    def add(out: Extents, s: int, pads: tuple[int, ...], price: float, ceil: bool = False) -> None:
+    def add(
+        out: Extents, s: tuple[int, ...], pads: tuple[int, ...], price: float, ceil: bool | None
+    ) -> None:
         key = (out, s, pads, ceil)
         if min(n or 0 for n in out) > 0 and (key not in found or found[key].price > price):
-            found[key] = Slide(out, s, pads, price, ceil)
+            found[key] = Slide(out, max(s), pads, price, ceil)
 
-    for s in dict.fromkeys((*steps, *((1, 2, 3, 4) if target else ()))):
+    more = [(k,) * len(ext) for k in (1, 2, 3, 4)] if target else []
+    for s in dict.fromkeys((*steps, *more)):
         cost = steps.get(s, 0.0 if stride else 1.0)
         rules: list[tuple[int, ...]] = []
         if pad is not None:
             rules.append(tuple(int(2 * pad) for _ in ext))
-        same = tuple(max(0, (-(-n // s) - 1) * s + f - n) for n, f in zip(ext, full, strict=True))
-        rules += (
-            [same]
-            if same_pad
-            else [(0,) * len(ext), same, tuple(f // 2 * 2 if f % 2 else f - 1 for f in full)]
+        same = tuple(
+            max(0, (-(-n // t) - 1) * t + f - n) for n, f, t in zip(ext, full, s, strict=True)
         )
+        half = tuple(f // 2 * 2 if f % 2 else f - 1 for f in full)
+        rules += [same] if same_pad else [(0,) * len(ext), same, half]
         for k, pads in enumerate(rules):
             firm = s in steps and (pad is None or not k)
-            for up in (False, True) if pool else (False,):
-                out = tuple(
-                    (-(-(n + p - f) // s) if up else (n + p - f) // s) + 1
-                    for n, p, f in zip(ext, pads, full, strict=True)
-                )
+            spans = [(n + p - f, t) for n, p, f, t in zip(ext, pads, full, s, strict=True)]
+            inexact = pool and any(span % t for span, t in spans)
+            for up in (False, True) if inexact else (None,):
+                out = tuple((-(-span // t) if up else span // t) + 1 for span, t in spans)
                 if firm or out == target:
                     odd = 0.3 if up and not ceils else 0.0
-                    exact = any((n + p - f) % s for n, p, f in zip(ext, pads, full, strict=True))
-                    if pad is not None and ceils is not None and up != ceils and exact:
+                    if pad is not None and inexact and ceils is not None and up != ceils:
                         odd = MISPRINT + 2  # a table rounds all its poolings alike
                     add(out, s, pads, cost + odd, up)
         if target is not None and not same_pad:
-            solved = [_solve(n, f, s, m, pool) for n, f, m in zip(ext, full, target, strict=True)]
+            solved = [
+                _solve(n, f, t, m, pool) for n, f, t, m in zip(ext, full, s, target, strict=True)
+            ]
             pads = tuple(each[0] for each in solved if each)
             if len(pads) == len(ext) and (pad is None or pads != rules[0]):
                 price = max(each[1] for each in solved if each)
-                add(target, s, pads, cost + price)
+                price += 6.0 * (len(set(pads[-2:])) > 1 and len(set(full[-2:])) == 1)
+                add(target, s, pads, cost + price, None)
     return tuple(sorted(found.values(), key=lambda each: each.price))
 
 
@@ -191,7 +197,7 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
         targets.append(hints.after.ext)
     windows: list[tuple[tuple[int, ...], float]] = []
     if kernel is not None:
-        windows.append((kernel, 0.0))
+        windows.append((kernel, _uneven(kernel)))
         windows += [((k,) * len(ext), 0.0) for k in (2, 3) if (k,) * len(ext) != kernel]
     else:
         sides = [(2, 0.0), (3, 0.3), (4, 0.7), (5, 1.0), (7, 1.0), (8, 1.0), (1, 2.0)]
@@ -200,7 +206,8 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
         windows.append((whole, 0.3))
         target = targets[0]
         if target and all(m and n and n % m == 0 for n, m in zip(ext, target, strict=True)):
-            windows.append((tuple(n // m for n, m in zip(ext, target, strict=True)), 1.2))  # type: ignore[operator]
+            side = tuple(n // m for n, m in zip(ext, target, strict=True))  # type: ignore[operator]
+            windows.append((side, 1.2 + 1.5 * _uneven(side)))
     found: list[tuple[float, tuple[int, ...], float, Slide]] = []
     for side, price in windows:
         for target in targets:
@@ -212,7 +219,7 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
         placed = layer._replace(kernel=side, stride=way.stride, pads=way.pads, ceil=way.ceil)
         made = {f"kernel_{a}": k for a, k in zip(kernel_axes(entry, side), side, strict=False)}
         if "pad" in entry.values:
-            made["pad"] = half_pad(way.pads)
+            made["pad"] = odd_pad(entry, way.pads)
         yield one_option(
             entry,
             state,
@@ -239,7 +246,8 @@ def unlike(
     values = entry.values
     cost = MISPRINT * (kernel is not None and side != kernel)
     cost += MISPRINT * ("stride" in values and way.stride != values["stride"])
-    cost += MISPRINT * ("pad" in values and way.pads[:1] != (2 * values["pad"],))
+    pads = {int(2 * values["pad"])} if "pad" in values else set()
+    cost += MISPRINT * (bool(pads) and set(way.pads) != pads)
     unlike = printed.ext is not None and len(printed.ext) == len(way.out) and printed.ext != way.out
     return cost + MISPRINT * unlike
 
@@ -255,6 +263,17 @@ def cheapest_ways(
         groups[way.out] = groups.get(way.out, 0) + 1
         if groups[way.out] <= 3:
             yield what, price, way
+
+
+def odd_pad(entry: Entry, pads: tuple[int, ...]) -> Number:
+    """Padding as it should be printed: the one that is not as it is, if axes differ."""
+    printed = 2 * entry.values.get("pad", 0)
+    return half_pad(tuple(p for p in pads if p != printed) or pads)
+
+
+def _uneven(kernel: tuple[int, ...]) -> float:
+    """What is unusual about a pooling's window that is no square."""
+    return 8.5 * (len(set(kernel[-2:])) > 1 and 1 not in kernel) + 0.5 * (len(set(kernel)) > 1)
 
 
 def half_pad(pads: tuple[int, ...]) -> Number:

@@ -20,7 +20,7 @@ class Layer(NamedTuple):
     dilation: int = 1
     groups: int = 1
     bias: int = 1
-    ceil: bool = False
+    ceil: bool | None = None
     params: int | None = None
     """Without what is not trained."""
     macs: int | None = None
@@ -28,6 +28,12 @@ class Layer(NamedTuple):
     """Numbers that flow in."""
     given: int | None = None
     """Numbers that flow out."""
+
+
+def _everywhere(x: Layer) -> int | None:
+    if x.params is None or x.given is None or not x.cout:
+        return None
+    return x.params * (x.given // x.cout)
 
 
 FORMULAS: Mapping[str, Callable[[Layer], int | None]] = {
@@ -44,6 +50,7 @@ FORMULAS: Mapping[str, Callable[[Layer], int | None]] = {
         None if x.macs is None or x.given is None else 2 * x.macs - x.given
     ),
     "parameters": lambda x: x.params,
+    "parameters at every position": _everywhere,
     "one an output": lambda x: x.given,
     "one an input": lambda x: x.taken,
     "two an output": lambda x: None if x.given is None else 2 * x.given,
