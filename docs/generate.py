@@ -31,6 +31,7 @@ from archcalc.operators import FAMILIES, operator
 from archcalc.operators.describe import as_markdown, docstring, markdown_table
 from archcalc.report.specs import index
 from archcalc.spec import zoo
+from archcalc.spec.schema import records_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -64,7 +65,15 @@ _FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE 
 
 def schema_file() -> str:
     """The JSON Schema, each definition on a line of its own so that changes can be read."""
-    schema = archcalc.schema()
+    return _by_lines(archcalc.schema())
+
+
+def records_schema_file() -> str:
+    """The JSON Schema of files of records, likewise."""
+    return _by_lines(records_schema())
+
+
+def _by_lines(schema: dict[str, Any]) -> str:
     definitions = schema.pop("definitions")
     lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in definitions.items())
     return f'{json.dumps(schema)[:-1]},\n "definitions": {{\n{lines}\n }}\n}}\n'
@@ -224,7 +233,8 @@ def family_page(path: Path) -> str:
         f"# {path.stem}",
         GENERATED,
         f"{family.title}{year}. {family.feature}. Source: "
-        f"{', '.join(map(_autolinked, family.source))}. Spec: `specs/{path.name}`.",
+        f"{', '.join(map(_autolinked, family.source))}. The networks: `specs/{path.name}`; what is "
+        f"printed of them: `specs/records/{path.name}`.",
     ]
     parts += [
         markdown_table(
@@ -328,6 +338,7 @@ def _output(command: str, folder: str) -> str:
 GENERATED_FILES: dict[str, Callable[[], str]] = {
     "specs/index.json": index.text,
     "specs/spec.schema.json": schema_file,
+    "specs/records.schema.json": records_schema_file,
     "docs/operators.md": operators_page,
     "docs/commands.md": commands_page,
     "docs/zoo.md": zoo_page,

@@ -15,6 +15,7 @@ from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, Problem, SpecError, did_you_mean
 from archcalc.spec import expressions, zoo
 from archcalc.spec.model import Budget, Documented, Fact, Spec
+from archcalc.spec.records import records as recorded
 from archcalc.spec.scope import Path, Wrong
 
 Judgement = Literal[
@@ -97,7 +98,8 @@ def check(source: zoo.Source | Spec) -> list[Finding]:
         try:
             findings += checking.judge(at, record, only)
         except Wrong as wrong:
-            problems.append(spec.document.problem((*at, *wrong.at), wrong.message, wrong.hint))
+            place = checking.records.problem((*at, *wrong.at), wrong.message, wrong.hint)
+            problems.append(place)
     if problems:
         raise SpecError(problems)
     return findings
@@ -107,10 +109,11 @@ Record = Documented | Fact | Budget
 
 
 def records(spec: Spec) -> Iterator[tuple[Path, Record]]:
-    """Everything that a spec states of its networks, with its place in the document."""
+    """Everything that is stated of a spec's networks, with its place in the document it is in."""
+    kept = recorded(spec)
     stated: Sequence[tuple[str, Sequence[Record]]] = (
-        ("documented", spec.documented),
-        ("facts", spec.facts),
+        ("documented", kept.documented),
+        ("facts", kept.facts),
         ("budget", spec.budget),
     )
     for key, listed in stated:
@@ -123,6 +126,7 @@ class Checking:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
+        self.records = recorded(spec)
         self.scope: Callable[[str | None], Scope] = cache(self._scope)
         self.networks: dict[str, Scope] = {}
 
@@ -168,7 +172,7 @@ class Checking:
             stated: tuple[list[str], list[str]] = ([], [])
         else:
             printed, stated = str(record.value), (record.id, record.source)
-        place = self.spec.document.problem(at, message)
+        place = self.records.problem(at, message)
         ids, sources = map(tuple, stated)
         return Finding(
             network, at, place, ids, quantity, printed, computed, verdict, message, sources

@@ -17,6 +17,7 @@ from archcalc.spec import zoo
 from archcalc.spec.expand import expand
 from archcalc.spec.fold import fold_batch_norm
 from archcalc.spec.model import Spec
+from archcalc.spec.records import records
 
 QUANTITIES: dict[str, str] = {
     "params": "parameters",
@@ -212,7 +213,7 @@ def _nearest(judged: Sequence[Explanation]) -> list[Explanation]:
 
 def _mistakes(spec: Spec, printed: Printed) -> Iterator[str]:
     """Why a number is wrong, as the spec tells of a documented one that is printed the same."""
-    for record in spec.documented:
+    for record in records(spec).documented:
         if record.erratum is None:
             continue
         try:

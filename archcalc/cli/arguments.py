@@ -32,29 +32,7 @@ def parse_inputs(texts: Sequence[str], spec: Spec) -> Axes | dict[str, Axes] | N
         if name in named:
             raise ArchcalcError(f"--input {text}: '{name}' is given twice")
         named[name] = _axes(text, shape.strip(), spec.inputs.get(name, ()))
-        if not equals:
-            _require_order(text, named[name], spec.inputs[name])
     return named or None
-
-
-def _require_order(text: str, sizes: Axes, written: Sequence[Any]) -> None:
-    """Raise :class:`ArchcalcError` for an image whose channels are missing, last, or in a batch.
-
-    Whoever means just that gives the input's name, too.
-    """
-    if len(written) != 3 or len(sizes) not in (2, 3, 4):
-        return
-    channels, colours = written[0], (1, 3, 4)
-    right = sizes
-    if len(sizes) == 2 and channels in colours:
-        right = [channels, *sizes]
-    elif len(sizes) == 4:
-        right = sizes[1:]
-    elif channels == sizes[-1] in colours and sizes[0] not in colours:
-        right = [sizes[-1], *sizes[:-1]]
-    if right != sizes:
-        shape = "x".join(map(str, right))
-        raise ArchcalcError(f"--input {text}: write {shape}: channels first, without the batch")
 
 
 def _axes(text: str, shape: str, written: Sequence[Any]) -> Axes:

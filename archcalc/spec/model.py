@@ -259,6 +259,15 @@ class Fact(_Record):
     """Why it can't be computed."""
 
 
+class Recorded(_Record):
+    """What others print of a spec's networks, in a file apart from it."""
+
+    documented: list[Documented] = []
+    """Numbers as others printed them."""
+    facts: list[Fact] = []
+    """What others printed that can't be computed from the network."""
+
+
 class Budget(_Record):
     """What a network must not exceed, or not fall short of."""
 

@@ -24,6 +24,7 @@ from archcalc.spec.model import (
     Erratum,
     Fact,
     Layer,
+    Recorded,
     Requirement,
     Spec,
     _as_list,
@@ -38,6 +39,15 @@ _RECORDS = (Block, Budget, Documented, Erratum, Fact, Requirement)
 
 _EVALUATED = ("input", "repeat", "parallel", "when")
 """Keys whose text is an expression."""
+
+
+def records_schema() -> dict[str, Any]:
+    """The JSON Schema of a file of what is recorded of a spec's networks."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        **_record(Recorded),
+        "definitions": {kind.__name__: _record(kind) for kind in (Documented, Erratum, Fact)},
+    }
 
 
 def schema() -> dict[str, Any]:

@@ -20,10 +20,14 @@ from archcalc.spec.check import check
 from archcalc.spec.expand import attempt
 from archcalc.spec.model import NAME, Spec
 from archcalc.spec.problems import field_problems
+from archcalc.spec.records import records, spec_of
 from archcalc.spec.scope import Path
 
 Source = str | File | Mapping[str, Any]
-"""A zoo name, a file's path (``FILE::VARIANT`` for one of its variants), ``-``, or the data."""
+"""A zoo name, a file's path (``FILE::VARIANT`` for one of its variants), ``-``, or the data.
+
+A file of records stands for the spec that they are about.
+"""
 
 
 @cache
@@ -136,15 +140,22 @@ def load(source: Source, *, allow_unknown: bool = False) -> Spec:
 
 
 def validate(source: Source) -> list[Problem]:
-    """Everything wrong with a spec, in file order; empty if nothing is.
+    """Everything wrong with a spec and what is recorded of it, in file order; empty if nothing is.
 
     Without a chosen variant all of them are expanded, so that shapes are known to fit in each.
     """
     try:
         document, variant = _document(source)
-        return _problems(_read(document), variant)
+        reading = _read(document)
+        found = _problems(reading, variant)
     except SpecError as error:
         return list(error.problems)
+    try:
+        if reading.spec is not None:
+            records(reading.spec)
+    except SpecError as error:
+        found += error.problems
+    return found
 
 
 class _Reading(NamedTuple):
@@ -252,10 +263,10 @@ def _document(source: Source) -> tuple[text.Document, str | None]:
     if isinstance(source, Mapping):
         return text.parse(_written(source), "<mapping>"), None
     if isinstance(source, File):
-        return text.read(source), None
+        return text.read(spec_of(source) or source), None
     name, _, variant = source.partition("::")
     if name == "-" or _is_path(name):
-        return text.read(name), variant or None
+        return text.read(spec_of(name) or name), variant or None
     path = find(name)
     if path is None and isdir(name):
         return text.read(name), None  # which says that it is one

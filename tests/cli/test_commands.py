@@ -175,7 +175,7 @@ REFUSED = [
     ("googlenet --input 3xx4", "is no shape"),
     ("googlenet --input 9 --input 8", "'input' is given twice"),
     ("googlenet --input inptu=9", "no input 'inptu'"),
-    ("googlenet --input 3x224", "write 3x3x224: channels first, without the batch"),
+    ("googlenet --input 3x224", "its own is 3x224x224, without the batch"),
     ("googlenet --input 224x224", "write 3x224x224"),
     ("googlenet --input 224x224x3", "write 3x224x224"),
     ("googlenet --input 1x3x224x224", "write 3x224x224"),

@@ -9,8 +9,10 @@ import pytest
 from archcalc.operators import NAMES, operator
 from archcalc.spec import text, zoo
 from archcalc.spec.model import LAYER_KEYS, Spec
-from archcalc.spec.schema import schema
+from archcalc.spec.records import file_of
+from archcalc.spec.schema import records_schema, schema
 
+RECORDS = jsonschema.Draft7Validator(records_schema())
 SCHEMA = schema()
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
@@ -39,6 +41,21 @@ def test_it_is_a_schema_itself() -> None:
 @pytest.mark.parametrize("family", zoo.families(), ids=lambda path: path.stem)
 def test_every_shipped_spec_is_valid(family: Any) -> None:
     assert wrong_places(text.read(family).data) == set()
+
+
+@pytest.mark.parametrize("family", zoo.families(), ids=lambda path: path.stem)
+def test_every_shipped_file_of_records_is_valid(family: Any) -> None:
+    path = file_of(family)
+    assert path is not None
+    assert not list(RECORDS.iter_errors(text.read(path).data))
+
+
+def test_records_are_checked() -> None:
+    record = {"quantity": "params", "value": 3, "source": "a page"}
+    assert RECORDS.is_valid({"documented": [record]})
+    assert not RECORDS.is_valid({"documented": [{**record, "value": 3.5}]})
+    assert not RECORDS.is_valid({"documented": [record], "layers": {}})
+    assert not RECORDS.is_valid({"facts": [{**record, "quantity": "top5"}]})
 
 
 @pytest.mark.parametrize(
