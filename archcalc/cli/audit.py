@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from archcalc.cli.options import Output, words
-from archcalc.cli.output import emit
+from archcalc.cli.output import publish
 from archcalc.errors import ArchcalcError
 
 
@@ -80,10 +80,7 @@ def audit(
     form = choose("format", format, audits.FORMATS)
     form_read = choose("read", read, FORMS) if read else ""
     found = run(_read(table), against=against, map=_mapping(map_ or []), read=form_read)
-    if form == "table" and output is None and sys.stdout.isatty():
-        audits.show(found, sys.stdout, quiet)
-    else:
-        emit(audits.render(found, form, quiet), output)
+    publish(audits, found, form, output, quiet)
     if found.findings or found.differences:
         raise typer.Exit(1)
     if not found.ok:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from archcalc.cli.options import NetworkName, Output, Variables, words
-from archcalc.cli.output import emit
+from archcalc.cli.output import publish
 
 
 def formula(
@@ -66,7 +66,7 @@ def formula(
     from archcalc.report.choice import choose
     from archcalc.report.families import closed as report
 
-    choose("format", format, report.FORMATS)
+    form = choose("format", format, report.FORMATS)
     found = archcalc.formula(
         archcalc.load(network),
         in_,
@@ -75,7 +75,7 @@ def formula(
         floors=floors,
         **parse_variables(set_ or (), _TAKEN),
     )
-    emit(report.render(found, format), output)
+    publish(report, found, form, output)
 
 
 _TAKEN = ("network", "free_in", "quantities", "layer", "detail", "floors")

@@ -119,7 +119,7 @@ def _block(block: Block) -> Iterator[str]:
         yield "<dl>"
         for each in block.formulas:
             notes = "".join(f'<div class="note">{_text(note)}</div>' for note in each.notes)
-            yield f"<dt>{_text(each.label)}</dt><dd>{_text(each.text)}{notes}</dd>"
+            yield f"<dt>{_text(each.label) or '&nbsp;'}</dt><dd>{_text(each.text)}{notes}</dd>"
         yield "</dl>"
         if block.symbols:
             legend = (f"<i>{_text(name)}</i>: {_text(said)}" for name, _, said in block.symbols)
@@ -192,8 +192,8 @@ def _row(
         look = classes[k]
         if isinstance(cell, Styled):
             if cell.look:
-                tag = "mark" if cell.mark else "span"
-                text = f'<{tag} class="{cell.look}">{text}</{tag}>'
+                tag = "<mark>" if cell.mark else f'<span class="{cell.look}">'
+                text = f"{tag}{text}{'</mark>' if cell.mark else '</span>'}"
             if cell.mark:
                 text += f'<sup><a href="#n{cell.mark}">{cell.mark}</a></sup>'
         if folds and (isinstance(cell, Label) or k == 0):

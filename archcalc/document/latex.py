@@ -10,6 +10,7 @@ from archcalc.document.model import (
     Block,
     Cell,
     Document,
+    Formula,
     Formulas,
     Heading,
     Items,
@@ -121,10 +122,7 @@ def _block(block: Block) -> Iterator[str]:
         yield "; ".join(f"{escaped(name)}: {escaped(words)}" for name, words in block.pairs) + "."
     elif isinstance(block, Formulas):
         yield r"\begin{align*}"
-        yield " \\\\\n".join(
-            rf"  \text{{{escaped(each.label)}}} &\colon {each.latex or _math(each.text)}"
-            for each in block.formulas
-        )
+        yield " \\\\\n".join(line for f in block.formulas for line in _equation(f, block.typed))
         yield r"\end{align*}"
         for each in block.formulas:
             yield from (escaped(f"{each.label}: {note}") for note in each.notes)
@@ -135,6 +133,28 @@ def _block(block: Block) -> Iterator[str]:
         yield "; ".join(f"{escaped(name)}: {escaped(words)}" for name, words, _ in block.bars) + "."
     elif isinstance(block, Picture):
         yield rf"\includegraphics[width=\linewidth]{{{block.path}}}"
+
+
+TERMS = 6
+"""The most terms on a line of an equation."""
+
+
+def _equation(formula: Formula, typed: bool) -> Iterator[str]:
+    """An equation on as many lines as its terms take."""
+    maths = formula.latex or _math(formula.text)
+    if not formula.label:
+        yield "  " + maths.replace(" = ", " &= ", 1)
+        return
+    pieces: list[str] = []
+    opened = 0
+    for term in re.split(r" (?=[+-] )", maths):
+        # A sum inside brackets stays in one piece.
+        pieces[-1:] = [f"{pieces[-1]} {term}"] if opened else [*pieces[-1:], term]
+        opened += len(re.findall(r"\{|\\left", term)) - len(re.findall(r"\}|\\right", term))
+    cut = [pieces[k : k + TERMS] for k in range(0, len(pieces), TERMS)]
+    sign = r"&\colon" if typed else "&="
+    yield rf"  \text{{{escaped(formula.label)}}} {sign} {' '.join(cut[0])}"
+    yield from (rf"  &\quad {' '.join(part)}" for part in cut[1:])
 
 
 def _math(words: str) -> str:

@@ -74,8 +74,10 @@ def _block(block: Block) -> Iterator[str]:
     elif isinstance(block, Formulas):
         for each in block.formulas:
             said = code(each.text) if each.latex else escaped(each.text)
+            said = f"${each.latex}$" if each.latex and not block.typed else said
             notes = "".join(f"; {escaped(note)}" for note in each.notes)
-            yield f"- {escaped(each.label)}: {said}{notes}"
+            label = f"{escaped(each.label)}: " if each.label else ""
+            yield f"- {label}{said}{notes}"
         if block.symbols:
             legend = (f"{code(name)}: {escaped(meaning)}" for name, _, meaning in block.symbols)
             yield from ("", f"where {'; '.join(legend)}")

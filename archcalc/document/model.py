@@ -217,11 +217,13 @@ class Formula(NamedTuple):
 
 
 class Formulas(NamedTuple):
-    """Equations below each other."""
+    """Equations below each other, each with a label or, of ``x = y``, without."""
 
     formulas: tuple[Formula, ...]
     symbols: tuple[tuple[str, str, str], ...] = ()
     """What stands in them: a name, the same in LaTeX, and what it means."""
+    typed: bool = True
+    """Whether Markdown shows them as they are typed; else as mathematics."""
 
 
 class Bars(NamedTuple):

@@ -133,7 +133,7 @@ def _formulas(block: Formulas, width: int) -> Iterator[Line]:
     """An equation on one line if it fits, else with each of its sides on a line of its own."""
     wide = max(len(visible(each.label)) for each in block.formulas)
     for each in block.formulas:
-        head = f"  {visible(each.label).ljust(wide)}  "
+        head = f"  {visible(each.label).ljust(wide)}  " if wide else "  "
         fits = len(head) + len(each.text) <= width
         sides = [each.text] if fits else each.text.split(" = ")
         for k, side in enumerate(sides):

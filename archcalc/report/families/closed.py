@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import builtins
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from keyword import iskeyword
-from textwrap import wrap
 from typing import Any
 
 from archcalc.algebra.forms import Atom, Form, Letter
-from archcalc.algebra.write import LATEX, PYTHON, TEXT, Notation, escaped
+from archcalc.algebra.write import LATEX, PYTHON, TEXT, Notation
+from archcalc.document import Document
+from archcalc.document import render as rendered
+from archcalc.document.model import Formula as Shown
+from archcalc.document.model import Formulas, Heading, Items
 from archcalc.report.choice import choose
 from archcalc.space.formula import Formula
 
 NAMES = {"params": "params", "macs": "MACs", "flops": "FLOPs", "activations": "activations"}
 
-WIDTH = 100
-
 _RELATIONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<="}
+
+
+FORMATS = ("text", "markdown", "latex", "python", "json")
+"""The forms of a formula."""
 
 
 def render(found: Formula, format: str = "text") -> str:
     """A formula in one of ``FORMATS``. Raises :class:`ArchcalcError` for any other."""
-    return FORMATS[choose("format", format, FORMATS)](found)
+    form = choose("format", format, FORMATS)
+    if form == "python":
+        return python(found)
+    return as_json(found) if form == "json" else rendered(document(found), form)
 
 
-# In words and signs.
-
-
-def said(found: Formula, tex: bool = False) -> list[str]:
+def said(found: Formula) -> list[str]:
     """Of what the formula is one, and where it holds: a sentence each."""
     sentences = []
     for symbol in found.symbols:
@@ -52,14 +57,14 @@ def said(found: Formula, tex: bool = False) -> list[str]:
         conditions = _conditions(found, TEXT, _named(found))
         sentences.append("only where " + " and ".join(conditions))
     used = _operations(found)
-    if not tex and used & {"floordiv", "floor", "trunc", "isqrt"}:
+    if used & {"floordiv", "floor", "trunc", "isqrt"}:
         sentences.append("floor rounds down")
     if "less" in used:
         sentences.append("[a < b] is 1 where that is true and else 0")
     if "round_to" in used:
         sentences.append(
-            f"{'round(x, m, k)' if tex else 'round_to(x, m, keep=k)'} is the multiple of m nearest "
-            "to x, at least m, and m more where that is less than k x"
+            "round_to(x, m, keep=k) is the multiple of m nearest to x, at least m, and m more "
+            "where that is less than k x"
         )
     return sentences
 
@@ -115,103 +120,46 @@ def _named(found: Formula, conditions: bool = False) -> dict[Atom, str]:
     return names
 
 
-def text(found: Formula) -> str:
-    """For a terminal."""
-    parts = [found.network]
-    for sentence in said(found):
-        parts += wrap(sentence, WIDTH, subsequent_indent="  ")
-    several = len(found.lines) > 1
+def document(found: Formula) -> Document:
+    """What the formula is of, where it holds, and the forms of every line."""
     names = _named(found)
-    if names:
-        parts.append("")
+    in_latex = {atom: f"n_{{{name[1:]}}}" for atom, name in names.items()}
+    several = len(found.lines) > 1
+    return Document.of(
+        Heading(found.network),
+        Items.of(said(found)),
+        Formulas(tuple(_definitions(names, in_latex)), typed=False),
+        *(
+            block
+            for line in found.lines
+            for block in (
+                Heading(line.name or "total" if several or line.name else "", 2),
+                Formulas(
+                    tuple(
+                        Shown(
+                            NAMES.get(quantity, quantity),
+                            TEXT.write(form, names),
+                            LATEX.write(form, in_latex),
+                        )
+                        for quantity, form in line.forms.items()
+                    ),
+                    typed=False,
+                ),
+            )
+        ),
+    )
+
+
+def _definitions(names: Mapping[Atom, str], in_latex: Mapping[Atom, str]) -> Iterator[Shown]:
+    """What stands for what."""
     for atom, name in names.items():
         others = {other: called for other, called in names.items() if other != atom}
-        parts.append(f"{name} = {TEXT.atom(atom, others)}")
-    for line in found.lines:
-        parts.append("")
-        if several or line.name:
-            parts.append(line.name or "total")
-        width = max(len(NAMES.get(name, name)) for name in line.forms)
-        for name, terms in line.forms.items():
-            head = f"{NAMES.get(name, name).ljust(width)}  "
-            parts += wrap(
-                head + TEXT.write(terms, names),
-                WIDTH,
-                initial_indent="  " if several else "",
-                subsequent_indent=" " * (len(head) + 2 * several),
-                break_long_words=False,
-                drop_whitespace=True,
-            )
-    return "\n".join(parts) + "\n"
-
-
-# For papers and pages.
-
-
-def _in_latex(names: Mapping[Atom, str]) -> dict[Atom, str]:
-    return {atom: f"n_{{{name[1:]}}}" for atom, name in names.items()}
-
-
-def _definitions(names: Mapping[Atom, str]) -> list[tuple[str, str]]:
-    """What stands for what, in LaTeX."""
-    found = []
-    for atom in names:
-        others = {other: called for other, called in names.items() if other != atom}
-        found.append((LATEX.atom(atom, _in_latex(names)), LATEX.atom(atom, _in_latex(others))))
-    return found
-
-
-TERMS = 6
-"""The most terms on a line of LaTeX."""
-
-
-def latex(found: Formula) -> str:
-    """An ``align*`` of amsmath for every line, and one for what stands for what in them."""
-    parts = [f"% {sentence}" for sentence in said(found, tex=True)]
-    names = _named(found)
-    if names:
-        parts += _aligned([rf"{name} &= {meaning}" for name, meaning in _definitions(names)])
-    for line in found.lines:
-        if len(found.lines) > 1 or line.name:
-            name = escaped(line.name or "total")
-            parts.append(rf"\paragraph{{{name}}}")
-        rows = []
-        for quantity, terms in line.forms.items():
-            spelled_out = LATEX.summands(terms, _in_latex(names))
-            cut = [spelled_out[k : k + TERMS] for k in range(0, len(spelled_out), TERMS)]
-            rows.append(rf"\text{{{NAMES.get(quantity, quantity)}}} &= {' '.join(cut[0])}")
-            rows += [rf"&\quad {' '.join(part)}" for part in cut[1:]]
-        parts += _aligned(rows)
-    return "\n".join(parts) + "\n"
-
-
-def _aligned(rows: list[str]) -> list[str]:
-    broken = [row + r" \\" for row in rows[:-1]]
-    return [r"\begin{align*}", *broken, rows[-1], r"\end{align*}"]
-
-
-def markdown(found: Formula) -> str:
-    """A list of sentences, and a table of forms as mathematics between dollar signs."""
-    parts = [f"**{found.network}**", ""]
-    parts += [f"- {sentence}" for sentence in said(found, tex=True)]
-    named = _named(found)
-    parts += [f"- ${name} = {meaning}$" for name, meaning in _definitions(named)]
-    called = _in_latex(named)
-    names = list(found.total)
-    several = len(found.lines) > 1
-    if not several:
-        parts += ["", "| | |", "|---|---|"]
-        parts += [
-            f"| {NAMES.get(name, name)} | ${LATEX.write(terms, called)}$ |"
-            for name, terms in found.total.items()
-        ]
-        return "\n".join(parts) + "\n"
-    parts += ["", f"| | {' | '.join(NAMES.get(name, name) for name in names)} |"]
-    parts.append("|---" * (len(names) + 1) + "|")
-    for line in found.lines:
-        cells = [f"${LATEX.write(line.forms[name], called)}$" for name in names]
-        parts.append(f"| {line.name or '**total**'} | {' | '.join(cells)} |")
-    return "\n".join(parts) + "\n"
+        written = {other: called for other, called in in_latex.items() if other != atom}
+        yield Shown(
+            "",
+            f"{name} = {TEXT.atom(atom, others)}",
+            f"{in_latex[atom]} = {LATEX.atom(atom, written)}",
+        )
 
 
 # As a program.
@@ -292,13 +240,3 @@ def as_json(found: Formula) -> str:
         ],
     }
     return json.dumps(data, indent=2) + "\n"
-
-
-FORMATS: Mapping[str, Callable[[Formula], str]] = {
-    "text": text,
-    "markdown": markdown,
-    "latex": latex,
-    "python": python,
-    "json": as_json,
-}
-"""The forms of a formula."""

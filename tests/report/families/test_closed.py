@@ -48,10 +48,10 @@ def test_what_rounds_has_a_name_and_is_said_in_the_words_of_specs() -> None:
 
     # 3 n1 weights, then n1 n2.
     assert lines[-4:] == [
-        "n1 = round_to(16 width, 8, keep=0.9)",
-        "n2 = round_to(24 width, 8)",
+        "  n1 = round_to(16 width, 8, keep=0.9)",
+        "  n2 = round_to(24 width, 8)",
         "",
-        "params  n1 n2 + 3 n1",
+        "  params  n1 n2 + 3 n1",
     ]
     assert "is the multiple of m nearest to x" in " ".join(lines)
     assert not any("conditions" in line for line in lines)  # a multiple of 8 is at least 8
@@ -70,7 +70,7 @@ def test_in_markdown_floors_are_mathematics() -> None:
     )
 
     assert r"- $n_{1} = \left\lfloor\frac{\mathrm{side}}{2}\right\rfloor$" in text
-    assert "| activations | $n_{1}$ |" in text
+    assert "- activations: $n_{1}$" in text
 
 
 @pytest.mark.parametrize(
