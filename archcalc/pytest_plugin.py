@@ -56,17 +56,18 @@ class SpecFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """A test for every documented number and budget; facts can't be tested."""
         from archcalc.claims.check import check
+        from archcalc.document.safe import safe, visible
         from archcalc.errors import SpecError
 
         try:
             findings = check(self.path)
         except SpecError as error:
-            raise self.CollectError(str(error)) from None
+            raise self.CollectError(safe(str(error))) from None
         taken: dict[str, int] = {}
         for finding in findings:
             if finding.verdict != "fact":
                 times = taken[finding.name] = taken.get(finding.name, 0) + 1
-                name = finding.name if times == 1 else f"{finding.name} ({times})"
+                name = visible(finding.name if times == 1 else f"{finding.name} ({times})")
                 item: SpecItem = SpecItem.from_parent(self, name=name, finding=finding)
                 yield item
 
@@ -86,7 +87,9 @@ class SpecItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """What is wrong, at its place in the file."""
         if isinstance(excinfo.value, Contradicted):
-            return str(self.finding.place)
+            from archcalc.document.safe import safe
+
+            return safe(str(self.finding.place))
         return str(super().repr_failure(excinfo, style))
 
     def reportinfo(self) -> tuple[Path, int, str]:

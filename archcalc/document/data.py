@@ -38,7 +38,8 @@ def junit(suites: Mapping[str, Sequence[Case]]) -> str:
     from archcalc.document.safe import visible
 
     def quoted(text: str) -> str:
-        return quoteattr("\n".join(map(visible, text.split("\n"))))
+        shown = quoteattr("\n".join(map(visible, text.split("\n"))))
+        return shown.replace("##[", "&#35;#[")
 
     def written(case: Case) -> str:
         head = f"  <testcase classname={quoted(case.within)} name={quoted(case.name)}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from archcalc.document.data import versioned
-from archcalc.document.safe import visible
+from archcalc.document.safe import harmless, visible
 from archcalc.errors import Problem
 
 FORMATS = ("text", "github", "json")
@@ -49,7 +49,7 @@ def annotation(problem: Problem) -> str:
 
 def _data(text: str) -> str:
     breaks = {"\r": "%0D", "\n": "%0A"}
-    parts = re.split("([\r\n])", text.replace("%", "%25"))
+    parts = re.split("([\r\n])", harmless(text).replace("%", "%25"))
     return "".join(breaks.get(part) or visible(part) for part in parts)
 
 
