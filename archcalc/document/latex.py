@@ -15,6 +15,7 @@ from archcalc.document.model import (
     Heading,
     Items,
     Label,
+    Math,
     Pairs,
     Picture,
     Prose,
@@ -244,6 +245,8 @@ def _row(row: Row, deep: int, first: int) -> str:
 
 
 def _cell(cell: Cell) -> str:
+    if isinstance(cell, Math):
+        return f"${cell.latex}$"
     text = escaped(number(cell))
     if isinstance(cell, Styled) and cell.mark:
         bold = rf"\textbf{{{text}}}" if cell.look == "bad" else text

@@ -12,6 +12,7 @@ from archcalc.document.model import (
     Formulas,
     Heading,
     Items,
+    Math,
     Pairs,
     Picture,
     Prose,
@@ -112,11 +113,11 @@ def _cells(row: Row, deep: int, first: int) -> list[str]:
     around = {"hidden": "*", "sums": "**"}.get(row.look, "")
     texts = []
     for k, cell in enumerate(row.cells):
-        text = escaped(number(cell))
+        text = f"${cell.latex}$" if isinstance(cell, Math) else escaped(number(cell))
         if isinstance(cell, Styled) and cell.mark:
             bold = f"**{text}**" if text and cell.look == "bad" else text
             text = f"{bold}<sup>{cell.mark}</sup>"
-        elif around and text:
+        elif around and text and not isinstance(cell, Math):
             text = f"{around}{text}{around}"
         texts.append(f"{'&emsp;' * deep}{text}" if k == first else text)
     return texts

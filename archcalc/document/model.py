@@ -56,7 +56,15 @@ class Part(NamedTuple):
     full: str
 
 
-Cell: TypeAlias = Size | str | AtLeast | Styled | Label | Part
+class Math(NamedTuple):
+    """A cell that is mathematics."""
+
+    text: str
+    latex: str
+    """The same between dollar signs."""
+
+
+Cell: TypeAlias = Size | str | AtLeast | Styled | Label | Part | Math
 
 
 class Head(NamedTuple):
@@ -290,6 +298,8 @@ def number(size: Cell) -> str:
         return number(size.value)
     if isinstance(size, Label):
         return size.fitting()
+    if isinstance(size, Math):
+        return size.text
     return size.short if isinstance(size, Part) else str(size)
 
 
@@ -297,4 +307,4 @@ def value(cell: Cell) -> Size | str | AtLeast:
     """A cell as programs read it."""
     if isinstance(cell, Styled):
         return cell.value
-    return number(cell) if isinstance(cell, (Label, Part)) else cell
+    return number(cell) if isinstance(cell, (Label, Part, Math)) else cell

@@ -13,9 +13,9 @@ from archcalc.algebra.write import LATEX, PYTHON, TEXT, Notation
 from archcalc.document import Document
 from archcalc.document import render as rendered
 from archcalc.document.model import Formula as Shown
-from archcalc.document.model import Formulas, Heading, Items
+from archcalc.document.model import Formulas, Head, Heading, Items, Math, Row, Table
 from archcalc.report.choice import choose
-from archcalc.space.formula import Formula
+from archcalc.space.formula import Formula, Line
 
 NAMES = {"params": "params", "macs": "MACs", "flops": "FLOPs", "activations": "activations"}
 
@@ -124,30 +124,32 @@ def document(found: Formula) -> Document:
     """What the formula is of, where it holds, and the forms of every line."""
     names = _named(found)
     in_latex = {atom: f"n_{{{name[1:]}}}" for atom, name in names.items()}
-    several = len(found.lines) > 1
+    *lines, last = found.lines
+
+    def cells(line: Line, look: str = "") -> Row:
+        forms = (Math(*_both(form, names, in_latex)) for form in line.forms.values())
+        return Row((line.name or "total", *forms), look)
+
+    heads = [Head("line", "")]
+    heads += [Head(name, NAMES.get(name, name), wraps=True) for name in last.forms]
+    total = tuple(
+        Shown(NAMES.get(name, name), *_both(form, names, in_latex))
+        for name, form in last.forms.items()
+    )
     return Document.of(
         Heading(found.network),
         Items.of(said(found)),
         Formulas(tuple(_definitions(names, in_latex)), typed=False),
-        *(
-            block
-            for line in found.lines
-            for block in (
-                Heading(line.name or "total" if several or line.name else "", 2),
-                Formulas(
-                    tuple(
-                        Shown(
-                            NAMES.get(quantity, quantity),
-                            TEXT.write(form, names),
-                            LATEX.write(form, in_latex),
-                        )
-                        for quantity, form in line.forms.items()
-                    ),
-                    typed=False,
-                ),
-            )
-        ),
+        Heading("" if lines else last.name, 2),
+        Table(tuple(heads), tuple(map(cells, lines)), sums=(cells(last, "sums"),))
+        if lines
+        else Formulas(total, typed=False),
     )
+
+
+def _both(form: Form, names: Mapping[Atom, str], in_latex: Mapping[Atom, str]) -> tuple[str, str]:
+    """A form as it is typed, and in LaTeX."""
+    return TEXT.write(form, names), LATEX.write(form, in_latex)
 
 
 def _definitions(names: Mapping[Atom, str], in_latex: Mapping[Atom, str]) -> Iterator[Shown]:
