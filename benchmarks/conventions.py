@@ -119,76 +119,6 @@ TOOLS = {
 """The tools by the names of our conventions."""
 
 
-class Written(nn.Module):
-    """A function of tensors as one writes it in a network's ``forward``."""
-
-    def __init__(self, function: Callable[..., Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.function(*inputs)
-
-
-class Attention(nn.Module):
-    """``nn.MultiheadAttention`` as one calls it."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__()
-        self.attention = nn.MultiheadAttention(**kwargs)
-
-    def forward(self, query: Tensor, *others: Tensor) -> Tensor:
-        key, value = others or (query, query)
-        return cast(Tensor, self.attention(query, key, value, need_weights=False)[0])
-
-
-class Beside(nn.Module):
-    """A layer with trained tensors as one writes them: beside other layers, in a block of them."""
-
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__()
-        self.forward = layer.forward
-        for name, tensor in layer.named_parameters():
-            self.register_parameter(name, tensor)
-        self.other = nn.Identity()
-
-
-def folded(apply: Callable[[Tensor, Tensor], Tensor]) -> Written:
-    def fold(first: Tensor, *others: Tensor) -> Tensor:
-        for other in others:
-            first = apply(first, other)
-        return first
-
-    return Written(fold)
-
-
-def written(op: Operator, *shapes: tuple[int, ...]) -> nn.Module:
-    """The operator in PyTorch as ``archcalc.analysis.counters`` says that networks are written."""
-    name, call = type(op).__name__, op.torch(*shapes)
-    kwargs = dict(call.kwargs)
-    by_hand: dict[str, Callable[[], nn.Module]] = {
-        "Add": lambda: folded(lambda a, b: a + b),
-        "Mul": lambda: folded(lambda a, b: a * b),
-        "Sub": lambda: folded(lambda a, b: a - b),
-        "MatMul": lambda: Written(lambda a, b: torch.matmul(a, b)),  # noqa: PLW0108 (looked up late)
-        "ScaledDotProductAttention": lambda: Written(
-            lambda q, k, v, *bias: F.scaled_dot_product_attention(q, k, v, *bias, **kwargs)
-        ),
-        "Parameter": lambda: Beside(module(op, *shapes)),
-        "RelativePositionBias": lambda: Beside(module(op, *shapes)),
-        "MultiheadAttention": lambda: Attention(**kwargs),
-    }
-    if name in by_hand:
-        return by_hand[name]()
-    if call.target.startswith("archcalc.Padded"):
-        overhang = kwargs.pop("overhang", (0,) * len(kwargs["pads"]))
-        ends = zip(kwargs.pop("pads"), overhang, strict=True)
-        ends_last_first = reversed([(before, after + over) for (before, after), over in ends])
-        pads = [end for pair in ends_last_first for end in pair]
-        return nn.Sequential(Written(lambda x: F.pad(x, pads)), getattr(nn, name)(**kwargs))
-    return module(op, *shapes)
-
-
 class Alone(nn.Module):
     """One layer as a network, with a parameter, since some tools ask for one."""
 
@@ -247,7 +177,7 @@ class Case(NamedTuple):
         if self.network in ("Embedding", "CrossEntropyLoss"):
             inputs[-1] = inputs[-1].long()
         op = operator(self.network)(**json.loads(self.fields))
-        return Alone(written(op, *self.shapes())).eval(), inputs
+        return Alone(module(op, *self.shapes())).eval(), inputs
 
 
 def alone(op: Operator, *shapes: tuple[int, ...]) -> Graph:

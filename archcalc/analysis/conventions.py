@@ -44,13 +44,18 @@ class Convention(NamedTuple):
     def blind(self, analysis: Analysis) -> tuple[str, ...]:
         """Operators that multiply and accumulate and are counted as nothing, by name.
 
-        What is said of a layer that is counted in part, :func:`differences` says.
+        Of one that is counted as less than its products it says so: ``Linear (in part)``. What is
+        counted instead, :func:`differences` says.
         """
-        unseen = {
-            row.op
-            for row in analysis.rows
-            if row.executed and not holds(row.macs == 0) and holds(self.count(row) == 0)
-        }
+        unseen = set()
+        for row in analysis.rows:
+            if not row.executed or holds(row.macs == 0):
+                continue
+            count = self.count(row)
+            if holds(count == 0):
+                unseen.add(row.op)
+            elif holds(count < self.per_mac * row.macs):
+                unseen.add(f"{row.op} (in part)")
         return tuple(sorted(unseen))
 
 
@@ -204,7 +209,7 @@ class Difference(NamedTuple):
     """Operator -> what the number holds of it more than ``per_mac`` times its multiply-accumulates,
     or less where it is below 0: ``number`` is ``per_mac * macs`` and all of these."""
     blind: tuple[str, ...]
-    """Operators that multiply and accumulate and are counted as nothing."""
+    """Operators that multiply and accumulate and are counted as nothing, or as less."""
     failure: str = ""
 
 

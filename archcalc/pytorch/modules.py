@@ -380,17 +380,6 @@ class LSTMCell(nn.LSTMCell):
         return torch.stack(super().forward(input, (state[:, 0], state[:, 1])), 1)
 
 
-class MultiheadAttention(nn.MultiheadAttention):
-    """``nn.MultiheadAttention`` that returns its output alone; one input attends to itself."""
-
-    def forward(  # type: ignore[override]
-        self, query: Tensor, key: Tensor | None = None, value: Tensor | None = None
-    ) -> Tensor:
-        key = query if key is None else key
-        value = query if value is None else value
-        return super().forward(query, key, value, need_weights=False)[0]
-
-
 class _PaddedMaxPool(_Padded):
     pad_value = -inf
 

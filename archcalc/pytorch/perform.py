@@ -46,7 +46,8 @@ def module(
         "archcalc": modules,
     }
     call = op.torch(*inputs)
-    home, _, name = call.target.partition(".")
+    attends = call.target == "archcalc.MultiheadAttention"
+    home, _, name = ("nn.MultiheadAttention" if attends else call.target).partition(".")
     target = getattr(homes[home], name)
     # The context, because not every module takes device and dtype as arguments.
     with nullcontext() if device is None else torch.device(device):
@@ -60,9 +61,19 @@ def module(
     # Hooks and not a module around this one, which would prefix the names of its parameters.
     if call.gather:
         made.register_forward_pre_hook(_gather)
+    if attends:  # PyTorch's own, for those who know a module by its type
+        made.register_forward_pre_hook(_attend, with_kwargs=True)
+        made.register_forward_hook(partial(_item, 0))
     if call.unpack is not None:
         made.register_forward_hook(partial(_item, call.unpack))
     return made
+
+
+def _attend(
+    _module: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """One input attends to itself; the weights of the attention are not returned."""
+    return inputs * 3 if len(inputs) == 1 else inputs, {**kwargs, "need_weights": False}
 
 
 def _gather(_module: Any, inputs: tuple[Any, ...]) -> tuple[list[Any]]:

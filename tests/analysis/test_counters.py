@@ -16,6 +16,7 @@ import pytest
 import archcalc
 from archcalc import Analysis, ArchcalcError, Graph, Node
 from archcalc.analysis.conventions import CONVENTIONS, Difference, convention, differences
+from archcalc.analysis.counters.rules import NOT_HELD
 from archcalc.operators import NAMES, operator
 from archcalc.operators.base import Applied
 
@@ -100,7 +101,15 @@ def test_the_tools_were_asked_for_whole_networks_and_for_every_operator() -> Non
     # Where values are put back is an output of a pooling, which a layer alone can't be given; and
     # of what torchvision adds to PyTorch no tool counts anything.
     detection = {"RoIAlign", "RoIPool", "FrozenBatchNorm2d"}
-    assert set(NAMES) - {asked.network for asked in lines} == {"MaxUnpool2d", *detection}
+    others = {"MaxUnpool2d", *detection, *NOT_HELD}
+    assert set(NAMES) - {asked.network for asked in lines} == others
+
+
+def test_what_is_not_known_of_a_tool_is_said_and_is_not_0() -> None:
+    einsum = alone("Einsum", {"equation": "nhwc,cu->nhwu"}, (1, 7, 6, 16), (1, 16, 8))
+    with pytest.raises(ArchcalcError, match="what tools count of 'layer' is not known: Einsum"):
+        convention("fvcore").total(einsum)
+    assert by_name(einsum)["fvcore"].number is None
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -146,18 +155,22 @@ def test_a_tool_that_is_not_installed_is_named() -> None:
 # Worked by hand, from the tools' sources ---------------------------------------------------------
 
 
-def test_what_is_cropped_of_a_transposed_convolution_is_there_for_the_tools() -> None:
+def test_what_is_cropped_of_a_transposed_convolution_is_there_for_a_trace() -> None:
     # 2 -> 3, 3, stride 2, on 5: 5 * 2 * 3 * 3 multiply-accumulates; of (5 - 1) * 2 + 3 = 11
-    # positions SAME keeps 10, and PyTorch's module can't leave out the last one.
+    # positions SAME keeps 10. PyTorch's module can't leave out the last one, so ours does, whose
+    # type is known to no tool.
     fields = {"out_channels": 3, "kernel_size": 3, "stride": 2, "padding": "same_upper"}
     counted = by_name(alone("ConvTranspose1d", fields, (1, 2, 5)))
-    names = ("macs", "torchinfo", "ptflops", "thop")
+    names = ("macs", "torchinfo", "torchprofile", "ptflops", "ptflops-aten", "thop")
     assert {name: counted[name].number for name in names} == {
         "macs": 90,
-        "torchinfo": 11 * (18 + 3),
-        "ptflops": 90 + 3 * 11,
-        "thop": 11 * 3 * 2 * 3,
+        "torchinfo": 10 * (18 + 3),
+        "torchprofile": 11 * 3 * 2 * 3,
+        "ptflops": 0,
+        "ptflops-aten": 90 + 3 * 11,
+        "thop": 0,
     }
+    assert counted["thop"].blind == ("ConvTranspose1d",)
 
 
 def test_transposed_convolutions_as_the_tools_have_them() -> None:
@@ -213,15 +226,16 @@ def test_deepspeed_counts_no_projection_of_a_state_and_no_first_addition(
     ("name", "blind"),
     [
         ("macs", ()),
-        ("torch", ("LSTM",)),
-        ("torchinfo", ("MultiheadAttention",)),
-        ("fvcore", ("Conv2d", "LSTM")),  # the convolution has padding='same'
+        ("torch", ("LSTM", "MultiheadAttention (in part)")),  # its products are fused
+        ("torchinfo", ("Linear (in part)", "MultiheadAttention")),  # on a sequence
+        # The convolution has padding='same'.
+        ("fvcore", ("Conv2d", "LSTM", "MultiheadAttention (in part)")),
         ("ptflops", ()),
-        ("ptflops-aten", ("LSTM",)),
+        ("ptflops-aten", ("LSTM", "MultiheadAttention (in part)")),
         ("thop", ("MultiheadAttention",)),
         ("torchprofile", ("Conv2d",)),
         ("deepspeed", ()),
-        ("calflops", ()),
+        ("calflops", ("ConvTranspose2d (in part)", "MultiheadAttention (in part)")),
     ],
 )
 def test_a_convention_names_the_operators_its_tool_does_not_see(

@@ -6,17 +6,22 @@ from collections.abc import Mapping
 
 from archcalc.analysis.analyze import Row
 from archcalc.analysis.counters.rules import (
+    CELLS,
     CONVS,
     TRANSPOSED,
     Rule,
+    attention_biases,
+    attention_projected,
     bias_adds,
     differ,
     each,
     macs,
+    op_of,
     projections,
     tool,
+    uncropped,
 )
-from archcalc.dims import Size
+from archcalc.dims import Size, same
 
 
 def _lstm_dispatched(row: Row) -> Size:
@@ -30,11 +35,20 @@ def _attention_dispatched(row: Row) -> Size:
     return row.macs if len(q) > 4 else differ(q[-1], v[-1]) * row.macs
 
 
+def _own_attention(row: Row) -> Size:
+    # Fused between its projections, unless keys and values have other sizes.
+    op, projected = op_of(row), attention_projected(row)
+    head = op.head_dim or row.node.input_shapes[0][2] // op.num_heads
+    fused = op.value_dim is None or same(op.value_dim, head)
+    return projected if fused else row.macs
+
+
 _DISPATCHED: Mapping[str, Rule] = {
-    **each((*CONVS, *TRANSPOSED, "SubSampling2d", "Linear", "MatMul", "RNN", "GRU"), macs),
+    **each((*CONVS, *TRANSPOSED, "SubSampling2d", "Linear", "MatMul", "RNN", "GRU", *CELLS), macs),
     "LSTM": _lstm_dispatched,
     "ScaledDotProductAttention": _attention_dispatched,
     "MultiheadAttention": projections,
+    "Attention": _own_attention,
 }
 
 torch = tool(_DISPATCHED, 2)
@@ -45,4 +59,8 @@ _dispatched = tool(_DISPATCHED)
 def ptflops_aten(row: Row) -> Size:
     """What ptflops prints with its ``aten`` backend."""
     seen = _dispatched(row)
-    return 0 if type(seen) is int and seen == 0 else seen + bias_adds(row)
+    if type(seen) is int and seen == 0:
+        return 0
+    if row.op == "Attention":
+        return seen + attention_biases(row)
+    return seen + bias_adds(uncropped(row) if row.op in TRANSPOSED else row)

@@ -9,10 +9,13 @@ from archcalc.analysis.counters.rules import (
     ADAPTIVE_AVERAGES,
     AVERAGES,
     BATCH_NORMS,
+    CELLS,
     CONVS,
     INSTANCE_NORMS,
     RECURRENT,
     TRANSPOSED,
+    attention_projected,
+    by_type,
     directions_of,
     each,
     layers_of,
@@ -23,22 +26,21 @@ from archcalc.analysis.counters.rules import (
     per_output,
     steps_of,
     tool,
-    uncropped,
 )
 from archcalc.dims import Size
 from archcalc.operators.base import elements
 
-_TAKEN_FOR_BLOCKS = ("MultiheadAttention", "Parameter", "RelativePositionBias")
-"""Their weights stand beside layers."""
-
 
 def torchinfo(row: Row) -> Size:
-    """What torchinfo prints as mult-adds."""
-    if row.op in _TAKEN_FOR_BLOCKS or not row.executed:
+    """What torchinfo prints as mult-adds.
+
+    It takes ``MultiheadAttention`` for a block: its weights stand beside a layer.
+    """
+    if row.op == "MultiheadAttention" or not row.executed:
         return 0
-    out, total = (uncropped(row) if row.op in TRANSPOSED else row).shape, 0
+    out, total = row.shape, 0
     for name, shape in row.weights.items():
-        if name not in ("weight", "bias"):
+        if name.rpartition(".")[2] not in ("weight", "bias"):
             positions = out[0] * out[1]
         elif "Conv" in row.op:
             positions = elements((out[0], *out[2:]))
@@ -64,9 +66,9 @@ def _thop_upsample(row: Row) -> Size:
 
 
 def _thop_recurrent(row: Row) -> Size:
-    gates, of_unit = {"RNN": (1, 0), "GRU": (3, 4), "LSTM": (4, 4)}[row.op]
+    gates, of_unit = {"RNN": (1, 0), "GRU": (3, 4), "LSTM": (4, 4)}[row.op.removesuffix("Cell")]
     hidden, directions = op_of(row).hidden_size, directions_of(row)
-    total, features = 0, row.node.input_shapes[0][2]
+    total, features = 0, row.node.input_shapes[0][-1]
     for _ in range(layers_of(row)):
         of_gate = features + hidden + (3 if op_of(row).bias else 1)
         total += hidden * (gates * of_gate + of_unit) * directions
@@ -76,12 +78,13 @@ def _thop_recurrent(row: Row) -> Size:
 
 thop = tool(
     {
-        **each((*CONVS, "Linear"), macs),
-        **each(TRANSPOSED, _at_outputs),
+        **each((*CONVS, "Linear"), by_type(macs)),
+        **each(TRANSPOSED, by_type(_at_outputs)),
         **each((*BATCH_NORMS, *INSTANCE_NORMS, "LayerNorm"), per_normalized(4, 2)),
-        **each(AVERAGES, per_output(1)),
+        **each(AVERAGES, by_type(per_output(1))),
         **each(ADAPTIVE_AVERAGES, lambda row: per_input(1)(row) + per_output(1)(row)),
-        **each(RECURRENT, _thop_recurrent),
+        **each((*RECURRENT, *CELLS), by_type(_thop_recurrent)),
+        "Attention": attention_projected,
         "PReLU": per_input(1),
         "Softmax": _thop_softmax,
         "Upsample": _thop_upsample,

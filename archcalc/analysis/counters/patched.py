@@ -10,26 +10,34 @@ from math import prod
 
 from archcalc.analysis.analyze import Row
 from archcalc.analysis.counters.rules import (
+    AVERAGES,
     BATCH_NORMS,
+    CELLS,
     CONVS,
     INSTANCE_NORMS,
     POOLS,
     RECURRENT,
     TRANSPOSED,
     Rule,
+    attention_biases,
+    attention_projected,
     batch_norm,
     bias_adds,
+    by_type,
     directions_of,
     each,
     first_times_columns,
     layers_of,
     op_of,
+    own_module,
     padded_by_name,
     per_input,
     per_normalized,
     projections,
     steps_of,
     tool,
+    unless_held,
+    whole,
 )
 from archcalc.dims import Size, floor, same
 from archcalc.errors import ArchcalcError
@@ -42,16 +50,22 @@ def _biased(row: Row) -> Size:
 
 
 def _per_pooled(times: int) -> Rule:
-    """So many for every element of the tensor that the pooling's module is given."""
+    """So many for every element of the tensor that is pooled.
+
+    Of a module of ours that pads it is one for the maximum, whose function is patched, and none
+    for the average, which holds its function since before.
+    """
 
     def rule(row: Row) -> Size:
         (x,) = row.node.input_shapes
         call = op_of(row).torch(x)
-        if not call.target.startswith("archcalc.Padded"):
-            return times * elements(x)
+        if "overhang" not in call.kwargs:
+            return (1 if own_module(row) else times) * elements(x)
+        if row.op in AVERAGES:
+            return 0
         ends = zip(x[2:], call.kwargs["pads"], call.kwargs["overhang"], strict=True)
         padded = [n + before + after + over for n, (before, after), over in ends]
-        return times * elements((*x[:2], *padded))
+        return elements((*x[:2], *padded))
 
     return rule
 
@@ -75,13 +89,12 @@ def _recurrent(per_mac: int) -> Rule:
     def rule(row: Row) -> Size:
         total = 0
         for layer in range(layers_of(row)):
+            of = "" if row.op in CELLS else f"_l{layer}"
             for name in ("weight_ih", "weight_hh"):
-                rows, columns = row.weights[f"{name}_l{layer}"]
+                rows, columns = row.weights[name + of]
                 total += per_mac * rows * columns - (per_mac - 1) * rows
-            total += of_unit[row.op] * op_of(row).hidden_size
-            total += sum(
-                elements(row.weights.get(f"bias_{s}_l{layer}", (0,))) for s in ("ih", "hh")
-            )
+            total += of_unit[row.op.removesuffix("Cell")] * op_of(row).hidden_size
+            total += sum(elements(row.weights.get(f"bias_{s}{of}", (0,))) for s in ("ih", "hh"))
         return total * steps_of(row) * directions_of(row)
 
     return rule
@@ -117,14 +130,15 @@ def _ptflops_upsample(row: Row) -> Size:
 
 ptflops = tool(
     {
-        **each((*CONVS, *TRANSPOSED, "Linear"), _biased),
+        **each((*CONVS, *TRANSPOSED, "Linear"), by_type(_biased)),
         **each(("ReLU", "PReLU", "ELU", "GELU"), per_input(2)),
         **each(("LeakyReLU", "ReLU6", "SiLU", "Softmax", "LayerNorm", "HingeLoss"), per_input(1)),
-        **each(POOLS, _per_pooled(2)),
+        **each((*POOLS, "MinPool2d"), _per_pooled(2)),
         **each((*BATCH_NORMS, *INSTANCE_NORMS, "GroupNorm"), per_normalized(2, 1)),
-        **each(RECURRENT, _recurrent(1)),
+        **each((*RECURRENT, *CELLS), by_type(_recurrent(1))),
+        "Attention": lambda row: attention_projected(row) + attention_biases(row),
         "LocalResponseNorm": _response_norm,
-        "MatMul": first_times_columns,
+        "MatMul": unless_held(first_times_columns),
         "MultiheadAttention": _ptflops_attention,
         "Upsample": _ptflops_upsample,
     }
@@ -159,23 +173,23 @@ _PATCHED: Mapping[str, Rule] = {
     **each(CONVS, _patched_conv),
     "SubSampling2d": _twice_biased,
     "Linear": lambda row: 2 * row.macs,
-    "MatMul": lambda row: 2 * first_times_columns(row),
+    "MatMul": unless_held(lambda row: 2 * first_times_columns(row)),
     **each(
         ("ReLU", "PReLU", "ELU", "GELU", "LeakyReLU", "SiLU", "Softmax", "HingeLoss"), per_input(1)
     ),
-    **each(POOLS, _per_pooled(1)),
+    **each((*POOLS, "MinPool2d"), _per_pooled(1)),
     **each(BATCH_NORMS, batch_norm),
     **each((*INSTANCE_NORMS, "LayerNorm", "GroupNorm"), per_normalized(5, 4)),
     "LocalResponseNorm": _response_norm,
-    **each(RECURRENT, _recurrent(2)),
+    **each((*RECURRENT, *CELLS), by_type(_recurrent(2))),
 }
 """What calflops took over from DeepSpeed."""
 
 deepspeed = tool(
     {
         **_PATCHED,
-        **each(TRANSPOSED, _twice_biased),
-        **each(("ScaledDotProductAttention", "MultiheadAttention"), lambda row: 2 * row.macs),
+        **each(TRANSPOSED, whole(_twice_biased)),
+        **each(("MultiheadAttention", "Attention"), lambda row: 2 * row.macs),
         "Upsample": _size_or_nominal,
     }
 )
@@ -208,8 +222,9 @@ def _calflops_upsample(row: Row) -> Size:
 calflops = tool(
     {
         **_PATCHED,
-        **each(TRANSPOSED, _calflops_transposed),
+        **each(TRANSPOSED, whole(_calflops_transposed)),
         "MultiheadAttention": lambda row: 2 * projections(row),
+        "Attention": lambda row: 2 * attention_projected(row),
         "Upsample": _calflops_upsample,
     }
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from archcalc.analysis.analyze import Row
-from archcalc.dims import Size, maximum, minimum
+from archcalc.dims import Shape, Size, maximum, minimum
+from archcalc.errors import ArchcalcError
 from archcalc.operators import FAMILIES
 from archcalc.operators.base import Applied, elements
 
@@ -25,7 +26,13 @@ INSTANCE_NORMS = named("normalization", "InstanceNorm")
 AVERAGES = named("pooling", "AvgPool")
 ADAPTIVE_AVERAGES = named("pooling", "AdaptiveAvgPool")
 POOLS = (*named("pooling", "MaxPool", "AdaptiveMaxPool"), *AVERAGES, *ADAPTIVE_AVERAGES)
-RECURRENT = FAMILIES["recurrent"]
+RECURRENT = ("RNN", "LSTM", "GRU")
+CELLS = ("RNNCell", "LSTMCell", "GRUCell")
+NOT_HELD = (
+    *("DeformConv2d", "Einsum", "EmbeddingBag", "GlobalResponseNorm", "GridSample"),
+    "SpatialPyramidPooling",
+)
+"""Operators of which it isn't known what the tools count."""
 
 
 def bias_adds(row: Row) -> Size:
@@ -48,10 +55,14 @@ def tool(rules: Mapping[str, Rule], scale: int = 1) -> Rule:
     """The count of a tool with these rules, each ``scale`` times."""
 
     def count(row: Row) -> Size:
-        rule = rules.get(row.op)
-        if rule is None or not row.executed:
+        if not row.executed:
             return 0
-        return scale * rule(uncropped(row) if row.op in TRANSPOSED else row)
+        if row.op in NOT_HELD:
+            raise ArchcalcError(f"what tools count of '{row.name}' is not known: {row.op}")
+        rule = rules.get(row.op)
+        if rule is None:
+            return 0
+        return scale * rule(row)
 
     return count
 
@@ -64,6 +75,22 @@ def uncropped(row: Row) -> Row:
     op = node.op.model_copy(update={"padding": pads, "output_padding": said["output_padding"]})
     applied = Applied.to(op, *node.input_shapes)
     return row._replace(node=node._replace(applied=applied), work=applied.cost.work)
+
+
+def whole(rule: Rule) -> Rule:
+    """A rule of a transposed convolution before what is cropped is cropped."""
+    return lambda row: rule(uncropped(row))
+
+
+def own_module(row: Row) -> bool:
+    """Whether PyTorch has no such module, so that ours does it: by a padded copy, say."""
+    target: str = row.node.op.torch(*row.node.input_shapes).target
+    return target.startswith("archcalc.")
+
+
+def by_type(rule: Rule) -> Rule:
+    """A rule of what is known by the type of its module: nothing of one of ours."""
+    return lambda row: 0 if own_module(row) else rule(row)
 
 
 def each(names: Iterable[str], rule: Rule) -> dict[str, Rule]:
@@ -103,6 +130,26 @@ def projections(row: Row) -> Size:
     return row.macs - attention_macs(row)
 
 
+def attention_projected(row: Row) -> Size:
+    """Multiply-accumulates of the projections of ``Attention``, which are linear layers."""
+    return sum(at * elements(shape) for at, shape in _projected(row, "weight"))
+
+
+def attention_biases(row: Row) -> Size:
+    """Uses of their biases."""
+    return sum(at * elements(shape) for at, shape in _projected(row, "bias"))
+
+
+def _projected(row: Row, kind: str) -> Iterator[tuple[Size, Shape]]:
+    q, *others = row.node.input_shapes
+    keys = others[0] if others else q
+    for name, shape in row.weights.items():
+        layer, _, tensor = name.rpartition(".")
+        if tensor == kind and "norm" not in layer:
+            positions = keys[1] if layer in ("k_proj", "v_proj") else q[1]
+            yield q[0] * positions, shape
+
+
 def has_weights(row: Row) -> bool:
     """Whether a normalization scales by trained weights."""
     return "weight" in row.weights
@@ -132,7 +179,21 @@ def traced_conv(row: Row) -> Size:
 def first_times_columns(row: Row) -> Size:
     """A matrix product as counted from the first matrix, wrong where it alone is broadcast."""
     a, b = row.node.input_shapes
-    return elements(a) * b[-1]
+    return elements(a) * (b[-1] if len(b) > 2 else 1)
+
+
+def unless_held(rule: Rule) -> Rule:
+    """A rule of what is seen where a function is patched.
+
+    Not seen is a function that the network holds since before: a module of ours with nothing but
+    ``torch.matmul``, as ``@`` and ``torch.einsum``, which are not patched.
+    """
+
+    def count(row: Row) -> Size:
+        target = row.node.op.torch(*row.node.input_shapes).target
+        return 0 if target.startswith(("torch.", "F.")) else rule(row)
+
+    return count
 
 
 def differ(a: Size, b: Size) -> Size:
@@ -142,15 +203,15 @@ def differ(a: Size, b: Size) -> Size:
 
 def layers_of(row: Row) -> int:
     """Layers of a recurrent operator."""
-    layers: int = op_of(row).num_layers
+    layers: int = getattr(op_of(row), "num_layers", 1)
     return layers
 
 
 def directions_of(row: Row) -> int:
     """Directions in which a recurrent operator reads."""
-    return 2 if op_of(row).bidirectional else 1
+    return 2 if getattr(op_of(row), "bidirectional", False) else 1
 
 
 def steps_of(row: Row) -> Size:
     """Steps of all sequences together."""
-    return row.node.input_shapes[0][0] * row.node.input_shapes[0][1]
+    return elements(row.node.input_shapes[0][:-1])

@@ -10,9 +10,11 @@ from archcalc.analysis.counters.rules import (
     ADAPTIVE_AVERAGES,
     AVERAGES,
     BATCH_NORMS,
+    CELLS,
     CONVS,
     INSTANCE_NORMS,
     TRANSPOSED,
+    attention_projected,
     batch_norm,
     differ,
     directions_of,
@@ -21,6 +23,7 @@ from archcalc.analysis.counters.rules import (
     layers_of,
     macs,
     op_of,
+    own_module,
     per_input,
     per_normalized,
     per_output,
@@ -28,6 +31,7 @@ from archcalc.analysis.counters.rules import (
     steps_of,
     tool,
     traced_conv,
+    whole,
 )
 from archcalc.dims import Size, same
 from archcalc.errors import ArchcalcError
@@ -42,7 +46,8 @@ def _fvcore_upsample(row: Row) -> Size:
 fvcore = tool(
     {
         **each(CONVS, traced_conv),
-        **each((*TRANSPOSED, "SubSampling2d", "Linear"), macs),
+        **each((*TRANSPOSED, "SubSampling2d", "Linear", *CELLS), macs),
+        "Attention": attention_projected,
         **each(BATCH_NORMS, batch_norm),
         **each((*INSTANCE_NORMS, "LayerNorm", "GroupNorm"), per_normalized(5, 4)),
         "MatMul": first_times_columns,
@@ -69,6 +74,13 @@ def _traced_attention(row: Row) -> Size:
     return row.macs
 
 
+def _traced_own_attention(row: Row) -> Size:
+    op = op_of(row)
+    if not same(op.num_kv_heads or op.num_heads, op.num_heads):
+        raise ArchcalcError(f"torchprofile fails on '{row.name}': its heads share keys and values")
+    return row.macs
+
+
 def _traced_lstm(row: Row) -> Size:
     """A projected state is taken for the hidden one."""
     directions = directions_of(row)
@@ -80,10 +92,21 @@ def _traced_lstm(row: Row) -> Size:
     return total * steps_of(row) * directions
 
 
+def _averaged(row: Row) -> Size:
+    """The output; where our module pads, it divides by shares that are averages, or multiplies."""
+    out = per_output(1)(row)
+    if not own_module(row):
+        return out
+    divided = getattr(op_of(row), "divisor_override", None) is None
+    return out + (elements(row.shape[2:]) if divided else out)
+
+
 def _products(row: Row) -> Size:
     from archcalc.operators.join import broadcast
 
     first, *others = row.node.input_shapes
+    if not others:
+        return elements(first)
     return sum(elements(reduce(broadcast, others[:n], first)) for n in range(1, len(others) + 1))
 
 
@@ -94,18 +117,24 @@ def _traced_hinge(row: Row) -> Size:
 torchprofile = tool(
     {
         **each(CONVS, traced_conv),
-        **each(TRANSPOSED, _traced_transposed),
+        **each(TRANSPOSED, whole(_traced_transposed)),
         **each(("SubSampling2d", "Linear", "MatMul"), macs),
         **each((*BATCH_NORMS, *INSTANCE_NORMS, "LayerNorm", "GroupNorm"), per_normalized(1, 0)),
-        **each((*AVERAGES, *ADAPTIVE_AVERAGES, "GlobalAvgPool", "LeakyReLU"), per_output(1)),
+        **each(AVERAGES, _averaged),
+        **each((*ADAPTIVE_AVERAGES, "GlobalAvgPool", "Mean", "LeakyReLU"), per_output(1)),
         "Upsample": lambda row: 4 * elements(row.shape) if op_of(row).mode == "bilinear" else 0,
         "LocalResponseNorm": per_output(3),
         "Mul": _products,
         "RotaryEmbedding": per_output(2),
         "HingeLoss": _traced_hinge,
+        "Div": lambda row: per_output(1)(row) if op_of(row).of is not None else 0,
         "ScaledDotProductAttention": _traced_attention,
         # Four products of sizes are traced as multiplications too.
         "MultiheadAttention": lambda row: row.macs + 4,
         "LSTM": _traced_lstm,
+        "RNNCell": macs,
+        "LSTMCell": lambda row: row.macs + 3 * steps_of(row) * op_of(row).hidden_size,
+        "GRUCell": lambda row: row.macs + 2 * steps_of(row) * op_of(row).hidden_size,
+        "Attention": _traced_own_attention,
     }
 )

@@ -263,6 +263,8 @@ def _totals(analysis: Analysis, request: Request, usual: Analysis | None) -> lis
         backward = analysis.backward
         text = bounded(number(backward.macs), bool(backward.not_counted))
         totals.append(("backward MACs", text))
+    if counted.tool:
+        totals.append((f"{counted.name} asked of", "the network as archcalc build makes it"))
     unseen = counted.blind(analysis) if counted.tool else ()
     if unseen:
         totals.append((f"unseen by {counted.name}", ", ".join(unseen)))
