@@ -28,6 +28,9 @@ from archcalc.errors import ExpressionError as ExpressionError
 from archcalc.errors import Problem as Problem
 from archcalc.errors import ShapeError as ShapeError
 from archcalc.errors import SpecError as SpecError
+from archcalc.frontends.fold import to_spec as to_spec
+from archcalc.frontends.sources import load as load
+from archcalc.frontends.torch.source import from_torch as from_torch
 from archcalc.operators.base import Operator as Operator
 from archcalc.operators.base import Work as Work
 from archcalc.operators.describe import ops as ops
@@ -55,7 +58,6 @@ from archcalc.spec.graph import Node as Node
 from archcalc.spec.model import Spec as Spec
 from archcalc.spec.schema import schema as schema
 from archcalc.spec.starter import new as new
-from archcalc.spec.zoo import load as load
 from archcalc.spec.zoo import validate as validate
 
 __version__: str

@@ -49,6 +49,7 @@ WRITTEN_BY_HAND = (
     "docs/comparing.md",
     "docs/savings.md",
     "docs/exporting.md",
+    "docs/importing.md",
     "docs/formulas.md",
     "docs/sweeping.md",
     "docs/fitting.md",

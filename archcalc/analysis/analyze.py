@@ -18,7 +18,7 @@ from archcalc.operators.base import KINDS, Cost, Work, elements
 from archcalc.spec.expand import Input, expand
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
-from archcalc.spec.unknown import UnknownOperator
+from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 from archcalc.values import Remembering
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class Row(NamedTuple):
     def op(self) -> str:
         """The operator's name."""
         op = self.node.op
+        if isinstance(op, DeclaredOperator):
+            return f"{op.name} (declared)"
         return op.name if isinstance(op, UnknownOperator) else type(op).__name__
 
     @property

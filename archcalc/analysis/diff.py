@@ -13,6 +13,7 @@ from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as counted_by
 from archcalc.dims import Size
 from archcalc.document.shown import shown
+from archcalc.frontends import sources
 from archcalc.spec import zoo
 from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
@@ -137,7 +138,7 @@ def _analyzed(
         return network
     if isinstance(network, Graph):
         return analyze(network)
-    spec = network if isinstance(network, Spec) else zoo.load(network)
+    spec = network if isinstance(network, Spec) else sources.load(network)
     return analyze(spec, input=input(spec) if callable(input) else input, **variables)
 
 

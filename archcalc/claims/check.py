@@ -13,6 +13,7 @@ from archcalc.claims.facts import VARIABLES, Axes, Scope, ways
 from archcalc.claims.printed import Number, Printed, Verdict, exact
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, Problem, SpecError, did_you_mean
+from archcalc.frontends import sources
 from archcalc.spec import expressions, zoo
 from archcalc.spec.model import Budget, Documented, Fact, Spec
 from archcalc.spec.records import records as recorded
@@ -86,7 +87,7 @@ def check(source: zoo.Source | Spec) -> list[Finding]:
     family's name. Raises :class:`SpecError` for a spec that is none, and with every quantity,
     layer, convention and number that can't be understood, at its place in the file.
     """
-    spec = source if isinstance(source, Spec) else zoo.load(source)
+    spec = source if isinstance(source, Spec) else sources.load(source)
     checking = Checking(spec)
     findings, problems = [], []
     only = spec.variant if spec.variant != spec.name else None

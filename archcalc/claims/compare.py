@@ -16,6 +16,7 @@ from archcalc.claims.printed import Printed
 from archcalc.dims import Size
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
+from archcalc.frontends.sources import load
 from archcalc.spec import zoo
 from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
@@ -140,11 +141,11 @@ def compare(
         raise ArchcalcError("what is measured stands beside one convention, not all of them")
     key, falling = _key(sort) if sort is not None else (None, False)
     sources = [*(networks or FOUR)]
-    specs = [source if isinstance(source, Spec) else zoo.load(source) for source in sources]
+    specs = [source if isinstance(source, Spec) else load(source) for source in sources]
     names = _names(sources, specs)
     if baseline is not None and baseline not in names:
         sources.insert(0, baseline)
-        specs.insert(0, zoo.load(baseline))
+        specs.insert(0, load(baseline))
         names = _names(sources, specs)
     entries = [
         _entry(name, spec, counted, input(spec) if callable(input) else input, variables)

@@ -13,6 +13,7 @@ from archcalc.claims.facts import Scope
 from archcalc.claims.printed import Number, Printed, Verdict, exact
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
+from archcalc.frontends import sources
 from archcalc.spec import zoo
 from archcalc.spec.expand import expand
 from archcalc.spec.fold import fold_batch_norm
@@ -284,9 +285,9 @@ class Candidates:
         against: zoo.Source | Spec | None = None,
     ) -> None:
         """Raises :class:`ArchcalcError` where a network or the layer is none."""
-        self.network = network if isinstance(network, Spec) else zoo.load(network)
+        self.network = network if isinstance(network, Spec) else sources.load(network)
         self.layer = layer
-        self.other = against if isinstance(against, Spec | None) else zoo.load(against)
+        self.other = against if isinstance(against, Spec | None) else sources.load(against)
         self._left = MOST_NODES
         self._sums: dict[tuple[str, ...], Sums | None] = {}
         self._specs: dict[tuple[str, str], Spec] = {}

@@ -14,6 +14,7 @@ from archcalc.claims.check import Finding, check
 from archcalc.claims.facts import Scope
 from archcalc.dims import Size, same
 from archcalc.document.shown import shown
+from archcalc.frontends import sources
 from archcalc.spec import zoo
 from archcalc.spec.expand import Input
 from archcalc.spec.model import Spec
@@ -123,7 +124,7 @@ def savings(
     """
     counted = counted_by(convention)
     how = Rewrite.parse(rewrite_as)
-    spec = network if isinstance(network, Spec) else zoo.load(network)
+    spec = network if isinstance(network, Spec) else sources.load(network)
     rewritten = rewrite(spec, how, input=input, **variables)
     before, after = analyze(rewritten.before), analyze(rewritten.after)
     return Savings(

@@ -15,7 +15,7 @@ from archcalc.errors import ArchcalcError
 COMMANDS = (
     *("list", "table", "explain", "compare", "diff"),
     *("check", "audit", "reconcile", "savings"),
-    *("build", "export", "crosscheck"),
+    *("import", "build", "export", "crosscheck"),
     *("formula", "sweep", "fit"),
     *("validate", "ops", "schema", "new"),
 )
@@ -82,6 +82,6 @@ def application(*commands: str) -> typer.Typer:
     )
     app.callback()(_archcalc)
     for name in commands or COMMANDS:
-        module = import_module(f"archcalc.cli.{name}")
-        app.command(name)(getattr(module, "list_" if name == "list" else name))
+        module = import_module("archcalc.cli." + ("import_" if name == "import" else name))
+        app.command(name)(getattr(module, f"{name}_" if name in ("import", "list") else name))
     return app

@@ -15,6 +15,13 @@ Axes = list[Any]
 _SHAPE = re.compile(r"\d+(?:[x,]\d+)*", re.ASCII)
 
 
+def addressed(network: str, inputs: Sequence[str] | None) -> str:
+    """A network as the library takes it: another program's model with its inputs in the address."""
+    from archcalc.frontends.sources import is_foreign, with_inputs
+
+    return with_inputs(network, inputs or ()) if is_foreign(network) else network
+
+
 def parse_inputs(texts: Sequence[str], spec: Spec) -> Axes | dict[str, Axes] | None:
     """Shapes without the batch: ``227``, ``3x227x227``, ``3,227,227``, ``name=3x227x227``.
 
@@ -36,6 +43,9 @@ def parse_inputs(texts: Sequence[str], spec: Spec) -> Axes | dict[str, Axes] | N
 
 
 def _axes(text: str, shape: str, written: Sequence[Any]) -> Axes:
+    dtype, colon, sizes_ = shape.rpartition(":")
+    if colon and dtype.isalnum():  # what a model is captured with; a spec's sizes have none
+        shape = sizes_.removeprefix("1x")
     if not _SHAPE.fullmatch(shape):
         raise ArchcalcError(
             f"--input {text}: is no shape\n  write 224 or 3x224x224, without the batch"

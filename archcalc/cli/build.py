@@ -36,11 +36,11 @@ def build(
       archcalc build lenet5 --output lenet5.pt
     """
     import archcalc
-    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
     from archcalc.cli.output import write
     from archcalc.pytorch.build import new_weights
 
-    spec = archcalc.load(network)
+    spec = archcalc.load(addressed(network, input))
     variables = parse_variables(set_ or (), ("network", "device", "returns", "dtype"))
     graph = archcalc.expand(spec, input=parse_inputs(input or (), spec), **variables)
     if output is None:

@@ -122,7 +122,7 @@ def compare(
       archcalc compare --convention all googlenet
     """
     import archcalc
-    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
     from archcalc.report.choice import choose
     from archcalc.report.claims import compare as report
 
@@ -133,7 +133,7 @@ def compare(
             raise ArchcalcError("bars are drawn below a table: --format table")
     picture = _picture(plot) if plot is not None else None
     found = archcalc.compare(
-        *(networks or ()),
+        *(addressed(name, input) for name in networks or ()),
         convention=convention,
         baseline=baseline,
         sort=sort,

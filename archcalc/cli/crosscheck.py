@@ -94,7 +94,7 @@ def crosscheck(
       archcalc crosscheck resnet18 --against torchvision.models:resnet18
     """
     import archcalc
-    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
     from archcalc.pytorch import require_torch
     from archcalc.report.choice import choose
     from archcalc.report.runs import crosscheck as report
@@ -115,7 +115,7 @@ def crosscheck(
     picture = _picture(plot, measure)
     found = [
         archcalc.crosscheck(
-            name,
+            addressed(name, input),
             device=device,
             dtype=dtypes,
             batch=batch,

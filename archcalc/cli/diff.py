@@ -81,7 +81,7 @@ def diff(
       git show HEAD:net.yaml | archcalc diff - net.yaml --format markdown
     """
     import archcalc
-    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
     from archcalc.report.choice import choose
     from archcalc.report.layers import diff as report
 
@@ -89,8 +89,8 @@ def diff(
     if before == after == "-":
         raise ArchcalcError("standard input holds one network: name a file for the other")
     found = archcalc.diff(
-        before,
-        after,
+        addressed(before, input),
+        addressed(after, input),
         convention=convention,
         input=(lambda spec: parse_inputs(input, spec)) if input else None,
         **parse_variables(set_ or (), _TAKEN),

@@ -51,12 +51,12 @@ def explain(
       archcalc explain googlenet
     """
     import archcalc
-    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
     from archcalc.report.choice import choose
     from archcalc.report.reasons import explain as report
 
     variables = parse_variables(set_ or (), _TAKEN)
-    spec = archcalc.load(network)
+    spec = archcalc.load(addressed(network, input))
     shapes = parse_inputs(input or (), spec)
     form = choose("format", format, report.FORMATS)
     analysis = archcalc.analyze(spec, input=shapes, batch=batch, **variables)

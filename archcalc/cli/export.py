@@ -46,7 +46,7 @@ def export(
     from pathlib import Path
 
     import archcalc
-    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
     from archcalc.cli.output import write
     from archcalc.errors import ArchcalcError
     from archcalc.report.choice import choose
@@ -57,7 +57,7 @@ def export(
         raise ArchcalcError("ONNX is no text: name a file with -o")
     taken = ("network", "to", "detail", "input", "batch", "spec", "allow_unknown")
     variables = parse_variables(set_ or (), taken)
-    spec = archcalc.load(network)
+    spec = archcalc.load(addressed(network, input))
     shapes = parse_inputs(input or (), spec)
     made = archcalc.export(spec, to=form, detail=detail, input=shapes, batch=batch, **variables)
     if isinstance(made, bytes):

@@ -86,7 +86,7 @@ def savings(
         publish(report, examples(), form, output)
         return
     import archcalc
-    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
     from archcalc.spec.rewrite import REWRITES
 
     if rewrite is None:
@@ -99,7 +99,7 @@ def savings(
     variables = parse_variables(
         set_ or (), ("network", "rewrite_as", "convention", "input", "spec", "how")
     )
-    spec = archcalc.load(network)
+    spec = archcalc.load(addressed(network, input))
     found = archcalc.savings(
         spec, rewrite, convention=convention, input=parse_inputs(input or (), spec), **variables
     )

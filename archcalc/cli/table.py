@@ -102,10 +102,10 @@ def table(
       archcalc table resnet50 --input 160 --batch 8 --format csv -o resnet50.csv
     """
     import archcalc
-    from archcalc.cli.arguments import parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
 
     variables = parse_variables(set_ or (), _TAKEN)
-    spec = archcalc.load(network, allow_unknown=allow_unknown)
+    spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
     shapes = parse_inputs(input or (), spec)
     if format.lower() == "table" and output is None and sys.stdout.isatty():
         from archcalc.document.terminal import show

@@ -197,6 +197,7 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "Transpose",
             "Expand",
             "Rearrange",
+            "View",
         ),
         "copies": (
             "Flip",

@@ -12,7 +12,8 @@ from pydantic import AfterValidator, Field, StrictInt, field_validator
 
 from archcalc.dims import Shape, Size, divides, holds, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import Stepwise, View
+from archcalc.operators.autograd import Stepwise
+from archcalc.operators.autograd import View as ViewOf
 from archcalc.operators.base import Call, Count, Example, Integer, describe
 from archcalc.operators.reduction import sample_axis
 from archcalc.operators.shape import Moving, extent_or_rest, is_rest
@@ -30,7 +31,7 @@ def listed(dims: Several) -> tuple[int, ...]:
 
 
 @final
-class Unsqueeze(Moving, Scattering, View):
+class Unsqueeze(Moving, Scattering, ViewOf):
     """Puts in an axis of extent 1, so that it is axis ``dim``, as ``torch.unsqueeze``."""
 
     dim: StrictInt
@@ -51,7 +52,7 @@ class Unsqueeze(Moving, Scattering, View):
 
 
 @final
-class Squeeze(Moving, Scattering, View):
+class Squeeze(Moving, Scattering, ViewOf):
     """Drops axes of extent 1, as ``torch.squeeze``. Another extent is refused."""
 
     dim: Several
@@ -75,7 +76,7 @@ class Squeeze(Moving, Scattering, View):
 
 
 @final
-class Transpose(Moving, Traced, View):
+class Transpose(Moving, Traced, ViewOf):
     """Swaps two axes, as ``torch.transpose``."""
 
     dim0: StrictInt
@@ -111,7 +112,7 @@ class Transpose(Moving, Traced, View):
 
 
 @final
-class Expand(Moving, Scattering, View):
+class Expand(Moving, Scattering, ViewOf):
     """Stretches axes of extent 1 to ``shape``, as ``torch.Tensor.expand``.
 
     ``shape`` leaves out the batch; -1 keeps an axis as it is. It may name more axes than there
@@ -279,3 +280,36 @@ class Rearrange(Moving, Scattering, Stepwise):
             "archcalc.Rearrange",
             {"apart": apart[1:], "order": order, "shape": shape[1:]},
         )
+
+
+@final
+class View(Moving, Scattering, ViewOf):
+    """Other axes for the elements of all samples, as ``x.view(-1, *shape)``: the batch's, too.
+
+    ``shape`` leaves out the first axis, which takes what is left: the windows of a map, or the
+    frames of a video, become samples of their own, and samples again what they were part of.
+    """
+
+    shape: Annotated[tuple[Count, ...], Field(min_length=1)]
+    """The sizes of all axes but the first."""
+
+    examples = (
+        Example({"shape": [49, 96]}, ((2, 64, 49, 96),)),
+        Example({"shape": [8, 3, 10, 10]}, ((16, 3, 10, 10),)),
+    )
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        have, known = prod(x), prod(self.shape)
+        if not divides(known, have):
+            raise ShapeError(
+                f"shape {describe(self.shape)} needs a multiple of {known} elements, "
+                f"but {describe(x)} has {have}"
+            )
+        return (have // known, *self.shape)
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call("torch.reshape", {"shape": (-1, *self.shape)})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.frontends import sources
 from archcalc.pytorch.build import DTYPES
 from archcalc.spec import zoo
 from archcalc.spec.expand import Input, expand
@@ -36,7 +37,7 @@ def graphs(
         if input is not None or variables or batch != 1:
             raise TypeError("a graph has its shapes: give input, batch and variables to expand()")
         return network, network
-    spec = network if isinstance(network, Spec) else zoo.load(network)
+    spec = network if isinstance(network, Spec) else sources.load(network)
     shapes = input(spec) if callable(input) else input
     graph = expand(spec, input=shapes, batch=batch, **variables)
     if batch > 1:

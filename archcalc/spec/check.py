@@ -14,7 +14,7 @@ from archcalc.spec import expressions
 from archcalc.spec.model import LAYER_KEYS, OVERRIDABLE, Block, Layer, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.scope import Hint, Path, Wrong, near
-from archcalc.spec.unknown import unknown
+from archcalc.spec.unknown import known_by, unknown
 from archcalc.spec.words import value_hint
 
 RESERVED = ("batch", "i", "input")
@@ -147,7 +147,7 @@ def _of_value(wrong: Wrong, layer: Layer, names: Collection[str]) -> Hint:
 
 def _operator(name: str, fields: Mapping[str, Any], allow_unknown: bool) -> Iterator[Wrong]:
     if name not in NAMES:
-        if not allow_unknown or fields.get("shape") is None:
+        if not known_by(fields, allow_unknown):
             yield unknown(name, fields, allow_unknown)
         return
     known = operator(name)

@@ -41,7 +41,7 @@ from archcalc.spec.scope import (
     Wrong,
     near,
 )
-from archcalc.spec.unknown import declared, unknown
+from archcalc.spec.unknown import DECLARED, declared, known_by, unknown
 from archcalc.values import exact
 
 MOST_NODES = 120_000
@@ -525,7 +525,7 @@ class _Expansion:
             except Wrong as wrong:
                 raise Wrong(wrong.message, wrong.hint, ("from", k)) from None
         if layer.when is not True and not self.decide(layer.when, scope):
-            return scope.stand_in(name, sources)
+            return scope.stand_in(sources)
         if layer.repeat is not None:
             key, times = "repeat", layer.repeat
         elif layer.parallel is not None:
@@ -540,7 +540,7 @@ class _Expansion:
         if type(count) is not int or count < 0:
             raise Wrong(f"should be a whole number from 0, not {count!r}", at=(key,))
         if count == 0:
-            return scope.stand_in(name, sources)
+            return scope.stand_in(sources)
         start = len(scope.nodes)
         members: dict[str, Value] = {}
         if count > MOST_NODES:
@@ -720,10 +720,14 @@ class _Expansion:
         """The operator of a layer. One without expressions is made once for all its places."""
         kind = self.evaluate(layer.op, names, shape_of, ("op",))
         if kind not in NAMES:
-            if not self.allow_unknown or layer.fields.get("shape") is None:
+            if not known_by(layer.fields, self.allow_unknown):
                 raise unknown(kind, layer.fields, self.allow_unknown)
-            shape = self.evaluate(layer.fields["shape"], names, shape_of, ("shape",))
-            return Made(declared(str(kind), shape), {})
+            said = {
+                key: self.evaluate(layer.fields[key], names, shape_of, (key,))
+                for key in DECLARED
+                if key in layer.fields
+            }
+            return Made(declared(str(kind), said), {})
         computed = layer.computed
         fields = {
             key: self.evaluate(written, names, shape_of, (key,)) if key in computed else written

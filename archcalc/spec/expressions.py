@@ -61,7 +61,7 @@ LONGEST = 500
 DEEPEST = 50
 """Operations within one another."""
 
-DOTTED = r"[A-Za-z_][\w-]*(\.[\w-]+)*"
+DOTTED = r"[\w][\w-]*(\.[\w-]+)*"
 """Names joined by dots."""
 
 _NUMBERED = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*(?:\.\w+)*\.[0-9]+(?!\w)")

@@ -68,6 +68,9 @@ class Graph:
     untrainable: tuple[Problem, ...] = ()
     """Why it can be used but not trained on inputs of this shape, if so."""
 
+    modules: Mapping[str, str] = field(default_factory=dict)
+    """Of a graph that was captured: the way to a module -> its class, ``torch.nn.Conv2d``."""
+
     def _repr_svg_(self) -> str | None:
         return drawing(self)
 

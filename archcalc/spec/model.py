@@ -26,6 +26,11 @@ NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 
+LAYER = r"^([A-Za-z_][A-Za-z0-9_-]*|[0-9]{1,6})$"
+"""What a layer may be called: a name, or a number, as members of a sequence are in PyTorch."""
+
+LayerName = Annotated[str, StringConstraints(pattern=LAYER)]
+
 Quantity = Literal[
     "params", "buffers", "macs", "flops", "weight_bytes", "connections", "layers", "depth"
 ]
@@ -179,7 +184,7 @@ class Layer(_Record):
 LAYER_KEYS = frozenset(field.alias or name for name, field in Layer.__pydantic_fields__.items())
 """What a layer's key may mean other than a field or an argument."""
 
-Layers = dict[Name, Annotated[Layer, BeforeValidator(_short_layer)]]
+Layers = dict[LayerName, Annotated[Layer, BeforeValidator(_short_layer)]]
 
 
 class Block(_Record):

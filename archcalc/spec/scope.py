@@ -256,12 +256,8 @@ class Scope:
         """Append a node of which nothing is known, so that what rests on it can be passed over."""
         return self.add(Local(name, None, ()))._replace(size=-1)
 
-    def stand_in(self, name: str, sources: Sequence[int]) -> Value:
-        """What a layer that is left out stands for: its input."""
-        if len(sources) != 1:
-            raise Wrong(
-                f"'{name}' is left out, and none of its {len(sources)} inputs stands for it"
-            )
+    def stand_in(self, sources: Sequence[int]) -> Value:
+        """What a layer that is left out stands for: its first input."""
         return Value(sources[0], len(self.nodes), 0, {})
 
     def inline(self, name: str, template: Template, sources: Sequence[int]) -> Value:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, final
 from archcalc.dims import Shape, holds, is_size
 from archcalc.errors import ArchcalcError
 from archcalc.operators import NAMES
-from archcalc.operators.base import Call, Operator, Work
+from archcalc.operators.base import Call, Natural, Operator, Weightless, Work
 from archcalc.spec.scope import Wrong
 from archcalc.spec.words import operator_hint
 
@@ -48,6 +48,41 @@ class UnknownOperator(Operator):
         self.refuse()
 
 
+@final
+class DeclaredOperator(Weightless):
+    """Of which a spec says all that is asked: its output's shape, its parameters and its work.
+
+    It is counted as declared. Nothing else is known of it, so that it can't be built.
+    """
+
+    arity = (1, None)
+
+    name: str
+    """The operator's name, as written."""
+    shape: tuple[Any, ...]
+    """The shape of its output, without the batch."""
+    params: Natural
+    """Its trained numbers."""
+    macs: Natural
+    """Its multiply-accumulates, of one sample."""
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return (inputs[0][0], *self.shape)
+
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        return {} if type(self.params) is int and self.params == 0 else {"params": (self.params,)}
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        return Work(macs=inputs[0][0] * self.macs, dots=0)
+
+    def torch(self, *inputs: Shape) -> Call:
+        raise ArchcalcError(f"unknown operator '{self.name}': what is declared can't be built")
+
+
+DECLARED = ("shape", "params", "macs")
+"""What a layer of an unknown operator says to be counted."""
+
+
 def unknown(name: object, fields: Mapping[str, Any], allowed: bool = False) -> Wrong:
     """What is wrong with a layer of an unknown operator, whether such are ``allowed`` or not."""
     more = ""
@@ -62,12 +97,24 @@ def unknown(name: object, fields: Mapping[str, Any], allowed: bool = False) -> W
     return Wrong(f"unknown operator {name!r}", hint, ("op",))
 
 
-def declared(name: str, shape: Any) -> UnknownOperator:
-    """The operator of a layer with this ``shape``. Raises :class:`Wrong` for what is none."""
+def known_by(fields: Mapping[str, Any], allowed: bool) -> bool:
+    """Whether enough is declared of an unknown operator: all, or where ``allowed`` its shape."""
+    needed = ("shape",) if allowed else DECLARED
+    return all(fields.get(name) is not None for name in needed)
+
+
+def declared(name: str, said: Mapping[str, Any]) -> UnknownOperator | DeclaredOperator:
+    """The operator of a layer that says this. Raises :class:`Wrong` for what can't be."""
+    shape = said["shape"]
     if not isinstance(shape, tuple) or not shape:
         raise Wrong("should be a list of extents, without the batch", at=("shape",))
     for size in shape:
         if not is_size(size) or not holds(size >= 1):
             message = f"an extent should be a whole number from 1, not {size!r}"
             raise Wrong(message, at=("shape",))
-    return UnknownOperator(name=name, shape=shape)
+    if any(said.get(key) is None for key in DECLARED):
+        return UnknownOperator(name=name, shape=shape)
+    for key in DECLARED[1:]:
+        if not is_size(said[key]) or not holds(said[key] >= 0):
+            raise Wrong(f"should be a whole number from 0, not {said[key]!r}", at=(key,))
+    return DeclaredOperator(name=name, shape=shape, params=said["params"], macs=said["macs"])

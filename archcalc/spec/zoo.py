@@ -18,7 +18,7 @@ from archcalc.spec import text
 from archcalc.spec.budget import MOST_STEPS
 from archcalc.spec.check import check
 from archcalc.spec.expand import attempt
-from archcalc.spec.model import NAME, Spec
+from archcalc.spec.model import LAYER, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.records import records, spec_of
 from archcalc.spec.scope import Path
@@ -209,7 +209,7 @@ def _without(document: text.Document, error: ValidationError) -> _Reading:
         around: Any = data
         for key in place[:-1]:
             around = around[key]
-        if len(place) == 1 or not re.fullmatch(NAME, str(place[-1])):
+        if len(place) == 1 or not re.fullmatch(LAYER, str(place[-1])):
             around.pop(place[-1], None)
         else:
             around[place[-1]] = {"op": "Identity"}

@@ -8,10 +8,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from archcalc.errors import ArchcalcError
-from archcalc.operators import NAMES
-from archcalc.operators.base import Operator
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.spec.written import fields_of, name_of
 
 SCHEMA = "# yaml-language-server: $schema=spec.schema.json"
 
@@ -41,8 +40,8 @@ def expanded(graph: Graph, spec: Spec | None = None) -> dict[str, Any]:
     previous = next(iter(graph.inputs))
     for node in graph.nodes:
         if id(node.op) not in fields:
-            fields[id(node.op)] = _fields(node.op)
-        layer: dict[str, Any] = {"op": type(node.op).__name__}
+            fields[id(node.op)] = fields_of(node.op)
+        layer: dict[str, Any] = {"op": name_of(node.op)}
         if node.inputs != (previous,):
             taken = [names[name] for name in node.inputs]
             layer["from"] = taken[0] if len(taken) == 1 else taken
@@ -87,44 +86,6 @@ def _unused(name: str, taken: Collection[str]) -> str:
     return name
 
 
-def _fields(op: Operator) -> dict[str, Any]:
-    """The fields of an operator that are not what they are anyway, as briefly as they can be."""
-    kind = type(op)
-    if kind.__name__ not in NAMES:
-        raise ArchcalcError(f"a spec can't name the operator {kind.__name__}")
-    written = {name: getattr(op, name) for name in kind.__pydantic_fields__}
-    for name, field in kind.__pydantic_fields__.items():
-        value = written[name]
-        if not field.is_required():
-            others = {key: other for key, other in written.items() if key != name}
-            if _is(kind, others, op):
-                written = others
-                continue
-        while isinstance(value, (tuple, list)) and len(set(value)) == 1:
-            value = value[0]
-            if not _is(kind, {**written, name: value}, op):
-                break
-            written = {**written, name: value}
-    return {name: _plain(value) for name, value in written.items()}
-
-
-def _is(kind: type[Operator], fields: Mapping[str, Any], op: Operator) -> bool:
-    from pydantic import ValidationError
-
-    try:
-        return kind(**fields) == op
-    except ValidationError:
-        return False
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    if isinstance(value, bool | int | float | str) or value is None:
-        return value
-    raise ArchcalcError("a graph is written as a spec for numbers: neither arrays nor symbols")
-
-
 def as_json(data: Mapping[str, Any]) -> str:
     """The data of a spec as JSON, a line for each layer."""
     parts = []
@@ -155,7 +116,9 @@ def _yaml(data: Mapping[str, Any]) -> Iterator[str]:
             yield "blocks:"
             for name, block in value.items():
                 yield f"  {_value(name)}:"
-                yield f"    inputs: {_value(block['inputs'])}"
+                for part in ("args", "inputs", "output"):
+                    if part in block:
+                        yield f"    {part}: {_value(block[part])}"
                 yield "    layers:"
                 yield from _layers(block["layers"], "      ")
         elif key == "layers":
@@ -174,6 +137,7 @@ def _layers(layers: Mapping[str, Any], indent: str) -> Iterator[str]:
         yield f"{indent}{_value(name)}: {_value(layer['op'] if short else layer)}"
 
 
+_EXPRESSION = re.compile(r"=[^\s:,#\[\]{}'\"]+(?: [^\s:,#\[\]{}'\"]+)*")
 _PLAIN = re.compile(r"[A-Za-z_][\w-]*")
 _NO_TEXT = frozenset(("null", "true", "false", "nan", "infinity", "inf", "yes", "no", "on", "off"))
 
@@ -185,5 +149,7 @@ def _value(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NO_TEXT:
+        return value
+    if isinstance(value, str) and _EXPRESSION.fullmatch(value):
         return value
     return json.dumps(value, ensure_ascii=False)

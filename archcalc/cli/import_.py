@@ -1,0 +1,48 @@
+"""The command ``import``."""
+
+from typing import Annotated
+
+import typer
+
+from archcalc.cli.options import InputShapes, Output
+from archcalc.cli.output import complain, emit
+
+
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="torch:PACKAGE.MODULE:FACTORY, torch:FILE.py:FACTORY, or with literal arguments, "
+            "torch:timm:create_model('resnet50'). This imports the code and runs it.",
+            show_default=False,
+        ),
+    ],
+    input: InputShapes = None,
+    output: Output = None,
+) -> None:
+    """Write the spec of a model that another program has, as a person would.
+
+    Equal parts become blocks with arguments, rows of them repetitions. Layers keep their names.
+
+    \b
+    Examples:
+      archcalc import torch:torchvision.models:resnet18 --input 3x224x224 -o resnet18.yaml
+      archcalc import "torch:my_model.py:build(width=32)" --input 1x28x28
+    """
+    from archcalc.cli.arguments import addressed
+    from archcalc.frontends.fold import written
+    from archcalc.frontends.sources import graph
+    from archcalc.report.specs.expanded import as_yaml
+
+    found = graph(addressed(source, input))
+    data = written(found)
+    unknown = [node for node in found.nodes if not node.op.counted]
+    emit(as_yaml(data), output)
+    if unknown:
+        names = ", ".join(f"{node.name} ({node.op.name})" for node in unknown[:3])  # type: ignore[attr-defined]
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        complain(
+            f"not counted: {names}{more}\n"
+            "  say 'params' and 'macs' of them in the spec, or 'archcalc table --allow-unknown'"
+        )

@@ -1,0 +1,68 @@
+"""Where networks come from: a spec by name or file, or another program's model by its address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from archcalc.errors import ArchcalcError
+from archcalc.spec import zoo
+from archcalc.spec.graph import Graph
+from archcalc.spec.model import Spec
+
+SCHEMES = ("torch",)
+"""What an address of another program's model begins with."""
+
+
+def is_foreign(source: object) -> bool:
+    """Whether a source is a model of another program, and no spec."""
+    return isinstance(source, str) and source.partition(":")[0] in SCHEMES and ":" in source
+
+
+def load(source: zoo.Source, *, allow_unknown: bool = False) -> Spec:
+    """A network as a spec, wherever it comes from: :func:`archcalc.load`.
+
+    Besides what :func:`archcalc.spec.zoo.load` takes, ``torch:PACKAGE.MODULE:FACTORY`` is a
+    PyTorch module that this imports and runs code to make, with the shapes of its inputs behind an
+    ``@``: ``torch:timm:create_model('resnet50')@3x224x224``. Raises :class:`ArchcalcError`.
+    """
+    if not isinstance(source, str) or not is_foreign(source):
+        return zoo.load(source, allow_unknown=allow_unknown)
+    from archcalc.frontends.fold import to_spec
+
+    return to_spec(graph(source), allow_unknown=allow_unknown)
+
+
+def graph(source: str) -> Graph:
+    """The graph of another program's model. Raises :class:`ArchcalcError`."""
+    scheme, _, address = source.partition(":")
+    address, inputs = split(address)
+    if scheme == "torch":
+        from archcalc.frontends.torch.source import read
+
+        return read(address, inputs)
+    raise ArchcalcError(f"{source}: known are {', '.join(f'{name}:' for name in SCHEMES)}")
+
+
+def split(address: str) -> tuple[str, dict[str, str]]:
+    """An address and the inputs behind its last ``@``, by their names.
+
+    Raises :class:`ArchcalcError` for one that is given twice.
+    """
+    before, at, text = address.rpartition("@")
+    if not at or not re.fullmatch(r"[\w.=:;x-]+", text):
+        return address, {}
+    inputs: dict[str, str] = {}
+    for part in text.split(";"):
+        name, _, shape = part.rpartition("=")
+        if name in inputs:
+            raise ArchcalcError(f"@{text}: '{name or 'the input'}' is given twice")
+        inputs[name] = shape
+    return before, inputs
+
+
+def with_inputs(source: str, texts: Sequence[str]) -> str:
+    """An address with inputs as the command line has them: ``3x224x224``, ``ids=int64:128``."""
+    if not texts or split(source)[1]:
+        return source
+    return f"{source}@{';'.join(text.replace(',', 'x').replace(' ', '') for text in texts)}"

@@ -1,0 +1,1 @@
+"""PyTorch modules as graphs: captured by torch.export, told operation by operation."""

@@ -1,0 +1,327 @@
+"""A PyTorch module as one list of operations, without running it where that can be.
+
+``torch.export`` follows a module with tensors that have shapes and no numbers, and gives the ATen
+operators that it calls, in order, before any is decomposed: ``aten.conv2d``, ``aten.linear``. A
+module that can't be followed so is tried in other ways, and the capture says in which it was had.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import operator
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.utils._pytree import tree_leaves, tree_map
+
+from archcalc.errors import ArchcalcError
+
+
+@dataclass(frozen=True)
+class Held:
+    """A tensor that the module holds: a parameter, a buffer, or a constant of its code."""
+
+    name: str
+    """Its first name in the module: ``layer1.0.conv1.weight``."""
+    kind: str
+    """``parameter``, ``buffer`` or ``constant``."""
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What a module does with inputs of given shapes."""
+
+    graph: fx.Graph
+    held: Mapping[str, Held]
+    """Node -> the tensor that it stands for."""
+    inputs: Mapping[str, str]
+    """Node -> the name of the argument that it stands for."""
+    outputs: Sequence[fx.Node]
+    parameters: Mapping[str, tuple[int, ...]]
+    """All parameters of the module, used or not, each once."""
+    buffers: Mapping[str, tuple[int, ...]]
+    classes: Mapping[str, str]
+    """The way to a submodule -> its class, ``torch.nn.modules.conv.Conv2d``."""
+    module: nn.Module | None
+    """The module itself, if it is at hand."""
+    how: str
+    """In which way it was had."""
+
+
+def capture(
+    module: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Capture:
+    """Follow a module at inference on these inputs, whose numbers do not matter.
+
+    ``say`` is told before another way is tried. Raises :class:`ArchcalcError` with what each way
+    said if there is none. The module is left as it was.
+    """
+    kwargs = dict(kwargs or {})
+    modes = {inner: inner.training for inner in module.modules()}
+    failures: list[str] = []
+    module.eval()
+    try:
+        for how, way in _WAYS.items():
+            if failures:
+                say(f"{failures[-1]}; trying {how}")
+            try:
+                with _quiet():
+                    fresh_args, fresh_kwargs = tree_map(_fresh, (args, kwargs))
+                    return way(module, fresh_args, fresh_kwargs)
+            except Exception as error:
+                failures.append(f"{how}: {_line(error)}")
+            finally:
+                if failures:
+                    with _quiet():  # logs that PyTorch leaves open would be told of later
+                        gc.collect()
+    finally:
+        for inner, training in modes.items():
+            inner.training = training
+    tried = "\n  ".join(failures)
+    raise ArchcalcError(f"{type(module).__name__} can't be captured\n  {tried}")
+
+
+def _fresh(value: Any) -> Any:
+    """A copy of an input: some modules write into theirs."""
+    return value.detach().clone() if isinstance(value, Tensor) else value
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what PyTorch prints of a module that it can't follow, and warns of in one it can."""
+    import logging
+
+    was = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(was)
+
+
+def _line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()] or [""]
+    return f"{type(error).__name__}: {lines[0][:200]}"
+
+
+# The ways ---------------------------------------------------------------------------------------
+
+
+def _exported(module: nn.Module, args: Any, kwargs: Any, strict: bool = False) -> Capture:
+    program = torch.export.export(module, args, kwargs, strict=strict)
+    return read(program, module, "torch.export" + (" (strict)" if strict else ""))
+
+
+def _strictly(module: nn.Module, args: Any, kwargs: Any) -> Capture:
+    return _exported(module, args, kwargs, strict=True)
+
+
+def _drafted(module: nn.Module, args: Any, kwargs: Any) -> Capture:
+    from torch.export import draft_export
+
+    return read(draft_export(module, args, kwargs), module, "torch.export.draft_export")
+
+
+def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
+    """Run on the CPU with numbers: what depends on them goes the way that they lead."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    tensors, rebuilt = _flat(args, kwargs)
+    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers(), *tensors)):
+        raise ArchcalcError("it has tensors without numbers, and can't be run")
+    kept: list[Any] = []
+
+    def run(*given: Tensor) -> Any:
+        positional, named = rebuilt(given)
+        kept[:] = [module(*positional, **named)]
+        return [leaf for leaf in tree_leaves(kept[0]) if isinstance(leaf, Tensor)]
+
+    made = make_fx(run, tracing_mode="real", pre_dispatch=True, _error_on_data_dependent_ops=False)(
+        *tensors
+    )
+    held = {}
+    known = _known(module)
+    for node in made.graph.nodes:
+        if node.op == "get_attr":
+            value = getattr(made, str(node.target))
+            if isinstance(value, Tensor):
+                held[node.name] = known.get(id(value)) or Held(
+                    str(node.target).strip("_"), "constant", tuple(value.shape)
+                )
+    names = _argument_names(module, args, kwargs)
+    placeholders = [node for node in made.graph.nodes if node.op == "placeholder"]
+    inputs = {n.name: name for n, name in zip(placeholders, names, strict=True)}
+    return _capture(made.graph, held, inputs, module, "executed on the CPU")
+
+
+_WAYS: Mapping[str, Callable[[nn.Module, Any, Any], Capture]] = {
+    "torch.export": _exported,
+    "torch.export, strictly": _strictly,
+    "torch.export.draft_export": _drafted,
+    "running it on the CPU": _executed,
+}
+
+
+def _flat(args: Any, kwargs: Any) -> tuple[list[Tensor], Callable[[Sequence[Tensor]], Any]]:
+    from torch.utils._pytree import tree_flatten, tree_unflatten
+
+    leaves, spec = tree_flatten((args, kwargs))
+    places = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+
+    def rebuilt(tensors: Sequence[Tensor]) -> Any:
+        filled = list(leaves)
+        for place, tensor in zip(places, tensors, strict=True):
+            filled[place] = tensor
+        return tree_unflatten(filled, spec)
+
+    return [leaves[place] for place in places], rebuilt
+
+
+def _argument_names(module: nn.Module, args: Any, kwargs: Any) -> list[str]:
+    """A name for each tensor among the inputs: the argument's, and its place in it."""
+    import inspect
+
+    from torch.utils._pytree import tree_flatten_with_path
+
+    signature = inspect.signature(module.forward)
+    try:
+        bound: Mapping[str, Any] = signature.bind(*args, **kwargs).arguments
+    except TypeError:
+        bound = {**{f"input_{k}": value for k, value in enumerate(args)}, **kwargs}
+    names = []
+    for argument, value in bound.items():
+        for path, leaf in tree_flatten_with_path(value)[0]:
+            if isinstance(leaf, Tensor):
+                parts = [argument, *(re.sub(r"\W", "", str(key)) for key in path)]
+                names.append("_".join(filter(None, parts)))
+    return names
+
+
+# Reading ----------------------------------------------------------------------------------------
+
+
+def read(program: torch.export.ExportedProgram, module: nn.Module | None, how: str) -> Capture:
+    """The capture that an exported program holds; without its module, by the program's own word."""
+    from torch.export.graph_signature import InputKind
+
+    kinds = {
+        InputKind.PARAMETER: "parameter",
+        InputKind.BUFFER: "buffer",
+        InputKind.CONSTANT_TENSOR: "constant",
+    }
+    known = (
+        {}
+        if module is None
+        else {
+            alias: found
+            for table in (module.named_parameters, module.named_buffers)
+            for alias, tensor in table(remove_duplicate=False)
+            if (found := _known(module).get(id(tensor))) is not None
+        }
+    )
+    held: dict[str, Held] = {}
+    inputs: dict[str, str] = {}
+    nodes = {node.name: node for node in program.graph.nodes}
+    for spec in program.graph_signature.input_specs:
+        name = getattr(spec.arg, "name", None)
+        if name is None:
+            continue
+        if spec.kind in kinds:
+            target = str(spec.target)
+            shape = tuple(nodes[name].meta["val"].shape)
+            held[name] = known.get(target) or Held(target, kinds[spec.kind], shape)
+        elif spec.kind is InputKind.USER_INPUT and name in nodes:
+            inputs[name] = name
+    if module is not None:
+        return _capture(program.graph, held, inputs, module, how)
+    parameters = {h.name: h.shape for h in held.values() if h.kind == "parameter"}
+    buffers = {h.name: h.shape for h in held.values() if h.kind == "buffer"}
+    outputs = _outputs(program.graph)
+    return Capture(program.graph, held, inputs, outputs, parameters, buffers, {}, None, how)
+
+
+def _known(module: nn.Module) -> dict[int, Held]:
+    """Tensor -> what it is called first."""
+    found = {}
+    for kind, table in (
+        ("parameter", module.named_parameters()),
+        ("buffer", module.named_buffers()),
+    ):
+        for name, tensor in table:
+            found[id(tensor)] = Held(name, kind, tuple(tensor.shape))
+    return found
+
+
+def _capture(
+    graph: fx.Graph,
+    held: Mapping[str, Held],
+    inputs: Mapping[str, str],
+    module: nn.Module,
+    how: str,
+) -> Capture:
+    return Capture(
+        graph,
+        held,
+        inputs,
+        _outputs(graph),
+        {name: tuple(tensor.shape) for name, tensor in module.named_parameters()},
+        {name: tuple(tensor.shape) for name, tensor in module.named_buffers()},
+        {
+            name: f"{type(inner).__module__}.{type(inner).__qualname__}"
+            for name, inner in module.named_modules(remove_duplicate=False)
+        },
+        module,
+        how,
+    )
+
+
+def _outputs(graph: fx.Graph) -> list[fx.Node]:
+    (last,) = [node for node in graph.nodes if node.op == "output"]
+    return [leaf for leaf in tree_leaves(last.args) if isinstance(leaf, fx.Node)]
+
+
+def stack(node: fx.Node) -> list[tuple[str, str, int]]:
+    """The submodules that a node stands in, from the outermost: way, class, number of the call."""
+    found = []
+    for key, (path, kind) in (node.meta.get("nn_module_stack") or {}).items():
+        name = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
+        call = re.search(r"@(\d+)$", str(key))
+        path = re.sub(r"@\d+$", "", path)
+        found.append((path, name, int(call[1]) if call else 0))
+    return found
+
+
+def shape_of(node: fx.Node) -> Any:
+    """The sizes of what a node gives, or a list of those of several; None for what is no tensor."""
+    value = node.meta.get("val")
+    if value is None and (said := node.meta.get("tensor_meta")) is not None:
+        value = said
+    return _shapes(value)
+
+
+def _shapes(value: Any) -> Any:
+    if hasattr(value, "shape"):
+        return tuple(int(n) for n in value.shape)
+    if isinstance(value, (list, tuple)):
+        return [_shapes(item) for item in value]
+    return None
+
+
+GETITEM = operator.getitem

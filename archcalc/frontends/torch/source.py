@@ -1,0 +1,261 @@
+"""``torch:PACKAGE.MODULE:FACTORY(...)``: a module that somebody's code makes, by its address.
+
+This imports the code and runs it: that is what the address asks for. It is never guessed from the
+name of a file.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.operators.base import LARGEST
+from archcalc.spec.graph import Graph
+
+DTYPES = ("float32", "float16", "bfloat16", "float64", "int64", "int32", "bool")
+"""What an input may be of."""
+
+
+def require_torch() -> None:
+    """Raises :class:`ArchcalcError` where PyTorch is not installed."""
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ArchcalcError("PyTorch is not installed: pip install 'archcalc[torch]'") from error
+
+
+def from_torch(module: Any, *inputs: Any, **kwargs: Any) -> Graph:
+    """The graph of a ``torch.nn.Module``, as it works on these inputs, at inference.
+
+    ``inputs`` and ``kwargs`` are what its ``forward`` takes; of tensors only shape and dtype
+    matter, and a tuple of sizes, batch first, stands for a tensor of float32. The module is
+    followed and not run, if that can be, and left as it was; its weights are not looked at, so it
+    may be on the ``meta`` device.
+
+    Layers are named by the way to the module that does them. What archcalc lacks is a layer of an
+    unknown operator: :func:`archcalc.analyze` wants ``allow_unknown=True`` then. Parameters that
+    nothing uses are owned and not executed.
+
+    Raises :class:`ArchcalcError` for a module that can't be captured, and where PyTorch is not
+    installed.
+    """
+    require_torch()
+    import torch
+
+    from archcalc.frontends.torch.assemble import assemble
+    from archcalc.frontends.torch.capture import capture
+
+    if not isinstance(module, torch.nn.Module):
+        raise ArchcalcError(f"takes a torch.nn.Module, not a {type(module).__name__}")
+    tensor = next((t for each in (module.parameters(), module.buffers()) for t in each), None)
+    device = None if tensor is None else tensor.device
+
+    def given(value: Any) -> Any:
+        if isinstance(value, tuple) and value and all(type(n) is int for n in value):
+            return torch.empty(value, device=device)
+        if not isinstance(value, torch.Tensor) or device is None:
+            return value
+        return torch.empty_like(value, device=device) if value.is_meta else value.to(device)
+
+    found = capture(module, tuple(map(given, inputs)), {k: given(v) for k, v in kwargs.items()})
+    return assemble(found, _named(type(module).__name__))
+
+
+def read(address: str, inputs: Mapping[str, str]) -> Graph:
+    """The graph of the module at an address, ``timm:create_model('resnet50')``.
+
+    ``inputs`` are shapes without the batch by the argument's name, ``""`` for the first one:
+    ``3x224x224``, ``int64:128``. Raises :class:`ArchcalcError`.
+    """
+    require_torch()
+    import torch
+
+    from archcalc.frontends.torch.assemble import assemble
+    from archcalc.frontends.torch.capture import capture
+
+    factory, args, kwargs = _imported(address)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module, device = _made(address, factory, args, kwargs)
+    module.eval()
+    shapes = inputs or _known_inputs(module)
+    if not shapes:
+        raise ArchcalcError(
+            f"torch:{address}: which input? --input 3x224x224, or --input NAME=int64:128"
+        )
+    tensors = {name: _tensor(name, text, device) for name, text in shapes.items()}
+    first = tensors.pop("", None)
+    try:
+        found = capture(module, () if first is None else (first,), tensors)
+    except ArchcalcError as error:
+        if device == "cpu":
+            raise
+        module, device = _made(address, factory, args, kwargs, ("cpu",))
+        module.eval()
+        tensors = {name: _tensor(name, text, device) for name, text in shapes.items()}
+        first = tensors.pop("", None)
+        try:
+            found = capture(module, () if first is None else (first,), tensors)
+        except ArchcalcError:
+            raise error from None
+    return assemble(found, _named(_label(address, factory, args)))
+
+
+def _label(address: str, factory: Any, args: tuple[Any, ...]) -> str:
+    texts = [arg for arg in args if isinstance(arg, str)]
+    return texts[0] if texts else str(getattr(factory, "__name__", address))
+
+
+def _named(text: str) -> str:
+    name = re.sub(r"[^\w-]", "_", text)
+    return name if re.match(r"[A-Za-z_]", name) else f"_{name}"
+
+
+# What code makes --------------------------------------------------------------------------------
+
+
+def _made(
+    address: str,
+    factory: Any,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    devices: tuple[str, ...] = ("meta", "cpu"),
+) -> tuple[Any, str]:
+    import torch
+
+    failure: Exception | None = None
+    for device in devices:
+        try:
+            if isinstance(factory, torch.nn.Module):
+                return factory, str(next(factory.parameters(), torch.empty(0)).device)
+            with torch.device(device):
+                found = factory(*args, **kwargs)
+        except Exception as error:  # whatever a stranger's code raises
+            failure = error
+            continue
+        if not isinstance(found, torch.nn.Module):
+            raise ArchcalcError(
+                f"torch:{address} makes a {type(found).__name__}, and no torch.nn.Module"
+            )
+        return found, device
+    said = str(failure).strip().splitlines() or [""]
+    raise ArchcalcError(f"torch:{address}: can't be made: {type(failure).__name__}: {said[0]}")
+
+
+def _imported(address: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """The function of an address and the literal arguments it is called with."""
+    match = re.fullmatch(
+        r"(?P<home>[^:()]+):(?P<names>[\w.]+)(?P<call>\(.*\))?", address, re.DOTALL
+    )
+    if match is None:
+        raise ArchcalcError(
+            f"torch:{address}: write torch:package.module:factory, torch:file.py:factory, or with "
+            "literal arguments, torch:timm:create_model('resnet50')"
+        )
+    args, kwargs = _literals(address, match["call"] or "()")
+    with _here():
+        found = _module(address, match["home"])
+        for name in match["names"].split("."):
+            if not hasattr(found, name):
+                known = [word for word in vars(found) if not word.startswith("_")]
+                hint = did_you_mean(name, known)
+                raise ArchcalcError(
+                    f"torch:{address}: {match['home']} has no '{name}'"
+                    + (f"\n  {hint}" * bool(hint))
+                )
+            found = getattr(found, name)
+    return found, args, kwargs
+
+
+def _module(address: str, home: str) -> Any:
+    try:
+        if not home.endswith(".py"):
+            return importlib.import_module(home)
+        spec = importlib.util.spec_from_file_location(Path(home).stem, home)
+        assert spec is not None
+        assert spec.loader is not None
+        found = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(found)
+        return found
+    except Exception as error:  # whatever a stranger's code raises
+        said = str(error).strip().splitlines() or [""]
+        raise ArchcalcError(
+            f"torch:{address}: {home} can't be imported: {type(error).__name__}: {said[0]}"
+        ) from error
+
+
+@contextmanager
+def _here() -> Iterator[None]:
+    """With the current folder where Python looks for modules."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        if here in sys.path:
+            sys.path.remove(here)
+
+
+def _literals(address: str, call: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    try:
+        tree = ast.parse(f"_{call}", mode="eval").body
+        assert isinstance(tree, ast.Call)
+        args = tuple(ast.literal_eval(arg) for arg in tree.args)
+        kwargs = {str(each.arg): ast.literal_eval(each.value) for each in tree.keywords if each.arg}
+    except (SyntaxError, ValueError, AssertionError, RecursionError, MemoryError):
+        raise ArchcalcError(
+            f"torch:{address}: arguments are literals: numbers, text, lists, True, None"
+        ) from None
+    return args, kwargs
+
+
+# Inputs -----------------------------------------------------------------------------------------
+
+
+def _known_inputs(module: Any) -> dict[str, str]:
+    """What a module says itself of its input: timm's and transformers' do."""
+    said = getattr(module, "default_cfg", None)
+    size = said.get("input_size") if isinstance(said, dict) else getattr(said, "input_size", None)
+    if isinstance(size, (tuple, list)) and all(type(n) is int for n in size):
+        return {"": "x".join(map(str, size))}
+    config = getattr(module, "config", None)
+    name = getattr(module, "main_input_name", None)
+    if config is None or name is None:
+        return {}
+    if name == "input_ids":
+        return {name: "int64:128"}
+    side = getattr(config, "image_size", None)
+    if name == "pixel_values" and side is not None:
+        sides = [side, side] if isinstance(side, int) else list(side)
+        channels = getattr(config, "num_channels", 3)
+        return {name: "x".join(map(str, (channels, *sides)))}
+    return {}
+
+
+def _tensor(name: str, text: str, device: str) -> Any:
+    import torch
+
+    said = f"--input {name}={text}" if name else f"--input {text}"
+    dtype, colon, shape = text.rpartition(":")
+    dtype = dtype or "float32"
+    if dtype not in DTYPES:
+        hint = did_you_mean(dtype, DTYPES) or f"known: {', '.join(DTYPES)}"
+        raise ArchcalcError(f"{said}: no dtype '{dtype}'\n  {hint}")
+    if not re.fullmatch(r"\d{1,13}(?:[x,]\d{1,13})*", shape, re.ASCII):
+        raise ArchcalcError(f"{said}: is no shape\n  write 3x224x224, without the batch")
+    sizes = [int(n) for n in re.split("[x,]", shape)]
+    if not all(1 <= n <= LARGEST for n in sizes):
+        raise ArchcalcError(f"{said}: an extent should be from 1 to {LARGEST:,}")
+    # With a dtype people write a whole shape, ids=int64:1x128, whose first axis is the batch.
+    whole = bool(colon) and len(sizes) > 1 and sizes[0] == 1
+    made = torch.zeros if not dtype.startswith("float") else torch.empty
+    shape_ = tuple(sizes) if whole else (1, *sizes)
+    return made(shape_, dtype=getattr(torch, dtype), device=device)

@@ -1,0 +1,157 @@
+"""Modules as people write them, and what a counter of PyTorch's functions says of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+
+class Residual(nn.Module):
+    def __init__(self, channels: int, out: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or channels != out:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
+            )
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        y += x if self.downsample is None else self.downsample(x)
+        return self.relu(y)
+
+
+class ResNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 7, 2, 3, bias=False)
+        self.layer1 = nn.Sequential(Residual(16, 16), Residual(16, 16), Residual(16, 16))
+        self.layer2 = nn.Sequential(Residual(16, 32, 2), Residual(32, 32))
+        self.layer3 = nn.Sequential(Residual(32, 64, 2), Residual(64, 64))
+        self.fc = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.layer3(self.layer2(self.layer1(self.conv1(x))))
+        return self.fc(torch.flatten(functional.adaptive_avg_pool2d(x, 1), 1))
+
+
+class Encoder(nn.Module):
+    """A vision transformer: a class token, positions, ``nn.MultiheadAttention``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 32, 8, 8)
+        self.token = nn.Parameter(torch.zeros(1, 1, 32))
+        self.positions = nn.Parameter(torch.zeros(1, 17, 32))
+        layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 3, enable_nested_tensor=False)
+        self.head = nn.Linear(32, 5)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.positions
+        return self.head(self.encoder(x)[:, 0])
+
+
+class HandMade(nn.Module):
+    """Attention by hand, in windows that join the batch, with a learned bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(24, 72)
+        self.table = nn.Parameter(torch.zeros(49, 3))
+        self.places: Tensor
+        self.register_buffer("places", torch.zeros(16 * 16, dtype=torch.int64))
+        self.proj = nn.Linear(24, 24)
+
+    def forward(self, x: Tensor) -> Any:
+        n, h, w, c = x.shape
+        x = x.view(n, h // 4, 4, w // 4, 4, c).permute(0, 1, 3, 2, 4, 5).reshape(-1, 16, c)
+        q, k, v = self.qkv(x).reshape(-1, 16, 3, 3, 8).permute(2, 0, 3, 1, 4).unbind(0)
+        scores = (q * 8**-0.5) @ k.transpose(-2, -1)
+        bias = self.table[self.places].view(16, 16, 3).permute(2, 0, 1).contiguous()
+        x = (scores + bias.unsqueeze(0)).softmax(-1) @ v
+        x = self.proj(x.transpose(1, 2).reshape(-1, 16, c))
+        x = x.view(n, h // 4, w // 4, 4, 4, c).permute(0, 1, 3, 2, 4, 5)
+        return x.reshape(n, h, w, c)
+
+
+class Language(nn.Module):
+    """Tied embeddings, a recurrent layer, a tensor that nothing uses, one module called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(100, 16)
+        self.lstm = nn.LSTM(16, 16, 2, batch_first=True)
+        self.mix = nn.Linear(16, 16)
+        self.head = nn.Linear(16, 100, bias=False)
+        self.head.weight = self.embedding.weight
+        self.idle = nn.Linear(3, 3)
+
+    def forward(self, ids: Tensor) -> Any:
+        x, _ = self.lstm(self.embedding(ids))
+        return self.head(self.mix(torch.tanh(self.mix(x))))
+
+
+class Normed(nn.Module):
+    """A weight that is made when it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.utils.parametrizations.weight_norm(nn.Conv1d(4, 8, 3))
+
+    def forward(self, x: Tensor) -> Any:
+        return functional.leaky_relu(self.conv(x), 0.2)
+
+
+class Dynamic(nn.Module):
+    """A convolution whose kernels the input makes: no layer, and work all the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.make = nn.Linear(4, 4 * 9)
+
+    def forward(self, x: Tensor) -> Any:
+        kernels = self.make(x.mean((2, 3))).view(4, 1, 3, 3)
+        return functional.conv2d(x, kernels, padding=1, groups=4)
+
+
+class Deciding(nn.Module):
+    """It looks at a number, which only a module that runs has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Any:
+        for _ in range(int(x.sum().item()) + 2):
+            x = self.fc(x)
+        return x
+
+
+MODELS: dict[str, tuple[type[nn.Module], tuple[Any, ...]]] = {
+    "resnet": (ResNet, ((1, 3, 64, 64),)),
+    "encoder": (Encoder, ((1, 3, 32, 32),)),
+    "windows": (HandMade, ((1, 8, 8, 24),)),
+    "language": (Language, (torch.zeros(1, 7, dtype=torch.int64),)),
+    "normed": (Normed, ((1, 4, 20),)),
+    "dynamic": (Dynamic, ((1, 4, 10, 10),)),
+}
+
+
+def counted(module: nn.Module, *inputs: Any) -> int:
+    """Multiply-accumulates as PyTorch counts them, on the meta device, where nothing is fused."""
+    given = [torch.empty(x) if isinstance(x, tuple) else x for x in inputs]
+    with FlopCounterMode(display=False) as counter:
+        module.to("meta").eval()(*[tensor.to("meta") for tensor in given])
+    macs: int = counter.get_total_flops() // 2
+    return macs

@@ -1,0 +1,164 @@
+"""A module is a graph: its tensors, its work, its names, and a spec that one would have written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import archcalc
+from archcalc import ArchcalcError, Graph
+from archcalc.frontends.fold import same_layers, written
+from archcalc.frontends.sources import graph as graph_of
+from tests.frontends.torch.models import MODELS, Deciding, Language, ResNet, counted
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def case(request: pytest.FixtureRequest) -> tuple[nn.Module, Graph, int]:
+    kind, inputs = MODELS[request.param]
+    module = kind()
+    return module, archcalc.from_torch(module, *inputs), counted(kind(), *inputs)
+
+
+def test_parameters_are_those_of_the_module(case: tuple[nn.Module, Graph, int]) -> None:
+    module, graph, _ = case
+    assert archcalc.analyze(graph).params == sum(p.numel() for p in module.parameters())
+
+
+def test_work_is_what_pytorch_counts(case: tuple[nn.Module, Graph, int]) -> None:
+    _, graph, macs = case
+    assert archcalc.analyze(graph).macs == macs
+
+
+def test_a_graph_is_written_as_a_spec_that_is_the_graph(
+    case: tuple[nn.Module, Graph, int],
+) -> None:
+    _, graph, _ = case
+    if any(name not in graph.leading_to(*graph.outputs) for name in _names(graph)):
+        pytest.skip("it has tensors that nothing uses, which a spec would call a mistake")
+    spec = archcalc.to_spec(graph)
+    assert same_layers(archcalc.expand(spec), graph)
+
+
+def _names(graph: Graph) -> list[str]:
+    return [node.name for node in graph.nodes]
+
+
+def test_layers_have_the_names_of_modules() -> None:
+    graph = archcalc.from_torch(ResNet(), (1, 3, 64, 64))
+    assert {"conv1", "layer1.0.conv1", "layer2.0.downsample.0", "layer1.0.add", "fc"} <= {
+        *_names(graph)
+    }
+
+
+def test_a_residual_network_is_one_block() -> None:
+    data = written(archcalc.from_torch(ResNet(), (1, 3, 64, 64)))
+    assert [*data["blocks"]] == ["downsample", "residual"]
+    assert data["blocks"]["residual"]["args"] == {
+        "out_channels": None,
+        "stride": 1,
+        "downsample": False,
+    }
+    assert data["layers"]["layer2"] == {
+        "block": "residual",
+        "repeat": 2,
+        "out_channels": 32,
+        "stride": "=2 if i == 0 else 1",
+        "downsample": "=i == 0",
+    }
+
+
+def test_attention_modules_are_one_operator() -> None:
+    kind, inputs = MODELS["encoder"]
+    graph = archcalc.from_torch(kind(), *inputs)
+    kinds = [type(node.op).__name__ for node in graph.nodes]
+    assert kinds.count("MultiheadAttention") == 3
+
+
+def test_tied_tensors_are_owned_once_and_unused_ones_are_not_executed() -> None:
+    ids = torch.zeros(1, 7, dtype=torch.int64)
+    analysis = archcalc.analyze(archcalc.from_torch(Language(), ids))
+    assert analysis.row("head").node.share == "embedding"
+    assert analysis.row("mix_1").node.share == "mix"
+    assert analysis.params - analysis.executed_params == 3 * 3 + 3
+    # Twice 16 x 16, for each of 7 tokens.
+    assert analysis.row("mix").macs + analysis.row("mix_1").macs == 2 * 7 * 16 * 16
+
+
+def test_what_is_not_known_makes_a_lower_bound() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return torch.linalg.inv(self.fc(x))
+
+    graph = archcalc.from_torch(Odd(), (1, 4, 4))
+    with pytest.raises(ArchcalcError, match=r"'linalg_inv.*' is of an unknown operator"):
+        archcalc.analyze(graph)
+    analysis = archcalc.analyze(graph, allow_unknown=True)
+    assert (analysis.partial, analysis.params, analysis.macs) == (True, 20, 64)
+
+
+def test_a_module_that_looks_at_numbers_is_run() -> None:
+    graph = archcalc.from_torch(Deciding(), torch.zeros(1, 4))
+    analysis = archcalc.analyze(graph)
+    assert (analysis.params, analysis.macs) == (20, 2 * 16)
+
+
+def test_a_module_is_left_as_it_was() -> None:
+    module = ResNet().train()
+    module.layer1.eval()
+    archcalc.from_torch(module, (1, 3, 64, 64))
+    assert module.training
+    assert not module.layer1.training
+
+
+SOURCE = """
+from torch import nn
+
+def build(width=4):
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(), nn.Flatten(), nn.Linear(width * 36, 2))
+"""
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "mine.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    return "torch:mine.py:build"
+
+
+def test_an_address_is_a_network(model: str) -> None:
+    analysis = archcalc.analyze(archcalc.load(f"{model}(width=8)@3x8x8"))
+    assert analysis.params == 8 * 27 + 8 + 2 * 8 * 36 + 2
+    assert analysis.macs == 8 * 27 * 36 + 2 * 8 * 36
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("torch:mine.py:build", "which input"),
+        ("torch:mine.py:bild@3x8x8", "did you mean 'build'"),
+        ("torch:mine.py:build(width=n)@3x8x8", "arguments are literals"),
+        ("torch:mine.py:build('a')@3x8x8", "can't be made: TypeError"),
+        ("torch:nothing.py:build@3x8x8", "can't be imported: FileNotFoundError"),
+        ("torch:mine.py@3x8x8", "write torch:package.module:factory"),
+        ("torch:mine.py:build@3x0x8", "an extent should be from 1"),
+        ("torch:mine.py:build@3x9x9", "can't be captured"),
+    ],
+)
+def test_a_wrong_address_is_told_in_a_few_words(model: str, address: str, said: str) -> None:
+    with pytest.raises(ArchcalcError, match=said) as caught:
+        graph_of(address)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_only_modules_are_taken() -> None:
+    wrong: Any = 3
+    with pytest.raises(ArchcalcError, match=r"takes a torch\.nn\.Module, not a int"):
+        archcalc.from_torch(wrong, (1, 3))
