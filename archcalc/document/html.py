@@ -43,6 +43,7 @@ thead, tfoot { border-block: 1.5px solid light-dark(#9aa1a9, #5a6068); }
 tr, td:first-child { background: light-dark(#fff, #15171a); }
 tbody tr:nth-child(even), tbody tr:nth-child(even) td { background: light-dark(#f5f6f7, #1c1f23); }
 .n { text-align: right; }
+.label { max-width: 0; overflow: visible; }
 .in td:first-child { padding-left: 1.7rem; } .deep td:first-child { padding-left: 2.9rem; }
 .hidden { color: light-dark(#5a6068, #9aa1a9); font-style: italic; }
 .sums { font-weight: 600; }
@@ -60,7 +61,8 @@ pre { white-space: pre-wrap; }
 @media (max-width: 1300px) { .late { display: none; } }
 @media (max-width: 700px) { .early { display: none; } th, td { padding: .2rem .35rem; }
   body { margin: 1rem auto; font-size: 13px; padding: 0 .5rem; }
-  td:first-child { max-width: 42vw; overflow: hidden; text-overflow: ellipsis; } }
+  td:first-child, td.label { max-width: none; white-space: normal; overflow-wrap: anywhere; } }
+@media (max-width: 480px) { body { font-size: 12px; } .in td:first-child { padding-left: 1rem; } }
 body:has(.every[open]) :is(.late, .early) { display: table-cell; }"""
 """Columns that a reader misses least are not shown where there is no room, until asked for."""
 
@@ -148,6 +150,9 @@ def _items(block: Items) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
+    for head in table.heads:
+        if head.completes:  # what it says stands above the rows, which can be folded away
+            table = table.drop(head.name)
     classes = [_class(head, table, k) for k, head in enumerate(table.heads)]
     heads = "".join(
         f"<th{look}>{_text(head.header)}</th>"
@@ -173,11 +178,18 @@ def _table(table: Table) -> Iterator[str]:
     yield "</table></div>"
 
 
+def _kept(table: Table) -> list[str]:
+    """The numbers that are shown however narrow a screen is: the first two that add up."""
+    sums = table.sums[0].cells if table.sums else ()
+    added = [h.name for h, c in zip(table.heads, sums, strict=False) if h.right and not blank(c)]
+    return (added or [head.name for head in table.heads if head.right])[:2]
+
+
 def _class(head: Head, table: Table, k: int) -> str:
     found = ["n"] if head.right else []
     if table.prose and k == len(table.heads) - 1:
         found.append("words")
-    if head.name in table.narrow:
+    if head.name in table.narrow and head.name not in _kept(table):
         found.append("late early" if table.narrow.index(head.name) < LATE else "early")
     return f' class="{" ".join(found)}"' if found else ""
 
@@ -185,11 +197,10 @@ def _class(head: Head, table: Table, k: int) -> str:
 def _row(
     row: Row, classes: list[str], within: int = 0, folds: bool = False, open: bool = False
 ) -> str:
-    cells, k = [], 0
-    while k < len(row.cells):
-        cell, end = row.cells[k], k + 1
+    cells = []
+    for k, cell in enumerate(row.cells):
         text = _text(number(cell))
-        look = classes[k]
+        look = ' class="label"' if isinstance(cell, Label) else classes[k]
         if isinstance(cell, Styled):
             if cell.look:
                 tag = "<mark>" if cell.mark else f'<span class="{cell.look}">'
@@ -199,13 +210,7 @@ def _row(
         if folds and (isinstance(cell, Label) or k == 0):
             text = f"<details{' open' if open else ''}><summary>{text}</summary></details>"
             folds = False
-        if isinstance(cell, Label):
-            # It stretches over columns that are always shown: others would tear the row.
-            while end < len(row.cells) and blank(row.cells[end]) and classes[end] == classes[k]:
-                end += 1
-            look = f' colspan="{end - k}"' if end - k > 1 else ""
         cells.append(f"<td{look}>{text}</td>")
-        k = end
     kind = " ".join([*row.look.split(), *["in", "deep"][:within]])
     start = f'<tr class="{kind}">' if kind else "<tr>"
     return f"{start}{''.join(cells)}</tr>"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from math import inf
 
 from archcalc.document.model import (
     Bars,
@@ -57,7 +58,7 @@ def escaped(words: str) -> str:
     if text.isalpha():
         return text
     text = re.sub(r"(?<=\d)\\textasciicircum\{\}(-?\d+)", r"$^{\1}$", text)
-    text = re.sub(r"(?<=\d)x(?=\d)", r"$\\times$", text)
+    text = re.sub(r"(?<!\w)\d+(?:x\d+)+(?!\w)", lambda m: m[0].replace("x", r"$\times$"), text)
     return text.replace(r"-\textgreater{}", r"$\to$")
 
 
@@ -77,6 +78,7 @@ def latex(document: Document, width: float | None = TEXT_WIDTH) -> str:
         name
         for name, sign in (
             ("amsmath", "align*"),
+            ("array", r"\raggedright"),
             ("longtable", "{longtable}"),
             ("threeparttable", "{threeparttable}"),
             ("graphicx", r"\includegraphics"),
@@ -136,8 +138,8 @@ def _block(block: Block) -> Iterator[str]:
         yield rf"\includegraphics[width=\linewidth]{{{block.path}}}"
 
 
-TERMS = 6
-"""The most terms on a line of an equation."""
+ROOM = 260.0
+"""Points that the terms on a line of an equation take."""
 
 
 def _equation(formula: Formula, typed: bool) -> Iterator[str]:
@@ -152,7 +154,11 @@ def _equation(formula: Formula, typed: bool) -> Iterator[str]:
         # A sum inside brackets stays in one piece.
         pieces[-1:] = [f"{pieces[-1]} {term}"] if opened else [*pieces[-1:], term]
         opened += len(re.findall(r"\{|\\left", term)) - len(re.findall(r"\}|\\right", term))
-    cut = [pieces[k : k + TERMS] for k in range(0, len(pieces), TERMS)]
+    cut: list[list[str]] = [[]]
+    for piece in pieces:
+        if cut[-1] and sum(map(_in_maths, [*cut[-1], piece])) > ROOM:
+            cut.append([])
+        cut[-1].append(piece)
     sign = r"&\colon" if typed else "&="
     yield rf"  \text{{{escaped(formula.label)}}} {sign} {' '.join(cut[0])}"
     yield from (rf"  &\quad {' '.join(part)}" for part in cut[1:])
@@ -166,21 +172,21 @@ def _math(words: str) -> str:
 
 def _float(section: Sequence[Block], table: Table, width: float | None) -> Iterator[str]:
     heading = next((block.text for block in section if isinstance(block, Heading)), "")
-    notes = [line for block in section if block is not table for line in _notes(block)]
     bare = fitted(table, width)
+    marks = {c.mark for row, _ in bare.lines() for c in row.cells if isinstance(c, Styled)}
+    notes = [line for block in section if block is not table for line in _notes(block, marks)]
     left_out = [h.header for h in table.heads if h.name not in {head.name for head in bare.heads}]
     if left_out:
         notes.append(f"Left out to fit: {escaped(', '.join(left_out))}.")
-    letters = "".join("r" if head.right else "l" for head in bare.heads)
-    if bare.prose:
-        letters = rf"{letters[:-1]}p{{.4\linewidth}}"
-    size = _size(bare, width)
+    size, scale = _size(bare, width)
+    letters = "".join(_letters(bare, width, scale))
     caption = rf"\caption{{{escaped(heading)}.}}\label{{tab:{_label(heading)}}}"
     first = next((k for k, head in enumerate(bare.heads) if not head.right), 0)
     head = "    " + _line([escaped(each.header) for each in bare.heads])
-    body = ["    " + _row(row, deep, first) for row, deep in bare.lines()]
+    room = [points + GAP for points in _widths(bare)]
+    body = ["    " + _row(row, deep, first, room) for row, deep in bare.lines()]
     if bare.sums:
-        body += [r"    \midrule", *("    " + _row(row, 0, first) for row in bare.sums)]
+        body += [r"    \midrule", *("    " + _row(row, 0, first, room) for row in bare.sums)]
     if len(body) > LONG:
         yield rf"{{{size}"
         yield rf"\begin{{longtable}}{{{letters}}}"
@@ -205,13 +211,30 @@ def _float(section: Sequence[Block], table: Table, width: float | None) -> Itera
     yield r"\end{table}"
 
 
-def _notes(block: Block) -> Iterator[str]:
+def _letters(table: Table, width: float | None, scale: float) -> Iterator[str]:
+    """How each column is set: those that wrap share what others leave, where that is too little."""
+    widths = _widths(table)
+    wraps = [k for k, head in enumerate(table.heads) if head.wraps]
+    fixed = sum(widths[k] for k in range(len(widths)) if k not in wraps) * scale
+    left = (width or inf) - fixed - GAP * len(widths)
+    for k, head in enumerate(table.heads):
+        if table.prose and k == len(table.heads) - 1:
+            yield r"p{.4\linewidth}"
+        elif k in wraps and sum(widths[j] for j in wraps) * scale > left > 0:
+            yield rf">{{\raggedright\arraybackslash}}p{{{left / len(wraps):.0f}pt}}"
+        else:
+            yield "r" if head.right else "l"
+
+
+def _notes(block: Block, marks: Collection[int]) -> Iterator[str]:
     if isinstance(block, Prose):
         yield escaped(block.text) + "."
     elif isinstance(block, Pairs):
         yield "; ".join(f"{escaped(name)}: {escaped(words)}" for name, words in block.pairs) + "."
     elif isinstance(block, Items):
         for k, item in enumerate(block.items, 1):
+            if block.numbered and k not in marks:
+                continue  # of a column that is left out
             mark = rf"[{k}] " if block.numbered else ""
             yield mark + "; ".join(map(escaped, (item.text, *item.below))) + "."
     elif not isinstance(block, Heading):
@@ -227,16 +250,17 @@ def _line(texts: Sequence[str]) -> str:
     return " & ".join(texts) + r" \\"
 
 
-def _row(row: Row, deep: int, first: int) -> str:
+def _row(row: Row, deep: int, first: int, room: Sequence[float]) -> str:
     texts, k = [], 0
     while k < len(row.cells):
         end = k + 1
         text = _cell(row.cells[k])
         if k == first and deep:
             text = rf"\quad {text}"
-        if isinstance(row.cells[k], Label):
+        if isinstance(label := row.cells[k], Label):
             while end < len(row.cells) and blank(row.cells[end]):
                 end += 1
+            text = escaped(label.fitting(int(sum(room[k:end]) / 5.5)))
             if end > k + 1:
                 text = rf"\multicolumn{{{end - k}}}{{l}}{{{text}}}"
         texts.append(text)
@@ -256,7 +280,7 @@ def _cell(cell: Cell) -> str:
 
 # How wide it comes out.
 
-_WIDE = {"m": 8.3, "w": 7.2, "M": 9.2, "W": 10.3, "x": 7.8, "%": 8.3, "@": 7.8}
+_WIDE = {"m": 8.3, "_": 6.0, "w": 7.2, "M": 9.2, "W": 10.3, "x": 7.8, "%": 8.3, "@": 7.8}
 _THIN = {**dict.fromkeys("ijl.,:;!|'()[]I", 3.4), **dict.fromkeys("-frst ", 4.0)}
 
 SIZES = ((r"", 1.0), (r"\small", 0.91), (r"\footnotesize", 0.82))
@@ -269,32 +293,53 @@ def _points(words: str) -> float:
     )
 
 
-def _natural(table: Table) -> float:
-    rows = [row for row, _ in table.lines()]
-    total = 0.0
+GAP = 12.0
+"""Points between columns, in print of any size."""
+
+
+def _widths(table: Table) -> list[float]:
+    """About how wide each column is at 10 points."""
+    rows = [(row, deep) for row, deep in (*table.lines(), *((row, 0) for row in table.sums))]
+    widths = []
     for k, head in enumerate(table.heads):
-        if table.prose and k == len(table.heads) - 1:
-            total += 0.4 * TEXT_WIDTH
-            continue
-        texts = [head.header] + [
-            number(row.cells[k])
-            for row in (*rows, *table.sums)
+        cells = [
+            _wide(row.cells[k]) + 10 * deep * (k == 0)
+            for row, deep in rows
             if not isinstance(row.cells[k], Label)
         ]
-        total += max(map(_points, texts)) + 12
-    return total
+        prose = table.prose and k == len(table.heads) - 1
+        widths.append(0.4 * TEXT_WIDTH if prose else max([_points(head.header), *cells]))
+    return widths
+
+
+def _natural(table: Table, scale: float) -> float:
+    """About how wide a table is in print of a size."""
+    return sum(_widths(table)) * scale + GAP * len(table.heads)
+
+
+def _wide(cell: Cell) -> float:
+    if isinstance(cell, Math):
+        return _in_maths(cell.latex)
+    mark = 6 if isinstance(cell, Styled) and cell.mark else 0
+    return _points(number(cell)) + mark
+
+
+def _in_maths(latex: str) -> float:
+    """About how wide mathematics is: what is raised is small, and signs have room around them."""
+    bare = re.sub(r"\\[A-Za-z]+|[{}\\^_]", "", latex)
+    return _points(bare) + 4 * len(re.findall("[+-]", bare))
 
 
 def fitted(table: Table, width: float | None) -> Table:
     """The table without as many of its columns as it takes to be no wider, in small print."""
     going = [name for name in table.narrow if any(head.name == name for head in table.heads)]
-    while width is not None and going and _natural(table) * SIZES[-1][1] > width:
+    while width is not None and going and _natural(table, SIZES[-1][1]) > width:
         table = table.drop(going.pop(0))
     return table
 
 
-def _size(table: Table, width: float | None) -> str:
+def _size(table: Table, width: float | None) -> tuple[str, float]:
+    """The largest print in which a table fits, or the smallest there is."""
     if width is None:
-        return ""
-    natural = _natural(table)
-    return next((name for name, scale in SIZES if natural * scale <= width), SIZES[-1][0])
+        return SIZES[0]
+    return next((size for size in SIZES if _natural(table, size[1]) <= width), SIZES[-1])

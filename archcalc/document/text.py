@@ -269,12 +269,13 @@ def _table(table: Table, width: int | None, narrow: bool) -> Iterator[Line]:
 def _squeeze(grid: _Grid, width: int, narrow: bool) -> None:
     """Make columns that wrap narrower, and then cut names, until the grid is no wider."""
     widest = sorted(range(len(grid.heads)), key=lambda k: -grid.widths[k])
-    for wraps in (True, False) if narrow else (True,):
+    steps = [(True, NARROWEST), (False, LEAST), (True, LEAST)] if narrow else [(True, NARROWEST)]
+    for wraps, least in steps:
         for k in widest:
             head, over = grid.table.heads[k], grid.room() - width
             if over > 0 and head.wraps == wraps and (wraps or not head.right):
-                least = _longest_word(grid, k) if wraps else LEAST
-                grid.widths[k] = max(min(least, grid.widths[k]), grid.widths[k] - over)
+                room = _longest_word(grid, k) if least == NARROWEST else least
+                grid.widths[k] = max(min(room, grid.widths[k]), grid.widths[k] - over)
                 if not wraps:
                     for cells in (grid.heads, *grid.cells, *grid.sums):
                         cells[k] = _cut(cells[k], grid.widths[k])

@@ -1,0 +1,77 @@
+"""LaTeX that an author can paste: it compiles, and is no wider than the text."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import archcalc
+from archcalc.document import Document
+from archcalc.document.latex import escaped, fitted, latex
+from archcalc.document.model import Head, Heading, Items, Table, table
+
+HEADS = [Head(name, name) for name in ("first", "second", "third")]
+
+
+def wide() -> Table:
+    row = ["e" * 30] * 3
+    return table(HEADS, [row], narrow=("second", "third"))
+
+
+def test_what_a_reader_misses_least_goes_first() -> None:
+    # 30 letters take more than 100 points even in small print, and three columns more than 300.
+    assert [head.name for head in fitted(wide(), 345.0).heads] == ["first", "third"]
+    assert [head.name for head in fitted(wide(), 200.0).heads] == ["first"]
+    assert len(fitted(wide(), None).heads) == 3
+    assert "Left out to fit: second." in latex(Document.of(wide()))
+
+
+def test_remarks_stand_below_and_the_caption_is_one_sentence() -> None:
+    text = latex(Document.of(Heading("net: a title"), wide(), Items.of(["a remark"])))
+    assert r"\caption{net: a title.}\label{tab:net}" in text
+    assert text.index(r"\end{tabular}") < text.index("a remark")
+
+
+def test_more_than_a_page_is_a_longtable() -> None:
+    assert "longtable" in latex(Document.of(table(HEADS, [["a", "b", "c"]] * 60)))
+    assert "longtable" not in latex(Document.of(table(HEADS, [["a", "b", "c"]] * 10)))
+
+
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        ("1.8x10^9", r"1.8$\times$10$^{9}$"),
+        ("64x112x112", r"64$\times$112$\times$112"),
+        ("conv3x3", "conv3x3"),
+        ("a -> b", r"a $\to$ b"),
+    ],
+)
+def test_shapes_and_powers_are_mathematics(words: str, written: str) -> None:
+    assert escaped(words) == written
+
+
+COMMANDS = {
+    "table": lambda: archcalc.table(archcalc.load("resnet18"), format="latex"),
+    "repeats": lambda: archcalc.table(archcalc.load("llama2_7b"), format="latex"),
+    "stages": lambda: archcalc.table(archcalc.load("googlenet"), detail="stage", format="latex"),
+    "explain": lambda: archcalc.explain(archcalc.load("alexnet"), "conv1", format="latex"),
+}
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="TeX is not installed")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_it_compiles_and_no_box_is_overfull(tmp_path: Path, name: str) -> None:
+    text = COMMANDS[name]()
+    first, _, body = text.partition("\n")
+    packages = re.findall(r"usepackage\{.*?\}", first)
+    head = [r"\documentclass{article}", *(f"\\{package}" for package in packages)]
+    page = "\n".join([*head, r"\begin{document}", body, r"\end{document}"])
+    (tmp_path / "page.tex").write_text(page, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "page.tex"]
+    subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
+    log = (tmp_path / "page.log").read_text(encoding="utf-8", errors="replace")
+    assert not re.findall(r"^! .*|^Overfull.*", log, re.MULTILINE)
