@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,9 @@ from archcalc.errors import ArchcalcError, SpecError
 from archcalc.operators.base import KINDS, Cost, Work, elements
 from archcalc.spec.expand import Input, expand
 from archcalc.spec.graph import Graph, Node
+from archcalc.spec.memory import Piece
 from archcalc.spec.model import Spec
+from archcalc.spec.outline import outline
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 from archcalc.values import Remembering
 
@@ -305,10 +307,73 @@ def analyze(
             )
 
         found = recall(network, engine, Analysis, input, batch, training, allow_unknown, variables)
+        if found is None and not allow_unknown:
+            found = _outlined(network, engine, input, batch, training, variables)
         return found or engine(input=input, batch=batch, **variables)
     if input is not None or variables or not same(batch, 1):
         raise TypeError("a graph has its shapes: give input, batch and variables to expand()")
     return _count(network, training, allow_unknown)
+
+
+def _outlined(
+    spec: Spec,
+    engine: Callable[..., Analysis],
+    input: Input,
+    batch: Size,
+    training: bool,
+    variables: Mapping[str, Any],
+) -> Analysis | None:
+    """The totals as sums over pieces that are known, None where there are others in it."""
+    pieces = outline(spec, input, batch, variables)
+    if pieces is None:
+        return None
+
+    def later() -> tuple[Graph, tuple[Row, ...]]:
+        found = engine(input=input, batch=batch, **variables)
+        return found.graph, found.rows
+
+    # Layers that are neither shared nor left aside own what they use, and all of them run.
+    sums = [sum(column) for column in zip(*map(_sums, pieces), strict=True)]
+    params, buffers, connections, activations, *work = sums
+    analysis = object.__new__(Analysis)
+    object.__setattr__(
+        analysis,
+        "__dict__",
+        {
+            "params": params,
+            "executed_params": params,
+            "shared_params": 0,
+            "buffers": buffers,
+            "connections": connections,
+            "activations": activations,
+            "work": Work(*work),
+            "macs": work[0],
+            "not_counted": (),
+            "training": training,
+            "_later": later,
+        },
+    )
+    return analysis
+
+
+def _sums(piece: Piece) -> tuple[Size, ...]:
+    """What a piece adds to the totals."""
+    found: tuple[Size, ...] | None = piece.kept.get("sums")
+    if found is None:
+        nodes = [Node("", applied, ()) for applied in piece.applied]
+        rows = [
+            Row(n, c.weights, c.buffers, c.params, 0, c.stored, c.work, True)
+            for n, c in [(node, node.applied.cost) for node in nodes]
+        ]
+        columns = [
+            (
+                *(row.params, row.buffers, row.connections, elements(row.shape)),
+                *[getattr(row.work, kind) for kind in (*KINDS, "dots")],
+            )
+            for row in rows
+        ]
+        found = piece.kept["sums"] = tuple(map(sum, zip(*columns, strict=True)))
+    return found
 
 
 def _count(graph: Graph, training: bool, allow_unknown: bool) -> Analysis:

@@ -70,7 +70,7 @@ _Index: TypeAlias = "np.ndarray[Any, Any] | None"
 
 
 @dataclass(frozen=True)
-class Axis:
+class Axis(Remembering):
     """Variables that change together, and their values."""
 
     values: Mapping[str, Any]

@@ -21,9 +21,10 @@ from archcalc.operators import NAMES, operator
 from archcalc.operators.base import Applied, describe
 from archcalc.spec import expressions
 from archcalc.spec.budget import COPIED, LOOKED_AT, MADE, ROW, TAKEN, TIED, Budget, Spent
+from archcalc.spec.dependence import variables_of
 from archcalc.spec.expressions import Expression
 from archcalc.spec.graph import Graph, Node
-from archcalc.spec.memory import Made, Memory
+from archcalc.spec.memory import Made, Memory, Piece
 from archcalc.spec.model import Block, Layer, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.refusal import Refused, unbatched
@@ -118,12 +119,12 @@ def attempt(
     """
     variables = variables or {}
     # Numbers that record what is done with them are not met again, and are no others' business.
-    apart = bool(known) or _records((batch, given, *variables.values()))
+    apart = bool(known) or records((batch, given, *variables.values()))
     memory = Memory() if apart else spec.home.take()
-    expansion = _Expansion(spec, frozenset(known), allow_unknown, memory)
+    expansion = Expansion(spec, frozenset(known), allow_unknown, memory)
     graph = expansion.run(given, batch, variables)
     if expansion.spent and memory.size:  # where it was spent depends on what was remembered
-        expansion = _Expansion(spec, frozenset(known), allow_unknown, Memory())
+        expansion = Expansion(spec, frozenset(known), allow_unknown, Memory())
         graph = expansion.run(given, batch, variables)
     elif not apart:
         spec.home.bring_back(memory)
@@ -140,7 +141,7 @@ def folded(
     then found once. Raises :class:`Unfoldable` where a copy differs from those before it, and
     :class:`SpecError`.
     """
-    expansion = _Expansion(spec, frozenset(), False, Memory())
+    expansion = Expansion(spec, frozenset(), False, Memory())
     expansion.folding = True
     graph = expansion.run(input, batch, variables)
     if graph is None or expansion.problems:
@@ -154,18 +155,18 @@ def folded(
     return graph, times
 
 
-def _records(value: Any) -> bool:
+def records(value: Any) -> bool:
     """Whether there is a number in a value that records what is done with it."""
     if isinstance(value, Mapping):
-        return any(map(_records, value.values()))
-    return any(map(_records, value)) if isinstance(value, (list, tuple)) else is_recorded(value)
+        return any(map(records, value.values()))
+    return any(map(records, value)) if isinstance(value, (list, tuple)) else is_recorded(value)
 
 
 def uses(spec: Spec, graph: Graph) -> list[Template]:
     """The blocks of a spec that a graph, expanded from it, is made of; none of another spec's."""
     shapes = {name: shape[1:] for name, shape in graph.inputs.items()}
     batch = next(iter(graph.inputs.values()))[0]
-    expansion = _Expansion(spec, frozenset(), True, Memory())
+    expansion = Expansion(spec, frozenset(), True, Memory())
     try:
         expansion.run(shapes, batch, graph.variables)
     except Wrong:
@@ -201,7 +202,7 @@ def _require_order(given: Sequence[Size], own: Sequence[Size], at: Path) -> None
         raise Wrong(f"the batch is left out: write {unbatched(given[1:])}", at=at)
 
 
-class _Expansion:
+class Expansion:
     """The state of one expansion: the variables, the problems and blocks so far."""
 
     def __init__(
@@ -215,8 +216,16 @@ class _Expansion:
         self.memory = memory
         self.templates: dict[Hashable, Template] = {}
         """Blocks expanded so far, by name, arguments and input shapes."""
-        self.remembered: dict[Hashable, Template] = {}
-        """Those without a problem, of earlier expansions with these variables too."""
+        self.remembering = False
+        """Whether those without a problem are left for later expansions, and those of earlier ones
+        used: for the same values of the variables that a block names.
+        """
+        self.valued: dict[str, Hashable] = {}
+        """The values of the variables that each block names."""
+        self.contexts: dict[str, dict[Hashable, Template]] = {}
+        """Where those of each block are."""
+        self.given: tuple[str, Mapping[str, Any]] = ("", {})
+        """The operator's or the block's name, and the fields or arguments of the last layer."""
         self.budget = Budget()
         self.toll = Toll()
         """Of the list of layers that is being expanded."""
@@ -280,7 +289,7 @@ class _Expansion:
             hash(key)
             if self.memory.graph is not None and self.memory.graph[0] == key:
                 return self.memory.graph[1]
-            self.remembered = self.memory.blocks.setdefault(context, {})
+            self.remembering = True
         except TypeError:  # an array can't be hashed
             key = None
         scope = Scope(self.names, {name: (shape, name) for name, shape in inputs.items()})
@@ -642,11 +651,17 @@ class _Expansion:
         at: Path,
         trail: Path,
     ) -> Value:
+        before = self.budget.steps
         self.spend(LOOKED_AT)
         if layer.block is not None:
             value = self.block(scope, name, layer, sources, names, trail)
         else:
             value = self.operator(scope, name, layer, sources, names, at, trail)
+        if self.remembering and not trail and not self.problems and layer.share is None:
+            kind, fields = self.given
+            given = [(key, fields[key]) for key in layer.computed_in_order]
+            shapes = scope.shapes(sources)
+            self.keep(scope, str(at[-1]), layer, value, (kind, given, shapes, before))
         self.spend((COPIED if trail else ROW) * max(value.size, 0))
         if layer.share is not None:
             if self.folding:
@@ -665,6 +680,7 @@ class _Expansion:
         at: Path,
         trail: Path,
     ) -> Value:
+        self.given = layer.op or "", {}
         made = self.memory.literal.get(at) or self.make(
             layer, names, scope.shape_of, at, (*trail, name)
         )
@@ -733,6 +749,7 @@ class _Expansion:
             key: self.evaluate(written, names, shape_of, (key,)) if key in computed else written
             for key, written in layer.fields.items()
         }
+        self.given = kind, fields
         key: Hashable = (kind, *_items(fields))
         try:
             made = self.memory.operators.get(key)
@@ -776,6 +793,7 @@ class _Expansion:
             )
         args = self.arguments(kind, block, layer, names, scope.shape_of)
         template = self.template(kind, block, args, scope, name, sources, trail)
+        self.given = kind, args
         if len(scope.nodes) + len(template.nodes) > MOST_NODES:
             raise self.too_many()
         self.require_few(scope.edges + template.edges)
@@ -821,7 +839,7 @@ class _Expansion:
         shapes = tuple(scope.shape(source) for source in sources)
         key: Hashable = (kind, _items(args), shapes)
         try:
-            found = self.templates.get(key) or self.remembered.get(key)
+            found = self.templates.get(key) or self.context(kind).get(key)
         except TypeError:
             key = found = None
         if found is None:
@@ -831,6 +849,62 @@ class _Expansion:
         if key is not None:
             self.toll.inner[key] = found
         return found
+
+    def context(self, kind: str) -> dict[Hashable, Template]:
+        """The templates of a block for the values that the variables it names have."""
+        if not self.remembering:
+            return {}
+        if kind not in self.contexts:
+            key = (self.allow_unknown, kind, self.values_of(kind))
+            self.contexts[kind] = self.memory.blocks.setdefault(key, {})
+        return self.contexts[kind]
+
+    def values_of(self, kind: str) -> tuple[Hashable, ...]:
+        """The values of the variables that a block names."""
+        named = self.memory.named.get(kind)
+        if named is None:
+            named = self.memory.named[kind] = variables_of(self.spec, kind)
+        return tuple([(name, exact(self.names[name])) for name in sorted(named)])
+
+    def piece_key(
+        self,
+        name: str,
+        layer: Layer,
+        kind: str,
+        fields: Sequence[tuple[str, Any]],
+        shapes: tuple[Shape, ...],
+    ) -> Hashable:
+        """What a layer of the network is found by: all else about it is written in the spec."""
+        given = tuple([(key, exact(value)) for key, value in fields])
+        values: Hashable = ()
+        if layer.block is not None:
+            values = self.valued.get(kind)
+            if values is None:
+                values = self.valued[kind] = self.values_of(kind)
+        return name, kind, given, shapes, values
+
+    def keep(self, scope: Scope, name: str, layer: Layer, value: Value, given: Any) -> None:
+        """Leave a layer of the network for outlines (``outline.py``), if it stands by itself."""
+        start, size, output = value.start, value.size, value.output
+        if output is None or not start <= output < start + size:
+            return
+        nodes = scope.nodes[start : start + size]
+        inside = range(start, start + size)
+        led = {output}
+        for k in reversed(inside):
+            if k in led:
+                led.update(scope.nodes[k].inputs)
+        applied = [node.applied for node in nodes if node.applied is not None and not node.share]
+        known = all(each.op.counted for each in applied)
+        if len(applied) < size or not led.issuperset(inside) or not known:
+            return
+        kind, fields, shapes, steps = given
+        key = self.piece_key(name, layer, kind, fields, shapes)
+        if key not in self.memory.pieces:
+            shape = applied[output - start].shape
+            steps = self.budget.steps - steps
+            self.memory.pieces[key] = Piece(tuple(applied), shape, steps, {})
+            self.memory.size += 1 + size
 
     def expanded(
         self,
@@ -872,8 +946,8 @@ class _Expansion:
         )
         if key is not None:
             self.templates[key] = template
-            if not self.problems:
-                self.remembered[key] = template
+            if self.remembering and not self.problems:
+                self.context(kind)[key] = template
                 self.memory.size += 1 + len(template.nodes)
         return template
 

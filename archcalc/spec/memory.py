@@ -28,6 +28,25 @@ class Made(NamedTuple):
     applied: dict[tuple[Shape, ...], Applied]
 
 
+class Piece(NamedTuple):
+    """What a layer of the network, or a block with all that is in it, is wherever it meets the
+    same shapes with the same arguments.
+    """
+
+    applied: tuple[Applied, ...]
+    shape: Shape
+    """The output's."""
+    steps: int
+    """How many it took to expand where it was met first."""
+    kept: dict[str, Any]
+    """What was worked out from it."""
+
+    @property
+    def size(self) -> int:
+        """How many layers it is."""
+        return len(self.applied)
+
+
 class Memory:
     """What is known of a family: it belongs to one expansion at a time."""
 
@@ -37,7 +56,13 @@ class Memory:
         self.literal: dict[Path, Made] = {}
         """Those of layers without expressions, by the layer's place in the spec."""
         self.blocks: dict[Hashable, dict[Hashable, Template]] = {}
-        """Blocks expanded without a problem, by the variables, then by arguments and shapes."""
+        """Blocks expanded without a problem, by the variables that they name, then by arguments and
+        shapes.
+        """
+        self.named: dict[str, frozenset[str]] = {}
+        """The variables that a block names."""
+        self.pieces: dict[Hashable, Piece] = {}
+        """The layers and blocks of the network itself, by their place, arguments and shapes."""
         self.graph: tuple[Hashable, Graph] | None = None
         """The last graph, and what it was expanded for: it is often asked for again."""
         self.size = 0

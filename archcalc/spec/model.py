@@ -180,6 +180,11 @@ class Layer(_Record):
             if isinstance(value, list) or is_expression(value)
         )
 
+    @cached_property
+    def computed_in_order(self) -> tuple[str, ...]:
+        """The same as they are written."""
+        return tuple(key for key in self.fields if key in self.computed)
+
 
 LAYER_KEYS = frozenset(field.alias or name for name, field in Layer.__pydantic_fields__.items())
 """What a layer's key may mean other than a field or an argument."""

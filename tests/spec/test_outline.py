@@ -1,0 +1,167 @@
+"""Totals of a network made of known pieces are those of its layers."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+import archcalc
+from archcalc.analysis.analyze import Analysis
+from archcalc.analysis.recall import TOTALS
+from archcalc.spec import zoo
+from archcalc.spec.dependence import variables_of
+from archcalc.spec.outline import outline
+
+
+def block(kernel: int, ratio: int) -> dict[str, Any]:
+    wide = f"={ratio} * channels(input)"
+    return {
+        "layers": {
+            "expand": {"op": "Conv2d", "out_channels": wide, "kernel_size": 1, "bias": False},
+            "norm": "BatchNorm2d",
+            "act": {"op": "=act"},
+            "conv": {
+                "op": "Conv2d",
+                "out_channels": "=channels(input)",
+                "kernel_size": kernel,
+                "padding": kernel // 2,
+            },
+            "add": {"op": "Add", "from": ["input", "conv"]},
+        }
+    }
+
+
+KERNELS, RATIOS, PLACES = (1, 3, 5), (1, 2, 4), 6
+SEARCH: dict[str, Any] = {
+    "name": "search",
+    "input": [3, 16, 16],
+    "vars": {
+        "choices": ["k3r1"] * PLACES,
+        "depth": 1,
+        "act": "ReLU",
+        "wide": 8,
+        "norm": True,
+        "unused": 1,
+    },
+    "blocks": {
+        **{f"k{k}r{r}": block(k, r) for k in KERNELS for r in RATIOS},
+        "head": {
+            "args": {"out": "=2 * wide"},
+            "layers": {"conv": {"op": "Conv2d", "out_channels": "=out", "kernel_size": 1}},
+        },
+    },
+    "layers": {
+        "stem": {"op": "Conv2d", "out_channels": "=wide", "kernel_size": 3, "padding": 1},
+        "norm": {"op": "BatchNorm2d", "when": "=norm"},
+        **{f"place{k}": {"block": f"=choices[{k}]"} for k in range(PLACES)},
+        "more": {"block": "k3r2", "repeat": "=depth"},
+        "head": {"block": "head"},
+        "join": {"op": "Add", "from": ["head", "head"]},
+    },
+}
+
+
+def assert_same(found: Analysis, data: Any, **given: Any) -> None:
+    expected = archcalc.analyze(archcalc.load(data), **given)
+    assert expected.rows  # the engine's
+    assert "_later" not in expected.__dict__
+    for name in (*TOTALS, "work", "flops", "not_counted", "partial"):
+        value, other = getattr(found, name), getattr(expected, name)
+        assert (value, type(value)) == (other, type(other)), name
+    assert found.rows == expected.rows
+    assert found.graph == expected.graph
+
+
+def test_a_search_is_made_of_pieces_and_gives_what_layers_give() -> None:
+    spec = archcalc.load(SEARCH)
+    chosen = random.Random(1)
+    outlined = 0
+    for _ in range(120):
+        given: dict[str, Any] = {
+            "choices": [
+                f"k{chosen.choice(KERNELS)}r{chosen.choice(RATIOS)}" for _ in range(PLACES)
+            ],
+            "depth": chosen.randrange(0, 4),
+            "act": chosen.choice(["ReLU", "GELU"]),
+            "norm": chosen.random() < 0.5,
+            "wide": chosen.choice([8, 16]),
+            "unused": chosen.randrange(9),
+        }
+        found = archcalc.analyze(spec, **given)
+        outlined += "_later" in found.__dict__
+        assert_same(found, SEARCH, **given)
+    assert outlined > 40
+
+
+def test_a_block_depends_on_the_variables_that_it_names() -> None:
+    spec = archcalc.load(SEARCH)
+    assert variables_of(spec, "k3r1") == {"act"}
+    assert variables_of(spec, "head") == {"wide"}
+    archcalc.analyze(spec)
+    memory = spec.home.take()
+    before = {id(template) for known in memory.blocks.values() for template in known.values()}
+    spec.home.bring_back(memory)
+    archcalc.analyze(spec, unused=2, depth=3).rows  # noqa: B018
+    memory = spec.home.take()
+    assert before == {id(t) for known in memory.blocks.values() for t in known.values()}
+
+
+@pytest.mark.every_network
+@pytest.mark.parametrize("name", [*zoo.names()])
+def test_the_pieces_of_a_network_sum_to_its_totals(name: str) -> None:
+    spec = archcalc.load(name)
+    first = archcalc.analyze(spec, batch=2)
+    again = archcalc.analyze(spec, batch=2)
+    assert "_later" not in first.__dict__
+    if "_later" in again.__dict__:
+        assert_same(again, name, batch=2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"requires": [{"that": "=height(input) == 16", "reason": "it is so"}]},
+        {"layers": {**SEARCH["layers"], "last": {"op": "Add", "from": ["join", "head.conv"]}}},
+        {
+            "layers": {
+                **SEARCH["layers"],
+                "tied": {"block": "head", "from": "more", "share": "head"},
+                "last": {"op": "Add", "from": ["join", "tied"]},
+            }
+        },
+        {"layers": {**SEARCH["layers"], "two": {"op": "ReLU", "parallel": 2}}, "outputs": "two.*"},
+    ],
+)
+def test_what_is_tied_or_named_inside_is_expanded(change: dict[str, Any]) -> None:
+    spec = archcalc.load({**SEARCH, **change})
+    given: dict[str, Any] = {"depth": 2}
+    archcalc.analyze(spec, **given)
+    assert outline(spec, None, 1, given) is None
+    assert_same(archcalc.analyze(spec, depth=2), {**SEARCH, **change}, depth=2)
+
+
+def test_a_layer_left_aside_is_still_reported() -> None:
+    layers = {**SEARCH["layers"], "aside": {"op": "ReLU", "from": "stem", "when": "=unused == 2"}}
+    layers["end"] = {"op": "ReLU", "from": "join"}
+    spec = archcalc.load({**SEARCH, "layers": layers})
+    for _ in range(3):
+        archcalc.analyze(spec, unused=1)
+        with pytest.raises(archcalc.SpecError, match="'aside' leads to no output"):
+            archcalc.analyze(spec, unused=2)
+
+
+def test_one_true_and_a_fraction_are_pieces_of_their_own() -> None:
+    layers = {"fc": {"op": "Linear", "out_features": 4, "bias": "=x"}}
+    data = {"name": "n", "input": [4], "vars": {"x": True}, "layers": layers}
+    spec = archcalc.load(data)
+
+    def outcome(spec: archcalc.Spec, x: Any) -> Any:
+        try:
+            return archcalc.analyze(spec, x=x).params
+        except archcalc.SpecError as error:
+            return str(error)
+
+    for x in (True, 1, False, 0, True, 1.0, 1, False):
+        assert outcome(spec, x) == outcome(archcalc.load(data), x)
