@@ -224,8 +224,10 @@ class Expansion:
         """The values of the variables that each block names."""
         self.contexts: dict[str, dict[Hashable, Template]] = {}
         """Where those of each block are."""
-        self.given: tuple[str, Mapping[str, Any]] = ("", {})
-        """The operator's or the block's name, and the fields or arguments of the last layer."""
+        self.given: tuple[str, Mapping[str, Any] | None] = ("", None)
+        """The operator's or the block's name, and the fields or arguments of the last layer; None
+        where these are not all of it.
+        """
         self.budget = Budget()
         self.toll = Toll()
         """Of the list of layers that is being expanded."""
@@ -659,9 +661,10 @@ class Expansion:
             value = self.operator(scope, name, layer, sources, names, at, trail)
         if self.remembering and not trail and not self.problems and layer.share is None:
             kind, fields = self.given
-            given = [(key, fields[key]) for key in layer.computed_in_order]
-            shapes = scope.shapes(sources)
-            self.keep(scope, str(at[-1]), layer, value, (kind, given, shapes, before))
+            if fields is not None:
+                given = [(key, fields[key]) for key in layer.computed_in_order]
+                shapes = scope.shapes(sources)
+                self.keep(scope, str(at[-1]), layer, value, (kind, given, shapes, before))
         self.spend((COPIED if trail else ROW) * max(value.size, 0))
         if layer.share is not None:
             if self.folding:
@@ -680,7 +683,7 @@ class Expansion:
         at: Path,
         trail: Path,
     ) -> Value:
-        self.given = layer.op or "", {}
+        self.given = layer.op or "", None if layer.computed else {}
         made = self.memory.literal.get(at) or self.make(
             layer, names, scope.shape_of, at, (*trail, name)
         )
