@@ -41,7 +41,11 @@ def _is_matched(path: Path, config: pytest.Config) -> bool:
     if not patterns or not path.is_relative_to(config.rootpath):
         return False
     name = path.relative_to(config.rootpath).as_posix()
-    return any(fnmatch(name, pattern) for pattern in patterns)
+    if not any(fnmatch(name, pattern) for pattern in patterns):
+        return False
+    from archcalc.spec.records import spec_of
+
+    return spec_of(path) is None  # records are tests of the spec that they are about
 
 
 def _looks_like_a_spec(path: Path) -> bool:

@@ -74,6 +74,18 @@ def test_files_that_an_ini_option_matches_are_collected(nets: pytest.Pytester) -
     nets.runpytest().assert_outcomes(passed=4, failed=1)
 
 
+def test_records_are_tests_of_their_spec_and_not_twice(nets: pytest.Pytester) -> None:
+    spec = nets.path / "nets" / "net.yaml"
+    network, _, printed = spec.read_text().partition("documented:")
+    printed, _, budget = printed.partition("budget:")
+    (spec.parent / "records").mkdir()
+    (spec.parent / "records" / spec.name).write_text(f"documented:{printed}")
+    spec.write_text(f"{network}budget:{budget}" if budget else network)
+    nets.makeini("[pytest]\narchcalc_specs = nets/*net.yaml")
+    nets.makepyfile("def test_it(): pass")
+    nets.runpytest().assert_outcomes(passed=4, failed=1)
+
+
 def test_a_malformed_spec_is_an_error_with_its_place(nets: pytest.Pytester) -> None:
     (nets.path / "nets" / "net.yaml").write_text(NET.replace("Conv2d", "Con2d"))
     result = nets.runpytest("nets/net.yaml")

@@ -69,7 +69,7 @@ def test_every_verdict_is_explained(verdict: str) -> None:
         f"characters of a key, of an expression | {text.LONGEST_KEY}, {expressions.LONGEST}",
         f"in an expression | 2^{base.LARGEST.bit_length() - 1}, "
         f"2^{expressions.LARGEST.bit_length() - 1}",
-        f"layers of an expanded network | {expand.MOST_NODES:,}",
+        f"layers of an expanded network, repetitions of a layer | {expand.MOST_NODES:,}",
     ],
 )
 def test_the_limits_are_those_of_the_program(row: str) -> None:
