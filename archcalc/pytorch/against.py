@@ -131,7 +131,7 @@ def against(
             ours = build(graph, device=place)
         right = trace(ours, inputs)
         try:
-            theirs.to(place)
+            _move(theirs, place)
             left = trace(theirs, inputs)
         except Exception as error:
             hint = "\n  --device cpu runs it with numbers" if place == "meta" else ""
@@ -189,6 +189,24 @@ def made(module: str | nn.Module | Callable[[], nn.Module]) -> nn.Module:
     if not isinstance(found, nn.Module):
         raise ArchcalcError(f"{module} makes a {type(found).__name__}, and no torch.nn.Module")
     return found
+
+
+def _move(module: nn.Module, place: str) -> None:
+    """Move a module, with what is one tensor in several places one tensor there too.
+
+    PyTorch moves a tensor to ``meta`` anew for each place, and what was tied is not any more.
+    """
+    places = [
+        (tensors, name, tensors[name])
+        for part in module.modules()
+        for tensors in (part._parameters, part._buffers)
+        for name in tensors
+    ]
+    module.to(place)
+    moved: dict[int, Any] = {}
+    for tensors, name, before in places:
+        if before is not None:
+            tensors[name] = moved.setdefault(id(before), tensors[name])
 
 
 def _imported(path: str) -> Any:

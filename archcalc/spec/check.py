@@ -21,13 +21,17 @@ RESERVED = ("batch", "i", "input")
 """Names that variables and arguments can't have: they mean something else where they are used."""
 
 
-def check(spec: Spec, allow_unknown: bool = False) -> Iterator[tuple[Path, Problem]]:
+def check(
+    spec: Spec, allow_unknown: bool = False, broken: Collection[str] = ()
+) -> Iterator[tuple[Path, Problem]]:
     """What is wrong with names: operators, fields, blocks, arguments, references, expressions.
 
     With ``allow_unknown`` an operator that is not known is no problem if its layer has a ``shape``.
-    Each problem comes with the place of what it spoils: a layer, a variable, a variant.
+    Blocks in ``broken`` are there and not known, with ``*`` any. Each problem comes with the place
+    of what it spoils: a layer, a variable, a variant.
     """
-    for number, (place, wrong) in enumerate(chain(_texts(spec), _layers(spec, allow_unknown))):
+    found = chain(_texts(spec), _layers(spec, allow_unknown, broken))
+    for number, (place, wrong) in enumerate(found):
         hint = wrong.hint if number < IN_FULL else ""  # near misses take long to look for
         at = (*place, *wrong.at)
         yield place, spec.document.problem(at, wrong.message, hint, key=wrong.key)
@@ -40,7 +44,8 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
         *((("blocks", name, "args"), block.args) for name, block in spec.blocks.items()),
     ):
         for name in names:
-            if name in RESERVED or (name in LAYER_KEYS and place != ("vars",)):
+            passed = name == "i" and "." in str(place[1:2])  # a row is given it by name
+            if (name in RESERVED and not passed) or (name in LAYER_KEYS and place != ("vars",)):
                 yield (
                     place,
                     Wrong(f"'{name}' has a meaning of its own: choose another name", at=(name,)),
@@ -85,7 +90,9 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
                 yield (key, number), Wrong(f"no variant '{variant}'", hint, ("variant",))
 
 
-def _layers(spec: Spec, allow_unknown: bool) -> Iterator[tuple[Path, Wrong]]:
+def _layers(
+    spec: Spec, allow_unknown: bool, broken: Collection[str]
+) -> Iterator[tuple[Path, Wrong]]:
     for place, inputs, layers in spec.scopes():
         block = spec.blocks[str(place[1])] if place else None
         names = {*spec.vars, *(block.args if block else ())}
@@ -96,12 +103,14 @@ def _layers(spec: Spec, allow_unknown: bool) -> Iterator[tuple[Path, Wrong]]:
             if name in inputs:
                 yield at, Wrong(f"'{name}' is the name of an input: choose another")
             seen = repeated if layer.repeat or layer.parallel else names
-            for wrong in _layer(spec, layer, seen, before, layers, allow_unknown):
+            for wrong in _layer(spec, layer, seen, before, layers, allow_unknown, broken):
                 yield at, wrong
             before[name] = None
-        if block is not None and block.output is not None:
-            for wrong in _reference(block.output, layers, inputs):
-                yield place, wrong.within("output")
+        for number, reference in enumerate(block.results if block is not None else ()):
+            assert block is not None
+            key: Path = ("output",) if block.outputs is None else ("outputs", number)
+            for wrong in _reference(reference, {**layers, **dict.fromkeys(inputs)}, ()):
+                yield place, wrong.within(*key)
 
 
 def _layer(
@@ -111,6 +120,7 @@ def _layer(
     before: Collection[str],
     layers: Collection[str],
     allow_unknown: bool,
+    broken: Collection[str],
 ) -> Iterator[Wrong]:
     written = {
         "op": layer.op,
@@ -123,20 +133,25 @@ def _layer(
     for key, value in written.items():
         for wrong in _expressions(value, names, before, layers):
             yield wrong.within(key)
-    for number, reference in enumerate(layer.from_ or ()):
+    references: list[tuple[Path, str]] = [
+        *((("from", number), each) for number, each in enumerate(layer.from_ or ())),
+        *([(("share",), layer.share)] if layer.share is not None else ()),
+    ]
+    for place, reference in references:
         for wrong in _reference(reference, before, layers):
-            yield wrong.within("from", number)
-    if layer.share is not None:
-        for wrong in _reference(layer.share, before, layers):
-            yield wrong.within("share")
+            yield wrong.within(*place)
+        for text in expressions.braced(reference):
+            for wrong in _expressions(f"={text}", names, before, layers):
+                yield wrong.within(*place)
     if layer.op is not None and not layer.op.startswith("="):
         for wrong in _operator(layer.op, layer.fields, allow_unknown):
             yield Wrong(wrong.message, _of_value(wrong, layer, names), wrong.at, wrong.key)
     if layer.block is not None and not layer.block.startswith("="):
         if layer.block in spec.blocks:
             yield from _arguments(layer.block, spec.blocks[layer.block], layer.fields)
-        else:
-            hint = near(layer.block, spec.blocks, "" if spec.blocks else "the spec has no blocks")
+        elif layer.block not in broken and "*" not in broken:
+            named = [each for each in spec.blocks if "." not in each]
+            hint = near(layer.block, named, "" if named else "the spec has no blocks")
             yield Wrong(f"unknown block '{layer.block}'", hint, ("block",))
 
 
@@ -170,7 +185,7 @@ def _arguments(name: str, block: Block, given: Mapping[str, Any]) -> Iterator[Wr
 
 
 def _reference(reference: str, before: Collection[str], layers: Collection[str]) -> Iterator[Wrong]:
-    name = reference.split(".")[0]
+    name = reference.split(".")[0].split("{")[0]
     if name in before:
         return
     if name in layers:

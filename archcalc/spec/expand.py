@@ -482,6 +482,16 @@ class Expansion:
             return tuple([self.evaluate(item, names, shape_of, at) for item in written])
         return written
 
+    def filled(
+        self, reference: str, names: Mapping[str, Any], shape_of: ShapeOf, at: Path = ()
+    ) -> str:
+        """A reference with its expressions worked out."""
+        if "{" not in reference:
+            return reference
+        return expressions.fill(
+            reference, lambda text: self.evaluate(f"={text}", names, shape_of, at)
+        )
+
     def decide(self, written: bool | str, scope: Scope, key: str = "when") -> bool:
         answer = self.evaluate(written, scope.names, scope.shape_of, (key,))
         if is_array(answer):
@@ -525,16 +535,9 @@ class Expansion:
     def layer(
         self, scope: Scope, name: str, layer: Layer, previous: str, at: Path, trail: Path
     ) -> Value:
-        sources: list[int] = []
-        for k, reference in enumerate([previous] if layer.from_ is None else layer.from_):
-            try:
-                if layer.from_ is None:
-                    sources.append(scope.single(scope.values[previous], previous))
-                else:
-                    sources += scope.outputs(reference)
-                self.spend(TAKEN * len(sources))
-            except Wrong as wrong:
-                raise Wrong(wrong.message, wrong.hint, ("from", k)) from None
+        counted = layer.counts_in_from
+        first = {**scope.names, "i": 0} if counted else scope.names
+        sources = self.sources(scope, layer, previous, first)
         if layer.when is not True and not self.decide(layer.when, scope):
             return scope.stand_in(sources)
         if layer.repeat is not None:
@@ -552,7 +555,7 @@ class Expansion:
             raise Wrong(f"should be a whole number from 0, not {count!r}", at=(key,))
         if count == 0:
             return scope.stand_in(sources)
-        start = len(scope.nodes)
+        start, handed = len(scope.nodes), 1
         members: dict[str, Value] = {}
         if count > MOST_NODES:
             raise self.too_many(key)
@@ -560,15 +563,45 @@ class Expansion:
         names = dict(scope.names)
         for i in range(count):
             names["i"] = i
+            if i and counted:
+                # What is handed on takes the first places.
+                others = self.sources(scope, layer, previous, names)
+                sources = [*sources[:handed], *others[handed:]] if key == "repeat" else others
             value = self.once(scope, f"{name}.{i}", layer, sources, names, at, trail)
             members[str(i)] = value
             so_far = len(scope.nodes) - start
             if start + so_far * count // (i + 1) > MOST_NODES:
                 raise self.too_many(key)
             if key == "repeat":
-                sources = [scope.single(value, name), *sources[1:]]
-        output = members[str(count - 1)].output if key == "repeat" else None
-        return Value(output, start, len(scope.nodes) - start, members)
+                given = value.handed or (scope.single(value, name),)
+                handed = len(given)
+                if handed > len(sources):
+                    raise Wrong(
+                        f"can't be repeated: it has {handed} outputs and {len(sources)} input(s)",
+                        at=(key,),
+                    )
+                sources = [*given, *sources[handed:]]
+        size = len(scope.nodes) - start
+        if key == "parallel":
+            return Value(None, start, size, members)
+        return Value(value.output, start, size, members, whole=value.whole)
+
+    def sources(
+        self, scope: Scope, layer: Layer, previous: str, names: Mapping[str, Any]
+    ) -> list[int]:
+        """What a layer takes."""
+        found: list[int] = []
+        for k, reference in enumerate([previous] if layer.from_ is None else layer.from_):
+            try:
+                if layer.from_ is None:
+                    value = scope.values[previous]
+                    found += value.handed or [scope.single(value, previous)]
+                else:
+                    found += scope.outputs(self.filled(reference, names, scope.shape_of))
+                self.spend(TAKEN * len(found))
+            except Wrong as wrong:
+                raise Wrong(wrong.message, wrong.hint, ("from", k)) from None
+        return found
 
     def fold(
         self,
@@ -583,6 +616,8 @@ class Expansion:
         """A repetition of which a copy stands for itself and all that come after it: it makes its
         input's shapes again, and nothing in it depends on which it is.
         """
+        if layer.counts_in_from:
+            raise Unfoldable
         start = len(scope.nodes)
         for i in range(MOST_ALONE):
             # It may stand for no copy at all, so that it is not asked whether there is one.
@@ -616,6 +651,8 @@ class Expansion:
     ) -> Sequence[int]:
         """One of the copies, and what the next one takes."""
         value = self.once(scope, f"{name}.{i}", layer, sources, {**scope.names, "i": i}, at, trail)
+        if value.whole:
+            raise Unfoldable
         return [scope.single(value, name), *sources[1:]]
 
     def lasting(self, scope: Scope, layer: Layer, i: int, record: Any) -> bool:
@@ -670,7 +707,7 @@ class Expansion:
             if self.folding:
                 raise Unfoldable
             self.spend(TIED * max(value.size, 1))
-            scope.share(value, layer.share)
+            scope.share(value, self.filled(layer.share, names, scope.shape_of, ("share",)))
         return value
 
     def operator(
@@ -789,9 +826,9 @@ class Expansion:
         if len(self.expanding) == DEEPEST:
             raise Wrong(f"blocks stand more than {DEEPEST} deep in one another", at=("block",))
         block = blocks[kind]
-        if len(sources) != len(block.inputs):
+        if block.ports(len(sources)) is None:
             raise Wrong(
-                f"block '{kind}' takes {len(block.inputs)} input(s) "
+                f"block '{kind}' takes {len(block.inputs)}{' or more' * block.any_number} input(s) "
                 f"({', '.join(block.inputs)}), not {len(sources)}"
             )
         args = self.arguments(kind, block, layer, names, scope.shape_of)
@@ -925,11 +962,12 @@ class Expansion:
         self.budget.spend(MADE)
         around, self.toll = self.toll, Toll()
         origins = [(shape, scope.label(k, trail)) for shape, k in zip(shapes, sources, strict=True)]
+        ports = block.ports(len(sources)) or ()
         self.expanding.append(kind)
         try:
-            inner = Scope(self.seen(args), dict(zip(block.inputs, origins, strict=True)))
+            inner = Scope(self.seen(args), dict(zip(ports, origins, strict=True)))
             self.layers(inner, block.layers, ("blocks", kind), (*trail, *name.split(".")))
-            output = inner.output(block.output or next(reversed(block.layers)))
+            outputs = tuple([k for each in block.results for k in inner.outputs(each)])
         finally:
             self.expanding.pop()
             toll, self.toll = self.toll, around
@@ -940,7 +978,7 @@ class Expansion:
                 shapes,
                 inner.nodes,
                 inner.edges,
-                output,
+                outputs,
                 inner.values,
                 key,
                 toll,

@@ -67,6 +67,8 @@ DOTTED = r"[\w][\w-]*(\.[\w-]+)*"
 _NUMBERED = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*(?:\.\w+)*\.[0-9]+(?!\w)")
 """Names joined by dots, up to the last that is the number of a repetition."""
 
+_BRACED = re.compile(r"\{([^{}]*)\}")
+
 _ADVISED = re.compile(r"\\|[0-9][A-Za-z_]")
 """What Python may give advice on, which is for programmers: ``"\\d"``, ``1if``."""
 
@@ -119,6 +121,16 @@ class Expression:
 def is_expression(value: object) -> bool:
     """Whether a value of a spec is an expression: text that begins with ``=``."""
     return isinstance(value, str) and value.startswith("=")
+
+
+def braced(reference: str) -> list[str]:
+    """The expressions in a reference, each in braces: ``skips.{n - 1 - i}``."""
+    return _BRACED.findall(reference) if "{" in reference else []
+
+
+def fill(reference: str, value: Callable[[str], Any]) -> str:
+    """A reference with the ``value`` of each expression in the place of its braces."""
+    return _BRACED.sub(lambda found: str(value(found[1])), reference)
 
 
 @lru_cache(maxsize=4096)

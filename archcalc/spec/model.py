@@ -19,6 +19,7 @@ from pydantic import (
 from archcalc.document.shown import shown
 from archcalc.spec.expressions import DOTTED, is_expression
 from archcalc.spec.memory import Home
+from archcalc.spec.sugar import written_out
 from archcalc.spec.text import Document
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
@@ -30,6 +31,12 @@ LAYER = r"^([A-Za-z_][A-Za-z0-9_-]*|[0-9]{1,6})$"
 """What a layer may be called: a name, or a number, as members of a sequence are in PyTorch."""
 
 LayerName = Annotated[str, StringConstraints(pattern=LAYER)]
+
+Input = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.\*)?$")]
+"""A name of a block's input; of any number of them with ``.*``."""
+
+Kind = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$")]
+"""A block's name; that of a row is the way to it."""
 
 Quantity = Literal[
     "params", "buffers", "macs", "flops", "weight_bytes", "connections", "layers", "depth"
@@ -172,6 +179,13 @@ class Layer(_Record):
         return self.model_extra or {}
 
     @cached_property
+    def counts_in_from(self) -> bool:
+        """Whether what it takes depends on which repetition it is."""
+        return bool(self.repeat is not None or self.parallel is not None) and any(
+            "{" in reference for reference in self.from_ or ()
+        )
+
+    @cached_property
     def computed(self) -> frozenset[str]:
         """The fields that are expressions, or lists, which may hold some."""
         return frozenset(
@@ -197,12 +211,47 @@ class Block(_Record):
 
     args: dict[Name, Any] = {}
     """Arguments and their defaults; one without a default (null) must be given."""
-    inputs: Annotated[list[Name], Field(min_length=1)] = ["input"]
-    """The names by which the layers refer to the block's inputs."""
+    inputs: Annotated[list[Input], Field(min_length=1)] = ["input"]
+    """The names by which the layers refer to the block's inputs; the last may end in ``.*`` and
+    stand for any number of them."""
     output: str | None = None
     """The layer whose output is the block's; the last by default."""
+    outputs: Annotated[list[str] | None, BeforeValidator(_as_list)] = None
+    """The layers whose outputs are the block's, where it has several."""
     layers: Annotated[Layers, Field(min_length=1)]
     """The layers by name, from the input to the output."""
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.output is not None and self.outputs is not None:
+            raise ValueError("takes 'output' or 'outputs', not both")
+        for name in self.inputs[:-1]:
+            if name.endswith(".*"):
+                raise ValueError(f"only the last input can be any number, and '{name}' is not")
+        return self
+
+    @property
+    def any_number(self) -> bool:
+        """Whether the last input stands for any number of them."""
+        return self.inputs[-1].endswith(".*")
+
+    def ports(self, given: int) -> list[str] | None:
+        """The names of so many inputs; None where it does not take that many."""
+        if not self.any_number:
+            return self.inputs if given == len(self.inputs) else None
+        first, last = self.inputs[:-1], self.inputs[-1].removesuffix(".*")
+        rest = given - len(first)
+        return [*first, *(f"{last}.{k}" for k in range(rest))] if rest > 0 else None
+
+    @property
+    def results(self) -> list[str]:
+        """The references to its outputs."""
+        return self.outputs or [self.output or next(reversed(self.layers))]
+
+    @property
+    def sources(self) -> list[str]:
+        """The names of its inputs, as references begin."""
+        return [name.removesuffix(".*") for name in self.inputs]
 
 
 class Erratum(_Record):
@@ -332,7 +381,7 @@ class Spec(_Record):
     the variant."""
     variants: dict[Name, dict[str, Any] | None] = {}
     """Networks of the family by name: the variables, and the texts, in which each differs."""
-    blocks: dict[Name, Block] = {}
+    blocks: dict[Kind, Block] = {}
     """Layers to be used several times, by the block's name."""
     layers: Annotated[Layers, Field(min_length=1)]
     """The layers by name, from the input to the output."""
@@ -357,6 +406,7 @@ class Spec(_Record):
     @classmethod
     def of(cls, document: Document) -> Self:
         """The spec that a document holds. Raises ``pydantic.ValidationError``."""
+        document = written_out(document)
         spec = cls.model_validate(document.data)
         spec._document = document
         return spec
@@ -431,5 +481,5 @@ class Spec(_Record):
     def scopes(self) -> Iterator[tuple[tuple[str, ...], list[str], Mapping[str, Layer]]]:
         """Every list of layers: the way to it, the names of its inputs, and the layers."""
         for name, block in self.blocks.items():
-            yield ("blocks", name), block.inputs, block.layers
+            yield ("blocks", name), block.sources, block.layers
         yield (), list(self.inputs), self.layers

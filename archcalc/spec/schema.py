@@ -29,12 +29,21 @@ from archcalc.spec.model import (
     Spec,
     _as_list,
 )
+from archcalc.spec.sugar import BLOCK_KEYS, OWN_KEYS
 
 Json = dict[str, Any]
 
+_ROW = {
+    "description": "Layers in a row, each called as its operator or its block.",
+    "type": "array",
+    "items": {"$ref": "#/definitions/Layer"},
+    "minItems": 1,
+}
+"""Layers without names."""
+
 _EXPRESSION = {"$ref": "#/definitions/expression"}
 
-_RECORDS = (Block, Budget, Documented, Erratum, Fact, Requirement)
+_RECORDS = (Budget, Documented, Erratum, Fact, Requirement)
 """What a spec is made of, beside its layers."""
 
 _EVALUATED = ("input", "repeat", "parallel", "when")
@@ -54,6 +63,10 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a spec file."""
     spec = _record(Spec)
     properties = spec["properties"]
+    block = _record(Block)
+    for record in (spec, block):
+        record["properties"]["layers"] = _or(record["properties"]["layers"], _ROW)
+    block["properties"]["args"] = _or(block["properties"]["args"], {"type": "string"})
     for alternative in properties["variants"]["additionalProperties"]["anyOf"]:
         if alternative["type"] == "object":
             alternative["properties"] = {key: properties[key] for key in OVERRIDABLE}
@@ -62,10 +75,21 @@ def schema() -> dict[str, Any]:
         **spec,
         "definitions": {
             **{kind.__name__: _record(kind) for kind in _RECORDS},
+            "Block": {
+                "description": docstring(Block),
+                "anyOf": [{"type": "object"}, _ROW],
+                "if": {"anyOf": [{"required": [key]} for key in BLOCK_KEYS]},
+                "then": {"if": {"type": "object"}, "then": {"$ref": "#/definitions/LongBlock"}},
+                "else": {
+                    "additionalProperties": {"$ref": "#/definitions/Layer"},
+                    "propertyNames": {"pattern": NAME},
+                },
+            },
+            "LongBlock": block,
             "Layer": {
                 # Editors complete the values of an 'anyOf', but tell a mistake in one only as
                 # all that it might have been; so what is wrong in a long layer is told by 'then'.
-                "anyOf": [{"$ref": "#/definitions/ShortLayer"}, {"type": "object"}],
+                "anyOf": [{"$ref": "#/definitions/ShortLayer"}, {"type": "object"}, _ROW],
                 "if": {"type": "object"},
                 "then": {"$ref": "#/definitions/LongLayer"},
             },
@@ -108,7 +132,7 @@ def _record(kind: type[BaseModel]) -> Json:
 
 
 def _long_layer() -> Json:
-    layer = _record(Layer)
+    layer, block = _record(Layer), _record(Block)
     layer["properties"]["op"] = {
         "description": layer["properties"]["op"]["description"],
         "anyOf": [_operator_names(), _EXPRESSION],
@@ -118,9 +142,20 @@ def _long_layer() -> Json:
         **layer,
         "if": {"required": ["op"]},
         "then": {"not": {"required": ["block"]}},
-        "else": {"required": ["block"]},
+        "else": {
+            "if": {"required": ["layers"], "not": {"required": ["block"]}},
+            "then": {
+                "properties": {
+                    **{key: block["properties"][key] for key in OWN_KEYS},
+                    "layers": _or(block["properties"]["layers"], _ROW),
+                    **dict.fromkeys(layer["properties"], True),
+                },
+                "additionalProperties": False,
+            },
+            "else": {"required": ["block"]},
+        },
         "not": {"required": ["repeat", "parallel"]},
-        "errorMessage": "takes 'op' or 'block', and 'repeat' or 'parallel', not both",
+        "errorMessage": "takes 'op', 'block' or 'layers', and 'repeat' or 'parallel', not both",
         "allOf": [
             {
                 "if": {"properties": {"op": {"const": name}}, "required": ["op"]},

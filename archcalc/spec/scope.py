@@ -87,6 +87,13 @@ class Value(NamedTuple):
     offset: int = 0
     inputs: tuple[int, ...] | None = None
     block: str = ""
+    whole: tuple[int, ...] = ()
+    """All outputs, of what has several that are handed on together; ``output`` is None then."""
+
+    @property
+    def handed(self) -> tuple[int, ...]:
+        """The outputs that are handed on where only the name stands; none of copies in parallel."""
+        return self.whole or (() if self.output is None else (self.output,))
 
     def translate(self, number: int) -> int:
         if self.inputs is None:
@@ -104,6 +111,7 @@ class Value(NamedTuple):
             inputs=self.inputs
             if inner.inputs is None
             else tuple(self.translate(number) for number in inner.inputs),
+            whole=tuple(self.translate(number) for number in inner.whole),
         )
 
 
@@ -125,7 +133,7 @@ class Template(NamedTuple):
     nodes: Sequence[Local]
     edges: int
     """How many inputs its nodes take together."""
-    output: int
+    outputs: tuple[int, ...]
     values: Mapping[str, Value]
     key: Hashable
     """What it is found by in an expansion."""
@@ -150,15 +158,27 @@ class Scope:
     def __init__(
         self, names: Mapping[str, Any], inputs: Mapping[str, tuple[Shape | None, str]]
     ) -> None:
-        """``names`` are what expressions see; ``inputs`` have a shape and a name for messages."""
+        """``names`` are what expressions see; ``inputs`` have a shape and a name for messages.
+
+        Inputs called ``xs.0``, ``xs.1`` and so on are those behind one name.
+        """
         self.names = names
         self.nodes: list[Local] = []
         self.edges = 0
         self.inputs = list(inputs.values())
         self.folds: list[Fold] = []
-        self.values: dict[str, Value] = {
-            name: Value(-1 - k, 0, 0, {}) for k, name in enumerate(inputs)
-        }
+        self.values: dict[str, Value] = {}
+        for k, name in enumerate(inputs):
+            outer, dot, number = name.partition(".")
+            value = Value(-1 - k, 0, 0, {})
+            if not dot:
+                self.values[name] = value
+                continue
+            before = self.values[outer].members if outer in self.values else {}
+            members = {**before, number: value}
+            numbers = tuple(-1 - j for j in range(k - len(before), k + 1))
+            several = numbers if before else ()
+            self.values[outer] = Value(None if several else -1 - k, 0, 0, members, whole=several)
 
     def find(self, reference: str) -> Value:
         """What a name, or a dotted way into a block, stands for."""
@@ -176,6 +196,10 @@ class Scope:
                 raise Unknown
             if not value.members:
                 raise Wrong(f"'{name}' has no layers of its own, so there is no '{reference}'")
+            if part not in value.members and value.handed and not value.block:
+                last = list(value.members)[-1]  # of what is repeated the name stands for the last
+                if part in value.member(last).members:
+                    value = value.member(last)
             if part not in value.members:
                 raise Wrong(f"no '{part}' in '{name}'", near(part, value.members))
             value, name = value.member(part), f"{name}.{part}"
@@ -188,6 +212,11 @@ class Scope:
     @staticmethod
     def single(value: Value, reference: str) -> int:
         """The one output of a value; raises where there are several side by side."""
+        if value.whole:
+            raise Wrong(
+                f"'{reference}' has {len(value.whole)} outputs, and one is needed",
+                f"name one: {reference}.{[*value.members, '0'][0]}",
+            )
         if value.output is None:
             raise Wrong(
                 f"'{reference}' has several outputs side by side",
@@ -199,7 +228,8 @@ class Scope:
         """The nodes a reference means: one, or those of all repetitions where it has a ``*``."""
         parts = reference.split(".")
         if "*" not in parts:
-            return [self.output(reference)]
+            value = self.find(reference)
+            return list(value.whole) or [self.single(value, reference)]
         star = parts.index("*")
         before = ".".join(parts[:star])
         value = self.find(before)
@@ -276,10 +306,12 @@ class Scope:
                 for inner, applied, numbers, share in template.nodes
             ]
         )
-        output = template.output
-        output = output + offset if output >= 0 else inputs[-1 - output]
+        outputs = tuple([k + offset if k >= 0 else inputs[-1 - k] for k in template.outputs])
+        whole = outputs if len(outputs) > 1 else ()
+        output = None if whole else outputs[0]
         return Value(
-            *(output, offset, len(template.nodes), template.values, offset, inputs, template.block)
+            *(output, offset, len(template.nodes), template.values, offset, inputs),
+            *(template.block, whole),
         )
 
     def share(self, value: Value, reference: str) -> None:

@@ -83,12 +83,22 @@ class Document:
     data: dict[str, Any]
     marks: Mapping[TreePath, Place]
     keys: Mapping[TreePath, Place]
+    origins: Mapping[TreePath, TreePath] = field(default_factory=dict)
+    """Where something that was written in short is written, by the path that it has in full."""
+
+    def written(self, path: TreePath) -> TreePath:
+        """The path in the file of what has this path in full."""
+        for end in range(len(path), 0, -1) if self.origins else ():
+            if path[:end] in self.origins:
+                return (*self.origins[path[:end]], *path[end:])
+        return path
 
     def problem(self, path: TreePath, message: str, hint: str = "", key: bool = False) -> Problem:
         """A :class:`Problem` at the value, or at the key, that ``path`` leads to.
 
         Where the document has no such value, the place is that of the innermost one around it.
         """
+        path = self.written(path)
         known = path
         while known not in self.marks:
             known = known[:-1]
@@ -346,6 +356,14 @@ def _number(text: str) -> int | float | None:
     if abs(number) >= 10**MOST_DIGITS:
         raise ValueError(f"number too large: {MOST_DIGITS} digits are the most")
     return number
+
+
+def literal(text: str) -> Any:
+    """What a scalar without quotes means: null, a truth value, a number, or the text itself."""
+    if text in _WORDS:
+        return _WORDS[text]
+    number = _number(text)
+    return text if number is None else number
 
 
 def _plain(tree: _Tree, text: str, place: Place) -> _Node:

@@ -22,6 +22,7 @@ from archcalc.spec.model import LAYER, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.records import records, spec_of
 from archcalc.spec.scope import Path
+from archcalc.spec.sugar import written_out
 
 Source = str | File | Mapping[str, Any]
 """A zoo name, a file's path (``FILE::VARIANT`` for one of its variants), ``-``, or the data.
@@ -168,6 +169,7 @@ class _Reading(NamedTuple):
 
 
 def _read(document: text.Document, allow_unknown: bool = False) -> _Reading:
+    document = written_out(document)
     try:
         spec = Spec.of(document)
     except ValidationError as error:
@@ -176,7 +178,8 @@ def _read(document: text.Document, allow_unknown: bool = False) -> _Reading:
         reading = _Reading(spec, [], [])
     if reading.spec is not None:
         spoiled = set(reading.places)
-        for place, problem in check(reading.spec, allow_unknown):
+        broken = {str(at[1]) if len(at) > 1 else "*" for at in spoiled if at[0] == "blocks"}
+        for place, problem in check(reading.spec, allow_unknown, broken):
             if not any(place[:k] in spoiled for k in range(1, len(place) + 1)):
                 reading.problems.append(problem)
                 reading.places.append(place)
@@ -197,9 +200,11 @@ def _without(document: text.Document, error: ValidationError) -> _Reading:
     data = deepcopy(document.data)
     for wrong in field_problems(error, Spec):
         at = wrong.at
-        while at and at not in document.marks:
+        while at and document.written(at) not in document.marks:
             at = at[:-1]  # pydantic names the kind it tried, where several are possible
         steps = next((k for k in (2, 4) if at[k - 2 : k - 1] == ("layers",)), 1)
+        if steps == 1 and at[:1] == ("blocks",):
+            steps = min(len(at), 2)
         by_key = wrong.key or len(at) == steps > 1
         problems.append(document.problem(wrong.at, wrong.message, wrong.hint, by_key))
         place = at[:steps]
@@ -209,7 +214,7 @@ def _without(document: text.Document, error: ValidationError) -> _Reading:
         around: Any = data
         for key in place[:-1]:
             around = around[key]
-        if len(place) == 1 or not re.fullmatch(LAYER, str(place[-1])):
+        if place[-2:-1] != ("layers",) or not re.fullmatch(LAYER, str(place[-1])):
             around.pop(place[-1], None)
         else:
             around[place[-1]] = {"op": "Identity"}

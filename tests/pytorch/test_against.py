@@ -254,6 +254,17 @@ class Tied(nn.Module):
         return F.linear(self.embedding(x), self.embedding.weight)
 
 
+class TiedLayers(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(10, 4)
+        self.decoder = nn.Linear(4, 10, bias=False)
+        self.decoder.weight = self.embedding.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.decoder(self.embedding(x)))
+
+
 class Untied(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -262,6 +273,16 @@ class Untied(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.decoder(self.embedding(x)))
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize("kind", [Tied, TiedLayers])
+def test_what_is_tied_stays_so_on_every_device(kind: type[nn.Module], device: str) -> None:
+    result = against(
+        archcalc.load({"name": "tied", "input": [6], "layers": TIED}), kind, device=device
+    )
+    assert result.ok
+    assert (result.params, result.macs) == ((40, 40), (6 * 40, 6 * 40))
 
 
 def test_a_shared_tensor_counts_once_and_its_work_every_time() -> None:

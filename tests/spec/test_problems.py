@@ -380,10 +380,10 @@ def test_any_mapping_is_a_spec_or_a_list_of_problems(
 
 
 def test_what_is_wrong_inside_something_wrong_is_told_beside_it() -> None:
-    blocks = {"a": {"args": "no", "layers": {"c": "ReLU"}}, "b": {"layers": {"c": {"stride": 2}}}}
+    blocks = {"a": {"args": ["no"], "layers": {"c": "ReLU"}}, "b": {"layers": {"c": {"stride": 2}}}}
     data = {"name": "n", "input": [3], "blocks": blocks, "layers": {"r": "ReLU"}}
     said = [problem.message for problem in archcalc.validate(data)]
-    assert said == ["should be a mapping, not 'no'", "needs either 'op' (an operator) or 'block'"]
+    assert said == ["should be a mapping, not ['no']", "needs either 'op' (an operator) or 'block'"]
     for odd in ("=['b']", "=[['b']]", "=1", "=None", "=[]"):
         for key in ("op", "block"):
             layers = {"r": {key: odd}}

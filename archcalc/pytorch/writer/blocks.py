@@ -14,6 +14,7 @@ from archcalc.dims import Shape
 from archcalc.pytorch.naming import attributes
 from archcalc.spec.expand import uses
 from archcalc.spec.graph import Graph, Node
+from archcalc.spec.model import Block as Written
 from archcalc.spec.model import Layer, Spec
 from archcalc.spec.scope import Template, Value
 
@@ -233,7 +234,7 @@ def _unit(
             args=dict(template.args),
             layers=written.layers,
             defaults=written.args,
-            port_names=tuple(written.inputs),
+            port_names=_port_names(written, len(template.shapes)),
             template=template,
             input_shapes=template.shapes,
         )
@@ -263,6 +264,13 @@ def _unit(
         at = next((n, k) for n, wire in enumerate(wires) for k, p in enumerate(wire) if p == port)
         takes.append(outer[at[0]][at[1]])
     return Unit(label, start, end - start, None, inner, tuple(takes), gives)
+
+
+def _port_names(block: Written, given: int) -> tuple[str, ...]:
+    """What so many inputs are called: of one that may be any number there is often one."""
+    if given == len(block.inputs):
+        return tuple(block.sources)
+    return tuple(name.replace(".", "_") for name in block.ports(given) or ())
 
 
 def _ports(wires: Sequence[tuple[Number, ...]]) -> tuple[Number, ...]:

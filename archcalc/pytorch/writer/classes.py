@@ -59,7 +59,8 @@ class _Sorting:
                     break
             else:
                 groups.append([block])
-        wanted = class_name(kinds[kind][0].path if kind.startswith("=") else kind, kind[0] == "=")
+        named = kinds[kind][0].path if kind.startswith("=") else kind.removeprefix("layers.")
+        wanted = class_name(named, kind[0] == "=")
         for group in groups:
             name = unused(wanted, self.taken)
             self.taken.add(name)

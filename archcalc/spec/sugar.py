@@ -1,0 +1,199 @@
+"""The short forms of a spec, written out: nothing that comes after meets them.
+
+==============================  ====================================================================
+``a: [Conv, ReLU]``             a row: a block without a name, used here
+``a: {layers: ..., repeat: 2}`` the same in full, with the keys of a layer and ``inputs``
+``blocks: {a: {conv: ...}}``    a block without arguments is its layers
+``blocks: {a: [Conv, ReLU]}``   a row is a block's layers, wherever layers stand
+``args: out, kernel=3``         arguments in one line
+==============================  ====================================================================
+
+A row becomes a block that is called by the way to it, ``unit.conv1``. What its expressions need
+of the arguments around it are its arguments. Problems are told where they are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from archcalc.errors import ExpressionError
+from archcalc.spec import expressions
+from archcalc.spec.expressions import is_expression
+from archcalc.spec.text import Document, TreePath, literal
+
+BLOCK_KEYS = ("args", "inputs", "output", "outputs", "layers")
+"""The keys of a block in full."""
+
+OWN_KEYS = ("inputs", "output", "outputs", "layers")
+"""Those that a row in full has beside the keys of a layer."""
+
+ANY = "input.*"
+"""The inputs of a row: any number."""
+
+
+def written_out(document: Document) -> Document:
+    """The document without short forms; the same one where it has none."""
+    data = document.data
+    if not isinstance(data.get("layers"), (dict, list)):
+        return document
+    return _Writing(document).document()
+
+
+class _Writing:
+    def __init__(self, document: Document) -> None:
+        self.written = document
+        self.origins: dict[TreePath, TreePath] = dict(document.origins)
+        written = document.data.get("blocks")
+        self.taken = set(written) if isinstance(written, dict) else set()
+        self.rows: dict[str, Any] = {}
+        """Blocks made of rows, by name."""
+
+    def document(self) -> Document:
+        data = self.written.data
+        blocks: Any = data.get("blocks")
+        if isinstance(blocks, dict):
+            blocks = {name: self.block(name, block) for name, block in blocks.items()}
+        layers = self.layers(data["layers"], ("layers",), ("layers",), "", frozenset())
+        if self.rows and (blocks is None or isinstance(blocks, dict)):
+            blocks = {**(blocks or {}), **self.rows}
+        changed = {**data, "layers": layers}
+        if blocks is not None:
+            changed["blocks"] = blocks
+        if changed == data:
+            return self.written
+        return replace(self.written, data=changed, origins=self.origins)
+
+    def block(self, name: str, block: Any) -> Any:
+        at = ("blocks", name)
+        if isinstance(block, list) or (
+            isinstance(block, dict) and block and not any(key in block for key in BLOCK_KEYS)
+        ):
+            self.origins[*at, "layers"] = at
+            return {"layers": self.layers(block, at, (*at, "layers"), name, frozenset())}
+        if not isinstance(block, dict) or not isinstance(block.get("layers"), (dict, list)):
+            return block
+        args = block.get("args")
+        if isinstance(args, str):
+            args = _arguments(args)
+            block = {**block, "args": args}
+        names = frozenset(args) if isinstance(args, dict) else frozenset()
+        where = (*at, "layers")
+        return {**block, "layers": self.layers(block["layers"], where, where, name, names)}
+
+    def layers(
+        self, layers: Any, written: TreePath, place: TreePath, around: str, names: Collection[str]
+    ) -> Any:
+        """Layers by name, of those at ``written``; ``names`` are the arguments they see."""
+        if isinstance(layers, list):
+            if not layers:
+                return layers
+            found: dict[str, Any] = {}
+            for number, layer in enumerate(layers):
+                name = _named(layer, found)
+                self.origins[*place, name] = (*written, number)
+                found[name] = self.layer(layer, (*written, number), around, name, names)
+            return found
+        if written != place:
+            self.origins.update({(*place, name): (*written, name) for name in layers})
+        return {
+            name: self.layer(layer, (*written, name), around, name, names)
+            for name, layer in layers.items()
+        }
+
+    def layer(
+        self, layer: Any, at: TreePath, around: str, name: str, names: Collection[str]
+    ) -> Any:
+        if isinstance(layer, list) and layer:
+            row, keys, place = {"layers": layer}, {}, at
+        elif (
+            isinstance(layer, dict)
+            and isinstance(layer.get("layers"), (dict, list))
+            and layer["layers"]
+            and "op" not in layer
+            and "block" not in layer
+        ):
+            row = {key: layer[key] for key in OWN_KEYS if key in layer}
+            keys = {key: value for key, value in layer.items() if key not in OWN_KEYS}
+            place = (*at, "layers")
+        else:
+            return layer
+        kind = f"{around or 'layers'}.{name}"
+        while kind in self.taken:
+            kind += "_"
+        self.taken.add(kind)
+        seen = {*names, "i"} if {"repeat", "parallel"} & keys.keys() else names
+        used = [each for each in sorted(seen) if each in set(_names(row["layers"]))]
+        self.origins["blocks", kind] = at
+        self.origins["blocks", kind, "layers"] = place
+        self.rows[kind] = {
+            **({"args": dict.fromkeys(used)} if used else {}),
+            "inputs": [ANY],
+            **row,
+            "layers": self.layers(
+                row["layers"], place, ("blocks", kind, "layers"), kind, frozenset(used)
+            ),
+        }
+        return {"block": kind, **keys, **{each: f"={each}" for each in used}}
+
+
+def _named(layer: Any, taken: Collection[str]) -> str:
+    """What a layer of a row is called: as its operator or its block."""
+    kind = (layer.get("op") or layer.get("block")) if isinstance(layer, dict) else layer
+    named = isinstance(kind, str) and not is_expression(kind)
+    name = str(kind) if named else "row" if isinstance(kind, list) else "layer"
+    found, number = name, 1
+    while found in taken:
+        number += 1
+        found = f"{name}_{number}"
+    return found
+
+
+def _names(written: Any) -> Iterator[str]:
+    """The names in the expressions of a value."""
+    if isinstance(written, Mapping):
+        for value in written.values():
+            yield from _names(value)
+    elif isinstance(written, list):
+        for value in written:
+            yield from _names(value)
+    elif isinstance(written, str):
+        texts = [written[1:]] if is_expression(written) else expressions.braced(written)
+        for text in texts:
+            try:
+                yield from expressions.parse(text).names
+            except ExpressionError:
+                continue  # which is told where it is checked
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    """Arguments in one line, ``out, kernel=3``; a default that is no number or word is computed."""
+    found: dict[str, Any] = {}
+    for part in _parts(text):
+        name, equals, value = (each.strip() for each in part.partition("="))
+        if not equals:
+            found[name] = None
+        else:
+            known = literal(value)
+            found[name] = f"={value}" if isinstance(known, str) else known
+    return found
+
+
+def _parts(text: str) -> Iterator[str]:
+    """What commas outside brackets and quotes separate."""
+    depth, part, quote = 0, "", ""
+    for sign in text:
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        else:
+            depth += (sign in "([") - (sign in ")]")
+        if sign == "," and not depth and not quote:
+            yield part
+            part = ""
+        else:
+            part += sign
+    if part.strip():
+        yield part

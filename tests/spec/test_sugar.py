@@ -1,0 +1,281 @@
+# ruff: noqa: E501, because a spec of a test stands on one line
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+import archcalc
+from archcalc.spec import text, zoo
+from archcalc.spec.schema import schema
+
+HEAD = "name: n\ninput: [3, 32, 32]\n"
+CONV = "{op: Conv2d, out_channels: 8, kernel_size: 3, padding: 1}"
+
+
+def graph(written: str, **given: Any) -> archcalc.Graph:
+    return archcalc.expand(archcalc.load(text.parse(HEAD + written, "n.yaml").data), **given)
+
+
+def wired(written: str) -> list[tuple[str, tuple[str, ...]]]:
+    return [(node.name, node.inputs) for node in graph(written).nodes]
+
+
+def problems(written: str) -> list[tuple[int, int, str]]:
+    try:
+        reading = zoo._read(text.parse(HEAD + written, "n.yaml"))
+    except archcalc.SpecError as error:
+        return [(each.line, each.column, each.message) for each in error.problems]
+    return [(p.line, p.column, p.message) for p in zoo._problems(reading, None)]
+
+
+def accepted(written: str) -> bool:
+    jsonschema = pytest.importorskip("jsonschema")
+    return bool(jsonschema.Draft7Validator(schema()).is_valid(yaml.safe_load(HEAD + written)))
+
+
+# A row ----------------------------------------------------------------------------------------
+
+
+def test_a_row_is_a_block_whose_layers_are_called_as_their_operators() -> None:
+    assert wired(f"layers: {{conv1: [{CONV}, BatchNorm2d, ReLU], fc: Flatten}}") == [
+        ("conv1.Conv2d", ("input",)),
+        ("conv1.BatchNorm2d", ("conv1.Conv2d",)),
+        ("conv1.ReLU", ("conv1.BatchNorm2d",)),
+        ("fc", ("conv1.ReLU",)),
+    ]
+
+
+def test_of_equal_operators_the_later_are_numbered() -> None:
+    names = [name for name, _ in wired("layers: {a: [ReLU, Sigmoid, ReLU, ReLU]}")]
+    assert names == ["a.ReLU", "a.Sigmoid", "a.ReLU_2", "a.ReLU_3"]
+
+
+def test_all_layers_may_be_a_row_and_rows_stand_in_rows() -> None:
+    assert wired("layers: [ReLU, [Sigmoid, Tanh]]") == [
+        ("ReLU", ("input",)),
+        ("row.Sigmoid", ("ReLU",)),
+        ("row.Tanh", ("row.Sigmoid",)),
+    ]
+
+
+def test_a_row_in_full_has_the_keys_of_a_layer() -> None:
+    row = "{layers: [ReLU, Sigmoid], repeat: 2, when: =i_am}"
+    spec = (
+        f"vars: {{i_am: true}}\nlayers: {{first: Tanh, a: {row}, b: {{op: Add, from: [a.0, a]}}}}"
+    )
+    assert [name for name, _ in wired(spec)][1:5] == [
+        *("a.0.ReLU", "a.0.Sigmoid", "a.1.ReLU", "a.1.Sigmoid")
+    ]
+    assert wired(spec)[-1] == ("b", ("a.0.Sigmoid", "a.1.Sigmoid"))
+    left_out = graph(spec.replace("true", "false").replace("a.0, a", "a, a"))
+    assert [node.name for node in left_out.nodes] == ["first", "b"]
+
+
+def test_the_layers_of_a_row_may_have_names() -> None:
+    row = "{layers: {up: ReLU, add: {op: Add, from: [up, input]}}, repeat: 2}"
+    assert wired(f"layers: {{a: {row}}}")[-1] == ("a.1.add", ("a.1.up", "a.0.add"))
+
+
+def test_a_row_sees_the_arguments_around_it_and_the_number_of_its_repetition() -> None:
+    conv = "{op: Conv2d, out_channels: =out * 2 ** i, kernel_size: =k}"
+    written = (
+        "vars: {k: 1}\n"
+        f"blocks: {{unit: {{args: {{out: }}, layers: {{a: {{layers: [{conv}, ReLU], repeat: 3}}}}}}}}\n"
+        "layers: {u: {block: unit, out: 4}}"
+    )
+    shapes = [node.shape[1] for node in graph(written).nodes if "Conv2d" in node.name]
+    assert shapes == [4, 8, 16]
+
+
+def test_the_first_layer_of_a_row_takes_all_that_the_row_takes() -> None:
+    assert wired("layers: {a: ReLU, b: {layers: [Concat, ReLU], from: [a, input, a]}}")[1] == (
+        "b.Concat",
+        ("a", "input", "a"),
+    )
+
+
+def test_what_is_wrong_in_a_row_is_told_where_it_is_written() -> None:
+    written = f"layers:\n  a: [{CONV}, {{op: BatchNorm, eps: 1}}, {{op: ReLU, inplce: 1}}]\n"
+    assert problems(written) == [
+        (4, 71, "unknown operator 'BatchNorm'"),
+        (4, 102, "ReLU has no field 'inplce'"),
+    ]
+    assert problems("layers:\n  a: [ReLU, {op: Conv2d, out_channels: =j, kernel_size: 1}]\n") == [
+        (4, 40, "unknown name 'j' in '=j'")
+    ]
+    (found,) = problems("layers:\n  a: [ReLU, {op: Conv2d, out_channels: 4, kernel_size: 99}]\n")
+    assert found[:2] == (4, 13)
+
+
+def test_an_empty_row_is_refused() -> None:
+    assert len(problems("layers: {a: []}")) == 1
+    assert len(problems("layers: []")) == 1
+    assert len(problems("layers: {a: {layers: []}}")) == 1
+
+
+# Blocks ---------------------------------------------------------------------------------------
+
+
+def test_a_block_without_arguments_is_its_layers() -> None:
+    short = "blocks: {unit: {conv: ReLU, add: {op: Add, from: [conv, input]}}}\n"
+    full = "blocks: {unit: {layers: {conv: ReLU, add: {op: Add, from: [conv, input]}}}}\n"
+    layers = "layers: {a: unit, b: unit}"
+    assert wired(short + layers) == wired(full + layers)
+    assert wired("blocks: {unit: [ReLU, Tanh]}\n" + layers)[3] == ("b.Tanh", ("b.ReLU",))
+
+
+def test_arguments_in_one_line() -> None:
+    conv = "{op: Conv2d, out_channels: =out, kernel_size: =kernel, padding: =padding, bias: =bias}"
+    written = (
+        "blocks:\n  unit:\n"
+        "    args: out, kernel=3, padding=[kernel // 2, max(0, kernel // 2)], bias=false\n"
+        f"    layers: [{conv}]\nlayers: {{a: {{block: unit, out: 4}}}}"
+    )
+    (node,) = graph(written).nodes
+    assert node.shape == (1, 4, 32, 32)
+    assert "bias" not in node.applied.cost.weights
+
+
+def test_a_block_of_several_outputs_hands_them_on_whole() -> None:
+    block = (
+        "blocks:\n  two: {inputs: [a, b], outputs: [x, y], "
+        "layers: {y: {op: Tanh, from: a}, x: {op: Add, from: [y, b]}}}\n"
+    )
+    assert wired(
+        block + "layers: {s: {block: two, repeat: 2, from: [input, input]}, c: Concat}"
+    ) == [
+        ("s.0.y", ("input",)),
+        ("s.0.x", ("s.0.y", "input")),
+        ("s.1.y", ("s.0.x",)),
+        ("s.1.x", ("s.1.y", "s.0.y")),
+        ("c", ("s.1.x", "s.1.y")),
+    ]
+    # One is named; of what is repeated it is the last's.
+    named = (
+        block
+        + "layers: {s: {block: two, repeat: 2, from: [input, input]}, r: {op: ReLU, from: s.y}}"
+    )
+    assert wired(named)[-1] == ("r", ("s.1.y",))
+    once = block + "layers: {s: {block: two, from: [input, input]}, r: {op: ReLU, from: s.y}}"
+    assert [m for *_, m in problems(once)] == [
+        "'x' leads to no output wherever the block 'two' is used"
+    ]
+    several = (
+        block
+        + "layers: {s: {block: two, from: [input, input]}, r: {op: Flatten, start_dim: =channels(s)}, c: Add}"
+    )
+    assert any("'s' has 2 outputs, and one is needed" in m for *_, m in problems(several))
+
+
+def test_other_inputs_stay_while_outputs_are_handed_on() -> None:
+    block = (
+        "blocks:\n  cell: {inputs: [h, c, x], outputs: [h2, c2], layers: {c2: {op: Add, from: [c, x]}, "
+        "h2: {op: Mul, from: [h, c2]}}}\n"
+    )
+    rows = wired(
+        block + "layers: {x: ReLU, s: {block: cell, repeat: 2, from: [input, input, x]}, m: Add}"
+    )
+    assert rows[3:] == [
+        ("s.1.c2", ("s.0.c2", "x")),
+        ("s.1.h2", ("s.0.h2", "s.1.c2")),
+        ("m", ("s.1.h2", "s.1.c2")),
+    ]
+    few = block + "layers: {s: {block: cell, repeat: 2, from: [input, input]}, m: Add}"
+    assert "block 'cell' takes 3 input(s) (h, c, x), not 2" in [m for *_, m in problems(few)]
+
+
+def test_a_block_that_takes_any_number_of_inputs() -> None:
+    block = (
+        "blocks:\n  fuse: {inputs: [first, rest.*], layers: {cat: {op: Concat, from: rest}, "
+        "last: {op: Concat, from: [cat, first, 'rest.0', 'rest.*']}}}\n"
+    )
+    layers = "layers: {a: ReLU, b: Tanh, f: {block: fuse, from: [a, b, input]}}"
+    assert wired(block + layers)[2:] == [
+        ("f.cat", ("b", "input")),
+        ("f.last", ("f.cat", "a", "b", "b", "input")),
+    ]
+    wrong = "layers: {a: ReLU, b: Tanh, f: {block: fuse, from: [a]}, c: {op: Add, from: [b, f]}}"
+    assert [m for *_, m in problems(block + wrong)] == [
+        "block 'fuse' takes 2 or more input(s) (first, rest.*), not 1"
+    ]
+    assert problems("blocks: {b: {inputs: [x.*, y], layers: [ReLU]}}\nlayers: {a: ReLU}")[0][2] == (
+        "only the last input can be any number, and 'x.*' is not"
+    )
+
+
+def test_a_reference_may_have_an_expression_in_it() -> None:
+    layers = (
+        "layers:\n  down: {op: ReLU, repeat: 3}\n"
+        "  up: {op: Add, repeat: =n, from: [down, 'down.{n - 1 - i}']}\n"
+        "  sides: {op: Tanh, parallel: 2, from: 'up.{i + 1}'}\n"
+        "  all: {op: Add, from: sides.*}\n"
+    )
+    assert wired("vars: {n: 3}\n" + layers)[3:] == [
+        ("up.0", ("down.2", "down.2")),
+        ("up.1", ("up.0", "down.1")),
+        ("up.2", ("up.1", "down.0")),
+        ("sides.0", ("up.1",)),
+        ("sides.1", ("up.2",)),
+        ("all", ("sides.0", "sides.1")),
+    ]
+    (found,) = problems("vars: {n: 3}\n" + layers.replace("n - 1", "m - 1"))
+    assert found[2] == "unknown name 'm' in '=m - 1 - i'"
+    assert "no '7' in 'down'" in problems("vars: {n: 3}\n" + layers.replace("n - 1", "7"))[0][2]
+
+
+def test_a_mistake_in_a_block_is_the_only_one_that_is_told() -> None:
+    block = "blocks:\n  cell:\n    args: {n: }\n    output: [h, c]\n    layers: {h: ReLU}\n"
+    assert [
+        (line, message) for line, _, message in problems(block + "layers: {a: {block: cell, n: 3}}")
+    ] == [(6, "should be text, not ['h', 'c']")]
+    assert [m for *_, m in problems("blocks: 3\nlayers: {a: {block: cell}}")] == [
+        "should be a mapping, not 3"
+    ]
+
+
+# What else knows the forms ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"layers: [{CONV}, ReLU]",
+        f"layers: {{a: [{CONV}, ReLU], b: {{layers: [ReLU], repeat: 2, from: a}}}}",
+        "blocks: {u: [ReLU], v: {a: ReLU, b: u}, w: {args: 'a, b=3', layers: [ReLU]}}\nlayers: {a: u}",
+        "blocks: {u: {inputs: [a.*], outputs: [x, y], layers: {x: ReLU, y: ReLU}}}\nlayers: {a: u}",
+    ],
+)
+def test_the_schema_allows_them(written: str) -> None:
+    assert accepted(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "layers: []",
+        "layers: {a: [{op: Conv2d, kernel_size: 3}]}",
+        "layers: {a: {layers: [Relu], repeat: 2}}",
+        "layers: {a: {layers: [ReLU], channels: 2}}",
+        "blocks: {u: {args: {}}}\nlayers: {a: u}",
+        "blocks: {u: {a: {op: ReLU, x: 1}}}\nlayers: {a: u}",
+    ],
+)
+def test_the_schema_refuses_what_is_wrong_in_them(written: str) -> None:
+    assert not accepted(written)
+
+
+def test_spec_values_are_those_of_the_long_form() -> None:
+    short = archcalc.load(
+        {"name": "n", "input": [4], "layers": [{"op": "Linear", "out_features": 2}, "ReLU"]}
+    )
+    long = archcalc.load(
+        {
+            "name": "n",
+            "input": [4],
+            "layers": {"Linear": {"op": "Linear", "out_features": 2}, "ReLU": "ReLU"},
+        }
+    )
+    assert short == long
+    assert archcalc.analyze(short).params == 4 * 2 + 2
