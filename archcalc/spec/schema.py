@@ -65,7 +65,7 @@ def schema() -> dict[str, Any]:
     properties = spec["properties"]
     block = _record(Block)
     for record in (spec, block):
-        record["properties"]["layers"] = _or(record["properties"]["layers"], _ROW)
+        record["properties"]["layers"] = _or_row(record["properties"]["layers"])
     block["properties"]["args"] = _or(block["properties"]["args"], {"type": "string"})
     for alternative in properties["variants"]["additionalProperties"]["anyOf"]:
         if alternative["type"] == "object":
@@ -77,13 +77,18 @@ def schema() -> dict[str, Any]:
             **{kind.__name__: _record(kind) for kind in _RECORDS},
             "Block": {
                 "description": docstring(Block),
-                "anyOf": [{"type": "object"}, _ROW],
-                "if": {"anyOf": [{"required": [key]} for key in BLOCK_KEYS]},
-                "then": {"if": {"type": "object"}, "then": {"$ref": "#/definitions/LongBlock"}},
-                "else": {
-                    "additionalProperties": {"$ref": "#/definitions/Layer"},
-                    "propertyNames": {"pattern": NAME},
+                "if": {
+                    "type": "object",
+                    "anyOf": [{"required": [key]} for key in BLOCK_KEYS],
                 },
+                "then": {"$ref": "#/definitions/LongBlock"},
+                "else": _or_row(
+                    {
+                        "additionalProperties": {"$ref": "#/definitions/Layer"},
+                        "propertyNames": {"pattern": NAME},
+                        "minProperties": 1,
+                    }
+                ),
             },
             "LongBlock": block,
             "Layer": {
@@ -147,7 +152,7 @@ def _long_layer() -> Json:
             "then": {
                 "properties": {
                     **{key: block["properties"][key] for key in OWN_KEYS},
-                    "layers": _or(block["properties"]["layers"], _ROW),
+                    "layers": _or_row(block["properties"]["layers"]),
                     **dict.fromkeys(layer["properties"], True),
                 },
                 "additionalProperties": False,
@@ -216,6 +221,11 @@ def _or(written: Json, other: Json) -> Json:
     inner = {key: value for key, value in written.items() if key not in outer}
     alternatives = inner.get("anyOf", [inner])
     return {**outer, "anyOf": [*alternatives, other]}
+
+
+def _or_row(layers: Json) -> Json:
+    """A schema of layers by name that allows those without names too."""
+    return {**layers, "type": ["object", "array"], "items": _ROW["items"], "minItems": 1}
 
 
 def _or_expression(written: Json) -> Json:
