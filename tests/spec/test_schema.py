@@ -104,7 +104,7 @@ def test_what_the_language_allows(document: dict[str, Any]) -> None:
         (spec(outputs=[1]), ("outputs",)),
         (spec(variants={"a": {"year": "old"}}), ("variants", "a")),
         (spec(blocks={"unit": {"layers": {"c": "Conv"}}}), ("blocks", "unit", "layers", "c")),
-        (spec(blocks={"unit": {"layer": {}}}), ("blocks", "unit")),
+        (spec(blocks={"unit": {"layer": {}}}), ("blocks", "unit", "layer")),
         (spec(documented=[{"quantity": "params", "value": 3}]), ("documented", 0)),
         (spec(budget=[{"quantity": "parms", "at_most": 3}]), ("budget", 0, "quantity")),
         (layer("Relu"), ("layers", "it")),
@@ -155,7 +155,7 @@ def test_every_operator_s_examples_are_valid(name: str) -> None:
 
 
 def test_every_key_has_a_text() -> None:
-    for record in ("Block", "Budget", "Documented", "Erratum", "LongLayer"):
+    for record in ("LongBlock", "Budget", "Documented", "Erratum", "LongLayer"):
         properties = SCHEMA["definitions"][record]["properties"]
         assert all(field["description"] for field in properties.values())
     assert set(SCHEMA["properties"]) == set(Spec.model_fields)
