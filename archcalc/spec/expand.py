@@ -539,7 +539,7 @@ class Expansion:
         first = {**scope.names, "i": 0} if counted else scope.names
         sources = self.sources(scope, layer, previous, first)
         if layer.when is not True and not self.decide(layer.when, scope):
-            return scope.stand_in(sources)
+            return scope.stand_in(sources, self.results(layer, sources))
         if layer.repeat is not None:
             key, times = "repeat", layer.repeat
         elif layer.parallel is not None:
@@ -554,7 +554,7 @@ class Expansion:
         if type(count) is not int or count < 0:
             raise Wrong(f"should be a whole number from 0, not {count!r}", at=(key,))
         if count == 0:
-            return scope.stand_in(sources)
+            return scope.stand_in(sources, self.results(layer, sources))
         start, handed = len(scope.nodes), 1
         members: dict[str, Value] = {}
         if count > MOST_NODES:
@@ -585,6 +585,12 @@ class Expansion:
         if key == "parallel":
             return Value(None, start, size, members)
         return Value(value.output, start, size, members, whole=value.whole)
+
+    def results(self, layer: Layer, sources: Sequence[int]) -> int:
+        """How many outputs a layer has that is not there; all that it takes where it can't be said."""
+        block = self.spec.blocks.get(layer.block or "")
+        outputs = block.outputs if block is not None and block.outputs else [""]
+        return len(sources) if any("*" in each for each in outputs) else len(outputs)
 
     def sources(
         self, scope: Scope, layer: Layer, previous: str, names: Mapping[str, Any]

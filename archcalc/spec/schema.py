@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from archcalc.operators import NAMES, operator
 from archcalc.operators.describe import attribute_docs, docstring
 from archcalc.spec.model import (
+    LAYER,
     LAYER_KEYS,
     NAME,
     OVERRIDABLE,
@@ -85,7 +86,7 @@ def schema() -> dict[str, Any]:
                 "else": _or_row(
                     {
                         "additionalProperties": {"$ref": "#/definitions/Layer"},
-                        "propertyNames": {"pattern": NAME},
+                        "propertyNames": {"pattern": LAYER},
                         "minProperties": 1,
                     }
                 ),

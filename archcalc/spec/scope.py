@@ -286,9 +286,10 @@ class Scope:
         """Append a node of which nothing is known, so that what rests on it can be passed over."""
         return self.add(Local(name, None, ()))._replace(size=-1)
 
-    def stand_in(self, sources: Sequence[int]) -> Value:
-        """What a layer that is left out stands for: its first input."""
-        return Value(sources[0], len(self.nodes), 0, {})
+    def stand_in(self, sources: Sequence[int], outputs: int = 1) -> Value:
+        """What a layer that is left out stands for: its first inputs, as many as its outputs."""
+        whole = tuple(sources[:outputs]) if outputs > 1 else ()
+        return Value(None if whole else sources[0], len(self.nodes), 0, {}, whole=whole)
 
     def inline(self, name: str, template: Template, sources: Sequence[int]) -> Value:
         """Copy a block's nodes to here, its inputs being ``sources``."""

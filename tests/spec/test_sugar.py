@@ -169,6 +169,15 @@ def test_a_block_of_several_outputs_hands_them_on_whole() -> None:
     assert any("'s' has 2 outputs, and one is needed" in m for *_, m in problems(several))
 
 
+def test_a_block_of_several_outputs_that_is_left_out_stands_for_its_first_inputs() -> None:
+    block = (
+        "blocks:\n  two: {inputs: [a, b], outputs: [x, y], "
+        "layers: {y: {op: Tanh, from: a}, x: {op: Add, from: [y, b]}}}\n"
+    )
+    layers = "layers: {r: ReLU, s: {block: two, when: false, from: [r, input]}, c: Concat}"
+    assert wired(block + layers)[1:] == [("c", ("r", "input"))]
+
+
 def test_other_inputs_stay_while_outputs_are_handed_on() -> None:
     block = (
         "blocks:\n  cell: {inputs: [h, c, x], outputs: [h2, c2], layers: {c2: {op: Add, from: [c, x]}, "
