@@ -587,7 +587,7 @@ class Expansion:
         return Value(value.output, start, size, members, whole=value.whole)
 
     def results(self, layer: Layer, sources: Sequence[int]) -> int:
-        """How many outputs a layer has that is not there; all that it takes where it can't be said."""
+        """How many outputs a layer that is not there has; as many as inputs where none can say."""
         block = self.spec.blocks.get(layer.block or "")
         outputs = block.outputs if block is not None and block.outputs else [""]
         return len(sources) if any("*" in each for each in outputs) else len(outputs)
