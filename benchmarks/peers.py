@@ -5,10 +5,11 @@
 
 Each tool that is installed counts AlexNet, VGG-16, GoogLeNet and ResNet-152 of ``networks.py``,
 already built, on the meta device where it can and on the CPU; archcalc analyzes the same networks,
-already loaded, and once more with another batch every time, for which nothing of the last time
-can be used but the operators. Then each counts ResNet-50 of several widths in a loop, which has to
-build every one of them, against a sweep. Ratios are of medians of one run, the contestants taking
-turns. What is not installed, or fails, is said.
+already loaded, and with another batch or side every time: the totals alone, and with all layers.
+The first few of these, which the engine counts, are in the round that is not measured. Then each
+counts ResNet-50 of several widths in a loop, which has to build every one of them, against a sweep.
+Ratios are of medians of one run, the contestants taking turns. What is not installed, or fails, is
+said.
 """
 
 from __future__ import annotations
@@ -33,8 +34,14 @@ from typing import Any
 NETWORKS = ("alexnet", "vgg16", "googlenet", "resnet152")
 SIDE = {"alexnet": 227}
 
-OURS, ANOTHER = "archcalc", "archcalc, another batch"
-"""The same network again, and with another batch every time."""
+OURS = "archcalc"
+"""The same network again."""
+
+NEW = ("archcalc, another batch", "archcalc, another side")
+"""Another batch or side every time: the totals."""
+
+ROWS = tuple(f"{name}, rows" for name in NEW)
+"""The same with all layers."""
 
 Count = Callable[[Any, tuple[int, ...], str], object]
 
@@ -173,13 +180,20 @@ def warm(peers: Mapping[str, Count], rounds: int, devices: Sequence[str]) -> flo
     for network in NETWORKS:
         side = SIDE.get(network, 224)
         spec = archcalc.load(network)
-        batches = itertools.count(2)
         contestants: dict[str, Callable[[], object]] = {
-            OURS: lambda spec=spec: archcalc.analyze(spec).macs,  # type: ignore[misc]
-            ANOTHER: lambda spec=spec, batches=batches: (  # type: ignore[misc]
-                archcalc.analyze(spec, batch=next(batches)).macs
-            ),
+            OURS: lambda spec=spec: archcalc.analyze(spec).macs  # type: ignore[misc]
         }
+        for name, of in itertools.product(NEW, ("macs", "rows")):
+            numbers = itertools.count(2 if name == NEW[0] else side + 1)
+
+            def another(
+                spec: Any = spec, numbers: Any = numbers, batch: bool = name == NEW[0], of: str = of
+            ) -> object:
+                n = next(numbers)
+                found = archcalc.analyze(spec, **({"batch": n} if batch else {"input": [3, n, n]}))
+                return getattr(found, of)
+
+            contestants[f"{name}, rows" if of == "rows" else name] = another
         for device in devices:
             for name, count in peers.items():
                 model = built(network, device)
@@ -196,7 +210,7 @@ def warm(peers: Mapping[str, Count], rounds: int, devices: Sequence[str]) -> flo
     for name, row in rows.items():
         print(f"{name:36}" + "".join(f"{printed(value):>14}" for value in row))
     least = float("inf")
-    for device, ours in itertools.product(devices, (OURS, ANOTHER)):
+    for device, ours in itertools.product(devices, (OURS, *NEW, *ROWS)):
         theirs = [row for name, row in rows.items() if name.endswith(f", {device}")]
         ratios = []
         for k in range(len(NETWORKS)):
@@ -204,7 +218,7 @@ def warm(peers: Mapping[str, Count], rounds: int, devices: Sequence[str]) -> flo
             own = rows[ours][k]
             assert isinstance(own, float)
             ratios.append(fastest / own)
-        least = min(least, *ratios) if ours == OURS else least
+        least = min(least, *ratios)
         ratio = "".join(f"{ratio:>13,.0f}x" for ratio in ratios)
         print(f"{f'fastest, {device} / {ours}':36}{ratio}")
     return least

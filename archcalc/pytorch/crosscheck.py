@@ -215,7 +215,7 @@ class _NoKernelError(Exception):
 
 
 def _run(analysis: Analysis, trained: Analysis, device: str, dtype: str, measure: bool) -> Run:
-    from archcalc.pytorch.running import precision
+    from archcalc.pytorch.running import free_threads, precision
 
     start = perf_counter()
     batch = next(iter(analysis.graph.inputs.values()))[0]
@@ -224,7 +224,8 @@ def _run(analysis: Analysis, trained: Analysis, device: str, dtype: str, measure
     try:
         with precision(dtype), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # which kernel is the faster one
-            found.fill(analysis, trained, device, dtype)
+            with free_threads():
+                found.fill(analysis, trained, device, dtype)
             if measure:
                 from archcalc.pytorch.measure import measure as measure_it
 

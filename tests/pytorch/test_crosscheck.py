@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -421,3 +422,21 @@ def test_a_gpu_computes_what_the_cpu_does(name: str) -> None:
 
     assert found.ok, found.differences
     assert all(run.error is not None for run in found.runs)
+
+
+@pytest.mark.parametrize(
+    ("load", "cores", "most", "used"), [(0, 4, 4, 4), (2.6, 4, 4, 1), (9, 2, 2, 1), (0.2, 8, 3, 3)]
+)
+def test_threads_are_as_many_as_processors_are_free(
+    load: float, cores: int, most: int, used: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from archcalc.pytorch.running import free_threads
+
+    threads = [most]
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[-1])
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    with free_threads():
+        assert threads[-1] == used
+    assert threads[-1] == most
