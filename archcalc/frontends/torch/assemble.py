@@ -10,7 +10,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -308,13 +308,22 @@ class Assembler:
         It is none of our layers then, which own their weights; what it computes is known all the
         same.
         """
-        weight = made.weights.get("weight")
-        if weight is None or self.held(weight) is not None or made.op not in _WEIGHING:
+        weight, bias = made.weights.get("weight"), made.weights.get("bias")
+        if bias is not None and made.op in _WEIGHING and not self.is_own(bias):
+            # Such as that of queries and values, with zeros for the keys between.
+            rest = {name: source for name, source in made.weights.items() if name != "bias"}
+            without = replace(
+                made, fields={**made.fields, "bias": False}, weights=rest, shape=wanted
+            )
+            extents = (*shape_of(bias), *(1,) * (0 if made.op == "Linear" else len(wanted) - 2))
+            return aten.Made("Add", {}, (without, aten.Made("Reshape", {}, (bias,), shape=extents)))
+        if weight is None or made.op not in _WEIGHING:
             return made
-        size = prod(shape_of(weight))
-        if any(prod(held.shape) == size for held in self.behind(weight)) and not self.depends(
-            weight
-        ):
+        held = self.held(weight)
+        if held is not None and held.kind == "parameter":
+            return made
+        trained = any(each.kind == "parameter" for each in self.behind(weight))
+        if trained and self.is_own(weight) and not self.depends(weight):
             return made
         shape = shape_of(weight)
         taps = prod(shape[1:]) if not made.op.startswith("ConvTranspose") else prod(shape[2:])
@@ -329,6 +338,13 @@ class Assembler:
             (*made.inputs, *made.weights.values()),
             declared=True,
         )
+
+    def is_own(self, node: fx.Node) -> bool:
+        """Whether a tensor is one that the module holds, or made of one of as many numbers."""
+        if self.held(node) is not None:
+            return True
+        size = prod(shape_of(node))
+        return any(prod(held.shape) == size for held in self.behind(node))
 
     def depends(self, node: fx.Node) -> bool:
         """Whether the network's input is in a tensor."""

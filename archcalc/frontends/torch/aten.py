@@ -238,7 +238,11 @@ def _embedding(call: Call) -> Made:
 @line("scaled_dot_product_attention")
 def _attention(call: Call) -> Made:
     q, k, v, mask = call["query"], call["key"], call["value"], call["attn_mask"]
-    masked = (mask,) if mask is not None else ()
+    masked: tuple[fx.Node | Made, ...] = ()
+    if mask is not None:
+        missing = len(call.shape(q)) - len(call.shape(mask))
+        whole = (*(1,) * missing, *call.shape(mask))
+        masked = (Made("Reshape", {}, (mask,), shape=whole) if missing else mask,)
     heads = [call.shape(x)[-3] if len(call.shape(x)) > 2 else 1 for x in (q, k)]
     return Made(
         "ScaledDotProductAttention",

@@ -125,6 +125,23 @@ class Dynamic(nn.Module):
         return functional.conv2d(x, kernels, padding=1, groups=4)
 
 
+class Blurred(nn.Module):
+    """A filter that is not trained, and a bias that is put together of parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel: Tensor
+        self.register_buffer("kernel", torch.ones(4, 1, 3, 3))
+        self.qkv = nn.Linear(4, 12, bias=False)
+        self.q_bias = nn.Parameter(torch.zeros(4))
+        self.v_bias = nn.Parameter(torch.zeros(4))
+
+    def forward(self, x: Tensor) -> Any:
+        x = functional.conv2d(x, self.kernel, stride=2, padding=1, groups=4).flatten(2)
+        bias = torch.cat([self.q_bias, torch.zeros_like(self.v_bias), self.v_bias])
+        return functional.linear(x.transpose(1, 2), self.qkv.weight, bias)
+
+
 class Deciding(nn.Module):
     """It looks at a number, which only a module that runs has."""
 
@@ -144,6 +161,7 @@ MODELS: dict[str, tuple[type[nn.Module], tuple[Any, ...]]] = {
     "windows": (HandMade, ((1, 8, 8, 24),)),
     "language": (Language, (torch.zeros(1, 7, dtype=torch.int64),)),
     "normed": (Normed, ((1, 4, 20),)),
+    "blurred": (Blurred, ((1, 4, 8, 8),)),
     "dynamic": (Dynamic, ((1, 4, 10, 10),)),
 }
 
