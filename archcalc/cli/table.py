@@ -1,6 +1,5 @@
 """The command ``table``."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -14,12 +13,12 @@ from archcalc.cli.options import (
     Variables,
     words,
 )
-from archcalc.cli.output import emit
+from archcalc.cli.output import publish
 from archcalc.report.layers.columns import COLUMNS
 
 _TAKEN = (
     *("network", "detail", "columns", "format", "dtype", "convention", "training"),
-    *("fold_bn", "allow_unknown", "unroll", "input", "batch", "spec"),
+    *("fold_bn", "allow_unknown", "unroll", "width", "input", "batch", "spec"),
 )
 """Parameters of library functions, which a variable of the same name can't be passed beside."""
 
@@ -78,6 +77,16 @@ def table(
             "--unroll", help="Show every repetition of a block, not one that stands for all."
         ),
     ] = False,
+    width: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            help="How wide it may be: characters of text, points of LaTeX. By default as wide as "
+            "the terminal, and as the text of an article (345).",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     format: Annotated[
         str,
         typer.Option(
@@ -102,33 +111,16 @@ def table(
       archcalc table resnet50 --input 160 --batch 8 --format csv -o resnet50.csv
     """
     import archcalc
+    from archcalc.analysis.question import Question
     from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
+    from archcalc.report.choice import choose
+    from archcalc.report.layers import table as report
+    from archcalc.report.layers.layout import Request
 
+    form = choose("format", format, report.FORMATS)
+    request = Request.of(detail, columns, dtype, convention, unroll, width)
     variables = parse_variables(set_ or (), _TAKEN)
     spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
     shapes = parse_inputs(input or (), spec)
-    if format.lower() == "table" and output is None and sys.stdout.isatty():
-        from archcalc.document.terminal import show
-        from archcalc.report.layers.layout import Request
-        from archcalc.report.layers.table import laid_out
-
-        request = Request.of(detail, columns, dtype, convention, unroll)
-        table = laid_out(spec, request, training, fold_bn, allow_unknown, shapes, batch, variables)
-        show(table, sys.stdout)
-        return
-    text = archcalc.table(
-        spec,
-        detail=detail,
-        columns=columns,
-        format=format,
-        dtype=dtype,
-        convention=convention,
-        training=training,
-        fold_bn=fold_bn,
-        allow_unknown=allow_unknown,
-        unroll=unroll,
-        input=shapes,
-        batch=batch,
-        **variables,
-    )
-    emit(text, output)
+    question = Question(shapes, batch, variables, training, fold_bn, allow_unknown)
+    publish(report, (spec, question), form, output if width is None else output or "-", request)

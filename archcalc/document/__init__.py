@@ -7,10 +7,14 @@ from archcalc.document.model import Document
 __all__ = ["Document", "render"]
 
 
-def render(document: Document, format: str) -> str:
-    """A document as ``table`` or ``text``, ``markdown``, ``html``, ``latex`` or ``csv``."""
+def render(document: Document, format: str, width: float | None = None) -> str:
+    """A document as ``table`` or ``text``, ``markdown``, ``html``, ``latex`` or ``csv``.
+
+    ``width`` is how wide text may be in characters, and LaTeX in points.
+    """
     from importlib import import_module
 
     name = "text" if format == "table" else format
-    found: str = getattr(import_module(f"archcalc.document.{name}"), name)(document)
+    how = (width,) if width is not None and name in ("text", "latex") else ()
+    found: str = getattr(import_module(f"archcalc.document.{name}"), name)(document, *how)
     return found

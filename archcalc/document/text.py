@@ -49,9 +49,12 @@ class Line(NamedTuple):
     """Stretches of it with a look of their own: from, to, look."""
 
 
-def text(document: Document) -> str:
-    """Plain text, as wide as its tables take."""
-    found = lines(document, None if document.wide else WIDTH)
+def text(document: Document, width: float | None = None) -> str:
+    """Plain text, as wide as its tables take, or no wider than ``width`` characters."""
+    if width is not None:
+        found = lines(document, int(width), narrow=True)
+    else:
+        found = lines(document, None if document.wide else WIDTH)
     return "".join(f"{line.text}\n" for line in found)
 
 

@@ -54,6 +54,8 @@ class Request(NamedTuple):
     convention: Convention
     unroll: bool = False
     """Whether every repetition of a block is shown."""
+    width: float | None = None
+    """How wide it may be, in characters of text or points of LaTeX."""
 
     @classmethod
     def of(
@@ -63,6 +65,7 @@ class Request(NamedTuple):
         dtype: str,
         convention: str,
         unroll: bool = False,
+        width: float | None = None,
     ) -> Request:
         """Raises :class:`ArchcalcError` for what does not exist."""
         names = columns.split(",") if isinstance(columns, str) else columns
@@ -74,6 +77,7 @@ class Request(NamedTuple):
             choose("dtype", dtype, BYTES),
             counted_by(convention),
             unroll,
+            width,
         )
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
-from archcalc.analysis.analyze import Analysis, analyze
+from archcalc.analysis.analyze import Analysis
+from archcalc.analysis.question import Question
 from archcalc.dims import Size
 from archcalc.document import Document
 from archcalc.document import render as rendered
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
 from archcalc.report.layers.layout import Request, lay_out
-from archcalc.spec.expand import Input, expand
+from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 
@@ -32,6 +33,7 @@ def table(
     fold_bn: bool = False,
     allow_unknown: bool = False,
     unroll: bool = False,
+    width: float | None = None,
     input: Input = None,
     batch: Size = 1,
     **variables: Any,
@@ -45,7 +47,9 @@ def table(
     layers.31 (x32)``; in CSV a line is of all repetitions of a layer. ``unroll`` shows each.
     ``columns`` are names, in a list or with commas between
     (``archcalc.report.layers.columns.COLUMNS``). ``format`` is ``table`` (plain text),
-    ``markdown``, ``csv`` (lines only), ``json`` (the contract), ``latex`` or ``html``. ``dtype``
+    ``markdown``, ``csv`` (lines only), ``json`` (the contract), ``latex`` or ``html``. ``width``
+    is how wide it may be, in characters of text or in points of LaTeX, which by default is as wide
+    as the text of an article; what a reader misses least is left out until it fits. ``dtype``
     says how large a weight is, ``convention`` how the MACs column counts. ``fold_bn`` folds batch
     normalizations into the layers before them, as for inference (:func:`archcalc.fold_batch_norm`).
     ``allow_unknown`` prints a partial table of a network with layers of unknown operators, whose
@@ -56,87 +60,36 @@ def table(
     :func:`archcalc.analyze` raises.
     """
     form = choose("format", format, FORMATS)
-    request = Request.of(detail, columns, dtype, convention, unroll)
-    if form == "json":
-        if columns is not None:
-            raise ArchcalcError("JSON has fixed keys: columns are for the other formats")
-        if request.convention.name != "macs":
-            raise ArchcalcError("JSON holds every kind of work: conventions are for other formats")
-    analysis, note = _analysis(network, training, fold_bn, allow_unknown, input, batch, variables)
-    if form == "json":
-        from archcalc.report.layers.contract import render
-
-        return render(analysis, detail=request.detail, dtype=request.dtype)
-    usual = None if form == "csv" or fold_bn else _usual(network, analysis, input, variables)
-    return rendered(lay_out(analysis, request, note, form != "csv", usual), form)
+    request = Request.of(detail, columns, dtype, convention, unroll, width)
+    question = Question(input, batch, variables, training, fold_bn, allow_unknown)
+    return render((network, question), form, request)
 
 
-def laid_out(
-    network: Spec | Graph | Analysis,
-    request: Request,
-    training: bool,
-    fold_bn: bool,
-    allow_unknown: bool,
-    input: Input,
-    batch: Size,
-    variables: Mapping[str, Any],
-) -> Document:
-    """The table before it has a format, for a terminal that is to choose its columns."""
-    analysis, note = _analysis(network, training, fold_bn, allow_unknown, input, batch, variables)
-    usual = None if fold_bn else _usual(network, analysis, input, variables)
-    return lay_out(analysis, request, note, usual=usual)
+Asked: TypeAlias = tuple[Spec | Graph | Analysis, Question]
+"""A network, and what is asked of it."""
 
 
-def _analysis(
-    network: Spec | Graph | Analysis,
-    training: bool,
-    fold_bn: bool,
-    allow_unknown: bool,
-    input: Input,
-    batch: Size,
-    variables: Mapping[str, Any],
-) -> tuple[Analysis, str]:
-    """The analysis, and what was set: a network changed is no longer the edition it is headed."""
-    note = ", ".join(f"{name} = {_written(value)}" for name, value in variables.items())
-    if isinstance(network, Analysis):
-        return network, note
-    if fold_bn:
-        from archcalc.spec.fold import fold_batch_norm
+def render(asked: Asked, format: str, request: Request) -> str:
+    """The table in one of ``FORMATS``. Raises :class:`ArchcalcError`."""
+    if format != "json":
+        return rendered(document(asked, request, format != "csv"), format, request.width)
+    if request.columns is not None:
+        raise ArchcalcError("JSON has fixed keys: columns are for the other formats")
+    if request.convention.name != "macs":
+        raise ArchcalcError("JSON holds every kind of work: conventions are for other formats")
+    from archcalc.report.layers import contract
 
-        if isinstance(network, Spec):
-            network = expand(
-                network, input=input, batch=batch, allow_unknown=allow_unknown, **variables
-            )
-        found = analyze(fold_batch_norm(network), training=training, allow_unknown=allow_unknown)
-    else:
-        found = analyze(
-            network,
-            training=training,
-            allow_unknown=allow_unknown,
-            input=input,
-            batch=batch,
-            **variables,
-        )
-    return found, note and f"with {note}"
+    network, question = asked
+    analysis = question.answer(network)
+    return contract.render(analysis, detail=request.detail, dtype=request.dtype)
 
 
-def _usual(
-    network: Spec | Graph | Analysis, found: Analysis, input: Input, variables: Mapping[str, Any]
-) -> Analysis | None:
-    """The network on its own input, where it has other parameters than on the one that was given.
-
-    A classifier that takes a whole map grows with it: what is printed of the network is not meant.
-    """
-    if not isinstance(network, Spec) or input is None:
-        return None
-    try:
-        own = analyze(network, allow_unknown=found.partial, **variables)
-    except ArchcalcError:
-        return None
-    return own if str(own.params) != str(found.params) else None
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_written, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def document(asked: Asked, request: Request, brief: bool = True) -> Document:
+    """The table before it has a format."""
+    network, question = asked
+    found = question.answer(network)
+    note = question.note
+    if note and not isinstance(network, Analysis):
+        note = f"with {note}"
+    usual = question.usual(network, found) if brief else None
+    return lay_out(found, request, note, brief, usual)
