@@ -18,7 +18,7 @@ from archcalc.report.layers.columns import COLUMNS
 
 _TAKEN = (
     *("network", "detail", "columns", "format", "dtype", "convention", "training"),
-    *("fold_bn", "allow_unknown", "unroll", "width", "input", "batch", "spec"),
+    *("fold_bn", "allow_unknown", "unroll", "input", "batch", "spec"),
 )
 """Parameters of library functions, which a variable of the same name can't be passed beside."""
 

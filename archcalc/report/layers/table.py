@@ -33,7 +33,6 @@ def table(
     fold_bn: bool = False,
     allow_unknown: bool = False,
     unroll: bool = False,
-    width: float | None = None,
     input: Input = None,
     batch: Size = 1,
     **variables: Any,
@@ -47,9 +46,8 @@ def table(
     layers.31 (x32)``; in CSV a line is of all repetitions of a layer. ``unroll`` shows each.
     ``columns`` are names, in a list or with commas between
     (``archcalc.report.layers.columns.COLUMNS``). ``format`` is ``table`` (plain text),
-    ``markdown``, ``csv`` (lines only), ``json`` (the contract), ``latex`` or ``html``. ``width``
-    is how wide it may be, in characters of text or in points of LaTeX, which by default is as wide
-    as the text of an article; what a reader misses least is left out until it fits. ``dtype``
+    ``markdown``, ``csv`` (lines only), ``json`` (the contract), ``latex`` (no wider than the text
+    of an article: what a reader misses least is left out) or ``html``. ``dtype``
     says how large a weight is, ``convention`` how the MACs column counts. ``fold_bn`` folds batch
     normalizations into the layers before them, as for inference (:func:`archcalc.fold_batch_norm`).
     ``allow_unknown`` prints a partial table of a network with layers of unknown operators, whose
@@ -60,7 +58,7 @@ def table(
     :func:`archcalc.analyze` raises.
     """
     form = choose("format", format, FORMATS)
-    request = Request.of(detail, columns, dtype, convention, unroll, width)
+    request = Request.of(detail, columns, dtype, convention, unroll)
     question = Question(input, batch, variables, training, fold_bn, allow_unknown)
     return render((network, question), form, request)
 
