@@ -140,3 +140,10 @@ else:
     raise AssertionError
 """
     loaded_by(program)
+
+
+def test_what_is_analyzed_once_is_not_recorded() -> None:
+    code = "import sys, archcalc; archcalc.table(archcalc.load('googlenet'))\n"
+    code += "print(*(m for m in sys.modules if m.startswith('archcalc.algebra')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not done.stdout.split()

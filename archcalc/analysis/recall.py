@@ -10,9 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from archcalc.algebra.compiled import Source
-from archcalc.algebra.condense import condensed
-from archcalc.algebra.record import Record
 from archcalc.errors import ArchcalcError
 from archcalc.operators.base import KINDS, Work
 from archcalc.spec.model import Spec
@@ -98,6 +95,11 @@ class Replay:
 
     def __init__(self, question: Question, engine: Callable[..., Analysis]) -> None:
         """Raises whatever the engine does."""
+        # A command that looks at one network makes none, and should not load what makes them.
+        from archcalc.algebra.compiled import Source
+        from archcalc.algebra.condense import condensed
+        from archcalc.algebra.record import Record
+
         record = Record()
         variables = [f"{k}" for k in range(len(question.numbers))]
         numbers = [
@@ -132,6 +134,8 @@ class Replay:
             found = self._engine(**self._question.arguments(numbers))
             return found.graph, found.rows
         if self._written is None:
+            from archcalc.algebra.compiled import Source
+
             traced, program, variables = self._unwritten
             source = Source(program, variables)
             self._written = source.function(source.build((traced.graph, traced.rows)))
