@@ -335,7 +335,7 @@ def _cell_like(
 
 CHECKS = (
     ("inputs", ("in_d", "in_h", "in_w", "in_c", "channels_in", "kernel_in")),
-    ("outputs", ("out_d", "out_h", "out_w", "out_c", "channels_out", "kernel_out")),
+    ("outputs", ("out_d", "out_h", "out_w", "out_c", "channels_out", "kernel_out", "volume")),
     ("kernels", ("kernel_d", "kernel_h", "kernel_w")),
     ("strides", ("stride",)),
     ("paddings", ("pad",)),
@@ -404,7 +404,7 @@ def _notes(sheet: Sheet, told: Reading) -> Iterator[str]:
         yield "every row is taken to follow the row before"
     for (row, role), value in told.choices.items():
         if role == "source" and not sheet.entries[row].sources:
-            taken = label(sheet.entries[value[0]])
+            taken = label(sheet.entries[value[-1]])
             yield f"{label(sheet.entries[row])} is taken to follow {taken}"
     assumed = [note for option in told.found.options if option for note in option.notes]
     yield from assumed[:MOST_NOTES]

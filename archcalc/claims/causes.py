@@ -51,6 +51,7 @@ WORDS = {
     "kernel_out": "filters",
     "dilation": "dilation",
     "frozen": "params that are not trained",
+    "volume": "numbers in the output",
 }
 """What each role is called in a sentence."""
 

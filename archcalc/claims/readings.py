@@ -87,7 +87,7 @@ def reading(sheet: Sheet, found: Found) -> Reading:
         tuple(expected),
         tuple(outs),
         tuple(sources),
-        _counting(found),
+        _counting(sheet, found),
         choices,
         wrong,
     )
@@ -102,10 +102,12 @@ def _size(out: State) -> tuple[Number | None, ...]:
     return ext[0], ext[1] if len(ext) > 1 else None, out.c
 
 
-def _counting(found: Found) -> Counting:
+def _counting(sheet: Sheet, found: Found) -> Counting:
     """What is counted beside kernels, where a row says so."""
     said: dict[str, dict[int, int]] = {"conv": {}, "linear": {}}
-    for option in found.options:
+    for entry, option in zip(sheet.entries, found.options, strict=True):
+        if "params" not in entry.values:
+            continue
         if option is None or option.layer.params is None or option.layer.kind not in _WEIGHTS:
             continue
         if "params" in option.wrong or "params" not in option.expected:

@@ -14,7 +14,10 @@ from archcalc.claims.tables.work import Layer
 def printed_like(entry: Entry, role: str, right: Number) -> str:
     """A number as the table would print it."""
     if role in entry.printed:
-        return entry.printed[role].like(right)
+        text = entry.printed[role].like(right)
+        # A unit that stands in the header is not written again.
+        plain = not any(mark.isalpha() for mark in entry.cells[entry.columns[role]])
+        return text.rstrip("KMGBTkmgbt ") if plain else text
     return number(right).replace(",", "")
 
 

@@ -47,6 +47,15 @@ def audit(
             show_default=False,
         ),
     ] = "",
+    emit_: Annotated[
+        str | None,
+        typer.Option(
+            "--emit",
+            metavar="SPEC",
+            help="Write the network that was found to this file, or - for standard output alone.",
+            show_default=False,
+        ),
+    ] = None,
     format: Annotated[
         str,
         typer.Option(
@@ -80,6 +89,13 @@ def audit(
     form = choose("format", format, audits.FORMATS)
     form_read = choose("read", read, FORMS) if read else ""
     found = run(_read(table), against=against, map=_mapping(map_ or []), read=form_read)
+    if emit_ is not None:
+        from archcalc.claims.emit import emit as spec_of
+        from archcalc.cli.output import emit
+
+        emit(spec_of(found), emit_)
+        if emit_ == "-":
+            return
     publish(audits, found, form, output, quiet)
     if found.findings or found.differences:
         raise typer.Exit(1)

@@ -17,6 +17,9 @@ HEADERS: Mapping[str, str] = {
     r"receptive field.*|rf|dropout|time.*|document|source line|se|hs|dtype|initiali[sz]ation|"
     r"params? size.*|references?|exp size|non ?linear|normali[sz]ation|regulari[sz]ation|"
     r"forward.*|latency.*|macs ratio|ratio|.*percent.*",
+    "repeats": r"n|repeats?|times|of (blocks|layers|repeats)|blocks",
+    "expansion": r"t|expansion( factor| ratio)?|exp",
+    "volume": r"activation size|activations?|output (count|elements|neurons)|of activations",
     "source": r"input layers?|from|inputs|bottom|connected to|source|previous layer|input from|"
     r"connect(ion|ed)s?|parents?|inbound",
     "stage": r"stage|block|module|group",
@@ -39,8 +42,8 @@ HEADERS: Mapping[str, str] = {
     "channels_in": r"channels? in|(in|input) (channels?|features|planes|depth|maps)|c in|cin|n in|"
     r"in ch|ch in",
     "channels_out": r"channels? out|(out|output) (channels?|features|planes|depth|maps)|c out|cout|"
-    r"filters|feature maps|filters or neurons|neurons|units|kernels|n out|channels?|ch|width|"
-    r"of (filters|kernels|channels|neurons|units)|out ch|maps|filter count|nodes|hidden units|"
+    r"filters|feature maps|filters or neurons|neurons|units|kernels|n out|channels?|ch|c|width|"
+    r"of (filters|kernels|channels|neurons|units)|out ch|maps?|filter count|nodes|hidden units|"
     r"num (filters|channels)",
     "kernel": r"kernels?( size| shape)?|k|f|filters? ?(size|shape)|filter|patch size|"
     r"window( size)?|ksize|(pool|conv) size|receptive field size|field size|"
@@ -155,6 +158,10 @@ def _fitting(role: str, header: str, cells: list[str]) -> str:
             return "source"
         batched = any(c.startswith(("[", "(")) for c in cells)
         return role if batched else f"channels_{role}"
+    if role == "out" and not sized and numeric == len(cells) and "map" in header:
+        return "channels_out"
+    if role in ("repeats", "expansion", "volume") and numeric < len(cells):
+        return "remark"
     if role == "out" and header == "size" and sum("/" in c for c in cells) > len(cells) / 2:
         return "kernel"
     if role == "source" and header in ("inputs", "from", "source") and sized > len(cells) / 2:

@@ -235,6 +235,8 @@ def one_option(
 ) -> Option:
     """A reading with what every cell of sizes should say."""
     known: dict[str, Number] = {**spread("in", state, entry), **spread("out", out, entry)}
+    if "volume" in entry.values and out.flat is not None:
+        known["volume"] = out.flat
     if state.c is not None:
         known["channels_in"] = state.c
     if out.c is not None:

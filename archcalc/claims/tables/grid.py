@@ -225,7 +225,7 @@ def _read_latex(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
 
 
 def _latex(cell: str) -> str:
-    bare = re.sub(r"\\times\b", "x", cell)
+    bare = re.sub(r"\s*\\times\s*", "x", cell)
     bare = re.sub(r"\\(textbf|textit|text|mathrm|emph|texttt|mathbf)\{([^}]*)\}", r"\2", bare)
     bare = bare.replace("\\_", "_").replace("\\#", "#").replace("\\%", "%").replace("~", " ")
     bare = bare.replace("\\,", "").replace("{,}", ",").replace("$", "").replace("\\&", "&")
@@ -480,6 +480,9 @@ def _read_darknet(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
     for number, line in enumerate(text.splitlines(), 1):
         found = shape.match(line)
         linked = re.match(r"\s*(\d+)\s+(route|shortcut|Shortcut\w*)\s*[: ]\s*([-\d, ]+)(.*)", line)
+        if linked is None and re.match(r"\s*\d+ res\s", line):
+            line = re.sub(r"res(\s+)(\d+)", r"shortcut\1\2", line)
+            linked = re.match(r"\s*(\d+)\s+(shortcut)\s*[: ]\s*([-\d]+)(.*)", line)
         if linked:
             tail = re.search(rf"(?:->)?\s*({size})\s*([\d.]+ BF)?\s*$", line)
             where = re.sub(rf"(->)?\s*{size}.*$", "", linked[3] + linked[4])

@@ -258,6 +258,9 @@ def read_unknown(entry: Entry, state: State, manner: Manner, hints: Hints) -> It
     out = printed if printed != UNKNOWN else state if not entry.values else UNKNOWN
     if printed.c is None and printed.ext is not None:
         out = State(None, printed.ext)
+    stride = int(entry.values.get("stride", 0))
+    if stride and out.ext is None and state.ext and None not in state.ext:
+        out = State(out.c or state.c, tuple(-(-(n or 0) // stride) for n in state.ext))
     layer = Layer(entry.kind or "unknown", state.c, out.c)
     yield one_option(entry, state, out, 0.0, layer)
     made = one_option(entry, state, out, 0.0, layer)

@@ -43,6 +43,8 @@ PUZZLED = 4.0
 """What a row may cost before things that are not printed are thought of."""
 DAUNTED = 6.0
 """How much more than the cheapest a way may cost for anything to be assumed on it."""
+MOST_READINGS = 6_000
+"""Rows' readings that are worked out in a search: strangers' tables are no endless job."""
 FAR = 60
 """Rows back in which another producer is looked for."""
 
@@ -201,6 +203,14 @@ class Search:
         self.last_use = self._uses()
         self.branched = any(link.named for link in self.links)
         self.cache: dict[tuple[int, State], list[Option]] = {}
+        self.worked = 0
+        self.by_hand = sheet.by_hand
+        alike: dict[tuple[tuple[str, ...], Hints], int] = {}
+        self.alike = [
+            alike.setdefault((entry.cells, hints), entry.index)
+            for entry, hints in zip(sheet.entries, self.hints, strict=True)
+        ]
+        """For each row, the first that says the same: their readings are the same, too."""
 
     def _uses(self) -> dict[int, int]:
         """For each row, the last row that names it."""
@@ -222,7 +232,8 @@ class Search:
             if again[0].cost < paths[0].cost:
                 manner, paths = other, again
         learnt = self.learn(manner, paths[0])
-        paths = self.passed(learnt)
+        if not self.tired:
+            paths = self.passed(learnt)
         return self.chosen(learnt, paths)
 
     # One pass ------------------------------------------------------------------------------------
@@ -240,9 +251,16 @@ class Search:
             for path in paths:
                 # What is thought of on the cheapest way costs nothing more on one like it.
                 dear = DAUNTED if path.state != best.state else MISPRINT + 3
-                after += self.step(path, entry, path.cost < best.cost + dear)
+                after += self.step(path, entry, path.cost < best.cost + dear and not self.tired)
             paths = self.kept(after, entry.index)
+            if self.tired:
+                paths = paths[:1]
         return paths
+
+    @property
+    def tired(self) -> bool:
+        """Whether a table took so much work that only the likeliest way is followed."""
+        return self.worked > MOST_READINGS
 
     def kept(self, paths: list[Path], row: int) -> list[Path]:
         """The few that are worth going on with."""
@@ -264,8 +282,9 @@ class Search:
         )
 
     def read(self, entry: Entry, state: State) -> list[Option]:
-        key = entry.index, state
+        key = self.alike[entry.index], state
         if key not in self.cache:
+            self.worked += 1
             self.cache[key] = options(entry, state, self.manner, self.hints[entry.index])
         return self.cache[key]
 
@@ -289,9 +308,12 @@ class Search:
         if not (link.rows == () and path.row < 0):
             for assumed, price, which, note in self.assumed(path, entry, state):
                 counts = _raised(path.counts, which)
+                rows = tuple(r for r, s in path.recent if s == assumed)[-1:] if which == 1 else None
                 for option in self.read(entry, assumed)[:8]:
                     if option.cost + price < least + MISPRINT:
-                        yield self.extend(path, entry, option, price, counts, (note,))
+                        yield self.extend(
+                            path, entry, option, price, counts, (note,), None, rows or None
+                        )
         if link.named and link.rows:
             yield from self.renamed(path, entry, link, least)
 
@@ -435,13 +457,14 @@ class Search:
         others = [(r, s) for r, s in reversed(path.recent) if s != state and r > entry.index - FAR]
         if said:
             others = []
-        price = JUMPED_AGAIN if jumped else JUMPED
+        # A table that somebody wrote row after row is read so.
+        price = JUMPED_AGAIN if jumped else JUMPED * (1 + self.by_hand)
         seen: set[State] = set()
-        for r, other in others:
+        for _, other in others:
             if other in seen or other == UNKNOWN:
                 continue
             seen.add(other)
-            yield other, price, 1, f"{row} is taken to follow row {r + 1}"
+            yield other, price, 1, ""
         if said:
             return
         needs = dict.fromkeys(c for c in _needs(entry, state) if c and c != state.c)
@@ -539,7 +562,7 @@ class Search:
             if layer.kind == "pool" and layer.ceil is not None and not option.wrong:
                 ceils[layer.ceil] += "pad" in entry.values
         learnt = Manner(first=manner.first, batch=manner.batch, thousand=manner.thousand)
-        learnt.by_hand = self.sheet.by_hand
+        learnt.by_hand = self.by_hand
         for key, counts in biases.items():
             bias = max(counts, key=lambda each: (counts[each], each == 1))
             times = counts[bias]

@@ -437,6 +437,15 @@ def _entry(index: int, line: int, cells: tuple[str, ...], what: Kind, read: _Rea
                 rate = role == "channels_out" and what.kind in ("same", "input", "")
                 if not rate:
                     unread(role, "number")
+    if what.kind == "input" and values.get("channels_out") == 1:
+        del values["channels_out"]  # one image
+    if what.kind == "same" and values.get("params") and "softmax" in what.word.lower():
+        what = what._replace(kind="linear")  # it stands for the layer before it, too
+    if "out" in flat or (values.get("out_c") == 1 and what.kind in ("linear", "same", "flatten")):
+        sides = [values[f"out_{a}"] for a in "hw" if f"out_{a}" in values]
+        if len(sides) == 1 and values.get("out_c") == 1 and what.kind in ("linear", "flatten"):
+            values["out_c"] = values.pop("out_h")  # a column: (120, 1)
+            flat.add("out")
     pattern = pattern_of(values)
     if (
         pattern is None

@@ -138,7 +138,8 @@ def _solve(n: int | None, full: int, s: int, m: int | None, pool: bool) -> tuple
             return total, 5.0
     for total in range(max(0, least), least + s):
         if total <= most and total % 2 == 0 and not pool:
-            return total, 8.0
+            # More than a kernel's width at each end is hardly meant.
+            return total, 8.0 if total <= 2 * (full - 1) or full == 1 else MISPRINT + 4
     return None
 
 
