@@ -64,7 +64,7 @@ class Sums:
 
     def __init__(self, graph: Graph, layer: str | None = None) -> None:
         """Raises :class:`ArchcalcError` if there is no such layer."""
-        self.analysis = analyze(graph, training=True)
+        self.analysis = analyze(graph, training=not graph.untrainable)
         self.rows = _within(self.analysis, layer)
         self.parts = _parts(self.analysis, self.rows)
         self._work: dict[tuple[Place, str], Size] = {}

@@ -133,7 +133,8 @@ def crosscheck(
     Of every layer: the output's shape, the parameters and buffers by name and shape, which of them
     are tied, and the multiply-accumulates, against those that ``torch.utils.flop_counter`` counts
     (what it does not see is counted in :mod:`archcalc.pytorch.counted`). Then one pass forward and
-    back in training mode, of a batch of two at least: every parameter gets a finite gradient. On
+    back in training mode, of a batch of two at least: every parameter gets a finite gradient; not
+    where a network does not take the input in training. On
     devices with numbers all outputs have to be finite, and on a GPU, or in another dtype than
     float32, equal to the CPU's in float32 up to :data:`TOLERANCE`.
 
@@ -155,7 +156,7 @@ def crosscheck(
         raise ArchcalcError("on the meta device there are no numbers, and nothing to measure")
     graph, larger = graphs(network, batch, input, variables)
     analysis = analyze(graph)
-    trained = analyze(larger, training=True)
+    trained = analyze(larger, training=not larger.untrainable)
     runs: list[Run] = []
     skipped: dict[str, str] = {}
     for place in devices:
@@ -296,6 +297,8 @@ class _Findings:
                     Difference("", "", "values", f"within {TOLERANCE[dtype]:g}", self.error)
                 )
         del output, wanted, inputs
+        if not trained.training:
+            return
         inputs = draw(trained.graph, device=device, dtype=stored_as, generator=generator)
         if analysis.graph.training_outputs:
             self._layers(trained, counted(network.train(), inputs)[1])

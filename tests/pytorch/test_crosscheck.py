@@ -440,3 +440,19 @@ def test_threads_are_as_many_as_processors_are_free(
     with free_threads():
         assert threads[-1] == used
     assert threads[-1] == most
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("swin_t", [3, 100, 75]),  # padded to windows, and to even sides, on both axes
+        ("vgg11_bn", [3, 64, 40]),
+        ("googlenet-torchvision", [3, 96, 80]),
+        ("inception_v3", [3, 128, 112]),  # which it can't be trained on
+    ],
+)
+def test_editions_agree_at_sizes_that_are_not_their_own(name: str, shape: list[int]) -> None:
+    found = crosscheck(name, device="meta", input=shape)
+
+    assert found.ok
+    assert (found.analysis.graph.untrainable != ()) is (name == "inception_v3")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
+import pytest
+
 import archcalc
-from archcalc import Analysis
+from archcalc import Analysis, SpecError
 
 
 @cache
@@ -69,3 +71,12 @@ def test_an_image_gives_as_many_regions_as_are_proposed() -> None:
 
     assert analysis.row("roi_heads.cls_score").shape == (100, 21)
     assert analysis.row("roi_heads.bbox_pred").shape == (100, 84)
+
+
+def test_images_are_padded_to_multiples_of_32_before_they_come_in() -> None:
+    # torchvision, models/detection/transform.py: size_divisible = 32.
+    spec = archcalc.load("fasterrcnn_resnet50_fpn")
+
+    assert archcalc.analyze(spec, input=[3, 320, 256]).params == 41_755_286
+    with pytest.raises(SpecError, match="the nearest that fit are 3x320x320 and 3x352x352"):
+        archcalc.analyze(spec, input=[3, 333, 333])
