@@ -1,29 +1,20 @@
-"""Capture -> Graph: operators, who owns which tensor, and names.
-
-PyTorch's axis 0 is the batch where an author keeps it so, and ours always is. A tensor of a graph
-therefore has the captured shape, batch first, or stands one axis further, as a sample: a parameter
-of [768] is (1, 768), windows of a map that an author joins to the batch are (1, 64, 49, 96).
-Where an operator fits neither way, its inputs are brought to one form by a view, which costs
-nothing.
-"""
+"""Capture -> Graph: operators, who owns which tensor, and names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
-from pydantic import ValidationError
 from torch import fx
 
 from archcalc.dims import Shape
-from archcalc.errors import ShapeError
+from archcalc.frontends.draft import Draft, sample_of
 from archcalc.frontends.torch import aten
 from archcalc.frontends.torch.capture import GETITEM, Capture, Held, shape_of, stack
-from archcalc.operators import NAMES, operator
 from archcalc.operators.base import Applied, Operator
-from archcalc.spec.graph import Graph, Node
+from archcalc.spec.graph import Graph
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
 
@@ -32,43 +23,17 @@ def assemble(capture: Capture, name: str) -> Graph:
     return Assembler(capture).graph(name)
 
 
-@dataclass
-class _Layer:
-    """A node in the making: its name is not settled before all are known."""
-
-    key: int
-    wish: str
-    """The name that it should have."""
-    function: str
-    applied: Applied
-    inputs: tuple[int, ...]
-    share: int | None = None
-    depth: int = 0
-    """How many layers lead to it at most."""
-
-
-class Assembler:
+class Assembler(Draft):
     """Makes a graph of a capture, call by call."""
 
     def __init__(self, capture: Capture) -> None:
+        super().__init__()
         self.capture = capture
-        self.layers: list[_Layer] = []
-        self.keys = 0
-        self.by_key: dict[int, _Layer] = {}
         self.values: dict[fx.Node, int] = {}
         """fx node -> a layer, or an input below zero."""
         self.latest: dict[fx.Node, fx.Node] = {}
         """A tensor that was written into, or only handed on -> what it is now."""
-        self.owners: dict[str, int] = {}
-        """A tensor of the module -> the layer that has it first."""
-        self.inputs: dict[int, tuple[str, Shape]] = {}
-        self.recent = -1
         self.firsts: dict[fx.Node, int] = {}
-        self.tensors: dict[int, tuple[str, ...]] = {}
-        """The tensors of the module that a layer has."""
-        self.kept: set[int] = set()
-        """Layers that nothing takes, and that are there all the same."""
-        self.converted: dict[tuple[int, Shape], int] = {}
         self.unknown: dict[str, str] = {}
         """Why a call is not counted, or is known by its shape alone, by the call."""
 
@@ -82,40 +47,19 @@ class Assembler:
                 if whole is not None:
                     self.values[node] = self.recent = self.made(node, node, whole)
             elif node.name in self.capture.inputs:
-                key = -1 - len(self.inputs)
                 said = "input" if alone else self.capture.inputs[node.name]
-                self.inputs[key] = (said, shape_of(node) or (1,))
-                self.values[node] = key
+                self.values[node] = self.input(said, shape_of(node) or (1,))
             elif node.op == "call_function":
                 self.call(node)
         outputs = list(map(self.output, self.capture.outputs))
         self.prune(outputs)
         used = {held for layer in self.layers for held in self.tensors.get(layer.key, ())}
         unused = [
-            self.tensor(Held(held, "parameter", shape))
+            self.tensor(held, "parameter", shape)
             for held, shape in self.capture.parameters.items()
             if held not in used
         ]
-        names = self.names()
-        return Graph(
-            name,
-            name,
-            "",
-            "",
-            dict(self.inputs.values()),
-            tuple(
-                Node(
-                    names[layer.key],
-                    layer.applied,
-                    tuple(names[key] for key in layer.inputs),
-                    None if layer.share is None else names[layer.share],
-                )
-                for layer in self.layers
-            ),
-            tuple(dict.fromkeys(names[key] for key in outputs)),
-            tuple(names[key] for key in unused),
-            modules=self.capture.classes,
-        )
+        return self.drafted(name, outputs, unused, self.capture.classes)
 
     def output(self, node: fx.Node) -> int:
         """The layer that gives an output of the network."""
@@ -143,30 +87,6 @@ class Assembler:
                 found.update(dict.fromkeys(nodes))
                 found[last] = whole
         return found
-
-    def prune(self, outputs: Sequence[int]) -> None:
-        """Leave out what leads to no output, unless it multiplies and accumulates all the same."""
-        by_key = {layer.key: layer for layer in self.layers}
-        live: set[int] = set()
-        working = [
-            layer.key
-            for layer in self.layers
-            if layer.applied.op.counted and layer.applied.cost.work.macs
-        ]
-        queue = [*outputs, *working, *self.kept]
-        while queue:
-            key = queue.pop()
-            if key >= 0 and key not in live:
-                live.add(key)
-                queue += by_key[key].inputs
-        self.layers = [layer for layer in self.layers if layer.key in live]
-        owners: dict[str, int] = {}
-        for layer in self.layers:
-            held = self.tensors.get(layer.key, ())
-            layer.share = next((owners[name] for name in held if name in owners), None)
-            for name in held:
-                owners.setdefault(name, layer.key)
-        self.owners = owners
 
     # Calls ----------------------------------------------------------------------------------------
 
@@ -224,7 +144,7 @@ class Assembler:
             held = self.held(node)
             if held is None:
                 return None
-            self.values[node] = self.tensor(held)
+            self.values[node] = self.tensor(held.name, held.kind, held.shape)
         return self.values[node]
 
     def held(self, node: Any) -> Held | None:
@@ -247,7 +167,7 @@ class Assembler:
             inputs = tuple(dict.fromkeys(key for key in sources if key is not None))
         inputs = inputs or (self.batch(),)
         shapes = [self.shape(key) for key in inputs]
-        sample = tuple(_sample(shapes[0], tuple(shape_of(node))))
+        sample = tuple(sample_of(shapes[0], tuple(shape_of(node))))
         op: Operator
         if isinstance(made, (aten.Moves, aten.Beside)):
             op = DeclaredOperator(name=target, shape=sample, params=0, macs=0)
@@ -292,15 +212,12 @@ class Assembler:
             if key is None:
                 return "takes what is no tensor"
             given.append((key, tuple(shape_of(self.now(source)) or ())))
-        reason = ""
-        for form in ("as it is", "as a sample", "batch first"):
-            found = self.fitted(made, wanted, given, form)
-            if isinstance(found, tuple):
-                if made.op in ("Reshape", "Expand") and found[0].shape == self.shape(found[1][0]):
-                    return found[1][0]
-                return self.layer(node, made, *found)
-            reason = reason or found
-        return reason
+        found = self.fitted(made.op, made.fields, wanted, given, made.declared)
+        if isinstance(found, str):
+            return found
+        if made.op in ("Reshape", "Expand") and found[0].shape == self.shape(found[1][0]):
+            return found[1][0]
+        return self.layer(node, made, *found)
 
     def weighed(self, made: aten.Made, node: fx.Node, wanted: Shape) -> aten.Made:
         """The same call, where its weight is a part of a tensor or comes of the input: a product.
@@ -359,105 +276,11 @@ class Assembler:
             queue += each.all_input_nodes
         return False
 
-    def fitted(
-        self, made: aten.Made, wanted: Shape, given: Sequence[tuple[int, Shape]], form: str
-    ) -> tuple[Applied, tuple[int, ...]] | str:
-        """The operator on its inputs, in one form; a reason where that is not what was captured."""
-        taken: list[int] = []
-        lifted = form == "as a sample"
-        for key, captured in given:
-            if form != "as it is":
-                key = self.brought(key, captured, lifted)
-            elif not taken:
-                lifted = self.is_lifted(key, captured)
-            taken.append(key)
-        shapes = [self.shape(key) for key in taken]
-        if made.declared:
-            sample = tuple(_sample(shapes[0], wanted))
-            batch = shapes[0][0]
-            op = DeclaredOperator(
-                name=made.op.lower(), shape=sample, params=0, macs=made.fields["macs"] // batch
-            )
-            return Applied.to(op, *shapes), tuple(taken)
-        if made.op not in NAMES:
-            return f"no operator {made.op}"
-        fields = dict(made.fields)
-        if made.op in ("Reshape", "Expand"):
-            fields = {"shape": _sample(shapes[0], wanted)}
-        elif made.op == "Repeat":
-            times = list(fields["repeats"])
-            fields = {"repeats": times if lifted or times[0] != 1 else times[1:]}
-        elif lifted and given:
-            fields = _shifted(made.op, fields, len(given[0][1]))
-        if made.op in ("Parameter", "Constant") and not taken:
-            taken, shapes = [self.batch()], [self.shape(self.batch())]
-        try:
-            found = Applied.to(operator(made.op)(**fields), *shapes)
-        except (ValidationError, ShapeError, ValueError) as error:
-            return " ".join(str(error).split())
-        shape = tuple(found.shape)
-        if not taken or shape not in (wanted, (1, *wanted), (shape[0], *(wanted or (1,)))):
-            return f"{shape} is not {wanted}"
-        if shape == wanted and shape[:1] != shapes[0][:1] and made.op != "View":
-            return f"{shape} loses the batch of {shapes[0]}"
-        return found, tuple(taken)
-
-    def batch(self) -> int:
-        """What gives a tensor that is held its batch: the layer before, so that it stays near."""
-        return self.recent
-
-    def is_lifted(self, key: int, captured: Shape) -> bool:
-        return len(self.shape(key)) == len(captured) + 1
-
-    def brought(self, key: int, captured: Shape, lifted: bool) -> int:
-        """A value in one of the two forms."""
-        shape = self.shape(key)
-        is_lifted = self.is_lifted(key, captured)
-        if lifted == is_lifted:
-            return key
-        wanted = (1, *captured) if lifted else captured
-        cached = self.converted.get((key, wanted))
-        if cached is not None:
-            return cached
-        if lifted:
-            op = ("Unsqueeze", {"dim": 1}) if shape[:1] == (1,) else ("View", {"shape": captured})
-        elif captured[:1] == (1,) and len(captured) > 1:
-            op = "Squeeze", {"dim": 1}
-        elif len(captured) > 1:
-            op = "View", {"shape": captured[1:]}
-        else:
-            return key
-        try:
-            applied = self.applied_to(op[0], key, **op[1])
-        except (ValidationError, ShapeError, ValueError, KeyError):
-            return key
-        wish = "input" if key < 0 else self.by_key[key].wish
-        function = op[0].lower()
-        above, dot, _ = wish.rpartition(".")
-        made = self.add(f"{above}{dot}{function}", function, applied, (key,))
-        self.converted[key, wanted] = made
-        return made
-
-    def applied_to(self, op: str, key: int, **fields: Any) -> Applied:
-        return Applied.to(operator(op)(**fields), self.shape(key))
-
-    def shape(self, key: int) -> Shape:
-        """The sizes that a layer or an input has in the graph."""
-        return self.inputs[key][1] if key < 0 else self.by_key[key].applied.shape
-
-    def depth(self, key: int) -> int:
-        return 0 if key < 0 else self.by_key[key].depth
-
     def layer(
         self, node: fx.Node, made: aten.Made, applied: Applied, inputs: tuple[int, ...]
     ) -> int:
         """Add the layer of a call, with the tensors of the module that are its own."""
-        if made.op in ("Add", "Mul") and len(inputs) == 2:
-            # The branch before the shortcut, whichever the author wrote first: so the layers of
-            # a block are alike whether its shortcut has layers or not.
-            a, b = inputs
-            if self.shape(a) == self.shape(b) and self.depth(a) < self.depth(b):
-                inputs = b, a
+        inputs = self.branch_first(made.op, inputs)
         names = self.own(made)
         share = next((self.owners[h] for h in names.values() if h in self.owners), None)
         module, function = self.place(node)
@@ -492,7 +315,7 @@ class Assembler:
             for other in behind:
                 if other.name not in found.values() and other.kind == "parameter":
                     if other.name not in self.owners:
-                        self.tensor(other)
+                        self.tensor(other.name, other.kind, other.shape)
                     self.kept.add(self.owners[other.name])
         return found
 
@@ -516,74 +339,6 @@ class Assembler:
         origin = node.args[0] if node.target is GETITEM else node
         name = str(getattr(origin, "target", "")).removeprefix("aten.").split(".")[0].strip("_")
         return modules[-1][0] if modules else "", name or "call"
-
-    def add(
-        self,
-        wish: str,
-        function: str,
-        applied: Applied,
-        inputs: tuple[int, ...],
-        share: int | None = None,
-    ) -> int:
-        key = self.keys
-        self.keys += 1
-        depth = 1 + max(map(self.depth, inputs), default=0)
-        layer = _Layer(key, wish, function, applied, inputs, share, depth)
-        self.layers.append(layer)
-        self.by_key[key] = layer
-        return key
-
-    def tensor(self, held: Held) -> int:
-        """A tensor of the module by itself."""
-        shape = list(held.shape) or [1]
-        if shape[0] == 1 and len(shape) > 1:
-            shape = shape[1:]  # an axis in the batch's place
-        if held.kind == "constant":
-            applied = self.applied_to("Constant", self.batch(), shape=shape)
-        else:
-            trained = held.kind == "parameter"
-            applied = self.applied_to("Parameter", self.batch(), shape=shape, trained=trained)
-        share = self.owners.get(held.name) if held.kind != "constant" else None
-        key = self.add(held.name, "tensor", applied, (self.batch(),), share)
-        self.tensors[key] = (held.name,)
-        self.owners.setdefault(held.name, key)
-        return key
-
-    # Names ----------------------------------------------------------------------------------------
-
-    def names(self) -> dict[int, str]:
-        """A name of its own for each layer, none of which is the beginning of another's."""
-        found = {key: name for key, (name, _) in self.inputs.items()}
-        taken = set(found.values())
-        blocks: set[str] = set()
-        weighty: set[str] = set()
-        for layer in self.layers:
-            parts = layer.wish.split(".")
-            above = {".".join(parts[:k]) for k in range(1, len(parts))}
-            blocks |= above
-            if layer.applied.op.counted and layer.applied.cost.weights:
-                weighty |= above
-        leaves: set[str] = set()
-        for layer in self.layers:
-            if layer.wish in blocks and layer.wish not in weighty:
-                leaves.add(layer.wish)
-        for layer in self.layers:
-            name = layer.wish
-            if name in blocks and name in weighty:
-                name = f"{name}.{layer.function}"
-            parts = name.split(".")
-            for k in range(1, len(parts)):
-                if ".".join(parts[:k]) in leaves:
-                    # A layer has no layers within it: they stand beside it.
-                    name = ".".join([*parts[: k - 1], *parts[k:]])
-                    break
-            unique, number = name, 1
-            while unique in taken or unique in blocks - leaves:
-                unique = f"{name}_{number}"
-                number += 1
-            taken.add(unique)
-            found[layer.key] = unique
-        return found
 
 
 def _is_attention(module: Any, path: str) -> bool:
@@ -637,28 +392,3 @@ def _attention(
 
 
 _WEIGHING = ("Linear", *(f"Conv{t}{n}d" for t in ("", "Transpose") for n in (1, 2, 3)))
-_DIMS = ("dim", "dims", "start_dim", "end_dim", "dim0", "dim1")
-
-
-def _shifted(op: str, fields: Mapping[str, Any], rank: int) -> dict[str, Any]:
-    """Fields for a tensor that stands one axis further: an axis counted from 0 is the next one."""
-    found = dict(fields)
-    if op == "Permute":
-        return {"dims": [0, *(dim % rank + 1 for dim in fields["dims"])]}
-    for name in _DIMS:
-        value = found.get(name)
-        if isinstance(value, int):
-            found[name] = value + 1 if value >= 0 else value
-        elif isinstance(value, (list, tuple)):
-            found[name] = [dim + 1 if dim >= 0 else dim for dim in value]
-        elif name == "dim" and op in ("Concat", "Stack") and value is None:
-            found[name] = 2
-    if op == "Flatten":
-        found["start_dim"] = found.get("start_dim", 1)
-    return found
-
-
-def _sample(given: Shape, wanted: Shape) -> list[int]:
-    """A captured shape without the batch, which it may or may not have an axis for."""
-    whole = len(wanted) > 1 and wanted[0] == given[0]
-    return list(wanted[1:] if whole else wanted) or [1]

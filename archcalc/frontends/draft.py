@@ -1,0 +1,341 @@
+"""A graph in the making: what all frontends do alike, whatever they read.
+
+Layers are added in order, each with the name that it should have; who owns which tensor, which
+layers lead nowhere and what everything is called in the end is settled when all are known.
+
+Others' axis 0 is the batch where an author keeps it so, and ours always is. A tensor of a graph
+therefore has the captured shape, batch first, or stands one axis further, as a sample: a parameter
+of [768] is (1, 768), windows of a map that an author joins to the batch are (1, 64, 49, 96).
+Where an operator fits neither way, its inputs are brought to one form by a view, which costs
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from archcalc.dims import Shape
+from archcalc.errors import ShapeError
+from archcalc.operators import NAMES, operator
+from archcalc.operators.base import Applied
+from archcalc.spec.graph import Graph, Node
+from archcalc.spec.unknown import DeclaredOperator
+
+
+@dataclass
+class Layer:
+    """A node in the making: its name is not settled before all are known."""
+
+    key: int
+    wish: str
+    """The name that it should have."""
+    function: str
+    applied: Applied
+    inputs: tuple[int, ...]
+    share: int | None = None
+    depth: int = 0
+    """How many layers lead to it at most."""
+
+
+class Draft:
+    """Layers of a network by number, of which 0 is the first; inputs have numbers below zero."""
+
+    def __init__(self) -> None:
+        self.layers: list[Layer] = []
+        self.keys = 0
+        self.by_key: dict[int, Layer] = {}
+        self.owners: dict[str, int] = {}
+        """A tensor of the network -> the layer that has it first."""
+        self.inputs: dict[int, tuple[str, Shape]] = {}
+        self.recent = -1
+        self.tensors: dict[int, tuple[str, ...]] = {}
+        """The tensors of the network that a layer has."""
+        self.kept: set[int] = set()
+        """Layers that nothing takes, and that are there all the same."""
+        self.converted: dict[tuple[int, Shape], int] = {}
+
+    def input(self, name: str, shape: Shape) -> int:
+        """An input of the network, batch first."""
+        key = -1 - len(self.inputs)
+        self.inputs[key] = (name, shape)
+        return key
+
+    def drafted(
+        self,
+        name: str,
+        outputs: Sequence[int],
+        unused: Sequence[int] = (),
+        modules: Mapping[str, str] | None = None,
+    ) -> Graph:
+        """The graph of all layers; those that are ``unused`` are owned and not executed."""
+        names = self.names()
+        return Graph(
+            name,
+            name,
+            "",
+            "",
+            dict(self.inputs.values()),
+            tuple(
+                Node(
+                    names[layer.key],
+                    layer.applied,
+                    tuple(names[key] for key in layer.inputs),
+                    None if layer.share is None else names[layer.share],
+                )
+                for layer in self.layers
+            ),
+            tuple(dict.fromkeys(names[key] for key in outputs)),
+            tuple(names[key] for key in unused),
+            modules=modules or {},
+        )
+
+    def prune(self, outputs: Sequence[int]) -> None:
+        """Leave out what leads to no output, unless it multiplies and accumulates all the same."""
+        by_key = {layer.key: layer for layer in self.layers}
+        live: set[int] = set()
+        working = [
+            layer.key
+            for layer in self.layers
+            if layer.applied.op.counted and layer.applied.cost.work.macs
+        ]
+        queue = [*outputs, *working, *self.kept]
+        while queue:
+            key = queue.pop()
+            if key >= 0 and key not in live:
+                live.add(key)
+                queue += by_key[key].inputs
+        self.layers = [layer for layer in self.layers if layer.key in live]
+        owners: dict[str, int] = {}
+        for layer in self.layers:
+            held = self.tensors.get(layer.key, ())
+            layer.share = next((owners[name] for name in held if name in owners), None)
+            for name in held:
+                owners.setdefault(name, layer.key)
+        self.owners = owners
+
+    def fitted(
+        self,
+        op: str,
+        fields: Mapping[str, Any],
+        wanted: Shape,
+        given: Sequence[tuple[int, Shape]],
+        declared: bool = False,
+    ) -> tuple[Applied, tuple[int, ...]] | str:
+        """The operator and what it takes, so that it gives a shape; else a reason why it can't.
+
+        ``given`` are what it takes, with the shapes that the author gave them. One of which only
+        the work is ``declared`` has its ``macs`` among the fields.
+        """
+        reason = ""
+        for form in ("as it is", "as a sample", "batch first"):
+            found = self.in_form(op, fields, wanted, given, declared, form)
+            if isinstance(found, tuple):
+                return found
+            reason = reason or found
+        return reason
+
+    def in_form(
+        self,
+        op: str,
+        fields: Mapping[str, Any],
+        wanted: Shape,
+        given: Sequence[tuple[int, Shape]],
+        declared: bool,
+        form: str,
+    ) -> tuple[Applied, tuple[int, ...]] | str:
+        """The operator on its inputs, in one form; a reason where that is not what was captured."""
+        taken: list[int] = []
+        lifted = form == "as a sample"
+        for key, captured in given:
+            if form != "as it is":
+                key = self.brought(key, captured, lifted)
+            elif not taken:
+                lifted = self.is_lifted(key, captured)
+            taken.append(key)
+        shapes = [self.shape(key) for key in taken]
+        if declared:
+            sample = tuple(sample_of(shapes[0], wanted))
+            batch = shapes[0][0]
+            said = DeclaredOperator(
+                name=op.lower(), shape=sample, params=0, macs=fields["macs"] // batch
+            )
+            return Applied.to(said, *shapes), tuple(taken)
+        if op not in NAMES:
+            return f"no operator {op}"
+        fields = dict(fields)
+        if op in ("Reshape", "Expand"):
+            fields = {"shape": sample_of(shapes[0], wanted)}
+        elif op == "Repeat":
+            times = list(fields["repeats"])
+            fields = {"repeats": times if lifted or times[0] != 1 else times[1:]}
+        elif lifted and given:
+            fields = _shifted(op, fields, len(given[0][1]))
+        if op in ("Parameter", "Constant") and not taken:
+            taken, shapes = [self.batch()], [self.shape(self.batch())]
+        try:
+            found = Applied.to(operator(op)(**fields), *shapes)
+        except (ValidationError, ShapeError, ValueError) as error:
+            return " ".join(str(error).split())
+        shape = tuple(found.shape)
+        if not taken or shape not in (wanted, (1, *wanted), (shape[0], *(wanted or (1,)))):
+            return f"{shape} is not {wanted}"
+        if shape == wanted and shape[:1] != shapes[0][:1] and op != "View":
+            return f"{shape} loses the batch of {shapes[0]}"
+        return found, tuple(taken)
+
+    def batch(self) -> int:
+        """What gives a tensor that is held its batch: the layer before, so that it stays near."""
+        return self.recent
+
+    def is_lifted(self, key: int, captured: Shape) -> bool:
+        return len(self.shape(key)) == len(captured) + 1
+
+    def brought(self, key: int, captured: Shape, lifted: bool) -> int:
+        """A value in one of the two forms."""
+        shape = self.shape(key)
+        is_lifted = self.is_lifted(key, captured)
+        if lifted == is_lifted:
+            return key
+        wanted = (1, *captured) if lifted else captured
+        cached = self.converted.get((key, wanted))
+        if cached is not None:
+            return cached
+        if lifted:
+            op = ("Unsqueeze", {"dim": 1}) if shape[:1] == (1,) else ("View", {"shape": captured})
+        elif captured[:1] == (1,) and len(captured) > 1:
+            op = "Squeeze", {"dim": 1}
+        elif len(captured) > 1:
+            op = "View", {"shape": captured[1:]}
+        else:
+            return key
+        try:
+            applied = self.applied_to(op[0], key, **op[1])
+        except (ValidationError, ShapeError, ValueError, KeyError):
+            return key
+        wish = "input" if key < 0 else self.by_key[key].wish
+        function = op[0].lower()
+        above, dot, _ = wish.rpartition(".")
+        made = self.add(f"{above}{dot}{function}", function, applied, (key,))
+        self.converted[key, wanted] = made
+        return made
+
+    def applied_to(self, op: str, key: int, **fields: Any) -> Applied:
+        return Applied.to(operator(op)(**fields), self.shape(key))
+
+    def shape(self, key: int) -> Shape:
+        """The sizes that a layer or an input has in the graph."""
+        return self.inputs[key][1] if key < 0 else self.by_key[key].applied.shape
+
+    def depth(self, key: int) -> int:
+        return 0 if key < 0 else self.by_key[key].depth
+
+    def add(
+        self,
+        wish: str,
+        function: str,
+        applied: Applied,
+        inputs: tuple[int, ...],
+        share: int | None = None,
+    ) -> int:
+        key = self.keys
+        self.keys += 1
+        depth = 1 + max(map(self.depth, inputs), default=0)
+        layer = Layer(key, wish, function, applied, inputs, share, depth)
+        self.layers.append(layer)
+        self.by_key[key] = layer
+        return key
+
+    def tensor(self, name: str, kind: str, shape: Sequence[int]) -> int:
+        """A tensor by itself: a ``parameter``, a ``buffer``, or a ``constant``, which is not stored."""
+        extents = list(shape) or [1]
+        if extents[0] == 1 and len(extents) > 1:
+            extents = extents[1:]  # an axis in the batch's place
+        if kind == "constant":
+            applied = self.applied_to("Constant", self.batch(), shape=extents)
+        else:
+            trained = kind == "parameter"
+            applied = self.applied_to("Parameter", self.batch(), shape=extents, trained=trained)
+        share = self.owners.get(name) if kind != "constant" else None
+        key = self.add(name, "tensor", applied, (self.batch(),), share)
+        self.tensors[key] = (name,)
+        self.owners.setdefault(name, key)
+        return key
+
+    def branch_first(self, op: str, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        """Inputs in the order in which a sum or product of two is written: the branch first.
+
+        The shortcut comes after it, whichever the author wrote first: so the layers of a block are
+        alike whether its shortcut has layers or not.
+        """
+        if op in ("Add", "Mul") and len(inputs) == 2:
+            a, b = inputs
+            if self.shape(a) == self.shape(b) and self.depth(a) < self.depth(b):
+                return b, a
+        return inputs
+
+    # Names ----------------------------------------------------------------------------------------
+
+    def names(self) -> dict[int, str]:
+        """A name of its own for each layer, none of which is the beginning of another's."""
+        found = {key: name for key, (name, _) in self.inputs.items()}
+        taken = set(found.values())
+        blocks: set[str] = set()
+        weighty: set[str] = set()
+        for layer in self.layers:
+            parts = layer.wish.split(".")
+            above = {".".join(parts[:k]) for k in range(1, len(parts))}
+            blocks |= above
+            if layer.applied.op.counted and layer.applied.cost.weights:
+                weighty |= above
+        leaves: set[str] = set()
+        for layer in self.layers:
+            if layer.wish in blocks and layer.wish not in weighty:
+                leaves.add(layer.wish)
+        for layer in self.layers:
+            name = layer.wish
+            if name in blocks and name in weighty:
+                name = f"{name}.{layer.function}"
+            parts = name.split(".")
+            for k in range(1, len(parts)):
+                if ".".join(parts[:k]) in leaves:
+                    # A layer has no layers within it: they stand beside it.
+                    name = ".".join([*parts[: k - 1], *parts[k:]])
+                    break
+            unique, number = name, 1
+            while unique in taken or unique in blocks - leaves:
+                unique = f"{name}_{number}"
+                number += 1
+            taken.add(unique)
+            found[layer.key] = unique
+        return found
+
+
+_DIMS = ("dim", "dims", "start_dim", "end_dim", "dim0", "dim1")
+
+
+def _shifted(op: str, fields: Mapping[str, Any], rank: int) -> dict[str, Any]:
+    """Fields for a tensor that stands one axis further: an axis counted from 0 is the next one."""
+    found = dict(fields)
+    if op == "Permute":
+        return {"dims": [0, *(dim % rank + 1 for dim in fields["dims"])]}
+    for name in _DIMS:
+        value = found.get(name)
+        if isinstance(value, int):
+            found[name] = value + 1 if value >= 0 else value
+        elif isinstance(value, (list, tuple)):
+            found[name] = [dim + 1 if dim >= 0 else dim for dim in value]
+        elif name == "dim" and op in ("Concat", "Stack") and value is None:
+            found[name] = 2
+    if op == "Flatten":
+        found["start_dim"] = found.get("start_dim", 1)
+    return found
+
+
+def sample_of(given: Shape, wanted: Shape) -> list[int]:
+    """A captured shape without the batch, which it may or may not have an axis for."""
+    whole = len(wanted) > 1 and wanted[0] == given[0]
+    return list(wanted[1:] if whole else wanted) or [1]
