@@ -12,6 +12,7 @@ nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +20,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from archcalc.dims import Shape
-from archcalc.errors import ShapeError
+from archcalc.errors import ArchcalcError, ShapeError
 from archcalc.operators import NAMES, operator
-from archcalc.operators.base import Applied
+from archcalc.operators.base import LARGEST, Applied
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.unknown import DeclaredOperator
 
@@ -250,7 +251,7 @@ class Draft:
         return key
 
     def tensor(self, name: str, kind: str, shape: Sequence[int]) -> int:
-        """A tensor by itself: a ``parameter``, a ``buffer``, or a ``constant``, which is not stored."""
+        """A tensor by itself: ``parameter``, ``buffer``, or ``constant``, that is not stored."""
         extents = list(shape) or [1]
         if extents[0] == 1 and len(extents) > 1:
             extents = extents[1:]  # an axis in the batch's place
@@ -339,3 +340,20 @@ def sample_of(given: Shape, wanted: Shape) -> list[int]:
     """A captured shape without the batch, which it may or may not have an axis for."""
     whole = len(wanted) > 1 and wanted[0] == given[0]
     return list(wanted[1:] if whole else wanted) or [1]
+
+
+def as_name(text: str, whole: bool = False) -> str:
+    """A name as specs have them; a ``whole`` one begins with no digit."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:200] or "_"
+    return name if not whole or re.match(r"[A-Za-z_]", name) else f"_{name}"
+
+
+def parse_shape(text: str, what: str) -> Shape:
+    """The sizes in ``3x224x224`` or ``int64:128``. Raises :class:`ArchcalcError`."""
+    sizes = text.rpartition(":")[2]
+    if not re.fullmatch(r"[0-9]{1,13}(x[0-9]{1,13})*", sizes):
+        raise ArchcalcError(f"{what}: '{text}' is no shape: write 3x224x224, without the batch")
+    shape = tuple(map(int, sizes.split("x")))
+    if min(shape) < 1 or max(shape) > LARGEST:
+        raise ArchcalcError(f"{what}: an extent should be from 1 to {LARGEST:,}")
+    return shape
