@@ -344,7 +344,12 @@ class Reader(Draft):
             else:
                 made = table.read(call)
             if isinstance(made, Same):
-                return replace(made.value, name=name, shape=shape or made.value.shape)
+                same = replace(made.value, name=name, dtype=dtype)
+                if same.data is not None and dtype != made.value.dtype:
+                    from onnx.helper import tensor_dtype_to_np_dtype
+
+                    same.data = same.data.astype(tensor_dtype_to_np_dtype(dtype))
+                return same
             if isinstance(made, Made) and shape is not None and 0 not in shape:
                 found = self.emit(made, call, shape)
                 if isinstance(found, int):
