@@ -13,8 +13,9 @@ def import_(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="torch:PACKAGE.MODULE:FACTORY, torch:FILE.py:FACTORY, or with literal arguments, "
-            "torch:timm:create_model('resnet50'). This imports the code and runs it.",
+            help="A file of another program, FILE.onnx, or torch:PACKAGE.MODULE:FACTORY, "
+            "torch:FILE.py:FACTORY, with literal arguments if any, "
+            "torch:timm:create_model('resnet50'), which imports the code and runs it.",
             show_default=False,
         ),
     ],

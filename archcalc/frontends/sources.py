@@ -3,45 +3,70 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
 
 from archcalc.errors import ArchcalcError
 from archcalc.spec import zoo
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 
-SCHEMES = ("torch",)
-"""What an address of another program's model begins with."""
+SCHEMES = {"torch": "torch.source"}
+"""What an address of another program's model begins with -> the module that reads it."""
+
+FILES = {
+    ".onnx": "onnx.read",
+}
+"""What a file of another program's model ends with -> the module that reads it."""
 
 
 def is_foreign(source: object) -> bool:
     """Whether a source is a model of another program, and no spec."""
-    return isinstance(source, str) and source.partition(":")[0] in SCHEMES and ":" in source
+    return isinstance(source, (str, Path)) and _reader(str(source)) is not None
 
 
 def load(source: zoo.Source, *, allow_unknown: bool = False) -> Spec:
     """A network as a spec, wherever it comes from: :func:`archcalc.load`.
 
-    Besides what :func:`archcalc.spec.zoo.load` takes, ``torch:PACKAGE.MODULE:FACTORY`` is a
-    PyTorch module that this imports and runs code to make, with the shapes of its inputs behind an
-    ``@``: ``torch:timm:create_model('resnet50')@3x224x224``. Raises :class:`ArchcalcError`.
+    Besides what :func:`archcalc.spec.zoo.load` takes, a file that another program wrote is one,
+    and ``torch:PACKAGE.MODULE:FACTORY`` is a PyTorch module that this imports and runs code to
+    make; with the shapes of its inputs behind an ``@``:
+    ``torch:timm:create_model('resnet50')@3x224x224``. Raises :class:`ArchcalcError`.
     """
-    if not isinstance(source, str) or not is_foreign(source):
+    if not isinstance(source, (str, Path)) or not is_foreign(source):
         return zoo.load(source, allow_unknown=allow_unknown)
     from archcalc.frontends.fold import to_spec
 
     return to_spec(graph(source), allow_unknown=allow_unknown)
 
 
-def graph(source: str) -> Graph:
+def graph(source: str | Path) -> Graph:
     """The graph of another program's model. Raises :class:`ArchcalcError`."""
-    scheme, _, address = source.partition(":")
-    address, inputs = split(address)
-    if scheme == "torch":
-        from archcalc.frontends.torch.source import read
+    found = _reader(str(source))
+    if found is None:
+        addresses = ", ".join(f"{name}:" for name in SCHEMES)
+        raise ArchcalcError(f"{source}: known are {addresses} and files *{', *'.join(FILES)}")
+    module, address, inputs = found
+    read: Callable[[str, Mapping[str, str]], Graph] = import_module(
+        f"archcalc.frontends.{module}"
+    ).read
+    return read(address, inputs)
 
-        return read(address, inputs)
-    raise ArchcalcError(f"{source}: known are {', '.join(f'{name}:' for name in SCHEMES)}")
+
+def _reader(source: str) -> tuple[str, str, dict[str, str]] | None:
+    """The module that reads a model, its address, and the inputs behind it; None for a spec."""
+    scheme, colon, address = source.partition(":")
+    if colon and scheme in SCHEMES:
+        return SCHEMES[scheme], *split(address)
+    for end, module in FILES.items():
+        if source.lower().endswith(end):
+            return module, source, {}
+    address, inputs = split(source)
+    for end, module in FILES.items():
+        if address.lower().endswith(end):
+            return module, address, inputs
+    return None
 
 
 def split(address: str) -> tuple[str, dict[str, str]]:

@@ -51,7 +51,7 @@ def read(path: str, inputs: Mapping[str, str]) -> Graph:
 def _loaded(path: str) -> onnx.ModelProto:
     try:
         import onnx
-        from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     except ModuleNotFoundError as error:
         raise ArchcalcError(
             "ONNX files need the package onnx: pip install 'archcalc[onnx]'"
@@ -141,12 +141,12 @@ class Reader(Draft):
             for name in self.spare
             if name not in used
         ]
-        found = self.drafted(as_name(graph.name or Path(self.path).stem, True), outputs, unused)
+        found = self.drafted(as_name(Path(self.path).stem, True), outputs, unused)
         if self.folded():
             self.notes.append(FOLDED)
         return replace(found, edition=", ".join(self.notes))
 
-    # What the file says -----------------------------------------------------------------------------
+    # What the file says ---------------------------------------------------------------------------
 
     def types(self, graph: onnx.GraphProto) -> None:
         for info in (*graph.value_info, *graph.output):
@@ -247,7 +247,7 @@ class Reader(Draft):
             raise ArchcalcError(f"{self.path}: the graph has no inputs")
         self.notes = list(dict.fromkeys(self.notes))
 
-    # Nodes ------------------------------------------------------------------------------------------
+    # Nodes ----------------------------------------------------------------------------------------
 
     def node(self, node: onnx.NodeProto, depth: int = 0) -> None:
         """Take in one node."""
@@ -334,7 +334,8 @@ class Reader(Draft):
     ) -> Value:
         """What a node gives: the layer that it is."""
         made: Any = None
-        if shape is not None and any(n < 0 for n in shape):
+        windows = ("Conv", "Pool")
+        if shape is not None and 0 in shape and any(word in call.op for word in windows):
             raise ArchcalcError(f"{self.at(call.node)} gives the shape {list(shape)}")
         try:
             if k and call.op in _RECURRENT:
@@ -350,17 +351,24 @@ class Reader(Draft):
 
                     same.data = same.data.astype(tensor_dtype_to_np_dtype(dtype))
                 return same
+            if call.op in ("Reshape", "Flatten", "Squeeze", "Unsqueeze") and shape is not None:
+                self.require_elements(call, shape)
             if isinstance(made, Made) and shape is not None and 0 not in shape:
                 found = self.emit(made, call, shape)
                 if isinstance(found, int):
                     self.note_recent(found)
                     return Value(name, shape, dtype, found)
-        except (LookupError, TypeError, AssertionError, ZeroDivisionError, OverflowError):
+        except (LookupError, TypeError, AssertionError, ArithmeticError, ValueError):
             made = None  # attributes or tensors that are not as they should be
-        except ValueError:
-            made = None
         key = self.unknown(call, shape, isinstance(made, Moves))
         return Value(name, shape, dtype, key)
+
+    def require_elements(self, call: Call, shape: Shape) -> None:
+        if prod(call.x.sizes) != prod(shape):
+            raise ArchcalcError(
+                f"{self.at(call.node)} makes {list(shape)} of {list(call.x.sizes)}, which has "
+                f"another number of elements: the file is made for an input of another size"
+            )
 
     def note_recent(self, key: int) -> None:
         if self.shape(key)[:1] == self.shape(-1)[:1]:
@@ -377,9 +385,9 @@ class Reader(Draft):
         sample = tuple(max(n, 1) for n in sample_of(shapes[0], shape or (1,)))
         op: Operator
         if moves and shape is not None:
-            op = DeclaredOperator(name=call.op, shape=sample, params=0, macs=0)
+            op = DeclaredOperator(name=f"onnx.{call.op}", shape=sample, params=0, macs=0)
         else:
-            op = UnknownOperator(name=call.op, shape=sample)
+            op = UnknownOperator(name=f"onnx.{call.op}", shape=sample)
             for value in call.inputs:
                 if value is not None and value.held:
                     self.keep(value)
@@ -433,6 +441,9 @@ class Reader(Draft):
             if roots and prod(self.sizes[roots[0]]) == prod(value.sizes):
                 names.append(roots[0])
                 roots = roots[1:]
+            elif roots and sum(prod(self.sizes[root]) for root in roots) == prod(value.sizes):
+                names += roots  # joined to it
+                roots = []
             for root in roots:
                 if self.is_weight(root):
                     self.spare.setdefault(root)
@@ -527,7 +538,7 @@ class Reader(Draft):
             return self.add("output", "output", applied, (value.key,))
         return self.stood(value)
 
-    # What no input is in ------------------------------------------------------------------------------
+    # What no input is in --------------------------------------------------------------------------
 
     def constant(self, node: onnx.NodeProto) -> None:
         import numpy
@@ -577,7 +588,9 @@ class Reader(Draft):
         version: int,
     ) -> None:
         """A node that no input is in: a tensor that is held, and its numbers if they are few."""
-        roots = tuple(dict.fromkeys(r for value in inputs if value is not None for r in value.roots))
+        roots = tuple(
+            dict.fromkeys(r for value in inputs if value is not None for r in value.roots)
+        )
         if node.op_type == "ConstantOfShape" and shapes[0] is not None:
             fill = next((a.t for a in node.attribute), None)
             from onnx import numpy_helper
@@ -626,7 +639,7 @@ class Reader(Draft):
             self.values[name] = value
         return True
 
-    # Shapes -------------------------------------------------------------------------------------------
+    # Shapes ---------------------------------------------------------------------------------------
 
     def inferred(
         self, node: onnx.NodeProto, inputs: Sequence[Value | None], version: int
@@ -662,7 +675,7 @@ class Reader(Draft):
     def as_given(
         self, node: onnx.NodeProto, inputs: Sequence[Value | None]
     ) -> dict[str, onnx.TypeProto]:
-        """What operators give that onnx does not know, if they keep the shape or are like others."""
+        """What operators give that onnx does not know, and that are like others."""
         from onnx import NodeProto, helper
 
         def like(name: str, taken: Sequence[int]) -> dict[str, onnx.TypeProto]:
@@ -702,7 +715,7 @@ class Reader(Draft):
             return None
         return self.checked((d.dim_value for d in tensor.shape.dim), "a tensor")
 
-    # Names --------------------------------------------------------------------------------------------
+    # Names ----------------------------------------------------------------------------------------
 
     def settle_names(self) -> None:
         """Name layers by their modules: alone in one, a layer has its name."""
@@ -809,7 +822,8 @@ def _home(root: str) -> str:
 
 def _path(text: str) -> str:
     """A name of the file as a way."""
-    parts = [as_name(part) for part in re.split(r"[./]+", text.split(":")[-1] or text) if part]
+    words = re.split(r"[./]+", text.split(":")[-1] or text)
+    parts = [as_name(word, not word.isdigit()) for word in words if word]
     return ".".join(parts) or "tensor"
 
 
@@ -822,7 +836,7 @@ def place(node: onnx.NodeProto) -> tuple[str, str]:
             except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
                 break
             if len(scopes) > 1:
-                return scopes[-2], _NUMBERED.sub("", scopes[-1])
+                return _path(scopes[-2]) if scopes[-2] else "", _NUMBERED.sub("", scopes[-1])
     parts: list[str] = []
     for part in node.name.strip("/").split("/"):
         if parts and part.startswith(f"{parts[-1]}."):

@@ -191,7 +191,7 @@ def _gemm(call: Call) -> Made | None:
     quantised = call.op == "QGemm"
     a, b, c = call.x, call.taken(3 if quantised else 1), call.given(6 if quantised else 2)
     rows, columns = b.sizes
-    out, inner = (rows, columns) if call.get("transB", 0) else (columns, rows)
+    out = rows if call.get("transB", 0) else columns
     if b.held and not a.held and not call.get("transA", 0):
         if c is None or (c.held and prod(c.sizes) in (out, 1)):
             bias = c if _stored(c) and prod(c.sizes) == out else None  # type: ignore[union-attr]
@@ -225,10 +225,9 @@ def _recurrent(call: Call) -> Made | None:
     w, r, b = call.taken(1), call.taken(2), call.given(3)
     x = call.x
     ways, size = w.sizes[0], call.get("hidden_size")
-    if x.rank != 3 or size is None or not w.held or (call.given(7) is not None and op == "LSTM"):
-        peepholes = call.given(7) if call.op == "LSTM" else None
-        if x.rank != 3 or size is None or peepholes is not None:
-            return None
+    peepholes = call.given(7) if call.op == "LSTM" else None
+    if x.rank != 3 or size is None or peepholes is not None:
+        return None
     if prod(w.sizes) != ways * gates * size * x.sizes[-1]:
         return None
     fields = {"hidden_size": size, "bias": _stored(b), "bidirectional": ways == 2}
@@ -521,7 +520,9 @@ def _of_two(op: str, a: Value, b: Value) -> Made:
                 continue
             number = other.number()
             if isinstance(number, (bool, int, float)) and abs(number) < 1e30:
-                return Made(op, {key: number if not isinstance(number, bool) else int(number)}, (x,))
+                return Made(
+                    op, {key: number if not isinstance(number, bool) else int(number)}, (x,)
+                )
     return Made(op, {}, (a, b))
 
 

@@ -54,7 +54,7 @@ class Value:
         """Its elements in a row. Raises :class:`LookupError` where they are not known."""
         if self.data is None:
             raise LookupError(f"'{self.name}' is not known before the network runs")
-        return self.data.reshape(-1).tolist()  # type: ignore[no-any-return]
+        return self.data.reshape(-1).tolist()
 
     def number(self) -> Any:
         """Its single element. Raises :class:`LookupError` where it is not known, or not single."""

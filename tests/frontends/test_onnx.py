@@ -1,0 +1,362 @@
+"""ONNX files: published numbers of real ones, and what is refused of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import archcalc
+from archcalc import ArchcalcError, Graph
+from archcalc.frontends.fold import to_spec
+from archcalc.frontends.sources import graph as graph_of
+from archcalc.frontends.sources import is_foreign
+
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+
+# Parameters and MACs of convolutions and matrix products, counted from the files' own shapes: their
+# weights are ConstantOfShape nodes, and what scales after a batch normalization is a parameter.
+COUNTED = {
+    "bvlc_alexnet": (60_965_224, 654_560_384),
+    "resnet50": (25_557_032, 4_089_184_256),
+    "inception_v1": (6_998_552, 1_431_556_352),
+    "inception_v2": (11_214_888, 2_018_851_840),
+    "densenet121": (8_062_504, 2_834_161_664),
+    "squeezenet": (1_235_496, 349_151_936),
+    "shufflenet": (1_393_320, 124_664_528),
+    "zfnet512": (87_250_536, 1_481_727_008),
+    "vgg19": (
+        143_667_240,
+        19_632_062_464,
+    ),  # Simonyan & Zisserman: 144 M; torchvision's 143,667,240
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_real_files_count_as_published(name: str) -> None:
+    graph = graph_of(LIGHT / f"light_{name}.onnx")
+    analysis = archcalc.analyze(graph)
+    assert (analysis.params, analysis.macs) == COUNTED[name]
+    written = archcalc.analyze(to_spec(graph))
+    assert (written.params, written.macs) == COUNTED[name]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "lenet5", "squeezenet1_1"])
+def test_a_network_that_was_exported_comes_back(name: str, tmp_path: Path) -> None:
+    from archcalc.pytorch.onnx import onnx as export
+
+    ours = archcalc.expand(archcalc.load(name))
+    path = tmp_path / "net.onnx"
+    path.write_bytes(export(ours))
+    theirs = graph_of(path)
+    one, other = archcalc.analyze(ours), archcalc.analyze(theirs)
+    assert (one.params, one.buffers, one.macs) == (other.params, other.buffers, other.macs)
+    weighty = {n.name: (n.op, n.shape) for n in ours.nodes if n.applied.cost.weights}
+    back = {n.name: (n.op, n.shape) for n in theirs.nodes if n.applied.cost.weights}
+    assert [*weighty] == [*back]
+    assert weighty == back
+
+
+def model(
+    nodes: list[Any],
+    inputs: dict[str, Any],
+    outputs: list[str],
+    weights: dict[str, tuple[int, ...]] | None = None,
+    path: Path | None = None,
+    **more: Any,
+) -> Path:
+    """A file; weights are of zeros."""
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info(k, more.get("dtype", 1), v) for k, v in inputs.items()],
+        [helper.make_tensor_value_info(name, 1, None) for name in outputs],
+        [numpy_helper.from_array(np.zeros(v, "float32"), k) for k, v in (weights or {}).items()]
+        + more.get("initializers", []),
+    )
+    made = helper.make_model(
+        graph,
+        opset_imports=[
+            helper.make_opsetid("", more.get("opset", 17)),
+            helper.make_opsetid("com.microsoft", 1),
+            helper.make_opsetid("mine", 1),
+        ],
+        functions=more.get("functions", []),
+    )
+    assert path is not None
+    path.write_bytes(made.SerializeToString())
+    return path
+
+
+node = helper.make_node
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "net.onnx"
+
+
+def test_a_file_is_a_network_by_its_end(path: Path) -> None:
+    assert is_foreign("net.onnx")
+    assert is_foreign("net.onnx@3x224x224")
+    assert is_foreign(Path("NET.ONNX"))
+    assert not is_foreign("net.yaml")
+
+
+def conv(path: Path, shape: list[Any], **more: Any) -> Path:
+    return model(
+        [
+            node("Conv", ["x", "c.weight"], ["y"], "conv", pads=[1, 1, 1, 1]),
+            node("Relu", ["y"], ["z"]),
+        ],
+        {"x": shape},
+        ["z"],
+        {"c.weight": (8, 3, 3, 3)},
+        path,
+        **more,
+    )
+
+
+def test_a_layer_has_the_name_of_its_weight(path: Path) -> None:
+    graph = graph_of(conv(path, [1, 3, 8, 8]))
+    assert [n.name for n in graph.nodes] == ["c", "relu"]
+
+
+def test_a_batch_without_a_size_is_one_and_said(path: Path) -> None:
+    graph = graph_of(conv(path, ["N", 3, 8, 8]))
+    assert dict(graph.inputs) == {"x": (1, 3, 8, 8)}
+    assert graph.edition == "N = 1"
+
+
+def test_other_axes_without_a_size_are_asked_for(path: Path) -> None:
+    conv(path, ["N", 3, "h", "w"])
+    with pytest.raises(ArchcalcError, match=r"'x' is \(N, 3, h, w\)\n.*--input x=3xNxN"):
+        graph_of(path)
+    graph = graph_of(f"{path}@3x16x12")
+    # 8 filters of 3x3x3 at 16x12 places
+    assert archcalc.analyze(graph).macs == 8 * 27 * 16 * 12
+
+
+def test_the_wrong_input_is_refused_by_name(path: Path) -> None:
+    conv(path, [1, 3, 8, 8])
+    with pytest.raises(ArchcalcError, match="no input 'y'"):
+        graph_of(f"{path}@y=3x8x8")
+    with pytest.raises(ArchcalcError, match="4 axes"):
+        graph_of(f"{path}@8x8")
+
+
+def test_rounded_layers_have_their_weights(path: Path) -> None:
+    weight = numpy_helper.from_array(np.zeros((8, 3, 3, 3), "int8"), "w")
+    scale = numpy_helper.from_array(np.array(0.5, "float32"), "s")
+    bias = numpy_helper.from_array(np.zeros(8, "int32"), "b")
+    zero = numpy_helper.from_array(np.array(0, "uint8"), "z")
+    model(
+        [
+            node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+            node("QLinearConv", ["q", "s", "z", "w", "s", "zi", "s", "z", "b"], ["y"]),
+            node("DequantizeLinear", ["y", "s", "z"], ["f"]),
+            node("DequantizeLinear", ["v", "s", "zi"], ["d"]),
+            node("Conv", ["f", "d"], ["g"]),
+        ],
+        {"x": [1, 3, 8, 8]},
+        ["g"],
+        None,
+        path,
+        initializers=[
+            weight,
+            scale,
+            bias,
+            zero,
+            numpy_helper.from_array(np.array(0, "int8"), "zi"),
+            numpy_helper.from_array(np.zeros((4, 8, 1, 1), "int8"), "v"),
+        ],
+    )
+    analysis = archcalc.analyze(graph_of(path))
+    assert analysis.params == 8 * 27 + 8 + 4 * 8
+    assert analysis.macs == 8 * 27 * 36 + 4 * 8 * 36
+
+
+def test_a_product_and_a_sum_are_one_linear_layer(path: Path) -> None:
+    model(
+        [
+            node("MatMul", ["x", "w"], ["y"]),
+            node("Add", ["y", "b"], ["z"]),
+            node("Sigmoid", ["z"], ["s"]),
+            node("Mul", ["z", "s"], ["o"]),
+        ],
+        {"x": [1, 5, 4]},
+        ["o"],
+        {"w": (4, 7), "b": (7,)},
+        path,
+    )
+    graph = graph_of(path)
+    assert [type(n.op).__name__ for n in graph.nodes] == ["Linear", "SiLU"]
+    assert archcalc.analyze(graph).params == 4 * 7 + 7
+
+
+def test_a_branch_whose_condition_is_known_is_taken(path: Path) -> None:
+    def branch(out: int) -> Any:
+        weight = numpy_helper.from_array(np.zeros((4, out), "float32"), f"w{out}")
+        return helper.make_graph(
+            [node("MatMul", ["x", f"w{out}"], [f"y{out}"])],
+            f"g{out}",
+            [],
+            [helper.make_tensor_value_info(f"y{out}", 1, None)],
+            [weight],
+        )
+
+    yes = numpy_helper.from_array(np.array(True), "yes")
+    choice = node("If", ["yes"], ["o"], then_branch=branch(3), else_branch=branch(9))
+    model([choice], {"x": [1, 4]}, ["o"], None, path, initializers=[yes])
+    assert archcalc.analyze(graph_of(path)).params == 12
+
+
+def test_a_branch_that_depends_on_the_input_is_named_and_not_counted(path: Path) -> None:
+    def branch(name: str) -> Any:
+        return helper.make_graph(
+            [node("Identity", ["x"], [name])],
+            "g",
+            [],
+            [helper.make_tensor_value_info(name, 1, [1, 4])],
+        )
+
+    nodes = [
+        node("ReduceSum", ["x"], ["t"], keepdims=0),
+        node("Cast", ["t"], ["c"], to=TensorProto.BOOL),
+        node("If", ["c"], ["o"], "choice", then_branch=branch("a"), else_branch=branch("b")),
+    ]
+    graph = graph_of(model(nodes, {"x": [1, 4]}, ["o"], None, path))
+    assert [n.name for n in graph.nodes if not n.op.counted] == ["choice"]
+    with pytest.raises(ArchcalcError, match="'choice'"):
+        archcalc.analyze(graph)
+
+
+def function(name: str, nodes: list[Any]) -> Any:
+    return helper.make_function(
+        "mine",
+        name,
+        ["a"],
+        ["b"],
+        nodes,
+        [helper.make_opsetid("", 17), helper.make_opsetid("mine", 1)],
+    )
+
+
+def test_functions_of_the_file_are_written_out(path: Path) -> None:
+    twice = function("Twice", [node("Add", ["a", "a"], ["t"]), node("Relu", ["t"], ["b"])])
+    nodes = [node("Twice", ["x"], ["o"], domain="mine")]
+    graph = graph_of(model(nodes, {"x": [1, 4]}, ["o"], None, path, functions=[twice]))
+    assert [type(n.op).__name__ for n in graph.nodes] == ["Add", "ReLU"]
+
+
+def test_functions_without_an_end_are_refused(path: Path) -> None:
+    nodes = [node("F", ["x"], ["o"], domain="mine")]
+    again = function("F", [node("F", ["a"], ["b"], domain="mine")])
+    model(nodes, {"x": [1, 4]}, ["o"], None, path, functions=[again])
+    with pytest.raises(ArchcalcError, match="function 'F' calls itself"):
+        graph_of(path)
+    bomb = [
+        function(
+            f"F{k}",
+            [
+                node(f"F{k + 1}", ["a"], ["c"], domain="mine"),
+                node(f"F{k + 1}", ["c"], ["b"], domain="mine"),
+            ],
+        )
+        for k in range(40)
+    ]
+    bomb.append(function("F40", [node("Relu", ["a"], ["b"])]))
+    nodes = [node("F0", ["x"], ["o"], domain="mine")]
+    model(nodes, {"x": [1, 4]}, ["o"], None, path, functions=bomb)
+    with pytest.raises(ArchcalcError, match="more than 200,000 nodes"):
+        graph_of(path)
+
+
+def test_what_is_not_known_is_named(path: Path) -> None:
+    nodes = [node("Strange", ["x"], ["y"], "odd", domain="mine"), node("Relu", ["x"], ["z"])]
+    graph = graph_of(model(nodes, {"x": [1, 4]}, ["y", "z"], None, path))
+    (unknown,) = [n for n in graph.nodes if not n.op.counted]
+    assert unknown.name == "odd"
+    assert unknown.op.name == "onnx.Strange"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ([node("Add", ["x", "nothing"], ["o"], "r")], "node 'r' (Add) takes 'nothing'"),
+        (
+            [node("Add", ["x", "o"], ["p"], "a"), node("Relu", ["p"], ["o"])],
+            "node 'a' (Add) takes 'o', which nothing before it gives",
+        ),
+        ([node("Relu", ["x"], ["p"])], "no node gives the output 'o'"),
+        ([node("Conv", ["x", "w"], ["o"], "c")], "node 'c' (Conv) gives the shape [1, 8, 0, 0]"),
+    ],
+)
+def test_damaged_graphs_are_refused_at_their_place(path: Path, nodes: list[Any], said: str) -> None:
+    model(nodes, {"x": [1, 4, 8, 8]}, ["o"], {"w": (8, 4, 9, 9)}, path)
+    with pytest.raises(ArchcalcError) as caught:
+        graph_of(path)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [-3, 0, 2**50])
+def test_sizes_that_none_can_have_are_refused(path: Path, size: int) -> None:
+    conv(path, [1, 3, size, 8])
+    with pytest.raises(ArchcalcError, match="shape"):
+        graph_of(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"layers: {}", b"\x08" * 1000, b"\x3a\xff\xff\xff\xff\x0f"])
+def test_what_is_no_such_file_is_refused(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    with pytest.raises(ArchcalcError, match="no ONNX file"):
+        graph_of(path)
+
+
+def test_a_file_that_is_not_there_is_said() -> None:
+    with pytest.raises(ArchcalcError, match="No such file"):
+        graph_of("nowhere.onnx")
+
+
+def test_weights_elsewhere_are_not_needed(path: Path) -> None:
+    conv(path, [1, 3, 8, 8])
+    made = onnx.load(path)
+    (weight,) = made.graph.initializer
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    entry = weight.external_data.add()
+    entry.key, entry.value = "location", "../../etc/passwd"
+    path.write_bytes(made.SerializeToString())
+    assert archcalc.analyze(graph_of(path)).params == 8 * 27
+
+
+def test_batch_normalization_that_an_exporter_folded_is_said(path: Path) -> None:
+    nodes = [node("Conv", ["x", "onnx::Conv_7", "onnx::Conv_8"], ["o"], "/conv/Conv")]
+    weights: dict[str, tuple[int, ...]] = {"onnx::Conv_7": (8, 3, 1, 1), "onnx::Conv_8": (8,)}
+    graph = graph_of(model(nodes, {"x": [1, 3, 8, 8]}, ["o"], weights, path))
+    assert graph.edition == "batch normalization folded"
+    assert [n.name for n in graph.nodes] == ["conv"]
+
+
+def test_opset_six_is_read(path: Path) -> None:
+    graph: Graph = graph_of(
+        model(
+            [
+                node("BatchNormalization", ["x", "g", "b", "m", "v"], ["y"], is_test=1),
+                node("Flatten", ["y"], ["f"]),
+                node("Gemm", ["f", "w", "c"], ["o"], broadcast=1, transB=1),
+            ],
+            {"x": [4, 3, 2, 2]},
+            ["o"],
+            {"g": (3,), "b": (3,), "m": (3,), "v": (3,), "w": (5, 12), "c": (5,)},
+            path,
+            opset=6,
+        )
+    )
+    analysis = archcalc.analyze(graph)
+    assert (analysis.params, analysis.buffers) == (3 + 3 + 5 * 12 + 5, 3 + 3 + 1)
+    assert analysis.macs == 4 * 5 * 12  # of the batch in the file
