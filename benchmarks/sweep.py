@@ -28,7 +28,8 @@ LAYERS = (10, 100, 1_000, 10_000, 100_000)
 ONE_SWEEP = """
 import resource, sys, time
 import archcalc
-from archcalc.space.sweep import Refused, chunks, plan
+from archcalc.space.grid import plan
+from archcalc.space.sweep import Refused, chunks
 import numpy as np
 count, shape, quantities = int(sys.argv[1]), sys.argv[2], sys.argv[3] or None
 spec = archcalc.load("resnet50")

@@ -325,7 +325,7 @@ def _outlined(
 ) -> Analysis | None:
     """The totals as sums over pieces that are known, None where there are others in it."""
     pieces = outline(spec, input, batch, variables)
-    if pieces is None:
+    if not pieces:  # a network of no layer at all is the engine's to say
         return None
 
     def later() -> tuple[Graph, tuple[Row, ...]]:

@@ -15,7 +15,7 @@ from archcalc.cli.output import complain, publish, stream, whole, write
 from archcalc.errors import ArchcalcError
 
 if TYPE_CHECKING:
-    from archcalc.space.sweep import Columns
+    from archcalc.space.select import Columns
 
 
 def sweep(
@@ -122,8 +122,9 @@ def sweep(
     from archcalc.cli.ranges import parse_values
     from archcalc.report.choice import choose
     from archcalc.report.families import sweep as report
+    from archcalc.space.grid import plan
     from archcalc.space.select import keys, selection
-    from archcalc.space.sweep import Refused, Sweep, chunks, plan
+    from archcalc.space.sweep import Refused, Sweep, chunks
 
     spec = archcalc.load(network)
     form = _form(format, output)
@@ -132,7 +133,7 @@ def sweep(
     picture = _picture(plot) if plot is not None else None
     together = [[name.strip() for name in group.split(",")] for group in zip_ or ()]
     grid = plan(spec, parse_values(set_ or []), quantities, together, where, by, pareto, dtype)
-    kept = selection(grid, where, top, by, pareto)
+    kept = selection(grid.quantities[0], where, top, by, pareto)
     refused = Refused()
     if form in ("csv", "json", "parquet") and top is None and pareto is None and picture is None:
         with _progress(len(grid)) as progress:

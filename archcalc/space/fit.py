@@ -11,7 +11,8 @@ from typing import Any
 from archcalc.analysis.analyze import analyze
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError
-from archcalc.space.sweep import Refused, chunks, plan
+from archcalc.space.grid import plan
+from archcalc.space.sweep import Refused, chunks
 from archcalc.space.trace import (
     INPUT,
     QUANTITIES,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archcalc.errors import ArchcalcError, ExpressionError, did_you_mean
 from archcalc.space.trace import listed
 from archcalc.spec.expressions import Expression, parse
 
 if TYPE_CHECKING:
-    from archcalc.space.sweep import Columns, Grid
+    import numpy as np
+
+Columns: TypeAlias = "dict[str, np.ndarray[Any, Any]]"
+"""Arrays of one length by name: the variables', then the quantities'."""
 
 
 def asked_for(
@@ -51,13 +54,16 @@ def keys(names: Sequence[str] | str | None) -> list[tuple[str, int]]:
 
 
 def selection(
-    grid: Grid,
+    first: str,
     where: str | None,
     top: int | None,
     by: str | None,
     pareto: Sequence[str] | str | None,
 ) -> Selection:
-    """A selection to be given chunks. Raises :class:`ArchcalcError` for what does not go."""
+    """A selection to be given chunks; ``first`` is what the top rows have the most of, unless said.
+
+    Raises :class:`ArchcalcError` for what does not go.
+    """
     if top is not None and pareto is not None:
         raise ArchcalcError("either the top rows or the Pareto front: not both")
     if by is not None and top is None:
@@ -66,7 +72,7 @@ def selection(
         raise ArchcalcError(f"the top {top}: say at least 1")
     if pareto is not None and len(keys(pareto)) < 2:
         raise ArchcalcError("a Pareto front takes two keys at least, such as -width,macs")
-    order = keys(by if by is not None else grid.quantities[0])[:1] if top is not None else []
+    order = keys(by if by is not None else first)[:1] if top is not None else []
     return Selection(condition(where) if where else None, top, order, keys(pareto))
 
 

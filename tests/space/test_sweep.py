@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archcalc
+from archcalc.space import parts as pieces_of
 from archcalc.space import sweep as engine
-from archcalc.space.sweep import Refused, chunks, plan, sweep
+from archcalc.space.grid import plan
+from archcalc.space.select import Columns
+from archcalc.space.sweep import Refused, chunks, sweep
 from archcalc.space.trace import QUANTITIES, free, total
 from archcalc.space.trace import settings as arguments
 from archcalc.spec import zoo
@@ -198,7 +201,7 @@ def test_a_row_is_what_analyze_gives_there(name: str) -> None:
     assert refused.count == len(grid) - len(rows)
 
 
-def _rows(chunk: engine.Columns) -> Iterator[tuple[Any, ...]]:
+def _rows(chunk: Columns) -> Iterator[tuple[Any, ...]]:
     return zip(*[values.tolist() for values in chunk.values()], strict=True)
 
 
@@ -244,7 +247,7 @@ def test_multipliers_round_as_in_a_single_analysis(width: list[float]) -> None:
 
 def test_what_depends_on_one_axis_is_not_computed_for_every_configuration() -> None:
     grid = plan(archcalc.load("resnet50"), {"width": range(16, 80), "side": range(96, 160)})
-    (part,) = engine.parts(grid) or []
+    (part,) = pieces_of.parts(grid) or []
     runner = engine._Runner(grid, part, np)
 
     # Four stages and the stem have five areas; sums and products of those are all that is left.
@@ -289,7 +292,7 @@ def test_a_table_needs_no_more_than_its_rows() -> None:
     from archcalc.space.select import selection
 
     grid = plan(archcalc.load("lenet5"), {"batch": range(1, 100_001)}, "macs")
-    kept = selection(grid, "batch > 50000", None, None, None)
+    kept = selection(grid.quantities[0], "batch > 50000", None, None, None)
     kept.most = 7
     parts = [part for chunk in chunks(grid, Refused()) if (part := kept.add(chunk)) is not None]
     assert kept.finish(parts)["batch"].tolist() == list(range(50_001, 50_008))
@@ -381,7 +384,7 @@ def test_many_depths_are_one_program(name: str) -> None:
     spec = archcalc.load(name)
     own: Any = archcalc.expand(spec).variables["depths"]
     lists = [[n + (k * j) % 5 for j, n in enumerate(own, 1)] for k in range(40)]
-    pieces = engine.parts(plan(spec, {"depths": lists}, QUANTITIES))
+    pieces = pieces_of.parts(plan(spec, {"depths": lists}, QUANTITIES))
     assert pieces is not None
     assert len({id(piece.program) for piece in pieces}) == 1
     for row, one in zip(sweep(spec, depths=lists), lists, strict=True):
@@ -392,9 +395,9 @@ def test_many_depths_are_one_program(name: str) -> None:
 def test_graphs_that_are_met_once_are_analyzed_one_by_one() -> None:
     acts = [["ReLU", "GELU", "SiLU", "Tanh"][k % 4] for k in range(12)]
     grid = plan(archcalc.load(LINE), {"act": acts, "depth": [1, 2]}, "flops")
-    assert engine.parts(grid) is not None  # four graphs of many configurations each
+    assert pieces_of.parts(grid) is not None  # four graphs of many configurations each
     few = plan(archcalc.load(LINE), {"act": acts[:4], "depth": [1]}, "flops")
-    assert engine.parts(few) is None
+    assert pieces_of.parts(few) is None
     for row in sweep(archcalc.load(LINE), act=acts[:4], width=[2, 3]):
         values = {"act": row["act"], "width": row["width"]}
         assert row["flops"] == archcalc.analyze(archcalc.load(LINE), **values).flops

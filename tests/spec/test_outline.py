@@ -165,3 +165,11 @@ def test_one_true_and_a_fraction_are_pieces_of_their_own() -> None:
 
     for x in (True, 1, False, 0, True, 1.0, 1, False):
         assert outcome(spec, x) == outcome(archcalc.load(data), x)
+
+
+def test_a_network_of_which_all_layers_are_left_out_is_the_engine_s_to_say() -> None:
+    layers = {"one": {"op": "ReLU", "repeat": "=n"}, "two": {"op": "ReLU", "when": "=n > 0"}}
+    spec = archcalc.load({"name": "n", "input": [4], "vars": {"n": 2}, "layers": layers})
+    for n in (2, 0, 0, 1, 0):
+        found = archcalc.analyze(spec, n=n)
+        assert (len(found.rows), found.activations) == ((n + 1, 4 * (n + 1)) if n else (0, 0))

@@ -13,7 +13,8 @@ from archcalc.document import render as rendered
 from archcalc.document.model import Head, Heading, Items, Prose, table
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
-from archcalc.space.sweep import Columns, Refused, Sweep
+from archcalc.space.select import Columns
+from archcalc.space.sweep import Refused, Sweep
 
 TABLES = ("table", "markdown", "latex", "html")
 STREAMS = ("csv", "json")

@@ -15,7 +15,8 @@ from pyarrow import parquet
 import archcalc
 from archcalc import ArchcalcError
 from archcalc.report.families import sweep as report
-from archcalc.space.sweep import Refused, Sweep, chunks, plan
+from archcalc.space.grid import plan
+from archcalc.space.sweep import Refused, Sweep, chunks
 
 # 27 w weights, used at (side - 2)^2 positions.
 NET = {
