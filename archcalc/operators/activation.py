@@ -14,7 +14,7 @@ from archcalc.operators.autograd import (
     SavesInputOrCopy,
     SavesInputs,
     SavesOutput,
-    View,
+    Viewing,
 )
 from archcalc.operators.base import (
     Call,
@@ -62,7 +62,7 @@ class Elementwise(Activation, Pointwise):
 
 
 @final
-class Identity(Elementwise, View):
+class Identity(Elementwise, Viewing):
     """``x``: no work. As ``torch.nn.Identity``."""
 
     per_element = Work()

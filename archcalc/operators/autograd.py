@@ -91,7 +91,7 @@ class Stepwise(Operator):
         """Does in training what PyTorch does, step by step."""
 
 
-class View(Stepwise):
+class Viewing(Stepwise):
     """Its output is the memory of its input, seen in another way; or a copy, where that can't be.
 
     Nothing is kept of it.

@@ -12,8 +12,7 @@ from pydantic import AfterValidator, Field, StrictInt, field_validator
 
 from archcalc.dims import Shape, Size, divides, holds, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import Stepwise
-from archcalc.operators.autograd import View as ViewOf
+from archcalc.operators.autograd import Stepwise, Viewing
 from archcalc.operators.base import Call, Count, Example, Integer, describe
 from archcalc.operators.reduction import sample_axis
 from archcalc.operators.shape import Moving, extent_or_rest, is_rest
@@ -31,7 +30,7 @@ def listed(dims: Several) -> tuple[int, ...]:
 
 
 @final
-class Unsqueeze(Moving, Scattering, ViewOf):
+class Unsqueeze(Moving, Scattering, Viewing):
     """Puts in an axis of extent 1, so that it is axis ``dim``, as ``torch.unsqueeze``."""
 
     dim: StrictInt
@@ -52,7 +51,7 @@ class Unsqueeze(Moving, Scattering, ViewOf):
 
 
 @final
-class Squeeze(Moving, Scattering, ViewOf):
+class Squeeze(Moving, Scattering, Viewing):
     """Drops axes of extent 1, as ``torch.squeeze``. Another extent is refused."""
 
     dim: Several
@@ -76,7 +75,7 @@ class Squeeze(Moving, Scattering, ViewOf):
 
 
 @final
-class Transpose(Moving, Traced, ViewOf):
+class Transpose(Moving, Traced, Viewing):
     """Swaps two axes, as ``torch.transpose``."""
 
     dim0: StrictInt
@@ -112,7 +111,7 @@ class Transpose(Moving, Traced, ViewOf):
 
 
 @final
-class Expand(Moving, Scattering, ViewOf):
+class Expand(Moving, Scattering, Viewing):
     """Stretches axes of extent 1 to ``shape``, as ``torch.Tensor.expand``.
 
     ``shape`` leaves out the batch; -1 keeps an axis as it is. It may name more axes than there
@@ -283,7 +282,7 @@ class Rearrange(Moving, Scattering, Stepwise):
 
 
 @final
-class View(Moving, Scattering, ViewOf):
+class View(Moving, Scattering, Viewing):
     """Other axes for the elements of all samples, as ``x.view(-1, *shape)``: the batch's, too.
 
     ``shape`` leaves out the first axis, which takes what is left: the windows of a map, or the

@@ -9,7 +9,7 @@ from archcalc.dims import (
     Size,
 )
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import Differentiable, Saved, View
+from archcalc.operators.autograd import Differentiable, Saved, Viewing
 from archcalc.operators.base import (
     Call,
     Example,
@@ -89,7 +89,7 @@ class Pad(Moving, Traced, Differentiable):
 
 
 @final
-class Crop(Moving, Traced, View):
+class Crop(Moving, Traced, Viewing):
     """Drops elements at the ends of the spatial axes.
 
     With one input ``cropping`` says how many: a number for every end, or ``[before, after]`` for

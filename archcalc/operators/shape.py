@@ -1,4 +1,7 @@
-"""Operators that move elements about. None does arithmetic but an interpolating ``Upsample``."""
+"""Operators that move elements about.
+
+None does arithmetic but an interpolating ``Upsample``, and ``Fold`` where windows overlap.
+"""
 
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Any, final
@@ -13,7 +16,7 @@ from archcalc.dims import (
     same,
 )
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import View
+from archcalc.operators.autograd import Viewing
 from archcalc.operators.base import (
     Call,
     Example,
@@ -46,7 +49,7 @@ class Moving(Weightless):
 
 
 @final
-class Flatten(Moving, Traced, View):
+class Flatten(Moving, Traced, Viewing):
     """Joins the axes ``start_dim`` to ``end_dim`` into one, as ``torch.nn.Flatten``."""
 
     start_dim: StrictInt = 1
@@ -89,7 +92,7 @@ def extent_or_rest(item: Any) -> Size:
 
 
 @final
-class Reshape(Moving, Scattering, View):
+class Reshape(Moving, Scattering, Viewing):
     """Gives every sample another ``shape``, as ``torch.reshape``.
 
     ``shape`` leaves out the batch axis; one of its items may be -1, which takes what is left.
@@ -142,7 +145,7 @@ def is_rest(item: Size) -> bool:
 
 
 @final
-class Permute(Moving, Traced, View):
+class Permute(Moving, Traced, Viewing):
     """Reorders the axes, as ``torch.permute``; ``dims`` names all of them, the batch axis too."""
 
     dims: tuple[StrictInt, ...]

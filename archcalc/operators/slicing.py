@@ -14,7 +14,7 @@ from archcalc.dims import (
     same,
 )
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import INTEGER, Stepwise, View
+from archcalc.operators.autograd import INTEGER, Stepwise, Viewing
 from archcalc.operators.base import (
     Call,
     Count,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @final
-class Slice(Moving, Traced, View):
+class Slice(Moving, Traced, Viewing):
     """``x[start:end:step]`` on the axis ``dim``, as Python slices: negative numbers count from
     the end, and numbers beyond an end stop there.
     """
@@ -100,7 +100,7 @@ def _position(at: Size, n: Size) -> Size:
 
 
 @final
-class Split(Moving, Traced, View):
+class Split(Moving, Traced, Viewing):
     """The piece number ``index`` (from 0) of ``torch.split`` on the axis ``dim``.
 
     ``split_size_or_sections`` is the extent of every piece, of which the last may be smaller, or
@@ -154,7 +154,7 @@ class Split(Moving, Traced, View):
 
 
 @final
-class Chunk(Moving, Traced, View):
+class Chunk(Moving, Traced, Viewing):
     """The piece number ``index`` (from 0) of ``torch.chunk`` on the axis ``dim``.
 
     There are ``chunks`` pieces of one extent, rounded up; the last may be smaller, and pieces that

@@ -45,6 +45,12 @@ def _trilinear(x1: Any, weight: Any, x2: Any, *_: Any, **__: Any) -> int:
     return int(2 * x1[0] * outputs * (in1 * in2 + in2))
 
 
+def _embedding_bag(weight: Any, indices: Any, *more: Any, **named: Any) -> int:
+    """A sum of rows is of products only where each row has a weight."""
+    weights = more[4] if len(more) > 4 else named.get("per_sample_weights")
+    return 0 if weights is None else int(2 * indices[0] * weight[1])
+
+
 def _matrix_vector(*shapes: Any, **_: Any) -> int:
     matrix = next(shape for shape in shapes if len(shape) == 2)
     return int(2 * matrix[0] * matrix[1])
@@ -58,6 +64,8 @@ FUSED: Mapping[Any, Callable[..., int]] = {
     aten.mkldnn_rnn_layer: _mkldnn_rnn_layer,
     aten._cudnn_rnn: _cudnn_rnn,
     aten._trilinear: _trilinear,
+    aten._embedding_bag: _embedding_bag,
+    aten._embedding_bag_forward_only: _embedding_bag,
     aten.mv: _matrix_vector,
     aten.addmv: _matrix_vector,
     aten.dot: _vectors,

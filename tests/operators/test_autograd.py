@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from archcalc.dims import Shape
 from archcalc.operators import NAMES, operator
-from archcalc.operators.autograd import Differentiable, Saved, Stepwise, TrainingOnly, View
+from archcalc.operators.autograd import Differentiable, Saved, Stepwise, TrainingOnly, Viewing
 from archcalc.operators.base import Operator, elements
 from archcalc.operators.dropout import Dropout
 from archcalc.operators.saving import Autograd, Storage, Tensor, in_order, viewed
@@ -192,7 +192,7 @@ def test_the_output_lies_in_memory_as_pytorchs_does(
 
     theirs = output.untyped_storage()._cdata == tensors[0].untyped_storage()._cdata
     assert (ours.storage is given[0].storage) == theirs
-    assert not isinstance(op, View) or theirs
+    assert not isinstance(op, Viewing) or theirs
     if output.is_floating_point() and not ours.storage.stored:
         assert ours.storage.bytes(4) == output.untyped_storage().nbytes()
     assert ours.shape == output.shape

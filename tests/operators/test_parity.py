@@ -506,6 +506,15 @@ def expand(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def view(draw: st.DrawFn) -> Case:
+    """Of as many elements as the batch and the axes have, or of others."""
+    shape = draw(shapes((1, 4)))
+    batch = draw(few)
+    kept = list(draw(st.permutations([batch, *shape])))[1:]
+    return {"shape": [*kept[1:], kept[0] * draw(st.sampled_from([1, 1, 1, 2]))]}, ((batch, *shape),)
+
+
+@st.composite
 def rearrange(draw: st.DrawFn) -> Case:
     names = list("cdefg")[: draw(st.integers(1, 5))]
     extents = {name: draw(few) for name in names}
@@ -743,6 +752,7 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
     "Squeeze": squeeze(),
     "Transpose": transpose(),
     "Expand": expand(),
+    "View": view(),
     "Rearrange": rearrange(),
     "Flip": on_axes("dims"),
     "Repeat": repeat(),

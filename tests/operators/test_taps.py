@@ -21,10 +21,10 @@ TRACED: list[Any] = [
 
 UNTRACED = {
     "Bilinear",
-    "Embedding",
+    *("Embedding", "EmbeddingBag"),
     "MatMul",
     "MaxUnpool2d",
-    *("RNN", "LSTM", "GRU"),
+    *("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"),
     *("RoIAlign", "RoIPool"),
     *("L1Loss", "MSELoss", "HuberLoss", "CrossEntropyLoss", "HingeLoss"),
 }

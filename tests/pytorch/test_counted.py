@@ -18,7 +18,7 @@ def by_pytorch(network: nn.Module, *inputs: Tensor) -> int:
     return flops // 2
 
 
-def by_us(network: nn.Module, *inputs: Tensor) -> int:
+def by_us(network: nn.Module, *inputs: Tensor | None) -> int:
     with torch.no_grad(), counting() as counter:
         network(*inputs)
         assert counter.not_counted() == ()
@@ -90,6 +90,18 @@ def test_bilinear_is_counted_as_its_products() -> None:
 
     torch.testing.assert_close(bilinear(x1, x2), Products()(x1, x2))
     assert by_us(bilinear, x1, x2) == by_pytorch(Products(), x1, x2) == 6 * 4 * (3 * 5 + 5)
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize("training", [False, True])
+def test_a_bag_is_of_products_where_its_rows_have_weights(device: str, training: bool) -> None:
+    bag = nn.EmbeddingBag(10, 16, mode="sum", device=device).requires_grad_(training)
+    indices = torch.zeros(2, 5, dtype=torch.long, device=device)
+    weights = torch.ones(2, 5, device=device)
+
+    assert by_us(bag, indices) == 0
+    # For each of 2 samples 5 rows of 16 numbers, each times its weight and summed.
+    assert by_us(bag, indices, None, weights) == 2 * 5 * 16
 
 
 def test_distances_are_counted_once_more_as_products() -> None:

@@ -236,12 +236,22 @@ def test_what_nobody_counts_is_reported_and_not_passed_over(
 # Mistakes in operators ------------------------------------------------------------------------
 
 
+PARTIAL = {"Log", "Log2", "Log10", "Log1p", "Sqrt", "Rsqrt", "Pow"}
+"""Functions that are not defined of every number, but of every one above zero."""
+
+
 def one_layer(name: str, example: Example) -> Graph:
-    """A network of one operator, on the inputs of one of its examples."""
+    """A network of one operator, on the inputs of one of its examples, or on their exponentials."""
     op: Operator = operator(name)(**example.fields)
     inputs = {f"x{k}": shape for k, shape in enumerate(example.inputs)}
-    node = Node("layer", Applied.to(op, *example.inputs), tuple(inputs))
-    return Graph("net", "net", "", "", inputs, (node,), ("layer",))
+    drawn = tuple(inputs)
+    positive: list[Node] = []
+    if name in PARTIAL:
+        exp = operator("Exp")()
+        positive = [Node(f"{x}_exp", Applied.to(exp, inputs[x]), (x,)) for x in inputs]
+        drawn = tuple(node.name for node in positive)
+    node = Node("layer", Applied.to(op, *example.inputs), drawn)
+    return Graph("net", "net", "", "", inputs, (*positive, node), ("layer",))
 
 
 def examples(name: str) -> list[Example]:
