@@ -223,11 +223,13 @@ class Search:
     def run(self) -> Reading:
         """The cheapest reading."""
         manner = Manner(first=self.sheet.channels_first, batch=self.sheet.batch)
+        if sum(_depthwise(entry) for entry in self.sheet.layers) > 2:
+            manner.grouped[True] = 0.5
         paths = self.passed(manner)
         if any(
             e.printed["params"].scale >= 1000 for e in self.sheet.entries if "params" in e.printed
         ):
-            other = Manner(first=manner.first, batch=manner.batch, thousand=1024)
+            other = replace(manner, thousand=1024)
             again = self.passed(other)
             if again[0].cost < paths[0].cost:
                 manner, paths = other, again
@@ -563,6 +565,7 @@ class Search:
                 ceils[layer.ceil] += "pad" in entry.values
         learnt = Manner(first=manner.first, batch=manner.batch, thousand=manner.thousand)
         learnt.by_hand = self.by_hand
+        learnt.grouped = dict(manner.grouped)
         for key, counts in biases.items():
             bias = max(counts, key=lambda each: (counts[each], each == 1))
             times = counts[bias]
@@ -694,6 +697,8 @@ class Search:
         yield self.joined(entry, given, link, path.before or path)
         if option is not None and option.layer.cin is not None and path.before is not None:
             yield State(option.layer.cin, path.before.state.ext)
+        if path.before is not None and not link.named:
+            yield from (state for _, state in reversed(path.before.recent))
 
     def sums(self, path: Path) -> bool:
         """Whether the rows add up to the printed total under a path."""
@@ -741,6 +746,15 @@ def summed(
         if trained:
             pass
     return value, slack
+
+
+def _depthwise(entry: Entry) -> bool:
+    """Whether a convolution has no more weights than one filter for each channel it gives."""
+    cout, params = printed_state(entry, "out").c, entry.values.get("params")
+    small = (9, 10, 25, 26, 49, 50)
+    if entry.kind != "conv" or not cout or not params:
+        return False
+    return params in [k * cout for k in small]
 
 
 def _damaged(sheet: Sheet, entry: Entry) -> bool:
