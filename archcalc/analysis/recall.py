@@ -53,11 +53,11 @@ class Question:
         self._add("batch", batch)
         shapes = input.items() if isinstance(input, Mapping) else [("", input)]
         for name, axes in shapes if input is not None else ():
-            if not isinstance(axes, (list, tuple)):
-                self.plain = False
-                break
-            for k, extent in enumerate(axes):
-                self._add((name, k), extent)
+            if isinstance(axes, (list, tuple)):
+                for k, extent in enumerate(axes):
+                    self._add((name, k), extent)
+            else:  # all axes but the first
+                self._add((name, None), axes)
         others = []
         for name in sorted(variables):
             value = variables[name]
@@ -82,10 +82,15 @@ class Question:
         """The arguments of the engine for such numbers."""
         at = dict(zip(self.names, numbers, strict=True))
         input: Any = self.input
+
+        def axes(name: str, given: Any) -> Any:
+            several = isinstance(given, (list, tuple))
+            return [at[name, k] for k in range(len(given))] if several else at[name, None]
+
         if isinstance(input, Mapping):
-            input = {name: [at[name, k] for k in range(len(axes))] for name, axes in input.items()}
+            input = {name: axes(name, given) for name, given in input.items()}
         elif input is not None:
-            input = [at["", k] for k in range(len(input))]
+            input = axes("", input)
         variables = {name: at.get(name, value) for name, value in self.variables.items()}
         return {"input": input, "batch": at[("batch",)], **variables}
 

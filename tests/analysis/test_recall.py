@@ -160,3 +160,12 @@ def test_other_graphs_each_time_are_recorded_ever_less_often(
         assert archcalc.analyze(spec, depth=depth).params == depth * 72
     # At the 3rd, then after 6, 12, 24 and 48 more.
     assert made == 5
+
+
+def test_a_side_may_be_one_number() -> None:
+    spec = archcalc.load("resnet18")
+    for side in range(224, 224 + 32 * 2 * PATIENCE, 32):
+        found = archcalc.analyze(spec, input=side)
+        assert found.macs == engine("resnet18", input=[3, side, side]).macs
+    assert "_later" in found.__dict__
+    assert_same(found, engine("resnet18", input=side))
