@@ -12,7 +12,7 @@ from archcalc.spec import zoo
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 
-SCHEMES = {"torch": "torch.source"}
+SCHEMES = {"torch": "torch.source", "hf": "torch.config"}
 """What an address of another program's model begins with -> the module that reads it."""
 
 FILES = {

@@ -771,6 +771,36 @@ def _einsum(call: Call) -> Made:
     return Made("Einsum", {"equation": call["equation"]}, tuple(call["tensors"]))
 
 
+@line("transformers.grouped_mm_fallback", "_grouped_mm")
+def _grouped(call: Call) -> Made:
+    """Rows of experts, each times its own expert's matrix."""
+    x, matrices = call.node.args[:2]
+    assert isinstance(x, fx.Node)
+    assert isinstance(matrices, fx.Node)
+    sources = tuple(each for each in call.node.args if isinstance(each, fx.Node))
+    macs = prod(call.shape(x)) * call.shape(matrices)[-1]
+    return Made("grouped_mm", {"macs": macs}, sources, declared=True)
+
+
+@line("diff")
+def _diff(call: Call) -> Made | None:
+    """Each element less the one before it."""
+    rank = len(call.shape(call.x))
+    dim = call["dim"] % rank
+    if call["n"] != 1 or call["append"] is not None:
+        return None
+    whole = list(call.output)
+    whole[dim] += 1
+    given: fx.Node | Made = call.x
+    if call["prepend"] is not None:
+        given = Made("Concat", {"dim": dim}, (call["prepend"], call.x), shape=tuple(whole))
+    parts = [
+        Made("Slice", {"dim": dim, **cut}, (given,), shape=call.output)
+        for cut in ({"start": 1}, {"start": 0, "end": whole[dim] - 1})
+    ]
+    return Made("Sub", {}, tuple(parts))
+
+
 @line("outer", "ger")
 def _outer(call: Call) -> Made:
     return Made("Einsum", {"equation": "i,j->ij"}, (call.x, call["vec2"]))

@@ -69,9 +69,14 @@ def capture(
     """
     kwargs = dict(kwargs or {})
     modes = {inner: inner.training for inner in module.modules()}
+    # transformers' decoders give a cache besides, of a kind that no graph has.
+    configs = {id(c): c for m in module.modules() if (c := getattr(m, "config", None)) is not None}
+    caching = [config for config in configs.values() if getattr(config, "use_cache", None) is True]
     failures: list[str] = []
     module.eval()
     try:
+        for config in caching:
+            config.use_cache = False
         for how, way in _WAYS.items():
             if failures:
                 say(f"{failures[-1]}; trying {how}")
@@ -88,6 +93,8 @@ def capture(
     finally:
         for inner, training in modes.items():
             inner.training = training
+        for config in caching:
+            config.use_cache = True
     tried = "\n  ".join(failures)
     raise ArchcalcError(f"{type(module).__name__} can't be captured\n  {tried}")
 

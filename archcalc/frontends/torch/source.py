@@ -76,42 +76,50 @@ def read(address: str, inputs: Mapping[str, str]) -> Graph:
     ``3x224x224``, ``int64:128``. Raises :class:`ArchcalcError`.
     """
     require_torch()
+    factory, args, kwargs = _imported(address)
+    return of_factory(f"torch:{address}", factory, args, kwargs, inputs, _label(factory, args))
+
+
+def of_factory(
+    address: str,
+    factory: Any,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    name: str,
+) -> Graph:
+    """The graph of the module that a function makes; ``address`` stands for it in messages."""
     import torch
 
     from archcalc.frontends.torch.assemble import assemble
     from archcalc.frontends.torch.capture import capture
 
-    factory, args, kwargs = _imported(address)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        module, device = _made(address, factory, args, kwargs)
-    module.eval()
-    shapes = inputs or _known_inputs(module)
-    if not shapes:
-        raise ArchcalcError(
-            f"torch:{address}: which input? --input 3x224x224, or --input NAME=int64:128"
-        )
-    tensors = {name: _tensor(name, text, device) for name, text in shapes.items()}
-    first = tensors.pop("", None)
-    try:
-        found = capture(module, () if first is None else (first,), tensors)
-    except ArchcalcError as error:
-        if device == "cpu":
-            raise
-        module, device = _made(address, factory, args, kwargs, ("cpu",))
+    failure: ArchcalcError | None = None
+    for devices in (("meta", "cpu"), ("cpu",)):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            module, device = _made(address, factory, args, kwargs, devices)
         module.eval()
-        tensors = {name: _tensor(name, text, device) for name, text in shapes.items()}
-        first = tensors.pop("", None)
+        shapes = inputs or _known_inputs(module)
+        if not shapes:
+            raise ArchcalcError(
+                f"{address}: which input? --input 3x224x224, or --input NAME=int64:128"
+            )
+        tensors = {said: _tensor(said, text, device) for said, text in shapes.items()}
+        given = tuple(tensors.pop(said) for said in ("",) if said in tensors)
         try:
-            found = capture(module, () if first is None else (first,), tensors)
-        except ArchcalcError:
-            raise error from None
-    return assemble(found, _named(_label(address, factory, args)))
+            return assemble(capture(module, given, tensors), _named(name))
+        except ArchcalcError as error:
+            failure = failure or error
+            if device == "cpu":
+                break
+    assert failure is not None
+    raise failure
 
 
-def _label(address: str, factory: Any, args: tuple[Any, ...]) -> str:
+def _label(factory: Any, args: tuple[Any, ...]) -> str:
     texts = [arg for arg in args if isinstance(arg, str)]
-    return texts[0] if texts else str(getattr(factory, "__name__", address))
+    return texts[0] if texts else str(getattr(factory, "__name__", "model"))
 
 
 def _named(text: str) -> str:
@@ -142,12 +150,10 @@ def _made(
             failure = error
             continue
         if not isinstance(found, torch.nn.Module):
-            raise ArchcalcError(
-                f"torch:{address} makes a {type(found).__name__}, and no torch.nn.Module"
-            )
+            raise ArchcalcError(f"{address} makes a {type(found).__name__}, and no torch.nn.Module")
         return found, device
     said = str(failure).strip().splitlines() or [""]
-    raise ArchcalcError(f"torch:{address}: can't be made: {type(failure).__name__}: {said[0]}")
+    raise ArchcalcError(f"{address}: can't be made: {type(failure).__name__}: {said[0]}")
 
 
 def _imported(address: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
