@@ -381,7 +381,7 @@ def _count(graph: Graph, training: bool, allow_unknown: bool) -> Analysis:
     if training and graph.untrainable:
         raise SpecError(graph.untrainable)
     outputs = (*graph.outputs, *graph.training_outputs) if training else graph.outputs
-    everything = not graph.training_outputs
+    everything = not (graph.training_outputs or any(node.spare for node in graph.nodes))
     running = frozenset() if everything else graph.leading_to(*outputs)
     by_name: dict[str, Cost] = {}
     rows = []

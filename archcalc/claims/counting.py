@@ -201,7 +201,7 @@ def _parts(analysis: Analysis, rows: list[Row]) -> dict[Place, _Part]:
             first=row.name == weighted[0] if weighted else False,
             classifier=row.name in classifiers,
             linear=isinstance(row.node.op, Linear),
-            head=bool(graph.training_outputs) and row.name not in running,
+            head=bool(graph.training_outputs) and row.name not in running and not row.node.spare,
             norm=isinstance(row.node.op, _BATCH_NORMS),
         )
         # Copies of a block hold the same objects; what shares tensors may differ by its owner.

@@ -127,6 +127,7 @@ def _layer(
         "block": layer.block,
         "repeat": layer.repeat,
         "parallel": layer.parallel,
+        "active": layer.active,
         "when": layer.when,
         **layer.fields,
     }

@@ -319,8 +319,9 @@ class Expansion:
                         applied,
                         tuple([labels[k] for k in numbers]),
                         None if share is None else labels[share],
+                        spare,
                     )
-                    for name, applied, numbers, share in scope.nodes
+                    for name, applied, numbers, share, spare in scope.nodes
                     if applied is not None
                 ]
             ),
@@ -345,12 +346,12 @@ class Expansion:
         an output that only those before it hand on.
         """
         leading = graph.leading_to(*graph.outputs, *graph.training_outputs)
-        if all(node.name in leading for node in graph.nodes):
+        if all(node.spare or node.name in leading for node in graph.nodes):
             return
         if self.folding:
             raise Unfoldable
         taken = {source for node in graph.nodes for source in node.inputs}
-        needed = [node.name in leading for node in graph.nodes]
+        needed = [node.spare or node.name in leading for node in graph.nodes]
         loose = [not needed[k] and node.name not in taken for k, node in enumerate(graph.nodes)]
         lines = [
             line for name, value in scope.values.items() for line in _lines((), name, value, needed)
@@ -583,8 +584,22 @@ class Expansion:
                 sources = [*given, *sources[handed:]]
         size = len(scope.nodes) - start
         if key == "parallel":
-            return Value(None, start, size, members)
+            active = self.active(scope, layer, count)
+            for member in islice(members.values(), active, None) if active else ():
+                for k in range(member.start, member.start + member.size):
+                    scope.nodes[k] = scope.nodes[k]._replace(spare=True)
+            return Value(None, start, size, members, active=active)
         return Value(value.output, start, size, members, whole=value.whole)
+
+    def active(self, scope: Scope, layer: Layer, count: int) -> int | None:
+        """How many of the copies side by side work; None where all do."""
+        if layer.active is None:
+            return None
+        found = settle(self.evaluate(layer.active, scope.names, scope.shape_of, ("active",)))
+        if type(found) is not int or not 1 <= found <= count:
+            message = f"should be a whole number from 1 to {count}, not {found!r}"
+            raise Wrong(message, at=("active",))
+        return found
 
     def results(self, layer: Layer, sources: Sequence[int]) -> int:
         """How many outputs a layer that is not there has; as many as inputs where none can say."""

@@ -24,6 +24,8 @@ class Node(NamedTuple):
     """The nodes, or the network's inputs, whose outputs it takes."""
     share: str | None = None
     """The earlier node whose tensors it uses, if any."""
+    spare: bool = False
+    """Whether it is of an expert that an input does not take: it is owned and does not work."""
 
     @property
     def op(self) -> Operator:

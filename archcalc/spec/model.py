@@ -155,6 +155,9 @@ class Layer(_Record):
     number of the repetition, from 0, as ``i``."""
     parallel: Times = None
     """How many times side by side, all taking the same input; ``name.*`` stands for the outputs."""
+    active: Times = None
+    """Of those side by side, how many an input takes: the experts of a mixture. ``name.*`` stands
+    for that many; all own parameters, and only so many work."""
     when: Annotated[bool | str, _either("true, false or an expression", bool, str)] = True
     """Whether the layer is there at all; one that is not stands for its input."""
     share: str | None = None
@@ -171,6 +174,8 @@ class Layer(_Record):
             )
         if self.repeat is not None and self.parallel is not None:
             raise ValueError("takes 'repeat' or 'parallel', not both")
+        if self.active is not None and self.parallel is None:
+            raise ValueError("'active' is how many of those in 'parallel' work, and needs it")
         return self
 
     @cached_property

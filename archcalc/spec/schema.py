@@ -47,7 +47,7 @@ _EXPRESSION = {"$ref": "#/definitions/expression"}
 _RECORDS = (Budget, Documented, Erratum, Fact, Requirement)
 """What a spec is made of, beside its layers."""
 
-_EVALUATED = ("input", "repeat", "parallel", "when")
+_EVALUATED = ("input", "repeat", "parallel", "active", "when")
 """Keys whose text is an expression."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from archcalc.dims import Shape, Size
@@ -58,6 +59,7 @@ class Local(NamedTuple):
     applied: Applied | None
     inputs: tuple[int, ...]
     share: int | None = None
+    spare: bool = False
 
 
 class Unfoldable(Exception):
@@ -89,6 +91,8 @@ class Value(NamedTuple):
     block: str = ""
     whole: tuple[int, ...] = ()
     """All outputs, of what has several that are handed on together; ``output`` is None then."""
+    active: int | None = None
+    """How many of the copies side by side work, where not all do."""
 
     @property
     def handed(self) -> tuple[int, ...]:
@@ -239,7 +243,7 @@ class Scope:
             raise Wrong(f"'{before}.*' needs a layer with 'repeat' or 'parallel'")
         return [
             number
-            for i in value.members
+            for i in islice(value.members, value.active)
             for number in self.outputs(".".join([before, i, *parts[star + 1 :]]))
         ]
 
@@ -303,8 +307,9 @@ class Scope:
                     applied,
                     tuple([k + offset if k >= 0 else inputs[-1 - k] for k in numbers]),
                     None if share is None else share + offset,
+                    spare,
                 )
-                for inner, applied, numbers, share in template.nodes
+                for inner, applied, numbers, share, spare in template.nodes
             ]
         )
         outputs = tuple([k + offset if k >= 0 else inputs[-1 - k] for k in template.outputs])

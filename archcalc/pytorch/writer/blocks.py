@@ -192,7 +192,7 @@ def _fill(block: Block, known: _Known) -> None:
     block.called = attributes(groups)
     block.names = {attribute: name for name, attribute in block.called.items()}
     for name, members in groups.items():
-        units = []
+        units: list[Unit] = []
         for member, numbers in members.items():
             start, end = numbers[0], numbers[-1] + 1
             gives = tuple(
@@ -200,6 +200,9 @@ def _fill(block: Block, known: _Known) -> None:
                 for number in numbers
                 if number in taken or any(not start <= user < end for user in users.get(number, ()))
             )
+            if not gives and units and block.nodes[start].spare:
+                first = units[0]  # nothing takes it, and it is made as those that are taken
+                gives = tuple(number - first.start + start for number in first.gives)
             label = f"{name}.{member}" if member else name
             path = f"{block.path}.{label}" if block.path else label
             units.append(_unit(block, known, label, path, start, end, gives))

@@ -116,7 +116,8 @@ class _Drawing:
     def __init__(self, graph: Graph, analysis: Analysis, detail: str) -> None:
         self.rows = {row.name: row for row in analysis.rows}
         self.detail = detail
-        self.inference = graph.leading_to(*graph.outputs)
+        spare = (node.name for node in graph.nodes if node.spare)
+        self.inference = graph.leading_to(*graph.outputs).union(spare)
         self.collapsed: list[Block] = []
         """Blocks that are one box and could be opened."""
         self.ports: list[tuple[int, int]] = []

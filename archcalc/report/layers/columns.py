@@ -141,7 +141,10 @@ def _layer(line: Line, frame: Frame) -> str:
     if borrowing:
         weighted = sum(1 for row in line.rows if row.weights)
         name += " (shared)" if len(borrowing) == weighted else " (partly shared)"
-    return name if line.executed else f"{name} (training only)"
+    if line.executed:
+        return name
+    spare = all(row.node.spare for row in line.rows)
+    return f"{name} (not taken)" if spare else f"{name} (training only)"
 
 
 def _from(line: Line, frame: Frame) -> str:

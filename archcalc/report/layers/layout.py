@@ -240,6 +240,11 @@ def _unbatched(shape: tuple[Size, ...]) -> str:
     return print_shape((1, *shape[1:]))
 
 
+def _running(analysis: Analysis) -> str:
+    """What parameters are called that are used, where some are not: of experts they are active."""
+    return "active" if any(node.spare for node in analysis.graph.nodes) else "executed"
+
+
 def _totals(analysis: Analysis, request: Request, usual: Analysis | None) -> list[tuple[str, str]]:
     counted = request.convention
 
@@ -249,7 +254,7 @@ def _totals(analysis: Analysis, request: Request, usual: Analysis | None) -> lis
     others = [
         f"{bounded(number(count))} {what}"
         for what, count, known in (
-            ("executed", analysis.executed_params, analysis.params),
+            (_running(analysis), analysis.executed_params, analysis.params),
             ("shared", analysis.shared_params, 0),
         )
         if number(count) != number(known)

@@ -119,6 +119,11 @@ def document(analysis: Analysis, layer: str | None, convention: str = "macs") ->
     return Document.of(*_blocks(_block(analysis, layer, rows, counted)))
 
 
+def _aside(row: Row) -> str:
+    """Why a layer does not run."""
+    return "is of an expert that is not taken" if row.node.spare else "runs in training only"
+
+
 def _shapes(row: Row) -> str:
     shapes = list(map(print_shape, row.node.input_shapes))
     alike = len(shapes) > 1 and len(set(shapes)) == 1
@@ -137,7 +142,7 @@ def _layer(analysis: Analysis, row: Row, counted: Convention) -> Section:
     entries += map(_entry, found.work)
     entries += _counted([row], counted)
     entries += _field(analysis, found)
-    notes = () if row.executed else ("It runs in training only: its work is not in the totals.",)
+    notes = () if row.executed else (f"It {_aside(row)}: its work is not in the totals.",)
     return Section(f"{row.name}: {_shapes(row)}", tuple(entries), _mentioned(entries), notes)
 
 
@@ -244,7 +249,7 @@ def _block(
         sums["params"].append(row.params)
         if row.executed:
             sums["macs"] += [each.value for each in macs]
-        notes = () if row.executed else ("In training only: its work is not in the sum.",)
+        notes = () if row.executed else (f"It {_aside(row)}: its work is not in the sum.",)
         title = f"{row.name.removeprefix(f'{name}.')}: {_shapes(row)}"
         yield Section(title, tuple(entries), (), notes)
     entries = [

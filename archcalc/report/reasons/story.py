@@ -141,7 +141,13 @@ def _special(analysis: Analysis) -> Iterator[str]:
             f"It has {_many(len(sharing), 'layer')} with the tensors of another, which spares "
             f"{number(saved)} parameters: {_names(sharing)}."
         )
-    idle = [row for row in analysis.rows if not row.executed]
+    spare = sum(row.params for row in analysis.rows if row.node.spare)
+    if spare:
+        yield (
+            f"Of {number(analysis.params)} parameters {number(analysis.executed_params)} are "
+            "active: the others are of experts that an input does not take."
+        )
+    idle = [row for row in analysis.rows if not row.executed and not row.node.spare]
     if idle:
         heads = list(dict.fromkeys(row.stage or row.name for row in idle))
         owned = sum(row.params for row in idle)
