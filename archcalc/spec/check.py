@@ -103,7 +103,8 @@ def _layers(
             if name in inputs:
                 yield at, Wrong(f"'{name}' is the name of an input: choose another")
             seen = repeated if layer.repeat or layer.parallel else names
-            for wrong in _layer(spec, layer, seen, before, layers, allow_unknown, broken):
+            own = {**before, name: None} if seen is repeated else before
+            for wrong in _layer(spec, layer, seen, before, layers, allow_unknown, broken, own):
                 yield at, wrong
             before[name] = None
         for number, reference in enumerate(block.results if block is not None else ()):
@@ -121,6 +122,7 @@ def _layer(
     layers: Collection[str],
     allow_unknown: bool,
     broken: Collection[str],
+    shared: Collection[str],
 ) -> Iterator[Wrong]:
     written = {
         "op": layer.op,
@@ -139,7 +141,7 @@ def _layer(
         *([(("share",), layer.share)] if layer.share is not None else ()),
     ]
     for place, reference in references:
-        for wrong in _reference(reference, before, layers):
+        for wrong in _reference(reference, before if place[0] == "from" else shared, layers):
             yield wrong.within(*place)
         for text in expressions.braced(reference):
             for wrong in _expressions(f"={text}", names, before, layers):

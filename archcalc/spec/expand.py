@@ -570,6 +570,8 @@ class Expansion:
                 sources = [*sources[:handed], *others[handed:]] if key == "repeat" else others
             value = self.once(scope, f"{name}.{i}", layer, sources, names, at, trail)
             members[str(i)] = value
+            if layer.share == name:  # all use the first's
+                scope.values[name] = Value(None, start, value.size, members)
             so_far = len(scope.nodes) - start
             if start + so_far * count // (i + 1) > MOST_NODES:
                 raise self.too_many(key)
@@ -727,8 +729,15 @@ class Expansion:
         if layer.share is not None:
             if self.folding:
                 raise Unfoldable
+            own, _, number = name.partition(".")
+            if number and layer.share == own:
+                if number == "0":
+                    return value
+                reference = f"{own}.0"
+            else:
+                reference = self.filled(layer.share, names, scope.shape_of, ("share",))
             self.spend(TIED * max(value.size, 1))
-            scope.share(value, self.filled(layer.share, names, scope.shape_of, ("share",)))
+            scope.share(value, reference)
         return value
 
     def operator(

@@ -234,6 +234,20 @@ def test_a_reference_may_have_an_expression_in_it() -> None:
     assert "no '7' in 'down'" in problems("vars: {n: 3}\n" + layers.replace("n - 1", "7"))[0][2]
 
 
+def test_all_repetitions_may_use_the_tensors_of_the_first() -> None:
+    linear = "{op: Linear, out_features: 32, bias: false"
+    for key in ("repeat", "parallel"):
+        layers = (
+            f"layers: {{a: {linear}, {key}: 3, share: a}}, b: {{op: Add, from: [a.*, input]}}}}"
+        )
+        expanded = graph(layers)
+        assert [node.share for node in expanded.nodes] == [None, "a.0", "a.0", None]
+        assert archcalc.analyze(expanded).params == 32 * 32
+    assert [m for *_, m in problems(f"layers: {{a: {linear}, share: a}}}}")] == [
+        "'a' comes later: a layer takes only what is above it"
+    ]
+
+
 def test_a_mistake_in_a_block_is_the_only_one_that_is_told() -> None:
     block = "blocks:\n  cell:\n    args: {n: }\n    output: [h, c]\n    layers: {h: ReLU}\n"
     assert [
