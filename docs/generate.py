@@ -333,6 +333,7 @@ def _output(command: str, folder: str) -> str:
         encoding="utf-8",
         timeout=60,
     )
+    assert "Traceback (most recent call last)" not in done.stdout, done.stdout
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
 

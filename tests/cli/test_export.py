@@ -96,14 +96,17 @@ def test_what_can_not_be_exported_is_refused(
     assert not file.exists()
 
 
-@pytest.mark.parametrize("form", ["torch", "onnx"])
-def test_without_pytorch_says_how_to_install_it(
-    form: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)
-    done = run("lenet5", "--to", form, "-o", str(tmp_path / "out"))
+@pytest.mark.parametrize(
+    "words",
+    ["export lenet5 --to torch", "export lenet5 --to onnx", "build lenet5", "crosscheck lenet5"],
+)
+def test_without_pytorch_says_how_to_install_it(words: str, tmp_path: Path) -> None:
+    code = "import sys; sys.modules['torch'] = None; from archcalc.cli import main; main()"
+    file = ["-o", str(tmp_path / "out")] if "export" in words else []
+    command = [sys.executable, "-c", code, *words.split(), *file]  # nothing is loaded before
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
 
-    assert (done.exit_code, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "PyTorch is not installed: pip install 'archcalc[torch]'\n"
     assert not (tmp_path / "out").exists()
 

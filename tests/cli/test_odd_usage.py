@@ -38,6 +38,7 @@ USAGE = {
     "ops": "ops Conv2d",
     "schema": "schema",
     "new": "new mine",
+    "import": "import torch:torch.nn:Linear(4,2)@4",
 }
 """Each command as it may be used."""
 

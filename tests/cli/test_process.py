@@ -235,7 +235,8 @@ def test_a_signal_leaves_no_half_a_file(tmp_path: Path, name: str) -> None:
     number = getattr(signal, name)
     # What a shell runs in the background ignores interrupts, and hang-ups under nohup: tests may.
     handler = "default_int_handler" if name == "SIGINT" else "SIG_DFL"
-    program = f"import signal; signal.signal({number:d}, signal.{handler}); {MAIN[-1]}"
+    main = "from archcalc.cli import main; main()"
+    program = f"import signal; signal.signal({number:d}, signal.{handler}); {main}"
     command = [sys.executable, "-c", program, "sweep", "lenet5", *grid, "-o", str(file)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     assert process.stderr is not None

@@ -343,12 +343,12 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "two blocks of which one has bad arguments": (
         {
             "blocks": {
-                "a": {"args": "no", "layers": {"c": "ReLU"}},
+                "a": {"args": 3, "layers": {"c": "ReLU"}},
                 "b": {"layers": {"c": {"stride": 2}}},
             },
             "layers": {"r": "ReLU"},
         },
-        "should be a mapping, not 'no'",
+        "should be a mapping, not 3",
     ),
     "a list for a block": (
         {"blocks": {"b": {"layers": {"c": "ReLU"}}}, "layers": {"r": {"block": "=['b']"}}},

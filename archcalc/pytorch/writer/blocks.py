@@ -6,9 +6,9 @@ each is, and with which arguments. It is expanded anew to be asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from archcalc.dims import Shape
 from archcalc.pytorch.naming import attributes
@@ -112,12 +112,21 @@ class Block:
         return shape
 
 
-def blocks(graph: Graph, spec: Spec | None = None) -> Block:
+Naming: TypeAlias = Callable[[Iterable[str]], Mapping[str, str]]
+"""What layers are called as modules, of what they are called in a block of the spec."""
+
+
+def as_written(names: Iterable[str]) -> Mapping[str, str]:
+    """As in the spec: for who makes no module, and needs no PyTorch to know what it keeps."""
+    return {name: name for name in names}
+
+
+def blocks(graph: Graph, spec: Spec | None = None, naming: Naming = attributes) -> Block:
     """The network as a block. With the ``spec`` it was expanded from, blocks have its names."""
     numbers = {name: -1 - k for k, name in enumerate(graph.inputs)}
     numbers.update({node.name: k for k, node in enumerate(graph.nodes)})
     wires = [tuple([numbers[name] for name in node.inputs]) for node in graph.nodes]
-    known = _Known(spec, graph)
+    known = _Known(spec, graph, naming)
     inputs = range(-1, -1 - len(graph.inputs), -1)
     top = Block(
         path="",
@@ -136,10 +145,11 @@ def blocks(graph: Graph, spec: Spec | None = None) -> Block:
 
 
 class _Known:
-    """Which block of the spec stands at a place."""
+    """Which block of the spec stands at a place, and what is known of all blocks."""
 
-    def __init__(self, spec: Spec | None, graph: Graph) -> None:
+    def __init__(self, spec: Spec | None, graph: Graph, naming: Naming) -> None:
         self.spec = spec
+        self.naming = naming
         self.found: dict[tuple[int, str], list[Template]] = {}
         for template in uses(spec, graph) if spec is not None else ():
             if template.nodes:
@@ -189,7 +199,7 @@ def _fill(block: Block, known: _Known) -> None:
         member = parts[1] if len(parts) > 1 and parts[1].isdigit() else ""
         groups.setdefault(parts[0], {}).setdefault(member, []).append(number)
     children = []
-    block.called = attributes(groups)
+    block.called = known.naming(groups)
     block.names = {attribute: name for name, attribute in block.called.items()}
     for name, members in groups.items():
         units: list[Unit] = []

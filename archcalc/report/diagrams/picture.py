@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from archcalc.analysis.analyze import Analysis, Row, analyze
 from archcalc.dims import Shape
 from archcalc.operators import FAMILIES
-from archcalc.pytorch.writer.blocks import Block, Child, Number, Unit, blocks
+from archcalc.pytorch.writer.blocks import Block, Child, Number, Unit, as_written, blocks
 from archcalc.report.layers.windows import window
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
@@ -82,7 +82,7 @@ def picture(graph: Graph, detail: str, spec: Spec | None = None) -> tuple[Pictur
     """
     analysis = analyze(graph)
     drawing = _Drawing(graph, analysis, detail)
-    top = blocks(graph, spec)
+    top = blocks(graph, spec, as_written)
     opened: set[str] = set()
     found = drawing.picture(top, opened)
     while detail == "stage" and _count(found) < FEWEST:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from math import inf
 from typing import NamedTuple, TypeAlias
 
 from archcalc.analysis.analyze import BYTES, Analysis, Row
@@ -67,10 +68,12 @@ class Request(NamedTuple):
         unroll: bool = False,
         width: float | None = None,
     ) -> Request:
-        """Raises :class:`ArchcalcError` for what does not exist."""
+        """Raises :class:`ArchcalcError` for what does not exist, and a width that is none."""
         names = columns.split(",") if isinstance(columns, str) else columns
         if names is not None and not any(name.strip() for name in names):
             raise ArchcalcError("columns: none is named")
+        if width is not None and not 1 <= width < inf:  # nor is what is no number
+            raise ArchcalcError(f"width: {width:g} is not a width")
         return cls(
             choose("detail", detail, DETAILS),
             None if names is None else tuple(names),

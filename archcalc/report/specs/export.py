@@ -47,6 +47,10 @@ def export(
     else:
         spec, graph = None, network
     _require_numbers(graph)
+    if form in ("torch", "onnx"):
+        from archcalc.pytorch import require_torch
+
+        require_torch()
     if form == "torch":
         from archcalc.pytorch.source import source
 

@@ -421,6 +421,12 @@ def test_what_a_tool_does_not_see_is_said_below_its_number() -> None:
     assert "unseen" not in archcalc.table(analysis("alexnet"), convention="torch")
 
 
+@pytest.mark.parametrize("width", [0.0, float("nan"), float("inf")])
+def test_a_table_has_a_width_that_is_one(width: float) -> None:
+    with pytest.raises(ArchcalcError, match=f"^width: {width:g} is not a width$"):
+        Wanted.of("layer", None, "float32", "macs", width=width)
+
+
 def test_parameters_that_depend_on_the_inputs_size_are_said_to() -> None:
     """A classifier that takes a whole map: 8x8 of 2 channels, or 6x6."""
     net = one({"op": "Conv2d", "out_channels": 2, "kernel_size": 1}, "Flatten", linear(5))
