@@ -222,7 +222,8 @@ def _expressions(
     try:
         expression = expressions.parse(written[1:])
     except ExpressionError as error:
-        yield Wrong(str(error))
+        cut = "never closed" in str(error)
+        yield Wrong(str(error), "quote it: in { } and [ ] a comma ends it" if cut else "")
         return
     for name in sorted(name for name in expression.names if name not in names):
         yield Wrong(f"unknown name '{name}' in '{written}'", near(name, names))

@@ -70,6 +70,9 @@ def _either(words: str, *kinds: type) -> BeforeValidator:
 def _some_input(value: Any) -> Any:
     if value == {}:
         raise ValueError("should name an input at least")
+    if isinstance(value, str) and re.fullmatch(r"\d+([ ,x]+\d+)*", value):
+        sizes = ", ".join(re.findall(r"\d+", value))
+        raise ValueError(f"should be a list of extents: write [{sizes}]")
     return value
 
 
@@ -169,6 +172,10 @@ class Layer(_Record):
             said = next(
                 (f"; '{key}' is called 'op' here" for key in self.fields if key in KINDS), ""
             )
+            if len(self.fields) == 1 and not said and self.op is None:
+                ((name, inner),) = self.fields.items()
+                if isinstance(inner, dict) or (isinstance(inner, str) and inner[:1].isupper()):
+                    said = f"; a layer with a name stands without a dash: {name}: ..."
             raise ValueError(
                 f"needs either 'op' (an operator) or 'block'{said if not self.op else ''}"
             )

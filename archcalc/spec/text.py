@@ -68,6 +68,9 @@ _MEANT = "a spec is a mapping with 'name' and 'layers'"
 # libyaml compares every %TAG directive with all before it: a megabyte of them takes seconds.
 _TAG_DIRECTIVE = re.compile("(?:\\A|[\n\r\x85\u2028\u2029])(%TAG)")
 _JSON_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
+_UNQUOTED = re.compile(r"[:,\[{]\s*=[^\"',}]*[\[{]|[:,\[]\s*[\w.]+\.\{")
+"""An expression, or a reference with one, that YAML takes for the beginning of a list."""
+
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
@@ -422,6 +425,8 @@ def _parse_yaml(text: str, file: str) -> Document:
         tabs = "\t" in line[: len(line) - len(line.lstrip())]
         message = "; ".join(filter(None, (error.problem, error.context)))
         hint = "indent with spaces: YAML allows no tabs there" if tabs else ""
+        if not tabs and _UNQUOTED.search(line):
+            hint = 'in { } quote an expression with brackets or commas: "=dims[0] * 2"'
         tree.stop(place, f"is not valid YAML: {message}", hint)
     except yaml.YAMLError as error:
         tree.stop((0, 0), f"is not valid YAML: {error}")

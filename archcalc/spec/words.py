@@ -88,6 +88,9 @@ OPERATORS: Mapping[str, str] = {
     "GAP": "it is 'GlobalAvgPool'",
     "ZeroPadding2D": "it is 'Pad'",
     "ZeroPad2d": "it is 'Pad'",
+    "ConstantPad2d": "it is 'Pad'",
+    "ReflectionPad2d": "it is 'Pad', or 'padding_mode: reflect' of the convolution",
+    "ReplicationPad2d": "it is 'Pad', or 'padding_mode: replicate' of the convolution",
     "Cropping2D": "it is 'Crop'",
     "UpSampling2D": "it is 'Upsample'",
     "Interpolate": "it is 'Upsample'",
@@ -133,6 +136,8 @@ def operator_hint(name: str, known: Iterable[str]) -> str:
 def value_hint(field: str, value: Any, names: Collection[str] = ()) -> str:
     """What to write for a value that a field does not take; ``names`` are those of variables."""
     if isinstance(value, str):
+        if value.startswith("("):
+            return "a list has brackets: [3, 3]"
         if value in names:
             return f"of the variable it is the value: write ={value}"
         if field == "padding" and value.lower() in MODES:

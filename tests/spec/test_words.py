@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,3 +65,30 @@ def test_what_is_advised_is_there() -> None:
     named = {part for part in quoted if part[:1].isupper()}
     assert named <= set(NAMES)
     assert all(hint.startswith("leave it out") for hint in FIELDS.values())
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            "{op: Conv2d, out_channels: =size(input, -1), kernel_size: 3}",
+            "quote it: in { } and [ ]",
+        ),
+        ("{op: Conv2d, out_channels: =dims[0] * 2, kernel_size: 3}", "in { } quote an expression"),
+        ("{op: Add, from: [input, skips.{i}]}", "in { } quote an expression"),
+        ("{op: Conv2d, out_channels: 4, kernel_size: (3, 3)}", "a list has brackets: [3, 3]"),
+        ("{op: ReflectionPad2d, padding: 1}", "it is 'Pad'"),
+    ],
+)
+def test_what_yaml_breaks_is_told(written: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "n.yaml"
+    file.write_text(f"name: n\ninput: [3, 8, 8]\nlayers:\n  a: {written}\n")
+    assert any(said in problem.hint for problem in archcalc.validate(file))
+
+
+def test_an_input_in_one_line_and_layers_with_dashes_are_told() -> None:
+    conv = {"op": "Conv2d", "out_channels": 4, "kernel_size": 3}
+    (problem,) = archcalc.validate({"name": "n", "input": "3, 32, 32", "layers": {"a": conv}})
+    assert problem.message == "should be a list of extents: write [3, 32, 32]"
+    (problem,) = archcalc.validate({"name": "n", "input": [3, 8, 8], "layers": [{"a": conv}]})
+    assert problem.message.endswith("a layer with a name stands without a dash: a: ...")
