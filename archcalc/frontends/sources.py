@@ -17,8 +17,13 @@ SCHEMES = {"torch": "torch.source", "hf": "torch.config"}
 
 FILES = {
     ".onnx": "onnx.read",
+    ".keras": "keras",
+    ".cfg": "darknet",
 }
 """What a file of another program's model ends with -> the module that reads it."""
+
+MOST_BYTES = 2**26
+"""How much of a JSON file is read to see what it is."""
 
 
 def is_foreign(source: object) -> bool:
@@ -66,7 +71,28 @@ def _reader(source: str) -> tuple[str, str, dict[str, str]] | None:
     for end, module in FILES.items():
         if address.lower().endswith(end):
             return module, address, inputs
+    for path, given in ((source, {}), (address, inputs)):
+        if path.lower().endswith(".json") and _is_keras(path):
+            return FILES[".keras"], path, given
     return None
+
+
+def _is_keras(path: str) -> bool:
+    """Whether a JSON file is a config of Keras, and no spec."""
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(MOST_BYTES)
+    except OSError:
+        return False
+    if b"class_name" not in text:
+        return False
+    from archcalc.frontends.keras import config_of
+
+    try:
+        config_of(path)
+    except ArchcalcError:
+        return False
+    return True
 
 
 def split(address: str) -> tuple[str, dict[str, str]]:

@@ -1,0 +1,413 @@
+"""Darknet's ``.cfg`` -> Graph: sections in a row, each of which may name earlier ones by number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from archcalc.errors import ArchcalcError, ShapeError, did_you_mean
+from archcalc.frontends.draft import Draft, as_name, parse_shape
+from archcalc.operators import operator
+from archcalc.operators.base import LARGEST, Applied
+from archcalc.spec.graph import Graph
+from archcalc.spec.unknown import UnknownOperator
+
+MOST_BYTES = 2**24
+MOST_SECTIONS = 20_000
+
+_ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "leaky": ("LeakyReLU", {"negative_slope": 0.1}),
+    "relu": ("ReLU", {}),
+    "relu6": ("ReLU6", {}),
+    "mish": ("Mish", {}),
+    "swish": ("SiLU", {}),
+    "logistic": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
+    "elu": ("ELU", {}),
+    "selu": ("SELU", {}),
+    "gelu": ("GELU", {}),
+}
+
+
+@dataclass
+class _Section:
+    kind: str
+    line: int
+    options: dict[str, str]
+    lines: dict[str, int]
+
+
+def read(path: str, inputs: Mapping[str, str]) -> Graph:
+    """The graph of a file, at the size in its ``[net]`` unless an input says another.
+
+    Raises :class:`ArchcalcError` with file and line.
+    """
+    return Reader(path).graph(inputs)
+
+
+def _sections(path: str) -> list[_Section]:
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise ArchcalcError(f"{path}: {error.strerror or error}") from error
+    if len(data) > MOST_BYTES:
+        raise ArchcalcError(f"{path}: has more than {MOST_BYTES:,} bytes")
+    found: list[_Section] = []
+    for number, text in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+        text = text.partition("#")[0].partition(";")[0].strip()
+        if not text:
+            continue
+        if text.startswith("["):
+            if not text.endswith("]"):
+                raise ArchcalcError(f"{path}:{number}  '{text:.40}' is no [section]")
+            found.append(_Section(text[1:-1].strip().lower(), number, {}, {}))
+            continue
+        key, equals, value = text.partition("=")
+        if not equals or not found:
+            raise ArchcalcError(f"{path}:{number}  '{text:.40}' is neither [section] nor key=value")
+        found[-1].options[key.strip()] = value.strip()
+        found[-1].lines[key.strip()] = number
+    if not found or found[0].kind not in ("net", "network"):
+        raise ArchcalcError(f"{path}:1  is no network of Darknet: the first section is not [net]")
+    if len(found) > MOST_SECTIONS:
+        raise ArchcalcError(f"{path}: has more than {MOST_SECTIONS:,} sections")
+    return found
+
+
+class Reader(Draft):
+    """Makes a graph of a file, section by section."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+        self.sections = _sections(path)
+        self.here = self.sections[0]
+        self.outputs: list[int] = []
+        """What each section gives, by its number."""
+        self.taken: set[int] = set()
+        self.ends: list[int] = []
+        self.stem = "layer"
+
+    def graph(self, inputs: Mapping[str, str]) -> Graph:
+        net = self.sections[0]
+        shape: tuple[int, ...]
+        if len(inputs) > 1 or any(name not in ("", "input") for name in inputs):
+            raise ArchcalcError(f"{self.path}: has one input, named 'input'")
+        if inputs:
+            shape = parse_shape(next(iter(inputs.values())), f"{self.path}: input")
+        elif "inputs" in net.options:
+            shape = (self.whole("inputs"),)
+        else:
+            if not {"width", "height"} <= net.options.keys():
+                raise self.fail("[net] says no width and height: say --input 3x416x416")
+            shape = (self.whole("channels", 3), self.whole("height"), self.whole("width"))
+        current = self.input("input", (1, *shape))
+        if len(self.sections) == 1:
+            raise self.fail("has no layers")
+        for number, section in enumerate(self.sections[1:]):
+            self.here = section
+            self.stem = f"{as_name(section.kind)}{number}"
+            reader = _READERS.get(section.kind)
+            try:
+                if reader is None:
+                    current = self.unknown(section.kind, current)
+                else:
+                    current = reader(self, current)
+            except (ValidationError, ShapeError, ValueError) as error:
+                raise self.fail(" ".join(str(error).split())) from error
+            self.outputs.append(current)
+        ends = self.ends or [current]
+        self.prune(ends)
+        return self.drafted(as_name(Path(self.path).stem, True), ends)
+
+    # Options --------------------------------------------------------------------------------------
+
+    def fail(self, message: str, key: str = "") -> ArchcalcError:
+        line = self.here.lines.get(key, self.here.line)
+        return ArchcalcError(f"{self.path}:{line}  [{self.here.kind}]  {message}")
+
+    def whole(self, key: str, default: int | None = None) -> int:
+        """A whole number from 0."""
+        text = self.here.options.get(key)
+        if text is None:
+            if default is None:
+                raise self.fail(f"lacks '{key}'")
+            return default
+        if not re.fullmatch(r"[0-9]{1,13}", text) or int(text) > LARGEST:
+            raise self.fail(f"{key}={text:.40} should be a whole number from 0", key)
+        return int(text)
+
+    def numbers(self, key: str) -> list[int]:
+        """Whole numbers, which may be below 0."""
+        texts = [text.strip() for text in self.here.options.get(key, "").split(",")]
+        if not all(re.fullmatch(r"-?[0-9]{1,13}", text) for text in texts):
+            raise self.fail(f"'{key}' should be whole numbers with commas between", key)
+        return [int(text) for text in texts]
+
+    def earlier(self, key: str) -> list[int]:
+        """Sections that an option names: from 0, or back from here."""
+        found = []
+        for number in self.numbers(key):
+            index = number if number >= 0 else len(self.outputs) + number
+            if not 0 <= index < len(self.outputs):
+                raise self.fail(f"{key}={number} is none of the {len(self.outputs)} before it", key)
+            found.append(self.outputs[index])
+        return found
+
+    # Layers ---------------------------------------------------------------------------------------
+
+    def emit(self, op: str, *keys: int, part: str = "", **fields: Any) -> int:
+        applied = Applied.to(operator(op)(**fields), *map(self.shape, keys))
+        key = self.add(f"{self.stem}.{part}" if part else self.stem, op.lower(), applied, keys)
+        self.recent = key
+        return key
+
+    def unknown(self, kind: str, x: int) -> int:
+        op = UnknownOperator(name=f"darknet.{as_name(kind)}", shape=self.shape(x)[1:])
+        return self.add(self.stem, as_name(kind), Applied.to(op, self.shape(x)), (x,))
+
+    def activated(self, x: int, default: str = "logistic") -> int:
+        name = self.here.options.get("activation", default)
+        if name == "linear":
+            return x
+        if name not in _ACTIVATIONS:
+            if name in ("loggy", "ramp", "lhtan", "plse", "hardtan", "stair", "relie") or (
+                name.startswith("normalize_channels")
+            ):
+                return self.unknown(name, x)
+            hint = did_you_mean(name, [*_ACTIVATIONS, "linear"])
+            raise self.fail(f"unknown activation '{name:.40}' {hint or ''}".strip(), "activation")
+        op, fields = _ACTIVATIONS[name]
+        return self.emit(op, x, part="act", **fields)
+
+
+def _convolutional(r: Reader, x: int) -> int:
+    size = r.whole("size", 1)
+    padding = size // 2 if r.whole("pad", 0) else r.whole("padding", 0)
+    normed = bool(r.whole("batch_normalize", 0))
+    strides = [r.whole("stride_y", r.whole("stride", 1)), r.whole("stride_x", r.whole("stride", 1))]
+    x = r.emit(
+        "Conv2d",
+        x,
+        part="conv",
+        out_channels=r.whole("filters", 1),
+        kernel_size=size,
+        stride=strides,
+        padding=padding * max(r.whole("dilation", 1), 1),
+        dilation=r.whole("dilation", 1),
+        groups=r.whole("groups", 1),
+        bias=not normed,
+    )
+    if normed:
+        x = r.emit("BatchNorm2d", x, part="bn", eps=1e-5)
+    return r.activated(x)
+
+
+def _deconvolutional(r: Reader, x: int) -> int:
+    size, normed = r.whole("size", 1), bool(r.whole("batch_normalize", 0))
+    padding = size // 2 if r.whole("pad", 0) else r.whole("padding", 0)
+    x = r.emit(
+        "ConvTranspose2d",
+        x,
+        part="conv",
+        out_channels=r.whole("filters", 1),
+        kernel_size=size,
+        stride=r.whole("stride", 1),
+        padding=padding,
+        bias=not normed,
+    )
+    if normed:
+        x = r.emit("BatchNorm2d", x, part="bn")
+    return r.activated(x)
+
+
+def _connected(r: Reader, x: int) -> int:
+    if len(r.shape(x)) > 2:
+        x = r.emit("Flatten", x, part="flatten")
+    normed = bool(r.whole("batch_normalize", 0))
+    x = r.emit("Linear", x, part="fc", out_features=r.whole("output", 1), bias=not normed)
+    if normed:
+        x = r.emit("BatchNorm1d", x, part="bn")
+    return r.activated(x)
+
+
+def _maxpool(r: Reader, x: int) -> int:
+    """``padding`` is of both ends together, and by default one less than the window."""
+    stride = r.whole("stride", 1)
+    size = r.whole("size", stride)
+    strides = [r.whole("stride_y", stride), r.whole("stride_x", stride)]
+    total = r.whole("padding", size - 1)
+    before = total // 2
+    if r.whole("maxpool_depth", 0):
+        return r.unknown("maxpool_depth", x)
+    pads = []
+    for n, s in zip(r.shape(x)[2:], strides, strict=True):
+        out = (n + total - size) // s + 1
+        after = max((out - 1) * s + size - n - before, 0)
+        pads.append([before, after])
+    return r.emit("MaxPool2d", x, kernel_size=size, stride=strides, padding=pads)
+
+
+def _avgpool(r: Reader, x: int) -> int:
+    return r.emit("GlobalAvgPool", x)
+
+
+def _local_avgpool(r: Reader, x: int) -> int:
+    stride = r.whole("stride", 1)
+    size = r.whole("size", stride)
+    total = r.whole("padding", size - 1)
+    pads = [[total // 2, total - total // 2]] * 2
+    return r.emit(
+        "AvgPool2d", x, kernel_size=size, stride=stride, padding=pads, count_include_pad=False
+    )
+
+
+def _route(r: Reader, x: int) -> int:
+    keys = r.earlier("layers")
+    groups, group = r.whole("groups", 1), r.whole("group_id", 0)
+    if groups > 1:
+        fields = {"chunks": groups, "index": group, "dim": 1}
+        parts = [f"chunk_{k}" if k else "chunk" for k in range(len(keys))]
+        keys = [r.emit("Chunk", key, part=p, **fields) for key, p in zip(keys, parts, strict=True)]
+    if len(keys) == 1:
+        return keys[0]
+    extents = {r.shape(key)[2:] for key in keys}
+    if len(extents) > 1:
+        raise ShapeError(f"joins maps of {' and '.join(map(str, sorted(extents)))}")
+    return r.emit("Concat", *keys, dim=1)
+
+
+def _shortcut(r: Reader, x: int) -> int:
+    """The sum where both have channels: the layer's own keeps the others as they are."""
+    if "weights_type" in r.here.options and r.here.options["weights_type"] != "none":
+        return r.unknown("weighted_shortcut", x)
+    for k, key in enumerate(r.earlier("from")):
+        ours, theirs = r.shape(x), r.shape(key)
+        suffix = f"_{k}" if k else ""
+        if ours == theirs:
+            x = r.emit("Add", x, key, part=f"add{suffix}")
+            continue
+        if ours[2:] != theirs[2:]:
+            return r.unknown("shortcut", x)
+        shared = min(ours[1], theirs[1])
+        mine = x
+        if ours[1] > shared:
+            mine = r.emit("Slice", x, part=f"own{suffix}", end=shared)
+        if theirs[1] > shared:
+            key = r.emit("Slice", key, part=f"other{suffix}", end=shared)
+        added = r.emit("Add", mine, key, part=f"add{suffix}")
+        if ours[1] > shared:
+            rest = r.emit("Slice", x, part=f"rest{suffix}", start=shared)
+            added = r.emit("Concat", added, rest, part=f"concat{suffix}", dim=1)
+        x = added
+    return r.activated(x, "linear")
+
+
+def _scale_channels(r: Reader, x: int) -> int:
+    (other,) = r.earlier("from")
+    ours, theirs = r.shape(x), r.shape(other)
+    if ours[2:] != (1, 1) and theirs[2:] != (1, 1):
+        return r.unknown("scale_channels", x)
+    return r.activated(r.emit("Mul", other, x, part="mul"), "linear")
+
+
+def _sam(r: Reader, x: int) -> int:
+    (other,) = r.earlier("from")
+    return r.activated(r.emit("Mul", x, other, part="mul"), "linear")
+
+
+def _reorg(r: Reader, x: int) -> int:
+    if r.whole("reverse", 0):
+        return r.emit("PixelShuffle", x, upscale_factor=r.whole("stride", 1))
+    return r.emit("PixelUnshuffle", x, downscale_factor=r.whole("stride", 1))
+
+
+def _upsample(r: Reader, x: int) -> int:
+    return r.emit("Upsample", x, scale_factor=r.whole("stride", 2))
+
+
+def _dropout(r: Reader, x: int) -> int:
+    return r.emit("Dropout", x)
+
+
+def _softmax(r: Reader, x: int) -> int:
+    if r.whole("groups", 1) != 1 or "tree" in r.here.options:
+        return r.unknown("softmax_tree", x)
+    if len(r.shape(x)) > 2:
+        x = r.emit("Flatten", x, part="flatten")
+        return r.emit("Softmax", x, part="softmax", dim=1)
+    return r.emit("Softmax", x, dim=1)
+
+
+def _crop(r: Reader, x: int) -> int:
+    """The middle at inference."""
+    pairs = []
+    for key, n in zip(("crop_height", "crop_width"), r.shape(x)[2:], strict=True):
+        less = n - r.whole(key, n)
+        if less < 0:
+            raise ShapeError(f"{key}={n - less} is more than {n}")
+        pairs.append([less // 2, less - less // 2])
+    return r.emit("Crop", x, cropping=pairs) if any(map(any, pairs)) else x
+
+
+def _normalization(r: Reader, x: int) -> int:
+    return r.emit("LocalResponseNorm", x, size=r.whole("size", 5))
+
+
+def _batchnorm(r: Reader, x: int) -> int:
+    return r.emit(f"BatchNorm{max(len(r.shape(x)) - 2, 1)}d", x)
+
+
+def _activation(r: Reader, x: int) -> int:
+    return r.activated(x, "linear")
+
+
+def _detection(r: Reader, x: int) -> int:
+    """What takes boxes out of a map: an end of the network, of no work that is counted."""
+    r.ends.append(x)
+    return x
+
+
+def _loss(r: Reader, x: int) -> int:
+    return x
+
+
+_READERS = {
+    "convolutional": _convolutional,
+    "conv": _convolutional,
+    "deconvolutional": _deconvolutional,
+    "deconv": _deconvolutional,
+    "connected": _connected,
+    "conn": _connected,
+    "maxpool": _maxpool,
+    "max": _maxpool,
+    "avgpool": _avgpool,
+    "avg": _avgpool,
+    "local_avgpool": _local_avgpool,
+    "route": _route,
+    "shortcut": _shortcut,
+    "scale_channels": _scale_channels,
+    "sam": _sam,
+    "reorg": _reorg,
+    "reorg3d": _reorg,
+    "upsample": _upsample,
+    "dropout": _dropout,
+    "softmax": _softmax,
+    "soft": _softmax,
+    "crop": _crop,
+    "normalization": _normalization,
+    "lrn": _normalization,
+    "batchnorm": _batchnorm,
+    "activation": _activation,
+    "yolo": _detection,
+    "gaussian_yolo": _detection,
+    "region": _detection,
+    "detection": _detection,
+    "cost": _loss,
+}
