@@ -96,6 +96,13 @@ def test_no_more_work_than_there_are(taken: Any) -> None:
         archcalc.analyze(spec(active=taken))
 
 
+def test_a_flat_spec_of_them_is_refused_in_words() -> None:
+    with pytest.raises(
+        archcalc.ArchcalcError, match="can't say which experts of moe are not taken"
+    ):
+        archcalc.export(spec(), to="yaml")
+
+
 def test_active_needs_those_it_is_of() -> None:
     layers = {"a": {"op": "ReLU", "active": 2}}
     (problem,) = archcalc.validate({"name": "n", "input": [4], "layers": layers})

@@ -68,6 +68,8 @@ def _names(graph: Graph) -> dict[str, str]:
     """What layers and inputs are called in a flat spec."""
     used = graph.leading_to(*graph.outputs, *graph.training_outputs)
     idle = [node.name for node in graph.nodes if node.name not in used]
+    if any(node.spare for node in graph.nodes):
+        raise ArchcalcError(f"a flat spec can't say which experts of {graph.name} are not taken")
     if idle:
         raise ArchcalcError(
             f"a flat spec of {graph.name} would be refused: '{idle[-1]}' leads to no output"
