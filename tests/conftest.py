@@ -10,20 +10,28 @@ from hypothesis import settings
 import archcalc
 from archcalc.spec import zoo
 
+# Small tensors gain nothing by threads, which wait for one another where each core has tests of its
+# own. It is read when PyTorch is imported, here and in the commands that tests run.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Tests are not timed: the machines are noisy. They are the same on every run, so that a change
 # that turns them red is the change that broke them.
 settings.register_profile("archcalc", deadline=None, derandomize=True)
 settings.load_profile("archcalc")
 
 
+LONG = {"resnet1202", "densenet-bc-250-24"}
+"""Networks of thousands of layers of the same few kinds, which shorter ones of the family have."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of tests of every network take two of each family, the first and the last."""
+    """Of tests of every network take two of each family: the first, and the last but the long."""
     if "ARCHCALC_EXHAUSTIVE" in os.environ:
         return
     some: set[str] = set()
     for path in zoo.families():
         spec = archcalc.load(path)
-        names = list(spec.variants) or [spec.name]
+        names = [name for name in spec.variants if name not in LONG] or [spec.name]
         some.update((names[0], names[-1]))
 
     def taken(item: pytest.Item) -> bool:
