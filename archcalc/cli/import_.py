@@ -13,7 +13,7 @@ def import_(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A file of another program, FILE.onnx, .keras, .json or .cfg, or "
+            help="A file of another program, FILE.onnx, .keras, .json, .cfg, .prototxt, or "
             "torch:PACKAGE.MODULE:FACTORY, torch:FILE.py:FACTORY, with literal arguments if any, "
             "torch:timm:create_model('resnet50'), which imports the code and runs it.",
             show_default=False,

@@ -19,6 +19,7 @@ FILES = {
     ".onnx": "onnx.read",
     ".keras": "keras",
     ".cfg": "darknet",
+    ".prototxt": "caffe",
 }
 """What a file of another program's model ends with -> the module that reads it."""
 
