@@ -752,6 +752,15 @@ def _layer_scale(r: Reader, place: _Place, given: list[Tensor]) -> Tensor:
     return _scaled(r, place, x, size, {"gamma": "Mul"})
 
 
+@layer("CustomScaleLayer")
+def _residual(r: Reader, place: _Place, given: list[Tensor]) -> Tensor:
+    """Inception-ResNet's sum, of which the second is scaled: a class of Keras' own."""
+    x, y = (r.turn(value, given[0].moved) for value in given)
+    scale = place.config.get("scale", 1.0)
+    scaled = replace(y, key=r.emit(place, "Mul", [y], part="mul", by=scale))
+    return replace(x, key=r.emit(place, "Add", [x, scaled], part="add"))
+
+
 @layer("StochasticDepth")
 def _depth(r: Reader, place: _Place, given: list[Tensor]) -> Tensor:
     p = place.config.get("drop_path_rate", 0.0)
