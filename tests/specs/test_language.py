@@ -1,6 +1,6 @@
 """Ten networks of other people, written in the language: their true numbers, and how long they are.
 
-The numbers were counted on the authors' own modules in PyTorch, with hooks on every layer.
+The numbers are those that were handed on with the networks, counted on their modules in PyTorch.
 """
 
 from __future__ import annotations
