@@ -197,10 +197,10 @@ def _move(module: nn.Module, place: str) -> None:
     PyTorch moves a tensor to ``meta`` anew for each place, and what was tied is not any more.
     """
     places = [
-        (tensors, name, tensors[name])
+        (tensors, name, tensor)
         for part in module.modules()
         for tensors in (part._parameters, part._buffers)
-        for name in tensors
+        for name, tensor in tensors.items()
     ]
     module.to(place)
     moved: dict[int, Any] = {}
