@@ -150,32 +150,32 @@ def test_other_processes_find_what_this_one_finds() -> None:
 
 COMMANDS = """
 list
-list --family resnet
+list resnet
 table resnet18
-table googlenet --by stage --training
-table mobilenet_v2 --columns all
-table lenet5 --to csv
-table alexnet --to json
+table googlenet --detail stage --training
+table mobilenet_v2 --columns layer,weights,receptive_field,params,macs,backward
+table lenet5 --format csv
+table alexnet --format json
 validate resnet18
 schema
 new net
 ops
 ops Conv2d
 compare resnet18 vgg16 alexnet
-compare resnet18 vgg16 --to csv
+compare resnet18 vgg16 --format csv
 check lenet5
-check resnet18 --to json
+check resnet18 --format json
 diff resnet18 resnet34
-diff vgg16 vgg19 --to json
-explain resnet18 params
-explain lenet5 macs
+diff vgg16 vgg19 --format json
+explain resnet18 layer1.0.conv1
+explain lenet5
 export resnet18 --to dot
 export googlenet --to mermaid
 export resnet18 --to json
 export densenet121 --to yaml
-formula resnet18 --free batch
-sweep mobilenet_v2 width=0.5,1.0
-savings vgg16 --rewrite depthwise
+formula resnet18 --in side,N
+sweep mobilenet_v2 --set width=0.5,1.0
+savings vgg16 --rewrite separable
 """
 
 
@@ -185,9 +185,10 @@ def test_commands_print_the_same_whatever_text_hashes_to() -> None:
         "import sys\n"
         "from typer.testing import CliRunner\n"
         "from archcalc.cli.app import application\n"
-        f"for line in {COMMANDS!r}.split('\\n'):\n"
+        f"for line in {COMMANDS!r}.strip().split('\\n'):\n"
         "    done = CliRunner().invoke(application(), line.split())\n"
-        "    print('$', line, done.exit_code, done.output)\n"
+        "    assert done.exit_code == 0, (line, done.output)\n"
+        "    print('$', line, done.output)\n"
     )
     found = set()
     for seed in "0123":
