@@ -179,7 +179,6 @@ savings vgg16 --rewrite separable
 """
 
 
-@pytest.mark.skipif(not EXHAUSTIVE, reason="takes a minute")
 def test_commands_print_the_same_whatever_text_hashes_to() -> None:
     program = (
         "import sys\n"
