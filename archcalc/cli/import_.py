@@ -35,13 +35,14 @@ def import_(
     from archcalc.frontends.fold import written
     from archcalc.frontends.sources import graph
     from archcalc.report.specs.expanded import as_yaml
+    from archcalc.spec.written import name_of
 
     found = graph(addressed(source, input))
     data = written(found)
     unknown = [node for node in found.nodes if not node.op.counted]
     emit(as_yaml(data), output)
     if unknown:
-        names = ", ".join(f"{node.name} ({node.op.name})" for node in unknown[:3])  # type: ignore[attr-defined]
+        names = ", ".join(f"{node.name} ({name_of(node.op)})" for node in unknown[:3])
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         complain(
             f"not counted: {names}{more}\n"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from math import prod
@@ -17,6 +15,7 @@ from archcalc.analysis.analyze import Analysis, analyze
 from archcalc.dims import Shape
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
+from archcalc.frontends.torch.source import importable
 from archcalc.pytorch.asked import SEED, graphs, require_known
 from archcalc.pytorch.crosscheck import MOST_BYTES, MOST_MACS, training_bytes
 from archcalc.pytorch.perform import require_torch
@@ -124,7 +123,7 @@ def against(
     small = analysis.macs <= MOST_MACS and training_bytes(analysis, "float32") <= MOST_BYTES
     place = ("cpu" if small else "meta") if device == "auto" else device
     name = module if isinstance(module, str) else getattr(module, "__name__", type(module).__name__)
-    with _importable(), seeded(SEED):
+    with importable(), seeded(SEED):
         theirs = made(module)
         inputs = draw(graph, device=place, generator=torch.Generator().manual_seed(SEED))
         with seeded(SEED):
@@ -160,18 +159,6 @@ def against(
 
 
 # Strangers' code ------------------------------------------------------------------------------
-
-
-@contextmanager
-def _importable() -> Iterator[None]:
-    """With the current folder where Python looks for modules."""
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
-    try:
-        yield
-    finally:
-        if here in sys.path:
-            sys.path.remove(here)
 
 
 def made(module: str | nn.Module | Callable[[], nn.Module]) -> nn.Module:

@@ -7,19 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archcalc.dims import Shape
-from archcalc.errors import ArchcalcError
+from archcalc.frontends.torch.source import require_torch as require_torch
 from archcalc.operators.base import Operator
 
 if TYPE_CHECKING:
     import torch
-
-
-def require_torch() -> None:
-    """Raise :class:`ArchcalcError`, which says how to install it, where PyTorch is missing."""
-    try:
-        import torch  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ArchcalcError("PyTorch is not installed: pip install 'archcalc[torch]'") from error
 
 
 def module(

@@ -456,7 +456,7 @@ def _dropout(call: Call) -> Made | Same:
 for _name in (
     *("contiguous", "detach", "clone", "alias", "lift_fresh_copy", "lift_fresh", "lift"),
     *("to", "type_as", "_to_copy", "float", "half", "positive", "resolve_conj", "resolve_neg"),
-    *("view_as_real_copy", "dropout_no_p", "bernoulli_no_p", "fake_quantize_no_p", "requires_grad"),
+    "requires_grad",
 ):
     TABLE[_name] = lambda call: Same(call.x)
 

@@ -167,7 +167,7 @@ def _imported(address: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
             "literal arguments, torch:timm:create_model('resnet50')"
         )
     args, kwargs = _literals(address, match["call"] or "()")
-    with _here():
+    with importable():
         found = _module(address, match["home"])
         for name in match["names"].split("."):
             if not hasattr(found, name):
@@ -199,7 +199,7 @@ def _module(address: str, home: str) -> Any:
 
 
 @contextmanager
-def _here() -> Iterator[None]:
+def importable() -> Iterator[None]:
     """With the current folder where Python looks for modules."""
     here = str(Path.cwd())
     sys.path.insert(0, here)
