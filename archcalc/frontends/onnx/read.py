@@ -19,7 +19,8 @@ from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.frontends.draft import Draft, as_name, parse_shape, sample_of
 from archcalc.frontends.onnx import table
-from archcalc.frontends.onnx.values import Call, Made, Moves, Same, Value
+from archcalc.frontends.onnx.values import Call, Value
+from archcalc.frontends.table import Made, Moves, Same
 from archcalc.operators import operator
 from archcalc.operators.base import LARGEST, Applied, Operator
 from archcalc.spec.fold import FOLDED
@@ -345,8 +346,8 @@ class Reader(Draft):
             else:
                 made = table.read(call)
             if isinstance(made, Same):
-                same = replace(made.value, name=name, dtype=dtype)
-                if same.data is not None and dtype != made.value.dtype:
+                same: Value = replace(made.source, name=name, dtype=dtype)
+                if same.data is not None and dtype != made.source.dtype:
                     from onnx.helper import tensor_dtype_to_np_dtype
 
                     same.data = same.data.astype(tensor_dtype_to_np_dtype(dtype))
@@ -405,7 +406,7 @@ class Reader(Draft):
         """Whether a stored tensor looks like one that was trained: of more numbers than one."""
         return self.values[root].dtype in FLOATS and prod(self.sizes[root]) > 1
 
-    def emit(self, made: Made, call: Call, wanted: Shape) -> int | str:
+    def emit(self, made: Made[Value], call: Call, wanted: Shape) -> int | str:
         """Add the layer of an operator; a reason where it does not fit the shape."""
         joined = self.joined(made)
         if joined is not None:
@@ -416,7 +417,7 @@ class Reader(Draft):
             if isinstance(source, Value) and source.key is not None:
                 self.note_recent(source.key)
         for source in made.inputs:
-            if isinstance(source, Made):
+            if not isinstance(source, Value):
                 if source.shape is None:
                     return "takes what has no shape"
                 inner = self.emit(source, call, source.shape)
@@ -433,7 +434,9 @@ class Reader(Draft):
             return inputs[0]
         return self.layer(made, call, applied, self.branch_first(made.op, inputs))
 
-    def layer(self, made: Made, call: Call, applied: Applied, inputs: tuple[int, ...]) -> int:
+    def layer(
+        self, made: Made[Value], call: Call, applied: Applied, inputs: tuple[int, ...]
+    ) -> int:
         """Add a layer with the tensors that are its own."""
         names: list[str] = []
         for value in made.weights.values():
@@ -466,7 +469,7 @@ class Reader(Draft):
             self.places[key] = module, function if made.op == "Linear" else made.op.lower()
         return key
 
-    def joined(self, made: Made) -> int | None:
+    def joined(self, made: Made[Value]) -> int | None:
         """The layer that an operation belongs to, as an exporter took the layer apart."""
         if made.op not in ("Add", "Mul") or len(made.inputs) != 2:
             return None
@@ -499,7 +502,7 @@ class Reader(Draft):
                     return a.key
         return None
 
-    def weighed(self, made: Made, wanted: Shape) -> Made:
+    def weighed(self, made: Made[Value], wanted: Shape) -> Made[Value]:
         """The same, where a weight comes of the input: a product, which owns no weights."""
         weight = made.weights.get("weight")
         if weight is None or weight.held or not made.op.startswith("Conv"):

@@ -11,35 +11,21 @@ from math import prod
 from typing import Any
 
 from archcalc.dims import Shape
-from archcalc.frontends.onnx.values import Call, Made, Moves, Same, Value
+from archcalc.frontends.onnx.values import Call, Made, Same, Value
+from archcalc.frontends.table import Moves, Table, held
 
 Line = Callable[[Call], Made | Same | Moves | None]
 """None where the node is none that we know; raises :class:`LookupError` where something lacks."""
 
-TABLE: dict[str, Line] = {}
+TABLE: Table[Line] = Table()
 """``Conv`` -> what it is; the operators of onnxruntime (``com.microsoft``) are among them."""
-
-
-def line(*names: str) -> Callable[[Line], Line]:
-    """Enter a function in the table."""
-
-    def enter(function: Line) -> Line:
-        for name in names:
-            assert name not in TABLE, name
-            TABLE[name] = function
-        return function
-
-    return enter
+line = TABLE.line
 
 
 def read(call: Call) -> Made | Same | Moves | None:
     """What a node is; None if it is not known. Raises :class:`LookupError`."""
     found = TABLE.get(call.op)
     return None if found is None else found(call)
-
-
-def _held(**tensors: Value | None) -> dict[str, Value]:
-    return {name: value for name, value in tensors.items() if value is not None}
 
 
 def _stored(value: Value | None) -> bool:
@@ -102,7 +88,7 @@ def _conv(call: Call, x: Value, weight: Value, bias: Value | None) -> Made | Non
             "bias": _stored(bias),
         },
         (x,),
-        _held(weight=weight, bias=bias if _stored(bias) else None),
+        held(weight=weight, bias=bias if _stored(bias) else None),
     )
 
 
@@ -163,7 +149,7 @@ def _conv_transpose(call: Call) -> Made | None:
         "groups": call.get("group", 1),
         "bias": _stored(bias),
     }
-    weights = _held(weight=weight, bias=bias if _stored(bias) else None)
+    weights = held(weight=weight, bias=bias if _stored(bias) else None)
     return Made(f"ConvTranspose{axes}d", fields, (call.x,), weights)
 
 
@@ -196,7 +182,7 @@ def _gemm(call: Call) -> Made | None:
         if c is None or (c.held and prod(c.sizes) in (out, 1)):
             bias = c if _stored(c) and prod(c.sizes) == out else None  # type: ignore[union-attr]
             fields = {"out_features": out, "bias": bias is not None}
-            return Made("Linear", fields, (a,), _held(weight=b, bias=bias))
+            return Made("Linear", fields, (a,), held(weight=b, bias=bias))
         fields = {"out_features": out, "bias": False}
         product = Made("Linear", fields, (a,), {"weight": b}, shape=call.output)
         return Made("Add", {}, (product, c))
@@ -233,7 +219,7 @@ def _recurrent(call: Call) -> Made | None:
     fields = {"hidden_size": size, "bias": _stored(b), "bidirectional": ways == 2}
     if op == "RNN" and "Relu" in [_text(f) for f in call.get("activations", [])]:
         fields["nonlinearity"] = "relu"
-    weights = _held(weight_ih_l0=w, weight_hh_l0=r, bias=b if _stored(b) else None)
+    weights = held(weight_ih_l0=w, weight_hh_l0=r, bias=b if _stored(b) else None)
     batch_first = call.get("layout", 0) == 1
     n, t = x.sizes[:2] if batch_first else (x.sizes[1], x.sizes[0])
     taken: Value | Made = x
@@ -292,7 +278,7 @@ def _layer_norm(call: Call) -> Made:
         "elementwise_affine": affine,
         "bias": affine and _stored(bias),
     }
-    weights = _held(weight=weight, bias=bias if _stored(bias) else None) if affine else {}
+    weights = held(weight=weight, bias=bias if _stored(bias) else None) if affine else {}
     return Made("LayerNorm", fields, (call.x,), weights)
 
 
@@ -310,7 +296,7 @@ def _skip_layer_norm(call: Call) -> Made | None:
     if simple:
         return Made("RMSNorm", fields, (joined,), {"weight": weight})
     fields["bias"] = _stored(bias)
-    return Made("LayerNorm", fields, (joined,), _held(weight=weight, bias=bias))
+    return Made("LayerNorm", fields, (joined,), held(weight=weight, bias=bias))
 
 
 @line("GroupNormalization")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archcalc.dims import Shape
+from archcalc.frontends import table
 
 if TYPE_CHECKING:
     import numpy
@@ -64,33 +64,12 @@ class Value:
         return found[0]
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(table.Made[Value]):
     """What a node is in our terms."""
 
-    op: str
-    """The operator's name."""
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    inputs: tuple[Value | Made, ...] = ()
-    """What it takes, computed or held, or made on the way."""
-    weights: Mapping[str, Value] = field(default_factory=dict)
-    """Its tensors by PyTorch's names."""
-    shape: Shape | None = None
-    """The sizes of what it gives, if it is made on the way."""
-    declared: bool = False
-    """Whether only its work is known, ``macs`` among the fields."""
 
-
-@dataclass(frozen=True)
-class Same:
+class Same(table.Same[Value]):
     """A node that gives what it is given."""
-
-    value: Value
-
-
-@dataclass(frozen=True)
-class Moves:
-    """A node that moves elements about, in a way that no operator of ours says."""
 
 
 class Call:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import fx
 
 from archcalc.dims import Shape
 from archcalc.frontends.draft import Draft, sample_of
+from archcalc.frontends.table import Beside, Made, Moves
 from archcalc.frontends.torch import aten
 from archcalc.frontends.torch.capture import GETITEM, Capture, Held, shape_of, stack
 from archcalc.operators.base import Applied, Operator
@@ -71,7 +71,7 @@ class Assembler(Draft):
             return self.add("output", "output", self.applied_to("Identity", key), (key,))
         return key
 
-    def attention(self) -> dict[fx.Node, aten.Made | None]:
+    def attention(self) -> dict[fx.Node, Made[fx.Node] | None]:
         """The calls inside of ``nn.MultiheadAttention``: the last of them is the whole module."""
         module = self.capture.module
         groups: dict[tuple[str, int], list[fx.Node]] = {}
@@ -79,7 +79,7 @@ class Assembler(Draft):
             for path, kind, call in stack(node) if node.op == "call_function" else ():
                 if kind.endswith(".MultiheadAttention") and _is_attention(module, path):
                     groups.setdefault((path, call), []).append(node)
-        found: dict[fx.Node, aten.Made | None] = {}
+        found: dict[fx.Node, Made[fx.Node] | None] = {}
         for (path, _), nodes in groups.items():
             made = None if module is None else _attention(self, module.get_submodule(path), nodes)
             if made is not None:
@@ -106,15 +106,15 @@ class Assembler(Draft):
             origin = node
             made = aten.read(node, shape_of)
         if isinstance(made, aten.Same):
-            self.latest[node] = made.node
+            self.latest[node] = made.source
             return
         if 0 in shape:
             return  # nothing, which is only ever joined to something
         if (
-            isinstance(made, aten.Made)
+            isinstance(made, Made)
             and origin is not node
             and index == 0
-            and not any(isinstance(source, aten.Made) for source in made.inputs)
+            and not any(isinstance(source, Made) for source in made.inputs)
         ):
             self.values[node] = self.first(origin, node)
         else:
@@ -154,13 +154,13 @@ class Assembler(Draft):
     def made(self, node: fx.Node, origin: fx.Node, made: Any) -> int:
         """The layer that a call is."""
         reason = "unknown"
-        if isinstance(made, aten.Made):
+        if isinstance(made, Made):
             found = self.emit(made, node, tuple(shape_of(node)))
             if isinstance(found, int):
                 return found
             reason = f"{made.op}: {found}"
         target = str(origin.target).removeprefix("aten.")
-        if isinstance(made, aten.Beside):
+        if isinstance(made, Beside):
             inputs: tuple[int, ...] = (self.first(origin, node),)
         else:
             sources = (self.value(source) for source in origin.all_input_nodes)
@@ -169,7 +169,7 @@ class Assembler(Draft):
         shapes = [self.shape(key) for key in inputs]
         sample = tuple(sample_of(shapes[0], tuple(shape_of(node))))
         op: Operator
-        if isinstance(made, (aten.Moves, aten.Beside)):
+        if isinstance(made, (Moves, Beside)):
             op = DeclaredOperator(name=target, shape=sample, params=0, macs=0)
         else:
             self.unknown[node.name] = f"{target}: {reason}"
@@ -182,12 +182,12 @@ class Assembler(Draft):
         """The layer of the first of several outputs."""
         if origin not in self.firsts:
             made = aten.piece(origin, 0, shape_of)
-            assert isinstance(made, aten.Made)
+            assert isinstance(made, Made)
             found = self.emit(made, node, tuple(shape_of(origin)[0]))
             self.firsts[origin] = found if isinstance(found, int) else self.batch()
         return self.firsts[origin]
 
-    def emit(self, made: aten.Made, node: fx.Node, wanted: Shape) -> int | str:
+    def emit(self, made: Made[fx.Node], node: fx.Node, wanted: Shape) -> int | str:
         """Add the layer of an operator; a reason where it does not fit what was captured."""
         made = self.weighed(made, node, wanted)
         given: list[tuple[int, Shape]] = []
@@ -198,7 +198,7 @@ class Assembler(Draft):
                 if key is not None and self.shape(key)[:1] == self.shape(-1)[:1]:
                     self.recent = key
         for source in made.inputs:
-            if isinstance(source, aten.Made):
+            if isinstance(source, Made):
                 assert source.shape is not None
                 cached = None if source.once is None else self.firsts.get(source.once)
                 inner = self.emit(source, node, source.shape) if cached is None else cached
@@ -219,7 +219,7 @@ class Assembler(Draft):
             return found[1][0]
         return self.layer(node, made, *found)
 
-    def weighed(self, made: aten.Made, node: fx.Node, wanted: Shape) -> aten.Made:
+    def weighed(self, made: Made[fx.Node], node: fx.Node, wanted: Shape) -> Made[fx.Node]:
         """The same call, where its weight is a part of a tensor or comes of the input: a product.
 
         It is none of our layers then, which own their weights; what it computes is known all the
@@ -229,11 +229,10 @@ class Assembler(Draft):
         if bias is not None and made.op in _WEIGHING and not self.is_own(bias):
             # Such as that of queries and values, with zeros for the keys between.
             rest = {name: source for name, source in made.weights.items() if name != "bias"}
-            without = replace(
-                made, fields={**made.fields, "bias": False}, weights=rest, shape=wanted
-            )
+            fields = {**made.fields, "bias": False}
+            without = Made(made.op, fields, made.inputs, rest, wanted)
             extents = (*shape_of(bias), *(1,) * (0 if made.op == "Linear" else len(wanted) - 2))
-            return aten.Made("Add", {}, (without, aten.Made("Reshape", {}, (bias,), shape=extents)))
+            return Made("Add", {}, (without, Made("Reshape", {}, (bias,), shape=extents)))
         if weight is None or made.op not in _WEIGHING:
             return made
         held = self.held(weight)
@@ -249,7 +248,7 @@ class Assembler(Draft):
             x = made.inputs[0]
             assert isinstance(x, fx.Node)
             times, taps = prod(shape_of(x)), prod(shape[1:])
-        return aten.Made(
+        return Made(
             made.op,
             {"macs": times * taps},
             (*made.inputs, *made.weights.values()),
@@ -277,7 +276,7 @@ class Assembler(Draft):
         return False
 
     def layer(
-        self, node: fx.Node, made: aten.Made, applied: Applied, inputs: tuple[int, ...]
+        self, node: fx.Node, made: Made[fx.Node], applied: Applied, inputs: tuple[int, ...]
     ) -> int:
         """Add the layer of a call, with the tensors of the module that are its own."""
         inputs = self.branch_first(made.op, inputs)
@@ -298,7 +297,7 @@ class Assembler(Draft):
             self.owners.setdefault(held, key)
         return key
 
-    def own(self, made: aten.Made) -> dict[str, str]:
+    def own(self, made: Made[fx.Node]) -> dict[str, str]:
         """The tensors of the module that a layer has as its own, by its names for them."""
         found: dict[str, str] = {}
         for name, source in made.weights.items():
@@ -349,7 +348,7 @@ def _is_attention(module: Any, path: str) -> bool:
 
 def _attention(
     assembler: Assembler, module: Any, nodes: Sequence[fx.Node]
-) -> tuple[fx.Node, aten.Made] | None:
+) -> tuple[fx.Node, Made[fx.Node]] | None:
     """The operator of a module's calls, and the call that gives its output; None if it is more."""
     inside = set(nodes)
     given: dict[fx.Node, None] = {}
@@ -374,20 +373,20 @@ def _attention(
     shapes = [shape_of(source) for source in inputs]
     if any(shape is None or len(shape) != 3 for shape in (*shapes, shape_of(outputs[0]))):
         return None
-    taken: list[fx.Node | aten.Made] = list(inputs)
+    taken: list[fx.Node | Made[fx.Node]] = list(inputs)
     shape = shape_of(outputs[0])
     if not module.batch_first:
         taken = [
-            aten.Made("Permute", {"dims": [1, 0, 2]}, (source,), shape=(s[1], s[0], s[2]))
+            Made("Permute", {"dims": [1, 0, 2]}, (source,), shape=(s[1], s[0], s[2]))
             for source, s in zip(inputs, shapes, strict=True)
         ]
         shape = (shape[1], shape[0], shape[2])
     if len(taken) == 2:
         taken.append(taken[1])
     fields = {"num_heads": module.num_heads, "bias": module.in_proj_bias is not None}
-    made = aten.Made("MultiheadAttention", fields, tuple(taken), weights, shape)
+    made = Made("MultiheadAttention", fields, tuple(taken), weights, shape)
     if not module.batch_first:
-        made = aten.Made("Permute", {"dims": [1, 0, 2]}, (made,))
+        made = Made("Permute", {"dims": [1, 0, 2]}, (made,))
     return outputs[0], made
 
 

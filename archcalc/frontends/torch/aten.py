@@ -7,50 +7,23 @@ module's tensors are its own. What is not in the table is not counted, and named
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
 from math import isfinite, prod
 from typing import Any
 
 from torch import fx
 
 from archcalc.dims import Shape
+from archcalc.frontends import table
+from archcalc.frontends.table import Beside, Moves, Table, held
 
 
-@dataclass(frozen=True)
-class Made:
-    """What a call is in our terms."""
-
-    op: str
-    """The operator's name."""
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    inputs: tuple[fx.Node | Made, ...] = ()
-    """What it takes, computed or held, or made on the way."""
-    weights: Mapping[str, fx.Node] = field(default_factory=dict)
-    """Its tensors by their names."""
-    shape: Shape | None = None
-    """The sizes of what it gives, if it is made on the way."""
-    declared: bool = False
-    """Whether only its work is known, ``macs`` among the fields."""
-    once: fx.Node | None = None
-    """The call that it is all of, of which several outputs are taken."""
+class Made(table.Made[fx.Node]):
+    """What a call is."""
 
 
-@dataclass(frozen=True)
-class Same:
+class Same(table.Same[fx.Node]):
     """A call that gives what it is given."""
-
-    node: fx.Node
-
-
-@dataclass(frozen=True)
-class Beside:
-    """An output that comes with the first of a call, such as a recurrent layer's last state."""
-
-
-@dataclass(frozen=True)
-class Moves:
-    """A call that moves elements about, in a way that no operator of ours says."""
 
 
 class Call:
@@ -98,20 +71,9 @@ class Call:
 Line = Callable[[Call], Made | Same | Moves | Beside | None]
 """None where the call is none that we know."""
 
-TABLE: dict[str, Line] = {}
+TABLE: Table[Line] = Table()
 """``conv2d.default`` -> what it is. A name without an overload stands for all of its overloads."""
-
-
-def line(*names: str) -> Callable[[Line], Line]:
-    """Enter a function in the table."""
-
-    def enter(function: Line) -> Line:
-        for name in names:
-            assert name not in TABLE, name
-            TABLE[name] = function
-        return function
-
-    return enter
+line = TABLE.line
 
 
 def read(node: fx.Node, shape_of: Callable[[fx.Node], Any]) -> Made | Same | Moves | Beside | None:
@@ -123,10 +85,6 @@ def read(node: fx.Node, shape_of: Callable[[fx.Node], Any]) -> Made | Same | Mov
         # An operator that writes into its input computes what its twin does.
         found = TABLE.get(in_place[:-1] + "." + name.rpartition(".")[2]) or TABLE.get(in_place[:-1])
     return None if found is None else found(Call(node, shape_of))
-
-
-def _held(**tensors: fx.Node | None) -> dict[str, fx.Node]:
-    return {name: node for name, node in tensors.items() if node is not None}
 
 
 def _dims(axes: int, *names: str) -> tuple[str, ...]:
@@ -141,53 +99,36 @@ def _per_axis(value: Any, axes: int) -> list[int]:
     return found * axes if len(found) == 1 else found
 
 
-@line("conv1d", "conv2d", "conv3d")
+def _window(call: Call, axes: int) -> dict[str, Any]:
+    """What is said of a window that slides."""
+    found: dict[str, Any] = {}
+    for name in ("kernel_size", "stride", "padding", "output_padding", "dilation"):
+        if name in call:
+            value = call["kernel_size"] if call[name] in ([], None) else call[name]
+            value = 0 if value == "valid" else value
+            found[name] = value if value == "same" else _per_axis(value, axes)
+    return found
+
+
+@line(*(f"conv{way}{axes}d" for way in ("", "_transpose") for axes in (1, 2, 3)))
 def _conv(call: Call) -> Made | None:
     weight = call.shape(call["weight"])
     axes = len(weight) - 2
     if len(call.shape(call.x)) != axes + 2:
         return None
-    padding = call["padding"]
-    if isinstance(padding, str):
-        padding = padding if padding == "same" else 0
-    else:
-        padding = _per_axis(padding, axes)
+    transposed = "output_padding" in call
+    fields = {
+        "out_channels": weight[1] * call["groups"] if transposed else weight[0],
+        "kernel_size": list(weight[2:]),
+        **_window(call, axes),
+        "groups": call["groups"],
+        "bias": call["bias"] is not None,
+    }
     return Made(
-        f"Conv{axes}d",
-        {
-            "out_channels": weight[0],
-            "kernel_size": list(weight[2:]),
-            "stride": _per_axis(call["stride"], axes),
-            "padding": padding,
-            "dilation": _per_axis(call["dilation"], axes),
-            "groups": call["groups"],
-            "bias": call["bias"] is not None,
-        },
+        f"Conv{'Transpose' if transposed else ''}{axes}d",
+        fields,
         (call.x,),
-        _held(weight=call["weight"], bias=call["bias"]),
-    )
-
-
-@line("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
-def _conv_transpose(call: Call) -> Made | None:
-    weight = call.shape(call["weight"])
-    axes = len(weight) - 2
-    if len(call.shape(call.x)) != axes + 2:
-        return None
-    return Made(
-        f"ConvTranspose{axes}d",
-        {
-            "out_channels": weight[1] * call["groups"],
-            "kernel_size": list(weight[2:]),
-            "stride": _per_axis(call["stride"], axes),
-            "padding": _per_axis(call["padding"], axes),
-            "output_padding": _per_axis(call["output_padding"], axes),
-            "dilation": _per_axis(call["dilation"], axes),
-            "groups": call["groups"],
-            "bias": call["bias"] is not None,
-        },
-        (call.x,),
-        _held(weight=call["weight"], bias=call["bias"]),
+        held(weight=call["weight"], bias=call["bias"]),
     )
 
 
@@ -203,7 +144,7 @@ def _linear(call: Call) -> Made:
         "Linear",
         {"out_features": weight[0], "bias": call["bias"] is not None},
         (call.x,),
-        _held(weight=call["weight"], bias=call["bias"]),
+        held(weight=call["weight"], bias=call["bias"]),
     )
 
 
@@ -214,7 +155,7 @@ def _bilinear(call: Call) -> Made:
         "Bilinear",
         {"out_features": weight[0], "bias": call["bias"] is not None},
         (call["input1"], call["input2"]),
-        _held(weight=call["weight"], bias=call["bias"]),
+        held(weight=call["weight"], bias=call["bias"]),
     )
 
 
@@ -266,7 +207,7 @@ def _batch_norm(call: Call) -> Made:
             "track_running_stats": tracked,
         },
         (call.x,),
-        _held(
+        held(
             weight=call["weight"],
             bias=call["bias"],
             running_mean=call["running_mean"],
@@ -286,7 +227,7 @@ def _instance_norm(call: Call) -> Made:
             "track_running_stats": call["running_mean"] is not None,
         },
         (call.x,),
-        _held(
+        held(
             weight=call["weight"],
             bias=call["bias"],
             running_mean=call["running_mean"],
@@ -306,7 +247,7 @@ def _layer_norm(call: Call) -> Made:
             "bias": call["bias"] is not None,
         },
         (call.x,),
-        _held(weight=call["weight"], bias=call["bias"]),
+        held(weight=call["weight"], bias=call["bias"]),
     )
 
 
@@ -320,7 +261,7 @@ def _rms_norm(call: Call) -> Made:
             "elementwise_affine": call["weight"] is not None,
         },
         (call.x,),
-        _held(weight=call["weight"]),
+        held(weight=call["weight"]),
     )
 
 
@@ -334,7 +275,7 @@ def _group_norm(call: Call) -> Made:
             "affine": call["weight"] is not None,
         },
         (call.x,),
-        _held(weight=call["weight"], bias=call["bias"]),
+        held(weight=call["weight"], bias=call["bias"]),
     )
 
 
@@ -342,36 +283,18 @@ def _group_norm(call: Call) -> Made:
 
 
 @line(
-    "max_pool1d", "max_pool2d", "max_pool3d", "max_pool2d_with_indices", "max_pool1d_with_indices"
+    *(f"{kind}_pool{axes}d" for kind in ("avg", "max") for axes in (1, 2, 3)),
+    *("max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices"),
 )
-def _max_pool(call: Call) -> Made:
+def _pool(call: Call) -> Made:
     axes = _axes_of(call)
-    return Made(
-        f"MaxPool{axes}d",
-        {
-            "kernel_size": _per_axis(call["kernel_size"], axes),
-            "stride": _per_axis(call["stride"] or call["kernel_size"], axes),
-            "padding": _per_axis(call["padding"], axes),
-            "dilation": _per_axis(call["dilation"], axes),
-            "ceil_mode": bool(call["ceil_mode"]),
-        },
-        (call.x,),
-    )
-
-
-@line("avg_pool1d", "avg_pool2d", "avg_pool3d")
-def _avg_pool(call: Call) -> Made:
-    axes = _axes_of(call)
-    fields: dict[str, Any] = {
-        "kernel_size": _per_axis(call["kernel_size"], axes),
-        "stride": _per_axis(call["stride"] or call["kernel_size"], axes),
-        "padding": _per_axis(call["padding"], axes),
-        "ceil_mode": bool(call["ceil_mode"]),
-        "count_include_pad": bool(call["count_include_pad"]),
-    }
+    fields = {**_window(call, axes), "ceil_mode": bool(call["ceil_mode"])}
+    if "count_include_pad" in call:
+        fields["count_include_pad"] = bool(call["count_include_pad"])
     if call.arguments.get("divisor_override") is not None:
         fields["divisor_override"] = call["divisor_override"]
-    return Made(f"AvgPool{axes}d", fields, (call.x,))
+    kind = "Max" if "max_" in str(call.node.target) else "Avg"
+    return Made(f"{kind}Pool{axes}d", fields, (call.x,))
 
 
 @line(
@@ -1040,7 +963,8 @@ def piece(
         batch, size = call.shape(h)
         state = Made("Stack", {"dim": 1}, (h, c), shape=(batch, 2, size))
         cell = _cell("LSTMCell", call, state)
-        whole = replace(cell, shape=(batch, 2, size), once=node)
+        shape = batch, 2, size
+        whole = Made(cell.op, cell.fields, cell.inputs, cell.weights, shape, once=node)
         return Made("Select", {"dim": 1, "index": index}, (whole,))
     if name in _RECURRENT:
         return _recurrent(call, name) if index == 0 else Beside()
@@ -1049,7 +973,7 @@ def piece(
 
 def _cell(op: str, call: Call, state: fx.Node | Made, **more: Any) -> Made:
     names = {"weight_ih": "w_ih", "weight_hh": "w_hh", "bias_ih": "b_ih", "bias_hh": "b_hh"}
-    weights = _held(**{name: call[said] for name, said in names.items()})
+    weights = held(**{name: call[said] for name, said in names.items()})
     fields = {
         "hidden_size": call.shape(call["w_hh"])[1],
         "bias": call["b_ih"] is not None,
