@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,15 +11,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.analysis.recall import recall
-from archcalc.dims import Shape, Size, same
+from archcalc.dims import Shape, Size
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError
 from archcalc.operators.base import KINDS, Cost, Work, elements
-from archcalc.spec.expand import Input, expand
+from archcalc.spec.expand import settled
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.memory import Piece
 from archcalc.spec.model import Spec
 from archcalc.spec.outline import outline
+from archcalc.spec.question import Input, Question
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 from archcalc.values import Remembering
 
@@ -299,37 +300,39 @@ def analyze(
     ``partial``; without, they raise :class:`ArchcalcError`. Raises :class:`SpecError` for training
     on an input that the network can't be trained on.
     """
+    return answer(network, Question(input, batch, variables, training, allow_unknown))
+
+
+def answer(network: Spec | Graph | Analysis, question: Question) -> Analysis:
+    """The analysis that is asked for: :func:`analyze`. Of what is one already, itself."""
+    if isinstance(network, Analysis):
+        return network
+    if question.fold_bn:
+        from archcalc.spec.fold import fold_batch_norm
+
+        return _count(fold_batch_norm(settled(network, question)), question)
     if isinstance(network, Spec):
-
-        def engine(**given: Any) -> Analysis:
-            return _count(
-                expand(network, allow_unknown=allow_unknown, **given), training, allow_unknown
-            )
-
-        found = recall(network, engine, Analysis, input, batch, training, allow_unknown, variables)
-        if found is None and not allow_unknown:
-            found = _outlined(network, engine, input, batch, training, variables)
-        return found or engine(input=input, batch=batch, **variables)
-    if input is not None or variables or not same(batch, 1):
-        raise TypeError("a graph has its shapes: give input, batch and variables to expand()")
-    return _count(network, training, allow_unknown)
+        question = question.of(network)
+        found = recall(network, _engine, Analysis, question)
+        if found is None and not question.allow_unknown:
+            found = _outlined(network, question)
+        if found is not None:
+            return found
+    return _engine(network, question)
 
 
-def _outlined(
-    spec: Spec,
-    engine: Callable[..., Analysis],
-    input: Input,
-    batch: Size,
-    training: bool,
-    variables: Mapping[str, Any],
-) -> Analysis | None:
+def _engine(network: Spec | Graph, question: Question) -> Analysis:
+    return _count(settled(network, question), question)
+
+
+def _outlined(spec: Spec, question: Question) -> Analysis | None:
     """The totals as sums over pieces that are known, None where there are others in it."""
-    pieces = outline(spec, input, batch, variables)
+    pieces = outline(spec, question)
     if not pieces:  # a network of no layer at all is the engine's to say
         return None
 
     def later() -> tuple[Graph, tuple[Row, ...]]:
-        found = engine(input=input, batch=batch, **variables)
+        found = _engine(spec, question)
         return found.graph, found.rows
 
     # Layers that are neither shared nor left aside own what they use, and all of them run.
@@ -349,7 +352,7 @@ def _outlined(
             "work": Work(*work),
             "macs": work[0],
             "not_counted": (),
-            "training": training,
+            "training": question.training,
             "_later": later,
         },
     )
@@ -376,8 +379,9 @@ def _sums(piece: Piece) -> tuple[Size, ...]:
     return found
 
 
-def _count(graph: Graph, training: bool, allow_unknown: bool) -> Analysis:
+def _count(graph: Graph, question: Question) -> Analysis:
     """The loop over the nodes."""
+    training = question.training
     if training and graph.untrainable:
         raise SpecError(graph.untrainable)
     outputs = (*graph.outputs, *graph.training_outputs) if training else graph.outputs
@@ -388,7 +392,7 @@ def _count(graph: Graph, training: bool, allow_unknown: bool) -> Analysis:
     for node in graph.nodes:
         applied = node.applied
         cost, counted = applied.cost, applied.op.counted
-        if not (counted or allow_unknown):
+        if not (counted or question.allow_unknown):
             raise ArchcalcError(
                 f"'{node.name}' is of an unknown operator, so that no total can be said"
             )

@@ -8,16 +8,16 @@ from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row, analyze
+from archcalc.analysis.analyze import Analysis, Row, answer
 from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as counted_by
 from archcalc.dims import Size
 from archcalc.document.shown import shown
 from archcalc.frontends import sources
 from archcalc.spec import zoo
-from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.spec.question import AS_IT_IS, Input, Question
 from archcalc.values import Remembering
 
 Kind = Literal["same", "added", "removed", "changed", "follows"]
@@ -115,7 +115,8 @@ def diff(
     fails, and what :func:`archcalc.load` and :func:`archcalc.analyze` raise.
     """
     counted = counted_by(convention)
-    first, second = (_analyzed(each, input, variables) for each in (before, after))
+    question = Question(input, variables=variables)
+    first, second = (_analyzed(each, question) for each in (before, after))
     old, new = _by_names(first.rows, second.rows), _by_looks(first.rows, second.rows)
     found = min(
         (
@@ -131,15 +132,10 @@ def diff(
     return Diff(first, second, labels, found, counted)
 
 
-def _analyzed(
-    network: Network, input: Input | Callable[[Spec], Input], variables: Mapping[str, Any]
-) -> Analysis:
-    if isinstance(network, Analysis):
-        return network
-    if isinstance(network, Graph):
-        return analyze(network)
-    spec = network if isinstance(network, Spec) else sources.load(network)
-    return analyze(spec, input=input(spec) if callable(input) else input, **variables)
+def _analyzed(network: Network, question: Question) -> Analysis:
+    if isinstance(network, (Graph, Analysis)):
+        return answer(network, AS_IT_IS)
+    return answer(sources.spec_of(network), question)
 
 
 Pair = tuple[int | None, int | None]

@@ -8,15 +8,19 @@ totals at once, graph and rows when they are asked for. Where they don't, the en
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archcalc.errors import ArchcalcError
 from archcalc.operators.base import KINDS, Work
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Question
 from archcalc.values import exact
 
 if TYPE_CHECKING:
     from archcalc.analysis.analyze import Analysis
+
+Engine = Callable[[Spec, Question], "Analysis"]
 
 PATIENCE = 3
 """The new shape from which on it is worth a record, which costs several analyses."""
@@ -33,24 +37,17 @@ TOTALS = (
 )
 
 
-class Question:
-    """What is asked of a network: the numbers, and all else that is given."""
+class Given:
+    """What a question gives: the numbers, and all else."""
 
-    def __init__(
-        self,
-        spec: Spec,
-        input: Any,
-        batch: Any,
-        training: bool,
-        allow_unknown: bool,
-        variables: Mapping[str, Any],
-    ) -> None:
+    def __init__(self, spec: Spec, question: Question) -> None:
         self.names: list[Any] = []
         """Where each number is: the batch, a place in an input, a variable."""
         self.numbers: list[Any] = []
         self.plain = True
         """Whether all sizes are Python's own numbers."""
-        self._add("batch", batch)
+        self.question, input, variables = question, question.shapes, question.variables
+        self._add("batch", question.batch)
         shapes = input.items() if isinstance(input, Mapping) else [("", input)]
         for name, axes in shapes if input is not None else ():
             if isinstance(axes, (list, tuple)):
@@ -67,10 +64,9 @@ class Question:
             else:
                 others.append((name, exact(value)))
         self.key = (
-            *(spec.variant, training, allow_unknown, isinstance(input, Mapping)),
+            *(spec.variant, question.training, question.allow_unknown, isinstance(input, Mapping)),
             *(tuple(self.names), tuple(map(type, self.numbers)), tuple(others)),
         )
-        self.input, self.variables = input, variables
 
     def _add(self, name: Any, extent: Any) -> None:
         if type(extent) is not int:
@@ -78,10 +74,10 @@ class Question:
         self.names.append((name,) if isinstance(name, str) else name)
         self.numbers.append(extent)
 
-    def arguments(self, numbers: list[Any]) -> dict[str, Any]:
-        """The arguments of the engine for such numbers."""
+    def at(self, numbers: list[Any]) -> Question:
+        """The same question of such numbers."""
         at = dict(zip(self.names, numbers, strict=True))
-        input: Any = self.input
+        input: Any = self.question.input
 
         def axes(name: str, given: Any) -> Any:
             several = isinstance(given, (list, tuple))
@@ -91,14 +87,14 @@ class Question:
             input = {name: axes(name, given) for name, given in input.items()}
         elif input is not None:
             input = axes("", input)
-        variables = {name: at.get(name, value) for name, value in self.variables.items()}
-        return {"input": input, "batch": at[("batch",)], **variables}
+        variables = {name: at.get(name, value) for name, value in self.question.variables.items()}
+        return self.question._replace(input=input, batch=at[("batch",)], variables=variables)
 
 
 class Replay:
     """A record of the engine, made ready to be done again."""
 
-    def __init__(self, question: Question, engine: Callable[..., Analysis]) -> None:
+    def __init__(self, spec: Spec, given: Given, engine: Engine) -> None:
         """Raises whatever the engine does."""
         # A command that looks at one network makes none, and should not load what makes them.
         from archcalc.algebra.compiled import Source
@@ -106,17 +102,17 @@ class Replay:
         from archcalc.algebra.record import Record
 
         record = Record()
-        variables = [f"{k}" for k in range(len(question.numbers))]
+        variables = [f"{k}" for k in range(len(given.numbers))]
         numbers = [
             record.variable(name, number)
-            for name, number in zip(variables, question.numbers, strict=True)
+            for name, number in zip(variables, given.numbers, strict=True)
         ]
-        traced = engine(**question.arguments(numbers))
+        traced = _run(engine, spec, given, numbers)
         work = {kind: getattr(traced.work, kind) for kind in (*KINDS, "dots")}
         totals = {name: getattr(traced, name) for name in TOTALS}
         program = record.finish({**totals, **work})
         self._known = {"training": traced.training, "not_counted": traced.not_counted}
-        self._question, self._engine = question, engine
+        self._engine = partial(_run, engine, spec, given)
         self._asked = 0
         self._written: Callable[..., Any] | None = None
         self._unwritten: Any = (traced, program, variables)
@@ -136,7 +132,7 @@ class Replay:
         """
         self._asked += 1
         if self._asked <= PATIENCE:
-            found = self._engine(**self._question.arguments(numbers))
+            found = self._engine(numbers)
             return found.graph, found.rows
         if self._written is None:
             from archcalc.algebra.compiled import Source
@@ -161,6 +157,10 @@ class Replay:
         return analysis
 
 
+def _run(engine: Engine, spec: Spec, given: Given, numbers: list[Any]) -> Analysis:
+    return engine(spec, given.at(numbers))
+
+
 class Recall:
     """The records of one question, and how it went so far."""
 
@@ -171,10 +171,10 @@ class Recall:
         self.patience = PATIENCE
         self.answered = 0
 
-    def answer(self, question: Question, kind: type[Analysis]) -> Analysis | None:
+    def answer(self, given: Given, kind: type[Analysis]) -> Analysis | None:
         """The analysis if a record of it is there."""
         for k, replay in enumerate(self.replays):
-            found = replay.at(question.numbers, kind)
+            found = replay.at(given.numbers, kind)
             if found is not None:
                 self.answered += 1
                 if k:  # the one that was used last is looked at first
@@ -182,19 +182,19 @@ class Recall:
                 return found
         return None
 
-    def is_due(self, question: Question) -> bool:
+    def is_due(self, given: Given) -> bool:
         """Whether this is new so often that it should be recorded."""
-        if question.numbers == self.last:
+        if given.numbers == self.last:
             return False
-        self.last, self.missed = question.numbers, self.missed + 1
+        self.last, self.missed = given.numbers, self.missed + 1
         return self.missed >= self.patience
 
-    def add(self, question: Question, engine: Callable[..., Analysis]) -> None:
+    def add(self, spec: Spec, given: Given, engine: Engine) -> None:
         """Record the engine; where it can't be, or records are of no use, less often."""
         self.patience = PATIENCE if self.answered >= self.patience else 2 * self.patience
         self.missed = self.answered = 0
         try:
-            replay = Replay(question, engine)
+            replay = Replay(spec, given, engine)
         except ArchcalcError:
             return  # there is no such network, which is the engine's to say
         except (ArithmeticError, AttributeError, TypeError, ValueError):
@@ -203,31 +203,22 @@ class Recall:
         self.replays = [replay, *self.replays[: MOST_RECORDS - 1]]
 
 
-def recall(
-    spec: Spec,
-    engine: Callable[..., Analysis],
-    kind: type[Analysis],
-    input: Any,
-    batch: Any,
-    training: bool,
-    allow_unknown: bool,
-    variables: Mapping[str, Any],
-) -> Analysis | None:
+def recall(spec: Spec, engine: Engine, kind: type[Analysis], question: Question) -> Analysis | None:
     """An analysis from a record of the ``engine``; None where there is none."""
-    question = Question(spec, input, batch, training, allow_unknown, variables)
-    if not question.plain:
+    given = Given(spec, question)
+    if not given.plain:
         return None
     known = spec.home.records
     try:
-        found = known.get(question.key)
+        found = known.get(given.key)
     except TypeError:
         return None
     if found is None:
         if len(known) >= MOST_QUESTIONS:
             known.clear()
-        found = known[question.key] = Recall()
-    answer = found.answer(question, kind)
-    if answer is None and found.is_due(question):
-        found.add(question, engine)
-        answer = found.answer(question, kind)
+        found = known[given.key] = Recall()
+    answer = found.answer(given, kind)
+    if answer is None and found.is_due(given):
+        found.add(spec, given, engine)
+        answer = found.answer(given, kind)
     return answer

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analyze import Analysis, analyze
+from archcalc.analysis.analyze import Analysis, answer
 from archcalc.analysis.conventions import Convention, Difference, convention, differences
 from archcalc.analysis.measured import Measurement
 from archcalc.claims.check import Checking, Finding, Record, judged, records
@@ -16,11 +16,11 @@ from archcalc.claims.printed import Printed
 from archcalc.dims import Size
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
-from archcalc.frontends.sources import load
+from archcalc.frontends.sources import load, spec_of
 from archcalc.spec import zoo
-from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Budget, Documented, Fact, Spec
+from archcalc.spec.question import AS_IT_IS, Input, Question
 from archcalc.spec.scope import Path, Wrong
 from archcalc.values import Remembering
 
@@ -141,15 +141,15 @@ def compare(
         raise ArchcalcError("what is measured stands beside one convention, not all of them")
     key, falling = _key(sort) if sort is not None else (None, False)
     sources = [*(networks or FOUR)]
-    specs = [source if isinstance(source, Spec) else load(source) for source in sources]
+    specs = list(map(spec_of, sources))
     names = _names(sources, specs)
     if baseline is not None and baseline not in names:
         sources.insert(0, baseline)
         specs.insert(0, load(baseline))
         names = _names(sources, specs)
+    question = Question(input, variables=variables)
     entries = [
-        _entry(name, spec, counted, input(spec) if callable(input) else input, variables)
-        for name, spec in zip(names, specs, strict=True)
+        _entry(name, spec, counted, question) for name, spec in zip(names, specs, strict=True)
     ]
     if measure is not None:
         entries = [replace(entry, measured=measure(entry.analysis.graph)) for entry in entries]
@@ -182,10 +182,8 @@ def _names(sources: list[Any], specs: list[Spec]) -> list[str]:
     ]
 
 
-def _entry(
-    name: str, spec: Spec, counted: Convention | None, input: Input, variables: Mapping[str, Any]
-) -> Entry:
-    analysis = analyze(spec, input=input, **variables)
+def _entry(name: str, spec: Spec, counted: Convention | None, question: Question) -> Entry:
+    analysis = answer(spec, question)
     number, failure = None, ""
     if counted is not None:
         try:
@@ -193,8 +191,8 @@ def _entry(
         except ArchcalcError as error:
             failure = str(error)
     entry = Entry(name, spec, analysis, number, failure)
-    if input is not None or variables:
-        usual = analyze(spec).graph
+    if question.of(spec) != AS_IT_IS:
+        usual = answer(spec, AS_IT_IS).graph
         graph = analysis.graph
         if usual.inputs != graph.inputs or usual.variables != graph.variables:
             return entry

@@ -285,9 +285,9 @@ class Candidates:
         against: zoo.Source | Spec | None = None,
     ) -> None:
         """Raises :class:`ArchcalcError` where a network or the layer is none."""
-        self.network = network if isinstance(network, Spec) else sources.load(network)
+        self.network = sources.spec_of(network)
         self.layer = layer
-        self.other = against if isinstance(against, Spec | None) else sources.load(against)
+        self.other = None if against is None else sources.spec_of(against)
         self._left = MOST_NODES
         self._sums: dict[tuple[str, ...], Sums | None] = {}
         self._specs: dict[tuple[str, str], Spec] = {}

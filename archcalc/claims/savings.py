@@ -16,8 +16,8 @@ from archcalc.dims import Size, same
 from archcalc.document.shown import shown
 from archcalc.frontends import sources
 from archcalc.spec import zoo
-from archcalc.spec.expand import Input
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Input
 from archcalc.spec.rewrite import Rewrite, Rewritten, as_yaml, rewrite
 
 
@@ -124,8 +124,7 @@ def savings(
     """
     counted = counted_by(convention)
     how = Rewrite.parse(rewrite_as)
-    spec = network if isinstance(network, Spec) else sources.load(network)
-    rewritten = rewrite(spec, how, input=input, **variables)
+    rewritten = rewrite(sources.spec_of(network), how, input=input, **variables)
     before, after = analyze(rewritten.before), analyze(rewritten.after)
     return Savings(
         str(how),

@@ -111,16 +111,16 @@ def table(
       archcalc table resnet50 --input 160 --batch 8 --format csv -o resnet50.csv
     """
     import archcalc
-    from archcalc.analysis.question import Question
     from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
     from archcalc.report.choice import choose
     from archcalc.report.layers import table as report
     from archcalc.report.layers.layout import Request
+    from archcalc.spec.question import Question
 
     form = choose("format", format, report.FORMATS)
     request = Request.of(detail, columns, dtype, convention, unroll, width)
     variables = parse_variables(set_ or (), _TAKEN)
     spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
     shapes = parse_inputs(input or (), spec)
-    question = Question(shapes, batch, variables, training, fold_bn, allow_unknown)
+    question = Question(shapes, batch, variables, training, allow_unknown, fold_bn)
     publish(report, (spec, question), form, output if width is None else output or "-", request)

@@ -19,6 +19,7 @@ from archcalc.dims import Shape
 from archcalc.spec.expand import attempt
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Question
 from archcalc.spec.written import fields_of, name_of
 from archcalc.spec.zoo import load
 
@@ -98,7 +99,8 @@ def to_spec(graph: Graph, *, allow_unknown: bool = False) -> Spec:
 def written(graph: Graph) -> dict[str, Any]:
     """The data of the spec that :func:`to_spec` gives."""
     data = _Folder(graph).data()
-    found = attempt(load(data, allow_unknown=True), batch=batch_of(graph), allow_unknown=True)[0]
+    question = Question(batch=batch_of(graph), allow_unknown=True)
+    found = attempt(load(data, allow_unknown=True), question).graph
     if found is not None and same_layers(found, graph):
         return data
     return _Folder(_flat(graph)).data()

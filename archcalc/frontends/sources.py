@@ -47,6 +47,11 @@ def load(source: zoo.Source, *, allow_unknown: bool = False) -> Spec:
     return to_spec(graph(source), allow_unknown=allow_unknown)
 
 
+def spec_of(network: zoo.Source | Spec) -> Spec:
+    """A network as a spec; of what is one already, itself. Raises what :func:`load` raises."""
+    return network if isinstance(network, Spec) else load(network)
+
+
 def graph(source: str | Path) -> Graph:
     """The graph of another program's model. Raises :class:`ArchcalcError`."""
     found = _reader(str(source))

@@ -20,9 +20,9 @@ from archcalc.pytorch.asked import SEED, graphs, require_known
 from archcalc.pytorch.crosscheck import MOST_BYTES, MOST_MACS, training_bytes
 from archcalc.pytorch.perform import require_torch
 from archcalc.spec import zoo
-from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Input, Question
 
 if TYPE_CHECKING:
     from torch import nn
@@ -118,7 +118,7 @@ def against(
     from archcalc.pytorch.trace import trace
 
     require_known("device", device, ("auto", "cpu", "cuda", "meta"))
-    graph, _ = graphs(network, batch, input, variables)
+    graph, _ = graphs(network, Question(input, batch, variables))
     analysis = analyze(graph)
     small = analysis.macs <= MOST_MACS and training_bytes(analysis, "float32") <= MOST_BYTES
     place = ("cpu" if small else "meta") if device == "auto" else device

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.pytorch.perform import require_torch
-from archcalc.spec.expand import Input, expand
+from archcalc.spec.expand import settled
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Input, Question
 
 if TYPE_CHECKING:
     import torch
@@ -44,12 +45,7 @@ def build(
     require_torch()
     from archcalc.pytorch.network import Network
 
-    if isinstance(network, Spec):
-        graph = expand(network, input=input, **variables)
-    elif input is not None or variables:
-        raise TypeError("a graph has its shapes: give input and variables to expand()")
-    else:
-        graph = network
+    graph = settled(network, Question(input, variables=variables))
     return Network(graph, device=device, dtype=dtype_of(dtype), returns=returns)
 
 

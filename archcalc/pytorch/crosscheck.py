@@ -18,9 +18,9 @@ from archcalc.pytorch.asked import PRECISIONS, SEED, graphs, require_known
 from archcalc.pytorch.perform import require_torch
 from archcalc.pytorch.windows import placed
 from archcalc.spec import zoo
-from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Input, Question
 from archcalc.values import Remembering
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def crosscheck(
         require_known("dtype", name, PRECISIONS)
     if measure and devices == ("meta",):
         raise ArchcalcError("on the meta device there are no numbers, and nothing to measure")
-    graph, larger = graphs(network, batch, input, variables)
+    graph, larger = graphs(network, Question(input, batch, variables))
     analysis = analyze(graph)
     trained = analyze(larger, training=not larger.untrainable)
     runs: list[Run] = []

@@ -17,9 +17,9 @@ from archcalc.analysis.memory import memory
 from archcalc.errors import ArchcalcError
 from archcalc.pytorch.perform import require_torch
 from archcalc.spec import zoo
-from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Input, Question
 
 if TYPE_CHECKING:
     import torch
@@ -67,7 +67,7 @@ def measure(
     if device == "cuda" and not gpu:
         raise ArchcalcError("PyTorch finds no CUDA device here\n  --device cpu needs none")
     place = ("cuda" if gpu else "cpu") if device == "auto" else device
-    graph, _ = graphs(network, batch, input, variables)
+    graph, _ = graphs(network, Question(input, batch, variables))
     stored_as = torch.float32 if dtype == "tf32" else getattr(torch, dtype)
     before = torch.cuda.memory_allocated() if place == "cuda" else 0
     with seeded(SEED), precision(dtype), torch.inference_mode(), warnings.catch_warnings():

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
-from archcalc.analysis.analyze import analyze
+from archcalc.analysis.analyze import answer
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError
 from archcalc.space.grid import plan
@@ -16,11 +16,11 @@ from archcalc.space.sweep import Refused, chunks
 from archcalc.space.trace import (
     INPUT,
     QUANTITIES,
+    asked,
     free,
     listed,
     require_free,
     require_quantities,
-    settings,
     total,
 )
 from archcalc.spec.expand import expand
@@ -140,7 +140,7 @@ class _Search:
     def over(self, values: Mapping[str, Any]) -> Over:
         """A configuration that exceeds the budget, or is no network, and in what."""
         try:
-            analysis = analyze(self.spec, **settings(self.spec, values))
+            analysis = answer(self.spec, asked(self.spec, values))
         except SpecError as error:
             return Over(values, {}, (), error.problems[0].message)
         totals = {name: total(analysis, name, self.dtype) for name in self.at_most}
@@ -150,7 +150,7 @@ class _Search:
     def result(
         self, values: Mapping[str, Any], beyond: Sequence[Over], phi: float | None = None
     ) -> Fit:
-        analysis = analyze(self.spec, **settings(self.spec, values))
+        analysis = answer(self.spec, asked(self.spec, values))
         totals = {name: total(analysis, name, self.dtype) for name in QUANTITIES}
         return Fit(
             self.spec.label,
@@ -323,7 +323,7 @@ def _data(spec: Spec, values: Mapping[str, Any], at_most: Mapping[str, int]) -> 
     set_ = {name: value for name, value in values.items() if name in spec.vars}
     if spec.vars:
         data["vars"] = {**data.get("vars", {}), **variables, **set_}
-    extents = settings(spec, values).get("input")
+    extents = asked(spec, values).input
     if extents is not None:
         data["input"] = extents
     data["name"] = f"{spec.label}-fit".replace(".", "_")

@@ -23,15 +23,15 @@ from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.base import elements
 from archcalc.space.trace import (
     INPUT,
+    asked,
     free,
     listed,
     require_free,
     require_quantities,
-    settings,
     total,
     trace,
 )
-from archcalc.spec.expand import expand
+from archcalc.spec.expand import settled
 from archcalc.spec.model import Spec
 
 QUANTITIES = ("params", "macs", "flops", "activations")
@@ -203,7 +203,7 @@ def formula(
 
 def _own(spec: Spec, names: Sequence[str], variables: Mapping[str, Any]) -> dict[str, Any]:
     """The values of the free names in the network itself."""
-    graph = expand(spec, **settings(spec, variables))
+    graph = settled(spec, asked(spec, variables))
     (first, *_) = graph.inputs.values()
     found: dict[str, Any] = {}
     for name in names:

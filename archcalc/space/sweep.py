@@ -21,13 +21,13 @@ from typing import Any
 from archcalc.algebra.arrays import execute, import_numpy
 from archcalc.algebra.intervals import fits, intervals
 from archcalc.algebra.program import dependencies, needed
-from archcalc.analysis.analyze import analyze
+from archcalc.analysis.analyze import answer
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError
 from archcalc.space.grid import Grid, plan, unwrapped
 from archcalc.space.parts import SHORT, Index, Part, length_of, parts, ranges, shaped, taken
 from archcalc.space.select import Columns, selection
-from archcalc.space.trace import settings, total
+from archcalc.space.trace import asked, total
 from archcalc.spec.model import Spec
 from archcalc.values import Remembering
 
@@ -335,7 +335,7 @@ def _one_by_one(
         for k, place in enumerate(places):
             point = grid.at(place)
             try:
-                analysis = analyze(grid.spec, **settings(grid.spec, {**grid.fixed, **point}))
+                analysis = answer(grid.spec, asked(grid.spec, {**grid.fixed, **point}))
             except SpecError as error:
                 there[k] = False
                 refused.count += 1

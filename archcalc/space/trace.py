@@ -8,12 +8,13 @@ from typing import Any
 
 from archcalc.algebra.program import Number, Program
 from archcalc.algebra.record import Record
-from archcalc.analysis.analyze import BYTES, Analysis, analyze
+from archcalc.analysis.analyze import BYTES, Analysis, analyze, answer
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
 from archcalc.operators.base import elements
 from archcalc.spec.expand import folded
 from archcalc.spec.expressions import LARGEST
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Question
 
 QUANTITIES = ("params", "macs", "flops", "activations", "weight_bytes", "buffers", "connections")
 """The totals that can be asked for: :class:`archcalc.Analysis` says what each is."""
@@ -53,23 +54,21 @@ def require_free(spec: Spec, names: Iterable[str]) -> None:
             )
 
 
-def settings(spec: Spec, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of :func:`analyze` for values of some :func:`free` names."""
+def asked(spec: Spec, values: Mapping[str, Any]) -> Question:
+    """What is asked of the network for values of some :func:`free` names."""
     variables = {name: value for name, value in values.items() if name in spec.vars}
-    found: dict[str, Any] = dict(variables)
-    for name in BATCH:
-        if name in values and name not in spec.vars:
-            found["batch"] = values[name]
-    extents = {name: values[name] for name in INPUT if name in values and name not in spec.vars}
-    if extents:
+    others = {name: value for name, value in values.items() if name not in spec.vars}
+    batch = next((others[name] for name in reversed(BATCH) if name in others), 1)
+    input = None
+    if any(name in others for name in INPUT):
         ((_, (channels, height, width)),) = spec.inputs.items()
-        side = extents.get("side")
-        found["input"] = [
+        side = others.get("side")
+        input = [
             channels,
-            extents.get("H", height if side is None else side),
-            extents.get("W", width if side is None else side),
+            others.get("H", height if side is None else side),
+            others.get("W", width if side is None else side),
         ]
-    return found
+    return Question(input, batch, variables)
 
 
 def total(analysis: Analysis, quantity: str, dtype: str = "float32") -> Any:
@@ -138,7 +137,7 @@ def trace(
     record, values = _recorded(point)
     given = {**(fixed or {}), **values}
     try:
-        analysis = analyze(spec, **settings(spec, given))
+        analysis = answer(spec, asked(spec, given))
         return record.finish(measured(analysis), None)
     except Exception as error:
         # Where there is no network the engine says so for plain numbers too, and in their words.
@@ -146,7 +145,7 @@ def trace(
         failed = error
     plain = {**(fixed or {}), **point}
     try:
-        analysis = analyze(spec, **settings(spec, plain))
+        analysis = answer(spec, asked(spec, plain))
     except SpecError as error:
         if isinstance(failed, SpecError):
             return record.finish({}, error)
@@ -177,7 +176,7 @@ def _folded(
     layers, each as often as it is there. Raises whatever is in the way of it.
     """
     record, values = _recorded(point)
-    graph, times = folded(spec, **settings(spec, {**fixed, **values}))
+    graph, times = folded(spec, asked(spec, {**fixed, **values}))
     rows = analyze(graph).rows
     sums: dict[str, Any] = {}
     for quantity in quantities:

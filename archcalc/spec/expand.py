@@ -27,6 +27,7 @@ from archcalc.spec.graph import Graph, Node
 from archcalc.spec.memory import Made, Memory, Piece
 from archcalc.spec.model import Block, Layer, Spec
 from archcalc.spec.problems import field_problems
+from archcalc.spec.question import AS_IT_IS, Input, Question
 from archcalc.spec.refusal import Refused, unbatched
 from archcalc.spec.scope import (
     Fold,
@@ -60,8 +61,6 @@ MOST_FOLDED = 20_000
 MOST_ALONE = 8
 """Copies that may differ at the beginning of a repetition of which one stands for the others."""
 
-Axes = Sequence[Size] | Size
-Input = Axes | Mapping[str, Axes] | None
 ShapeOf = Callable[[str], Shape] | None
 
 
@@ -82,17 +81,29 @@ def expand(
     output's ``shape``. Raises :class:`SpecError` with every problem found, or, where the spec's own
     input fits and the given one does not, with why, and the nearest that does.
     """
-    tried = attempt(spec, input, batch, variables, allow_unknown=allow_unknown)
+    return settled(spec, Question(input, batch, variables, allow_unknown=allow_unknown))
+
+
+def settled(network: Spec | Graph, question: Question) -> Graph:
+    """The graph of a network that is asked for: :func:`expand`.
+
+    Raises ``TypeError`` where a graph is asked for other shapes than it has.
+    """
+    if isinstance(network, Graph):
+        question.require_settled()
+        return network
+    question = question.of(network)
+    tried = attempt(network, question)
     if tried.graph is not None:
         return tried.graph
-    named = _named(spec, input)
+    named = _named(network, question.shapes)
     if not named:
         raise SpecError(tried.problems)
 
     def again(given: Input) -> Graph | None:
-        return attempt(spec, given, batch, variables, allow_unknown=allow_unknown).graph
+        return attempt(network, question._replace(input=given)).graph
 
-    raise Refused(spec.label, named, tried.problems, again)
+    raise Refused(network.label, named, tried.problems, again)
 
 
 class Attempt(NamedTuple):
@@ -105,36 +116,26 @@ class Attempt(NamedTuple):
     """How many it took; none where the graph was still known."""
 
 
-def attempt(
-    spec: Spec,
-    given: Input = None,
-    batch: Size = 1,
-    variables: Mapping[str, Any] | None = None,
-    known: Sequence[Path] = (),
-    allow_unknown: bool = False,
-) -> Attempt:
+def attempt(spec: Spec, question: Question = AS_IT_IS, known: Sequence[Path] = ()) -> Attempt:
     """:func:`expand` without the raising: a graph, or the problems that stand against one.
 
     Layers at the places in ``known`` have a problem already and are taken as unknown.
     """
-    variables = variables or {}
     # Numbers that record what is done with them are not met again, and are no others' business.
-    apart = bool(known) or records((batch, given, *variables.values()))
+    apart = bool(known) or records(question)
     memory = Memory() if apart else spec.home.take()
-    expansion = Expansion(spec, frozenset(known), allow_unknown, memory)
-    graph = expansion.run(given, batch, variables)
+    expansion = Expansion(spec, frozenset(known), question.allow_unknown, memory)
+    graph = expansion.run(question)
     if expansion.spent and memory.size:  # where it was spent depends on what was remembered
-        expansion = Expansion(spec, frozenset(known), allow_unknown, Memory())
-        graph = expansion.run(given, batch, variables)
+        expansion = Expansion(spec, frozenset(known), question.allow_unknown, Memory())
+        graph = expansion.run(question)
     elif not apart:
         spec.home.bring_back(memory)
     whole = None if expansion.problems or known else graph
     return Attempt(whole, expansion.problems, expansion.budget.steps)
 
 
-def folded(
-    spec: Spec, *, input: Input = None, batch: Size = 1, **variables: Any
-) -> tuple[Graph, list[Size]]:
+def folded(spec: Spec, question: Question) -> tuple[Graph, list[Size]]:
     """A graph in which a node may stand for many copies, and of how many each is one.
 
     How often a layer is repeated may be a number that records; what its copies have in common is
@@ -143,7 +144,7 @@ def folded(
     """
     expansion = Expansion(spec, frozenset(), False, Memory())
     expansion.folding = True
-    graph = expansion.run(input, batch, variables)
+    graph = expansion.run(question)
     if graph is None or expansion.problems:
         raise SpecError(expansion.problems)
     times: list[Size] = [1] * len(graph.nodes)
@@ -168,7 +169,7 @@ def uses(spec: Spec, graph: Graph) -> list[Template]:
     batch = next(iter(graph.inputs.values()))[0]
     expansion = Expansion(spec, frozenset(), True, Memory())
     try:
-        expansion.run(shapes, batch, graph.variables)
+        expansion.run(Question(shapes, batch, graph.variables))
     except Wrong:
         return []
     return list(expansion.templates.values())
@@ -243,10 +244,10 @@ class Expansion:
         """Whether one copy may stand for many."""
         self.folds: list[Fold] = []
 
-    def run(self, given: Input, batch: Size, variables: Mapping[str, Any]) -> Graph | None:
+    def run(self, question: Question) -> Graph | None:
         """The graph; None where there are problems, or were before."""
         try:
-            return self.graph(given, batch, variables)
+            return self.graph(question)
         except Wrong as wrong:
             self.report(wrong.at, wrong.at, wrong)
         except Spent:
@@ -280,10 +281,10 @@ class Expansion:
             if inner.key not in self.templates:
                 self.adopt(inner)
 
-    def graph(self, given: Input, batch: Size, variables: Mapping[str, Any]) -> Graph | None:
+    def graph(self, question: Question) -> Graph | None:
         spec = self.spec
-        self.names = self.variables(variables)
-        inputs = self.input_shapes(given, batch)
+        self.names = self.variables(question.variables)
+        inputs = self.input_shapes(question)
         self.at = ((), ())
         context: Hashable = (self.allow_unknown, *_items(self.names))
         key: Hashable = (spec.variant, context, tuple(inputs.items()))
@@ -400,7 +401,8 @@ class Expansion:
                     pending.append(needed.name)
         return {name: dict.__getitem__(values, name) for name in written}
 
-    def input_shapes(self, given: Input, batch: Size) -> dict[str, Shape]:
+    def input_shapes(self, question: Question) -> dict[str, Shape]:
+        given, batch = question.shapes, question.batch
         written: dict[str, Any] = dict(self.spec.inputs)
         if isinstance(given, Mapping):
             for name in given:

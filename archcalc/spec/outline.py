@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from archcalc.dims import Shape, Size
+from archcalc.dims import Shape
 from archcalc.errors import ExpressionError
 from archcalc.spec.budget import MOST_STEPS, Spent
-from archcalc.spec.expand import Expansion, Input, records
+from archcalc.spec.expand import Expansion, records
 from archcalc.spec.memory import Memory, Piece
 from archcalc.spec.model import Layer, Spec
+from archcalc.spec.question import Question
 from archcalc.spec.scope import Unknown, Wrong
 
 MOST_OUTLINED = 10_000
@@ -26,19 +27,17 @@ class _Missing(Exception):
     """Something has to be expanded first, or always."""
 
 
-def outline(
-    spec: Spec, given: Input, batch: Size, variables: Mapping[str, Any]
-) -> list[Piece] | None:
+def outline(spec: Spec, question: Question) -> list[Piece] | None:
     """The pieces of a network, each as often as it is there; None where the network has to be
     expanded: for the first time, or because its layers are tied to one another or left aside.
     """
     if spec.requires or spec.training_outputs or len(spec.outputs or ()) > 1:
         return None
-    if records((batch, given, *variables.values())):
+    if records(question):
         return None
     memory = spec.home.take()
     try:
-        return _Outline(Expansion(spec, frozenset(), False, memory)).pieces(given, batch, variables)
+        return _Outline(Expansion(spec, frozenset(), False, memory)).pieces(question)
     except (_Missing, Wrong, Unknown, Spent, ExpressionError, TypeError):
         return None
     finally:
@@ -58,10 +57,10 @@ class _Outline:
         """Layers that are left out, and what stands for them."""
         self.found: list[Piece] = []
 
-    def pieces(self, given: Input, batch: Size, variables: Mapping[str, Any]) -> list[Piece]:
+    def pieces(self, question: Question) -> list[Piece]:
         expansion, spec = self.expansion, self.expansion.spec
-        expansion.names = expansion.variables(variables)
-        self.shapes = dict(expansion.input_shapes(given, batch))
+        expansion.names = expansion.variables(question.variables)
+        self.shapes = dict(expansion.input_shapes(question))
         previous = next(iter(self.shapes))
         for name, layer in spec.layers.items():
             self.layer(name, layer, previous)

@@ -22,11 +22,12 @@ from typing import Any, NamedTuple
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.base import LARGEST
 from archcalc.operators.conv import Conv2d
-from archcalc.spec.expand import Input, expand
+from archcalc.spec.expand import expand, settled
 from archcalc.spec.expressions import is_expression
 from archcalc.spec.fold import CONVOLUTIONS
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import LAYER_KEYS, OVERRIDABLE, Spec
+from archcalc.spec.question import Input, Question
 from archcalc.spec.zoo import load
 
 REWRITES: dict[str, tuple[int | None, str]] = {
@@ -215,8 +216,9 @@ def rewrite(spec: Spec, how: Rewrite, *, input: Input = None, **variables: Any) 
     the original, its variants and its comments are left out. Raises :class:`SpecError` for a spec
     that can't be expanded, and :class:`ArchcalcError` for a number that fits no convolution.
     """
-    before = expand(spec, input=input, **variables)
-    data = _one_network(spec, how, before, input, variables)
+    question = Question(input, variables=variables)
+    before = settled(spec, question)
+    data = _one_network(spec, how, before, question)
     places = _places(data)
     at = _instances(data, places)
     by_name = {node.name: node for node in before.nodes}
@@ -254,9 +256,7 @@ def rewrite(spec: Spec, how: Rewrite, *, input: Input = None, **variables: Any) 
     return Rewritten(rewritten, before, after, reasons, _replaced(before, after))
 
 
-def _one_network(
-    spec: Spec, how: Rewrite, graph: Graph, input: Input, variables: Mapping[str, Any]
-) -> dict[str, Any]:
+def _one_network(spec: Spec, how: Rewrite, graph: Graph, question: Question) -> dict[str, Any]:
     """The data of a spec that is of one network, and of which nothing is documented."""
     data = copy.deepcopy(spec.document.data)
     for key in ("documented", "facts", "variants", "budget"):
@@ -267,11 +267,11 @@ def _one_network(
         if value:
             data[key] = value
     data["edition"] = ", ".join(filter(None, (spec.edition, f"rewritten by {how}")))
-    if input is not None:
+    if question.input is not None:
         shapes = {name: list(shape[1:]) for name, shape in graph.inputs.items()}
         data["input"] = shapes if isinstance(spec.input, dict) else next(iter(shapes.values()))
     if spec.vars:
-        data["vars"] = {**spec.vars, **variables}
+        data["vars"] = {**spec.vars, **question.variables}
     budget = [
         {
             key: value

@@ -20,6 +20,7 @@ from archcalc.spec.check import check
 from archcalc.spec.expand import attempt
 from archcalc.spec.model import LAYER, Spec
 from archcalc.spec.problems import field_problems
+from archcalc.spec.question import Question
 from archcalc.spec.records import records, spec_of
 from archcalc.spec.scope import Path
 from archcalc.spec.sugar import written_out
@@ -236,9 +237,9 @@ def _problems(reading: _Reading, variant: str | None, allow_unknown: bool = Fals
             _require_variant(spec, variant)
         names = [variant] if variant else [name for name in spec.variants if name not in broken]
         taken = {(problem.line, problem.column) for problem in problems}
-        steps = 0
+        steps, question = 0, Question(allow_unknown=allow_unknown)
         for candidate in map(spec.choose, names) if spec.variants else [spec]:
-            tried = attempt(candidate, known=places, allow_unknown=allow_unknown)
+            tried = attempt(candidate, question, places)
             steps += tried.steps
             for problem in tried.problems:
                 # One place that is wrong in ten variants is one problem.

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 import archcalc
+from archcalc.analysis.analyze import answer
 from archcalc.report.families.fit import as_yaml
 from archcalc.space.fit import fit
-from archcalc.space.trace import settings, total
+from archcalc.space.trace import asked, total
 from tests.space.test_sweep import line
 
 # The line of test_sweep: 27 w + 2 w^2 parameters, and (side - 2)^2 times as many MACs.
@@ -59,7 +60,7 @@ def test_a_step_up_exceeds_the_budget(name: str, budget: dict[str, int], vary: A
     assert all(found.totals[quantity] <= limit for quantity, limit in budget.items())
     assert len(found.beyond) == len(vary)
     for over in found.beyond:
-        analysis = archcalc.analyze(spec, **settings(spec, over.values))
+        analysis = answer(spec, asked(spec, over.values))
         assert any(total(analysis, quantity) > limit for quantity, limit in budget.items())
 
 

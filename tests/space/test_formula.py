@@ -9,16 +9,17 @@ import pytest
 import sympy
 
 import archcalc
+from archcalc.analysis.analyze import answer
 from archcalc.report.families.closed import render
 from archcalc.space.formula import Formula, formula
-from archcalc.space.trace import settings, total
+from archcalc.space.trace import asked, total
 from archcalc.spec import zoo
 
 QUANTITIES = ("params", "macs", "flops", "activations")
 
 
 def analyzed(spec: archcalc.Spec, values: dict[str, Any]) -> dict[str, Any]:
-    analysis = archcalc.analyze(spec, **settings(spec, values))
+    analysis = answer(spec, asked(spec, values))
     return {name: total(analysis, name) for name in QUANTITIES}
 
 

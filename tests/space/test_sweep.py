@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archcalc
+from archcalc.analysis.analyze import answer
 from archcalc.space import parts as pieces_of
 from archcalc.space import sweep as engine
 from archcalc.space.grid import plan
 from archcalc.space.select import Columns
 from archcalc.space.sweep import Refused, chunks, sweep
 from archcalc.space.trace import QUANTITIES, free, total
-from archcalc.space.trace import settings as arguments
+from archcalc.space.trace import asked as question_of
 from archcalc.spec import zoo
 
 LINE = {
@@ -46,7 +47,7 @@ def line() -> archcalc.Spec:
 
 def analyzed(spec: archcalc.Spec, row: dict[str, Any], quantity: str) -> Any:
     values = {name: row[name] for name in row if name not in QUANTITIES}
-    return total(archcalc.analyze(spec, **arguments(spec, values)), quantity)
+    return total(answer(spec, question_of(spec, values)), quantity)
 
 
 def test_numbers_worked_by_hand() -> None:
@@ -192,7 +193,7 @@ def test_a_row_is_what_analyze_gives_there(name: str) -> None:
     for place in itertools.product(*[range(axis.length) for axis in grid.axes]):
         values = grid.at(place)
         try:
-            analysis = archcalc.analyze(spec, **arguments(spec, values))
+            analysis = answer(spec, question_of(spec, values))
         except archcalc.SpecError:
             continue
         expected.append({**values, **{q: total(analysis, q) for q in asked}})
@@ -225,7 +226,7 @@ def test_a_sweep_equals_the_analysis_at_every_point(
     for w, s in itertools.product(width, side):
         values = {other: w, "side": s}
         try:
-            analysis = archcalc.analyze(spec, **arguments(spec, values))
+            analysis = answer(spec, question_of(spec, values))
         except archcalc.SpecError:
             continue
         asked = ("params", "macs", "flops", "activations", "weight_bytes")

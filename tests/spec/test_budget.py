@@ -15,6 +15,7 @@ from archcalc.spec import expressions
 from archcalc.spec.budget import COPIED, LOOKED_AT, MADE, MOST_STEPS, ROW, TAKEN, Budget, Spent
 from archcalc.spec.expand import attempt
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Question
 from archcalc.spec.text import parse
 
 Layers = dict[str, Any]
@@ -172,12 +173,12 @@ def test_what_costs_more_than_it_may_is_refused_before_it_is_spent(
 
 @pytest.mark.parametrize("name", ["resnet152", "densenet121", "googlenet", "swin_t", "llama2_7b"])
 def test_steps_are_the_same_whatever_is_remembered(name: str) -> None:
-    fresh = attempt(archcalc.load(name), batch=2).steps
+    fresh = attempt(archcalc.load(name), Question(batch=2)).steps
     spec = archcalc.load(name)
     archcalc.expand(spec)
-    assert attempt(spec, batch=2).steps == fresh
+    assert attempt(spec, Question(batch=2)).steps == fresh
     archcalc.expand(spec)
-    assert attempt(spec, batch=2).steps == fresh
+    assert attempt(spec, Question(batch=2)).steps == fresh
     assert fresh < MOST_STEPS / 10
 
 
@@ -194,7 +195,7 @@ def test_large_honest_networks_are_well_within_it(layers: Layers) -> None:
     unit["a"] = {"op": "Add", "from": ["r", "input"]}
     spec = net(layers, blocks={"unit": {"layers": unit}})
     assert len(archcalc.expand(spec).nodes) == 100_000
-    assert attempt(spec, batch=2).steps < MOST_STEPS
+    assert attempt(spec, Question(batch=2)).steps < MOST_STEPS
 
 
 def test_blocks_stand_in_one_another_50_deep() -> None:

@@ -13,6 +13,7 @@ from archcalc.analysis.recall import TOTALS
 from archcalc.spec import zoo
 from archcalc.spec.dependence import variables_of
 from archcalc.spec.outline import outline
+from archcalc.spec.question import Question
 
 
 def block(kernel: int, ratio: int) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def test_what_is_tied_or_named_inside_is_expanded(change: dict[str, Any]) -> Non
     spec = archcalc.load({**SEARCH, **change})
     given: dict[str, Any] = {"depth": 2}
     archcalc.analyze(spec, **given)
-    assert outline(spec, None, 1, given) is None
+    assert outline(spec, Question(variables=given)) is None
     assert_same(archcalc.analyze(spec, depth=2), {**SEARCH, **change}, depth=2)
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from archcalc.analysis.analyze import Analysis
-from archcalc.analysis.question import Question
+from archcalc.analysis.analyze import Analysis, answer
 from archcalc.dims import Size
 from archcalc.document import Document
 from archcalc.document import render as rendered
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
 from archcalc.report.layers.layout import Request, lay_out
-from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Input, Question
 
 FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
 """The forms a table takes."""
@@ -59,7 +58,7 @@ def table(
     """
     form = choose("format", format, FORMATS)
     request = Request.of(detail, columns, dtype, convention, unroll)
-    question = Question(input, batch, variables, training, fold_bn, allow_unknown)
+    question = Question(input, batch, variables, training, allow_unknown, fold_bn)
     return render((network, question), form, request)
 
 
@@ -78,16 +77,33 @@ def render(asked: Asked, format: str, request: Request) -> str:
     from archcalc.report.layers import contract
 
     network, question = asked
-    analysis = question.answer(network)
+    analysis = answer(network, question)
     return contract.render(analysis, detail=request.detail, dtype=request.dtype)
 
 
 def document(asked: Asked, request: Request, brief: bool = True) -> Document:
     """The table before it has a format."""
     network, question = asked
-    found = question.answer(network)
+    found = answer(network, question)
     note = question.note
     if note and not isinstance(network, Analysis):
         note = f"with {note}"
-    usual = question.usual(network, found) if brief else None
+    usual = _usual(network, question, found) if brief else None
     return lay_out(found, request, note, brief, usual)
+
+
+def _usual(
+    network: Spec | Graph | Analysis, question: Question, found: Analysis
+) -> Analysis | None:
+    """The network on its own input, where it has other parameters than on the one given.
+
+    A classifier that takes a whole map grows with it: what is printed of the network is not meant.
+    """
+    if not isinstance(network, Spec) or question.input is None or question.fold_bn:
+        return None
+    try:
+        own = Question(variables=question.variables, allow_unknown=found.partial)
+        usual = answer(network, own)
+    except ArchcalcError:
+        return None
+    return usual if str(usual.params) != str(found.params) else None

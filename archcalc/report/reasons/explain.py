@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from archcalc.algebra.forms import Form, Letter, letters_of
 from archcalc.algebra.write import equation, latex_name, write
-from archcalc.analysis.analyze import Analysis, Row, analyze
+from archcalc.analysis.analyze import Analysis, Row, answer
 from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as by_name
 from archcalc.analysis.explain import Reason, Reasons, reasons
@@ -21,9 +21,9 @@ from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
 from archcalc.report.layers.layout import Request, lay_out
 from archcalc.report.reasons.story import columns, has_positions, story
-from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Input, Question
 
 FORMATS = ("text", "markdown", "latex")
 """The forms an explanation takes."""
@@ -82,11 +82,7 @@ def explain(
     a symbol or an array, and what :func:`archcalc.analyze` raises.
     """
     form, counted = choose("format", format, FORMATS), by_name(convention).name
-    analysis = (
-        network
-        if isinstance(network, Analysis)
-        else analyze(network, input=input, batch=batch, **variables)
-    )
+    analysis = answer(network, Question(input, batch, variables))
     return render(analysis, form, layer, counted)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from archcalc.dims import Size
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
-from archcalc.spec.expand import Input, expand
+from archcalc.spec.expand import settled
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Input, Question
 
 FORMS = ("torch", "onnx", "json", "yaml", "mermaid", "dot", "svg")
 """What a network can be exported to."""
@@ -39,13 +40,8 @@ def export(
     """
     form = choose("form", to, FORMS)
     shown = choose("detail", detail, DETAILS)
-    if isinstance(network, Spec):
-        spec: Spec | None = network
-        graph = expand(network, input=input, batch=batch, **variables)
-    elif input is not None or variables or batch != 1:
-        raise TypeError("a graph has its shapes: give input, batch and variables to expand()")
-    else:
-        spec, graph = None, network
+    spec = network if isinstance(network, Spec) else None
+    graph = settled(network, Question(input, batch, variables))
     _require_numbers(graph)
     if form in ("torch", "onnx"):
         from archcalc.pytorch import require_torch
