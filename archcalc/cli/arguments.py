@@ -62,6 +62,18 @@ def _axes(text: str, shape: str, written: Sequence[Any]) -> Axes:
     return sizes
 
 
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(s|m|h)?", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def parse_duration(text: str, option: str) -> float:
+    """Seconds of ``90``, ``90s``, ``8m`` or ``1.5h``. Raises :class:`ArchcalcError`."""
+    found = _DURATION.fullmatch(text.strip())
+    if not found or not float(found[1]):
+        raise ArchcalcError(f"{option} {text}: is no time\n  write 90s, 8m or 1h")
+    return float(found[1]) * _SECONDS[found[2] or "s"]
+
+
 def parse_variables(texts: Sequence[str], taken: Sequence[str]) -> Mapping[str, Any]:
     """``VAR=VALUE`` with a value as a spec writes it: ``0.5``, ``true``, ``[2, 2]``, ``=2 * side``.
 

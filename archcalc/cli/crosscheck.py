@@ -1,16 +1,27 @@
 """The command ``crosscheck``."""
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import repeat
+from math import inf
 from pathlib import Path
-from typing import Annotated, Any
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from archcalc.cli.options import Batch, InputShapes, Output, Variables, networks, words
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from archcalc.pytorch.crosscheck import Crosscheck
 
 
 def crosscheck(
@@ -68,6 +79,35 @@ def crosscheck(
             show_default=False,
         ),
     ] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Begin with no further network after 8m, 90s or 1h, and say which were left out.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Run N networks at once, in processes. What is measured is measured alone.",
+            min=1,
+            max=256,
+        ),
+    ] = 1,
+    record: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep what comes of each network as it comes, a line of JSON each.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with a record: what is in it is not run again."),
+    ] = False,
     format: Annotated[
         str,
         typer.Option(
@@ -82,7 +122,8 @@ def crosscheck(
 
     Of every layer the shape of its output, its parameters and buffers by name, and its
     multiply-accumulates; then one pass forward and back, in which every parameter has to get a
-    finite gradient. Exits with 1 if anything differs.
+    finite gradient. Exits with 1 if anything differs. --all goes from small to large networks;
+    whoever interrupts it gets what it has so far.
 
     With --against, the spec is compared with a module that somebody else wrote: what uses weights
     or multiplies has to be the same and connected in the same way, whatever it is called.
@@ -91,13 +132,14 @@ def crosscheck(
     Examples:
       archcalc crosscheck resnet50
       archcalc crosscheck --all --device meta
+      archcalc crosscheck --all --limit 8m --record run.jsonl
       archcalc crosscheck resnet18 --against torchvision.models:resnet18
     """
-    import archcalc
-    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
+    from archcalc.cli.arguments import parse_duration, parse_inputs, parse_variables
     from archcalc.pytorch import require_torch
     from archcalc.report.choice import choose
     from archcalc.report.runs import crosscheck as report
+    from archcalc.report.runs.record import Record
     from archcalc.spec import zoo
 
     form = choose("format", format, report.FORMATS)
@@ -106,32 +148,168 @@ def crosscheck(
         raise ArchcalcError("name networks, or say --all")
     dtypes = _dtypes(dtype, measure and device == "cuda")
     variables = parse_variables(set_ or (), _TAKEN)
-    shapes = (lambda spec: parse_inputs(input, spec)) if input else None
     if against is not None:
         if all_ or len(networks or ()) != 1 or measure or plot or dtype is not None:
             raise ArchcalcError("--against compares one network, in float32, and measures nothing")
+        shapes = (lambda spec: parse_inputs(input, spec)) if input else None
         _against((networks or [])[0], against, form, output, device, batch, shapes, variables)
         return
     picture = _picture(plot, measure)
-    found = [
-        archcalc.crosscheck(
-            addressed(name, input),
-            device=device,
-            dtype=dtypes,
-            batch=batch,
-            input=shapes,
-            measure=measure,
-            **variables,
-        )
-        for name in _watched(list(zoo.names()) if all_ else networks or [])
-    ]
+    seconds = parse_duration(limit, "--limit") if limit is not None else None
+    if resume and record is None:
+        raise ArchcalcError("--resume goes on with a record: --record FILE")
+    names = list(networks or [])
+    if all_:  # from small to large, so that little time comes to many
+        sizes = _sizes()
+        names = sorted(zoo.names(), key=lambda name: sizes.get(name, 0))
+    asked = {
+        "device": device,
+        "dtype": dtypes,
+        "batch": batch,
+        "input": input,
+        "set": variables,
+        "measure": measure,
+    }
+    kept = Record(Path(record), asked, resume) if record is not None else None
+    question = _Question(device, dtypes, batch, tuple(input or ()), variables)
+    until = inf if seconds is None else monotonic() + seconds
+    done = dict(kept.found) if kept is not None else {}
+    waiting = [name for name in names if name not in done]
+    interrupted = False
+    try:
+        for name, each in _watched(_run(waiting, question, measure, jobs, until), len(waiting)):
+            done[name] = each
+            if kept is not None:
+                kept.add(name, each)
+    except KeyboardInterrupt:
+        interrupted = True
+    found = [done[name] for name in names if name in done]
+    left_out = [name for name in names if name not in done]
     if picture is not None:
         from archcalc.report.runs.timing import draw
 
         write(draw(found, picture.suffix[1:].lower()), picture)
-    publish(report, found, form, output, picture.name if picture is not None else "")
+    drawn_in = picture.name if picture is not None else ""
+    publish(report, found, form, output, drawn_in, left_out)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
     if not all(each.ok for each in found):
         raise typer.Exit(1)
+
+
+class _Question(NamedTuple):
+    """What every network is asked, as another process can be told it."""
+
+    device: str
+    dtypes: tuple[str, ...]
+    batch: int
+    inputs: tuple[str, ...]
+    variables: Mapping[str, Any]
+
+    def asked(self, name: str) -> tuple[str, dict[str, Any]]:
+        """The network and the keywords for :func:`archcalc.crosscheck` but ``dtype``."""
+        from archcalc.cli.arguments import addressed, parse_inputs
+
+        texts = list(self.inputs)
+        shapes = (lambda spec: parse_inputs(texts, spec)) if texts else None
+        return addressed(name, texts), {
+            "batch": self.batch,
+            "input": shapes,
+            **self.variables,
+        }
+
+
+def _one(name: str, question: _Question, measure: bool = False) -> Crosscheck:
+    import archcalc
+
+    network, keywords = question.asked(name)
+    return archcalc.crosscheck(
+        network, device=question.device, dtype=question.dtypes, measure=measure, **keywords
+    )
+
+
+def _run(
+    names: Sequence[str], question: _Question, measure: bool, jobs: int, until: float
+) -> Iterator[tuple[str, Crosscheck]]:
+    """What comes of the networks, one after the other, as long as there is time.
+
+    Processes run some at once; what is measured is measured afterwards, when nothing else runs.
+    The largest have the machine for themselves.
+    """
+    from archcalc.pytorch.crosscheck import MOST_COMPARED_MACS
+
+    sizes = _sizes()
+    alone = [name for name in names if jobs == 1 or sizes.get(name, 0) > MOST_COMPARED_MACS]
+    together = [name for name in names if name not in set(alone)]
+    if together:
+        with _processes(jobs) as pool:
+            for start in range(0, len(together), 4 * jobs):
+                if monotonic() >= until:
+                    return
+                some = together[start : start + 4 * jobs]
+                results = list(pool.map(_one, some, repeat(question)))
+                for name, each in zip(some, results, strict=True):
+                    yield name, _measured(name, each, question) if measure else each
+    for name in alone:
+        if monotonic() >= until:
+            return
+        yield name, _one(name, question, measure)
+
+
+def _measured(name: str, found: Crosscheck, question: _Question) -> Crosscheck:
+    import archcalc
+
+    network, keywords = question.asked(name)
+    runs = [
+        run
+        if run.device == "meta"
+        else replace(
+            run,
+            measured=archcalc.measure(network, device=run.device, dtype=run.dtype, **keywords),
+        )
+        for run in found.runs
+    ]
+    return replace(found, runs=tuple(runs))
+
+
+@contextmanager
+def _processes(jobs: int) -> Iterator[Executor]:
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    # A process that has used a GPU can't be forked.
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (jobs,))
+    try:
+        yield pool
+    except BrokenProcessPool:
+        raise ArchcalcError(
+            "a process that ran a network was ended: mostly for want of memory\n"
+            "  with fewer --jobs each has more of it"
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin(jobs: int) -> None:
+    """Share the processors, and leave interruptions to the first process."""
+    import signal
+
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
+
+
+INTERRUPTED = 130
+"""The exit code of a program that SIGINT ends, as shells give it: 128 + SIGINT."""
+
+
+def _sizes() -> dict[str, int]:
+    """Multiply-accumulates of the networks of the zoo."""
+    import archcalc
+
+    return {network.name: network.macs for network in archcalc.list()}
 
 
 def _picture(plot: str | None, measure: bool) -> Path | None:
@@ -179,20 +357,19 @@ def _dtypes(text: str | None, gpu: bool) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
-def _watched(names: list[str]) -> Iterable[str]:
-    """The names one after the other; a terminal shows how far it is."""
-    if not sys.stderr.isatty() or len(names) < 2:
-        return names
-    return _with_progress(names)
-
-
-def _with_progress(names: list[str]) -> Iterator[str]:
+def _watched(
+    found: Iterator[tuple[str, Crosscheck]], count: int
+) -> Iterator[tuple[str, Crosscheck]]:
+    """What is found, as it comes; a terminal shows how far it is."""
+    if not sys.stderr.isatty() or count < 2:
+        yield from found
+        return
     with _progress() as progress:
-        task = progress.add_task("", total=len(names))
-        for name in names:
+        task = progress.add_task("", total=count)
+        for name, each in found:
             progress.update(task, description=name)
-            yield name
             progress.advance(task)
+            yield name, each
 
 
 @contextmanager

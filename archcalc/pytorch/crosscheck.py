@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
 from archcalc.analysis.measured import Measurement
+from archcalc.analysis.memory import memory
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
 from archcalc.pytorch.asked import PRECISIONS, SEED, graphs, require_known
@@ -31,15 +32,16 @@ DEVICES = ("auto", "cpu", "cuda", "meta")
 """Where a network is run. ``auto`` is ``meta``, and ``cuda`` or else ``cpu`` besides."""
 
 TOLERANCE: Mapping[str, float] = {
-    "float64": 1e-9,
+    "float64": 1e-12,
     "float32": 1e-4,
-    "tf32": 2e-2,
-    "float16": 2e-2,
-    "bfloat16": 1e-1,
+    "tf32": 1e-2,
+    "float16": 1e-2,
+    "bfloat16": 5e-2,
 }
-"""How far outputs may be from those that the CPU computes in float32 (float64 for float64): the
-norm of the difference over the norm. A dtype's rounding error, times what deep networks make of
-it."""
+"""How far a layer's output may be from what the CPU computes in float32 (float64 for float64) of
+the same input: the norm of the difference over the norm. A dtype's rounding error (2^-24 of
+float32, 2^-11 of tf32 and float16, 2^-9 of bfloat16), times what an operator makes of it that
+rounds as often as an LSTM does; a wrong operator is off by a tenth and more."""
 
 MOST_MACS = 5 * 10**9
 """Multiply-accumulates of a forward pass up to which ``auto`` runs a network on the CPU."""
@@ -89,9 +91,25 @@ class Run:
     """Parameters that no gradient reaches, as is to be expected by the graph."""
     error: float | None = None
     """How far the output is from that of the CPU in float32; None where they weren't compared."""
+    layer_error: float | None = None
+    """How far the output of a layer is from what the CPU makes of the same input, at the most."""
     seconds: float = 0
     """How long all of it took."""
     measured: Measurement | None = None
+
+
+class Counts(NamedTuple):
+    """What archcalc counts in a network."""
+
+    layers: int
+    params: int
+    buffers: int
+    macs: int
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> Counts:
+        """Those of an analysis."""
+        return cls(len(analysis.rows), analysis.params, analysis.buffers, analysis.macs)
 
 
 @shown
@@ -100,11 +118,11 @@ class Crosscheck(Remembering):
     """What came of running a network in PyTorch."""
 
     name: str
-    analysis: Analysis
+    counts: Counts
     """Of the batch that was run."""
     runs: tuple[Run, ...]
     skipped: Mapping[str, str] = field(default_factory=dict)
-    """Device, or device and dtype, on which it was not run -> why."""
+    """Device, dtype, or training, in which it was not run -> why."""
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
@@ -160,17 +178,20 @@ def crosscheck(
     runs: list[Run] = []
     skipped: dict[str, str] = {}
     for place in devices:
-        why = _too_large(trained, place, chosen=device != "auto")
-        if why:
-            skipped[place] = why
-            continue
+        drawn = _Drawn(analysis, trained, place)
         # On meta a dtype changes nothing but the names of dtypes.
         for name in dtypes if place != "meta" else dtypes[:1]:
+            why = _too_large(analysis, trained, place, name, chosen=device != "auto")
+            if why.not_run:
+                skipped[place if place == "cpu" else f"{place} {name}"] = why.not_run
+                continue
+            if why.not_trained:
+                skipped[f"{place} {name}, training"] = why.not_trained
             try:
-                runs.append(_run(analysis, trained, place, name, measure and place != "meta"))
-            except _NoKernelError as error:
+                runs.append(_run(drawn, name, not why.not_trained, measure and place != "meta"))
+            except _NotRunError as error:
                 skipped[f"{place} {name}"] = f"PyTorch: {error}"
-    return Crosscheck(graph.name, analysis, tuple(runs), skipped)
+    return Crosscheck(graph.name, Counts.of(analysis), tuple(runs), skipped)
 
 
 def _devices(device: str) -> tuple[str, ...]:
@@ -191,49 +212,128 @@ def training_bytes(trained: Analysis, dtype: str) -> int:
     return 2 * BYTES[dtype] * numbers
 
 
-def _too_large(trained: Analysis, device: str, chosen: bool) -> str:
-    """Why a network is not run on a device; ``""`` where it is."""
+class _TooLarge(NamedTuple):
+    """Why a network is not run, or only at inference; ``""`` where it is."""
+
+    not_run: str = ""
+    not_trained: str = ""
+
+
+def _too_large(
+    analysis: Analysis, trained: Analysis, device: str, dtype: str, chosen: bool
+) -> _TooLarge:
     import torch
 
-    size = training_bytes(trained, "float32")
+    size = training_bytes(trained, "float32" if dtype == "tf32" else dtype)
     if device == "cpu" and not chosen:
         macs = trained.macs // next(iter(trained.graph.inputs.values()))[0]
         if macs > MOST_MACS:
-            return f"{macs / 1e9:,.1f} G multiply-accumulates, more than {MOST_MACS / 1e9:g} G"
+            return _TooLarge(
+                f"{macs / 1e9:,.1f} G multiply-accumulates, more than {MOST_MACS / 1e9:g} G"
+            )
         if size > MOST_BYTES:
-            return f"trains in {size / 1e9:,.1f} GB, more than {MOST_BYTES / 1e9:g} GB"
+            return _TooLarge(f"trains in {size / 1e9:,.1f} GB, more than {MOST_BYTES / 1e9:g} GB")
     if device == "cuda":
         gc.collect()
         torch.cuda.empty_cache()  # which PyTorch keeps of the network before
         free, _ = torch.cuda.mem_get_info()
         if size > free:
-            return f"trains in {size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free"
-    return ""
+            at_inference = memory(analysis.graph, "float32" if dtype == "tf32" else dtype).total()
+            if at_inference > free:
+                return _TooLarge(f"takes {at_inference / 1e9:,.1f} GB, {free / 1e9:,.1f} are free")
+            return _TooLarge(
+                not_trained=f"trains in {size / 1e9:,.1f} GB, {free / 1e9:,.1f} are free"
+            )
+    return _TooLarge()
 
 
-class _NoKernelError(Exception):
-    """PyTorch can't compute an operation in this dtype, or on this device."""
+class _NotRunError(Exception):
+    """PyTorch can't compute an operation in this dtype or on this device, or lacks the memory."""
 
 
-def _run(analysis: Analysis, trained: Analysis, device: str, dtype: str, measure: bool) -> Run:
+class _Drawn:
+    """A network on a device, with weights, inputs, and the output that the CPU computes of them.
+
+    Of a network whose outputs are compared each dtype gets a copy of one drawn in float32 (float64
+    for float64); another is drawn anew, so that it is in memory once.
+    """
+
+    def __init__(self, analysis: Analysis, trained: Analysis, device: str) -> None:
+        self.analysis = analysis
+        self.trained = trained
+        self.device = device
+        size = training_bytes(trained, "float32")
+        small = analysis.macs <= MOST_COMPARED_MACS and size <= MOST_COMPARED_BYTES
+        self._compared = small and device != "meta"
+        self._exact: dict[Any, tuple[Network, tuple[Any, ...], Any]] = {}
+
+    def of(self, dtype: str) -> tuple[Network, tuple[Any, ...], Any]:
+        """The network in a dtype, inputs for it, and the CPU's output where that is compared."""
+        import torch
+
+        from archcalc.pytorch.inputs import draw
+        from archcalc.pytorch.running import copied, moved_to
+
+        stored_as: torch.dtype = torch.float32 if dtype == "tf32" else getattr(torch, dtype)
+        exact = torch.float64 if dtype == "float64" else torch.float32
+        if not self._compared or (self.device == "cpu" and stored_as is exact):
+            generator = torch.Generator().manual_seed(SEED)
+            given: dict[str, Any] = {"device": self.device, "dtype": stored_as}
+            inputs = draw(self.analysis.graph, **given, generator=generator)
+            return self._built(stored_as), inputs, None
+        if exact not in self._exact:
+            self._exact[exact] = self._computed(exact)
+        network, inputs, wanted = self._exact[exact]
+        there = tuple(moved_to(x, self.device, stored_as) for x in inputs)
+        return copied(network).to(dtype=stored_as), there, wanted
+
+    def _built(self, dtype: Any) -> Network:
+        from archcalc.pytorch.build import build
+        from archcalc.pytorch.running import seeded
+
+        with seeded(SEED):
+            return build(self.analysis.graph, device=self.device, dtype=dtype)
+
+    def _computed(self, exact: Any) -> tuple[Network, tuple[Any, ...], Any]:
+        import torch
+
+        from archcalc.pytorch.inputs import draw
+        from archcalc.pytorch.running import copied, enlivened, precision, seeded
+
+        generator = torch.Generator().manual_seed(SEED)
+        given: dict[str, Any] = {"device": self.device, "dtype": exact, "generator": generator}
+        network = self._built(exact)
+        inputs = draw(self.analysis.graph, **given)
+        with precision("float32"), seeded(SEED):
+            enlivened(network, draw(self.trained.graph, **given) if self.trained.training else ())
+        with torch.no_grad():
+            there = network if self.device == "cpu" else copied(network).to("cpu")
+            wanted = there.eval()(*(x.cpu() for x in inputs))
+        return network, inputs, wanted
+
+
+def _run(drawn: _Drawn, dtype: str, train: bool, measure: bool) -> Run:
+    import torch
+
     from archcalc.pytorch.running import free_threads, precision
 
     start = perf_counter()
-    batch = next(iter(analysis.graph.inputs.values()))[0]
+    batch = next(iter(drawn.analysis.graph.inputs.values()))[0]
     found = _Findings()
     measured = None
     try:
-        with precision(dtype), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # which kernel is the faster one
-            with free_threads():
-                found.fill(analysis, trained, device, dtype)
-            if measure:
-                from archcalc.pytorch.measure import measure as measure_it
+            with precision(dtype):
+                with free_threads():
+                    found.fill(drawn, dtype, train)
+                if measure:
+                    from archcalc.pytorch.measure import measure as measure_it
 
-                gc.collect()
-                measured = measure_it(analysis.graph, device=device, dtype=dtype)
-    except NotImplementedError as error:
-        raise _NoKernelError(str(error).splitlines()[0]) from error
+                    gc.collect()
+                    measured = measure_it(drawn.analysis.graph, device=drawn.device, dtype=dtype)
+    except (NotImplementedError, torch.OutOfMemoryError) as error:
+        raise _NotRunError(str(error).splitlines()[0]) from error
     # Whatever PyTorch raises while it runs what archcalc takes to be right is a finding.
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
         lines = str(error).strip().splitlines() or [""]
@@ -241,13 +341,14 @@ def _run(analysis: Analysis, trained: Analysis, device: str, dtype: str, measure
             Difference(found.at, "", "run", "runs", f"{type(error).__name__}: {lines[0]}")
         )
     return Run(
-        device,
+        drawn.device,
         dtype,
         batch,
         tuple(found.differences),
         tuple(found.not_counted),
         tuple(found.without_gradient),
         found.error,
+        found.layer_error,
         perf_counter() - start,
         measured,
     )
@@ -262,48 +363,50 @@ class _Findings:
         self.not_counted: list[NotCounted] = []
         self.without_gradient: list[str] = []
         self.error: float | None = None
+        self.layer_error: float | None = None
 
-    def fill(self, analysis: Analysis, trained: Analysis, device: str, dtype: str) -> None:
+    def fill(self, drawn: _Drawn, dtype: str, train: bool) -> None:
         import torch
 
-        from archcalc.pytorch.build import build
         from archcalc.pytorch.inputs import draw
-        from archcalc.pytorch.running import counted, distance, seeded
-        from archcalc.pytorch.running import trained as train
+        from archcalc.pytorch.running import counted, distance
+        from archcalc.pytorch.running import trained as trained_once
 
+        analysis, trained = drawn.analysis, drawn.trained
         stored_as: torch.dtype = torch.float32 if dtype == "tf32" else getattr(torch, dtype)
-        generator = torch.Generator().manual_seed(SEED)
-        # Weights are drawn on the CPU where outputs are compared, so that each device has the same.
-        size = training_bytes(analysis, "float32")
-        small = analysis.macs <= MOST_COMPARED_MACS and size <= MOST_COMPARED_BYTES
-        home = "cpu" if device == "cuda" and small else device
-        exact = torch.float64 if dtype == "float64" else torch.float32
-        with seeded(SEED):
-            network = build(analysis.graph, device=home, dtype=exact)
-        inputs = draw(analysis.graph, device=home, dtype=exact, generator=generator)
-        wanted = None
-        if small and (device == "cuda" or (device == "cpu" and stored_as is not exact)):
-            with torch.no_grad():
-                wanted = network.eval()(*inputs)
-        network.to(device=device, dtype=stored_as)
-        inputs = tuple(_moved(x, device, stored_as) for x in inputs)
+        network, inputs, wanted = drawn.of(dtype)
         self.differences += _tensors(network, analysis, stored_as)
         output, seen = counted(network.eval(), inputs)
         self._layers(analysis, seen)
         if wanted is not None:
             self.error = distance(output, wanted)
-            if not self.error <= TOLERANCE[dtype]:
-                self.differences.append(
-                    Difference("", "", "values", f"within {TOLERANCE[dtype]:g}", self.error)
-                )
+            self._values(analysis, network, inputs, dtype)
         del output, wanted, inputs
-        if not trained.training:
+        if not train or not trained.training:
             return
-        inputs = draw(trained.graph, device=device, dtype=stored_as, generator=generator)
+        generator = torch.Generator().manual_seed(SEED + 1)
+        inputs = draw(trained.graph, device=drawn.device, dtype=stored_as, generator=generator)
         if analysis.graph.training_outputs:
             self._layers(trained, counted(network.train(), inputs)[1])
-        self._layers(trained, train(network, inputs, SEED), macs=False)
+        self._layers(trained, trained_once(network, inputs, SEED), macs=False)
         self._gradients(network, analysis)
+
+    def _values(self, analysis: Analysis, network: Network, inputs: Any, dtype: str) -> None:
+        import torch
+
+        from archcalc.pytorch.running import compared, copied
+
+        exact = torch.float64 if dtype == "float64" else torch.float32
+        twin = copied(network).to(device="cpu", dtype=exact)
+        distances = compared(network, twin, inputs)
+        self.layer_error = max(distances.values(), default=None)
+        for row in analysis.rows:
+            # Not a number is never within.
+            if row.name in distances and not distances[row.name] <= TOLERANCE[dtype]:
+                within = f"within {TOLERANCE[dtype]:g}"
+                self.differences.append(
+                    Difference(row.name, row.op, "values", within, distances[row.name])
+                )
 
     def _layers(self, analysis: Analysis, seen: Mapping[str, Seen], macs: bool = True) -> None:
         told = {(each.layer, each.what) for each in self.differences}
@@ -344,10 +447,6 @@ class _Findings:
                     self.differences.append(
                         Difference(row.name, row.op, "gradient", f"of {name}, finite", problem)
                     )
-
-
-def _moved(x: Any, device: str, dtype: Any) -> Any:
-    return x.to(device=device, dtype=dtype if x.is_floating_point() else None)
 
 
 def _layer(row: Row, seen: Seen | None, macs: bool) -> Iterator[Difference]:

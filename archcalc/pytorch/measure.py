@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     import torch
 
 SECONDS = 0.5
-"""How long a network is run at least."""
+"""How long a network is run at least on a CPU."""
+
+GPU_SECONDS = 0.2
+"""On a GPU, where runs differ less."""
 
 RUNS = 5
 """How often it is run at least."""
@@ -42,10 +45,11 @@ def measure(
 ) -> Measurement:
     """Run a network at inference, with random weights, and say what that takes.
 
-    It is warmed up and then run for :data:`SECONDS` at least, and :data:`RUNS` times. On a GPU
-    CUDA's events tell the time between the beginning and the end of each run; on a CPU it is
-    ``torch.utils.benchmark``'s, with all of PyTorch's threads. The peak of memory is what
-    PyTorch's allocator gave out, weights and input included.
+    It is warmed up and then run for :data:`SECONDS` at least (:data:`GPU_SECONDS`), and
+    :data:`RUNS` times. On a GPU CUDA's events tell the time between the beginning and the end of
+    each run; on a CPU it is ``torch.utils.benchmark``'s, with all of PyTorch's threads. The peak
+    of memory is what PyTorch's allocator gave out in a run, above what it had given out before,
+    with weights, buffers and input.
 
     ``device`` is ``cpu``, ``cuda``, or ``auto``: the GPU, if there is one. ``dtype``, ``batch``,
     ``input`` and ``variables`` are as in :func:`archcalc.crosscheck`.
@@ -69,8 +73,7 @@ def measure(
     place = ("cuda" if gpu else "cpu") if device == "auto" else device
     graph, _ = graphs(network, Question(input, batch, variables))
     stored_as = torch.float32 if dtype == "tf32" else getattr(torch, dtype)
-    before = torch.cuda.memory_allocated() if place == "cuda" else 0
-    with seeded(SEED), precision(dtype), torch.inference_mode(), warnings.catch_warnings():
+    with warnings.catch_warnings(), seeded(SEED), precision(dtype), torch.inference_mode():
         warnings.simplefilter("ignore", UserWarning)  # which kernel is the faster one
         built = build(graph, device=place, dtype=stored_as).eval()
         inputs = draw(graph, device=place, dtype=stored_as)
@@ -81,13 +84,12 @@ def measure(
         once()
         if place == "cuda":
             times = _on_gpu(once)
-            peak: int | None = _gpu_peak(once) - before
+            worked: int | None = _gpu_peak(once)
         else:
             times = _on_cpu(once)
-            held = {id(t): t for t in (*built.parameters(), *built.buffers(), *inputs)}
             worked = _cpu_peak(once)
-            stored = sum(t.numel() * t.element_size() for t in held.values())
-            peak = None if worked is None else stored + worked
+        held = {id(t): t for t in (*built.parameters(), *built.buffers(), *inputs)}
+        stored = sum(t.numel() * t.element_size() for t in held.values())
     seconds, spread, runs = times
     predicted = memory(graph, "float32" if dtype == "tf32" else dtype)
     return Measurement(
@@ -98,7 +100,7 @@ def measure(
         seconds,
         spread,
         analyze(graph).macs,
-        peak,
+        None if worked is None else stored + worked,
         predicted.total(),
     )
 
@@ -142,8 +144,10 @@ def _on_cpu(once: Callable[[], None]) -> Times:
 def _on_gpu(once: Callable[[], None]) -> Times:
     from statistics import median, quantiles
 
-    first = _events(once, RUNS)
-    times = _events(once, max(2 * RUNS, min(1000, int(SECONDS / max(median(first), 1e-6)))))
+    times = _events(once, RUNS)
+    more = min(1000, int(GPU_SECONDS / max(median(times), 1e-6))) - RUNS
+    if more > 0:  # what was run before them is warmed up better
+        times = _events(once, more + RUNS)
     low, _, high = quantiles(times, n=4)
     return median(times), high - low, len(times)
 
@@ -169,9 +173,10 @@ def _gpu_peak(once: Callable[[], None]) -> int:
 
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
     once()
     torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated()
+    return torch.cuda.max_memory_allocated() - before
 
 
 def _cpu_peak(once: Callable[[], None]) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -134,6 +135,54 @@ def _hooks(
     return before, after
 
 
+def compared(network: Network, twin: Network, inputs: Sequence[Tensor]) -> dict[str, float]:
+    """How far the output of every layer is from what the twin's layer makes of the same input.
+
+    What a layer is given is rounded already, so that errors do not add up from layer to layer.
+    Layers that give indices are passed over: of equal numbers any may be the largest.
+    """
+    distances: dict[str, float] = {}
+    wanted: dict[str, Any] = {}
+    handles = []
+    exact = next(iter(twin.parameters()), None)
+    dtype = torch.float32 if exact is None else exact.dtype
+    for node in network.graph.nodes:
+        # Before the layer, which may overwrite its input.
+        def before(_layer: nn.Module, given: Any, node: Node = node) -> None:
+            moved = [moved_to(x, "cpu", dtype) for x in given]
+            wanted[node.name] = layer_of(twin, node)(*moved)
+
+        def after(_layer: nn.Module, _given: Any, output: Any, node: Node = node) -> None:
+            right = wanted.pop(node.name)
+            if isinstance(output, Tensor) and output.is_floating_point():
+                distances[node.name] = distance(output, right)
+
+        layer = layer_of(network, node)
+        handles += [
+            layer.register_forward_pre_hook(before, prepend=True),
+            layer.register_forward_hook(after),
+        ]
+    try:
+        with torch.no_grad():
+            network(*inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return distances
+
+
+def moved_to(x: Any, device: str, dtype: torch.dtype) -> Any:
+    """A tensor elsewhere, in another dtype unless it holds indices; anything else as it is."""
+    if not isinstance(x, Tensor):
+        return x
+    return x.to(device=device, dtype=dtype if x.is_floating_point() else None)
+
+
+def copied(network: Network) -> Network:
+    """A network with tensors of its own, of the same graph."""
+    return deepcopy(network, {id(network.graph): network.graph})
+
+
 def differentiable(network: Network) -> frozenset[str]:
     """The layers that the gradient of some output reaches, by the graph alone."""
     graph = network.graph
@@ -143,6 +192,31 @@ def differentiable(network: Network) -> frozenset[str]:
             blocked = NO_GRADIENT.get(type(node.op).__name__, ())
             reached.update(name for k, name in enumerate(node.inputs) if k not in blocked)
     return frozenset(reached)
+
+
+def enlivened(network: Network, inputs: Sequence[Tensor]) -> None:
+    """Give a network weights through which the last layer still depends on the input.
+
+    PyTorch draws the weights of ``Conv2d`` and ``Linear`` with a variance of 1/(3 n) of n inputs,
+    where a layer before a ReLU keeps the size of its signal with 2/n (He et al. 2015,
+    arXiv:1502.01852, section 2.2): after twenty layers an output is its bias, and equal however
+    wrong the layers before are. They are multiplied by the root of 6, and batch normalization gets
+    the statistics of one batch, ``inputs`` (none for a network that is not to be trained).
+    """
+    kinds = nn.modules.conv._ConvNd, nn.Linear
+    weights = {id(x.weight): x.weight for x in network.modules() if isinstance(x, kinds)}
+    with torch.no_grad():
+        for weight in weights.values():  # a tied one once
+            weight.mul_(6**0.5)
+        if inputs:
+            norms = [x for x in network.modules() if isinstance(x, nn.modules.batchnorm._BatchNorm)]
+            momenta = [norm.momentum for norm in norms]
+            for norm in norms:
+                norm.reset_running_stats()
+                norm.momentum = None  # the mean of all batches, of which there is one
+            network.train()(*inputs)
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
 
 
 @contextmanager
@@ -176,18 +250,18 @@ def free_threads() -> Iterator[None]:
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Draw from ``seed`` inside, and leave everybody else's random numbers as they were."""
-    with torch.random.fork_rng(devices=[]):
+    used = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=used):
         torch.manual_seed(seed)
         yield
 
 
 def distance(found: Any, wanted: Any) -> float:
     """How far outputs are from others, relative to these: Euclidean norms over all numbers."""
-    pairs = zip(_flat(found), _flat(wanted), strict=True)
     difference = total = 0.0
-    for one, other in pairs:
-        exact = other.double().cpu()
-        difference += float((one.double().cpu() - exact).square().sum())
+    for one, other in zip(_flat(found), _flat(wanted), strict=True):
+        exact = other.to(one.device).double()
+        difference += float((one.double() - exact).square().sum())
         total += float(exact.square().sum())
     return float((difference / total if total else difference) ** 0.5)
 

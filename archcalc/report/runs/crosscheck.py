@@ -81,18 +81,21 @@ def _places(found: Crosscheck) -> str:
     )
 
 
-def document(found: Sequence[Crosscheck], picture: str = "") -> Document:
+def document(
+    found: Sequence[Crosscheck], picture: str = "", left_out: Sequence[str] = ()
+) -> Document:
     """A line for each network, then every difference, and what was measured.
 
-    ``picture`` is the file in which that is drawn.
+    ``picture`` is the file in which that is drawn; ``left_out`` are the networks that were asked
+    for and not come to.
     """
     rows = [
         (
             each.name,
             _places(each),
-            len(each.analysis.rows),
-            each.analysis.params,
-            each.analysis.macs,
+            each.counts.layers,
+            each.counts.params,
+            each.counts.macs,
             Styled(verdict(each), "good" if verdict(each) == "agrees" else "bad"),
         )
         for each in found
@@ -101,7 +104,7 @@ def document(found: Sequence[Crosscheck], picture: str = "") -> Document:
     blocks: list[Block] = [
         Prose(about, "about"),
         table(NETWORKS, rows, narrow=("layers", "device")),
-        Items.of([*_notes(found), summary(found)]),
+        Items.of([*_notes(found), *_missing(left_out), summary(found)]),
     ]
     different = list(_differences(found))
     if different:
@@ -122,6 +125,11 @@ def document(found: Sequence[Crosscheck], picture: str = "") -> Document:
         ]
     drawn = Picture("Time against multiply-accumulates", picture) if picture else None
     return Document.of(*blocks, drawn)
+
+
+def _missing(left_out: Sequence[str]) -> Iterator[str]:
+    if left_out:
+        yield f"{_networks(len(left_out))} left out: {', '.join(left_out)}"
 
 
 NETWORKS = (
@@ -230,24 +238,29 @@ def cells(measured: Measurement) -> tuple[Cell, ...]:
     )
 
 
-def render(found: Sequence[Crosscheck], format: str = "table", picture: str = "") -> str:
+def render(
+    found: Sequence[Crosscheck],
+    format: str = "table",
+    picture: str = "",
+    left_out: Sequence[str] = (),
+) -> str:
     """Networks that were run, in one of ``FORMATS``. Raises :class:`ArchcalcError`."""
     form = choose("format", format, FORMATS)
     if form == "json":
-        return _json(found)
+        return _json(found, left_out)
     if form == "junit":
-        return _junit(found)
-    return rendered(document(found, picture), form)
+        return _junit(found, left_out)
+    return rendered(document(found, picture, left_out), form)
 
 
 FORMATS = ("table", "markdown", "json", "junit")
 """The forms the outcome takes."""
 
 
-def _json(found: Sequence[Crosscheck]) -> str:
+def _json(found: Sequence[Crosscheck], left_out: Sequence[str]) -> str:
     networks = [as_data(each) for each in found]
     ok = all(each.ok for each in found)
-    return versioned({"ok": ok, "networks": networks})
+    return versioned({"ok": ok, "networks": networks, "left_out": list(left_out)})
 
 
 def as_data(found: Crosscheck) -> dict[str, Any]:
@@ -255,10 +268,10 @@ def as_data(found: Crosscheck) -> dict[str, Any]:
     return {
         "name": found.name,
         "ok": found.ok,
-        "layers": len(found.analysis.rows),
-        "params": found.analysis.params,
-        "buffers": found.analysis.buffers,
-        "macs": found.analysis.macs,
+        "layers": found.counts.layers,
+        "params": found.counts.params,
+        "buffers": found.counts.buffers,
+        "macs": found.counts.macs,
         "runs": [
             {
                 "device": run.device,
@@ -271,6 +284,7 @@ def as_data(found: Crosscheck) -> dict[str, Any]:
                 ],
                 "without_gradient": list(run.without_gradient),
                 "distance": run.error,
+                "layer_distance": run.layer_error,
                 "seconds": round(run.seconds, 3),
                 "measured": None if run.measured is None else data_of(run.measured),
             }
@@ -297,9 +311,11 @@ def _plain(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _junit(found: Sequence[Crosscheck]) -> str:
+def _junit(found: Sequence[Crosscheck], left_out: Sequence[str]) -> str:
     """A case for every network, device and dtype."""
-    return junit({"crosscheck": [case for each in found for case in _cases(each)]})
+    cases = [case for each in found for case in _cases(each)]
+    cases += [Case(name, name, "skipped", "left out") for name in left_out]
+    return junit({"crosscheck": cases})
 
 
 def _cases(each: Crosscheck) -> Iterator[Case]:

@@ -47,6 +47,7 @@ def as_data(measured: Measurement) -> dict[str, Any]:
         "runs": measured.runs,
         "seconds": measured.seconds,
         "spread": measured.spread,
+        "macs": measured.macs,
         "throughput": measured.throughput,
         "flops_per_second": measured.achieved,
         "peak_bytes": measured.peak,

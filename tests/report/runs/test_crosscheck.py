@@ -10,7 +10,7 @@ import pytest
 
 from archcalc.analysis.analyze import analyze
 from archcalc.analysis.measured import Machine, Measurement
-from archcalc.pytorch.crosscheck import Crosscheck, Difference, NotCounted, Run
+from archcalc.pytorch.crosscheck import Counts, Crosscheck, Difference, NotCounted, Run
 from archcalc.report.runs.crosscheck import FORMATS, render, summary
 from archcalc.spec.zoo import load
 
@@ -23,11 +23,11 @@ WRONG = (
 )
 
 
-ANALYSIS = analyze(load("lenet5"))
+COUNTS = Counts.of(analyze(load("lenet5")))
 
 
 def lenet5(*runs: Run) -> Crosscheck:
-    return Crosscheck("lenet5", ANALYSIS, runs)
+    return Crosscheck("lenet5", COUNTS, runs)
 
 
 RIGHT = Run("meta", "float32", 1, ())

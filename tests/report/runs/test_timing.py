@@ -10,13 +10,13 @@ import pytest
 from archcalc import ArchcalcError
 from archcalc.analysis.analyze import analyze
 from archcalc.analysis.measured import Machine, Measurement
-from archcalc.pytorch.crosscheck import Crosscheck, Run
+from archcalc.pytorch.crosscheck import Counts, Crosscheck, Run
 from archcalc.report.runs import timing
 from archcalc.report.runs.timing import draw
 from archcalc.spec.zoo import load
 
 MACHINE = Machine("cuda", "NVIDIA X", 8, "2.13.0", "13.0")
-ANALYSIS = analyze(load("lenet5"))
+COUNTS = Counts.of(analyze(load("lenet5")))
 
 
 def found(name: str, macs: int, *times: tuple[str, float]) -> Crosscheck:
@@ -24,7 +24,7 @@ def found(name: str, macs: int, *times: tuple[str, float]) -> Crosscheck:
         Run("cuda", dtype, 1, (), measured=Measurement(MACHINE, dtype, 1, 9, s, 0, macs, 1, 1))
         for dtype, s in times
     ]
-    return Crosscheck(name, ANALYSIS, tuple(runs))
+    return Crosscheck(name, COUNTS, tuple(runs))
 
 
 TWO = [

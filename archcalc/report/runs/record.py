@@ -1,0 +1,152 @@
+"""A file that keeps what came of each network as it comes, so that a run can be taken up again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from archcalc.analysis.measured import Machine, Measurement
+from archcalc.document.data import FORMAT, dumps
+from archcalc.errors import ArchcalcError
+from archcalc.pytorch.crosscheck import Counts, Crosscheck, Difference, NotCounted, Run
+from archcalc.report.runs.crosscheck import as_data
+
+
+class Record:
+    """A line of JSON that says what was asked, then one for each network that was run.
+
+    ``asked`` is what all networks are asked: device, dtypes, batch and so on. A new file is begun,
+    which must not be there yet; with ``resume`` one that was asked the same is gone on with. A last
+    line that was not written to its end is dropped.
+
+    Raises :class:`ArchcalcError` for a file that can't be read or written, is no such record, or
+    was asked something else.
+    """
+
+    def __init__(self, path: Path, asked: Mapping[str, Any], resume: bool = False) -> None:
+        self.path = path
+        self.found: dict[str, Crosscheck] = {}
+        head = {"archcalc": FORMAT, "asked": json.loads(json.dumps(asked))}
+        try:
+            if not path.exists():
+                path.write_text(dumps(head) + "\n", encoding="utf-8")
+            elif not resume:
+                raise ArchcalcError(
+                    f"{path}: is there already\n  --resume goes on with it, or name another file"
+                )
+            else:
+                self._read(head)
+        except OSError as error:
+            raise _refused(path, error) from None
+
+    def _read(self, head: Mapping[str, Any]) -> None:
+        text = self.path.read_bytes()
+        whole = text[: text.rfind(b"\n") + 1]
+        first, *lines = whole.decode("utf-8", "replace").splitlines() or [""]
+        if _parsed(self.path, 1, first).get("asked") is None:
+            raise ArchcalcError(f"{self.path}:1: no record of crosscheck")
+        was = json.loads(first)["asked"]
+        for key, value in head["asked"].items():
+            if was.get(key) != value:
+                raise ArchcalcError(
+                    f"{self.path}: was made with {key} {_said(was.get(key))}, not {_said(value)}\n"
+                    "  ask the same, or name another file"
+                )
+        for number, line in enumerate(lines, 2):
+            data = _parsed(self.path, number, line)
+            try:
+                self.found[data["asked"]] = from_data(data["found"])
+            except (KeyError, TypeError, ValueError, AttributeError):
+                raise ArchcalcError(
+                    f"{self.path}:{number}: no network as crosscheck writes it"
+                ) from None
+        if whole != text:
+            self.path.write_bytes(whole)
+
+    def add(self, name: str, found: Crosscheck) -> None:
+        """Write a network's line, which is in the file when this returns.
+
+        ``name`` is what was asked for, such as a file's.
+        """
+        self.found[name] = found
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(dumps({"asked": name, "found": as_data(found)}) + "\n")
+        except OSError as error:
+            raise _refused(self.path, error) from None
+
+
+def _refused(path: Path, error: OSError) -> ArchcalcError:
+    return ArchcalcError(f"{path}: can't be written: {error.strerror or error}")
+
+
+def _said(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _parsed(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        data = json.loads(line)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        raise ArchcalcError(f"{path}:{number}: no record of crosscheck")
+    return data
+
+
+def from_data(data: Mapping[str, Any]) -> Crosscheck:
+    """What :func:`archcalc.report.runs.crosscheck.as_data` made data of.
+
+    Raises ``KeyError``, ``TypeError`` or ``ValueError`` for other data.
+    """
+    counts = Counts(*(int(data[key]) for key in Counts._fields))
+    return Crosscheck(data["name"], counts, tuple(map(_run, data["runs"])), dict(data["skipped"]))
+
+
+def _run(data: Mapping[str, Any]) -> Run:
+    return Run(
+        data["device"],
+        data["dtype"],
+        data["batch"],
+        tuple(map(_difference, data["differences"])),
+        tuple(
+            NotCounted(each["layer"], each["op"], tuple(each["operations"]))
+            for each in data["not_counted"]
+        ),
+        tuple(data["without_gradient"]),
+        data["distance"],
+        data["layer_distance"],
+        data["seconds"],
+        None if data["measured"] is None else _measured(data["measured"]),
+    )
+
+
+def _difference(data: Mapping[str, Any]) -> Difference:
+    def value(one: Any) -> Any:
+        if isinstance(one, Mapping):
+            return {name: value(item) for name, item in one.items()}
+        return tuple(one) if isinstance(one, Sequence) and not isinstance(one, str) else one
+
+    return Difference(
+        data["layer"] or "",
+        data["op"] or "",
+        data["what"],
+        value(data["archcalc"]),
+        value(data["pytorch"]),
+    )
+
+
+def _measured(data: Mapping[str, Any]) -> Measurement:
+    return Measurement(
+        Machine(**data["machine"]),
+        data["dtype"],
+        data["batch"],
+        data["runs"],
+        data["seconds"],
+        data["spread"],
+        data["macs"],
+        data["peak_bytes"],
+        data["predicted_bytes"],
+    )
