@@ -14,6 +14,7 @@ import gc
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from statistics import median
 from time import monotonic
 from typing import Any
@@ -23,7 +24,7 @@ import torch
 import archcalc
 from archcalc.analysis.memory import memory
 from archcalc.pytorch.inputs import draw
-from archcalc.pytorch.measure import machine
+from archcalc.pytorch.measure import _events, machine
 from archcalc.pytorch.running import precision, seeded
 from archcalc.report.runs.measured import as_data
 
@@ -44,15 +45,7 @@ def seconds(once: Callable[[], Any], runs: int = 10) -> float:
     """The median time of a run on the GPU."""
     for _ in range(3):
         once()
-    times = []
-    for _ in range(runs):
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        start.record()
-        once()
-        end.record()
-        torch.cuda.synchronize()
-        times.append(start.elapsed_time(end) / 1000)
-    return median(times)
+    return median(_events(once, runs))
 
 
 def ceilings() -> dict[str, Any]:
@@ -66,7 +59,7 @@ def ceilings() -> dict[str, Any]:
         stored_as = torch.float32 if dtype == "tf32" else getattr(torch, dtype)
         a, b = (torch.randn(SIDE, SIDE, device="cuda").to(stored_as) for _ in range(2))
         with precision(dtype):
-            products[dtype] = 2 * SIDE**3 / seconds(lambda a=a, b=b: a @ b)
+            products[dtype] = 2 * SIDE**3 / seconds(partial(torch.mm, a, b))
     properties = torch.cuda.get_device_properties(0)
     return {
         "machine": machine("cuda")._asdict(),
