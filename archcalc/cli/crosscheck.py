@@ -292,13 +292,13 @@ def _processes(jobs: int) -> Iterator[Executor]:
 
 
 def _begin(jobs: int) -> None:
-    """Share the processors, and leave interruptions to the first process."""
+    """Leave interruptions to the first process, and processors to the others."""
     import signal
 
-    import torch
+    from archcalc.pytorch.running import share_processors
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
+    share_processors(jobs)
 
 
 INTERRUPTED = 130

@@ -247,6 +247,11 @@ def free_threads() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def share_processors(processes: int) -> None:
+    """Let this process compute with its share of PyTorch's threads."""
+    torch.set_num_threads(max(1, torch.get_num_threads() // processes))
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Draw from ``seed`` inside, and leave everybody else's random numbers as they were."""
