@@ -59,6 +59,7 @@ def audit(
     format: Annotated[
         str,
         typer.Option(
+            "--format",
             metavar="FORMAT",
             help="table, markdown, html or json.",
             autocompletion=words("table", "markdown", "html", "json"),

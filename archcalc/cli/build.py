@@ -16,6 +16,7 @@ def build(
     dtype: Annotated[
         str,
         typer.Option(
+            "--dtype",
             metavar="DTYPE",
             help="float64, float32, bfloat16 or float16.",
             autocompletion=words("float64", "float32", "bfloat16", "float16"),

@@ -24,6 +24,7 @@ def check(
     format: Annotated[
         str,
         typer.Option(
+            "--format",
             metavar="FORMAT",
             help="table, json, junit (test reports), github (annotations in CI) or markdown.",
             autocompletion=words("table", "json", "junit", "github", "markdown"),

@@ -103,6 +103,7 @@ def compare(
     format: Annotated[
         str,
         typer.Option(
+            "--format",
             metavar="FORMAT",
             help="table, markdown, csv, json, latex or html.",
             autocompletion=words("table", "markdown", "csv", "json", "latex", "html"),

@@ -48,6 +48,7 @@ def crosscheck(
     device: Annotated[
         str,
         typer.Option(
+            "--device",
             metavar="DEVICE",
             help="cpu, cuda or meta, where only shapes are computed. auto is meta, and then a GPU "
             "if there is one, or the CPU for what is small enough.",
@@ -111,6 +112,7 @@ def crosscheck(
     format: Annotated[
         str,
         typer.Option(
+            "--format",
             metavar="FORMAT",
             help="table, markdown, json or junit (test reports).",
             autocompletion=words("table", "markdown", "json", "junit"),
@@ -282,6 +284,7 @@ def _processes(jobs: int) -> Iterator[Executor]:
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (jobs,))
     try:
         yield pool
+        pool.shutdown()
     except BrokenProcessPool:
         raise ArchcalcError(
             "a process that ran a network was ended: mostly for want of memory\n"

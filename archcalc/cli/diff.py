@@ -62,6 +62,7 @@ def diff(
     format: Annotated[
         str,
         typer.Option(
+            "--format",
             metavar="FORMAT",
             help="text, markdown or json.",
             autocompletion=words("text", "markdown", "json"),

@@ -31,6 +31,7 @@ def explain(
     format: Annotated[
         str,
         typer.Option(
+            "--format",
             metavar="FORMAT",
             help="text, markdown or latex.",
             autocompletion=words("text", "markdown", "latex"),

@@ -56,7 +56,9 @@ def fit(
     ] = None,
     format: Annotated[
         str,
-        typer.Option(metavar="FORMAT", help="text or json.", autocompletion=words("text", "json")),
+        typer.Option(
+            "--format", metavar="FORMAT", help="text or json.", autocompletion=words("text", "json")
+        ),
     ] = "text",
     output: Output = None,
 ) -> None:

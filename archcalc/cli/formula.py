@@ -44,6 +44,7 @@ def formula(
     format: Annotated[
         str,
         typer.Option(
+            "--format",
             metavar="FORMAT",
             help="text, markdown, latex, python (a function that computes the numbers) or json.",
             autocompletion=words("text", "markdown", "latex", "python", "json"),

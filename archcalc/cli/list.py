@@ -29,6 +29,7 @@ def list_(
     format: Annotated[
         str,
         typer.Option(
+            "--format",
             metavar="FORMAT",
             help="table, markdown, csv or json.",
             autocompletion=words("table", "markdown", "csv", "json"),

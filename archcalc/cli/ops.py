@@ -26,7 +26,10 @@ def ops(
     format: Annotated[
         str,
         typer.Option(
-            metavar="FORMAT", help="text or markdown.", autocompletion=words("text", "markdown")
+            "--format",
+            metavar="FORMAT",
+            help="text or markdown.",
+            autocompletion=words("text", "markdown"),
         ),
     ] = "text",
 ) -> None:

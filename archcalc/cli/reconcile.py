@@ -34,6 +34,7 @@ def reconcile(
     quantity: Annotated[
         str | None,
         typer.Option(
+            "--quantity",
             metavar="QUANTITY",
             help="params, macs, flops or bytes. Told by the unit, or else by the size.",
             autocompletion=_among("params", "macs", "flops", "bytes"),
@@ -43,7 +44,10 @@ def reconcile(
     layer: Annotated[
         str | None,
         typer.Option(
-            metavar="LAYER", help="The number is of this layer or block.", show_default=False
+            "--layer",
+            metavar="LAYER",
+            help="The number is of this layer or block.",
+            show_default=False,
         ),
     ] = None,
     against: Annotated[
@@ -60,6 +64,7 @@ def reconcile(
     format: Annotated[
         str,
         typer.Option(
+            "--format",
             metavar="FORMAT",
             help="table, markdown or json.",
             autocompletion=_among("table", "markdown", "json"),

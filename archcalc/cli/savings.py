@@ -24,6 +24,7 @@ def savings(
     rewrite: Annotated[
         str | None,
         typer.Option(
+            "--rewrite",
             metavar="REWRITE",
             help="What becomes of every convolution that can be rewritten: bottleneck:N, "
             "separable, stack3x3, groups:N or lowrank:N.",
@@ -49,6 +50,7 @@ def savings(
     format: Annotated[
         str,
         typer.Option(
+            "--format",
             metavar="FORMAT",
             help="table, markdown, csv or json.",
             autocompletion=words("table", "markdown", "csv", "json"),

@@ -80,6 +80,7 @@ def sweep(
     dtype: Annotated[
         str,
         typer.Option(
+            "--dtype",
             metavar="DTYPE",
             help="What a weight is stored as: float32, float16, bfloat16, float64, float8 or int8.",
             autocompletion=words("float32", "float16", "bfloat16", "float64", "float8", "int8"),
@@ -97,6 +98,7 @@ def sweep(
     format: Annotated[
         str | None,
         typer.Option(
+            "--format",
             metavar="FORMAT",
             help="table, markdown, latex, html, csv, json or parquet; by default what the name of "
             "the output ends in.",

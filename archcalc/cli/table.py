@@ -47,6 +47,7 @@ def table(
     dtype: Annotated[
         str,
         typer.Option(
+            "--dtype",
             metavar="DTYPE",
             help="What a weight is stored as: float32, float16, bfloat16, float64, float8 or int8.",
             autocompletion=words("float32", "float16", "bfloat16", "float64", "float8", "int8"),
@@ -90,6 +91,7 @@ def table(
     format: Annotated[
         str,
         typer.Option(
+            "--format",
             metavar="FORMAT",
             help="table, markdown, csv, json, latex or html.",
             autocompletion=words("table", "markdown", "csv", "json", "latex", "html"),
