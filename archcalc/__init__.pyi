@@ -5,11 +5,14 @@ from archcalc.analysis.analyze import Row as Row
 from archcalc.analysis.analyze import analyze as analyze
 from archcalc.analysis.backward import Backward as Backward
 from archcalc.analysis.backward import backward as backward
+from archcalc.analysis.batches import Fits as Fits
+from archcalc.analysis.batches import largest_batch as largest_batch
 from archcalc.analysis.diff import Diff as Diff
 from archcalc.analysis.diff import diff as diff
 from archcalc.analysis.measured import Machine as Machine
 from archcalc.analysis.measured import Measurement as Measurement
 from archcalc.analysis.memory import Memory as Memory
+from archcalc.analysis.memory import Training as Training
 from archcalc.analysis.memory import memory as memory
 from archcalc.analysis.receptive_field import Field as Field
 from archcalc.analysis.receptive_field import receptive_field as receptive_field

@@ -282,7 +282,7 @@ def exercise(data: dict[str, Any], random: Random, tmp_path: Path) -> None:
     # A network that can be used and not trained on images so small is refused in words.
     memory = tried(archcalc.memory, graph, training=random.random() < 0.5)
     if memory is not None:
-        assert min(memory.weights, memory.buffers, memory.activations, memory.total()) >= 0
+        assert min(memory.weights, memory.buffers, memory.activations, memory.total) >= 0
     archcalc.backward(analysis)
     for form in random.sample(FORMATS, 2):
         assert tried(

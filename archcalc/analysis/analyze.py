@@ -230,6 +230,34 @@ class Analysis(Remembering):
 
         return backward(self)
 
+    def live(self, dtype: str = "float32") -> Mapping[str, int]:
+        """Bytes of the tensors that are there while each layer runs at inference, by layer."""
+        key = ("live", dtype)
+        if key not in self._bytes:
+            from archcalc.analysis.liveness import inference
+
+            found = inference(self)
+            sums = found.sums(BYTES[dtype])
+            self._bytes[key] = dict(zip(found.layers, sums, strict=True))
+        return self._bytes[key]
+
+    def kept(self, dtype: str = "float32") -> Mapping[str, int]:
+        """Bytes kept for the backward pass, each tensor once, at the layer that needs it first."""
+        key = ("kept", dtype)
+        if key not in self._bytes:
+            from archcalc.analysis.liveness import step
+
+            found = step(self)
+            kept = dict.fromkeys(found.layers, 0)
+            for each in found.kept:
+                kept[found.layers[each.last]] += each.storage.bytes(BYTES[dtype])
+            self._bytes[key] = kept
+        return self._bytes[key]
+
+    @cached_property
+    def _bytes(self) -> dict[tuple[str, str], Mapping[str, int]]:
+        return {}
+
     def frame(self, library: str = "") -> Any:
         """The rows as a data frame of ``pandas`` or ``polars``: whichever is installed, by default.
 

@@ -1,18 +1,22 @@
-"""Graph -> bytes: what a network stores, and what its tensors take while it runs or is trained."""
+"""Network -> bytes: what it stores, and what its tensors take while it runs or is trained."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import BYTES, Analysis, analyze
-from archcalc.dims import Size
+from archcalc.analysis.liveness import Held, inference, step
+from archcalc.analysis.optimizers import OPTIMIZERS, states
+from archcalc.dims import Shape, Size
 from archcalc.document.shown import shown
-from archcalc.operators import FAMILIES
-from archcalc.operators.autograd import INTEGER, Differentiable, Stepwise
+from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.operators.autograd import FLOAT32, INTEGER
 from archcalc.operators.base import elements
-from archcalc.operators.saving import Autograd, Storage, Tensor, in_order
+from archcalc.spec.expand import Input
 from archcalc.spec.graph import Graph
+from archcalc.spec.model import Spec
 
 MB = 10**6
 """Bytes of a megabyte."""
@@ -23,15 +27,68 @@ MIB = 2**20
 INTEGERS = ("num_batches_tracked", "relative_position_index")
 """Buffers that are such integers, whatever the dtype."""
 
-STATES = {"sgd": 0, "momentum": 1, "adam": 2}
-"""Numbers that an optimiser keeps of each parameter, by its name: the gradient not counted."""
+SHARDED = (0, 1, 2, 3)
+"""Stages of ZeRO: nothing, the optimizer's states, the gradients too, the weights too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How a network is trained, as far as memory depends on it."""
+
+    optimizer: str = "sgd"
+    master: bool = False
+    """Whether the optimizer has float32 copies of 16-bit weights, with states in float32."""
+    checkpoint: str | int | None = None
+    """What runs again in the backward pass: ``stages``, ``blocks``, or a number of parts."""
+    micro_batches: int = 1
+    """Into how many parts a batch is divided whose gradients are summed."""
+    zero: int = 0
+    """The stage of ZeRO (Rajbhandari et al. 2020): what each of the devices has a share of."""
+    devices: int = 1
+    fused: bool = False
+    """Whether attention keeps what fused kernels keep, and not its scores."""
+
+    def require(self, dtype: str) -> None:
+        """Raise :class:`ArchcalcError` for what can't be meant."""
+        if self.optimizer not in OPTIMIZERS:
+            hint = did_you_mean(self.optimizer, list(OPTIMIZERS))
+            known = f"known: {', '.join(OPTIMIZERS)}"
+            raise ArchcalcError(f"no optimizer '{self.optimizer}'\n  {hint or known}")
+        if self.master and BYTES[dtype] >= FLOAT32:
+            raise ArchcalcError(
+                f"master weights are copies of smaller ones, and {dtype} is as large\n"
+                "  say float16 or bfloat16"
+            )
+        if self.zero not in SHARDED:
+            raise ArchcalcError(f"ZeRO has the stages {', '.join(map(str, SHARDED))}")
+        if self.devices < 1 or self.micro_batches < 1:
+            raise ArchcalcError("there is at least one device and one micro-batch")
+        if self.zero and self.devices == 1:
+            raise ArchcalcError("ZeRO shares among several devices: say how many")
+
+
+class Moment(NamedTuple):
+    """While a layer runs."""
+
+    layer: str
+    activations: int
+    """Bytes of the tensors that are there; backwards, of what is still kept and the gradients that
+    pass between layers."""
+    gradients: int = 0
+    """Bytes of the gradients of weights that are there. They come with the backward pass, and stay
+    where there are several micro-batches."""
+    backward: bool = False
 
 
 @shown
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Memory:
-    """Bytes by what they are for. What PyTorch allocates besides, to work in, is not counted."""
+    """Bytes by what they are for, on each device, but for what PyTorch allocates to work in."""
 
+    network: str
+    dtype: str
+    batch: Size
+    """Inputs at once on each device."""
     weights: Size
     """The parameters, shared ones once."""
     buffers: Size
@@ -39,42 +96,106 @@ class Memory:
     activations: Size
     """At inference the tensors that are live at the peak, in training those that are kept for the
     backward pass; each once, however many layers see it."""
-    training: bool
     peak: str | None
-    """The layer at which inference needs most; None in training."""
-    not_counted: tuple[str, ...]
+    """The layer at which most is there, in training in its backward pass; None where the inputs
+    alone are most."""
+    not_counted: tuple[str, ...] = ()
     """Layers of which it is not known what they keep in training; ``activations`` is more."""
+    training: Training | None = None
+    gradients: Size = 0
+    """A number for each parameter, in training."""
+    states: Mapping[str, Size] = field(default_factory=dict)
+    """What the optimizer keeps, by the names of ``optimizer.state``, and ``master`` weights."""
+    gathered: Size = 0
+    """With ZeRO's third stage the weights of the layer that has most, whole while it runs."""
+    held: tuple[Held, ...] = ()
+    """The tensors that make up the activations."""
+    moments: tuple[Moment, ...] = ()
+    """The layers in the order in which they run; in training forwards and then backwards."""
+    again: Size = 0
+    """Of the activations those of the checkpointed part that takes most, while it runs again."""
+    recomputed: Size = 0
+    """Multiply-accumulates that run twice because of checkpoints."""
 
     @property
-    def gradients(self) -> Size:
-        """A number for each parameter in training; none at inference."""
-        return self.weights if self.training else 0
+    def width(self) -> int:
+        """Bytes of a number of the dtype."""
+        return BYTES[self.dtype]
 
     @property
-    def optimiser(self) -> Mapping[str, Size]:
-        """What each optimiser keeps, by its name; nothing at inference."""
-        return {name: states * self.gradients for name, states in STATES.items()}
+    def parts(self) -> Mapping[str, Size]:
+        """Everything by what it is for: the total's parts."""
+        parts = {"weights": self.weights, "buffers": self.buffers}
+        if self.training is not None:
+            parts["gradients"] = self.gradients
+            parts |= {f"optimizer: {name}": size for name, size in self.states.items()}
+            if self.gathered:
+                parts["gathered weights"] = self.gathered
+        return {**parts, "activations": self.activations}
 
-    def total(self, optimiser: str = "sgd") -> Size:
-        """All of it. Raises ``KeyError`` for an optimiser that is not in ``STATES``."""
-        stored = self.weights + self.buffers + self.activations
-        return stored + self.gradients + self.optimiser[optimiser]
+    @property
+    def total(self) -> Size:
+        """All of it."""
+        return sum(self.parts.values())
+
+    @property
+    def most(self) -> Size:
+        """What is there at once at the peak, which is what has to fit.
+
+        At inference the total. In training it may be less, for what is kept goes while gradients
+        come, and more, for gradients pass between layers, which are no part of the total.
+        """
+        if self.training is None:
+            return self.total
+        always = self.total - self.activations - self.gradients
+        return always + max(self.gradients, *(m.activations + m.gradients for m in self.moments))
 
 
-def memory(graph: Graph, dtype: str = "float32", training: bool = False) -> Memory:
+def memory(
+    network: Spec | Graph,
+    dtype: str = "float32",
+    training: bool | Training = False,
+    *,
+    input: Input = None,
+    batch: int = 1,
+    optimizer: str = "sgd",
+    master: bool = False,
+    checkpoint: str | int | None = None,
+    micro_batches: int = 1,
+    zero: int = 0,
+    devices: int = 1,
+    fused: bool = False,
+    **variables: Any,
+) -> Memory:
     """What a network takes in memory, all its numbers of one dtype.
 
     At inference layers run in the order of the graph; an input is live until it is last used, an
     output of the network to the end. A view is the memory of its input, and so is the output of
     an operator whose field ``inplace`` is true, and of dropout at inference.
 
-    Training counts what autograd keeps between the passes, and no peak: what PyTorch's own
-    operators do, one after the other. An attention is two products of matrices then, whose scores
-    are kept; where a GPU fuses it, they are not. Raises ``KeyError`` for a dtype that is not in
-    ``BYTES``; sizes are compared, and have to be ints.
+    ``training`` counts the gradients, what the ``optimizer`` keeps (``OPTIMIZERS``) and what
+    autograd keeps between the passes: what PyTorch's own operators do, one after the other. An
+    attention is two products of matrices then, whose scores are kept, unless it is ``fused``.
+    ``master``, ``checkpoint``, ``micro_batches``, ``zero``,
+    ``devices`` and ``fused`` are as in
+    :class:`Training`, which may be given whole. ``batch`` is each device's, all micro-batches
+    together. Sharing among devices rounds up.
+
+    Raises ``KeyError`` for a dtype that is not in ``BYTES``, :class:`ArchcalcError` for what can't
+    be meant, and what :func:`archcalc.analyze` raises. Sizes are compared, and have to be ints.
     """
     size = BYTES[dtype]
-    analysis = analyze(graph, training=training)
+    how = training if isinstance(training, Training) else None
+    if training is True:
+        how = Training(optimizer, master, checkpoint, micro_batches, zero, devices, fused)
+    if how is not None:
+        how.require(dtype)
+        if how.micro_batches > 1:
+            if isinstance(network, Graph):
+                raise ArchcalcError("a graph has its batch: expand it with that of a micro-batch")
+            batch = -(-batch // how.micro_batches)
+    given = {} if isinstance(network, Graph) else {"input": input, "batch": batch, **variables}
+    analysis = analyze(network, training=how is not None, **given)
     integers = sum(
         elements(shape)
         for row in analysis.rows
@@ -82,74 +203,86 @@ def memory(graph: Graph, dtype: str = "float32", training: bool = False) -> Memo
         for name, shape in row.buffer_shapes.items()
         if name in INTEGERS
     )
-    if training:
-        peak, (kept, not_counted) = None, _kept(analysis, size)
-    else:
-        (peak, kept), not_counted = _peak(analysis, size), ()
-    return Memory(
+    stored = Memory(
+        network=analysis.graph.name,
+        dtype=dtype,
+        batch=next(iter(analysis.graph.inputs.values()))[0] * (how.micro_batches if how else 1),
         weights=analysis.params * size,
         buffers=(analysis.buffers - integers) * size + integers * INTEGER,
-        activations=kept,
-        training=training,
-        peak=peak,
-        not_counted=not_counted,
+        activations=0,
+        peak=None,
+    )
+    if how is None:
+        return _at_inference(stored, analysis)
+    return _in_training(stored, analysis, how)
+
+
+def _at_inference(stored: Memory, analysis: Analysis) -> Memory:
+    live = inference(analysis)
+    sums = live.sums(stored.width)
+    given = set(analysis.graph.inputs)
+    alone = [each for each in live.held if each.name in given]
+    most = sum(each.storage.bytes(stored.width) for each in alone)
+    number = max(range(len(sums)), key=lambda k: (sums[k], -k), default=None)
+    if number is None or sums[number] <= most:
+        held, peak = alone, None
+    else:
+        most, held, peak = sums[number], live.at(number), live.layers[number]
+    moments = tuple(map(Moment, live.layers, sums))
+    return replace(stored, activations=most, peak=peak, held=tuple(held), moments=moments)
+
+
+def _in_training(stored: Memory, analysis: Analysis, how: Training) -> Memory:
+    found, size = step(analysis, how.checkpoint, how.fused), stored.width
+    shapes = [shape for _, shape in trained(analysis)]
+    kept = states(how.optimizer, shapes, FLOAT32 if how.master else size)
+    if how.master:
+        kept = {"master": sum(map(elements, shapes)) * FLOAT32, **kept}
+    gradients = sum(map(elements, shapes)) * size
+
+    def share(stage: int, bytes_: Size) -> Size:
+        return -(-bytes_ // how.devices) if how.zero >= stage else bytes_
+
+    own: dict[str, int] = dict.fromkeys(found.layers, 0)
+    for layer, shape in trained(analysis):
+        if layer in own:
+            own[layer] += elements(shape) * size
+    after, backward = 0, []
+    steps = share(2, gradients)
+    before = steps if how.micro_batches > 1 else 0
+    for layer, bytes_ in reversed([*zip(found.layers, found.backward(size), strict=True)]):
+        after += own[layer]
+        backward.append(Moment(layer, bytes_, before or share(2, after), backward=True))
+    forward = zip(found.layers, found.forward(size), strict=True)
+    moments = (*(Moment(layer, bytes_, before) for layer, bytes_ in forward), *backward)
+    most = max(moments, key=lambda m: m.activations + m.gradients, default=None)
+    again = [
+        analysis.row(layer).macs
+        for segment in found.segments
+        for layer in found.layers[segment.first : segment.last + 1]
+    ]
+    return replace(
+        stored,
+        weights=share(3, stored.weights),
+        activations=found.between(size) + found.most_again(size),
+        again=found.most_again(size),
+        peak=most.layer if most else None,
+        not_counted=found.not_counted,
+        training=how,
+        gradients=steps,
+        states={name: share(1, bytes_) for name, bytes_ in kept.items()},
+        gathered=max(own.values(), default=0) if how.zero >= 3 else 0,
+        held=found.kept,
+        moments=moments,
+        recomputed=sum(again),
     )
 
 
-def _inputs(graph: Graph) -> dict[str, Tensor]:
-    """The network's inputs, integers where they are looked up, as they are or arranged anew."""
-    looked_up: set[str] = set()
-    for node in reversed(graph.nodes):
-        looked_up.update(node.inputs[number] for number in node.op.indices)
-        if node.name in looked_up and type(node.op).__name__ in FAMILIES["shape"]:
-            looked_up.update(node.inputs)
-    tensors = {}
-    for name, shape in graph.inputs.items():
-        storage = Storage(elements(shape), INTEGER if name in looked_up else 0)
-        tensors[name] = Tensor(storage, shape, in_order(shape))
-    return tensors
-
-
-def _peak(analysis: Analysis, size: int) -> tuple[str | None, int]:
-    """The layer at which most is live, and how much that is."""
-    tensors, autograd = _inputs(analysis.graph), Autograd()
-    rows = [row for row in analysis.rows if row.executed]
-    last_use: dict[Storage, int] = {}
-    for number, row in enumerate(rows):
-        inputs = [tensors[name] for name in row.node.inputs]
-        tensors[row.name] = autograd.apply(row.node.op, *inputs, training=False)
-        last_use |= {x.storage: number for x in (*inputs, tensors[row.name])}
-    last_use |= {tensors[name].storage: len(rows) for name in analysis.graph.outputs}
-    released: list[list[Storage]] = [[] for _ in range(len(rows) + 1)]
-    for storage, number in last_use.items():
-        released[number].append(storage)
-    allocated = {tensors[name].storage for name in analysis.graph.inputs}
-    live = sum(storage.bytes(size) for storage in allocated)
-    peak, most = None, live
-    for number, row in enumerate(rows):
-        storage = tensors[row.name].storage
-        if storage not in allocated:
-            allocated.add(storage)
-            live += storage.bytes(size)
-        if live > most:
-            peak, most = row.name, live
-        live -= sum(storage.bytes(size) for storage in released[number])
-    return peak, most
-
-
-def _kept(analysis: Analysis, size: int) -> tuple[int, tuple[str, ...]]:
-    """Bytes that autograd keeps for the backward pass, and the layers that do not say.
-
-    Nothing is kept of a layer that no parameter leads to, or that leads to no output.
-    """
-    graph = analysis.graph
-    reached = graph.leading_to(*graph.outputs, *graph.training_outputs)
-    tensors, autograd = _inputs(graph), Autograd()
-    not_counted = []
-    for node in graph.nodes:
-        if node.name in reached:
-            output = autograd.apply(node.op, *(tensors[name] for name in node.inputs))
-            tensors[node.name] = output
-            if output.trained and not isinstance(node.op, Differentiable | Stepwise):
-                not_counted.append(node.name)
-    return sum(storage.bytes(size) for storage in autograd.kept), tuple(not_counted)
+def trained(analysis: Analysis) -> Iterator[tuple[str, Shape]]:
+    """The trainable tensors that the network owns, shared ones once, with their layers."""
+    tensors = {row.name: row.weights for row in analysis.rows}
+    for row in analysis.rows:
+        owner = row.node.share
+        for name, shape in row.weights.items():
+            if owner is None or name not in tensors[owner]:
+                yield row.name, shape

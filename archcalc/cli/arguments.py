@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from archcalc.errors import ArchcalcError
@@ -100,3 +101,18 @@ def parse_variables(texts: Sequence[str], taken: Sequence[str]) -> Mapping[str, 
             raise ArchcalcError(f"--set {text}: is no single value")
         values[name] = data["value"]
     return values
+
+
+_BYTES = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*([kKMGT]?)(i?)B?")
+
+
+def parse_bytes(option: str, text: str) -> int:
+    """``24GB`` as 24 x 10^9, ``24GiB`` as 24 x 2^30, ``512`` as it is; rounded down.
+
+    Raises :class:`ArchcalcError` for what is no number of bytes.
+    """
+    found = _BYTES.fullmatch(text.strip())
+    power = "kmgt".find(found[2].lower()) + 1 if found and found[2] else 0
+    if found is None or (found[3] and not power):
+        raise ArchcalcError(f"{option} {text}: write bytes, such as 24GB, 24GiB or 512MB")
+    return int(Fraction(found[1]) * (1024 if found[3] else 1000) ** power)

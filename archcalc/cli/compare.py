@@ -126,13 +126,14 @@ def compare(
     from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
     from archcalc.report.choice import choose
     from archcalc.report.claims import compare as report
+    from archcalc.report.picture import picture_at
 
     form = choose("format", format, report.FORMATS)
     if bars is not None:
         choose("bars of", bars, report.BARS)
         if form != "table":
             raise ArchcalcError("bars are drawn below a table: --format table")
-    picture = _picture(plot) if plot is not None else None
+    picture = picture_at(plot) if plot is not None else None
     found = archcalc.compare(
         *(addressed(name, input) for name in networks or ()),
         convention=convention,
@@ -149,17 +150,6 @@ def compare(
 
 _TAKEN = ("networks", "convention", "baseline", "sort", "input", "batch", "network", "measure")
 """Parameters of library functions, which a variable of the same name can't be passed beside."""
-
-
-def _picture(plot: str) -> tuple[Path, str]:
-    """Where a picture goes, and its format: told before anything is computed."""
-    from archcalc.report.claims.chart import FORMATS
-
-    path = Path(plot)
-    form = path.suffix.removeprefix(".").lower()
-    if form not in FORMATS:
-        raise ArchcalcError(f"--plot {plot}: name a file that ends in .svg or .png")
-    return path, form
 
 
 def _draw(found: Any, path: Path, form: str) -> None:

@@ -317,13 +317,11 @@ def _sizes() -> dict[str, int]:
 
 def _picture(plot: str | None, measure: bool) -> Path | None:
     """Where a picture goes: told before anything is run."""
-    from archcalc.report.claims.chart import FORMATS
+    from archcalc.report.picture import picture_at
 
     if plot is None:
         return None
-    path = Path(plot)
-    if path.suffix[1:].lower() not in FORMATS:
-        raise ArchcalcError(f"--plot {plot}: name a file that ends in .svg or .png")
+    path, _ = picture_at(plot)
     if not measure:
         raise ArchcalcError("--plot draws what is measured: --measure")
     return path

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, final
 
 from archcalc.dims import Shape, divides, holds, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import WEIGHTS, Multiplying, Product, Stepwise
+from archcalc.operators.autograd import FLOAT32, WEIGHTS, Multiplying, Product, Stepwise
 from archcalc.operators.base import (
     Call,
     Count,
@@ -119,9 +119,15 @@ class ScaledDotProductAttention(Weightless, Traced, Stepwise, Multiplying):
         """Its products one by one, as PyTorch does where nothing fuses them: the scores are kept.
 
         Half of the scale is multiplied to the queries, half to the keys. Kernels that are fused
-        keep queries, keys, values, the output and a number for each query instead.
+        keep queries, keys, values, the output and a float32 for each query instead.
         """
         q, k, v, *biases = inputs
+        if autograd.fused:
+            output = autograd.new(self.infer(*(x.shape for x in inputs)), *inputs)
+            if output.trained:
+                autograd.keep(*inputs, output)
+                autograd.keep_more(elements(q.shape[:-1]), FLOAT32)
+            return output
         if self.enable_gqa:
             k, v = (autograd.new((*x.shape[:-3], q.shape[-3], *x.shape[-2:]), x) for x in (k, v))
         keys = autograd.elementwise(autograd.transpose(k))

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 INTEGER = 8
 """Bytes of an index into a tensor, and of a counter."""
 
+FLOAT32 = 4
+"""Bytes of what is computed in float32, whatever the network's dtype."""
+
 FLAG = 1
 """Bytes of a yes or no."""
 

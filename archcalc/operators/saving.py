@@ -8,7 +8,7 @@ saved (``derivatives.yaml``), and how ``torch.matmul`` is made of products of ba
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import NamedTuple, TypeAlias
 
@@ -133,6 +133,12 @@ class Autograd:
     """Storages that the backward pass needs, in the order in which they were met."""
     trainable: bool = True
     """Whether the weights of the layer that is done are trained."""
+    fused: bool = False
+    """Whether attention keeps what fused kernels do, and not its scores."""
+
+    def fresh(self) -> Autograd:
+        """One that works alike and has kept nothing yet."""
+        return replace(self, kept={})
 
     def keep(self, *tensors: Tensor) -> None:
         """Keep tensors for the backward pass."""
@@ -152,7 +158,7 @@ class Autograd:
         numbers = [x for n, x in enumerate(inputs) if n not in op.indices]
         trained = any(x.trained for x in numbers) or bool(self.trainable and op.weights(*shapes))
         # What needs no gradient leaves nothing behind.
-        autograd = self if trained else Autograd(trainable=False)
+        autograd = self if trained else replace(self, kept={}, trainable=False)
         if isinstance(op, Stepwise):
             return op.record(autograd, *inputs)
         shape = op.infer(*shapes)

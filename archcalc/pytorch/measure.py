@@ -101,7 +101,7 @@ def measure(
         spread,
         analyze(graph).macs,
         None if worked is None else stored + worked,
-        predicted.total(),
+        predicted.total,
     )
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from archcalc.document import Document
-from archcalc.document.model import Cell, Head, Items, Pairs, Prose, number, table
+from archcalc.document.model import Cell, Head, Pairs, Prose, number, table
 
 
 def line(result: Any) -> str:
@@ -79,24 +79,12 @@ def _bytes(size: Any) -> str:
 
 
 def _memory(memory: Any) -> str:
-    what = "training with SGD" if memory.training else f"inference, most at {memory.peak}"
-    return f"{_bytes(memory.total())} in {what}"
+    what = "in training" if memory.training else "at inference"
+    return f"{memory.network}: {_bytes(memory.most)} {what}, most at {memory.peak}"
 
 
-def _memory_table(memory: Any) -> Document:
-    parts: list[tuple[str, Any]] = [
-        ("weights", memory.weights),
-        ("buffers", memory.buffers),
-        ("activations", memory.activations),
-    ]
-    if memory.training:
-        parts += [("gradients", memory.gradients)]
-        parts += [(f"optimiser: {name}", size) for name, size in memory.optimiser.items()]
-    heads = (Head("part", "memory"), Head("bytes", "bytes", True), Head("size", "", True))
-    return Document.of(
-        table(heads, [(name, size, _bytes(size)) for name, size in parts]),
-        Items.of([f"not counted: {', '.join(memory.not_counted)}"] if memory.not_counted else []),
-    )
+def _fits(found: Any) -> str:
+    return f"{found.beyond.network}: a batch of {found.batch} in {_bytes(found.budget)}"
 
 
 def _backward(backward: Any) -> Document:
@@ -195,6 +183,7 @@ _LINES: Mapping[str, Callable[[Any], str]] = {
     "Row": _row,
     "Node": lambda node: f"{node.name}: {type(node.op).__name__}, {node.shape}",
     "Memory": _memory,
+    "Fits": _fits,
     "Backward": lambda found: f"{number(found.macs)} MACs in {len(found.layers)} layers",
     "Diff": _diff,
     "Comparison": lambda found: ", ".join(entry.name for entry in found.entries),
@@ -213,6 +202,8 @@ _LINES: Mapping[str, Callable[[Any], str]] = {
 
 _REPORTS: Mapping[str, str] = {
     "Diff": "layers.diff",
+    "Memory": "needs.memory",
+    "Fits": "needs.memory",
     "Comparison": "claims.compare",
     "Audit": "claims.audits",
     "Savings": "claims.savings",
@@ -229,7 +220,6 @@ _DOCUMENTS: Mapping[str, Callable[[Any], Document]] = {
     "Analysis": _table,
     "Row": _sentence,
     "Node": _sentence,
-    "Memory": _memory_table,
     "Backward": _backward,
     "Finding": _finding_table,
     "Explanation": _sentence,

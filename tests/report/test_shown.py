@@ -34,6 +34,7 @@ def results() -> dict[str, Any]:
         analysis,
         analysis.rows[0],
         archcalc.memory(graph),
+        archcalc.largest_batch(spec, 10_000),
         analysis.backward,
         archcalc.diff(spec, archcalc.load(OTHER)),
         archcalc.compare(SPEC, OTHER),

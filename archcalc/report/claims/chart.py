@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Any
 
 from archcalc.claims.compare import Comparison, Entry
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
-
-FORMATS = ("svg", "png")
-"""The forms of a picture."""
-
-COLORS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
-"""Paul Tol's bright colours, which all eyes can tell apart."""
+from archcalc.report.picture import COLORS, FORMATS, drawn
 
 LARGEST_AREA = 5200.0
 """Of the bubble with the most parameters, in square points."""
@@ -44,21 +38,7 @@ def draw(comparison: Comparison, format: str = "svg") -> bytes:
         raise ArchcalcError(
             "nothing to draw: no network has a top5_accuracy or a top5_error among its facts"
         )
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ArchcalcError(
-            "drawing needs matplotlib, which is not installed\n  pip install 'archcalc[plot]'"
-        ) from None
-    looks: Any = {"svg.hashsalt": "archcalc", "font.size": 10, "font.family": "DejaVu Sans"}
-    buffer = BytesIO()
-    with rc_context(looks):
-        figure = Figure(figsize=(7.5, 5), layout="constrained")
-        _fill(figure.add_subplot(), entries, counted.header)
-        metadata = {"Date": None} if form == "svg" else {"Software": None}
-        figure.savefig(buffer, format=form, dpi=200, metadata=metadata)
-    return buffer.getvalue()
+    return drawn(lambda axes: _fill(axes, entries, counted.header), form)
 
 
 def _fill(axes: Any, entries: Sequence[Entry], header: str) -> None:
@@ -87,9 +67,6 @@ def _fill(axes: Any, entries: Sequence[Entry], header: str) -> None:
     axes.set_xlabel(f"{header} of one input, in billions")
     axes.set_ylabel("top-5 accuracy as printed, in %")
     axes.set_title("Area: parameters", loc="left", fontsize=9, color="#555555")
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
     texts = [f"{e.name}\n{_short(p)}" for e, p in zip(entries, params, strict=True)]
     _label(axes, list(zip(work, accuracy, strict=True)), areas, texts)
 

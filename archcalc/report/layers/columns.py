@@ -10,6 +10,7 @@ from archcalc.analysis.conventions import Convention
 from archcalc.dims import Shape, Size, holds
 from archcalc.document.model import AtLeast, Cell
 from archcalc.operators import FAMILIES
+from archcalc.operators.autograd import Differentiable, Stepwise
 from archcalc.operators.base import KINDS, elements
 from archcalc.operators.window import Pads
 from archcalc.report.choice import choose
@@ -240,6 +241,18 @@ def _backward(row: Row, frame: Frame) -> Size | None:
     return frame.analysis.backward.layers[row.name]
 
 
+def _live(line: Line, frame: Frame) -> Cell:
+    """Of a block the most that is live in it; nothing of what does not run."""
+    live = frame.analysis.live(frame.dtype)
+    return max((live[row.name] for row in line.rows if row.name in live), default="")
+
+
+def _kept(row: Row, frame: Frame) -> Size | None:
+    if row.executed and not isinstance(row.node.op, Differentiable | Stepwise):
+        return None
+    return frame.analysis.kept(frame.dtype).get(row.name, 0)
+
+
 def _activations(row: Row, frame: Frame) -> Size:
     return elements(row.shape) if row.executed else 0
 
@@ -284,6 +297,8 @@ _ALL = (
         right=True,
     ),
     Column("activations", "activations", value=_activations, right=True, of_shape=True),
+    Column("live", "live bytes", _live, right=True),
+    Column("kept", "kept bytes", value=_kept, right=True),
     Column("macs", "MACs", value=_counted, right=True),
     Column("macs%", "MACs %", value=_counted, share=True, right=True),
     Column("backward", "backward MACs", value=_backward, right=True),

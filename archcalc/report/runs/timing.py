@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Any
 
 from archcalc.analysis.measured import Measurement
 from archcalc.errors import ArchcalcError
 from archcalc.pytorch.crosscheck import Crosscheck
 from archcalc.report.choice import choose
-from archcalc.report.claims.chart import COLORS, FORMATS
+from archcalc.report.picture import COLORS, FORMATS, drawn
 from archcalc.report.units import print_rate
 
 NAMED = 12
@@ -27,21 +26,7 @@ def draw(found: Sequence[Crosscheck], format: str = "svg") -> bytes:
     dots = [(c.name, run.measured) for c in found for run in c.runs if run.measured is not None]
     if not dots:
         raise ArchcalcError("nothing to draw: no network was measured")
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ArchcalcError(
-            "drawing needs matplotlib, which is not installed\n  pip install 'archcalc[plot]'"
-        ) from None
-    looks: Any = {"svg.hashsalt": "archcalc", "font.size": 10, "font.family": "DejaVu Sans"}
-    buffer = BytesIO()
-    with rc_context(looks):
-        figure = Figure(figsize=(7.5, 5), layout="constrained")
-        _fill(figure.add_subplot(), dots, named=len(found) <= NAMED)
-        metadata = {"Date": None} if form == "svg" else {"Software": None}
-        figure.savefig(buffer, format=form, dpi=200, metadata=metadata)
-    return buffer.getvalue()
+    return drawn(lambda axes: _fill(axes, dots, named=len(found) <= NAMED), form)
 
 
 def _fill(axes: Any, dots: Sequence[tuple[str, Measurement]], named: bool) -> None:
@@ -81,8 +66,5 @@ def _fill(axes: Any, dots: Sequence[tuple[str, Measurement]], named: bool) -> No
     axes.set_ylabel("time of a batch, in seconds")
     machines = dict.fromkeys(str(m.machine) for _, m in dots)
     axes.set_title("; ".join(machines), loc="left", fontsize=9, color="#555555")
-    axes.grid(color="#eeeeee", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
     if len(dtypes) > 1:
         axes.legend(frameon=False)

@@ -1,0 +1,175 @@
+"""The command ``memory``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from archcalc.cli.options import Batch, InputShapes, NetworkName, Output, Variables, words
+from archcalc.cli.output import publish, write
+from archcalc.errors import ArchcalcError
+
+_TAKEN = (
+    *("network", "dtype", "training", "input", "batch", "optimizer", "master", "checkpoint"),
+    *("micro_batches", "zero", "devices", "fused", "budget", "spec"),
+)
+"""Parameters of library functions, which a variable of the same name can't be passed beside."""
+
+
+def memory(
+    network: NetworkName,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DTYPE",
+            help="float64, float32, bfloat16, float16, float8 or int8. float32, with --master "
+            "bfloat16.",
+            autocompletion=words("float64", "float32", "bfloat16", "float16", "float8", "int8"),
+            show_default=False,
+        ),
+    ] = None,
+    input: InputShapes = None,
+    batch: Batch = 1,
+    set_: Variables = None,
+    training: Annotated[
+        bool,
+        typer.Option(
+            "--training",
+            help="Count gradients, the optimizer's states and what is kept for the backward pass.",
+        ),
+    ] = False,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="sgd, momentum, adagrad, rmsprop, rmsprop-momentum, adadelta, adam, adamw, "
+            "amsgrad, adamax, nadam, radam, asgd, rprop, adafactor or lion. By default sgd.",
+            autocompletion=words("sgd", "momentum", "adam", "adamw", "adafactor", "lion"),
+            show_default=False,
+        ),
+    ] = None,
+    master: Annotated[
+        bool,
+        typer.Option(
+            "--master",
+            help="The optimizer has float32 copies of the 16-bit weights, and float32 states.",
+        ),
+    ] = False,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PARTS",
+            help="Run parts of the network again in the backward pass instead of keeping what is "
+            "in them: stages (outermost blocks), blocks (repetitions), or a number of parts, cut "
+            "between blocks where least is kept.",
+            autocompletion=words("stages", "blocks"),
+            show_default=False,
+        ),
+    ] = None,
+    micro_batches: Annotated[
+        int, typer.Option(metavar="N", help="Divide the batch, and sum up the gradients.", min=1)
+    ] = 1,
+    zero: Annotated[
+        int,
+        typer.Option(
+            metavar="STAGE",
+            help="ZeRO: share the optimizer's states (1), gradients too (2), weights too (3).",
+            min=0,
+            max=3,
+        ),
+    ] = 0,
+    devices: Annotated[
+        int, typer.Option(metavar="N", help="Among how many devices ZeRO shares.", min=1)
+    ] = 1,
+    fused: Annotated[
+        bool,
+        typer.Option(
+            "--fused",
+            help="Attention keeps what fused kernels do (FlashAttention), not its scores.",
+        ),
+    ] = False,
+    fits: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BYTES",
+            help="Find the largest batch that fits: 24GB is 24 x 10^9 bytes, 24GiB 24 x 2^30.",
+            show_default=False,
+        ),
+    ] = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw what is there while each layer runs, as .svg or .png. Needs the extra "
+            "archcalc[plot].",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="table, markdown, csv (a line a layer as it runs), json, latex or html.",
+            autocompletion=words("table", "markdown", "csv", "json", "latex", "html"),
+        ),
+    ] = "table",
+    output: Output = None,
+) -> None:
+    """Say what a network takes in memory, at inference or in training.
+
+    Bytes by what they are for, the tensors that are there at the peak, and what is not counted.
+    With --fits, the largest batch for which there is room, what the next one lacks, and how large
+    it is with one thing changed.
+
+    \b
+    Examples:
+      archcalc memory resnet50 --batch 32
+      archcalc memory resnet50 --training --optimizer adam --fits 24GB
+      archcalc memory gpt2 --training --optimizer adamw --master --checkpoint blocks
+    """
+    import archcalc
+    from archcalc.analysis.analyze import BYTES
+    from archcalc.analysis.batches import Fits
+    from archcalc.cli.arguments import addressed, parse_bytes, parse_inputs, parse_variables
+    from archcalc.report.choice import choose
+    from archcalc.report.needs import memory as report
+    from archcalc.report.picture import picture_at
+
+    form = choose("format", format, report.FORMATS)
+    usual = "bfloat16" if master else "float32"
+    stored = usual if dtype is None else choose("dtype", dtype, BYTES)
+    trained = {"optimizer": optimizer, "checkpoint": _parts(checkpoint)}
+    trained |= {"master": master or None, "fused": fused or None}
+    how: dict[str, Any] = {name: value for name, value in trained.items() if value is not None}
+    if micro_batches > 1:
+        how["micro_batches"] = micro_batches
+    if zero or devices > 1:
+        how |= {"zero": zero, "devices": devices}
+    if how and not training:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in how if name != "devices")
+        raise ArchcalcError(f"{options or '--devices'}: is for --training")
+    picture = picture_at(plot) if plot is not None else None
+    budget = parse_bytes("--fits", fits) if fits is not None else None
+    variables = parse_variables(set_ or (), _TAKEN)
+    spec = archcalc.load(addressed(network, input))
+    how |= {"input": parse_inputs(input or (), spec), **variables}
+    found: Any
+    if budget is None:
+        found = archcalc.memory(spec, stored, training, batch=batch, **how)
+    elif batch != 1:
+        raise ArchcalcError("--fits finds the batch: leave out --batch")
+    else:
+        found = archcalc.largest_batch(spec, budget, stored, training, **how)
+    if picture is not None:
+        from archcalc.report.needs.timeline import draw
+
+        shown = (found.memory or found.beyond) if isinstance(found, Fits) else found
+        write(draw(shown, picture[1]), picture[0])
+    publish(report, found, form, output)
+
+
+def _parts(checkpoint: str | None) -> str | int | None:
+    if checkpoint is None or not checkpoint.isdecimal():
+        return checkpoint
+    if len(checkpoint) > 6:
+        raise ArchcalcError(f"--checkpoint {checkpoint}: is no number of parts")
+    return int(checkpoint)

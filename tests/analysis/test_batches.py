@@ -1,0 +1,62 @@
+"""The largest batch that fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archcalc import ArchcalcError, largest_batch, load, memory
+
+CONV = {"op": "Conv1d", "out_channels": 2, "kernel_size": 1}
+SPEC = load(
+    {
+        "name": "net",
+        "input": [2, 4],
+        "blocks": {"pair": {"layers": {"conv": CONV, "relu": "ReLU"}}},
+        "layers": {"block": {"block": "pair", "repeat": 3}},
+    }
+)
+
+
+def test_inference_by_hand() -> None:
+    """3 x 6 weights of 4 bytes; at the peak two tensors of 8 numbers for each input."""
+    found = largest_batch(SPEC, 72 + 10 * 64 + 63)
+
+    assert found.batch == 10
+    assert found.memory is not None
+    assert (found.memory.most, found.beyond.most, found.missing) == (72 + 640, 72 + 704, 1)
+    # 36 bytes of weights and 32 an input in 16 bits; 18 and 16 in 8.
+    assert found.changes == {"--dtype bfloat16": 739 // 32, "--dtype int8": 757 // 16}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1_000, 200_000),
+    st.sampled_from(["sgd", "adam"]),
+    st.sampled_from([None, "blocks", 2]),
+    st.sampled_from([1, 3]),
+)
+def test_one_more_does_not_fit(budget: int, optimizer: str, parts: Any, micro: int) -> None:
+    how: dict[str, Any] = {"optimizer": optimizer, "checkpoint": parts, "micro_batches": micro}
+    found = largest_batch(SPEC, budget, training=True, **how)
+
+    if found.batch:
+        assert memory(SPEC, training=True, batch=found.batch, **how).most <= budget
+    assert memory(SPEC, training=True, batch=found.batch + micro, **how).most > budget
+    assert found.batch % micro == 0
+    for batch in found.changes.values():
+        assert batch > found.batch
+
+
+def test_where_nothing_fits_that_is_said() -> None:
+    found = largest_batch(SPEC, 100)
+
+    assert (found.batch, found.memory, found.missing) == (0, None, 72 + 64 - 100)
+
+
+def test_a_memory_without_end_is_refused() -> None:
+    with pytest.raises(ArchcalcError, match="more than 16,777,216"):
+        largest_batch(SPEC, 10**15)
