@@ -14,7 +14,7 @@ from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.autograd import FLOAT32, INTEGER
 from archcalc.operators.base import elements
-from archcalc.spec.expand import Input
+from archcalc.spec.question import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 

@@ -20,6 +20,7 @@ def memory(
     dtype: Annotated[
         str | None,
         typer.Option(
+            "--dtype",
             metavar="DTYPE",
             help="float64, float32, bfloat16, float16, float8 or int8. float32, with --master "
             "bfloat16.",
@@ -107,6 +108,7 @@ def memory(
     format: Annotated[
         str,
         typer.Option(
+            "--format",
             metavar="FORMAT",
             help="table, markdown, csv (a line a layer as it runs), json, latex or html.",
             autocompletion=words("table", "markdown", "csv", "json", "latex", "html"),
