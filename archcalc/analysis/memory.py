@@ -14,9 +14,9 @@ from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.autograd import FLOAT32, INTEGER
 from archcalc.operators.base import elements
-from archcalc.spec.question import Input
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Input
 
 MB = 10**6
 """Bytes of a megabyte."""
