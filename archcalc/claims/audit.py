@@ -195,7 +195,7 @@ def _totals(sheet: Sheet, told: Reading) -> tuple[Totals | None, list[Finding]]:
     frozen = sum(int(e.values.get("frozen", 0)) for e in sheet.layers)
     lost = any(u.column == sheet.columns["params"] for u in sheet.unreadable)
     holds = exact.verdict(right).holds or exact.verdict(right + frozen).holds
-    if not holds and not lost:
+    if not holds and not lost and not (sheet.whole and sum(sheet.whole) == printed > right):
         column = sheet.columns["params"]
         found.append(
             Finding(
@@ -210,6 +210,12 @@ def _totals(sheet: Sheet, told: Reading) -> tuple[Totals | None, list[Finding]]:
             )
         )
     return Totals(printed, summed, right, len(effects)), found
+
+
+def _right(sheet: Sheet, told: Reading) -> int:
+    """What the rows add up to as they should be."""
+    rows = [e for e in sheet.layers if "params" in e.values]
+    return sum(int(told.wrong.get((e.index, "params"), e.values["params"])) for e in rows)
 
 
 def _work_totals(sheet: Sheet, told: Reading) -> Iterator[Finding]:
@@ -410,6 +416,11 @@ def _notes(sheet: Sheet, told: Reading) -> Iterator[str]:
     yield from assumed[:MOST_NOTES]
     if len(assumed) > MOST_NOTES:
         yield f"and {len(assumed) - MOST_NOTES} more that are not in the table"
+    total = total_row(sheet)
+    if sheet.whole and total is not None and told.found.sums is False:
+        unlisted = int(total.values["params"]) - _right(sheet, told)
+        if unlisted > 0 and sum(sheet.whole) == total.values["params"]:
+            yield f"{number(unlisted)} params of the total are in no row: what did not run, say"
     if sheet.unmapped:
         yield f"not read: {', '.join(sheet.unmapped)}"
 

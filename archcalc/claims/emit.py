@@ -107,7 +107,12 @@ class _Writer:
             self.names[entry.index] = "input"
             return
         for note in option.notes:
-            if "concatenation" in note or "given by no row" in note or "permutation" in note:
+            if (
+                "concatenation" in note
+                or "given by no row" in note
+                or "a permutation" in note
+                or "a rearrangement" in note
+            ):
                 raise ArchcalcError(f"{self.audit.name}: {note}: what is joined is not said")
             sources = [self.assumed(note, sources[0], option)]
         if len(rows) < 2 and not option.notes:

@@ -16,7 +16,7 @@ HEADERS: Mapping[str, str] = {
     r"remarks?|comments?|description|memory.*|.*\b(bytes|mb|kb)\b|mem(read|write|r w) b|duration.*|"
     r"receptive field.*|rf|dropout|time.*|document|source line|se|hs|dtype|initiali[sz]ation|"
     r"params? size.*|references?|exp size|non ?linear|normali[sz]ation|regulari[sz]ation|"
-    r"forward.*|latency.*|macs ratio|ratio|.*percent.*",
+    r"forward.*|.*% *|latency.*|macs ratio|ratio|.*percent.*",
     "repeats": r"n|repeats?|times|of (blocks|layers|repeats)|blocks",
     "expansion": r"t|expansion( factor| ratio)?|exp",
     "volume": r"activation size|activations?|output (count|elements|neurons)|of activations",
@@ -117,6 +117,11 @@ def find_roles(
     filled = [[row[k] for row in rows if not nothing(row[k])] for k in range(len(headers))]
     for k, header in enumerate(headers):
         if k in taken:
+            continue
+        if filled[k] and all(
+            re.fullmatch(r"[<~]?[\d.,]+ ?%|\(recursive\)", cell) for cell in filled[k]
+        ):
+            columns.setdefault("remark", []).append(k)
             continue
         role = _role(plain_header(header), filled[k], columns)
         if role:

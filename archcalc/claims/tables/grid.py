@@ -11,8 +11,9 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
+from itertools import pairwise
 from typing import NamedTuple
 
 from archcalc.errors import ArchcalcError
@@ -42,6 +43,8 @@ class Grid:
     rows: tuple[Line, ...]
     depths: tuple[int, ...] = ()
     """How deep each row stands in a tree of modules; empty where there is none."""
+    whole: tuple[int, int] | None = None
+    """Parameters that train and that do not, if both are said below the table."""
 
 
 def read_grid(text: str, name: str, form: str = "") -> Grid:
@@ -56,7 +59,7 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
     headers, lines = FORMS[form](text, name)
     if not headers or not lines:
         raise ArchcalcError(f"{name}: has {'a header but no rows' if headers else 'no header'}")
-    return _checked(form, headers, lines, name)
+    return replace(_checked(form, headers, lines, name), whole=whole(text))
 
 
 def _checked(form: str, headers: tuple[str, ...], lines: list[Line], name: str) -> Grid:
@@ -150,6 +153,7 @@ def _read_csv(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
     if not delimiter:
         raise ArchcalcError(f"{name}: has no header with two columns or more")
     found: list[Line] = []
+    footer: list[str] = []
     csv.field_size_limit(max(csv.field_size_limit(), MOST_CHARACTERS))
     reader = csv.reader(StringIO(text), delimiter=delimiter, strict=True)
     try:
@@ -157,7 +161,9 @@ def _read_csv(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
             stripped = tuple(cell.strip() for cell in cells)
             if delimiter == "|" and len(stripped) > 2 and not stripped[0] and not stripped[-1]:
                 stripped = stripped[1:-1]
-            if any(stripped):
+            if len(stripped) == 1 and len(found) > 1 and delimiter == "|":
+                footer.append(stripped[0])
+            elif any(stripped) and not re.fullmatch(r"[-=_+ ]{3,}", "".join(stripped)):
                 found.append(Line(reader.line_num, stripped))
             if len(found) > MOST_ROWS + 1:
                 break
@@ -165,7 +171,8 @@ def _read_csv(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
         raise ArchcalcError(f"{name}:{reader.line_num}: {error}") from None
     if len(found) < 2:
         raise ArchcalcError(f"{name}: has a header but no rows")
-    return found[0].cells, found[1:]
+    headers = found[0].cells
+    return headers, found[1:] + _footers(footer, headers, reader.line_num)
 
 
 def _read_markdown(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
@@ -367,6 +374,21 @@ def _footers(lines: list[str], headers: tuple[str, ...], number: int) -> list[Li
     return [Line(number, tuple(cells))] if any(cells) else []
 
 
+def whole(text: str) -> tuple[int, int] | None:
+    """Parameters that train and that do not, where a program says so below its table."""
+    found = {
+        said[1].lower(): int(said[2].replace(",", ""))
+        for said in re.finditer(
+            r"^\W*((?:non-)?trainable) params: *(\d{1,3}(?:,\d{3})+|\d{1,15})(?!\S)",
+            text,
+            re.IGNORECASE | re.MULTILINE,
+        )
+    }
+    if len(found) < 2:
+        return None
+    return found["trainable"], found["non-trainable"]
+
+
 # Columns aligned by blanks ---------------------------------------------------------------------
 
 _HEADWORDS = re.compile(
@@ -394,15 +416,20 @@ def _read_text(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
             body.append((number, line))
     if not body:
         raise ArchcalcError(f"{name}: has a header but no rows")
+    heads, apart = _apart(lines[at], [line for _, line in body])
     cut = _cuts(lines[at], [line for _, line in body])
-    headers = tuple(lines[at][a:b].strip() for a, b in cut)
+    headers = tuple(heads or (lines[at][a:b].strip() for a, b in cut))
     rows: list[Line] = []
-    for number, line in body:
+    for k, (number, line) in enumerate(body):
+        edges = apart[k] if heads and apart[k] else _shifted(line, cut)
         cells = tuple(
-            line[a:b].rstrip() if k == 0 else line[a:b].strip() for k, (a, b) in enumerate(cut)
+            line[a:b].rstrip() if k == 0 else line[a:b].strip() for k, (a, b) in enumerate(edges)
         )
         cells = (re.sub(r"^\d+\s{2,}(?=\S)", "", cells[0]), *cells[1:])
-        if rows and not cells[0].strip() and any(cells):
+        if rows and _goes_on(rows[-1].cells[0], cells):
+            before = rows[-1]
+            rows[-1] = Line(before.number, (before.cells[0] + cells[0].strip(), *before.cells[1:]))
+        elif rows and not cells[0].strip() and any(cells):
             before = rows[-1]
             joined = tuple(
                 f"{old}; {new}" if old and new and "[" in new else f"{old} {new}".strip()
@@ -412,6 +439,40 @@ def _read_text(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
         else:
             rows.append(Line(number, cells))
     return headers, rows + _footers(footer, headers, len(lines))
+
+
+def _apart(header: str, rows: list[str]) -> tuple[list[str], list[list[tuple[int, int]]]]:
+    """Headers and each row's columns where two blanks and more separate them in most rows.
+
+    Rows of which a cell is empty have none; nothing where the table is not such a one, or where
+    its columns are flush with the header's words, so that those say better where they are.
+    """
+    heads = [m.span() for m in re.finditer(r"\S+(?: \S+)*", header)]
+    found: list[list[tuple[int, int]]] = []
+    for row in rows:
+        spans = [m.span() for m in re.finditer(r"\S+(?: \S+)*", _solid(row))]
+        if len(spans) == len(heads) and len(heads) > 1:
+            edges = [0, *(a for a, _ in spans[1:]), len(row) + 1]
+            found.append(list(pairwise(edges)))
+        else:
+            found.append([])
+    if sum(map(bool, found)) < 0.6 * len(rows):
+        return [], []
+    cuts = _cuts(header, rows)
+    if len(cuts) == len(heads) and all(
+        any(a <= x < b for a, b in cuts[k : k + 1]) for k, (x, _) in enumerate(heads)
+    ):
+        # The same columns; rows with empty cells can be told by them.
+        return [header[a:b] for a, b in heads], found
+    if any(not each for each in found):
+        return [], []
+    return [header[a:b] for a, b in heads], found
+
+
+def _goes_on(name: str, cells: tuple[str, ...]) -> bool:
+    """Whether a line only ends the name of the row above, which its column was too narrow for."""
+    unended = name.count("(") > name.count(")")
+    return unended and not any(cells[1:]) and cells[0].strip().endswith(")")
 
 
 def _header(lines: list[str]) -> int | None:
@@ -461,6 +522,27 @@ def _cuts(header: str, rows: list[str]) -> list[tuple[int, int]]:
     if len(edges) > 1 and not head[: edges[1]].strip():
         edges.remove(edges[1])
     return list(zip(edges, [*edges[1:], ragged + 1], strict=True))
+
+
+def _shifted(row: str, cuts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Where a row's columns begin and end, if a word of it is longer than its column."""
+    solid = _solid(row)
+    edges = [cuts[0][0]]
+    for at, _ in cuts[1:]:
+        edge = at
+        if at < len(solid) and solid[at - 1] != " " != solid[at]:
+            start = solid.rfind(" ", 0, at) + 1
+            end = solid.find(" ", at)
+            end = len(solid) if end < 0 else end
+            opens = solid.rfind("(", start, at)
+            if opens > start and solid[opens : opens + 5] in ("(None", "(1,_3"):
+                edge = opens
+            elif start > edges[-1] and at - start < end - at:
+                edge = start
+            else:
+                edge = min(end, len(solid))
+        edges.append(max(edge, edges[-1]))
+    return list(zip(edges, [*edges[1:], max(len(row), edges[-1]) + 1], strict=True))
 
 
 def _solid(row: str) -> str:

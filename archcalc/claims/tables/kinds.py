@@ -36,7 +36,10 @@ WORDS = (
     ("upsample", r"upsampl|^resize|interpolat|unpool"),
     ("shuffle", r"pixelshuffle|depthtospace"),
     ("gpool", r"global\w*pool|^ga?p$|poolglobal|adaptive\w*pool|global(avg|average|max)"),
-    ("pool", r"pool|^(max|avg|average|maxp|avgp|mp|ap|subsampling|downsampling)\d*$|subsampl"),
+    (
+        "pool",
+        r"pool|^s[24]$|^(max|avg|average|maxp|avgp|mp|ap|subsampling|downsampling)\d*$|subsampl",
+    ),
     (
         "norm",
         r"batchnorm|groupnorm|layernorm|instancenorm|normalization|^(b|l|g|i)n(orm)?\d*[a-z]?$"
@@ -57,8 +60,18 @@ WORDS = (
     ("conv", r"conv|pointwise|^c\d+$"),
     ("input", r"^(input|image|data)(image|layer|data|size)?\d*$|^input"),
     ("yolo", r"^(yolo|detection|region)"),
+    (
+        "module",
+        r"inverted|bottleneck|^bneck|^sequential|^modulelist|squeezeexcit|encoder|decoder"
+        r"|^functional|^model\d*$|\w+block(\d*|s)$|^(conv|dense|residual|basic|plain)(block|layer)$"
+        r"|^residual$|^inception|^fire|^stage|^mixed|^block|^transition|^transformer|^patchmerg"
+        r"|^mlp|^feedforward|^stem|^csp|^identityblock|^convblock|^cnblock|^mbconv",
+    ),
 )
 """Kinds of rows, by the words (without spaces and marks) that say so."""
+
+_MODULE = r"^(conv\w*norm\w*act\w*|basicconv\w*|(fused)?mbconv\w*|(conv|dense)\w*block)$"
+"""Words that hold an operator's and mean a module."""
 
 SAME = frozenset(("same", "norm", "prelu"))
 """Kinds whose output has their input's shape."""
@@ -109,6 +122,10 @@ def _kind(text: str) -> str:
     if not whole:
         return ""
     numberless = re.sub(r"^\d+(?=[a-z])", "", whole)
+    if re.search(_MODULE, re.sub(r"\d+$", "", numberless)):
+        return "module"
+    if re.search(r"[/_.](squeeze|expand)?\d+x\d+(_?red(uce)?)?$", text.lower()):
+        return "conv"
     for kind, pattern in WORDS:
         if kind in ("separable", "depthwise", "deconv", "total") and re.search(pattern, numberless):
             return kind
@@ -118,7 +135,16 @@ def _kind(text: str) -> str:
     pieces = [p for p in re.split(r"[^A-Za-z0-9]+", words) if p and not p.isdigit()]
     spans = [compact(text), *(compact("".join(pieces[k:])) for k in range(len(pieces)))]
     found = [(at, kind) for kind, pattern in WORDS if (at := _first(pattern, pieces, spans)) >= 0]
-    return min(found, key=lambda each: each[0])[1] if found else ""
+    if not found:
+        return ""
+    # A word for a module before all others, or at the same place: a dense block is no dense layer.
+    at, kind = min(found, key=lambda each: (each[0], each[1] != "module"))
+    others = [each for each in found if each[1] != "module"]
+    return (
+        min(others, key=lambda each: each[0])[1]
+        if kind == "module" and others and min(others)[0] > at
+        else kind
+    )
 
 
 def _first(pattern: str, pieces: list[str], spans: list[str]) -> int:
@@ -132,6 +158,12 @@ def _first(pattern: str, pieces: list[str], spans: list[str]) -> int:
             if match and (match.start() == 0 or match.start() < len(single)):
                 return k
     return 0 if len(pieces) > 3 and re.search(pattern, spans[0]) and pattern[0] == "^" else -1
+
+
+def _named_so(name: str) -> bool:
+    """Whether a name ends in what it is: ``conv2_relu``, ``sepconv2_act``."""
+    last = re.split(r"[_/.]", re.sub(r"[_/.]?\d+$", "", name))[-1]
+    return "_" in name and _kind(last) not in WEIGHTED
 
 
 @lru_cache(4096)
@@ -153,7 +185,7 @@ def kind_of(name: str, operator: str = "") -> Kind:
     if inside and not name.rstrip().endswith(")") and len(known) > 1:
         text, kind = known[-1]  # the operator is cut off
     weighted = [each for each in known if each[1] in WEIGHTED]
-    if kind == "same" and weighted:
+    if kind == "same" and weighted and not (inside and _named_so(inside[1])):
         text, kind = weighted[0]
     axes = re.search(r"(?<![\dx])([123])\s?-?[dD](?![a-z])", text) or re.search(
         r"(?<![\dx])([123])\s?-?[dD](?![a-z])", name

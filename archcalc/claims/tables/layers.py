@@ -9,12 +9,15 @@ gives candidates for the other.
 
 from __future__ import annotations
 
+import re
+
 from archcalc.claims.tables.convs import read_conv
 from archcalc.claims.tables.evidence import DEAR, Hints, Manner, Option, State, weigh
 from archcalc.claims.tables.kinds import SAME
 from archcalc.claims.tables.linear import read_linear
 from archcalc.claims.tables.plain import (
     read_add,
+    read_block,
     read_concat,
     read_embedding,
     read_flatten,
@@ -24,7 +27,6 @@ from archcalc.claims.tables.plain import (
     read_recurrent,
     read_reshape,
     read_same,
-    read_unknown,
     read_upsample,
 )
 from archcalc.claims.tables.sheet import Entry
@@ -33,7 +35,12 @@ from archcalc.claims.tables.windows import read_pool
 
 def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> list[Option]:
     """The readings of a row that takes ``state``, each with its cost, the cheapest first."""
-    made = list(_READERS.get(entry.kind, read_unknown)(entry, state, manner, hints))
+    made = list(_READERS.get(entry.kind, read_block)(entry, state, manner, hints))
+    if entry.kind == "layer":
+        # What no word says the kind of may be a module; a program's class most likely is one.
+        for option in read_block(entry, state, manner, hints):
+            option.price += 1.0 if _class(entry) else 6.0
+            made.append(option)
     for option in made:
         weigh(entry, option, manner)
     made.sort(key=lambda each: each.cost - 0.6 * (each.out.ext == hints.after.ext))
@@ -48,6 +55,11 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> list[Op
             ways[option.out] = many + 1
             best[key] = option
     return list(best.values())
+
+
+def _class(entry: Entry) -> bool:
+    """Whether a row is called by a class, as programs print it."""
+    return bool(re.search(r"[a-z][A-Z]|: \d+-\d+$|\w+\(", entry.name))
 
 
 _READERS = {

@@ -9,6 +9,7 @@ from archcalc.claims.tables.convs import read_module
 from archcalc.claims.tables.evidence import (
     MISPRINT,
     UNKNOWN,
+    Extents,
     Hints,
     Manner,
     Option,
@@ -17,7 +18,7 @@ from archcalc.claims.tables.evidence import (
     one_option,
     printed_state,
 )
-from archcalc.claims.tables.sheet import Entry
+from archcalc.claims.tables.sheet import Entry, Number
 from archcalc.claims.tables.work import Layer
 
 
@@ -65,6 +66,8 @@ def _own(entry: Entry, state: State, manner: Manner) -> Iterator[tuple[int | Non
         width = state.ext[-1] or c  # PyTorch's LayerNorm is over the last axes
     trained = "frozen" in entry.values
     usual = manner.norm
+    if printed == 2 * width + 1:
+        yield 2 * width + 1, 1.0  # of the data: means, variances and how many were seen
     for times in (2, 4, 0, 1, 3):
         if times == 4 and trained:
             continue
@@ -248,20 +251,69 @@ def read_recurrent(entry: Entry, state: State, manner: Manner, hints: Hints) -> 
         yield one_option(entry, state, printed, 7.0, layer)
 
 
-def read_unknown(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
-    """The readings of a row that no word says the kind of."""
+def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a row that is a module, or of which no word says the kind.
+
+    What it is made of is not known, only that few things are usual: a module keeps extents, divides
+    them by its stride, doubles them, or takes them all together.
+    """
     if entry.pattern is not None:
         yield from read_module(entry, state, manner, hints)
         return
     state = filled(state, printed_state(entry, "in"))
-    printed = printed_state(entry, "out")
-    out = printed if printed != UNKNOWN else state if not entry.values else UNKNOWN
-    if printed.c is None and printed.ext is not None:
-        out = State(None, printed.ext)
-    stride = int(entry.values.get("stride", 0))
-    if stride and out.ext is None and state.ext and None not in state.ext:
-        out = State(out.c or state.c, tuple(-(-(n or 0) // stride) for n in state.ext))
-    layer = Layer(entry.kind or "unknown", state.c, out.c)
-    yield one_option(entry, state, out, 0.0, layer)
-    made = one_option(entry, state, out, 0.0, layer)
-    made.expected = {k: v for k, v in made.expected.items() if k.startswith("in_")}
+    printed, after = printed_state(entry, "out"), hints.after
+    widths: dict[int | None, float] = {
+        c: price for c, price in ((after.c, 0.3), (printed.c, 0.0)) if c is not None
+    }
+    layer = Layer("module" if entry.kind == "module" else entry.kind or "unknown", state.c)
+    if "out" in entry.flat or not state.ext or None in state.ext:
+        ext = printed.ext if printed.ext is not None else () if entry.flat else state.ext
+        if printed == UNKNOWN and entry.values and not entry.kind:
+            ext = None
+        for c, price in widths.items() or ((None, 0.0),):
+            yield one_option(entry, state, State(c, ext), price, layer._replace(cout=c))
+        return
+    sizes = _resized(state.ext, entry.values.get("stride"), printed.ext, after.ext)
+    if printed.c is None and not widths:
+        widths = {state.c: 0.0} if entry.kind == "module" else {None: 0.0}
+    for (ext, stride), cost in sizes.items():
+        for c, price in widths.items():
+            made = State(c, ext)
+            unusual = cost if entry.kind else cost / 2
+            yield one_option(
+                entry, state, made, price + unusual, layer._replace(cout=c), stride=stride
+            )
+
+
+def _resized(
+    ext: Extents,
+    stride: Number | None,
+    printed: Extents | None,
+    after: Extents | None,
+) -> dict[tuple[Extents, Number | None], float]:
+    """Extents that a module may leave of ``ext``, each with the stride that it then has."""
+    whole = [n or 0 for n in ext]
+    usual: dict[tuple[Extents, Number | None], float] = {}
+
+    def add(out: Extents, step: Number | None, price: float) -> None:
+        if min((n or 0 for n in out), default=1) > 0:
+            usual[out, step] = min(price, usual.get((out, step), 99.0))
+
+    for k, price in ((1, 0.0), (2, 0.5), (4, 1.5), (8, 3.0)):
+        cost = price if stride in (None, k) else 0.3
+        step = None if stride is None else k
+        add(tuple(-(-n // k) for n in whole), step, cost)
+        add(tuple(n // k for n in whole), step, cost + 0.2)
+    if stride and stride > 1:
+        add(tuple(-(-n // int(stride)) for n in whole), stride, 0.0)
+    for k, price in ((2, 1.0), (4, 2.0)):
+        # Something that transposes its stride may print it.
+        add(tuple(n * k for n in whole), stride, price + 3.0 * (stride == 1))
+    add((), stride, 1.5)
+    for given in (printed, after):
+        if given is not None and None not in given and len(given) == len(ext):
+            if all(m == 1 for m in given):
+                add(given, stride, 1.0)
+            grows = any((m or 0) > n for n, m in zip(whole, given, strict=True))
+            add(given, stride, 8.0 if grows or stride else 6.0)
+    return usual

@@ -439,12 +439,14 @@ class Search:
             shown = inward if inward.ext else printed_state(entry, "out")
             if shown.ext and shown.c and shown != state and entry.kind != "linear":
                 dims = sorted(n for n in (state.c, *state.ext) if n)
-                if sorted(n for n in (shown.c, *shown.ext) if n) == dims and shown.ext:
+                alike = sorted(n for n in (shown.c, *shown.ext) if n) == dims
+                if shown.flat == state.flat:
                     yield (
                         shown,
-                        POOLED_AGAIN if joined else 4.0,
+                        POOLED_AGAIN if joined else 4.0 if alike else 5.0,
                         2,
-                        f"a permutation before {row} is not in the table",
+                        f"a {'permutation' if alike else 'rearrangement'} before {row} is not in "
+                        "the table",
                     )
             if entry.kind not in SLIDING and entry.kind not in ("linear", "layer"):
                 yield State(state.flat, ()), 1.0, 0, f"a flatten before {row} is not in the table"

@@ -117,6 +117,8 @@ class Sheet:
     """Whether sizes are printed 64x56x56."""
     batch: int = 1
     """The batch that the printed sizes have; 1 where they have none."""
+    whole: tuple[int, int] | None = None
+    """Parameters that train and that do not, as said below the table."""
 
     @property
     def layers(self) -> tuple[Entry, ...]:
@@ -233,6 +235,7 @@ def read_sheet(grid: Grid, name: str, map: Mapping[str, str] | None = None) -> S
         remarks,
         read.first,
         read.batch,
+        grid.whole,
     )
 
 
@@ -458,6 +461,7 @@ def _entry(index: int, line: int, cells: tuple[str, ...], what: Kind, read: _Rea
         read.unreadable.append(Unreadable(index, read.columns["layer"], "the layer has no name"))
     depths = read.grid.depths
     container = bool(depths) and index + 1 < len(depths) and depths[index + 1] > depths[index]
+    numbered = bool(re.search(r": \d+-\d+$", name))
     sources = _sources(_cell(cells, "source", read))
     return Entry(
         index,
@@ -471,7 +475,7 @@ def _entry(index: int, line: int, cells: tuple[str, ...], what: Kind, read: _Rea
         printed,
         frozenset(flat),
         depths[index] if depths else 0,
-        container and what.kind != "total" and what.kind not in SLIDING,
+        container and what.kind != "total" and (numbered or what.kind not in SLIDING),
         pattern,
         several,
         same_pad,

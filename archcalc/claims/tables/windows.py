@@ -81,6 +81,8 @@ def _slides(
         steps = {(1,) * len(ext): 0.8, (3,) * len(ext): 1.0, (2,) * len(ext): 0.3} | {full: 0.0}
     else:
         steps = {(1,) * len(ext): 0.0, (2,) * len(ext): 0.3}
+    if len(ext) == 3 and not stride:
+        steps[1, 2, 2] = 0.3
     found: dict[tuple[Extents, tuple[int, ...], tuple[int, ...], bool | None], Slide] = {}
 
     def add(
