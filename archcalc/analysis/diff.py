@@ -100,7 +100,7 @@ def diff(
     after: Network,
     *,
     convention: str = "macs",
-    input: Input | Callable[[Spec], Input] = None,
+    input: Input = None,
     **variables: Any,
 ) -> Diff:
     """Two networks layer by layer, aligned.

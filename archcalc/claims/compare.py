@@ -120,7 +120,7 @@ def compare(
     convention: str = "macs",
     baseline: str | None = None,
     sort: str | None = None,
-    input: Input | Callable[[Spec], Input] = None,
+    input: Input = None,
     measure: Callable[[Graph], Measurement] | None = None,
     **variables: Any,
 ) -> Comparison:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from archcalc.errors import ArchcalcError
 from archcalc.operators.base import LARGEST
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Question
 
 Axes = list[Any]
 
@@ -21,6 +23,20 @@ def addressed(network: str, inputs: Sequence[str] | None) -> str:
     from archcalc.frontends.sources import is_foreign, with_inputs
 
     return with_inputs(network, inputs or ()) if is_foreign(network) else network
+
+
+def asked(
+    function: Callable[..., Any],
+    input: Sequence[str] | None,
+    set_: Sequence[str] | None,
+    batch: int = 1,
+) -> Question:
+    """What ``--input``, ``--set`` and ``--batch`` ask, of a function of the library.
+
+    Raises :class:`ArchcalcError` for what can't be read.
+    """
+    variables = parse_variables(set_ or (), parameters(function)) if set_ else {}
+    return Question(partial(parse_inputs, input) if input else None, batch, variables)
 
 
 def parse_inputs(texts: Sequence[str], spec: Spec) -> Axes | dict[str, Axes] | None:
@@ -75,7 +91,7 @@ def parse_duration(text: str, option: str) -> float:
     return float(found[1]) * _SECONDS[found[2] or "s"]
 
 
-def parse_variables(texts: Sequence[str], taken: Sequence[str]) -> Mapping[str, Any]:
+def parse_variables(texts: Sequence[str], taken: Collection[str] = ()) -> Mapping[str, Any]:
     """``VAR=VALUE`` with a value as a spec writes it: ``0.5``, ``true``, ``[2, 2]``, ``=2 * side``.
 
     ``taken`` are words that mean something else to the library, so that it can't set variables of
@@ -83,7 +99,7 @@ def parse_variables(texts: Sequence[str], taken: Sequence[str]) -> Mapping[str, 
     """
     from archcalc.spec.text import parse
 
-    values = {}
+    values: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         name = name.strip()
@@ -116,3 +132,11 @@ def parse_bytes(option: str, text: str) -> int:
     if found is None or (found[3] and not power):
         raise ArchcalcError(f"{option} {text}: write bytes, such as 24GB, 24GiB or 512MB")
     return int(Fraction(found[1]) * (1024 if found[3] else 1000) ** power)
+
+
+def parameters(function: Callable[..., Any]) -> frozenset[str]:
+    """What a function calls its parameters, but for the variables of a spec."""
+    from inspect import Parameter, signature
+
+    found = signature(function).parameters.values()
+    return frozenset(each.name for each in found if each.kind is not Parameter.VAR_KEYWORD)

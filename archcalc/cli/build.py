@@ -37,13 +37,12 @@ def build(
       archcalc build lenet5 --output lenet5.pt
     """
     import archcalc
-    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, asked
     from archcalc.cli.output import write
     from archcalc.pytorch.build import new_weights
 
-    spec = archcalc.load(addressed(network, input))
-    variables = parse_variables(set_ or (), ("network", "device", "returns", "dtype"))
-    graph = archcalc.expand(spec, input=parse_inputs(input or (), spec), **variables)
+    question = asked(archcalc.build, input, set_)
+    graph = archcalc.expand(archcalc.load(addressed(network, input)), **question.keywords)
     if output is None:
         emit(f"{archcalc.build(graph, device='meta', dtype=dtype)}\n")
     else:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.options import Output, networks, words
+from archcalc.cli.options import Output, formats, networks
 from archcalc.cli.output import complain, publish
 from archcalc.errors import SpecError
 
@@ -23,12 +23,7 @@ def check(
     ] = None,
     format: Annotated[
         str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="table, json, junit (test reports), github (annotations in CI) or markdown.",
-            autocompletion=words("table", "json", "junit", "github", "markdown"),
-        ),
+        formats("table", "json", "junit (test reports)", "github (annotations in CI)", "markdown"),
     ] = "table",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Show only what is wrong, and the counts.")

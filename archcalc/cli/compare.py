@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.options import Output, networks, words
+from archcalc.cli.options import Output, formats, networks
 from archcalc.cli.output import complain, publish, write
 from archcalc.errors import ArchcalcError
 
@@ -100,15 +100,7 @@ def compare(
             "memory. Needs the extra archcalc[torch].",
         ),
     ] = False,
-    format: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="table, markdown, csv, json, latex or html.",
-            autocompletion=words("table", "markdown", "csv", "json", "latex", "html"),
-        ),
-    ] = "table",
+    format: Annotated[str, formats("table", "markdown", "csv", "json", "latex", "html")] = "table",
     output: Output = None,
 ) -> None:
     """Put networks side by side, with what is documented of them and whether it holds.
@@ -123,7 +115,7 @@ def compare(
       archcalc compare --convention all googlenet
     """
     import archcalc
-    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, asked
     from archcalc.report.choice import choose
     from archcalc.report.claims import compare as report
     from archcalc.report.picture import picture_at
@@ -139,17 +131,12 @@ def compare(
         convention=convention,
         baseline=baseline,
         sort=sort,
-        input=(lambda spec: parse_inputs(input, spec)) if input else None,
         measure=archcalc.measure if measure else None,
-        **parse_variables(set_ or (), _TAKEN),
+        **asked(archcalc.compare, input, set_).keywords,
     )
     if picture is not None:
         _draw(found, *picture)
     publish(report, found, form, output, columns, bars)
-
-
-_TAKEN = ("networks", "convention", "baseline", "sort", "input", "batch", "network", "measure")
-"""Parameters of library functions, which a variable of the same name can't be passed beside."""
 
 
 def _draw(found: Any, path: Path, form: str) -> None:

@@ -4,12 +4,9 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import ConventionName, Output, networks, words
+from archcalc.cli.options import NETWORK, ConventionName, Output, formats, networks
 from archcalc.cli.output import publish
 from archcalc.errors import ArchcalcError
-
-_TAKEN = ("before", "after", "convention", "input", "batch", "network")
-"""Parameters of library functions, which a variable of the same name can't be passed beside."""
 
 
 def diff(
@@ -18,8 +15,7 @@ def diff(
         typer.Argument(
             metavar="A",
             autocompletion=networks,
-            help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
-            "standard input.",
+            help=NETWORK,
             show_default=False,
         ),
     ],
@@ -59,15 +55,7 @@ def diff(
             show_default=False,
         ),
     ] = None,
-    format: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="text, markdown or json.",
-            autocompletion=words("text", "markdown", "json"),
-        ),
-    ] = "text",
+    format: Annotated[str, formats("text", "markdown", "json")] = "text",
     output: Output = None,
 ) -> None:
     """Show two networks layer by layer: what was added, removed and changed, and the totals.
@@ -82,7 +70,7 @@ def diff(
       git show HEAD:net.yaml | archcalc diff - net.yaml --format markdown
     """
     import archcalc
-    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, asked
     from archcalc.report.choice import choose
     from archcalc.report.layers import diff as report
 
@@ -93,8 +81,7 @@ def diff(
         addressed(before, input),
         addressed(after, input),
         convention=convention,
-        input=(lambda spec: parse_inputs(input, spec)) if input else None,
-        **parse_variables(set_ or (), _TAKEN),
+        **asked(archcalc.diff, input, set_).keywords,
     )
     publish(report, found, form, output, all_)
     if exit_code and found.different:

@@ -11,7 +11,7 @@ from archcalc.cli.options import (
     NetworkName,
     Output,
     Variables,
-    words,
+    formats,
 )
 from archcalc.cli.output import publish
 
@@ -28,15 +28,7 @@ def explain(
     batch: Batch = 1,
     set_: Variables = None,
     convention: ConventionName = "macs",
-    format: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="text, markdown or latex.",
-            autocompletion=words("text", "markdown", "latex"),
-        ),
-    ] = "text",
+    format: Annotated[str, formats("text", "markdown", "latex")] = "text",
     output: Output = None,
 ) -> None:
     """Say why a layer's numbers are what they are.
@@ -52,17 +44,11 @@ def explain(
       archcalc explain googlenet
     """
     import archcalc
-    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, asked
     from archcalc.report.choice import choose
     from archcalc.report.reasons import explain as report
 
-    variables = parse_variables(set_ or (), _TAKEN)
-    spec = archcalc.load(addressed(network, input))
-    shapes = parse_inputs(input or (), spec)
     form = choose("format", format, report.FORMATS)
-    analysis = archcalc.analyze(spec, input=shapes, batch=batch, **variables)
+    question = asked(archcalc.explain, input, set_, batch)
+    analysis = archcalc.analyze(archcalc.load(addressed(network, input)), **question.keywords)
     publish(report, analysis, form, output, layer, convention)
-
-
-_TAKEN = ("network", "layer", "format", "convention", "input", "batch", "spec")
-"""Parameters of library functions, which a variable of the same name can't be passed beside."""

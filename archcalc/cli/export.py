@@ -46,7 +46,7 @@ def export(
     from pathlib import Path
 
     import archcalc
-    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, asked
     from archcalc.cli.output import write
     from archcalc.errors import ArchcalcError
     from archcalc.report.choice import choose
@@ -55,11 +55,9 @@ def export(
     form = choose("form", to, FORMS)
     if form == "onnx" and output in (None, "-"):
         raise ArchcalcError("ONNX is no text: name a file with -o")
-    taken = ("network", "to", "detail", "input", "batch", "spec", "allow_unknown")
-    variables = parse_variables(set_ or (), taken)
+    question = asked(archcalc.export, input, set_, batch)
     spec = archcalc.load(addressed(network, input))
-    shapes = parse_inputs(input or (), spec)
-    made = archcalc.export(spec, to=form, detail=detail, input=shapes, batch=batch, **variables)
+    made = archcalc.export(spec, to=form, detail=detail, **question.keywords)
     if isinstance(made, bytes):
         assert output is not None
         write(made, Path(output))

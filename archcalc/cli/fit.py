@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.options import NetworkName, Output, words
+from archcalc.cli.options import NetworkName, Output, formats
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
 
@@ -54,12 +54,7 @@ def fit(
             show_default=False,
         ),
     ] = None,
-    format: Annotated[
-        str,
-        typer.Option(
-            "--format", metavar="FORMAT", help="text or json.", autocompletion=words("text", "json")
-        ),
-    ] = "text",
+    format: Annotated[str, formats("text", "json")] = "text",
     output: Output = None,
 ) -> None:
     """Find the largest network of a family inside a budget.

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import NetworkName, Output, Variables, words
+from archcalc.cli.options import NetworkName, Output, Variables, formats, words
 from archcalc.cli.output import publish
 
 
@@ -43,11 +43,8 @@ def formula(
     set_: Variables = None,
     format: Annotated[
         str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="text, markdown, latex, python (a function that computes the numbers) or json.",
-            autocompletion=words("text", "markdown", "latex", "python", "json"),
+        formats(
+            "text", "markdown", "latex", "python (a function that computes the numbers)", "json"
         ),
     ] = "text",
     output: Output = None,
@@ -63,7 +60,7 @@ def formula(
       archcalc formula vgg16 --detail stage --format latex
     """
     import archcalc
-    from archcalc.cli.arguments import parse_variables
+    from archcalc.cli.arguments import parameters, parse_variables
     from archcalc.report.choice import choose
     from archcalc.report.families import closed as report
 
@@ -74,10 +71,6 @@ def formula(
         layer=layer,
         detail=detail,
         floors=floors,
-        **parse_variables(set_ or (), _TAKEN),
+        **parse_variables(set_ or (), parameters(archcalc.formula)),
     )
     publish(report, found, form, output)
-
-
-_TAKEN = ("network", "free_in", "quantities", "layer", "detail", "floors")
-"""Parameters of the function, which a variable of the same name can't be passed beside."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import ConventionName, Output, words
+from archcalc.cli.options import ConventionName, Output, formats, words
 from archcalc.cli.output import complain, publish
 from archcalc.errors import did_you_mean
 
@@ -26,15 +26,7 @@ def list_(
         ),
     ] = "family",
     convention: ConventionName = "macs",
-    format: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="table, markdown, csv or json.",
-            autocompletion=words("table", "markdown", "csv", "json"),
-        ),
-    ] = "table",
+    format: Annotated[str, formats("table", "markdown", "csv", "json")] = "table",
     output: Output = None,
 ) -> None:
     """List the networks of the zoo, with their year, parameters and MACs.

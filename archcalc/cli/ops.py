@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import words
+from archcalc.cli.options import formats
 from archcalc.cli.output import emit
 
 
@@ -23,15 +23,7 @@ def ops(
             show_default=False,
         ),
     ] = None,
-    format: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="text or markdown.",
-            autocompletion=words("text", "markdown"),
-        ),
-    ] = "text",
+    format: Annotated[str, formats("text", "markdown")] = "text",
 ) -> None:
     """Describe an operator: what it takes, what it computes and what is counted.
 

@@ -32,15 +32,20 @@ def words(*known: str) -> Any:
     return lambda incomplete: [word for word in known if word.startswith(incomplete)]
 
 
+def formats(*known: str) -> Any:
+    """The option that says how a report is printed: ``json``, or ``junit (test reports)``."""
+    text = f"{', '.join(known[:-1])} or {known[-1]}."
+    names = [each.partition(" ")[0] for each in known]
+    return typer.Option("--format", metavar="FORMAT", help=text, autocompletion=words(*names))
+
+
+NETWORK = (
+    "A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for standard input."
+)
+NETWORKS = NETWORK.replace("A network", "Networks").replace("a file", "files")
 NetworkName = Annotated[
     str,
-    typer.Argument(
-        metavar="NAME|FILE",
-        help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
-        "standard input.",
-        autocompletion=networks,
-        show_default=False,
-    ),
+    typer.Argument(metavar="NAME|FILE", help=NETWORK, autocompletion=networks, show_default=False),
 ]
 Output = Annotated[
     str | None,
@@ -66,6 +71,16 @@ Variables = Annotated[
         metavar="VAR=VALUE",
         help="Give a variable of the spec a value. May be repeated.",
         show_default=False,
+    ),
+]
+_DTYPES = ("float32", "float16", "bfloat16", "float64", "float8", "int8")
+DType = Annotated[
+    str,
+    typer.Option(
+        "--dtype",
+        metavar="DTYPE",
+        help=f"What a weight is stored as: {', '.join(_DTYPES[:-1])} or {_DTYPES[-1]}.",
+        autocompletion=words(*_DTYPES),
     ),
 ]
 ConventionName = Annotated[

@@ -4,12 +4,8 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import Output, networks
+from archcalc.cli.options import NETWORK, Output, formats, networks, words
 from archcalc.cli.output import publish
-
-
-def _among(*words: str) -> object:
-    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
 def reconcile(
@@ -26,8 +22,7 @@ def reconcile(
         typer.Argument(
             metavar="NAME|FILE",
             autocompletion=networks,
-            help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
-            "standard input.",
+            help=NETWORK,
             show_default=False,
         ),
     ],
@@ -37,7 +32,7 @@ def reconcile(
             "--quantity",
             metavar="QUANTITY",
             help="params, macs, flops or bytes. Told by the unit, or else by the size.",
-            autocompletion=_among("params", "macs", "flops", "bytes"),
+            autocompletion=words("params", "macs", "flops", "bytes"),
             show_default=False,
         ),
     ] = None,
@@ -61,15 +56,7 @@ def reconcile(
     limit: Annotated[
         int, typer.Option(metavar="N", help="How many explanations to show.", min=1)
     ] = 5,
-    format: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="table, markdown or json.",
-            autocompletion=_among("table", "markdown", "json"),
-        ),
-    ] = "table",
+    format: Annotated[str, formats("table", "markdown", "json")] = "table",
     output: Output = None,
 ) -> None:
     """Find the way of counting that made a number.

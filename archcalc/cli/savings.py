@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import ConventionName, InputShapes, Output, Variables, networks, words
+from archcalc.cli.options import (
+    ConventionName,
+    InputShapes,
+    Output,
+    Variables,
+    formats,
+    networks,
+    words,
+)
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
 
@@ -47,15 +55,7 @@ def savings(
     force: Annotated[
         bool, typer.Option("--force", help="Let --emit replace a file that is there.")
     ] = False,
-    format: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="table, markdown, csv or json.",
-            autocompletion=words("table", "markdown", "csv", "json"),
-        ),
-    ] = "table",
+    format: Annotated[str, formats("table", "markdown", "csv", "json")] = "table",
     output: Output = None,
 ) -> None:
     """Compute what a cheaper design saves.
@@ -88,7 +88,7 @@ def savings(
         publish(report, examples(), form, output)
         return
     import archcalc
-    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, asked
     from archcalc.spec.rewrite import REWRITES
 
     if rewrite is None:
@@ -98,12 +98,9 @@ def savings(
         raise ArchcalcError("--emit -: name a file, for the numbers go to standard output")
     if emit is not None and Path(emit).exists() and not force:
         raise ArchcalcError(f"{emit}: is there already\n  --force replaces it")
-    variables = parse_variables(
-        set_ or (), ("network", "rewrite_as", "convention", "input", "spec", "how")
-    )
-    spec = archcalc.load(addressed(network, input))
+    question = asked(archcalc.savings, input, set_)
     found = archcalc.savings(
-        spec, rewrite, convention=convention, input=parse_inputs(input or (), spec), **variables
+        addressed(network, input), rewrite, convention=convention, **question.keywords
     )
     if emit is not None:
         write(found.json if emit.lower().endswith(".json") else found.text, Path(emit))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archcalc.cli.options import NetworkName, Output, words
+from archcalc.cli.options import DType, NetworkName, Output, words
 from archcalc.cli.output import complain, publish, stream, whole, write
 from archcalc.errors import ArchcalcError
 
@@ -77,15 +77,7 @@ def sweep(
             show_default=False,
         ),
     ] = None,
-    dtype: Annotated[
-        str,
-        typer.Option(
-            "--dtype",
-            metavar="DTYPE",
-            help="What a weight is stored as: float32, float16, bfloat16, float64, float8 or int8.",
-            autocompletion=words("float32", "float16", "bfloat16", "float64", "float8", "int8"),
-        ),
-    ] = "float32",
+    dtype: DType = "float32",
     plot: Annotated[
         str | None,
         typer.Option(

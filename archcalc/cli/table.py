@@ -7,20 +7,16 @@ import typer
 from archcalc.cli.options import (
     Batch,
     ConventionName,
+    DType,
     InputShapes,
     NetworkName,
     Output,
     Variables,
+    formats,
     words,
 )
 from archcalc.cli.output import publish
 from archcalc.report.layers.columns import COLUMNS
-
-_TAKEN = (
-    *("network", "detail", "columns", "format", "dtype", "convention", "training"),
-    *("fold_bn", "allow_unknown", "unroll", "input", "batch", "spec"),
-)
-"""Parameters of library functions, which a variable of the same name can't be passed beside."""
 
 
 def table(
@@ -44,15 +40,7 @@ def table(
     ] = None,
     input: InputShapes = None,
     batch: Batch = 1,
-    dtype: Annotated[
-        str,
-        typer.Option(
-            "--dtype",
-            metavar="DTYPE",
-            help="What a weight is stored as: float32, float16, bfloat16, float64, float8 or int8.",
-            autocompletion=words("float32", "float16", "bfloat16", "float64", "float8", "int8"),
-        ),
-    ] = "float32",
+    dtype: DType = "float32",
     convention: ConventionName = "macs",
     set_: Variables = None,
     training: Annotated[
@@ -88,15 +76,7 @@ def table(
             show_default=False,
         ),
     ] = None,
-    format: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="table, markdown, csv, json, latex or html.",
-            autocompletion=words("table", "markdown", "csv", "json", "latex", "html"),
-        ),
-    ] = "table",
+    format: Annotated[str, formats("table", "markdown", "csv", "json", "latex", "html")] = "table",
     output: Output = None,
 ) -> None:
     """Print the layers of a network with their shapes, parameters and work.
@@ -113,16 +93,15 @@ def table(
       archcalc table resnet50 --input 160 --batch 8 --format csv -o resnet50.csv
     """
     import archcalc
-    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, asked
     from archcalc.report.choice import choose
     from archcalc.report.layers import table as report
     from archcalc.report.layers.layout import Request
-    from archcalc.spec.question import Question
 
     form = choose("format", format, report.FORMATS)
     request = Request.of(detail, columns, dtype, convention, unroll, width)
-    variables = parse_variables(set_ or (), _TAKEN)
+    question = asked(archcalc.table, input, set_, batch)._replace(
+        training=training, fold_bn=fold_bn, allow_unknown=allow_unknown
+    )
     spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
-    shapes = parse_inputs(input or (), spec)
-    question = Question(shapes, batch, variables, training, allow_unknown, fold_bn)
     publish(report, (spec, question), form, output if width is None else output or "-", request)

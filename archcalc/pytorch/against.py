@@ -87,7 +87,7 @@ def against(
     *,
     device: str = "auto",
     batch: int = 1,
-    input: Input | Callable[[Spec], Input] = None,
+    input: Input = None,
     **variables: Any,
 ) -> Against:
     """Compare a spec with a PyTorch module that somebody else wrote, by running both.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
@@ -142,7 +142,7 @@ def crosscheck(
     device: str = "auto",
     dtype: str | Sequence[str] = "float32",
     batch: int = 1,
-    input: Input | Callable[[Spec], Input] = None,
+    input: Input = None,
     measure: bool = False,
     **variables: Any,
 ) -> Crosscheck:

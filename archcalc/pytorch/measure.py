@@ -40,7 +40,7 @@ def measure(
     device: str = "auto",
     dtype: str = "float32",
     batch: int = 1,
-    input: Input | Callable[[Spec], Input] = None,
+    input: Input = None,
     **variables: Any,
 ) -> Measurement:
     """Run a network at inference, with random weights, and say what that takes.

@@ -27,7 +27,7 @@ from archcalc.spec.graph import Graph, Node
 from archcalc.spec.memory import Made, Memory, Piece
 from archcalc.spec.model import Block, Layer, Spec
 from archcalc.spec.problems import field_problems
-from archcalc.spec.question import AS_IT_IS, Input, Question
+from archcalc.spec.question import AS_IT_IS, Input, Question, Shapes
 from archcalc.spec.refusal import Refused, unbatched
 from archcalc.spec.scope import (
     Fold,
@@ -100,7 +100,7 @@ def settled(network: Spec | Graph, question: Question) -> Graph:
     if not named:
         raise SpecError(tried.problems)
 
-    def again(given: Input) -> Graph | None:
+    def again(given: Shapes) -> Graph | None:
         return attempt(network, question._replace(input=given)).graph
 
     raise Refused(network.label, named, tried.problems, again)
@@ -175,7 +175,7 @@ def uses(spec: Spec, graph: Graph) -> list[Template]:
     return list(expansion.templates.values())
 
 
-def _named(spec: Spec, given: Input) -> Mapping[str, Sequence[int]]:
+def _named(spec: Spec, given: Shapes) -> Mapping[str, Sequence[int]]:
     """Shapes that are given, by name; none where it can't be said which is meant, or how large."""
     if isinstance(given, Mapping):
         named = given if given.keys() <= spec.inputs.keys() else {}

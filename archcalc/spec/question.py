@@ -12,16 +12,17 @@ if TYPE_CHECKING:
     from archcalc.spec.model import Spec
 
 Axes: TypeAlias = Sequence[Size] | Size
-Input: TypeAlias = Axes | Mapping[str, Axes] | None
-"""The input without the batch: its axes, or all but the first as one number; by name where there
-are several. None is the spec's own."""
+Shapes: TypeAlias = Axes | Mapping[str, Axes] | None
+"""Inputs without the batch: the axes, or all but the first as one number; by name where there are
+several. None is the spec's own."""
+Input: TypeAlias = Shapes | Callable[["Spec"], Shapes]
+"""Or a function of the spec that gives them."""
 
 
 class Question(NamedTuple):
     """On which input, with which variables, and what of it counts."""
 
-    input: Input | Callable[[Spec], Input] = None
-    """Or a function of the spec that gives it."""
+    input: Input = None
     batch: Size = 1
     variables: Mapping[str, Any] = MappingProxyType({})
     training: bool = False
@@ -36,7 +37,7 @@ class Question(NamedTuple):
         return self._replace(input=self.input(spec)) if callable(self.input) else self
 
     @property
-    def shapes(self) -> Input:
+    def shapes(self) -> Shapes:
         """The input, which is no function any more."""
         assert not callable(self.input)
         return self.input
@@ -45,6 +46,12 @@ class Question(NamedTuple):
         """Raise ``TypeError`` where a graph is asked for other shapes than it has."""
         if self.input is not None or self.variables or not same(self.batch, 1):
             raise TypeError("a graph has its shapes: give input, batch and variables to expand()")
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """Input, batch and variables as functions take them, as far as they are given."""
+        batch = {} if self.batch is AS_IT_IS.batch else {"batch": self.batch}
+        return {"input": self.input, **batch, **self.variables}
 
     @property
     def note(self) -> str:
