@@ -88,7 +88,10 @@ class _Writer:
             raise ArchcalcError(f"{self.audit.name}: nothing says what the network takes")
         if not out or layer.kernel is None:
             return State(c, ()), ""
-        before = tuple(_before(n or 1, k, layer) for n, k in zip(out, layer.kernel, strict=True))
+        steps = layer.strides or (layer.stride,) * len(out)
+        before = tuple(
+            _before(n or 1, k, step) for n, k, step in zip(out, layer.kernel, steps, strict=True)
+        )
         return State(c, before), "  # not in the table: the smallest that is usual"
 
     def known(self, state: State) -> State:
@@ -270,10 +273,10 @@ class _Writer:
         return name
 
 
-def _before(n: int, k: int, layer: Layer) -> int:
+def _before(n: int, k: int, stride: int) -> int:
     """An extent that a first window leaves as n."""
-    if layer.stride > 1:
-        return n * layer.stride
+    if stride > 1:
+        return n * stride
     return n if k % 2 else n + k - 1
 
 
@@ -289,7 +292,7 @@ def _convolution(layer: Layer, axes: int, unsure: str) -> Iterator[tuple[str, Fi
         pads = tuple(k // 2 * 2 for k in layer.kernel)
     shared = _plain(
         kernel_size=_one(layer.kernel),
-        stride=layer.stride if layer.stride != 1 else None,
+        stride=list(layer.strides) or (layer.stride if layer.stride != 1 else None),
         dilation=layer.dilation if layer.dilation != 1 else None,
     )
     if layer.kind == "deconv":

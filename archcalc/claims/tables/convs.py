@@ -198,6 +198,7 @@ def _convolved(
         None,
         w.params,
         macs,
+        strides=way.strides,
     )
     expected: dict[str, Number | None] = {"params": w.params, "kernel_out": cout}
     values = entry.values

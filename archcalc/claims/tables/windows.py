@@ -31,6 +31,8 @@ class Slide(NamedTuple):
     price: float
     ceil: bool | None = None
     """Whether it was rounded up; None where it makes no difference."""
+    strides: tuple[int, ...] = ()
+    """Of each axis, where they are not the same."""
 
 
 def slides(
@@ -81,7 +83,7 @@ def _slides(
         steps = {(1,) * len(ext): 0.8, (3,) * len(ext): 1.0, (2,) * len(ext): 0.3} | {full: 0.0}
     else:
         steps = {(1,) * len(ext): 0.0, (2,) * len(ext): 0.3}
-    if len(ext) == 3 and not stride:
+    if len(ext) == 3 and not stride and not pool:
         steps[1, 2, 2] = 0.3
     found: dict[tuple[Extents, tuple[int, ...], tuple[int, ...], bool | None], Slide] = {}
 
@@ -90,7 +92,7 @@ def _slides(
     ) -> None:
         key = (out, s, pads, ceil)
         if min(n or 0 for n in out) > 0 and (key not in found or found[key].price > price):
-            found[key] = Slide(out, max(s), pads, price, ceil)
+            found[key] = Slide(out, max(s), pads, price, ceil, s if len(set(s)) > 1 else ())
 
     more = [(k,) * len(ext) for k in (1, 2, 3, 4)] if target else []
     for s in dict.fromkeys((*steps, *more)):

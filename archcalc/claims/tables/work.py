@@ -28,6 +28,8 @@ class Layer(NamedTuple):
     """Numbers that flow in."""
     given: int | None = None
     """Numbers that flow out."""
+    strides: tuple[int, ...] = ()
+    """Of each axis, where they are not the same."""
 
 
 def _everywhere(x: Layer) -> int | None:
