@@ -16,6 +16,8 @@ from archcalc.analysis.memory import Training as Training
 from archcalc.analysis.memory import memory as memory
 from archcalc.analysis.receptive_field import Field as Field
 from archcalc.analysis.receptive_field import receptive_field as receptive_field
+from archcalc.analysis.roofline import Roofline as Roofline
+from archcalc.analysis.roofline import roofline as roofline
 from archcalc.claims.audit import audit as audit
 from archcalc.claims.check import Finding as Finding
 from archcalc.claims.check import check as check
@@ -42,6 +44,7 @@ from archcalc.pytorch.against import against as against
 from archcalc.pytorch.build import build as build
 from archcalc.pytorch.crosscheck import Crosscheck as Crosscheck
 from archcalc.pytorch.crosscheck import crosscheck as crosscheck
+from archcalc.pytorch.here import here as here
 from archcalc.pytorch.measure import measure as measure
 from archcalc.report.layers.table import table as table
 from archcalc.report.reasons.explain import explain as explain
@@ -58,6 +61,8 @@ from archcalc.spec.expand import expand as expand
 from archcalc.spec.fold import fold_batch_norm as fold_batch_norm
 from archcalc.spec.graph import Graph as Graph
 from archcalc.spec.graph import Node as Node
+from archcalc.spec.machines import Hardware as Hardware
+from archcalc.spec.machines import machines as machines
 from archcalc.spec.model import Spec as Spec
 from archcalc.spec.schema import schema as schema
 from archcalc.spec.starter import new as new

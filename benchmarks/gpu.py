@@ -97,7 +97,7 @@ def training_peak(spec: archcalc.Spec) -> dict[str, Any]:
         "kept_bytes": forward,
         "predicted_kept_bytes": predicted.activations,
         "peak_bytes": stored + torch.cuda.max_memory_allocated() - before,
-        "predicted_bytes": predicted.total("sgd"),
+        "predicted_bytes": predicted.most,
         "not_counted": list(predicted.not_counted),
     }
 

@@ -54,6 +54,7 @@ WRITTEN_BY_HAND = (
     "docs/sweeping.md",
     "docs/fitting.md",
     "docs/memory.md",
+    "docs/machines.md",
     "docs/performance.md",
     "docs/proving.md",
     "docs/gpu.md",

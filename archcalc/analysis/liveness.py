@@ -59,7 +59,7 @@ class Liveness:
         return [each for each in self.held if each.first <= number <= each.last]
 
 
-def _inputs(graph: Graph) -> dict[str, Tensor]:
+def inputs_of(graph: Graph) -> dict[str, Tensor]:
     """The network's inputs, integers where they are looked up, as they are or arranged anew."""
     looked_up: set[str] = set()
     for node in reversed(graph.nodes):
@@ -175,7 +175,7 @@ def _walk(
     spans: Sequence[tuple[int, int]],
     training: bool = True,
 ) -> Step:
-    tensors = _inputs(graph)
+    tensors = inputs_of(graph)
     numbers = {node.name: number for number, node in enumerate(nodes)}
     within = {n: span for span in spans for n in range(span[0], span[1] + 1)}
     again = {span: main.fresh() for span in spans}

@@ -100,7 +100,7 @@ class Memory:
     """The layer at which most is there, in training in its backward pass; None where the inputs
     alone are most."""
     not_counted: tuple[str, ...] = ()
-    """Layers of which it is not known what they keep in training; ``activations`` is more."""
+    """Layers of which it is not known what they store, or keep in training: there is more."""
     training: Training | None = None
     gradients: Size = 0
     """A number for each parameter, in training."""
@@ -165,6 +165,7 @@ def memory(
     zero: int = 0,
     devices: int = 1,
     fused: bool = False,
+    allow_unknown: bool = False,
     **variables: Any,
 ) -> Memory:
     """What a network takes in memory, all its numbers of one dtype.
@@ -179,7 +180,7 @@ def memory(
     ``master``, ``checkpoint``, ``micro_batches``, ``zero``,
     ``devices`` and ``fused`` are as in
     :class:`Training`, which may be given whole. ``batch`` is each device's, all micro-batches
-    together. Sharing among devices rounds up.
+    together. Sharing among devices rounds up. ``allow_unknown`` is as in :func:`archcalc.analyze`.
 
     Raises ``KeyError`` for a dtype that is not in ``BYTES``, :class:`ArchcalcError` for what can't
     be meant, and what :func:`archcalc.analyze` raises. Sizes are compared, and have to be ints.
@@ -195,7 +196,7 @@ def memory(
                 raise ArchcalcError("a graph has its batch: expand it with that of a micro-batch")
             batch = -(-batch // how.micro_batches)
     given = {} if isinstance(network, Graph) else {"input": input, "batch": batch, **variables}
-    analysis = analyze(network, training=how is not None, **given)
+    analysis = analyze(network, training=how is not None, allow_unknown=allow_unknown, **given)
     integers = sum(
         elements(shape)
         for row in analysis.rows
@@ -211,6 +212,7 @@ def memory(
         buffers=(analysis.buffers - integers) * size + integers * INTEGER,
         activations=0,
         peak=None,
+        not_counted=analysis.not_counted,
     )
     if how is None:
         return _at_inference(stored, analysis)
@@ -267,7 +269,7 @@ def _in_training(stored: Memory, analysis: Analysis, how: Training) -> Memory:
         activations=found.between(size) + found.most_again(size),
         again=found.most_again(size),
         peak=most.layer if most else None,
-        not_counted=found.not_counted,
+        not_counted=tuple(dict.fromkeys((*stored.not_counted, *found.not_counted))),
         training=how,
         gradients=steps,
         states={name: share(1, bytes_) for name, bytes_ in kept.items()},

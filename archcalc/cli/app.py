@@ -16,7 +16,7 @@ COMMANDS = (
     *("list", "table", "explain", "compare", "diff"),
     *("check", "audit", "reconcile", "savings"),
     *("import", "build", "export", "crosscheck"),
-    *("memory",),
+    *("memory", "roofline"),
     *("formula", "sweep", "fit"),
     *("validate", "ops", "schema", "new"),
 )

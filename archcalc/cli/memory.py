@@ -10,7 +10,8 @@ from archcalc.errors import ArchcalcError
 
 _TAKEN = (
     *("network", "dtype", "training", "input", "batch", "optimizer", "master", "checkpoint"),
-    *("micro_batches", "zero", "devices", "fused", "budget", "spec"),
+    *("micro_batches", "zero", "devices", "fused", "allow_unknown"),
+    *("budget", "spec"),
 )
 """Parameters of library functions, which a variable of the same name can't be passed beside."""
 
@@ -88,6 +89,10 @@ def memory(
             help="Attention keeps what fused kernels do (FlashAttention), not its scores.",
         ),
     ] = False,
+    allow_unknown: Annotated[
+        bool,
+        typer.Option("--allow-unknown", help="Leave layers of unknown operators out of the count."),
+    ] = False,
     fits: Annotated[
         str | None,
         typer.Option(
@@ -152,8 +157,9 @@ def memory(
     picture = picture_at(plot) if plot is not None else None
     budget = parse_bytes("--fits", fits) if fits is not None else None
     variables = parse_variables(set_ or (), _TAKEN)
-    spec = archcalc.load(addressed(network, input))
+    spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
     how |= {"input": parse_inputs(input or (), spec), **variables}
+    how["allow_unknown"] = allow_unknown
     found: Any
     if budget is None:
         found = archcalc.memory(spec, stored, training, batch=batch, **how)

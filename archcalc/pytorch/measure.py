@@ -109,12 +109,13 @@ def machine(device: str) -> Machine:
     """This machine, for what runs on its CPU or GPU."""
     import torch
 
-    name = torch.cuda.get_device_name() if device == "cuda" else _cpu()
+    name = torch.cuda.get_device_name() if device == "cuda" else processor()
     version = str(torch.version.cuda or "") if device == "cuda" else ""
     return Machine(device, name, torch.get_num_threads(), torch.__version__, version)
 
 
-def _cpu() -> str:
+def processor() -> str:
+    """The CPU's name, as the operating system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

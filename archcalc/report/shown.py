@@ -87,6 +87,19 @@ def _fits(found: Any) -> str:
     return f"{found.beyond.network}: a batch of {found.batch} in {_bytes(found.budget)}"
 
 
+def _roofline(found: Any) -> str:
+    from archcalc.report.units import print_time
+
+    least = print_time(found.seconds)
+    return f"{found.network} on {found.machine.name}: {found.dtype}, {least} at least"
+
+
+def _hardware(machine: Any) -> Document:
+    from archcalc.report.needs.machines import document as of
+
+    return of([machine])
+
+
 def _backward(backward: Any) -> Document:
     heads = (Head("layer", "layer"), Head("macs", "backward MACs", True))
     rows: list[tuple[Cell, Cell]] = [
@@ -184,6 +197,8 @@ _LINES: Mapping[str, Callable[[Any], str]] = {
     "Node": lambda node: f"{node.name}: {type(node.op).__name__}, {node.shape}",
     "Memory": _memory,
     "Fits": _fits,
+    "Roofline": _roofline,
+    "Hardware": lambda machine: f"{machine.name}: {machine.title}",
     "Backward": lambda found: f"{number(found.macs)} MACs in {len(found.layers)} layers",
     "Diff": _diff,
     "Comparison": lambda found: ", ".join(entry.name for entry in found.entries),
@@ -204,6 +219,7 @@ _REPORTS: Mapping[str, str] = {
     "Diff": "layers.diff",
     "Memory": "needs.memory",
     "Fits": "needs.memory",
+    "Roofline": "needs.roofline",
     "Comparison": "claims.compare",
     "Audit": "claims.audits",
     "Savings": "claims.savings",
@@ -220,6 +236,7 @@ _DOCUMENTS: Mapping[str, Callable[[Any], Document]] = {
     "Analysis": _table,
     "Row": _sentence,
     "Node": _sentence,
+    "Hardware": _hardware,
     "Backward": _backward,
     "Finding": _finding_table,
     "Explanation": _sentence,

@@ -35,6 +35,8 @@ def results() -> dict[str, Any]:
         analysis.rows[0],
         archcalc.memory(graph),
         archcalc.largest_batch(spec, 10_000),
+        archcalc.roofline(spec),
+        archcalc.machines()[0],
         analysis.backward,
         archcalc.diff(spec, archcalc.load(OTHER)),
         archcalc.compare(SPEC, OTHER),

@@ -159,7 +159,7 @@ def _said(memory: Memory) -> Items:
             items.append(Item(f"{number(memory.recomputed)} MACs run a second time"))
     if memory.not_counted:
         names = ", ".join(memory.not_counted)
-        items.append(Item(f"not known is what these keep, so that there is more: {names}"))
+        items.append(Item(f"not known is what these take, so that there is more: {names}"))
     missing = NOT_COUNTED if memory.training is None else (*NOT_COUNTED, *NOT_IN_TRAINING)
     items.append(Item("not counted:", missing))
     return Items(tuple(items))

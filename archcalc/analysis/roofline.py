@@ -1,0 +1,310 @@
+"""Network and machine -> the least time: what it multiplies, and what it moves.
+
+A layer takes no less than its multiply-accumulates at the machine's peak, nor than its bytes at the
+bandwidth of its memory (Williams, Waterman and Patterson 2009, "Roofline"). That is a bound and no
+prediction: whoever launches kernels, waits for them, rearranges tensors or does other arithmetic
+than products takes longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from archcalc.analysis.analyze import BYTES, Analysis, Row, answer
+from archcalc.analysis.liveness import inputs_of
+from archcalc.analysis.memory import memory
+from archcalc.document.shown import shown
+from archcalc.errors import ArchcalcError
+from archcalc.operators.autograd import INTEGER, Stored, Untrained
+from archcalc.operators.base import elements
+from archcalc.operators.saving import Autograd, Storage
+from archcalc.operators.taps import Pointwise
+from archcalc.spec.graph import Graph
+from archcalc.spec.machines import Hardware, find
+from archcalc.spec.model import Spec
+from archcalc.spec.question import Input, Question
+from archcalc.values import Remembering
+
+FUSIONS = ("none", "elementwise", "all")
+"""What is taken as one kernel: each layer; a layer with what follows element by element; all."""
+
+WIDTHS = {"tf32": 4, **BYTES}
+"""Bytes of a number, by what products are computed in. TF32's are stored as float32."""
+
+
+class Kernel(NamedTuple):
+    """Layers that are taken as one, so that what passes between them stays where it is."""
+
+    layers: tuple[str, ...]
+    stage: str
+    macs: int
+    weights: int
+    """Bytes of weights that are read."""
+    moved: int
+    """Bytes of tensors that are read and written."""
+    seconds_computing: float
+    seconds_moving: float
+
+    @property
+    def bytes(self) -> int:
+        """All that comes from memory or goes there."""
+        return self.weights + self.moved
+
+    @property
+    def seconds(self) -> float:
+        """The least time, where moving and computing hide each other."""
+        return max(self.seconds_computing, self.seconds_moving)
+
+    @property
+    def intensity(self) -> float | None:
+        """Floating-point operations of products for each byte; None where nothing is moved."""
+        return 2 * self.macs / self.bytes if self.bytes else None
+
+    @property
+    def binds(self) -> str:
+        """What takes that time: ``compute`` or ``memory``; ``""`` where nothing does."""
+        if not self.seconds:
+            return ""
+        return "compute" if self.seconds_computing >= self.seconds_moving else "memory"
+
+
+@shown
+@dataclass(frozen=True)
+class Roofline(Remembering):
+    """The least time of a network on a machine: a bound, which no run is below."""
+
+    network: str
+    machine: Hardware
+    dtype: str
+    batch: int
+    fusion: str
+    cached: bool
+    """Whether what fits into the machine's last cache is taken to stay there between layers."""
+    kernels: tuple[Kernel, ...]
+    """In the order in which they run, views left out, which do nothing."""
+    not_counted: tuple[str, ...]
+    """Layers of unknown operators: the time is more."""
+    through_memory: float
+    """The time in seconds if every tensor between kernels went through memory, whatever fits into
+    a cache."""
+    needed: int
+    """Bytes of memory that it needs: :func:`archcalc.memory`."""
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates of a batch."""
+        return sum(kernel.macs for kernel in self.kernels)
+
+    @cached_property
+    def bytes(self) -> int:
+        """Bytes that come from memory or go there."""
+        return sum(kernel.bytes for kernel in self.kernels)
+
+    @cached_property
+    def seconds(self) -> float:
+        """The least time of a batch, its kernels one after the other."""
+        return sum(kernel.seconds for kernel in self.kernels)
+
+    @property
+    def seconds_computing(self) -> float:
+        """The same if memory were no limit."""
+        return sum(kernel.seconds_computing for kernel in self.kernels)
+
+    @property
+    def seconds_moving(self) -> float:
+        """The same if work were no limit."""
+        return sum(kernel.seconds_moving for kernel in self.kernels)
+
+    @property
+    def ridge(self) -> float | None:
+        """The intensity from which on work binds; None where the bandwidth is not known."""
+        bandwidth = self.machine.bandwidth
+        return None if bandwidth is None else self.machine.peak(self.dtype).value / bandwidth.value
+
+
+def roofline(
+    network: Spec | Graph | Analysis,
+    on: str | Hardware = "h100-sxm",
+    *,
+    dtype: str = "float32",
+    batch: int = 1,
+    input: Input = None,
+    fusion: str = "elementwise",
+    cache: bool = True,
+    allow_unknown: bool = False,
+    **variables: Any,
+) -> Roofline:
+    """The least time that a network can take at inference.
+
+    Counted are its multiply-accumulates, as they stand in a table, at the machine's peak for
+    products in ``dtype``; and the bytes that every kernel has to read and write: weights once, of
+    an embedding the rows that are looked up, and tensors, all numbers of ``dtype``. A view moves
+    nothing. With ``fusion="elementwise"`` a layer is one kernel with what follows it element by
+    element (activations, batch normalization, scales, sums with another tensor), as compilers do
+    it; with ``none`` each is its own; with ``all`` only weights, inputs and outputs of the network
+    are moved. With ``cache`` a tensor between layers is moved only as far as it exceeds the
+    machine's last cache, where that is known. Other arithmetic than products is not counted.
+
+    The count is of convolutions done directly. Winograd's way multiplies less: of a 3x3 kernel
+    4 times at most in common use (Lavin and Gray 2016), and a run that takes it may be below.
+
+    ``on`` is a machine's name, its file, or what :func:`archcalc.spec.machines.find` gave. Raises
+    :class:`ArchcalcError` for a dtype of which nothing is known of the machine, and what
+    :func:`archcalc.analyze` raises.
+    """
+    machine = find(on) if isinstance(on, str) else on
+    if fusion not in FUSIONS:
+        raise ArchcalcError(f"no fusion '{fusion}'\n  known: {', '.join(FUSIONS)}")
+    if dtype not in WIDTHS:
+        raise ArchcalcError(f"no dtype '{dtype}'\n  known: {', '.join(WIDTHS)}")
+    peak = machine.peak(dtype).value
+    asked = Question(input, batch, variables, allow_unknown=allow_unknown)
+    analysis = network if isinstance(network, Analysis) else answer(network, asked)
+    kept = machine.cache.value if cache and machine.cache else 0.0
+    bandwidth = machine.bandwidth.value if machine.bandwidth else None
+
+    def kernels(cache: int) -> tuple[Kernel, ...]:
+        return tuple(
+            Kernel(
+                tuple(row.name for row in rows),
+                rows[0].stage,
+                macs,
+                weights,
+                moved,
+                2 * macs / peak,
+                (weights + moved) / bandwidth if bandwidth else 0.0,
+            )
+            for rows, macs, weights, moved in _kernels(analysis, WIDTHS[dtype], fusion, cache)
+        )
+
+    stored_as = "float32" if dtype == "tf32" else dtype
+    return Roofline(
+        analysis.graph.name,
+        machine,
+        dtype,
+        next(iter(analysis.graph.inputs.values()))[0],
+        fusion,
+        bool(kept),
+        kernels(int(kept)),
+        analysis.not_counted,
+        sum(kernel.seconds for kernel in kernels(0)),
+        memory(analysis.graph, stored_as, allow_unknown=allow_unknown).most,
+    )
+
+
+_FUSED = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
+"""Operators that work element by element at inference, beside those that always do."""
+
+
+def _kernels(
+    analysis: Analysis, width: int, fusion: str, cache: int
+) -> Iterable[tuple[list[Row], int, int, int]]:
+    """Kernels with their multiply-accumulates, and bytes of weights and of tensors."""
+    rows = [row for row in analysis.rows if row.executed]
+    tensors = _tensors(analysis, rows)
+    groups = _groups(rows, tensors, fusion)
+    kernel_of = {name: number for number, group in enumerate(groups) for name in group}
+    ends = {tensors[name] for name in analysis.graph.outputs}
+    given = set(analysis.graph.inputs)
+    sizes = _sizes(analysis, rows, tensors, width)
+    read: list[set[str]] = [set() for _ in groups]
+    used_by: dict[str, set[int]] = {}
+    by_name = {row.name: row for row in rows}
+    for row in rows:
+        if row.name not in kernel_of:
+            continue
+        number = kernel_of[row.name]
+        for name in {tensors[each] for each in row.node.inputs}:
+            if kernel_of.get(name) != number:
+                read[number].add(name)
+                used_by.setdefault(name, set()).add(number)
+    for number, group in enumerate(groups):
+        members = [by_name[name] for name in group]
+        moved = sum(
+            sizes[name] if name in given else max(0, sizes[name] - cache) for name in read[number]
+        )
+        for name in group:
+            if name in ends:
+                moved += sizes[name]
+            elif used_by.get(name, set()) - {number}:
+                moved += max(0, sizes[name] - cache)
+        yield members, sum(row.macs for row in members), _weights(members, width), moved
+
+
+def _tensors(analysis: Analysis, rows: Iterable[Row]) -> dict[str, str]:
+    """Of each layer the one whose memory its output is: a view's is that of what it shows."""
+    autograd = Autograd()
+    tensors = inputs_of(analysis.graph)
+    makers: dict[Storage, str] = {tensor.storage: name for name, tensor in tensors.items()}
+    found = {name: name for name in tensors}
+    for row in rows:
+        given = [tensors[name] for name in row.node.inputs]
+        output = autograd.apply(row.node.op, *given, training=False)
+        tensors[row.name] = output
+        view = output.storage in makers and not getattr(row.node.op, "inplace", False)
+        found[row.name] = makers[output.storage] if view else row.name
+        if not view:  # what writes to its input's memory makes another tensor
+            makers[output.storage] = row.name
+    return found
+
+
+def _groups(rows: list[Row], tensors: Mapping[str, str], fusion: str) -> list[list[str]]:
+    """Layers that are one kernel, by name, without views."""
+    working = [row for row in rows if tensors[row.name] == row.name]
+    if fusion == "all":
+        return [[row.name for row in working]] if working else []
+    groups: list[list[str]] = []
+    number: dict[str, int] = {}
+    for row in working:
+        into = None
+        if fusion == "elementwise" and _elementwise(row):
+            # The latest of what it takes that is as large has just been made.
+            of_size = [
+                number[name]
+                for name in (tensors[each] for each in row.node.inputs)
+                if name in number
+            ]
+            into = max(of_size, default=None)
+        if into is None:
+            into = len(groups)
+            groups.append([])
+        groups[into].append(row.name)
+        number[row.name] = into
+    return groups
+
+
+def _elementwise(row: Row) -> bool:
+    return isinstance(row.node.op, Pointwise) or type(row.node.op).__name__ in _FUSED
+
+
+def _sizes(
+    analysis: Analysis, rows: Iterable[Row], tensors: Mapping[str, str], width: int
+) -> dict[str, int]:
+    """Bytes of inputs and of layers' outputs; a weight's stand with the weights."""
+    sizes = {name: t.storage.bytes(width) for name, t in inputs_of(analysis.graph).items()}
+    for row in rows:
+        op = row.node.op
+        each = INTEGER if isinstance(op, Untrained) else width
+        sizes[row.name] = 0 if isinstance(op, Stored) else elements(row.shape) * each
+    return sizes
+
+
+def _weights(rows: Iterable[Row], width: int) -> int:
+    """Bytes of weights and buffers that a kernel reads: of a table only the rows looked up.
+
+    What layers share is read once by a kernel, and again by the next one.
+    """
+    read: dict[tuple[str, str], int] = {}
+    looked_up = 0
+    for row in rows:
+        if row.node.op.indices and row.weights:
+            table = sum(map(elements, row.weights.values()))
+            looked_up += min(table, elements(row.shape))
+            continue
+        for name, shape in {**row.weights, **row.buffer_shapes}.items():
+            if name != "num_batches_tracked":  # which is only counted in training
+                read[row.node.share or row.name, name] = elements(shape)
+    return int((sum(read.values()) + looked_up) * width)

@@ -1,0 +1,166 @@
+"""The command ``roofline``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from archcalc.cli.options import Batch, InputShapes, Output, Variables, networks, words
+from archcalc.cli.output import publish, write
+from archcalc.errors import ArchcalcError
+
+_TAKEN = (
+    *("network", "on", "dtype", "batch", "input", "fusion", "cache", "allow_unknown"),
+    *("device", "spec"),
+)
+"""Parameters of library functions, which a variable of the same name can't be passed beside."""
+
+
+def machines(incomplete: str) -> list[str]:
+    """Names of machines that begin like this."""
+    from archcalc.spec.machines import FOLDER
+    from archcalc.spec.zoo import folder
+
+    names = ["here", *sorted(path.stem for path in (folder() / FOLDER).glob("*.yaml"))]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def roofline(
+    network: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME|FILE",
+            autocompletion=networks,
+            help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
+            "standard input. Without one the machines are listed.",
+            show_default=False,
+        ),
+    ] = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="MACHINE",
+            help="A machine that is listed, a file that describes one, or here: this one, which is "
+            "measured once and remembered.",
+            autocompletion=machines,
+        ),
+    ] = "h100-sxm",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            "--dtype",
+            metavar="DTYPE",
+            help="What numbers are stored as and products computed in: float32, tf32, bfloat16, "
+            "float16, float8, int8 or float64.",
+            autocompletion=words("float32", "tf32", "bfloat16", "float16", "float8", "int8"),
+        ),
+    ] = "float32",
+    batch: Batch = 1,
+    input: InputShapes = None,
+    set_: Variables = None,
+    fusion: Annotated[
+        str,
+        typer.Option(
+            "--fusion",
+            metavar="WHAT",
+            help="What is one kernel: none (each layer), elementwise (a layer with what follows it "
+            "element by element) or all (only weights, inputs and outputs are moved).",
+            autocompletion=words("none", "elementwise", "all"),
+        ),
+    ] = "elementwise",
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache", help="Move every tensor between kernels, whatever fits into the cache."
+        ),
+    ] = False,
+    measured: Annotated[
+        bool,
+        typer.Option(
+            "--measured",
+            help="Run it in PyTorch, too, on a GPU if there is one, and say what share of the "
+            "bound's speed is reached. For --on here.",
+        ),
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Measure this machine anew, with --on here.")
+    ] = False,
+    allow_unknown: Annotated[
+        bool,
+        typer.Option("--allow-unknown", help="Leave layers of unknown operators out of the count."),
+    ] = False,
+    detail: Annotated[
+        str,
+        typer.Option(
+            metavar="LEVEL",
+            help="stage: a line a block. layer: a line a kernel.",
+            autocompletion=words("stage", "layer"),
+        ),
+    ] = "stage",
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw the roofline with a dot a kernel, as .svg or .png. Needs the extra "
+            "archcalc[plot].",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="table, markdown, csv (a line a kernel), json, latex or html.",
+            autocompletion=words("table", "markdown", "csv", "json", "latex", "html"),
+        ),
+    ] = "table",
+    output: Output = None,
+) -> None:
+    """Say the least time that a network can take on a machine, and what binds it.
+
+    A layer takes no less than its multiply-accumulates at the machine's peak, and no less than its
+    bytes at the bandwidth of its memory. That is a bound and no prediction: a run takes longer.
+
+    \b
+    Examples:
+      archcalc roofline
+      archcalc roofline resnet50 --on h100 --dtype bfloat16 --batch 256
+      archcalc roofline mobilenet_v2 --on raspberry-pi-5 --dtype int8 --detail layer
+    """
+    import archcalc
+    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
+    from archcalc.report.choice import choose
+    from archcalc.report.needs import roofline as report
+    from archcalc.report.picture import picture_at
+    from archcalc.spec.machines import machines as known
+
+    form = choose("format", format, report.FORMATS)
+    if network is None:
+        from archcalc.report.needs import machines as listing
+
+        publish(listing, known(), choose("format of machines", format, listing.FORMATS), output)
+        return
+    level = choose("detail", detail, report.DETAILS)
+    if again and on != "here":
+        raise ArchcalcError("--again measures this machine: --on here")
+    if measured and on != "here":
+        raise ArchcalcError("--measured runs on this machine: --on here")
+    picture = picture_at(plot) if plot is not None else None
+    variables = parse_variables(set_ or (), _TAKEN)
+    spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
+    shapes = parse_inputs(input or (), spec)
+    asked: dict[str, Any] = {"dtype": dtype, "batch": batch, "input": shapes, **variables}
+    bound = archcalc.roofline(
+        spec,
+        archcalc.here(again) if on == "here" else on,
+        fusion=fusion,
+        cache=not no_cache,
+        allow_unknown=allow_unknown,
+        **asked,
+    )
+    run = archcalc.measure(spec, **asked) if measured else None
+    if picture is not None:
+        from archcalc.report.needs.ridge import draw
+
+        write(draw(bound, picture[1]), picture[0])
+    publish(report, report.Found(bound, level, run), form, output)

@@ -1,0 +1,180 @@
+"""What machines reach at most, read from files that say where every number stands in print."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from archcalc.document.shown import shown
+from archcalc.errors import ArchcalcError, Problem, SpecError, did_you_mean
+from archcalc.spec import text
+from archcalc.spec.zoo import folder
+
+FOLDER = "machines"
+"""The folder, beside the specs, of the machines that are shipped."""
+
+_SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
+
+_UNITS = {
+    "memory": r"(GB|GiB|MB)",
+    "cache": r"(MB|MiB|kB|KiB)",
+    "bandwidth": r"(TB/s|GB/s|MB/s)",
+    "peak": r"(PFLOP/s|TFLOP/s|GFLOP/s|TOP/s|GOP/s)",
+}
+
+
+class Stated(NamedTuple):
+    """A number as a source prints it."""
+
+    value: float
+    """In bytes, bytes a second or operations a second, of products without sparsity."""
+    printed: str
+    sparse: bool
+    """Whether what is printed is with 2:4 sparsity: twice as much as without."""
+    source: str
+
+
+@shown
+@dataclass(frozen=True)
+class Hardware:
+    """What a machine reaches at most. What is not known of it is None."""
+
+    name: str
+    title: str
+    memory: Stated | None
+    """Bytes that it has."""
+    cache: Stated | None
+    """Bytes of the last cache that all of it shares."""
+    bandwidth: Stated | None
+    """Bytes a second from and to its memory."""
+    peaks: Mapping[str, Stated]
+    """Operations a second of dense products, two a multiply-accumulate, by dtype."""
+    notes: str = ""
+
+    def peak(self, dtype: str) -> Stated:
+        """How fast it multiplies in a dtype. Raises :class:`ArchcalcError` where that's unknown."""
+        if dtype in self.peaks:
+            return self.peaks[dtype]
+        known = ", ".join(self.peaks) or "none"
+        raise ArchcalcError(
+            f"nothing is known of {self.name} in {dtype}\n  its peaks are of: {known}"
+        )
+
+
+def machines() -> list[Hardware]:
+    """The machines that are shipped, by name."""
+    return [read(path) for path in sorted((folder() / FOLDER).glob("*.yaml"))]
+
+
+def find(name: str) -> Hardware:
+    """A machine by its name, another name of it, or its file.
+
+    Raises :class:`ArchcalcError` for an unknown name, and :class:`SpecError` for a file that says
+    something else than a machine.
+    """
+    if name.endswith((".yaml", ".yml", ".json")) or "/" in name:
+        return read(Path(name))
+    named: dict[str, Path] = {}
+    for path in sorted((folder() / FOLDER).glob("*.yaml")):
+        named[path.stem] = path
+        for other in text.read(path).data.get("also", ()):
+            named[other] = path
+    wanted = name.strip().lower()
+    if wanted in named:
+        return read(named[wanted])
+    hint = did_you_mean(wanted, named) or f"known: {', '.join(sorted(named))}"
+    raise ArchcalcError(
+        f"no machine '{name}'\n  {hint}\n  here is this one; a file may describe another one"
+    )
+
+
+def read(path: Path) -> Hardware:
+    """The machine that a file describes. Raises :class:`SpecError` with every problem of it."""
+    document = text.read(path)
+    problems: list[Problem] = []
+    known = ("name", "also", "title", "sources", "memory", "cache", "bandwidth", "peaks", "notes")
+    for key in document.data:
+        if key not in known:
+            hint = did_you_mean(key, known) or f"known: {', '.join(known)}"
+            problems.append(document.problem((key,), f"no key '{key}'", hint, key=True))
+    sources = _mapping(document, "sources", problems)
+    found = {
+        key: _stated(document, (key,), key, sources, problems)
+        for key in ("memory", "cache", "bandwidth")
+    }
+    peaks = {
+        dtype: _stated(document, ("peaks", dtype), "peak", sources, problems)
+        for dtype in _mapping(document, "peaks", problems)
+    }
+    name = document.data.get("name", path.stem)
+    if problems:
+        raise SpecError(problems)
+    return Hardware(
+        str(name),
+        str(document.data.get("title", name)),
+        found["memory"],
+        found["cache"],
+        found["bandwidth"],
+        {dtype: each for dtype, each in peaks.items() if each is not None},
+        " ".join(str(document.data.get("notes", "")).split()),
+    )
+
+
+def _mapping(document: text.Document, key: str, problems: list[Problem]) -> Mapping[str, Any]:
+    found = document.data.get(key, {})
+    if isinstance(found, Mapping):
+        return found
+    problems.append(document.problem((key,), "should be names with values"))
+    return {}
+
+
+def _stated(
+    document: text.Document,
+    at: tuple[str, ...],
+    kind: str,
+    sources: Mapping[str, Any],
+    problems: list[Problem],
+) -> Stated | None:
+    """A number at a place of a file, None where it is not there or wrong."""
+    data: Any = document.data
+    for key in at:
+        data = data.get(key)
+        if data is None:
+            return None
+    if not isinstance(data, Mapping):
+        message = "should be a mapping: {printed: 80 GB, source: ...}"
+        problems.append(document.problem(at, message))
+        return None
+    for key in data:
+        if key not in ("printed", "sparse", "source"):
+            message = f"no key '{key}'"
+            problems.append(document.problem((*at, key), message, "printed, sparse, source"))
+    printed, source = str(data.get("printed", "")), data.get("source")
+    unit = _UNITS[kind]
+    match = re.fullmatch(rf"(\d{{1,9}}(?:\.\d{{1,6}})?) {unit}", printed.replace(",", ""))
+    if match is None:
+        units = ", ".join(unit.strip("()").split("|"))
+        message = f"'{printed:.40}' is no number with one of the units {units}"
+        problems.append(document.problem((*at, "printed") if "printed" in data else at, message))
+        return None
+    if not isinstance(source, str) or not source:
+        problems.append(document.problem(at, "a source has to be named"))
+        return None
+    sparse = data.get("sparse", False)
+    if type(sparse) is not bool or (sparse and kind != "peak"):
+        problems.append(document.problem((*at, "sparse"), "is true or false, and of peaks alone"))
+        return None
+    if Fraction(match[1]) == 0:
+        problems.append(document.problem(at, "is nothing: leave out what is not known"))
+        return None
+    scale = (
+        1024 ** (1 + "kmg".index(match[2][0].lower()))
+        if "i" in match[2]
+        else (_SCALES[match[2][0]])
+    )
+    value = Fraction(match[1]) * scale / (2 if sparse else 1)
+    return Stated(float(value), printed, sparse, str(sources.get(source, source)))
