@@ -23,6 +23,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import gpu_page
 from typer.models import ArgumentInfo
 
 import archcalc
@@ -57,7 +58,6 @@ WRITTEN_BY_HAND = (
     "docs/machines.md",
     "docs/performance.md",
     "docs/proving.md",
-    "docs/gpu.md",
     "docs/design.md",
 )
 
@@ -357,6 +357,7 @@ GENERATED_FILES: dict[str, Callable[[], str]] = {
     "docs/operators.md": operators_page,
     "docs/commands.md": commands_page,
     "docs/zoo.md": zoo_page,
+    "docs/gpu.md": gpu_page.page,
     **{f"docs/networks/{path.stem}.md": partial(family_page, path) for path in zoo.families()},
     **{f"docs/networks/{path.stem}.svg": partial(family_diagram, path) for path in zoo.families()},
 }
@@ -367,9 +368,11 @@ def main() -> None:
     (ROOT / "docs" / "networks").mkdir(exist_ok=True)
     for name, made in GENERATED_FILES.items():
         (ROOT / name).write_text(made(), encoding="utf-8")
+    for name, made in gpu_page.PICTURES.items():
+        (ROOT / name).write_text(made(), encoding="utf-8")
     for name in WRITTEN_BY_HAND:
-        page = (ROOT / name).read_text(encoding="utf-8")
-        (ROOT / name).write_text(with_outputs(page), encoding="utf-8")
+        text = (ROOT / name).read_text(encoding="utf-8")
+        (ROOT / name).write_text(with_outputs(text), encoding="utf-8")
 
 
 if __name__ == "__main__":

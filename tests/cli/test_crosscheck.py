@@ -8,11 +8,13 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from typer.testing import CliRunner, Result
 
+import archcalc
 from archcalc.cli.app import application
 from archcalc.operators.base import Work
 from archcalc.operators.linear import Linear
@@ -94,9 +96,88 @@ def test_all_networks_are_all_of_the_zoo(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "2 networks agree with PyTorch" in done.stdout
 
 
+def test_all_networks_go_from_small_to_large() -> None:
+    done = run("--all", "--device", "meta", "--limit", "0.001s", "--format", "json")
+    left_out = json.loads(done.stdout)["left_out"]
+
+    assert done.exit_code == 0
+    # 84,700 multiply-accumulates, and 3.6 million million.
+    assert (left_out[0], left_out[-1]) == ("highway-10", "llama3_1_405b")
+
+
+def test_a_limit_says_what_was_left_out() -> None:
+    options = ("lenet5", "mnist-keras", "--device", "meta", "--limit", "0.000001")
+
+    done = run(*options)
+    assert done.exit_code == 0
+    assert "2 networks left out: lenet5, mnist-keras" in done.stdout
+    done = run(*options, "--format", "junit")
+    assert '<skipped message="left out"/>' in done.stdout
+
+
+def test_a_record_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.jsonl"
+    options = ("--device", "meta", "--record", str(path))
+    assert run("lenet5", *options).exit_code == 0
+
+    ran: list[str] = []
+    right = archcalc.crosscheck
+
+    def watched(network: str, **how: Any) -> Any:
+        ran.append(network)
+        return right(network, **how)
+
+    monkeypatch.setattr(archcalc, "crosscheck", watched)
+    done = run("lenet5", "mnist-keras", *options, "--resume")
+    assert ran == ["mnist-keras"]
+    assert "2 networks agree with PyTorch" in done.stdout
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_an_interruption_leaves_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.jsonl"
+    right = archcalc.crosscheck
+
+    def interrupted(network: str, **how: Any) -> Any:
+        if network == "mnist-keras":
+            raise KeyboardInterrupt
+        return right(network, **how)
+
+    monkeypatch.setattr(archcalc, "crosscheck", interrupted)
+    networks = ("lenet5", "mnist-keras", "resnet18")
+    done = run(*networks, "--device", "meta", "--record", str(path))
+    assert done.exit_code == 130
+    assert "2 networks left out: mnist-keras, resnet18" in done.stdout
+    monkeypatch.setattr(archcalc, "crosscheck", right)
+    done = run(*networks, "--device", "meta", "--record", str(path), "--resume")
+    assert (done.exit_code, "3 networks agree" in done.stdout) == (0, True)
+
+
+def test_processes_say_what_one_says(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(NET)
+    options = ("--device", "cpu", "--measure", "--set", "k=5", "--input", "9", "--format", "json")
+    command = [sys.executable, "-m", "archcalc", "crosscheck", str(tmp_path / "net.yaml"), *options]
+    one, two = (
+        subprocess.run([*command, "--jobs", jobs], capture_output=True, text=True, check=True)
+        for jobs in ("1", "2")
+    )
+
+    assert (one.stderr, two.stderr) == ("", "")
+    (here,), (there,) = (json.loads(done.stdout)["networks"] for done in (one, two))
+    # 4 filters of 5x5x3 at 5x5 places, and 100 x 2.
+    assert here["macs"] == there["macs"] == 4 * 75 * 25 + 100 * 2
+    assert there["runs"][0]["measured"]["seconds"] > 0
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (["lenet5", "--resume"], "--resume goes on with a record: --record FILE"),
+        (["lenet5", "--limit", "soon"], "--limit soon: is no time\n  write 90s, 8m or 1h"),
+        (["lenet5", "--limit", "0"], "--limit 0: is no time"),
+        (["lenet5", "--record", "/nowhere/a"], "can't be written: No such file or directory"),
         ([], "name networks, or say --all"),
         (["lenet5", "--all"], "name networks, or say --all"),
         (["lenet55"], "did you mean 'lenet5'?"),

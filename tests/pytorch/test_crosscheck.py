@@ -92,6 +92,62 @@ def test_another_dtype_is_near_to_float32() -> None:
     assert 1e-4 < coarse < 2e-2
 
 
+def test_a_layer_that_computes_something_else_is_found_where_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layers = {**SMALL, "relu": "ReLU", "last": {"op": "Linear", "out_features": 3}}
+    right = torch.nn.functional.batch_norm
+
+    def wrong(x: torch.Tensor, *more: Any, **named: Any) -> torch.Tensor:
+        y = right(x, *more, **named)
+        return y * 1.2 if x.dtype == torch.bfloat16 else y
+
+    monkeypatch.setattr(torch.nn.functional, "batch_norm", wrong)
+    found = crosscheck(spec(layers), device="cpu", dtype="bfloat16")
+
+    # A fifth too much in one layer is seen there, and not in those that go on with it.
+    assert said(found) == {("bn", "values")}
+    assert found.differences[0].torchs == pytest.approx(0.2, abs=0.01)
+    assert found.runs[0].layer_error == found.differences[0].torchs
+
+
+def test_layers_that_overwrite_their_input_or_join_several_are_compared() -> None:
+    layers = {
+        "a": {"op": "Conv2d", "out_channels": 4, "kernel_size": 1},
+        "b": {"op": "Conv2d", "out_channels": 4, "kernel_size": 1, "from": "input"},
+        "cat": {"op": "Concat", "from": ["a", "b"]},
+        "relu": {"op": "ReLU", "inplace": True},
+        "last": {"op": "ArgMax", "dim": 1},
+    }
+    found = crosscheck(spec(layers), device="cpu", dtype="bfloat16")
+
+    assert found.ok, found.differences
+    assert found.runs[0].layer_error is not None
+
+
+def test_the_signal_reaches_the_last_of_many_layers() -> None:
+    from archcalc.pytorch.running import enlivened, seeded
+
+    conv = {"op": "Conv2d", "out_channels": 16, "kernel_size": 3, "padding": 1}
+    layers: dict[str, Any] = {}
+    for number in range(30):
+        layers |= {f"conv{number}": conv, f"relu{number}": "ReLU"}
+    graph = archcalc.expand(spec(layers))
+    with seeded(0):
+        network = archcalc.build(graph)
+        inputs = torch.randn(2, 2, 3, 8, 8)
+    apart = []
+    for _ in range(2):
+        with torch.no_grad():
+            one, other = (network(x) for x in inputs)
+        apart.append(float((one - other).norm() / one.norm()))
+        enlivened(network, ())
+
+    # As PyTorch draws the weights, two inputs give the same to a millionth.
+    assert apart[0] < 1e-5
+    assert apart[1] > 1e-2
+
+
 def test_parameters_of_a_training_output_are_checked_too() -> None:
     layers = {
         "a": {"op": "Linear", "out_features": 2},

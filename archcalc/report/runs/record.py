@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from archcalc.analysis.measured import Machine, Measurement
 from archcalc.document.data import FORMAT, dumps
@@ -14,12 +14,43 @@ from archcalc.pytorch.crosscheck import Counts, Crosscheck, Difference, NotCount
 from archcalc.report.runs.crosscheck import as_data
 
 
+class Kept(NamedTuple):
+    """What a record holds."""
+
+    asked: Mapping[str, Any]
+    """What all networks were asked: device, dtypes, batch and so on."""
+    found: Mapping[str, Crosscheck]
+    """What came of each, by what was asked for: a name, or a file's path."""
+
+
+def read(path: Path) -> Kept:
+    """A record; a last line that was not written to its end is passed over.
+
+    Raises :class:`ArchcalcError` for a file that can't be read, or is none.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise _refused(path, "read", error) from None
+    first, *lines = text[: text.rfind(b"\n") + 1].decode("utf-8", "replace").split("\n")
+    asked = _parsed(path, 1, first).get("asked")
+    if not isinstance(asked, dict):
+        raise ArchcalcError(f"{path}:1: no record of crosscheck")
+    found = {}
+    for number, line in enumerate(lines[:-1], 2):
+        data = _parsed(path, number, line)
+        try:
+            found[data["asked"]] = from_data(data["found"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise ArchcalcError(f"{path}:{number}: no network as crosscheck writes it") from None
+    return Kept(asked, found)
+
+
 class Record:
     """A line of JSON that says what was asked, then one for each network that was run.
 
-    ``asked`` is what all networks are asked: device, dtypes, batch and so on. A new file is begun,
-    which must not be there yet; with ``resume`` one that was asked the same is gone on with. A last
-    line that was not written to its end is dropped.
+    ``asked`` is what all networks are asked. A new file is begun, which must not be there yet;
+    with ``resume`` one that was asked the same is gone on with.
 
     Raises :class:`ArchcalcError` for a file that can't be read or written, is no such record, or
     was asked something else.
@@ -28,42 +59,38 @@ class Record:
     def __init__(self, path: Path, asked: Mapping[str, Any], resume: bool = False) -> None:
         self.path = path
         self.found: dict[str, Crosscheck] = {}
-        head = {"archcalc": FORMAT, "asked": json.loads(json.dumps(asked))}
-        try:
-            if not path.exists():
-                path.write_text(dumps(head) + "\n", encoding="utf-8")
-            elif not resume:
-                raise ArchcalcError(
-                    f"{path}: is there already\n  --resume goes on with it, or name another file"
-                )
-            else:
-                self._read(head)
-        except OSError as error:
-            raise _refused(path, error) from None
+        asked = json.loads(json.dumps(asked))
+        if not path.exists():
+            self._write(dumps({"archcalc": FORMAT, "asked": asked}), "w")
+        elif not resume:
+            raise ArchcalcError(
+                f"{path}: is there already\n  --resume goes on with it, or name another file"
+            )
+        else:
+            kept = read(path)
+            for key, value in asked.items():
+                if kept.asked.get(key) != value:
+                    raise ArchcalcError(
+                        f"{path}: was made with {key} {_said(kept.asked.get(key))}, "
+                        f"not {_said(value)}\n  ask the same, or name another file"
+                    )
+            self.found.update(kept.found)
+            self._drop_the_torn_line()
 
-    def _read(self, head: Mapping[str, Any]) -> None:
-        text = self.path.read_bytes()
-        whole = text[: text.rfind(b"\n") + 1]
-        first, *lines = whole.decode("utf-8", "replace").splitlines() or [""]
-        if _parsed(self.path, 1, first).get("asked") is None:
-            raise ArchcalcError(f"{self.path}:1: no record of crosscheck")
-        was = json.loads(first)["asked"]
-        for key, value in head["asked"].items():
-            if was.get(key) != value:
-                raise ArchcalcError(
-                    f"{self.path}: was made with {key} {_said(was.get(key))}, not {_said(value)}\n"
-                    "  ask the same, or name another file"
-                )
-        for number, line in enumerate(lines, 2):
-            data = _parsed(self.path, number, line)
-            try:
-                self.found[data["asked"]] = from_data(data["found"])
-            except (KeyError, TypeError, ValueError, AttributeError):
-                raise ArchcalcError(
-                    f"{self.path}:{number}: no network as crosscheck writes it"
-                ) from None
-        if whole != text:
-            self.path.write_bytes(whole)
+    def _drop_the_torn_line(self) -> None:
+        try:
+            with self.path.open("r+b") as file:
+                text = file.read()
+                file.truncate(text.rfind(b"\n") + 1)
+        except OSError as error:
+            raise _refused(self.path, "written", error) from None
+
+    def _write(self, line: str, mode: str) -> None:
+        try:
+            with self.path.open(mode, encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise _refused(self.path, "written", error) from None
 
     def add(self, name: str, found: Crosscheck) -> None:
         """Write a network's line, which is in the file when this returns.
@@ -71,15 +98,11 @@ class Record:
         ``name`` is what was asked for, such as a file's.
         """
         self.found[name] = found
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(dumps({"asked": name, "found": as_data(found)}) + "\n")
-        except OSError as error:
-            raise _refused(self.path, error) from None
+        self._write(dumps({"asked": name, "found": as_data(found)}), "a")
 
 
-def _refused(path: Path, error: OSError) -> ArchcalcError:
-    return ArchcalcError(f"{path}: can't be written: {error.strerror or error}")
+def _refused(path: Path, how: str, error: OSError) -> ArchcalcError:
+    return ArchcalcError(f"{path}: can't be {how}: {error.strerror or error}")
 
 
 def _said(value: Any) -> str:
