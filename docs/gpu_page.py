@@ -84,6 +84,7 @@ def page() -> str:
         markdown_table(*_outputs(by_name, dtypes)),
         _times(runs, machine, batches),
         "![Time against multiply-accumulates](gpu/time.svg)",
+        _least(found),
         _memory(runs),
         "![Memory at the peak against what is predicted](gpu/memory.svg)",
         _training(batches),
@@ -181,6 +182,24 @@ def _times(runs: Pairs, machine: Mapping[str, Any], batches: Sequence[Mapping[st
         f"product does in the same dtype. A batch of 64 in bfloat16 gives {gains[0]:.0f} to "
         f"{gains[-1]:.0f} times as many inputs a second as a batch of one, {median(gains):.0f} in "
         f"the middle, of the {len(gains)} smallest networks, for which there was time."
+    )
+
+
+def _least(found: Sequence[Crosscheck]) -> str:
+    shares = []
+    for each in found:
+        analysis = archcalc.analyze(archcalc.load(each.name))
+        for run in each.runs:
+            if run.measured:
+                bound = archcalc.roofline(analysis, on="h200", dtype=run.dtype).seconds
+                shares.append((bound / run.measured.seconds, each.name, run.dtype))
+    below = sum(share > 1 for share, *_ in shares)
+    nearest, name, dtype = max(shares)
+    return (
+        f"**The least time**, as `archcalc roofline NETWORK --on h200` has it from the datasheet's "
+        f"peaks, is above the measured one in {below} of {len(shares)} measurements. The nearest is "
+        f"`{name}` in {dtype} with {nearest:.0%} of it; the median is "
+        f"{median(share for share, *_ in shares):.1%}, of batches of one."
     )
 
 
