@@ -196,8 +196,8 @@ def _least(found: Sequence[Crosscheck]) -> str:
     below = sum(share > 1 for share, *_ in shares)
     nearest, name, dtype = max(shares)
     return (
-        f"**The least time**, as `archcalc roofline NETWORK --on h200` has it from the datasheet's "
-        f"peaks, is above the measured one in {below} of {len(shares)} measurements. The nearest is "
+        "**The least time**, as `archcalc roofline NETWORK --on h200` has it from the datasheet's "
+        f"peaks, is above the measured one in {below} of {len(shares)} measurements. Nearest is "
         f"`{name}` in {dtype} with {nearest:.0%} of it; the median is "
         f"{median(share for share, *_ in shares):.1%}, of batches of one."
     )
