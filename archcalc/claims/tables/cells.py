@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 
 from archcalc.claims.printed import Printed
 from archcalc.errors import ArchcalcError
@@ -58,6 +59,7 @@ def shapes(text: str) -> list[Shape] | None:
     """The sizes of a cell: ``56x56x64``, ``(None, 56, 56, 64)``, ``[[-1, 8], [-1, 4]]``."""
     plain = text.strip().lower().replace("×", "x").replace("✕", "x").replace("*", "x")
     plain = re.sub(r"(?<=\d)\s*@\s*(?=\d)", "x", plain).replace("multiple", "")
+    plain = re.sub(r"(\d+)\s*(?:\^\s*2|²)", r"\1x\1", plain)
     if re.fullmatch(r"torch\.size\((.*)\)", plain):
         plain = plain[11:-1]
     inner = re.findall(r"[\[(]\s*([^\[\]()]*?)\s*[\])]", plain)
@@ -117,7 +119,7 @@ def window(text: str, axes: int | None = None) -> Window | None:
         if name not in found and (match := re.search(pattern, plain)):
             found[name] = int(match[1])
             plain = (plain[: match.start()] + plain[match.end() :]).strip(" ,;/")
-    plain = re.sub(r"\b(conv|filters?|kernel|max|avg|pool(ing)?)\b", "", plain).strip()
+    plain = re.sub(r"\b[a-z][a-z-]+\b", " ", plain).strip(" ,;/")
     bracket = re.match(r"[\[(]\s*(\d+(?:\s*,\s*\d+)*)\s*[\])]", plain)
     if bracket:
         numbers = [int(each) for each in bracket[1].split(",")]
@@ -163,8 +165,12 @@ def _kernel(numbers: tuple[int, ...], axes: int | None) -> tuple[tuple[int, ...]
 
 
 def count(text: str, thousand: int = 1000) -> Printed | None:
-    """A count as printed: ``1,234``, ``9K``, ``115M``, ``18.8 M``, ``3.41M``."""
-    plain = text.strip().strip("*`()").strip()
+    """A count as printed: ``1,234``, ``9K``, ``115M``, ``18.8 M``, ``(3*3*3+1)*64 = 1,792``."""
+    plain = text.strip().rpartition("=")[2].strip("*`() ")
+    plain = re.sub(r"^(?:macc?s?|comp|param|flops|ops)\s+(?=[\d.])", "", plain)
+    if re.search(r"\d\s*[*×x]\s*\d", plain):
+        value = _worked_out(plain)
+        return None if value is None else Printed.parse(value)
     plain = re.sub(r"\s+(?=[KMBGTkmb]\w*$)", "", plain)
     plain = re.sub(
         r"(?<=[KMGBTkm])(?:i?flops|flop|macs?|mac|param\w*|f)$", "", plain, flags=re.IGNORECASE
@@ -174,6 +180,49 @@ def count(text: str, thousand: int = 1000) -> Printed | None:
         return Printed.parse(plain, thousand)
     except ArchcalcError:
         return None
+
+
+_TERM = re.compile(r"\s*(\d{1,9}(?:,\d{3})*|[-+*×x()])")
+
+
+def _worked_out(text: str) -> int | None:
+    """What a sum of products comes to: ``3*3*64*64 + 64``, ``Weights 3×3×1×8 Bias 1×1×8``."""
+    if len(text) > 120:
+        return None
+    named = re.findall(r"[A-Za-z]+\s+(\d+(?:\s*[×x]\s*\d+)+)", text)
+    if named:
+        return sum(prod(map(int, re.findall(r"\d+", each))) for each in named)
+    terms = _TERM.findall(text)
+    if "".join(terms) != re.sub(r"\s", "", text) or text.count("(") != text.count(")"):
+        return None
+    value, rest = _sum(terms)
+    return None if rest or value is None or not 0 <= value <= LARGEST else value
+
+
+def _sum(terms: list[str]) -> tuple[int | None, list[str]]:
+    total, rest = _product(terms)
+    while rest and rest[0] in "+-" and total is not None:
+        more, after = _product(rest[1:])
+        total = None if more is None else total + more if rest[0] == "+" else total - more
+        rest = after
+    return total, rest
+
+
+def _product(terms: list[str]) -> tuple[int | None, list[str]]:
+    value, rest = _factor(terms)
+    while rest and rest[0] in "*×x" and value is not None:
+        more, rest = _factor(rest[1:])
+        value = None if more is None else value * more
+    return value, rest
+
+
+def _factor(terms: list[str]) -> tuple[int | None, list[str]]:
+    if not terms or terms[0] in "+-*×x)":
+        return None, []
+    if terms[0] == "(":
+        value, rest = _sum(terms[1:])
+        return (value, rest[1:]) if rest and rest[0] == ")" else (None, [])
+    return int(terms[0].replace(",", "")), terms[1:]
 
 
 def natural(text: str) -> int | None:

@@ -11,8 +11,8 @@ from archcalc.claims.tables.modules import WIDTHS
 from archcalc.errors import ArchcalcError, did_you_mean
 
 HEADERS: Mapping[str, str] = {
-    "row": r"row|index|idx|id|s no|no|number|#|serial",
-    "remark": r"activation( function)?|act|non ?linearity|nonlin|nl|trainable|depth|note|notes|"
+    "row": r"batch|batch size|row|index|idx|id|s no|no|number|#|serial",
+    "remark": r"mem|activation( function)?|act|non ?linearity|nonlin|nl|trainable|depth|note|notes|"
     r"remarks?|comments?|description|memory.*|.*\b(bytes|mb|kb)\b|mem(read|write|r w) b|duration.*|"
     r"receptive field.*|rf|dropout|time.*|document|source line|se|hs|dtype|initiali[sz]ation|"
     r"params? size.*|references?|exp size|non ?linear|normali[sz]ation|regulari[sz]ation|"
@@ -20,17 +20,23 @@ HEADERS: Mapping[str, str] = {
     "repeats": r"n|repeats?|times|of (blocks|layers|repeats)|blocks",
     "expansion": r"t|expansion( factor| ratio)?|exp",
     "volume": r"activation size|activations?|output (count|elements|neurons)|of activations",
+    "channels": r"(ch(annels?|ns)?|feature maps|planes|filters) ?(i o|in out|in and out)|i o|"
+    r"(in out|i o|input output) (ch(annels?|ns)?|features|planes|maps)",
+    "biases": r"(of )?bias(es)?( params?| parameters?| count)?",
     "source": r"input layers?|from|inputs|bottom|connected to|source|previous layer|input from|"
     r"connect(ion|ed)s?|parents?|inbound",
     "stage": r"stage|block|module|group",
     "frozen": r"(of |# )?non ?trainable.*",
-    "params": r"(of |trainable |learnable )*(params?|parameters?|weights)( count| number)?|"
+    "params": r"(of |trainable |learnable )*(params?|parameters?|weights|learnables?)"
+    r"( count| number)?|"
     r".*\bparam(s|eter|eters)?\b.*|of weights|weights count",
-    "in": r"(input|in) ?(size|shape|dims?|dimensions?|image|feature ?maps?|tensor)?s?|size in|"
-    r"input .*(size|shape)|shape in",
-    "out": r"(output|out) ?(size|shape|dims?|dimensions?|image|feature ?maps?|tensor|volume)?s?|"
+    "in": r"(input|in|inp) ?(res(olution)?|size|shape|dims?|dim|dimensions?|image|feature ?maps?"
+    r"|tensor)?s?|size in|"
+    r"input .*(size|shape)|shape in|dims? in|ifm(ap)?s?( size| shape)?|resolution|res in",
+    "out": r"(output|out|outp) ?(res(olution)?|size|shape|dims?|dimensions?|image|feature ?maps?"
+    r"|tensor|volume)?s?|"
     r"size( out)?|feature ?maps?( size)?|activation (size|shape)|output .*(size|shape)|shape"
-    r"|activation shape|tensor size|dimensions?|dims?",
+    r"|activation shape|tensor size|dimensions?|dims?|dims? out|ofm(ap)?s?( size| shape)?|res out",
     "in_d": r"(in|input) d|d in",
     "in_h": r"(in|input) h|h in|input height|height in",
     "in_w": r"(in|input) w|w in|input width|width in",
@@ -44,16 +50,16 @@ HEADERS: Mapping[str, str] = {
     "channels_out": r"channels? out|(out|output) (channels?|features|planes|depth|maps)|c out|cout|"
     r"filters|feature maps|filters or neurons|neurons|units|kernels|n out|channels?|ch|c|width|"
     r"of (filters|kernels|channels|neurons|units)|out ch|maps?|filter count|nodes|hidden units|"
-    r"num (filters|channels)",
+    r"num (filters|channels)|ch out|(kernel|filter|channel|neuron|unit) (number|num|count)s?",
     "kernel": r"kernels?( size| shape)?|k|f|filters? ?(size|shape)|filter|patch size|"
     r"window( size)?|ksize|(pool|conv) size|receptive field size|field size|"
     r"filter dimensions?|size strd( dil)?|"
-    r"(kernel|filter|patch|window)s? ?(size|shape)? ?(and|/)? ?strides?( pad(ding)?)?|"
+    r"(kernel|filter|patch|window)s? ?(size|shape)?.* strides?( .*)?|k ?size|mask( size)?|"
     r"filter size stride|size stride",
     "kernel_d": r"kernel d|kernel depth|kd",
     "kernel_h": r"kernel h|kernel height|k h|kh",
     "kernel_w": r"kernel w|kernel width|k w|kw",
-    "stride": r"strides?|s|step|strd",
+    "stride": r"strides?( size)?|s|step|strd|str",
     "pad": r"pads?|padding|p|zero padding",
     "dilation": r"dilations?|dil|rate|dilation rate|d|atrous rate",
     "groups": r"groups?|group count|g|cardinality",
@@ -66,10 +72,10 @@ HEADERS: Mapping[str, str] = {
 }
 """What each role's column is headed with, in lower case and without marks, the first that fits."""
 
-ROLES = (*HEADERS, *WIDTHS)
+ROLES = (*HEADERS, "weights", *WIDTHS)
 """Everything that a column can say."""
 
-NUMBERS = frozenset(("params", "frozen", "ops"))
+NUMBERS = frozenset(("params", "frozen", "ops", "weights", "biases"))
 UNIT = re.compile(r"[(\[]\s*(?:x?10\^?(\d)|([KMGB])\w*|(millions?|billions?|thousands?))\s*[)\]]")
 
 
@@ -123,15 +129,22 @@ def find_roles(
         ):
             columns.setdefault("remark", []).append(k)
             continue
-        role = _role(plain_header(header), filled[k], columns)
+        heads = [plain_header(each) for j, each in enumerate(headers) if j != k]
+        role = _role(plain_header(header), filled[k], columns, heads)
+        if not role and re.search(r"[(\[]", header):
+            bare = plain_header(re.sub(r"[(\[][^)\]]*[)\]]?", " ", header))
+            role = _role(bare, filled[k], columns, heads) if bare else ""
         if role:
             columns.setdefault(role, []).append(k)
+    _letters(columns, headers, filled)
     _settle_names(columns, filled)
     _guess(columns, headers, filled)
     return columns
 
 
-def _role(header: str, cells: list[str], columns: Mapping[str, list[int]]) -> str:
+def _role(
+    header: str, cells: list[str], columns: Mapping[str, list[int]], heads: Sequence[str]
+) -> str:
     """The role of one column: the first whose words fit and whose kind of content it has."""
     for role, pattern in WIDTHS.items():
         if re.fullmatch(pattern, header) and role not in columns:
@@ -139,7 +152,7 @@ def _role(header: str, cells: list[str], columns: Mapping[str, list[int]]) -> st
     for role, pattern in HEADERS.items():
         if not re.fullmatch(pattern, header):
             continue
-        fitting = _fitting(role, header, cells)
+        fitting = _fitting(role, header, cells, heads)
         if fitting and (
             fitting not in columns or fitting in ("ops", "remark", "row", "layer", "op")
         ):
@@ -147,7 +160,7 @@ def _role(header: str, cells: list[str], columns: Mapping[str, list[int]]) -> st
     return ""
 
 
-def _fitting(role: str, header: str, cells: list[str]) -> str:
+def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> str:
     """The role itself, or what its content makes of it."""
     if not cells:
         return role
@@ -165,10 +178,21 @@ def _fitting(role: str, header: str, cells: list[str]) -> str:
         return role if batched else f"channels_{role}"
     if role == "out" and not sized and numeric == len(cells) and "map" in header:
         return "channels_out"
+    if role == "params" and re.fullmatch(r"(of )?weights( count)?", header):
+        beside = any(
+            re.fullmatch(r"(of |trainable )*param(eter)?s?|(of )?bias(es)?", h) for h in heads
+        )
+        return "weights" if beside else role
+    if role == "biases" and not (numeric == len(cells) and any(len(c) > 1 for c in cells)):
+        return "bias"
+    if role == "volume" and sized > len(cells) / 2:
+        return "out"
     if role in ("repeats", "expansion", "volume") and numeric < len(cells):
         return "remark"
-    if role == "out" and header == "size" and sum("/" in c for c in cells) > len(cells) / 2:
-        return "kernel"
+    if role == "out" and header == "size":
+        apart = any(re.fullmatch(r"out(put)?( (size|shape|dim\w*))?s?", h) for h in heads)
+        if apart or sum("/" in c for c in cells) > len(cells) / 2:
+            return "kernel"
     if role == "source" and header in ("inputs", "from", "source") and sized > len(cells) / 2:
         return "in"
     if role == "kernel" and header == "filter" and numeric == len(cells):
@@ -179,6 +203,47 @@ def _fitting(role: str, header: str, cells: list[str]) -> str:
     if role == "groups" and numeric < len(cells) / 2:
         return "stage"
     return role
+
+
+LETTERS = (
+    # Eyeriss (10.1109/ISCA.2016.40), DianNao (10.1145/2541940.2541967), and what is alike.
+    {"H": "in_h", "R": "kernel_h", "E": "out_h", "C": "channels_in", "M": "channels_out"},
+    {"H": "in_h", "R": "kernel_h", "C": "channels_in", "K": "channels_out"},
+    {"H": "in_h", "R": "kernel_h", "C": "channels_in", "M": "channels_out"},
+    {"Nx": "in_w", "Kx": "kernel_w", "Ni": "channels_in", "No": "channels_out"},
+)
+_MORE_LETTERS = {
+    "W": "in_w",
+    "S": "kernel_w",
+    "F": "out_w",
+    "P": "out_h",
+    "Q": "out_w",
+    "U": "stride",
+    "Ny": "in_h",
+    "Ky": "kernel_h",
+}
+
+
+def _letters(
+    columns: dict[str, list[int]], headers: Sequence[str], filled: Sequence[list[str]]
+) -> None:
+    """Columns that are headed with the letters of formulas, as hardware's papers do."""
+    bare = [header.strip() for header in headers]
+    for letters in LETTERS:
+        if not set(letters) <= set(bare):
+            continue
+        for k, head in enumerate(bare):
+            role = letters.get(head) or _MORE_LETTERS.get(head, "")
+            numeric = all(re.fullmatch(r"[\d,]+", cell) for cell in filled[k])
+            if not role or not numeric:
+                continue
+            for places in columns.values():
+                if k in places:
+                    places.remove(k)
+            columns[role] = [k]
+        for role in [role for role, places in columns.items() if not places]:
+            del columns[role]
+        return
 
 
 def _settle_names(columns: dict[str, list[int]], filled: list[list[str]]) -> None:
@@ -215,7 +280,9 @@ def _guess(columns: dict[str, list[int]], headers: Sequence[str], filled: list[l
         sized = sum(len(each[0].dims) > 2 for c in cells if (each := shapes(c)))
         windows = sum("x" in c.replace("×", "x") and bool(window(c)) for c in cells)
         words = sum(bool(kind_of(c).kind) for c in cells)
-        if "layer" not in columns and words > share:
+        if all(re.fullmatch(r"\d+ ?[x×]", cell) for cell in cells):
+            columns.setdefault("repeats", [k])
+        elif "layer" not in columns and words > share:
             columns["layer"] = [k]
         elif sized >= share and "out" not in columns and "out_h" not in columns:
             columns["out"] = [k]

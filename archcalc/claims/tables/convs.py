@@ -132,9 +132,16 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     for cout, each in made.items():
         for (cin, w), price, way in cheapest_ways(each, 4):
             yield _convolved(entry, State(cin, ext), cout, w, way, price, kind)
-    if not done:
-        out = State(printed.c, printed.ext)
-        yield one_option(entry, state, out, 0.0, Layer(kind, state.c, out.c))
+    if done:
+        return
+    for way in _ways(entry, ext, kernel, printed, axes, manner, hints):
+        out = State(printed.c, way.out if any(n is not None for n in way.out) else None)
+        layer = Layer(kind, state.c, out.c, kernel, way.stride, way.pads)
+        sides = zip(kernel_axes(entry, kernel or ()), kernel or (), strict=False)
+        moved = {"stride": way.stride} if way.pads else {}
+        yield one_option(
+            entry, state, out, way.price, layer, **{f"kernel_{a}": k for a, k in sides}, **moved
+        )
 
 
 def _ways(
@@ -159,7 +166,10 @@ def _ways(
     if printed.ext == ():
         target = (1,) * axes
     if kernel is None:
-        return [Slide(target or (None,) * axes, 1, (), 0.0)]
+        sizes = [target or (None,) * axes]
+        if target and hints.after.ext and len(hints.after.ext) == axes:
+            sizes.append(hints.after.ext)
+        return [Slide(each, 1, (), 0.0) for each in dict.fromkeys(sizes)]
     ways = list(
         unslides(entry, ext, kernel, target)
         if entry.kind == "deconv"
@@ -206,6 +216,14 @@ def _convolved(
         expected["kernel_in"] = (
             taken.c // w.groups if values["kernel_in"] * w.groups == taken.c else taken.c
         )
+    shown = values.get("channels_in")
+    if (
+        shown is not None
+        and "params" not in values
+        and 1 < w.groups < taken.c
+        and shown * w.groups == taken.c
+    ):
+        expected["channels_in"] = shown
     if "groups" in values:
         expected["groups"] = w.groups
     if w.kernel is not None:

@@ -105,6 +105,7 @@ class Hints(NamedTuple):
 def weigh(entry: Entry, option: Option, manner: Manner) -> None:
     """Add what the cells say to a reading's price."""
     weigh_work(entry, option, manner)
+    _split(entry, option)
     cost = option.price
     wrong: dict[int, list[str]] = {}
     for role, right in option.expected.items():
@@ -123,6 +124,19 @@ def weigh(entry: Entry, option: Option, manner: Manner) -> None:
             cost += 0.4
     option.wrong = tuple(roles)
     option.cost = cost
+
+
+def _split(entry: Entry, option: Option) -> None:
+    """Expect weights and biases apart where they have columns."""
+    total, layer = option.expected.get("params"), option.layer
+    if total is None or not ({"weights", "biases"} & set(entry.values)):
+        return
+    if layer.kind == "norm":
+        biases = total - total // 2
+    else:
+        biases = (layer.cout or 0) * (1 if layer.bias else 0) if total else 0
+    if layer.bias <= 1 and biases <= total:
+        option.expected |= {"weights": total - biases, "biases": biases}
 
 
 def holds(entry: Entry, role: str, right: Number, manner: Manner) -> bool:

@@ -109,6 +109,8 @@ def _form(text: str) -> str:
     if re.search(r"\\begin\{(tabular|array|longtable)|&[^\n]*\\\\", text):
         return "latex"
     lines = [line for line in text.splitlines() if line.strip()][:400]
+    if sum(bool(_LABELLED.match(line)) for line in lines) >= max(3, 0.5 * len(lines)):
+        return "labelled"
     if sum(line.lstrip()[:1] in "│┃" and line.rstrip()[-1] in "│┃" for line in lines) >= 2:
         return "box"
     if sum(line.lstrip().startswith("|") for line in lines) >= 2:
@@ -205,6 +207,13 @@ def _plain(cell: str) -> str:
 
 def _read_latex(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
     body = re.sub(r"(?<!\\)%.*", "", text)
+    body = _NESTED.sub(lambda each: re.sub(r"\\\\|&", "; ", each[2]), body)
+    body = re.sub(
+        r"\\(?:makecell|shortstack|specialcell)(?:\[\w*\])?\{([^{}]*)\}",
+        lambda each: re.sub(r"\\\\", " ", each[1]),
+        body,
+    )
+    body = re.sub(r"\\multirow\{[^{}]*\}\{[^{}]*\}\{([^{}]*)\}", r"\1", body)
     found: list[Line] = []
     line = 1
     for piece in re.split(r"\\\\(?:\[[^\]]*\])?|\\tabularnewline", body):
@@ -231,8 +240,14 @@ def _read_latex(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
     return found[0].cells, found[1:]
 
 
+_NESTED = re.compile(
+    r"\\begin\{(array|[bp]?matrix)\}(?:\{[^}]*\})?((?:(?!\\begin).){0,2000}?)\\end\{\1\}", re.DOTALL
+)
+"""Layers in brackets, a line each."""
+
+
 def _latex(cell: str) -> str:
-    bare = re.sub(r"\s*\\times\s*", "x", cell)
+    bare = re.sub(r"\s*\\times\s*", "x", re.sub(r"\\(left|right|bigg?|Bigg?)(?![a-z])", "", cell))
     bare = re.sub(r"\\(textbf|textit|text|mathrm|emph|texttt|mathbf)\{([^}]*)\}", r"\2", bare)
     bare = bare.replace("\\_", "_").replace("\\#", "#").replace("\\%", "%").replace("~", " ")
     bare = bare.replace("\\,", "").replace("{,}", ",").replace("$", "").replace("\\&", "&")
@@ -583,6 +598,25 @@ def _read_darknet(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
     return headers, rows
 
 
+_LABELLED = re.compile(r"\s*([A-Za-z][\w -]{0,40}):\s*\[([\dx×, ]+)\]\s*(.*)$")
+_PAIR = re.compile(r"([A-Za-z][\w ]{0,20}?):\s*(.*?)(?=\s{1,8}[A-Za-z][\w ]{0,20}:|$)")
+
+
+def _read_labelled(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
+    """A layer a line, its numbers labelled: ``CONV3-64: [224x224x64] params: 1,728``."""
+    found: list[tuple[int, dict[str, str]]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if layer := _LABELLED.match(line[:MOST_IN_A_CELL]):
+            pairs = {key.strip().lower(): value.strip() for key, value in _PAIR.findall(layer[3])}
+            found.append((number, {"layer": layer[1], "output": layer[2], **pairs}))
+        elif total := re.match(r"\s*total ([a-z]+):\s*([\d.,]+ ?[KMBG]?)\b", line, re.IGNORECASE):
+            found.append((number, {"layer": "Total", total[1].lower(): total[2]}))
+    headers = tuple(dict.fromkeys(key for _, cells in found for key in cells))
+    if len(headers) < 3 or len(headers) > MOST_COLUMNS:
+        raise ArchcalcError(f"{name}: has no labelled numbers beside its layers")
+    return headers, [Line(at, tuple(c.get(key, "") for key in headers)) for at, c in found]
+
+
 FORMS: Mapping[str, Callable[[str, str], tuple[tuple[str, ...], list[Line]]]] = {
     "csv": _read_csv,
     "markdown": _read_markdown,
@@ -591,5 +625,6 @@ FORMS: Mapping[str, Callable[[str, str], tuple[tuple[str, ...], list[Line]]]] = 
     "box": _read_box,
     "text": _read_text,
     "darknet": _read_darknet,
+    "labelled": _read_labelled,
 }
 """Formats that are read."""

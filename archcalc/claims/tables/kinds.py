@@ -169,6 +169,8 @@ def _named_so(name: str) -> bool:
 @lru_cache(4096)
 def kind_of(name: str, operator: str = "") -> Kind:
     """What a row of this name and operator is; ``conv1 (Conv2D)`` may stand in either."""
+    if re.search(r"[._/](weights?|bias(es)?|kernel|gamma|beta|(running|moving)_\w+)(:0)?$", name):
+        return Kind("tensor", word=name)
     texts = []
     if operator:
         texts.append(operator)

@@ -27,6 +27,7 @@ from archcalc.claims.tables.plain import (
     read_recurrent,
     read_reshape,
     read_same,
+    read_tensor,
     read_upsample,
 )
 from archcalc.claims.tables.sheet import Entry
@@ -77,4 +78,5 @@ _READERS = {
     "pool": read_pool,
     "linear": read_linear,
     "embedding": read_embedding,
+    "tensor": read_tensor,
 }

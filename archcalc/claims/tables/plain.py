@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from math import prod
 
@@ -31,6 +32,9 @@ def read_same(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     price = 0.0
     if start.ext and printed.ext == () and start.flat == printed.c:
         yield one_option(entry, start, State(start.flat, ()), 0.3, layer, **_none(entry))
+    if printed.c not in (None, start.c) and re.search("softmax|output", entry.what.word.lower()):
+        # It stands for the layer before it, too.
+        yield one_option(entry, start, State(printed.c, start.ext), 3.0, layer)
     for params, extra in _own(entry, start, manner):
         counts = {"params": params}
         if entry.kind == "norm" and "frozen" in entry.values and params:
@@ -202,6 +206,30 @@ def read_gpool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     yield one_option(entry, state, State(c, ()), 0.0, layer, params=0)
 
 
+def read_tensor(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a row that is a tensor of weights and no layer."""
+    values = entry.values
+    axes = [role for role in ("out_d", "out_h", "out_w", "out_c") if role in values]
+    dims = {role: int(values[role]) for role in axes}
+    params = values.get("params")
+    shapes = [(dims, 0.0)]
+    for role in axes:
+        rest = prod(n for each, n in dims.items() if each != role)
+        if isinstance(params, int) and params and params % rest == 0:
+            shapes.append(({**dims, role: params // rest}, 0.2))
+    if entry.name.endswith("bias") and state.ext is not None and len(axes) == 1:
+        known = {n for n in (state.c, *state.ext) if n is not None}
+        if dims[axes[0]] not in known and state.c:
+            shapes = [({axes[0]: n}, 0.1) for n in known]
+    for shape, price in shapes:
+        size = list(shape.values())
+        made = State(size[-1] if size else None, tuple(size[:-1]))
+        layer = Layer("tensor", params=prod(size))
+        option = one_option(entry, UNKNOWN, made, price, layer, params=prod(size) if size else None)
+        option.expected = {**shape, **({"params": prod(size)} if size else {})}
+        yield option
+
+
 def read_embedding(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
     """The readings of an embedding."""
     printed = printed_state(entry, "out")
@@ -273,15 +301,15 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
         for c, price in widths.items() or ((None, 0.0),):
             yield one_option(entry, state, State(c, ext), price, layer._replace(cout=c))
         return
-    sizes = _resized(state.ext, entry.values.get("stride"), printed.ext, after.ext)
+    up = bool(re.search("up|deconv|transpose|decod", f"{entry.name} {entry.what.word}".lower()))
+    sizes = _resized(state.ext, entry.values.get("stride"), printed.ext, after.ext, up)
     if printed.c is None and not widths:
         widths = {state.c: 0.0} if entry.kind == "module" else {None: 0.0}
     for (ext, stride), cost in sizes.items():
         for c, price in widths.items():
             made = State(c, ext)
-            unusual = cost if entry.kind else cost / 2
             yield one_option(
-                entry, state, made, price + unusual, layer._replace(cout=c), stride=stride
+                entry, state, made, price + cost, layer._replace(cout=c), stride=stride
             )
 
 
@@ -290,6 +318,7 @@ def _resized(
     stride: Number | None,
     printed: Extents | None,
     after: Extents | None,
+    up: bool,
 ) -> dict[tuple[Extents, Number | None], float]:
     """Extents that a module may leave of ``ext``, each with the stride that it then has."""
     whole = [n or 0 for n in ext]
@@ -308,12 +337,12 @@ def _resized(
         add(tuple(-(-n // int(stride)) for n in whole), stride, 0.0)
     for k, price in ((2, 1.0), (4, 2.0)):
         # Something that transposes its stride may print it.
-        add(tuple(n * k for n in whole), stride, price + 3.0 * (stride == 1))
+        add(tuple(n * k for n in whole), stride, price + 5.0 * (stride is not None and not up))
     add((), stride, 1.5)
     for given in (printed, after):
         if given is not None and None not in given and len(given) == len(ext):
             if all(m == 1 for m in given):
                 add(given, stride, 1.0)
             grows = any((m or 0) > n for n, m in zip(whole, given, strict=True))
-            add(given, stride, 8.0 if grows or stride else 6.0)
+            add(given, stride, MISPRINT + 2 if stride else 8.0 if grows else 6.0)
     return usual

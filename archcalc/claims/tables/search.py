@@ -10,6 +10,7 @@ first pass in which it is free, and is then held against every row in a second o
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -202,9 +203,11 @@ class Search:
         self.hints = _hints(sheet)
         self.last_use = self._uses()
         self.branched = any(link.named for link in self.links)
+        self.closed = _closed(sheet)
         self.cache: dict[tuple[int, State], list[Option]] = {}
         self.worked = 0
         self.by_hand = sheet.by_hand
+        self.pooled = sum(entry.kind == "pool" for entry in sheet.layers) > 1
         alike: dict[tuple[tuple[str, ...], Hints], int] = {}
         self.alike = [
             alike.setdefault((entry.cells, hints), entry.index)
@@ -223,6 +226,10 @@ class Search:
     def run(self) -> Reading:
         """The cheapest reading."""
         manner = Manner(first=self.sheet.channels_first, batch=self.sheet.batch)
+        words = " ".join(" ".join(entry.cells) for entry in self.sheet.entries[:400])
+        if not re.search(r"Conv[123]d|dw\b|depth-?wise|group|separable", words):
+            # Only PyTorch's printouts hold groups that nothing names.
+            manner.grouped = {True: MISPRINT + 2, False: MISPRINT + 2}
         if sum(_depthwise(entry) for entry in self.sheet.layers) > 2:
             manner.grouped[True] = 0.5
         paths = self.passed(manner)
@@ -249,6 +256,8 @@ class Search:
             if entry.kind == "total" or entry.container:
                 continue
             after: list[Path] = []
+            for container in self.closed.get(entry.index, ()):
+                paths = [way for path in paths for way in _left(path, container)]
             best = paths[0]
             for path in paths:
                 # What is thought of on the cheapest way costs nothing more on one like it.
@@ -415,7 +424,8 @@ class Search:
         row = f"row {entry.index + 1}"
         if state.ext and None not in state.ext and entry.kind not in ("gpool", "flatten"):
             price = POOLED_AGAIN if pooled else POOLED
-            price *= 1 + said
+            # Who lists poolings lists them all.
+            price *= 1 + said + (0.8 if self.pooled and not pooled else 0)
             for ext, what in _shrunk(state.ext):
                 yield (
                     State(state.c, ext),
@@ -423,12 +433,16 @@ class Search:
                     0,
                     f"{what} before {row} is not in the table",
                 )
-            yield (
-                State(state.c, ()),
-                price if said else price / 2,
-                0,
-                f"a global pooling before {row} is not in the table",
-            )
+            made = printed_state(entry, "out").ext
+            if not any(n != 1 for n in made or ()) and (
+                entry.kind not in SLIDING or set(_kernel(entry)) <= {1}
+            ):
+                yield (
+                    State(state.c, ()),
+                    price if said else POOLED_AGAIN if pooled else POOLED / 2,
+                    0,
+                    f"a global pooling before {row} is not in the table",
+                )
             if entry.kind == "linear" and not said:
                 yield (
                     State(state.ext[-1] if self.manner.first else state.c, ()),
@@ -448,13 +462,14 @@ class Search:
                         f"a {'permutation' if alike else 'rearrangement'} before {row} is not in "
                         "the table",
                     )
-            if entry.kind not in SLIDING and entry.kind not in ("linear", "layer"):
+            flat = printed_state(entry, "out").ext in ((), None)
+            if flat and entry.kind not in SLIDING and entry.kind not in ("linear", "layer"):
                 yield State(state.flat, ()), 1.0, 0, f"a flatten before {row} is not in the table"
             if entry.kind != "linear":
                 twice = tuple(2 * n for n in state.ext if n is not None)
                 yield (
                     State(state.c, twice),
-                    price + 1,
+                    price + 1 + 6 * self.by_hand,
                     0,
                     f"an upsampling before {row} is not in the table",
                 )
@@ -640,7 +655,8 @@ class Search:
         readings = self.rows(best)
         others: list[dict[int, Option]] = []
         doubted = False
-        for price, adds, path in rated[1:]:
+        # Where nothing has to be wrong, nothing is.
+        for price, adds, path in rated[1:] if best.accused or not sums else ():
             if price > cost + TIE or path.accused == best.accused:
                 continue
             if sums and not adds:
@@ -748,6 +764,40 @@ def summed(
         if trained:
             pass
     return value, slack
+
+
+def _closed(sheet: Sheet) -> dict[int, list[Entry]]:
+    """For each layer, the modules of a tree that end between the one before and it."""
+    found: dict[int, list[Entry]] = defaultdict(list)
+    open_: list[Entry] = []
+    ended: list[Entry] = []
+    for entry in sheet.entries:
+        while open_ and entry.depth <= open_[-1].depth:
+            ended.append(open_.pop())
+        if entry.container:
+            open_.append(entry)
+        elif ended:
+            found[entry.index], ended = ended, []
+    return found
+
+
+def _left(path: Path, container: Entry) -> Iterator[Path]:
+    """A path after a module's last row: what the module is printed to give may be another thing."""
+    out = printed_state(container, "out")
+    if out in (path.state, UNKNOWN) or path.option is None:
+        yield path
+        return
+    option = replace(path.option, notes=path.option.notes)
+    recent = (*path.recent[-40:], (container.index, out))
+    note = f"how the rows of row {container.index + 1} make what it gives is given by no row"
+    option.notes = (*option.notes, note)
+    yield replace(path, state=out, recent=recent, option=option, cost=path.cost + 0.3)
+    yield replace(path, recent=recent, cost=path.cost + 1.0)
+
+
+def _kernel(entry: Entry) -> tuple[int, ...]:
+    """The sides of the kernel that a row prints."""
+    return tuple(int(entry.values[f"kernel_{a}"]) for a in "dhw" if f"kernel_{a}" in entry.values)
 
 
 def _depthwise(entry: Entry) -> bool:

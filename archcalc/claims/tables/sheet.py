@@ -28,6 +28,7 @@ from archcalc.claims.tables.columns import NUMBERS, find_roles, unit
 from archcalc.claims.tables.grid import MOST_CHARACTERS, Grid, read_grid
 from archcalc.claims.tables.kinds import SLIDING, WEIGHTED, Kind, kind_of
 from archcalc.claims.tables.modules import WIDTHS, Pattern, pattern_of
+from archcalc.claims.tables.words import said
 from archcalc.errors import ArchcalcError
 from archcalc.spec.zoo import folder
 
@@ -38,6 +39,8 @@ AXES = {0: "", 1: "h", 2: "hw", 3: "dhw"}
 _PARTS = {"in": "dhwc", "out": "dhwc"}
 _WINDOW = ("kernel_d", "kernel_h", "kernel_w")
 _MAY_BE_NONE = frozenset(("pad", "out_pad", *WIDTHS))
+_SYMBOL = re.compile(r"#?(n(um)?[_ ]?)?(of )?class(es)?|#?[A-Za-z]{1,2}'?", re.IGNORECASE)
+"""What stands for a number that every user has another of."""
 _SAID = frozenset(("row", "remark", "layer", "op", "stage", "source", "bias"))
 
 
@@ -129,11 +132,15 @@ class Sheet:
         """Whether the table has a column for every one of these."""
         return all(role in self.columns for role in roles)
 
+    def has_any(self, *roles: str) -> bool:
+        """Whether the table has a column for one of these."""
+        return any(role in self.columns for role in roles)
+
     @property
     def by_hand(self) -> bool:
         """Whether somebody wrote it, kernels and all, and no program printed it."""
         printed = any(re.search(r": \d+-\d+$", entry.name) for entry in self.entries)
-        return "kernel_h" in self.columns and self.form != "darknet" and not printed
+        return self.has_any("kernel_h", "stride") and self.form != "darknet" and not printed
 
     @property
     def work(self) -> tuple[str, ...]:
@@ -186,11 +193,23 @@ class _Read:
     """Whether dots separate thousands."""
     plane: bool = False
     """Whether two numbers are extents without channels."""
+    mixed: bool = False
+    """Whether some rows have channels first and some last, each kind as PyTorch has it."""
+    tree: bool = False
+    """Whether rows are numbered by their depth, as in torchinfo's tree."""
+    worded: set[str] = field(default_factory=set)
+    """Roles that no column is for, said in the words of another."""
+
+
+class _Row(tuple[str, ...]):
+    """A row's cells, and what the words in them say by role."""
+
+    said: Mapping[str, str] = {}
 
 
 def read_sheet(grid: Grid, name: str, map: Mapping[str, str] | None = None) -> Sheet:
     """The rows of a table whose cells are known."""
-    rows = [line.cells for line in grid.rows]
+    rows = [_Row(line.cells) for line in grid.rows]
     roles = find_roles(grid.headers, rows, map or {}, name)
     read = _Read(grid, roles, units={k: unit(h) for k, h in enumerate(grid.headers)})
     for role, places in roles.items():
@@ -203,16 +222,23 @@ def read_sheet(grid: Grid, name: str, map: Mapping[str, str] | None = None) -> S
         if role in read.columns:
             for part in parts:
                 read.columns.setdefault(f"{role}_{part}", read.columns[role])
+    if "weights" in read.columns and "biases" in read.columns:
+        read.columns.setdefault("params", read.columns["weights"])
+    if "channels" in read.columns:
+        read.columns.setdefault("channels_in", read.columns["channels"])
+        read.columns.setdefault("channels_out", read.columns["channels"])
     if "kernel" in read.columns:
         for role in (*_WINDOW, "stride", "pad", "dilation", "kernel_in", "kernel_out"):
             read.columns.setdefault(role, read.columns["kernel"])
+    worded = _worded(read, rows)
+    read.tree = any(re.search(r": \d+-\d+$", _cell(cells, "layer", read)) for cells in rows[:20])
     kinds = [_kind(cells, read) for cells in rows]
     _conventions(read, rows, kinds)
     entries = tuple(
-        _entry(index, number, cells, kinds[index], read)
-        for index, (number, cells) in enumerate(grid.rows)
+        _entry(index, line.number, rows[index], kinds[index], read)
+        for index, line in enumerate(grid.rows)
     )
-    known = {k for places in roles.values() for k in places}
+    known = {k for places in roles.values() for k in places} | worded
     filled = [any(not nothing(row[k]) for row in rows) for k in range(len(grid.headers))]
     unmapped = tuple(h for k, h in enumerate(grid.headers) if k not in known and filled[k])
     beside = sorted([*roles.get("remark", []), *roles.get("row", [])])
@@ -239,15 +265,70 @@ def read_sheet(grid: Grid, name: str, map: Mapping[str, str] | None = None) -> S
     )
 
 
-def _cell(cells: Sequence[str], role: str, read: _Read) -> str:
+WORDED = ("out", "kernel", "stride", "pad", "dilation", "channels_out")
+"""Roles that words may say."""
+
+_APART: Mapping[str, tuple[str, ...]] = {
+    "out": ("out", "out_h", "out_w", "in", "in_h"),
+    "kernel": ("kernel", "kernel_h"),
+    "channels_out": ("channels_out", "out", "out_c", "params"),
+}
+"""Columns that leave nothing for words to say."""
+
+
+def _worded(read: _Read, rows: Sequence[_Row]) -> set[int]:
+    """Find what columns of words say for which there is no column; which those columns are."""
+    known = {k for places in read.roles.values() for k in places}
+    named = [read.columns[role] for role in ("op", "layer") if role in read.columns]
+    apart = {k for k in range(len(read.grid.headers)) if k not in known}
+    apart |= {k for k in read.roles.get("remark", ()) if k not in named}
+    used: set[int] = set()
+    free = [r for r in WORDED if not any(c in read.columns for c in _APART.get(r, (r,)))]
+    for k in [*sorted(apart), *named]:
+        found = [said(row[k], k in named) if row[k] else {} for row in rows]
+        telling = sum(bool(each) for each in found)
+        filled = sum(bool(row[k]) for row in rows)
+        if not telling or (k not in named and telling < 0.3 * filled):
+            continue
+        if k in named and not re.search(
+            r"(?<![\dx])\d+ ?[x×] ?\d|=|stride|-\d\d", str([r[k] for r in rows])
+        ):
+            continue
+        used |= {k} if k not in named else set()
+        for role in free:
+            if role in read.columns or not any(role in each for each in found):
+                continue
+            read.columns[role] = k
+            read.worded.add(role)
+            for row, each in zip(rows, found, strict=True):
+                if role in each:
+                    row.said = {**row.said, role: each[role]}
+    for role, parts in _PARTS.items():
+        if role in read.worded:
+            for part in parts:
+                read.columns.setdefault(f"{role}_{part}", read.columns[role])
+    if "kernel" in read.worded:
+        for role in (*_WINDOW, "stride", "pad", "dilation"):
+            read.columns.setdefault(role, read.columns["kernel"])
+    return used
+
+
+def _cell(cells: _Row, role: str, read: _Read) -> str:
+    if role in read.worded:
+        return cells.said.get(role, "")
     found = cells[read.columns[role]] if role in read.columns else ""
     # A list cut short says too little to check anything by.
     return "" if nothing(found) or "..." in found else found
 
 
-def _kind(cells: Sequence[str], read: _Read) -> Kind:
+def _kind(cells: _Row, read: _Read) -> Kind:
     name, op = _cell(cells, "layer", read), _cell(cells, "op", read)
     what = kind_of(name, op)
+    window_ = _cell(cells, "kernel", read).lower()
+    if what.kind == "pool" and "global" in window_:
+        what = what._replace(kind="gpool")
+    elif what.kind == "conv" and re.search(r"\b(dw|depth-?wise)\b", window_):
+        what = what._replace(kind="depthwise")
     if what.kind not in ("", "total"):
         return what
     firsts = [cell for cell in cells if cell][:2]
@@ -259,7 +340,7 @@ def _kind(cells: Sequence[str], read: _Read) -> Kind:
 # Conventions of a whole table --------------------------------------------------------------------
 
 
-def _conventions(read: _Read, rows: Sequence[Sequence[str]], kinds: Sequence[Kind]) -> None:
+def _conventions(read: _Read, rows: Sequence[_Row], kinds: Sequence[Kind]) -> None:
     """Whether there is a batch, which axis holds channels: decided by all rows at once."""
     found: list[tuple[Shape, Kind]] = []
     for role in ("in", "out"):
@@ -272,11 +353,16 @@ def _conventions(read: _Read, rows: Sequence[Sequence[str]], kinds: Sequence[Kin
         read.batch, read.batched = _batch(found)
     votes = 0.0
     ranks = Counter[int]()
+    apart: Counter[str] = Counter()
     for shape, what in found:
         dims = shape.dims
         if read.batched and not shape.batched and len(dims) > 1:
             dims = dims[1:]
         ranks[len(dims)] += 1
+        if len(dims) == 3 and re.search(r"[123]d\b", what.word) and what.kind in SLIDING:
+            apart["first"] += dims[-1] == dims[-2] != dims[0]
+        elif len(dims) == 3:
+            apart["last"] += dims[-2] == dims[-3] != dims[-1]
         if len(dims) in (3, 4):
             votes += (dims[-1] == dims[-2] != dims[0]) - (dims[-2] == dims[-3] != dims[-1])
         if len(dims) > 1 and re.search(r"[a-z]\d[dD]|^[A-Z][a-z]+:", what.word):
@@ -300,9 +386,19 @@ def _conventions(read: _Read, rows: Sequence[Sequence[str]], kinds: Sequence[Kin
     text = " ".join(" ".join(cells) for cells in rows[:50])
     votes += ("[-1," in text) - ("(None," in text)
     read.first = votes > 0
+    # PyTorch's convolutions have channels first, whatever the layers around them do.
+    read.mixed = apart["first"] > 1 and apart["last"] > 2
+    read.first = read.first and not read.mixed
     axes = {what.axes for what in kinds if what.axes}
+    deep = sum(
+        shapes_[0].dims[-1] == natural(_cell(cells, "channels_out", read) or "x")
+        for cells in rows
+        if (shapes_ := shapes(_cell(cells, "out", read)))
+        if len(shapes_[0].dims) == 2
+    )
     read.plane = (
         bool(ranks[2])
+        and deep < 0.5 * ranks[2]
         and not ranks[3]
         and not ranks[4]
         and 1 not in axes
@@ -312,9 +408,9 @@ def _conventions(read: _Read, rows: Sequence[Sequence[str]], kinds: Sequence[Kin
         )
     )
     numbers = [_cell(cells, "params", read) for cells in rows]
-    marked = [each for each in numbers if re.fullmatch(r"\d{1,3}(\.\d{3})+", each)]
+    marked = [each for each in numbers if re.fullmatch(r"[1-9]\d{0,2}(\.\d{3})+", each)]
     read.dotted = len(marked) > 1 and all(
-        re.fullmatch(r"\d{1,3}(\.\d{3})*", each) for each in numbers if each
+        re.fullmatch(r"[1-9]\d{0,2}(\.\d{3})*|0", each) for each in numbers if each
     )
 
 
@@ -358,7 +454,11 @@ def _state(
         return {f"{role}_c": dims[0]}, True
     if len(dims) == 2 and read.plane:
         return {f"{role}_h": dims[0], f"{role}_w": dims[1]}, False
-    c, ext = (dims[0], dims[1:]) if read.first else (dims[-1], dims[:-1])
+    first = read.first
+    if read.mixed and len(dims) == 3:
+        # As square as it can be.
+        first = dims[-1] == dims[-2] if dims[0] != dims[-1] else what.kind in SLIDING
+    c, ext = (dims[0], dims[1:]) if first else (dims[-1], dims[:-1])
     named = dict(zip((f"{role}_{axis}" for axis in AXES[len(ext)]), ext, strict=True))
     return {**named, f"{role}_c": c}, False
 
@@ -366,7 +466,7 @@ def _state(
 # Rows --------------------------------------------------------------------------------------------
 
 
-def _entry(index: int, line: int, cells: tuple[str, ...], what: Kind, read: _Read) -> Entry:
+def _entry(index: int, line: int, cells: _Row, what: Kind, read: _Read) -> Entry:
     name = _cell(cells, "layer", read)
     values: dict[str, Number] = {}
     printed: dict[str, Printed] = {}
@@ -382,7 +482,8 @@ def _entry(index: int, line: int, cells: tuple[str, ...], what: Kind, read: _Rea
 
     for role in read.columns:
         text = _cell(cells, role, read)
-        if role in _SAID or not text or (role not in read.roles and not role.startswith("ops")):
+        given = role in read.roles or role in read.worded or role.startswith("ops")
+        if role in _SAID or not text or not given:
             continue
         if role in NUMBERS or role.startswith("ops"):
             number = _count(text, read, read.columns[role])
@@ -398,11 +499,26 @@ def _entry(index: int, line: int, cells: tuple[str, ...], what: Kind, read: _Rea
             elif sizes and all(sizes[0].dims):
                 several = several or len(sizes) > 1
                 found, vector = _state(sizes[0], what, role, read, filters)
+                if what.kind == "tensor":
+                    axes = ("d", "h", "w", "c")[-len(sizes[0].dims) :]
+                    found = {
+                        f"{role}_{axis}": n for axis, n in zip(axes, sizes[0].dims, strict=False)
+                    }
+                    vector = False
                 if len(sizes) > 1 and role == "in" and what.kind in ("concat", "merge"):
                     more = [_state(s, what, role, read, None)[0].get("in_c") for s in sizes]
                     found["in_c"] = sum(c for c in more if c is not None)
                 values |= {key: value for key, value in found.items() if key not in values}
                 flat |= {role} if vector else set()
+        elif role == "channels":
+            pair = re.fullmatch(r"(\d+)\s*(?:[/,>→-]+|to)\s*(\d+)", text.strip())
+            if pair is None:
+                unread(role, "pair of channels")
+            else:
+                values |= {"channels_in": int(pair[1]), "channels_out": int(pair[2])}
+        elif role == "kernel" and what.kind == "linear" and text.strip().isdecimal():
+            if values.get("channels_out", 1) == 1 and int(text) > 1:
+                values["channels_out"] = int(text)  # neurons
         elif role == "kernel":
             seen = window(text, what.axes)
             if seen is None:
@@ -431,6 +547,8 @@ def _entry(index: int, line: int, cells: tuple[str, ...], what: Kind, read: _Rea
             decimal = count(text)
             if whole is None and decimal is not None and decimal.value.denominator == 1:
                 whole = int(decimal.value)
+            if role == "channels_out" and what.kind == "linear" and role in values:
+                continue
             if whole or (whole is not None and role in _MAY_BE_NONE):
                 values[role] = whole
             elif whole == 0:
@@ -438,10 +556,10 @@ def _entry(index: int, line: int, cells: tuple[str, ...], what: Kind, read: _Rea
             elif role in WIDTHS or re.match(r"\s*[\[(]?-?\d", text) or what.kind in WEIGHTED:
                 # A dropout's rate stands where a convolution has its filters.
                 rate = role == "channels_out" and what.kind in ("same", "input", "")
-                if not rate:
+                if not rate and not _SYMBOL.fullmatch(text):
                     unread(role, "number")
-    if what.kind == "input" and values.get("channels_out") == 1:
-        del values["channels_out"]  # one image
+    if what.kind in ("input", "same") and values.get("channels_out") == 1:
+        del values["channels_out"]  # one image, one such layer
     if what.kind == "same" and values.get("params") and "softmax" in what.word.lower():
         what = what._replace(kind="linear")  # it stands for the layer before it, too
     if "out" in flat or (values.get("out_c") == 1 and what.kind in ("linear", "same", "flatten")):
@@ -449,6 +567,9 @@ def _entry(index: int, line: int, cells: tuple[str, ...], what: Kind, read: _Rea
         if len(sides) == 1 and values.get("out_c") == 1 and what.kind in ("linear", "flatten"):
             values["out_c"] = values.pop("out_h")  # a column: (120, 1)
             flat.add("out")
+    if "params" not in read.roles and {"weights", "biases"} <= values.keys():
+        both = int(values["weights"] + values["biases"])
+        values["params"], printed["params"] = both, Printed.parse(both)
     pattern = pattern_of(values)
     if (
         pattern is None
@@ -461,7 +582,7 @@ def _entry(index: int, line: int, cells: tuple[str, ...], what: Kind, read: _Rea
         read.unreadable.append(Unreadable(index, read.columns["layer"], "the layer has no name"))
     depths = read.grid.depths
     container = bool(depths) and index + 1 < len(depths) and depths[index + 1] > depths[index]
-    numbered = bool(re.search(r": \d+-\d+$", name))
+    numbered = read.tree
     sources = _sources(_cell(cells, "source", read))
     return Entry(
         index,
@@ -509,7 +630,8 @@ def _window(seen: Window, what: Kind) -> dict[str, Number]:
 
 def _count(text: str, read: _Read, column: int) -> Printed | None:
     """A count under its column's unit."""
-    plain = text.replace(".", "") if read.dotted else text
+    dotted = read.dotted and column == read.columns.get("params")
+    plain = text.replace(".", "") if dotted else text
     suffix = read.units.get(column, "")
     if suffix and re.fullmatch(r"\s*[\d.,]+\s*(bf|g|m|k)?\s*", plain, re.IGNORECASE):
         plain = re.sub(r"[^\d.,]", "", plain) + suffix

@@ -77,6 +77,9 @@ def weights(
         plain = "channels_in" in entry.values
         price = manner.grouped[g == cin] if g == cin or not plain else MISPRINT + 2
         groups.append((g, dear if given or g == 1 else price))
+    shown = int(entry.values.get("channels_in", 0))
+    if 2 * shown == cin and value is None:
+        groups.append((2, 2.0))  # printed for each group, as AlexNet's are
     if exact and value is not None:
         taps = prod(kernel) if kernel is not None else 3**axes
         for b in (1, 0):

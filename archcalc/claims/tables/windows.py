@@ -56,12 +56,21 @@ def slides(
         ext,
         full,
         target,
-        entry.strides if len(entry.strides) == len(ext) else values.get("stride"),
+        _strides(entry, len(ext)),
         values.get("pad"),
         entry.kind == "pool",
         entry.same_pad,
         manner.ceil,
     )
+
+
+def _strides(entry: Entry, axes: int) -> Number | tuple[int, ...] | None:
+    """Strides as they are printed: one for all axes, or one each."""
+    if len(entry.strides) == axes:
+        return entry.strides
+    if axes == 1 and 1 in entry.strides:
+        return max(entry.strides)
+    return entry.values.get("stride")
 
 
 @lru_cache(20_000)
