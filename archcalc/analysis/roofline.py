@@ -119,6 +119,14 @@ class Roofline(Remembering):
         return sum(kernel.seconds_moving for kernel in self.kernels)
 
     @property
+    def binds(self) -> str:
+        """What takes most of that time: ``compute`` or ``memory``."""
+        times = {"compute": 0.0, "memory": 0.0}
+        for kernel in self.kernels:
+            times[kernel.binds or "compute"] += kernel.seconds
+        return max(times, key=times.__getitem__)
+
+    @property
     def ridge(self) -> float | None:
         """The intensity from which on work binds; None where the bandwidth is not known."""
         bandwidth = self.machine.bandwidth

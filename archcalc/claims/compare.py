@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from archcalc.analysis.analyze import Analysis, answer
 from archcalc.analysis.conventions import Convention, Difference, convention, differences
 from archcalc.analysis.measured import Measurement
+from archcalc.analysis.roofline import Roofline, roofline
 from archcalc.claims.check import Checking, Finding, Record, judged, records
 from archcalc.claims.printed import Printed
 from archcalc.dims import Size
@@ -19,6 +20,7 @@ from archcalc.errors import ArchcalcError, SpecError, did_you_mean
 from archcalc.frontends.sources import load, spec_of
 from archcalc.spec import zoo
 from archcalc.spec.graph import Graph
+from archcalc.spec.machines import Hardware, find
 from archcalc.spec.model import Budget, Documented, Fact, Spec
 from archcalc.spec.question import AS_IT_IS, Input, Question
 from archcalc.spec.scope import Path, Wrong
@@ -66,6 +68,8 @@ class Entry(Remembering):
     then nothing is documented."""
     measured: Measurement | None = None
     """What running it took, if it was run."""
+    bounds: tuple[Roofline, ...] = ()
+    """The least times on the machines that are compared."""
 
     def said(self, kind: str) -> Finding | None:
         """The most telling documented number of a kind."""
@@ -110,9 +114,10 @@ SORTED_BY: Mapping[str, Callable[[Entry], Any]] = {
     "flops": lambda entry: entry.analysis.flops,
     "size": lambda entry: entry.analysis.weight_bytes(),
     "latency": lambda entry: entry.measured.seconds if entry.measured else None,
+    "time": lambda entry: entry.bounds[0].seconds if entry.bounds else None,
 }
-"""What a comparison can be sorted by; ``macs`` is the work under its convention, and
-``latency`` the time that was measured."""
+"""What a comparison can be sorted by; ``macs`` is the work under its convention, ``latency`` the
+time that was measured, ``time`` the least on the first machine."""
 
 
 def compare(
@@ -122,6 +127,8 @@ def compare(
     sort: str | None = None,
     input: Input = None,
     measure: Callable[[Graph], Measurement] | None = None,
+    on: Sequence[str | Hardware] = (),
+    dtype: str = "float32",
     **variables: Any,
 ) -> Comparison:
     """Networks side by side, with what is documented of them; without any, the usual four.
@@ -131,7 +138,8 @@ def compare(
     key of ``SORTED_BY``, after a ``-`` for the largest first; what is unknown comes last. ``input``
     (or a function of the spec that gives it) and ``variables`` are those of all networks, as in
     :func:`archcalc.expand`; a network that they change is not what the documented numbers are of.
-    ``measure``, such as :func:`archcalc.measure`, runs each network.
+    ``measure``, such as :func:`archcalc.measure`, runs each network. ``on`` are machines on which
+    the least time of each, in ``dtype``, is told (:func:`archcalc.roofline`).
 
     Raises :class:`ArchcalcError` for an unknown convention or key, and what
     :func:`archcalc.load` and :func:`archcalc.expand` raise.
@@ -153,6 +161,15 @@ def compare(
     ]
     if measure is not None:
         entries = [replace(entry, measured=measure(entry.analysis.graph)) for entry in entries]
+    if on:
+        machines = [find(each) if isinstance(each, str) else each for each in on]
+        entries = [
+            replace(
+                entry,
+                bounds=tuple(roofline(entry.analysis, each, dtype=dtype) for each in machines),
+            )
+            for entry in entries
+        ]
     base = None
     if baseline is not None:
         base = next(e for e, s in zip(entries, sources, strict=True) if baseline in (e.name, s))

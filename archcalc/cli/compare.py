@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.options import Output, formats, networks
+from archcalc.cli.options import Output, formats, machines, networks, words
 from archcalc.cli.output import complain, publish, write
 from archcalc.errors import ArchcalcError
 
@@ -42,8 +42,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="KEY",
-            help="Sort by network, year, top5, params, macs, flops, size or latency; -KEY puts the "
-            "largest first.",
+            help="Sort by network, year, top5, params, macs, flops, size, latency or time; -KEY "
+            "puts the largest first.",
             show_default=False,
         ),
     ] = None,
@@ -100,6 +100,24 @@ def compare(
             "memory. Needs the extra archcalc[torch].",
         ),
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Add the least time on these machines, which roofline lists; here is this one.",
+            autocompletion=machines,
+            show_default=False,
+        ),
+    ] = None,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            "--dtype",
+            metavar="DTYPE",
+            help="What the products of these times are computed in: float32, tf32, bfloat16, int8.",
+            autocompletion=words("float32", "tf32", "bfloat16", "float16", "float8", "int8"),
+        ),
+    ] = "float32",
     format: Annotated[str, formats("table", "markdown", "csv", "json", "latex", "html")] = "table",
     output: Output = None,
 ) -> None:
@@ -112,6 +130,7 @@ def compare(
     Examples:
       archcalc compare
       archcalc compare resnet18 resnet50 vgg16 --baseline vgg16 --sort params
+      archcalc compare resnet50 mobilenet_v2 --on h100,orin --dtype int8
       archcalc compare --convention all googlenet
     """
     import archcalc
@@ -125,6 +144,7 @@ def compare(
         choose("bars of", bars, report.BARS)
         if form != "table":
             raise ArchcalcError("bars are drawn below a table: --format table")
+    wanted = [name.strip() for name in on.split(",")] if on else []
     picture = picture_at(plot) if plot is not None else None
     found = archcalc.compare(
         *(addressed(name, input) for name in networks or ()),
@@ -132,6 +152,8 @@ def compare(
         baseline=baseline,
         sort=sort,
         measure=archcalc.measure if measure else None,
+        on=[archcalc.here() if name == "here" else name for name in wanted],
+        dtype=dtype,
         **asked(archcalc.compare, input, set_).keywords,
     )
     if picture is not None:

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.options import NetworkName, Output, formats
+from archcalc.cli.options import DType, Machine, NetworkName, Output, formats
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
 
+_NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9}
 _SCALES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
 
 
@@ -22,8 +23,8 @@ def fit(
         str,
         typer.Option(
             metavar="A=N,B=N",
-            help="The budget: params, macs, flops, activations, weight_bytes, each with a number "
-            "such as 300M, 4.2G or 4000000.",
+            help="The budget: params, macs, flops, activations, weight_bytes, memory, each with a "
+            "number such as 300M, 4.2G or 4000000; and time, such as 5ms, the least on a machine.",
             show_default=False,
         ),
     ],
@@ -45,6 +46,8 @@ def fit(
             show_default=False,
         ),
     ] = None,
+    on: Machine = None,
+    dtype: DType = "float32",
     emit_: Annotated[
         str | None,
         typer.Option(
@@ -65,6 +68,7 @@ def fit(
     Examples:
       archcalc fit mobilenet_v2 --at-most macs=300M,params=4M --vary width,side
       archcalc fit resnet18 --at-most macs=1G --vary width=8:256:4
+      archcalc fit mobilenet_v2 --at-most time=5ms --on orin --dtype int8 --vary width,N
       archcalc fit efficientnet_b0 --at-most macs=1G \\
         --compound width=1.1,depth=1.2,side=1.15 --emit mine.yaml
     """
@@ -81,6 +85,8 @@ def fit(
         {name: int(n) for name, n in _pairs("--at-most", at_most).items()},
         vary=_vary(vary or []),
         compound=bases,
+        dtype=dtype,
+        on=archcalc.here() if on == "here" else on,
     )
     if emit_ is not None:
         write(report.as_yaml(found), Path(emit_))
@@ -92,13 +98,18 @@ def _pairs(option: str, written: str) -> dict[str, Fraction]:
     found: dict[str, Fraction] = {}
     for part in written.split(","):
         name, _, number = part.partition("=")
-        match = re.fullmatch(r"\s*(\d{1,18}(?:\.\d{1,12})?(?:e\d{1,2})?)\s*([kKMGBT]?)\s*", number)
+        match = re.fullmatch(
+            r"\s*(\d{1,18}(?:\.\d{1,12})?(?:e\d{1,2})?)\s*([kKMGBT]?)\s*(?:(?<=[kKMGT])B|(ns|us|µs|ms|s))?\s*",
+            number,
+        )
         name = name.strip()
         if not match or not name:
             raise ArchcalcError(f"{option} {part}: write NAME=NUMBER, such as macs=300M")
         if name in found:
             raise ArchcalcError(f"{option} {part}: '{name}' is given twice")
-        found[name] = Fraction(match[1]) * _SCALES[match[2]]
+        if (name == "time") is not bool(match[3]):
+            raise ArchcalcError(f"{option} {part}: write a time such as time=5ms, and no other so")
+        found[name] = Fraction(match[1]) * _SCALES[match[2]] * _NANOSECONDS.get(match[3], 1)
     return found
 
 

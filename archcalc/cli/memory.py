@@ -4,16 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.options import Batch, InputShapes, NetworkName, Output, Variables, words
+from archcalc.cli.options import Batch, InputShapes, NetworkName, Output, Variables, formats, words
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
-
-_TAKEN = (
-    *("network", "dtype", "training", "input", "batch", "optimizer", "master", "checkpoint"),
-    *("micro_batches", "zero", "devices", "fused", "allow_unknown"),
-    *("budget", "spec"),
-)
-"""Parameters of library functions, which a variable of the same name can't be passed beside."""
 
 
 def memory(
@@ -112,12 +105,7 @@ def memory(
     ] = None,
     format: Annotated[
         str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="table, markdown, csv (a line a layer as it runs), json, latex or html.",
-            autocompletion=words("table", "markdown", "csv", "json", "latex", "html"),
-        ),
+        formats("table", "markdown", "csv (a line a layer as it runs)", "json", "latex", "html"),
     ] = "table",
     output: Output = None,
 ) -> None:
@@ -136,7 +124,7 @@ def memory(
     import archcalc
     from archcalc.analysis.analyze import BYTES
     from archcalc.analysis.batches import Fits
-    from archcalc.cli.arguments import addressed, parse_bytes, parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, asked, parse_bytes
     from archcalc.report.choice import choose
     from archcalc.report.needs import memory as report
     from archcalc.report.picture import picture_at
@@ -156,10 +144,9 @@ def memory(
         raise ArchcalcError(f"{options or '--devices'}: is for --training")
     picture = picture_at(plot) if plot is not None else None
     budget = parse_bytes("--fits", fits) if fits is not None else None
-    variables = parse_variables(set_ or (), _TAKEN)
+    question = asked(archcalc.memory, input, set_)
     spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
-    how |= {"input": parse_inputs(input or (), spec), **variables}
-    how["allow_unknown"] = allow_unknown
+    how |= {"input": question.of(spec).input, **question.variables, "allow_unknown": allow_unknown}
     found: Any
     if budget is None:
         found = archcalc.memory(spec, stored, training, batch=batch, **how)

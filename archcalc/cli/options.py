@@ -39,6 +39,25 @@ def formats(*known: str) -> Any:
     return typer.Option("--format", metavar="FORMAT", help=text, autocompletion=words(*names))
 
 
+def machines(incomplete: str) -> list[str]:
+    """Names of machines that begin like this."""
+    from archcalc.spec.machines import FOLDER
+    from archcalc.spec.zoo import folder
+
+    names = ["here", *sorted(path.stem for path in (folder() / FOLDER).glob("*.yaml"))]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+MACHINE = (
+    "A machine that roofline lists, a file that describes one, or here: this one, which is "
+    "measured once and remembered."
+)
+Machine = Annotated[
+    str | None,
+    typer.Option(
+        "--on", metavar="MACHINE", help=MACHINE, autocompletion=machines, show_default=False
+    ),
+]
 NETWORK = (
     "A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for standard input."
 )

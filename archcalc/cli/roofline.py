@@ -4,24 +4,19 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.options import Batch, InputShapes, Output, Variables, networks, words
+from archcalc.cli.options import (
+    MACHINE,
+    Batch,
+    InputShapes,
+    Output,
+    Variables,
+    formats,
+    machines,
+    networks,
+    words,
+)
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
-
-_TAKEN = (
-    *("network", "on", "dtype", "batch", "input", "fusion", "cache", "allow_unknown"),
-    *("device", "spec"),
-)
-"""Parameters of library functions, which a variable of the same name can't be passed beside."""
-
-
-def machines(incomplete: str) -> list[str]:
-    """Names of machines that begin like this."""
-    from archcalc.spec.machines import FOLDER
-    from archcalc.spec.zoo import folder
-
-    names = ["here", *sorted(path.stem for path in (folder() / FOLDER).glob("*.yaml"))]
-    return [name for name in names if name.startswith(incomplete)]
 
 
 def roofline(
@@ -37,12 +32,7 @@ def roofline(
     ] = None,
     on: Annotated[
         str,
-        typer.Option(
-            metavar="MACHINE",
-            help="A machine that is listed, a file that describes one, or here: this one, which is "
-            "measured once and remembered.",
-            autocompletion=machines,
-        ),
+        typer.Option(metavar="MACHINE", help=MACHINE, autocompletion=machines),
     ] = "h100-sxm",
     dtype: Annotated[
         str,
@@ -106,13 +96,7 @@ def roofline(
         ),
     ] = None,
     format: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="table, markdown, csv (a line a kernel), json, latex or html.",
-            autocompletion=words("table", "markdown", "csv", "json", "latex", "html"),
-        ),
+        str, formats("table", "markdown", "csv (a line a kernel)", "json", "latex", "html")
     ] = "table",
     output: Output = None,
 ) -> None:
@@ -128,7 +112,7 @@ def roofline(
       archcalc roofline mobilenet_v2 --on raspberry-pi-5 --dtype int8 --detail layer
     """
     import archcalc
-    from archcalc.cli.arguments import addressed, parse_inputs, parse_variables
+    from archcalc.cli.arguments import addressed, asked
     from archcalc.report.choice import choose
     from archcalc.report.needs import roofline as report
     from archcalc.report.picture import picture_at
@@ -146,19 +130,19 @@ def roofline(
     if measured and on != "here":
         raise ArchcalcError("--measured runs on this machine: --on here")
     picture = picture_at(plot) if plot is not None else None
-    variables = parse_variables(set_ or (), _TAKEN)
+    question = asked(archcalc.roofline, input, set_, batch)
     spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
-    shapes = parse_inputs(input or (), spec)
-    asked: dict[str, Any] = {"dtype": dtype, "batch": batch, "input": shapes, **variables}
+    how: dict[str, Any] = {"dtype": dtype, "batch": batch, "input": question.of(spec).input}
+    how |= question.variables
     bound = archcalc.roofline(
         spec,
         archcalc.here(again) if on == "here" else on,
         fusion=fusion,
         cache=not no_cache,
         allow_unknown=allow_unknown,
-        **asked,
+        **how,
     )
-    run = archcalc.measure(spec, **asked) if measured else None
+    run = archcalc.measure(spec, **how) if measured else None
     if picture is not None:
         from archcalc.report.needs.ridge import draw
 

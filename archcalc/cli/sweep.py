@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archcalc.cli.options import DType, NetworkName, Output, words
+from archcalc.cli.options import DType, Machine, NetworkName, Output, words
 from archcalc.cli.output import complain, publish, stream, whole, write
 from archcalc.errors import ArchcalcError
 
@@ -44,7 +44,8 @@ def sweep(
         typer.Option(
             metavar="A,B,...",
             help="What is computed, out of params, macs, flops, activations, weight_bytes, "
-            "buffers, connections.",
+            "buffers, connections, memory (bytes at inference) and, with --on, time (the least, in "
+            "nanoseconds).",
             show_default=False,
         ),
     ] = None,
@@ -77,6 +78,7 @@ def sweep(
             show_default=False,
         ),
     ] = None,
+    on: Machine = None,
     dtype: DType = "float32",
     plot: Annotated[
         str | None,
@@ -119,6 +121,7 @@ def sweep(
     from archcalc.space.grid import plan
     from archcalc.space.select import keys, selection
     from archcalc.space.sweep import Refused, Sweep, chunks
+    from archcalc.spec.machines import find
 
     spec = archcalc.load(network)
     form = _form(format, output)
@@ -126,7 +129,10 @@ def sweep(
     form = form.lower()
     picture = _picture(plot) if plot is not None else None
     together = [[name.strip() for name in group.split(",")] for group in zip_ or ()]
-    grid = plan(spec, parse_values(set_ or []), quantities, together, where, by, pareto, dtype)
+    machine = None if on is None else archcalc.here() if on == "here" else find(on)
+    grid = plan(
+        spec, parse_values(set_ or []), quantities, together, where, by, pareto, dtype, machine
+    )
     kept = selection(grid.quantities[0], where, top, by, pareto)
     refused = Refused()
     if form in ("csv", "json", "parquet") and top is None and pareto is None and picture is None:

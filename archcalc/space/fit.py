@@ -14,6 +14,7 @@ from archcalc.errors import ArchcalcError, SpecError
 from archcalc.space.grid import plan
 from archcalc.space.sweep import Refused, chunks
 from archcalc.space.trace import (
+    ALONE,
     INPUT,
     QUANTITIES,
     asked,
@@ -24,6 +25,7 @@ from archcalc.space.trace import (
     total,
 )
 from archcalc.spec.expand import expand
+from archcalc.spec.machines import Hardware, find
 from archcalc.spec.model import OVERRIDABLE, Spec
 
 MOST = 4_000_000
@@ -54,7 +56,7 @@ class Fit:
     values: Mapping[str, Any]
     """The variables as they were chosen."""
     totals: Mapping[str, int]
-    """All of ``QUANTITIES``."""
+    """All of ``QUANTITIES``, and what else is limited."""
     at_most: Mapping[str, int]
     beyond: tuple[Over, ...]
     """The next step up of every variable, or of the coefficient: each exceeds the budget."""
@@ -73,10 +75,12 @@ def fit(
     vary: Sequence[str] | str | Mapping[str, Any] = (),
     compound: Mapping[str, float] | None = None,
     dtype: str = "float32",
+    on: str | Hardware | None = None,
 ) -> Fit:
     """The largest network of a family inside a budget: the next step up exceeds it.
 
-    ``at_most`` limits quantities such as ``macs`` and ``params``. ``vary`` names variables, with
+    ``at_most`` limits quantities such as ``macs`` and ``params``, ``memory`` in bytes, and ``time``
+    in nanoseconds: the least on the machine ``on``, in ``dtype``. ``vary`` names variables, with
     the values to choose from or without; extents go in steps of 32 then, channels of 8, fractions
     of 0.05, and other numbers of 1. Of several variables the choice is that which makes the most
     of the budget: the largest product of the quantities that ``at_most`` names, and of equals
@@ -97,7 +101,8 @@ def fit(
     names = list(compound or vary)
     require_free(network, names)
     own = _own(network, names)
-    search = _Search(network, dict(at_most), dtype)
+    machine = find(on) if isinstance(on, str) else on
+    search = _Search(network, dict(at_most), dtype, machine)
     if compound:
         return _compound(search, own, compound)
     given = vary if isinstance(vary, Mapping) else dict.fromkeys(vary)
@@ -107,8 +112,10 @@ def fit(
 class _Search:
     """Configurations counted against a budget."""
 
-    def __init__(self, spec: Spec, at_most: dict[str, int], dtype: str) -> None:
-        self.spec, self.at_most, self.dtype = spec, at_most, dtype
+    def __init__(
+        self, spec: Spec, at_most: dict[str, int], dtype: str, on: Hardware | None
+    ) -> None:
+        self.spec, self.at_most, self.dtype, self.on = spec, at_most, dtype, on
         self.looked_at = 0
 
     def inside(
@@ -118,7 +125,7 @@ class _Search:
         each lot those that may make the most of it.
         """
         groups = [tuple(values)] if together else []
-        grid = plan(self.spec, values, list(self.at_most), groups, dtype=self.dtype)
+        grid = plan(self.spec, values, list(self.at_most), groups, dtype=self.dtype, on=self.on)
         if len(grid) > MOST:
             raise ArchcalcError(
                 f"{len(grid):,} configurations are too many: vary less, or in larger steps\n"
@@ -143,7 +150,7 @@ class _Search:
             analysis = answer(self.spec, asked(self.spec, values))
         except SpecError as error:
             return Over(values, {}, (), error.problems[0].message)
-        totals = {name: total(analysis, name, self.dtype) for name in self.at_most}
+        totals = {name: total(analysis, name, self.dtype, self.on) for name in self.at_most}
         exceeded = tuple(name for name, limit in self.at_most.items() if totals[name] > limit)
         return Over(values, totals, exceeded)
 
@@ -151,7 +158,8 @@ class _Search:
         self, values: Mapping[str, Any], beyond: Sequence[Over], phi: float | None = None
     ) -> Fit:
         analysis = answer(self.spec, asked(self.spec, values))
-        totals = {name: total(analysis, name, self.dtype) for name in QUANTITIES}
+        names = dict.fromkeys((*QUANTITIES, *self.at_most))
+        totals = {name: total(analysis, name, self.dtype, self.on) for name in names}
         return Fit(
             self.spec.label,
             values,
@@ -328,5 +336,9 @@ def _data(spec: Spec, values: Mapping[str, Any], at_most: Mapping[str, int]) -> 
         data["input"] = extents
     data["name"] = f"{spec.label}-fit".replace(".", "_")
     data["edition"] = "scaled to a budget"
-    data["budget"] = [{"quantity": name, "at_most": limit} for name, limit in at_most.items()]
+    data["budget"] = [
+        {"quantity": name, "at_most": limit}
+        for name, limit in at_most.items()
+        if name not in ALONE  # which depend on more than the spec says
+    ]
     return data

@@ -9,10 +9,11 @@ from math import prod
 from typing import Any
 
 from archcalc.algebra.arrays import import_numpy
-from archcalc.analysis.analyze import BYTES
+from archcalc.analysis.roofline import WIDTHS
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.space.select import asked_for
 from archcalc.space.trace import (
+    ALONE,
     QUANTITIES,
     USUAL,
     free,
@@ -23,6 +24,7 @@ from archcalc.space.trace import (
     require_quantities,
 )
 from archcalc.spec.expressions import LARGEST
+from archcalc.spec.machines import Hardware
 from archcalc.spec.model import Spec
 from archcalc.values import Remembering
 
@@ -84,6 +86,8 @@ class Grid:
     quantities: tuple[str, ...]
     fixed: Mapping[str, Any]
     dtype: str = "float32"
+    on: Hardware | None = None
+    """The machine on which a time is."""
 
     def __len__(self) -> int:
         return prod(axis.length for axis in self.axes)
@@ -111,12 +115,13 @@ def plan(
     by: str | None = None,
     pareto: Sequence[str] | str | None = None,
     dtype: str = "float32",
+    on: Hardware | None = None,
 ) -> Grid:
     """The grid that some values of variables span, checked. Raises :class:`ArchcalcError`."""
     import_numpy()
     require_free(spec, variables)
-    if dtype not in BYTES:
-        raise ArchcalcError(f"no dtype '{dtype}'\n  {did_you_mean(dtype, BYTES)}")
+    if dtype not in WIDTHS:
+        raise ArchcalcError(f"no dtype '{dtype}'\n  {did_you_mean(dtype, WIDTHS)}")
     swept: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
     for name, value in variables.items():
@@ -147,9 +152,16 @@ def plan(
         axes.append(Axis({other: swept[other] for other in group}, lengths.pop()))
     asked = listed(quantities) if quantities is not None else list(USUAL)
     require_quantities(asked)
-    others = [n for n in asked_for(where, by, pareto, [*swept, *QUANTITIES]) if n in QUANTITIES]
+    known = (*QUANTITIES, *ALONE)
+    others = [n for n in asked_for(where, by, pareto, [*swept, *known]) if n in known]
+    if on is not None and quantities is None:
+        asked.append("time")
     wanted = tuple(dict.fromkeys([*asked, *others]))
-    return Grid(spec, tuple(axes), wanted, fixed, dtype)
+    if "time" in wanted and on is None:
+        raise ArchcalcError("a time is one on a machine: say which, such as --on h100")
+    if on is not None:
+        on.peak(dtype)
+    return Grid(spec, tuple(axes), wanted, fixed, dtype, on)
 
 
 def _values(name: str, given: Any) -> Any:

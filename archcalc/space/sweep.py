@@ -27,7 +27,9 @@ from archcalc.errors import ArchcalcError, SpecError
 from archcalc.space.grid import Grid, plan, unwrapped
 from archcalc.space.parts import SHORT, Index, Part, length_of, parts, ranges, shaped, taken
 from archcalc.space.select import Columns, selection
+from archcalc.space.trace import ALONE as ONE_BY_ONE
 from archcalc.space.trace import asked, total
+from archcalc.spec.machines import Hardware, find
 from archcalc.spec.model import Spec
 from archcalc.values import Remembering
 
@@ -106,6 +108,7 @@ def sweep(
     by: str | None = None,
     pareto: Sequence[str] | str | None = None,
     dtype: str = "float32",
+    on: str | Hardware | None = None,
     **variables: Any,
 ) -> Sweep:
     """Totals of every combination of some variables' values.
@@ -114,7 +117,9 @@ def sweep(
     ``W``. A range, a list or an array of values is an axis of the grid, a single value is fixed;
     a list in a list is one value. Variables named together in ``zip`` change together.
 
-    ``quantities`` are out of ``QUANTITIES``, whole numbers that equal those of :func:`analyze`.
+    ``quantities`` are out of ``QUANTITIES``, whole numbers that equal those of :func:`analyze`; or
+    ``memory``, bytes that inference needs, and ``time``, the least on a machine in nanoseconds
+    (:func:`archcalc.roofline`), which is named with ``on``: these take an analysis each.
     ``where`` is an expression on variables and quantities that a row must fulfil; ``top`` keeps
     so many rows with the largest ``by`` (the smallest for ``-by``); ``pareto`` keeps those rows
     that no other row is at least as small as in all keys named (large, for ``-key``), and smaller
@@ -122,7 +127,8 @@ def sweep(
     and for what can't be varied, :class:`ArchcalcError` is raised.
     """
     np = import_numpy()
-    grid = plan(network, variables, quantities, zip, where, by, pareto, dtype)
+    machine = find(on) if isinstance(on, str) else on
+    grid = plan(network, variables, quantities, zip, where, by, pareto, dtype, machine)
     refused = Refused()
     kept = selection(grid.quantities[0], where, top, by, pareto)
     rows: list[Columns] = []
@@ -259,7 +265,7 @@ def chunks(
     """
     import numpy as np
 
-    pieces = parts(grid)
+    pieces = None if set(grid.quantities) & {*ONE_BY_ONE} else parts(grid)
     if pieces is None:
         yield from _one_by_one(grid, refused, progress, size)
         return
@@ -342,7 +348,7 @@ def _one_by_one(
                 if refused.error is None:
                     refused.example, refused.error = point, error
                 continue
-            rows.append([total(analysis, name, grid.dtype) for name in grid.quantities])
+            rows.append([total(analysis, name, grid.dtype, grid.on) for name in grid.quantities])
         shape = tuple(span.stop - span.start for span in box)
         columns = {n: values[there] for n, values in _variable_columns(grid, box, shape, np)}
         for name, numbers_ in zip(grid.quantities, zip(*rows, strict=True), strict=bool(rows)):

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from math import ceil
 from typing import Any
 
 from archcalc.algebra.program import Number, Program
 from archcalc.algebra.record import Record
 from archcalc.analysis.analyze import BYTES, Analysis, analyze, answer
+from archcalc.analysis.memory import memory
+from archcalc.analysis.roofline import roofline
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
 from archcalc.operators.base import elements
 from archcalc.spec.expand import folded
 from archcalc.spec.expressions import LARGEST
+from archcalc.spec.machines import Hardware
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Question
 
 QUANTITIES = ("params", "macs", "flops", "activations", "weight_bytes", "buffers", "connections")
 """The totals that can be asked for: :class:`archcalc.Analysis` says what each is."""
+
+ALONE = ("time", "memory")
+"""What is found of each configuration for itself: the least time on a machine in nanoseconds,
+rounded up, and the bytes that inference needs."""
 
 USUAL = QUANTITIES[:5]
 """Those that are given where none are named."""
@@ -71,10 +79,18 @@ def asked(spec: Spec, values: Mapping[str, Any]) -> Question:
     return Question(input, batch, variables)
 
 
-def total(analysis: Analysis, quantity: str, dtype: str = "float32") -> Any:
-    """One of ``QUANTITIES`` of an analysis."""
+def total(
+    analysis: Analysis, quantity: str, dtype: str = "float32", on: Hardware | None = None
+) -> Any:
+    """One of ``QUANTITIES`` of an analysis, or of ``ALONE``: the time ``on`` a machine."""
     if quantity == "weight_bytes":
-        return analysis.weight_bytes(dtype)
+        return analysis.weight_bytes("float32" if dtype == "tf32" else dtype)
+    if quantity == "memory":
+        return memory(analysis.graph, "float32" if dtype == "tf32" else dtype).most
+    if quantity == "time":
+        if on is None:
+            raise ArchcalcError("a time is one on a machine: say which")
+        return ceil(roofline(analysis, on, dtype=dtype).seconds * 10**9)
     return getattr(analysis, quantity)
 
 
@@ -83,7 +99,7 @@ def listed(names: Iterable[str] | str) -> list[str]:
     return [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
 
 
-def require_quantities(names: Iterable[str], known: Iterable[str] = QUANTITIES) -> None:
+def require_quantities(names: Iterable[str], known: Iterable[str] = (*QUANTITIES, *ALONE)) -> None:
     """Raise :class:`ArchcalcError` for what is no quantity."""
     known = list(known)
     for name in names:

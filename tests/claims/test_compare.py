@@ -10,6 +10,7 @@ import pytest
 import archcalc
 from archcalc import ArchcalcError, SpecError
 from archcalc.claims.compare import Entry, compare
+from archcalc.report.claims import compare as report
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -235,3 +236,15 @@ def test_what_does_not_exist_or_fit_is_refused(options: dict[str, Any], message:
 def test_a_documented_number_that_is_none_is_told_with_its_place() -> None:
     with pytest.raises(SpecError, match="documented › 0 › value"):
         compare(documenting({"quantity": "params", "value": "many"}))
+
+
+def test_least_times_stand_beside_each_network() -> None:
+    found = compare("lenet5", "resnet18", on=["h100", "orin"], dtype="int8", sort="-time")
+
+    assert [entry.name for entry in found.entries] == ["resnet18", "lenet5"]
+    for entry in found.entries:
+        for bound, machine in zip(entry.bounds, ("h100-sxm", "jetson-agx-orin"), strict=True):
+            assert bound == archcalc.roofline(entry.spec, machine, dtype="int8")
+    text = report.render(found)
+    assert "least on jetson-agx-orin" in text
+    assert "least times are bounds, of int8" in text

@@ -134,3 +134,25 @@ def test_what_has_no_largest_value_is_refused_before_anything_is_counted(
     monkeypatch.setattr("archcalc.space.fit.plan", None)
     with pytest.raises(archcalc.ArchcalcError, match=r"whatever '.*' is, the budget is kept"):
         fit(archcalc.load("resnet18"), {"params": 10**15}, vary=vary)
+
+
+def test_the_least_time_on_a_machine_is_a_budget() -> None:
+    """Exact at the boundary, in nanoseconds; the spec keeps no budget that a machine decides."""
+    spec = archcalc.load("mobilenet_v2")
+    found = fit(
+        spec, {"time": 100_000}, vary={"width": [0.5, 0.75, 1.0, 1.4]}, on="orin", dtype="int8"
+    )
+
+    def least(width: float) -> float:
+        return archcalc.roofline(spec, "orin", dtype="int8", width=width).seconds * 1e9
+
+    assert least(found.values["width"]) <= found.totals["time"] < 100_000
+    assert found.totals["time"] - least(found.values["width"]) < 1
+    (over,) = found.beyond
+    assert least(over.values["width"]) > 100_000
+    assert found.spec["budget"] == []
+
+
+def test_a_time_needs_a_machine() -> None:
+    with pytest.raises(archcalc.ArchcalcError, match="say which"):
+        fit(archcalc.load("mobilenet_v2"), {"time": 100}, vary="width")

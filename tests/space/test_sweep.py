@@ -402,3 +402,14 @@ def test_graphs_that_are_met_once_are_analyzed_one_by_one() -> None:
     for row in sweep(archcalc.load(LINE), act=acts[:4], width=[2, 3]):
         values = {"act": row["act"], "width": row["width"]}
         assert row["flops"] == archcalc.analyze(archcalc.load(LINE), **values).flops
+
+
+def test_time_on_a_machine_and_memory_are_found_of_each_configuration() -> None:
+    spec = archcalc.load("resnet18")
+    found = sweep(spec, side=[64, 96], N=[1, 4], quantities="time,memory", on="h100", dtype="tf32")
+
+    for row in found:
+        how = {"input": row["side"], "batch": row["N"]}
+        least = archcalc.roofline(spec, "h100", dtype="tf32", **how).seconds
+        assert 0 <= row["time"] - least * 1e9 < 1
+        assert row["memory"] == archcalc.memory(spec, **how).most

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from archcalc.analysis.conventions import Difference
@@ -32,7 +33,7 @@ from archcalc.report.claims.findings import as_data
 from archcalc.report.layers.columns import print_shape
 from archcalc.report.layers.lines import depth
 from archcalc.report.runs import measured
-from archcalc.report.units import print_bytes
+from archcalc.report.units import print_bytes, print_time
 
 FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
 """The forms a comparison takes."""
@@ -241,12 +242,19 @@ def _side_by_side(comparison: Comparison, names: tuple[str, ...]) -> Iterator[Bl
         if comparison.baseline is not None and column.size is not None:
             heads.append(Head(f"{heads[-1].name}_ratio", "ratio", True))
             cells.append(_ratio(comparison.baseline, column.size))
+    for k, bound in enumerate(comparison.entries[0].bounds if comparison.entries else ()):
+        header = f"least on {bound.machine.name}"
+        heads.append(Head(f"time_{bound.machine.name}", header, True))
+        cells.append(partial(_least, k))
     about = f"{counted.header} are {counted.about}; of one input; sizes in float32"
     machines = dict.fromkeys(str(e.measured.machine) for e in comparison.entries if e.measured)
     if machines:
         about += f"; measured on {', '.join(machines)}: median time, memory allocated at the peak"
     if comparison.baseline is not None:
         about += f"; ratios to {comparison.baseline.name}"
+    bounds = comparison.entries[0].bounds if comparison.entries else ()
+    if bounds:
+        about += f"; least times are bounds, of {bounds[0].dtype}"
     yield Prose(about, "about")
     rows = [[cell(entry) for cell in cells] for entry in comparison.entries]
     yield table(heads, rows, narrow=DROPPED_FIRST)
@@ -255,6 +263,12 @@ def _side_by_side(comparison: Comparison, names: tuple[str, ...]) -> Iterator[Bl
     if changed:
         what = f"changed, so that nothing is documented of it: {', '.join(changed)}"
         yield Items.of([what])
+
+
+def _least(number: int, entry: Entry) -> Cell:
+    """The least time on one of the machines."""
+    bound = entry.bounds[number]
+    return f"{print_time(bound.seconds)} ({bound.binds})"
 
 
 def _marked(
@@ -455,6 +469,8 @@ def _data(entry: Entry, comparison: Comparison) -> dict[str, Any]:
     data["work"] = entry.number
     if entry.measured is not None:
         data["measured"] = measured.as_data(entry.measured)
+    if entry.bounds:
+        data["least_seconds"] = {bound.machine.name: bound.seconds for bound in entry.bounds}
     data["failure"] = entry.failure or None
     for quantity in (ACCURACY, ERROR):
         stated = entry.top5 if entry.top5 and entry.top5.quantity == quantity else None

@@ -12,7 +12,13 @@ from archcalc.document.model import Head, Heading, Item, Items, Prose, table
 from archcalc.report.choice import choose
 from archcalc.space.fit import Fit, Over
 
-NAMES = {"macs": "MACs", "flops": "FLOPs", "weight_bytes": "weight bytes"}
+NAMES = {
+    "macs": "MACs",
+    "flops": "FLOPs",
+    "weight_bytes": "weight bytes",
+    "memory": "bytes of memory",
+    "time": "ns at least",
+}
 
 
 FORMATS = ("text", "json")
