@@ -1,0 +1,59 @@
+"""What the words of a cell say of a layer: ``Convolution 5x5``, ``1x1 stride, outputs 28x28x6``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+MOST_SAID = 300
+"""Characters of a cell that are searched for what they say."""
+
+_SIZE = r"\d+(?:\s*[x,]\s*\d+)*"
+_PATTERNS: tuple[tuple[str, str], ...] = (
+    ("pad", r"\b(valid|same|no|zero)[ -]*pad\w*"),
+    ("pad", r"\bpad(?:ding)?s?\s*(?:of|=|:)?\s*(same|valid|\d+)\b"),
+    ("pad", r"(?<=[\s,(\d])p\s*=?\s*(\d)\b"),
+    ("dilation", r"\bdilat\w*\s*(?:rate|of|=|:|\s)*(\d+)\b"),
+    ("stride", r"\b(\d+(?:\s*x\s*\d+)?)\s*stride"),
+    ("stride", r"\bstrides?\s*(?:of|is|=|:)?\s*[(\[]?(\d+(?:\s*[x,]\s*\d+)?)"),
+    ("stride", r"\bs\s*=\s*(\d+)\b"),
+    ("stride", r"(?<=\d)\s*/\s*s?(\d)\b"),
+    ("stride", r"/\s*s(\d)\b"),
+    ("out", rf"\boutputs?(?:\s+(?:size|shape|dim\w*|is))?\s*(?:of|=|:|->|→)?\s*[(\[]?({_SIZE})"),
+    ("out", r"(?:->|→)\s*[(\[]?(\d+(?:\s*[x,]\s*\d+)+)"),
+    ("out", r"^[(\[]?(\d+(?:\s*[x,]\s*\d+){1,2})\b[^\d]*\b(?:image|input)"),
+    ("out", r"\b(?:image|input)s?\b[^\d]*(\d+(?:\s*[x,]\s*\d+){1,2})\b"),
+    ("kernel", rf"\b(?:kernel|filter|window|patch|pool)(?:s?\s*sizes?)?\s*[=:]?\s*[(\[]?({_SIZE})"),
+    ("kernel", r"\b[fk]\s*=\s*(\d+)\b"),
+    ("kernel", r"\bk(\d+x\d+)"),
+    ("kernel", r"(?<![\dx.])(\d{1,2}(?:\s*x\s*\d{1,2}){1,2})(?!\s*x?\s*\d)"),
+    ("channels_out", r"\b(\d+)\s*(?:filters|feature maps|kernels|units|neurons|channels|nodes)\b"),
+    ("channels_out", r"\b(?:filters|units|neurons|nodes|channels)\s*[=:]\s*(\d+)\b"),
+)
+
+
+def said(text: str, name: bool = False) -> Mapping[str, str]:
+    """What words say, by role, each as a cell of that role would.
+
+    ``name`` is for what a layer is called: there numbers may only count layers, and mean less.
+    """
+    plain = text[:MOST_SAID].lower().replace("×", "x").replace("✕", "x").replace("*", "x")
+    plain = re.sub(r"(\d)\s*(?:\^2|²)", r"\1x\1", plain)
+    found: dict[str, str] = {}
+    if block := re.fullmatch(r"\s*conv(?:olution)?\s?(\d{1,2})-(\d{2,4})\s*(?:\(.*\))?", plain):
+        return {"kernel": f"{block[1]}x{block[1]}", "channels_out": block[2]}
+    if units := re.fullmatch(r"\s*(?:fc|dense|full\w*)[- (]\s*(\d{2,5})\)?\s*", plain):
+        return {"channels_out": units[1]}
+    if name and re.search(r"\d(_?red(uce)?|_?proj)\b|/.*\d+x\d+_", plain):
+        return {}
+    for role, pattern in _PATTERNS:
+        if role in found or (name and role == "out"):
+            continue
+        if match := re.search(pattern, plain):
+            found[role] = {"no": "valid", "zero": "same"}.get(match[1], match[1])
+            if role == "kernel" and (
+                more := re.match(r"(?:\s*conv)?\s*,\s*(\d{2,4})\b", plain[match.end() :])
+            ):
+                found.setdefault("channels_out", more[1])
+            plain = plain[: match.start()] + " ; " + plain[match.end() :]
+    return found
