@@ -82,7 +82,9 @@ class Scope(Remembering):
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The rows that are asked about."""
-        return tuple(row for row in self.within if self.kind in ("", row.op))
+        return (
+            tuple(row for row in self.within if row.op == self.kind) if self.kind else self.within
+        )
 
     def narrow(self, name: str) -> Scope:
         """The part of this that a name means. Raises :class:`Wrong` where it means none."""

@@ -1,5 +1,6 @@
 """The command ``check``."""
 
+import gc
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -45,6 +46,8 @@ def check(
     from archcalc.report.claims import findings
     from archcalc.spec import zoo
 
+    # Looking for garbage in what a family leaves takes a fifth of the time.
+    gc.set_threshold(2_000_000)
     form = choose("format", format, findings.FORMATS)
     every = sources or [str(path) for path in (*zoo.families(), *zoo.examples())]
     checked = _checked([name for source in every for name in zoo.named(source)])
