@@ -18,7 +18,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -28,9 +28,11 @@ from typer.models import ArgumentInfo
 
 import archcalc
 from archcalc.claims.check import VERDICTS
+from archcalc.document import Document, render
 from archcalc.operators import FAMILIES, operator
-from archcalc.operators.describe import as_markdown, docstring, markdown_table
+from archcalc.operators.describe import docstring
 from archcalc.report.specs import index
+from archcalc.report.specs import ops as described
 from archcalc.spec import zoo
 from archcalc.spec.schema import records_schema
 
@@ -93,13 +95,28 @@ def operators_page() -> str:
         "(`in_channels`, `num_features`) is left out. Wherever a value stands, an "
         "[expression](spec.md#expressions) may stand. The examples are worked out for inputs of "
         "the given shapes, batch first.",
-        as_markdown(archcalc.ops()),
+        described.render(archcalc.ops(), "markdown").rstrip(),
     ]
     for family, names in FAMILIES.items():
         module = sys.modules[operator(names[0]).__module__]
         parts += [f"## {family}", docstring(module)]
-        parts += [as_markdown(archcalc.ops(name)) for name in names]
+        for name in names:
+            blocks = described.described_in(archcalc.ops(name))
+            parts += [f"### {name}", render(Document.of(*blocks), "markdown").rstrip()]
     return "\n\n".join(parts) + "\n"
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; a bar in a cell does not end it."""
+    first, *rest = (f"| {' | '.join(map(_cell, row))} |" for row in (head, *rows))
+    return "\n".join([first, "|---" * len(head) + "|", *rest])
+
+
+def _cell(text: str) -> str:
+    # Readers of Markdown differ in how a bar within backticks is written; on this all agree.
+    if "|" not in text:
+        return text
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", text).replace("|", "&#124;")
 
 
 def commands_page() -> str:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import formats
-from archcalc.cli.output import emit
+from archcalc.cli.options import Output, formats
+from archcalc.cli.output import publish
 
 
 def _operators(incomplete: str) -> list[str]:
@@ -23,7 +23,8 @@ def ops(
             show_default=False,
         ),
     ] = None,
-    format: Annotated[str, formats("text", "markdown")] = "text",
+    format: Annotated[str, formats("text", "markdown", "html", "latex")] = "text",
+    output: Output = None,
 ) -> None:
     """Describe an operator: what it takes, what it computes and what is counted.
 
@@ -31,10 +32,9 @@ def ops(
     Example:
       archcalc ops Conv2d
     """
-    from archcalc.operators import describe
+    import archcalc
     from archcalc.report.choice import choose
+    from archcalc.report.specs import ops as report
 
-    form = choose("format", format, ("text", "markdown"))
-    described = describe.ops(name)
-    text = describe.as_text(described) if form == "text" else describe.as_markdown(described)
-    emit(text.rstrip("\n") + "\n")
+    form = choose("format", format, report.FORMATS)
+    publish(report, archcalc.ops(name), form, output)

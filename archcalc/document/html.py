@@ -8,12 +8,14 @@ from html import escape
 from archcalc.document.model import (
     Bars,
     Block,
+    Cell,
     Document,
     Formulas,
     Head,
     Heading,
     Items,
     Label,
+    Marked,
     Pairs,
     Picture,
     Prose,
@@ -98,6 +100,12 @@ def _text(words: str) -> str:
     return escape(visible(words)).replace("##[", "&#35;#[")
 
 
+def _words(cell: Cell) -> str:
+    if isinstance(cell, Marked):
+        return cell.written(_text, lambda words: f"<code>{_text(words)}</code>")
+    return _text(number(cell))
+
+
 def _every(document: Document) -> Iterator[str]:
     if any(head.name in table.narrow for table in document.tables for head in table.heads):
         yield '<details class="every note"><summary>all columns</summary></details>'
@@ -108,7 +116,7 @@ def _block(block: Block) -> Iterator[str]:
         yield f"<h{block.level}>{_text(block.text)}</h{block.level}>"
     elif isinstance(block, Prose):
         look = f' class="{block.look}"' if block.look else ""
-        yield f"<p{look}>{_text(block.text)}</p>"
+        yield f"<p{look}>{_words(block.text)}</p>"
     elif isinstance(block, Table):
         yield from _table(block)
     elif isinstance(block, Items):
@@ -199,7 +207,7 @@ def _row(
 ) -> str:
     cells = []
     for k, cell in enumerate(row.cells):
-        text = _text(number(cell))
+        text = _words(cell)
         look = ' class="label"' if isinstance(cell, Label) else classes[k]
         if isinstance(cell, Styled):
             if cell.look:

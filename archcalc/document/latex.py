@@ -16,6 +16,7 @@ from archcalc.document.model import (
     Heading,
     Items,
     Label,
+    Marked,
     Math,
     Pairs,
     Picture,
@@ -89,6 +90,12 @@ def latex(document: Document, width: float | None = TEXT_WIDTH) -> str:
     return "\n".join([*needs, *body]) + "\n"
 
 
+def _words(words: str | Marked) -> str:
+    if isinstance(words, Marked):
+        return words.written(escaped, lambda typed: rf"\texttt{{{escaped(typed)}}}")
+    return escaped(words)
+
+
 def _sections(document: Document) -> Iterator[list[Block]]:
     """The parts of a document, each with its heading in front and at most one table."""
     section: list[Block] = []
@@ -115,7 +122,7 @@ def _block(block: Block) -> Iterator[str]:
     if isinstance(block, Heading):
         yield rf"\paragraph{{{escaped(block.text)}}}"
     elif isinstance(block, Prose):
-        yield f"{escaped(block.text)}\n"
+        yield f"{_words(block.text)}\n"
     elif isinstance(block, Items):
         yield rf"\begin{{{'enumerate' if block.numbered else 'itemize'}}}"
         for item in block.items:
@@ -228,7 +235,7 @@ def _letters(table: Table, width: float | None, scale: float) -> Iterator[str]:
 
 def _notes(block: Block, marks: Collection[int]) -> Iterator[str]:
     if isinstance(block, Prose):
-        yield escaped(block.text) + "."
+        yield _words(block.text) + "."
     elif isinstance(block, Pairs):
         yield "; ".join(f"{escaped(name)}: {escaped(words)}" for name, words in block.pairs) + "."
     elif isinstance(block, Items):

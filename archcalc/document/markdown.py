@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from html import escape
 
 from archcalc.document.model import (
     Bars,
     Block,
+    Cell,
     Document,
     Formulas,
     Heading,
     Items,
+    Marked,
     Math,
     Pairs,
     Picture,
@@ -61,7 +64,7 @@ def _block(block: Block) -> Iterator[str]:
     if isinstance(block, Heading):
         yield f"**{escaped(' '.join(block.text.split()))}**"
     elif isinstance(block, Prose):
-        yield f"- {paragraph(block.text)}" if block.look == "note" else paragraph(block.text)
+        yield f"{'- ' * (block.look == 'note')}{_prose(block.text)}"
     elif isinstance(block, Table):
         yield from _table(block)
     elif isinstance(block, Items):
@@ -89,6 +92,10 @@ def _block(block: Block) -> Iterator[str]:
         yield f"![{escaped(block.about)}]({_address(block.path)})"
 
 
+def _prose(words: str | Marked) -> str:
+    return words.written(escaped, code) if isinstance(words, Marked) else paragraph(words)
+
+
 def _address(path: str) -> str:
     from urllib.parse import quote
 
@@ -109,11 +116,23 @@ def _table(table: Table) -> Iterator[str]:
         yield _line(_cells(row, 0, first))
 
 
+def _cell(cell: Cell) -> str:
+    if isinstance(cell, Marked):
+        return cell.written(escaped, _code)
+    return f"${cell.latex}$" if isinstance(cell, Math) else escaped(number(cell))
+
+
+def _code(words: str) -> str:
+    # Readers of Markdown differ in how a bar within backticks is written; on this all agree.
+    barred = escape(visible(words), quote=False).replace("|", "&#124;")
+    return f"<code>{barred}</code>" if "|" in words else code(words)
+
+
 def _cells(row: Row, deep: int, first: int) -> list[str]:
     around = {"hidden": "*", "sums": "**"}.get(row.look, "")
     texts = []
     for k, cell in enumerate(row.cells):
-        text = f"${cell.latex}$" if isinstance(cell, Math) else escaped(number(cell))
+        text = _cell(cell)
         if isinstance(cell, Styled) and cell.mark:
             bold = f"**{text}**" if text and cell.look == "bad" else text
             text = f"{bold}<sup>{cell.mark}</sup>"

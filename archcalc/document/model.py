@@ -64,7 +64,23 @@ class Math(NamedTuple):
     """The same between dollar signs."""
 
 
-Cell: TypeAlias = Size | str | AtLeast | Styled | Label | Part | Math
+class Marked(NamedTuple):
+    """Words of our own, in which backticks mark what is typed, such as names."""
+
+    text: str
+
+    @property
+    def plain(self) -> str:
+        """The words alone."""
+        return self.text.replace("`", "")
+
+    def written(self, said: Callable[[str], str], typed: Callable[[str], str]) -> str:
+        """The words as a format has what is said, and what is typed."""
+        parts = self.text.split("`")
+        return "".join(typed(part) if k % 2 else said(part) for k, part in enumerate(parts))
+
+
+Cell: TypeAlias = Size | str | AtLeast | Styled | Label | Part | Math | Marked
 
 
 class Head(NamedTuple):
@@ -185,7 +201,7 @@ class Heading(NamedTuple):
 class Prose(NamedTuple):
     """A paragraph; ``about`` belongs to the heading above it, a ``summary`` is one line."""
 
-    text: str
+    text: str | Marked
     look: str = ""
 
 
@@ -275,7 +291,7 @@ class Document(NamedTuple):
 
 def _says(block: Block) -> bool:
     if isinstance(block, (Heading, Prose)):
-        return bool(block.text)
+        return bool(number(block.text))
     return isinstance(block, (Table, Picture)) or bool(
         block[-1] if isinstance(block, Bars) else block[0]
     )
@@ -300,6 +316,8 @@ def number(size: Cell) -> str:
         return size.fitting()
     if isinstance(size, Math):
         return size.text
+    if isinstance(size, Marked):
+        return size.plain
     return size.short if isinstance(size, Part) else str(size)
 
 
@@ -307,4 +325,4 @@ def value(cell: Cell) -> Size | str | AtLeast:
     """A cell as programs read it."""
     if isinstance(cell, Styled):
         return cell.value
-    return number(cell) if isinstance(cell, (Label, Part, Math)) else cell
+    return number(cell) if isinstance(cell, (Label, Part, Math, Marked)) else cell

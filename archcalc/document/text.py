@@ -87,7 +87,7 @@ def _lines(block: Block, width: int | None, narrow: bool, inset: str) -> Iterato
             yield Line(line, "title")
     elif isinstance(block, Prose):
         whole = block.look == "summary" and not narrow
-        for line in _wrapped(block.text, None if whole else prose):
+        for line in _wrapped(number(block.text), None if whole else prose):
             yield Line(line, block.look or "prose")
     elif isinstance(block, Table):
         yield from _table(block, width, narrow)

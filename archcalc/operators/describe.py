@@ -11,7 +11,7 @@ from typing import Any, overload
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators import FAMILIES, NAMES, operator
-from archcalc.operators.base import KINDS, Call, Example, Operator, describe
+from archcalc.operators.base import KINDS, Call, Example, Operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def ops(name: str | None) -> tuple[Summary, ...] | Description: ...
 def ops(name: str | None = None) -> tuple[Summary, ...] | Description:
     """What the operator of this name takes and counts; without a name, all of them in brief.
 
-    :func:`as_text` and :func:`as_markdown` print either. Raises :class:`ArchcalcError` for an
+    Raises :class:`ArchcalcError` for an
     unknown name.
     """
     if name is None:
@@ -158,7 +158,7 @@ def _fields(kind: type[Operator]) -> Iterator[OperatorField]:
     schema = kind.model_json_schema()
     docs = attribute_docs(kind)
     for name, field in schema.get("properties", {}).items():
-        default = None if name in schema.get("required", ()) else _literal(field["default"])
+        default = None if name in schema.get("required", ()) else literal(field["default"])
         yield OperatorField(name, words(field), default, docs[name])
 
 
@@ -171,9 +171,9 @@ def words(schema: Mapping[str, Any]) -> str:
 
 def _words(schema: Mapping[str, Any], beside: Sequence[Any]) -> list[str]:
     if "enum" in schema:
-        return [_literal(value) for value in schema["enum"]]
+        return [literal(value) for value in schema["enum"]]
     if "const" in schema:
-        return [_literal(schema["const"])]
+        return [literal(schema["const"])]
     if schema["type"] == "array":
         items, *_ = schema.get("prefixItems") or [schema["items"]]
         least, most = schema.get("minItems", 0), schema.get("maxItems")
@@ -194,7 +194,7 @@ def _bounds(schema: Mapping[str, Any]) -> str:
     )
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
     """A value as a spec writes it."""
     import json
 
@@ -233,96 +233,3 @@ def call_source(call: Call, inputs: int) -> str:
         if call.unpack is not None:
             source = f"{source}({', '.join(tensors)})"
     return source if call.unpack is None else f"{source}[{call.unpack}]"
-
-
-def as_text(described: Sequence[Summary] | Description) -> str:
-    """What :func:`ops` says, for a terminal."""
-    if not isinstance(described, Description):
-        width = max(len(each.name) for each in described)
-        lines: list[str] = []
-        for family in dict.fromkeys(each.family for each in described):
-            lines += [family] if not lines else ["", family]
-            lines += [
-                f"  {each.name:<{width}}  {_plain(each.summary)}"
-                for each in described
-                if each.family == family
-            ]
-        return "\n".join(lines)
-    op = described
-    parts = [op.name, *_wrapped(op.text)]
-    if op.counting:
-        parts += ["", *_wrapped(f"Counted: {op.counting}")]
-    parts += ["", f"inputs: {op.inputs}", "fields:" if op.fields else "fields: none"]
-    for field in op.fields:
-        default = "required" if field.default is None else f"default {field.default}"
-        parts += [f"  {field.name}: {field.type}; {default}", f"      {_plain(field.doc)}"]
-    for example in op.examples:
-        parts += ["", "example:", *(f"  {key}: {value}" for key, value in _facts(example))]
-    return "\n".join(parts)
-
-
-def _wrapped(text: str) -> list[str]:
-    import textwrap
-
-    lines: list[str] = []
-    for paragraph in _plain(text).split("\n\n"):
-        lines += ["", *textwrap.wrap(paragraph, 88, break_long_words=False)]
-    return lines[1:]
-
-
-def _plain(text: str) -> str:
-    return text.replace("`", "")
-
-
-def _facts(example: Worked) -> Iterator[tuple[str, str]]:
-    fields = ", ".join(f"{key}: {_literal(value)}" for key, value in example.fields.items())
-    yield "fields", fields or "none"
-    yield "input", ", ".join(map(describe, example.inputs))
-    yield "output", describe(example.output)
-    for key, tensors in (("weights", example.weights), ("buffers", example.buffers)):
-        shapes = ", ".join(f"{name} {describe(shape)}" for name, shape in tensors.items())
-        yield key, shapes or "none"
-    yield "work", ", ".join(f"{amount:,} {kind}" for kind, amount in example.work.items()) or "none"
-    yield "PyTorch", example.torch
-
-
-def as_markdown(described: Sequence[Summary] | Description) -> str:
-    """What :func:`ops` says, as Markdown; a description begins with a heading of level 3."""
-    if not isinstance(described, Description):
-        return markdown_table(
-            ("operator", "family", "what it is"),
-            [(f"`{each.name}`", each.family, each.summary) for each in described],
-        )
-    op = described
-    parts = [f"### {op.name}", op.text]
-    if op.counting:
-        parts.append(f"Counted: {op.counting}")
-    parts.append(f"Inputs: {op.inputs}.")
-    if op.fields:
-        fields = [
-            (
-                f"`{field.name}`",
-                field.type,
-                "required" if field.default is None else f"`{field.default}`",
-                field.doc,
-            )
-            for field in op.fields
-        ]
-        parts.append(markdown_table(("field", "takes", "default", "meaning"), fields))
-    for example in op.examples:
-        facts = [(key, f"`{value}`") for key, value in _facts(example)]
-        parts.append(markdown_table(("example", ""), facts))
-    return "\n\n".join(parts)
-
-
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; a bar in a cell does not end it."""
-    first, *rest = (f"| {' | '.join(map(_cell, row))} |" for row in (head, *rows))
-    return "\n".join([first, "|---" * len(head) + "|", *rest])
-
-
-def _cell(text: str) -> str:
-    if "|" not in text:
-        return text
-    # Readers of Markdown differ in how a bar within backticks is written; on this all agree.
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", text).replace("|", "&#124;")

@@ -7,8 +7,6 @@ from archcalc.operators import FAMILIES, NAMES, operator
 from archcalc.operators.base import Call
 from archcalc.operators.describe import (
     OperatorField,
-    as_markdown,
-    as_text,
     call_source,
     ops,
 )
@@ -33,16 +31,6 @@ def test_every_operator_is_described(name: str) -> None:
     assert [each.name for each in described.fields] == list(operator(name).model_fields)
     assert all(each.type and each.doc for each in described.fields)
     assert described.examples
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_no_markup_is_left_over(name: str) -> None:
-    text, markdown = as_text(ops(name)), as_markdown(ops(name))
-
-    assert "`" not in text
-    assert "``" not in markdown
-    assert ":class:" not in markdown
-    assert ":func:" not in markdown
 
 
 def test_an_unknown_name_has_a_suggestion() -> None:
@@ -128,23 +116,3 @@ def test_an_example_is_worked_out() -> None:
 )
 def test_calls_as_source(call: Call, inputs: int, source: str) -> None:
     assert call_source(call, inputs) == source
-
-
-def test_text_for_a_terminal() -> None:
-    assert as_text(ops("LogicalAnd")).splitlines()[:7] == [
-        "LogicalAnd",
-        "Whether both are not 0: 1 comparison. As torch.logical_and. Two inputs broadcast sample",
-        "by sample.",
-        "",
-        "inputs: 2",
-        "fields: none",
-        "",
-    ]
-    assert as_text(ops()).startswith("conv\n  Conv1d ")
-
-
-def test_a_bar_does_not_end_a_cell_of_markdown() -> None:
-    (row,) = (line for line in as_markdown(ops()).splitlines() if line.startswith("| `L1Loss`"))
-
-    assert row.count("|") == 4
-    assert "<code>&#124;x - y&#124;</code>" in row
