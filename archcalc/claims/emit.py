@@ -15,6 +15,8 @@ from archcalc.claims.tables.kinds import compact
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.work import Layer
 from archcalc.errors import ArchcalcError
+from archcalc.spec.form import as_yaml
+from archcalc.spec.form.tree import Node
 
 ACTIVATIONS = (
     *("LogSoftmax", "Softmax", "Softplus", "LeakyReLU", "ReLU6", "PReLU", "ReLU", "Hardswish"),
@@ -42,7 +44,10 @@ class _Writer:
         assert audit.reading is not None
         assert audit.sheet is not None
         self.audit, self.found, self.sheet = audit, audit.reading.found, audit.sheet
-        self.lines: list[str] = []
+        self.written: dict[str, Fields] = {}
+        """Layers by name."""
+        self.beside: dict[str, str] = {}
+        """What is said of them in a comment."""
         self.names: dict[int, str] = {}
         """The layer that gives what a row gives."""
         self.taken: set[str] = {"input"}
@@ -61,14 +66,16 @@ class _Writer:
                 self.row(entry, option)
         name = re.sub(r"[^a-z0-9_-]+", "-", self.audit.name.lower().rpartition("/")[2])
         name = name.split(".")[0].strip("-") or "table"
-        shape = ", ".join(str(n) for n in (start.c, *(start.ext or ())))
-        head = [
-            f"name: {name if name[0].isalpha() else f'table-{name}'}",
-            f"input: [{shape}]{said}",
-            "",
-            "layers:",
-        ]
-        return "\n".join([*head, *self.lines]) + "\n"
+        data = {
+            "name": name if name[0].isalpha() else f"table-{name}",
+            "input": [start.c, *(start.ext or ())],
+            "layers": self.written,
+        }
+        tree = Node.of(data)
+        tree.entry("input").beside = said
+        for layer, comment in self.beside.items():
+            tree.entry("layers", layer).beside = f"# {comment}"
+        return as_yaml(tree)
 
     # The input -----------------------------------------------------------------------------------
 
@@ -92,7 +99,7 @@ class _Writer:
         before = tuple(
             _before(n or 1, k, step) for n, k, step in zip(out, layer.kernel, steps, strict=True)
         )
-        return State(c, before), "  # not in the table: the smallest that is usual"
+        return State(c, before), "# not in the table: the smallest that is usual"
 
     def known(self, state: State) -> State:
         if state.c is None or state.ext is None or None in state.ext:
@@ -247,13 +254,15 @@ class _Writer:
     def write(
         self, name: str, op: str, fields: Fields, sources: Sequence[str], beside: str
     ) -> None:
-        taken = "" if list(sources) == [self.last] else ", from: " + _from(sources)
-        said = "".join(f", {key}: {_value(value)}" for key, value in fields.items())
-        comment = f"  # {beside}" if beside else ""
+        layer: Fields = {"op": op}
+        if list(sources) != [self.last]:
+            layer["from"] = sources[0] if len(sources) == 1 else list(sources)
+        self.written[name] = {**layer, **fields}
+        if beside:
+            self.beside[name] = beside
         self.open = [each for each in self.open if each not in sources] + [name]
         if op in ("Flatten", "Linear") or (op in ACTIVATIONS and sources[0] in self.flat):
             self.flat.add(name)
-        self.lines.append(f"  {name}: {{op: {op}{taken}{said}}}{comment}")
 
     def named(self, entry: Entry) -> str:
         """A layer's name that no other has."""
@@ -359,15 +368,3 @@ def _pads(pads: tuple[int, ...]) -> Fields:
     if all(p % 2 == 0 for p in pads):
         return {"padding": _one(tuple(p // 2 for p in pads))}
     return {"padding": [[p // 2, p - p // 2] for p in pads]}
-
-
-def _from(sources: Sequence[str]) -> str:
-    return sources[0] if len(sources) == 1 else f"[{', '.join(sources)}]"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    return str(value)

@@ -16,9 +16,10 @@ from archcalc.dims import Size, same
 from archcalc.document.shown import shown
 from archcalc.frontends import sources
 from archcalc.spec import zoo
+from archcalc.spec.form import as_json, as_yaml
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Input
-from archcalc.spec.rewrite import Rewrite, Rewritten, as_yaml, rewrite
+from archcalc.spec.rewrite import Rewrite, Rewritten, rewrite
 
 
 class Change(NamedTuple):
@@ -85,7 +86,7 @@ class Savings:
         """The rewritten spec as YAML."""
         graph = self.before.graph
         return as_yaml(
-            self.spec,
+            self.spec.document.data,
             f"{graph.name} with its convolutions rewritten: {self.rewrite}.",
             "Made by 'archcalc savings', which leaves out comments, other variants, and what is",
             "documented of the original.",
@@ -94,9 +95,7 @@ class Savings:
     @property
     def json(self) -> str:
         """The rewritten spec as JSON."""
-        from json import dumps
-
-        return dumps(self.spec.document.data, indent=1, ensure_ascii=False) + "\n"
+        return as_json(self.spec.document.data)
 
     @property
     def kept(self) -> bool | None:

@@ -18,7 +18,7 @@ COMMANDS = (
     *("import", "build", "export", "crosscheck"),
     *("memory", "roofline"),
     *("formula", "sweep", "fit"),
-    *("validate", "ops", "schema", "new"),
+    *("validate", "fmt", "ops", "schema", "new"),
 )
 """The commands in the order of the help. Each is a function in the module of its name, and calls
 the function of the library that has its name."""

@@ -34,13 +34,13 @@ def import_(
     from archcalc.cli.arguments import addressed
     from archcalc.frontends.fold import written
     from archcalc.frontends.sources import graph
-    from archcalc.report.specs.expanded import as_yaml
+    from archcalc.spec.form import SCHEMA, as_yaml
     from archcalc.spec.written import name_of
 
     found = graph(addressed(source, input))
     data = written(found)
     unknown = [node for node in found.nodes if not node.op.counted]
-    emit(as_yaml(data), output)
+    emit(as_yaml(data, SCHEMA), output)
     if unknown:
         names = ", ".join(f"{node.name} ({name_of(node.op)})" for node in unknown[:3])
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""

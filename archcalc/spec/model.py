@@ -19,7 +19,7 @@ from pydantic import (
 from archcalc.document.shown import shown
 from archcalc.spec.expressions import DOTTED, is_expression
 from archcalc.spec.memory import Home
-from archcalc.spec.sugar import written_out
+from archcalc.spec.sugar import in_full, written_out
 from archcalc.spec.text import Document
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
@@ -101,13 +101,6 @@ Printed = Annotated[
     BeforeValidator(_as_printed),
 ]
 Bound = Annotated[int | str | None, _either("a number like 4200000000 or 4.2G", int, str)]
-
-
-def _short_layer(value: Any) -> Any:
-    """``relu: ReLU`` for ``relu: {op: ReLU}``, and a block's name likewise."""
-    if isinstance(value, str):
-        return {"op" if value[:1].isupper() else "block": value}
-    return value
 
 
 class _Record(BaseModel):
@@ -215,7 +208,7 @@ class Layer(_Record):
 LAYER_KEYS = frozenset(field.alias or name for name, field in Layer.__pydantic_fields__.items())
 """What a layer's key may mean other than a field or an argument."""
 
-Layers = dict[LayerName, Annotated[Layer, BeforeValidator(_short_layer)]]
+Layers = dict[LayerName, Annotated[Layer, BeforeValidator(in_full)]]
 
 
 class Block(_Record):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from archcalc.errors import Problem, SpecError
+from archcalc.spec.form import form_of
 from archcalc.spec.model import NAME
 
 _NO_TEXT = ("null", "true", "false", "nan", "infinity")
@@ -17,28 +18,31 @@ _TEMPLATE = """\
 
 name: {written}
 title: A small residual network
-input: [3, 32, 32]          # channels, height, width; the batch is not written
+input: [3, 32, 32]  # channels, height, width; the batch is not written
 
-vars:                       # change one without touching the file: --set width=32
-  width: 16
-  classes: 10
+# Change one without touching the file: --set width=32
+vars: {{width: 16, classes: 10}}
 
-# variants:                 # networks of one family differ in their variables only
+# Networks of one family differ in their variables only.
+# variants:
 #   {name}-wide: {{width: 32}}
 
 blocks:
-  residual:                 # layers under one name, to be used again
-    args: {{channels: }}      # an argument without a default must be given
+  # Layers under one name, to be used again. An argument without a default must be given.
+  residual:
+    args: channels
     layers:
       conv1: {{op: Conv2d, out_channels: =channels, kernel_size: 3, padding: 1, bias: false}}
-      bn1: BatchNorm2d      # an operator without fields is written short
+      bn1: BatchNorm2d  # an operator without fields is written short
       relu1: ReLU
       conv2: {{op: Conv2d, out_channels: =channels, kernel_size: 3, padding: 1, bias: false}}
       bn2: BatchNorm2d
-      add: {{op: Add, from: [bn2, input]}}       # 'input' is the block's own
+      # 'input' is the block's own.
+      add: {{op: Add, from: [bn2, input]}}
       relu2: ReLU
 
-layers:                     # each takes the output of the one before, unless 'from' names another
+# Each takes the output of the one before, unless 'from' names another.
+layers:
   conv: {{op: Conv2d, out_channels: =width, kernel_size: 3, padding: 1}}
   relu: ReLU
   stage1: {{block: residual, repeat: 2, channels: =width}}
@@ -48,9 +52,11 @@ layers:                     # each takes the output of the one before, unless 'f
   flatten: Flatten
   fc: {{op: Linear, out_features: =classes}}
 
-# documented:               # what others printed of this network, and where
+# What others printed of this network, and where:
+# documented:
 #   - {{quantity: params, value: 49.3k, source: "our report, table 1"}}
-# budget:                   # what it must not exceed
+# What it must not exceed:
+# budget:
 #   - {{quantity: macs, at_most: 20M}}
 """
 
@@ -64,4 +70,4 @@ def new(name: str) -> str:
         hint = "a name has letters, digits, _ and -, and begins with a letter or _"
         raise SpecError([Problem(repr(name), 0, 0, (), "is no name for a network", hint)])
     written = f'"{name}"' if name.lower() in _NO_TEXT else name
-    return _TEMPLATE.format(name=name, written=written)
+    return form_of(_TEMPLATE.format(name=name, written=written), f"{name}.yaml")

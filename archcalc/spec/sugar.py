@@ -41,6 +41,13 @@ def written_out(document: Document) -> Document:
     return _Writing(document).document()
 
 
+def in_full(layer: Any) -> Any:
+    """``relu: ReLU`` as ``relu: {op: ReLU}``, and a block's name likewise."""
+    if isinstance(layer, str):
+        return {"op" if layer[:1].isupper() else "block": layer}
+    return layer
+
+
 class _Writing:
     def __init__(self, document: Document) -> None:
         self.written = document
@@ -76,7 +83,7 @@ class _Writing:
             return block
         args = block.get("args")
         if isinstance(args, str):
-            args = _arguments(args)
+            args = arguments(args)
             block = {**block, "args": args}
         names = frozenset(args) if isinstance(args, dict) else frozenset()
         where = (*at, "layers")
@@ -167,7 +174,7 @@ def _names(written: Any) -> Iterator[str]:
                 continue  # which is told where it is checked
 
 
-def _arguments(text: str) -> dict[str, Any]:
+def arguments(text: str) -> dict[str, Any]:
     """Arguments in one line, ``out, kernel=3``; a default that is no number or word is computed."""
     found: dict[str, Any] = {}
     for part in _parts(text):

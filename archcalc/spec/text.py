@@ -118,12 +118,20 @@ def _cut(text: str) -> str:
 
 def read(path: str | Path) -> Document:
     """The document in a file, or on standard input for ``-``. Raises :class:`SpecError`."""
+    return parse(*contents(path))
+
+
+def contents(path: str | Path) -> tuple[str, str]:
+    """The text of a file, or of standard input for ``-``, and its name in messages.
+
+    Raises :class:`SpecError` for what can't be read, is no text or too large.
+    """
     if str(path) == "-":
         try:
             data = sys.stdin.buffer.read(LARGEST_FILE + 1)
         except OSError as error:
             _refuse("<stdin>", f"can't be read: {error.strerror}")
-        return parse(_decode(data, "<stdin>"), "<stdin>")
+        return _decode(data, "<stdin>"), "<stdin>"
     file = str(path)
     if os.path.isdir(file):
         _refuse(file, "is a directory, not a spec")
@@ -139,7 +147,7 @@ def read(path: str | Path) -> Document:
         _refuse(file, f"can't be read: {getattr(error, 'strerror', None) or error}")
     if size > LARGEST_FILE:
         _refuse(file, f"spec is {_mebibytes(size)} MiB; the limit is 1 MiB")
-    return parse(_decode(data, file), file)
+    return _decode(data, file), file
 
 
 def parse(text: str, file: str) -> Document:
@@ -155,12 +163,15 @@ def parse(text: str, file: str) -> Document:
     if wrong:
         place = _Lines(text).place(wrong.start())
         _refuse(file, f"is not text: it holds the character U+{ord(wrong[0]):04X}", "", place)
-    is_json = file.lower().endswith(".json")
-    if is_json or text.lstrip().startswith("{"):
-        error = _json_error(text)
-        if is_json or error is None:
-            return _parse_json(text, file, error)
+    if is_json(text, file):
+        return _parse_json(text, file, _json_error(text))
     return _parse_yaml(text, file)
+
+
+def is_json(text: str, file: str) -> bool:
+    """Whether a text is read as JSON: by its file's name, or because it is."""
+    named = file.lower().endswith(".json")
+    return named or (text.lstrip().startswith("{") and _json_error(text) is None)
 
 
 def _refuse(file: str, message: str, hint: str = "", place: Place = (0, 0)) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from os.path import isdir
@@ -18,7 +18,7 @@ from archcalc.spec import text
 from archcalc.spec.budget import MOST_STEPS
 from archcalc.spec.check import check
 from archcalc.spec.expand import attempt
-from archcalc.spec.model import LAYER, Spec
+from archcalc.spec.model import LAYER, Recorded, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.question import Question
 from archcalc.spec.records import records, spec_of
@@ -59,21 +59,36 @@ def named(source: str) -> list[str]:
     # A network is meant where a folder has its name.
     if not isdir(source) or not (_is_path(source) or find(source) is None):
         return [source]
-    path = File(source)
-    files = (file for end in ("yaml", "yml", "json") for file in path.rglob(f"*.{end}"))
-    found = [str(file) for file in sorted(files) if _has_layers(file)]
+    return _within(source, ["layers"])
+
+
+def files(source: str) -> list[str]:
+    """A file, or all files of specs and of records in a folder, by name.
+
+    Raises :class:`SpecError` for a folder without any.
+    """
+    return _within(source, ["layers", *Recorded.model_fields]) if isdir(source) else [source]
+
+
+def _within(folder: str, keys: Collection[str]) -> list[str]:
+    ends = ("yaml", "yml", "json")
+    paths = sorted(file for end in ends for file in File(folder).rglob(f"*.{end}"))
+    found = [str(file) for file in paths if _has(file, keys)]
     if not found:
-        raise SpecError([Problem(source, 0, 0, (), "is a folder without a spec")])
+        raise SpecError([Problem(folder, 0, 0, (), "is a folder without a spec")])
     return found
 
 
-def _has_layers(path: File) -> bool:
+def _has(path: File, keys: Collection[str]) -> bool:
+    """Whether one of the keys is among those of a file."""
     if not path.is_file() or any(part.startswith(".") for part in path.parts[1:]):
         return False
     try:
-        if b"layers" not in path.read_bytes():
+        content = path.read_bytes()
+        if not any(key.encode() in content for key in keys):
             return False
-        return "layers" in text.read(path).data
+        data = text.read(path).data
+        return any(key in data for key in keys)
     except (OSError, SpecError):
         return True  # what is wrong with it, reading it once more says
 

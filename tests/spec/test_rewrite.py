@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 import archcalc
 from archcalc.errors import ArchcalcError
 from archcalc.operators.conv import Conv2d
+from archcalc.spec.form import as_yaml
 from archcalc.spec.graph import Node
-from archcalc.spec.rewrite import REWRITES, Rewrite, Rewritten, as_yaml, rewrite
+from archcalc.spec.rewrite import REWRITES, Rewrite, Rewritten, rewrite
 from archcalc.spec.text import parse
 from archcalc.spec.zoo import load
 
@@ -283,7 +284,7 @@ def test_every_shape_of_a_network_stays(network: str, how: str, tmp_path: Path) 
     assert sum(map(len, found.replaced.values())) == len(found.after.nodes)
 
     path = tmp_path / "net.yaml"
-    path.write_text(as_yaml(found.spec, "a comment"), encoding="utf-8")
+    path.write_text(as_yaml(found.spec.document.data, "a comment"), encoding="utf-8")
     assert archcalc.validate(path) == []
     assert archcalc.expand(archcalc.load(path)) == found.after
 
@@ -299,7 +300,7 @@ def test_every_shape_of_a_network_stays(network: str, how: str, tmp_path: Path) 
 def test_text_is_written_so_that_it_is_read_again(words: str) -> None:
     found = rewritten({"a": conv()}, "separable", [4, 9, 9], title=words, feature=words)
 
-    assert parse(as_yaml(found.spec), "net.yaml").data == found.spec.document.data
+    assert parse(as_yaml(found.spec.document.data), "net.yaml").data == found.spec.document.data
 
 
 ends = st.tuples(st.integers(0, 4), st.integers(0, 4)).map(list)

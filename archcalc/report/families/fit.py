@@ -89,33 +89,7 @@ def as_json(found: Fit) -> str:
 
 
 def as_yaml(found: Fit) -> str:
-    """The network as a spec, a line a layer as far as lines reach."""
-    import yaml
+    """The network as a spec."""
+    from archcalc.spec.form import as_yaml
 
-    class Flow(dict[str, Any]):
-        """A mapping on one line."""
-
-    class Dumper(yaml.SafeDumper):
-        """Writes layers on a line."""
-
-    def flow(dumper: Any, data: Any) -> Any:
-        return dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
-
-    Dumper.add_representer(Flow, flow)
-
-    def on_lines(layers: Mapping[str, Any]) -> dict[str, Any]:
-        return {n: Flow(layer) if isinstance(layer, dict) else layer for n, layer in layers.items()}
-
-    data: dict[str, Any] = dict(found.spec)
-    if "blocks" in data:
-        data["blocks"] = {
-            name: {
-                key: on_lines(value) if key == "layers" else Flow(value) if key == "args" else value
-                for key, value in block.items()
-            }
-            for name, block in data["blocks"].items()
-        }
-    data["layers"] = on_lines(data["layers"])
-    data["budget"] = [Flow(entry) for entry in data["budget"]]
-    written: str = yaml.dump(data, Dumper=Dumper, sort_keys=False, width=10**6, allow_unicode=True)
-    return written
+    return as_yaml(found.spec)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection
 from typing import Any
 
 from archcalc.errors import ArchcalcError
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 from archcalc.spec.written import fields_of, name_of
-
-SCHEMA = "# yaml-language-server: $schema=spec.schema.json"
 
 
 def expanded(graph: Graph, spec: Spec | None = None) -> dict[str, Any]:
@@ -86,72 +82,3 @@ def _unused(name: str, taken: Collection[str]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def as_json(data: Mapping[str, Any]) -> str:
-    """The data of a spec as JSON, a line for each layer."""
-    parts = []
-    for key, value in data.items():
-        if key == "blocks":
-            lines = [f"  {json.dumps(n)}: {json.dumps(block)}" for n, block in value.items()]
-            inner = ",\n".join(lines)
-            parts.append(f' "blocks": {{\n{inner}\n }}')
-        elif key == "layers":
-            lines = [f"  {json.dumps(n)}: {json.dumps(layer)}" for n, layer in value.items()]
-            inner = ",\n".join(lines)
-            parts.append(f' "layers": {{\n{inner}\n }}')
-        else:
-            parts.append(f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
-    return "{\n" + ",\n".join(parts) + "\n}\n"
-
-
-def as_yaml(data: Mapping[str, Any]) -> str:
-    """The data of a spec as YAML, a line for each layer."""
-    return "\n".join(_yaml(data)) + "\n"
-
-
-def _yaml(data: Mapping[str, Any]) -> Iterator[str]:
-    yield SCHEMA
-    for key, value in data.items():
-        if key == "blocks":
-            yield ""
-            yield "blocks:"
-            for name, block in value.items():
-                yield f"  {_value(name)}:"
-                for part in ("args", "inputs", "output"):
-                    if part in block:
-                        yield f"    {part}: {_value(block[part])}"
-                yield "    layers:"
-                yield from _layers(block["layers"], "      ")
-        elif key == "layers":
-            yield ""
-            yield "layers:"
-            yield from _layers(value, "  ")
-            if list(data)[-1] != "layers":
-                yield ""
-        else:
-            yield f"{key}: {_value(value)}"
-
-
-def _layers(layers: Mapping[str, Any], indent: str) -> Iterator[str]:
-    for name, layer in layers.items():
-        short = list(layer) == ["op"]
-        yield f"{indent}{_value(name)}: {_value(layer['op'] if short else layer)}"
-
-
-_EXPRESSION = re.compile(r"=[^\s:,#\[\]{}'\"]+(?: [^\s:,#\[\]{}'\"]+)*")
-_PLAIN = re.compile(r"[A-Za-z_][\w-]*")
-_NO_TEXT = frozenset(("null", "true", "false", "nan", "infinity", "inf", "yes", "no", "on", "off"))
-
-
-def _value(value: Any) -> str:
-    """A value in YAML's flow style, on one line."""
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_value(k)}: {_value(v)}' for k, v in value.items())}}}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NO_TEXT:
-        return value
-    if isinstance(value, str) and _EXPRESSION.fullmatch(value):
-        return value
-    return json.dumps(value, ensure_ascii=False)

@@ -56,10 +56,11 @@ def export(
 
         return onnx(graph)
     if form in ("json", "yaml"):
-        from archcalc.report.specs.expanded import as_json, as_yaml, expanded
+        from archcalc.report.specs.expanded import expanded
+        from archcalc.spec.form import SCHEMA, as_json, as_yaml
 
         data = expanded(graph, spec)
-        return as_json(data) if form == "json" else as_yaml(data)
+        return as_json(data) if form == "json" else as_yaml(data, SCHEMA)
     from archcalc.report.diagrams.diagram import diagram
 
     return diagram(graph, form, shown, spec)

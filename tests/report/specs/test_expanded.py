@@ -9,8 +9,9 @@ import pytest
 
 import archcalc
 from archcalc.errors import ArchcalcError
-from archcalc.report.specs.expanded import as_yaml, expanded
+from archcalc.report.specs.expanded import expanded
 from archcalc.spec import zoo
+from archcalc.spec.form import as_yaml
 
 # The last unit of WaveNet has layers that lead to no output.
 NAMES = tuple(name for name in zoo.names() if name != "wavenet")
@@ -42,11 +43,11 @@ def test_yaml_has_a_line_a_layer() -> None:
     assert text == (
         "# yaml-language-server: $schema=spec.schema.json\n"
         "name: lenet5\n"
-        'title: "Gradient-based learning applied to document recognition"\n'
-        'edition: "the modern form"\n'
+        "title: Gradient-based learning applied to document recognition\n"
+        "edition: the modern form\n"
         "year: 1998\n"
-        'feature: "Convolution and subsampling by turns"\n'
-        'source: ["http://vision.stanford.edu/cs598_spring07/papers/Lecun98.pdf"]\n'
+        "feature: Convolution and subsampling by turns\n"
+        "source: [http://vision.stanford.edu/cs598_spring07/papers/Lecun98.pdf]\n"
         "input: [1, 32, 32]\n"
         "\n"
         "layers:\n"
