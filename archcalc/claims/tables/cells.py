@@ -60,6 +60,7 @@ def shapes(text: str) -> list[Shape] | None:
     plain = text.strip().lower().replace("×", "x").replace("✕", "x").replace("*", "x")
     plain = re.sub(r"(?<=\d)\s*@\s*(?=\d)", "x", plain).replace("multiple", "")
     plain = re.sub(r"(\d+)\s*(?:\^\s*2|²)", r"\1x\1", plain)
+    plain = re.sub(r"\b(?:bfloat|float|u?int|complex)\d+(?=\[)", "", plain)
     if re.fullmatch(r"torch\.size\((.*)\)", plain):
         plain = plain[11:-1]
     inner = re.findall(r"[\[(]\s*([^\[\]()]*?)\s*[\])]", plain)
@@ -166,6 +167,8 @@ def _kernel(numbers: tuple[int, ...], axes: int | None) -> tuple[tuple[int, ...]
 
 def count(text: str, thousand: int = 1000) -> Printed | None:
     """A count as printed: ``1,234``, ``9K``, ``115M``, ``18.8 M``, ``(3*3*3+1)*64 = 1,792``."""
+    if bytes_ := re.search(r"([\d,]+) \([\d.,]+ [KMG]?B\)$", text):
+        text = bytes_[1]  # what it is made of stands before it
     plain = text.strip().rpartition("=")[2].strip("*`() ")
     plain = re.sub(r"^(?:macc?s?|comp|param|flops|ops)\s+(?=[\d.])", "", plain)
     if re.search(r"\d\s*[*×x]\s*\d", plain):

@@ -67,7 +67,8 @@ HEADERS: Mapping[str, str] = {
     "ops": r".*\b(flops?|flps|macs?|madds?|m ?adds?|bflops|gflops|mflops|bf|fma|mult ?adds?|"
     r"multiply ?adds?|operations?|ops|multiply accumulates?|multiplications|computations?)\b.*",
     "op": r"op|operators?|layer kind|module type|type layer|kind|layer type|type|operation|class",
-    "layer": r"layers?|names?|layer name|layer name type|layer type|type|operation|layers? type|"
+    "layer": r"layers?|names?|path|layer name|layer name type|layer type|type|operation|"
+    r"layers? type|"
     r"module name|component|layer type depth idx|layer .*|module|part",
 }
 """What each role's column is headed with, in lower case and without marks, the first that fits."""
@@ -81,10 +82,35 @@ UNIT = re.compile(r"[(\[]\s*(?:x?10\^?(\d)|([KMGB])\w*|(millions?|billions?|thou
 
 def plain_header(header: str) -> str:
     """A header in lower case without marks: ``# of Param`` is ``of param``."""
+    header = _translated(header)
     words = re.sub(r"\(([kmgb]|millions?|billions?|x?10\^?\d)\)", " ", header.lower())
     words = re.sub(r"[^a-z0-9×#]+", " ", words).replace("×", "x").strip()
     words = re.sub(r"^#\s?(?=\S)", "", words).replace("#", "").strip() or words
     return re.sub(r"^(number of|num|no of|n of|total|the) (?=\w)", "", words).strip()
+
+
+WORDS_ABROAD: Mapping[str, str] = {
+    "layer": r"couches?|schicht(en)?|capas?|camadas?|层名称|网络层|层|слой",
+    "output": r"sorties?|salidas?|sa[ií]das?|ausgabe(gr[oö](ss|ß)e)?|输出(尺寸|大小|形状|维度)?"
+    r"|выход",
+    "input": r"entr[eé]es?|entradas?|eingabe(gr[oö](ss|ß)e)?|输入(尺寸|大小|形状|维度)?|вход",
+    "kernel": r"noyaux?|filtergr[oö](ss|ß)e|n[uú]cleo|卷积核(大小|尺寸)?|核(大小|尺寸)?|ядро",
+    "stride": r"pas|schrittweite|paso|passo|步长|步幅|шаг",
+    "padding": r"remplissage|relleno|填充",
+    "parameters": r"param[eèé]tr(es?|os?|o)|参数(量|数|数量|个数)?|параметры",
+    "channels": r"canaux|kan[aä]le|canales|canais|通道数?|каналы",
+    "type": r"typ|tipo|类型|тип",
+}
+"""Headers in other languages."""
+
+
+def _translated(header: str) -> str:
+    """A header in English, if it is known in another language."""
+    plain = header.strip().lower()
+    for english, words in WORDS_ABROAD.items():
+        if re.fullmatch(words, plain):
+            return english
+    return header
 
 
 def unit(header: str) -> str:
@@ -134,6 +160,11 @@ def find_roles(
         if not role and re.search(r"[(\[]", header):
             bare = plain_header(re.sub(r"[(\[][^)\]]*[)\]]?", " ", header))
             role = _role(bare, filled[k], columns, heads) if bare else ""
+        if not role:
+            # "Filters/Units": what its parts say.
+            parts = map(plain_header, re.split(r"/|,|&|\bor\b|\band\b", header.lower()))
+            said = (_role(part, filled[k], columns, heads) for part in parts if part)
+            role = next(filter(None, said), "")
         if role:
             columns.setdefault(role, []).append(k)
     _letters(columns, headers, filled)
@@ -193,6 +224,8 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         apart = any(re.fullmatch(r"out(put)?( (size|shape|dim\w*))?s?", h) for h in heads)
         if apart or sum("/" in c for c in cells) > len(cells) / 2:
             return "kernel"
+    if role == "source" and numeric == len(cells) and any(len(c) > 4 for c in cells):
+        return "ops"  # of each layer
     if role == "source" and header in ("inputs", "from", "source") and sized > len(cells) / 2:
         return "in"
     if role == "kernel" and header == "filter" and numeric == len(cells):
@@ -200,6 +233,8 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         return "channels_out" if values and min(values) > 12 else role
     if role in ("layer", "op", "row") and numeric < len(cells) and role == "row":
         return ""
+    if role == "stage" and sum(bool(kind_of(c).kind) for c in cells) > 0.8 * len(cells):
+        return "op"
     if role == "groups" and numeric < len(cells) / 2:
         return "stage"
     return role

@@ -63,6 +63,7 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
 
 
 def _checked(form: str, headers: tuple[str, ...], lines: list[Line], name: str) -> Grid:
+    headers, lines = _headed(headers, lines)
     width = len(headers)
     if width > MOST_COLUMNS or len(lines) > MOST_ROWS:
         raise ArchcalcError(f"{name}: has more than {MOST_COLUMNS} columns or {MOST_ROWS:,} rows")
@@ -79,6 +80,21 @@ def _checked(form: str, headers: tuple[str, ...], lines: list[Line], name: str) 
         even.append(Line(number, (first, *cells[1:width], *[""] * (width - len(cells)))))
     tree = depths if any(depths) else []
     return Grid(form, headers, tuple(even), tuple(tree))
+
+
+def _headed(headers: tuple[str, ...], lines: list[Line]) -> tuple[tuple[str, ...], list[Line]]:
+    """Headers in two rows as one: ``Input`` over ``H``, ``W`` and ``C``."""
+    below = lines[0].cells + ("",) * (len(headers) - len(lines[0].cells))
+    words = all(re.fullmatch(r"[A-Za-z# ().]{0,14}", cell) for cell in below)
+    gaps = [k for k, head in enumerate(headers) if k and not head and below[k : k + 1] != ("",)]
+    if not words or not gaps or not any(below) or len(lines) < 2 or below[0]:
+        return headers, lines
+    joined: list[str] = []
+    above = ""
+    for k, head in enumerate(headers):
+        above = head or above
+        joined.append(f"{above} {below[k]}".strip() if below[k] else head)
+    return tuple(joined), lines[1:]
 
 
 def _depth(cell: str) -> tuple[int, str]:
@@ -119,6 +135,8 @@ def _form(text: str) -> str:
             return "markdown"
     if any(re.match(r"\s*\d+ (conv|max)\b.*->", line) for line in lines):
         return "darknet"
+    if sum(bool(_YOLO.match(line)) for line in lines) > 1:
+        return "ultralytics"
     marked = bool(lines) and any(mark in lines[0] for mark in ",;\t|")
     return "csv" if _delimiter(lines) or (marked and _header(lines) is None) else "text"
 
@@ -580,6 +598,14 @@ def _read_darknet(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
         if linked is None and re.match(r"\s*\d+ res\s", line):
             line = re.sub(r"res(\s+)(\d+)", r"shortcut\1\2", line)
             linked = re.match(r"\s*(\d+)\s+(shortcut)\s*[: ]\s*([-\d]+)(.*)", line)
+        if linked and re.search(r"\s\d+/\d+\s", linked[4]):
+            linked = None
+            line = re.sub(r"route(\s+-?\d+)", r"split\1", line)
+            part = re.match(rf"\s*(\d+)\s+split\s+(-?\d+)\s.*?({size})", line)
+            if part:
+                name_ = f"{part[1]} split"
+                rows.append(Line(number, (name_, "", "", "", part[3], "", part[2])))
+            continue
         if linked:
             tail = re.search(rf"(?:->)?\s*({size})\s*([\d.]+ BF)?\s*$", line)
             where = re.sub(rf"(->)?\s*{size}.*$", "", linked[3] + linked[4])
@@ -595,6 +621,32 @@ def _read_darknet(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
             rows.append(Line(number, (" ".join(words[:2]), "", "", "", "", "", "")))
     if not rows:
         raise ArchcalcError(f"{name}: has no layers of Darknet")
+    return headers, rows
+
+
+_YOLO = re.compile(
+    r"\s*(\d+)\s+(-?\d+|\[[-\d, ]+\])\s+(\d+)\s+(\d+)\s+"
+    r"((?:models|ultralytics|torch)\.[\w.]+)\s+\[(.*)\]"
+)
+
+
+def _read_ultralytics(text: str, name: str) -> tuple[tuple[str, ...], list[Line]]:
+    """Ultralytics' listing: index, where from, repeats, parameters, class, arguments."""
+    headers = ("layer", "from", "n", "params", "operator", "in", "out", "kernel", "stride")
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _YOLO.match(line)
+        if found:
+            at, source, times, params, module, arguments = found.groups()
+            numbers = [each.strip() for each in arguments.split(",")]
+            fits = module.endswith("Conv") and all(each.isdigit() for each in numbers[:4])
+            plain = [*numbers, "", "1"][:4] if fits and len(numbers) > 2 else [""] * 4
+            if fits and len(numbers) == 3:
+                plain[3] = "1"
+            sources = "; ".join(re.findall(r"-?\d+", source))
+            rows.append(Line(number, (at, sources, times, params, module, *plain)))
+    if not rows:
+        raise ArchcalcError(f"{name}: has no layers of Ultralytics")
     return headers, rows
 
 
@@ -626,5 +678,6 @@ FORMS: Mapping[str, Callable[[str, str], tuple[tuple[str, ...], list[Line]]]] = 
     "text": _read_text,
     "darknet": _read_darknet,
     "labelled": _read_labelled,
+    "ultralytics": _read_ultralytics,
 }
 """Formats that are read."""

@@ -171,6 +171,14 @@ def kind_of(name: str, operator: str = "") -> Kind:
     """What a row of this name and operator is; ``conv1 (Conv2D)`` may stand in either."""
     if re.search(r"[._/](weights?|bias(es)?|kernel|gamma|beta|(running|moving)_\w+)(:0)?$", name):
         return Kind("tensor", word=name)
+    own = re.search(r"\b(?:models\.|ultralytics\.)[\w.]*?(\w+)$", operator or name)
+    if own:
+        # Ultralytics' convolutions hold a normalization; most of its other classes are modules.
+        if own[1] in ("Conv", "DWConv"):
+            return Kind("conv", 2, "norm", operator or name)
+        return Kind(
+            _kind(own[1]) if own[1] in ("Concat", "Upsample") else "module", word=operator or name
+        )
     texts = []
     if operator:
         texts.append(operator)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from archcalc.claims.tables.convs import read_conv
-from archcalc.claims.tables.evidence import DEAR, Hints, Manner, Option, State, weigh
+from archcalc.claims.tables.evidence import DEAR, MISPRINT, Hints, Manner, Option, State, weigh
 from archcalc.claims.tables.kinds import SAME
 from archcalc.claims.tables.linear import read_linear
 from archcalc.claims.tables.plain import (
@@ -40,7 +40,8 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> list[Op
     if entry.kind == "layer":
         # What no word says the kind of may be a module; a program's class most likely is one.
         for option in read_block(entry, state, manner, hints):
-            option.price += 1.0 if _class(entry) else 6.0
+            convolves = "kernel_h" in entry.values
+            option.price += 1.0 if _class(entry) else MISPRINT + 2 if convolves else 6.0
             made.append(option)
     for option in made:
         weigh(entry, option, manner)

@@ -270,13 +270,17 @@ def read_recurrent(entry: Entry, state: State, manner: Manner, hints: Hints) -> 
                 continue
             h = hidden // both
             for biases in (1, 2, 0):
-                total = both * g * h * (features + h + biases)
-                price = 0.5 * (both - 1) + 0.2 * (biases == 2) + 1.0 * (biases == 0)
-                made = layer._replace(params=total)
-                yield one_option(entry, state, printed, price, made, params=total)
+                for stacked in (1, 2, 3, 4):
+                    one = both * g * h * (features + h + biases)
+                    more = both * g * h * (both * h + h + biases)
+                    total = one + (stacked - 1) * more
+                    price = 0.5 * (both - 1) + 0.2 * (biases == 2) + 1.0 * (biases == 0)
+                    price += 1.5 * (stacked > 1)
+                    made = layer._replace(params=total)
+                    yield one_option(entry, state, printed, price, made, params=total)
     if params:
-        # Stacked, or with a projection: that the row alone can't say.
-        yield one_option(entry, state, printed, 7.0, layer)
+        # With a projection: that the row alone can't say.
+        yield one_option(entry, state, printed, MISPRINT + 1, layer)
 
 
 def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:

@@ -154,7 +154,7 @@ def keys(entry: Entry) -> list[str]:
     """The names that a row is called by."""
     if not entry.name:
         return []
-    bare = entry.name.split(" (")[0].strip()
+    bare = entry.name.split("(")[0].strip()
     return [entry.name, bare, f"{entry.stage}.{entry.name}"]
 
 

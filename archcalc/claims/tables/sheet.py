@@ -195,6 +195,8 @@ class _Read:
     """Whether two numbers are extents without channels."""
     mixed: bool = False
     """Whether some rows have channels first and some last, each kind as PyTorch has it."""
+    filters: int = 0
+    """More than 0 where ``3x3x64`` is of 64 filters."""
     tree: bool = False
     """Whether rows are numbered by their depth, as in torchinfo's tree."""
     worded: set[str] = field(default_factory=set)
@@ -354,6 +356,7 @@ def _conventions(read: _Read, rows: Sequence[_Row], kinds: Sequence[Kind]) -> No
     votes = 0.0
     ranks = Counter[int]()
     apart: Counter[str] = Counter()
+    before: tuple[int, ...] = ()
     for shape, what in found:
         dims = shape.dims
         if read.batched and not shape.batched and len(dims) > 1:
@@ -363,12 +366,24 @@ def _conventions(read: _Read, rows: Sequence[_Row], kinds: Sequence[Kind]) -> No
             apart["first"] += dims[-1] == dims[-2] != dims[0]
         elif len(dims) == 3:
             apart["last"] += dims[-2] == dims[-3] != dims[-1]
+        if what.kind == "pool" and before and len(before) == len(dims) == 3:
+            # A pooling leaves channels as they are.
+            kept = (dims[-1] == before[-1]) - (dims[0] == before[0])
+            votes -= kept * (dims[1] != before[1])
+        before = dims
         if len(dims) in (3, 4):
             votes += (dims[-1] == dims[-2] != dims[0]) - (dims[-2] == dims[-3] != dims[-1])
         if len(dims) > 1 and re.search(r"[a-z]\d[dD]|^[A-Z][a-z]+:", what.word):
             keras = re.search(r"\d+D", what.word) or re.search(r"\(None", str(rows[0]))
             votes += -0.1 if keras else 0.1
-    for cells in rows:
+    for cells, what in zip(rows, kinds, strict=True):
+        seen = window(_cell(cells, "kernel", read), what.axes)
+        if seen and len(seen.weights) == 1 and what.kind in WEIGHTED:
+            number, taken = seen.weights[0], shapes(_cell(cells, "in", read)) or ()
+            for shape in shapes(_cell(cells, "out", read)) or ():
+                fits = number in (shape.dims[0], shape.dims[-1])
+                read.filters += 1 if fits else -1
+                read.filters -= any(number in each.dims for each in taken)
         outs = natural(_cell(cells, "channels_out", read) or "x")
         for shape in shapes(_cell(cells, "out", read)) or ():
             dims = shape.dims
@@ -527,7 +542,7 @@ def _entry(index: int, line: int, cells: _Row, what: Kind, read: _Read) -> Entry
                 continue
             values |= {
                 k: v
-                for k, v in _window(seen, what).items()
+                for k, v in _window(seen, what, read.filters > 0).items()
                 if k not in values and (v or k == "pad")
             }
         elif role == "pad":
@@ -606,7 +621,7 @@ def _entry(index: int, line: int, cells: _Row, what: Kind, read: _Read) -> Entry
     )
 
 
-def _window(seen: Window, what: Kind) -> dict[str, Number]:
+def _window(seen: Window, what: Kind, filters: bool) -> dict[str, Number]:
     """A kernel's cell under its roles."""
     kernel = seen.kernel
     axes = what.axes or (len(kernel) if len(kernel) > 1 else 2)
@@ -620,7 +635,7 @@ def _window(seen: Window, what: Kind) -> dict[str, Number]:
         if (number := getattr(seen, role)) is not None:
             found[role] = number
     if len(seen.weights) == 1:
-        found["kernel_in"] = seen.weights[0]
+        found["kernel_out" if filters else "kernel_in"] = seen.weights[0]
     elif len(seen.weights) == 2:
         found["kernel_out"], found["kernel_in"] = seen.weights
     if seen.out is not None:

@@ -192,8 +192,11 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     state = filled(state, printed_state(entry, "in"))
     printed = printed_state(entry, "out")
     ext = state.ext
-    layer = Layer("pool", state.c, state.c, params=0)
     c = state.c if state.c is not None else printed.c
+    own = 0
+    if c and "sampl" in entry.what.word.lower() and entry.values.get("params") == 2 * c:
+        own = 2 * c  # LeNet's have a factor and a bias for each map
+    layer = Layer("pool", state.c, state.c, params=own)
     kernel = kernel_of(entry, len(ext) if ext is not None else 2)
     if "global" in entry.name.lower():
         yield one_option(entry, state, State(c, ()), 0.0, layer, params=0)
@@ -240,7 +243,7 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
             State(c, way.out),
             price + way.price,
             placed,
-            params=0,
+            params=own,
             stride=way.stride,
             kernel_in=c if "kernel_in" in entry.values else None,
             **made,
