@@ -118,6 +118,7 @@ def sweep(
     from archcalc.cli.ranges import parse_values
     from archcalc.report.choice import choose
     from archcalc.report.families import sweep as report
+    from archcalc.report.picture import picture_at
     from archcalc.space.grid import plan
     from archcalc.space.select import keys, selection
     from archcalc.space.sweep import Refused, Sweep, chunks
@@ -127,7 +128,7 @@ def sweep(
     form = _form(format, output)
     choose("format", form, report.FORMATS)
     form = form.lower()
-    picture = _picture(plot) if plot is not None else None
+    picture = picture_at(plot) if plot is not None else None
     together = [[name.strip() for name in group.split(",")] for group in zip_ or ()]
     machine = None if on is None else archcalc.here() if on == "here" else find(on)
     grid = plan(
@@ -160,7 +161,7 @@ def sweep(
     found = Sweep(spec.label, columns, names, grid.quantities, len(grid), refused, beyond)
     if picture is not None:
         path, kind = picture
-        write(report.draw(found, kind, keys(pareto)), path)
+        write(report.draw(found, kind, keys(pareto), where), path)
     words_ = _kept(where, top, by or grid.quantities[0], pareto)
     if form == "parquet":
         _stream(form, [found.columns], output, report)
@@ -184,14 +185,6 @@ def _form(format: str | None, output: str | None) -> str:
     suffix = Path(output).suffix.removeprefix(".").lower() if output else ""
     known = {"csv": "csv", "json": "json", "parquet": "parquet", "md": "markdown", "tex": "latex"}
     return "html" if suffix == "html" else known.get(suffix, "table")
-
-
-def _picture(plot: str) -> tuple[Path, str]:
-    path = Path(plot)
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in ("svg", "png"):
-        raise ArchcalcError(f"--plot {plot}: name a file that ends in .svg or .png")
-    return path, kind
 
 
 def _stream(form: str, rows: Iterable[Columns], output: str | None, report: Any) -> None:

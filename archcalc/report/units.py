@@ -23,6 +23,14 @@ def print_time(seconds: float) -> str:
     raise AssertionError
 
 
+def short(number: float) -> str:
+    """``300M``, ``1.5G``, ``0.25``: as ticks and labels of pictures have it."""
+    for unit, scale in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(number) >= 0.9995 * scale:
+            return f"{number / scale:.3g}{unit}"
+    return f"{number:.3g}"
+
+
 def print_rate(rate: float) -> str:
     """``1.23 T``: three digits, and a power of 1000."""
     for unit, scale in ((" P", 1e15), (" T", 1e12), (" G", 1e9), (" M", 1e6), (" k", 1e3)):

@@ -9,6 +9,7 @@ from archcalc.claims.compare import Comparison, Entry
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
 from archcalc.report.picture import COLORS, FORMATS, drawn
+from archcalc.report.units import short
 
 LARGEST_AREA = 5200.0
 """Of the bubble with the most parameters, in square points."""
@@ -43,7 +44,7 @@ def draw(comparison: Comparison, format: str = "svg") -> bytes:
 
 def _fill(axes: Any, entries: Sequence[Entry], header: str) -> None:
     # Only networks that have a number are drawn.
-    work = [float(entry.number) / 1e9 for entry in entries]  # type: ignore[arg-type]
+    work = [float(entry.number) for entry in entries]  # type: ignore[arg-type]
     accuracy = [100 * (entry.accuracy or 0) for entry in entries]
     params = [float(entry.analysis.params) for entry in entries]
     most = max(params) or 1
@@ -64,18 +65,11 @@ def _fill(axes: Any, entries: Sequence[Entry], header: str) -> None:
     else:
         margin = (max(work) or 1.0) * 0.2
         axes.set_xlim(-margin / 2, max(work) + margin)
-    axes.set_xlabel(f"{header} of one input, in billions")
+    axes.set_xlabel(f"{header} of one input")
     axes.set_ylabel("top-5 accuracy as printed, in %")
     axes.set_title("Area: parameters", loc="left", fontsize=9, color="#555555")
-    texts = [f"{e.name}\n{_short(p)}" for e, p in zip(entries, params, strict=True)]
+    texts = [f"{e.name}\n{short(p)}" for e, p in zip(entries, params, strict=True)]
     _label(axes, list(zip(work, accuracy, strict=True)), areas, texts)
-
-
-def _short(count: float) -> str:
-    for scale, unit in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if count >= scale:
-            return f"{count / scale:.3g}{unit}"
-    return f"{count:.0f}"
 
 
 def _label(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from io import BytesIO, StringIO
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from archcalc.document import render as rendered
 from archcalc.document.model import Head, Heading, Items, Prose, table
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
+from archcalc.report.picture import COLORS, drawn, limit, ticks_at
 from archcalc.space.select import Columns
 from archcalc.space.sweep import Refused, Sweep
 
@@ -20,8 +22,6 @@ TABLES = ("table", "markdown", "latex", "html")
 STREAMS = ("csv", "json")
 FORMATS = (*TABLES, *STREAMS, "parquet")
 """The forms of a sweep. Tables are for people and show the first rows; the others have all."""
-
-PICTURES = ("svg", "png")
 
 SHOWN = 40
 """The most rows of a table."""
@@ -162,47 +162,46 @@ def write_parquet(chunks: Iterable[Columns], path: Path) -> None:
             writer.close()
 
 
-def draw(found: Sweep, format: str = "svg", pareto: Sequence[tuple[str, int]] = ()) -> bytes:
+def draw(
+    found: Sweep,
+    format: str = "svg",
+    pareto: Sequence[tuple[str, int]] = (),
+    where: str | None = None,
+) -> bytes:
     """A picture: of a front the first two keys, of two variables a heat map, of one a line.
 
     The colour of the map, and the height of the line, are the first quantity; MACs where they
-    were asked for. Raises :class:`ArchcalcError` where matplotlib is missing, and for a sweep
-    that has neither a front nor one or two variables of numbers.
+    were asked for. What ``where`` bounds is a line. Raises :class:`ArchcalcError` where matplotlib
+    is missing, and for a sweep that has neither a front nor one or two variables of numbers.
     """
-    form = choose("format of pictures", format, PICTURES)
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ArchcalcError(
-            "drawing needs matplotlib, which is not installed\n  pip install 'archcalc[plot]'"
-        ) from None
     if not len(found):
         raise ArchcalcError("nothing to draw: no row is left")
-    looks: Any = {"svg.hashsalt": "archcalc", "font.size": 10, "font.family": "DejaVu Sans"}
-    buffer = BytesIO()
-    with rc_context(looks):
-        figure = Figure(figsize=(7, 5), layout="constrained")
-        _fill(figure, found, [name for name, _ in pareto])
-        metadata = {"Date": None} if form == "svg" else {"Software": None}
-        figure.savefig(buffer, format=form, dpi=200, metadata=metadata)
-    return buffer.getvalue()
+    return drawn(lambda axes: _fill(axes, found, [name for name, _ in pareto], where or ""), format)
 
 
-def _fill(figure: Any, found: Sweep, keys: Sequence[str]) -> None:
+_BOUND = re.compile(r"\b([A-Za-z_]\w*)\s*[<>]=?\s*(\d[\d_.]*(?:e\d+)?)\b")
+
+
+def _named(axes: Any, x: str, y: str, where: str) -> None:
+    """Say what the axes are, and draw what bounds either."""
+    axes.set_xlabel(HEADERS.get(x, x))
+    axes.set_ylabel(HEADERS.get(y, y))
+    for name, number in _BOUND.findall(where):
+        if name in (x, y):
+            limit(axes, float(number), across=name == y)
+
+
+def _fill(axes: Any, found: Sweep, keys: Sequence[str], where: str) -> None:
     import numpy as np
 
-    axes = figure.add_subplot()
-    axes.set_title(found.network)
+    axes.set_title(found.network, loc="left", fontsize=9, color="#555555")
     if keys:
         y, x = keys[0], keys[1]
         axes.step(found.columns[x], found.columns[y], where="post", color="#bbbbbb")
-        axes.plot(found.columns[x], found.columns[y], "o", color="#4477aa")
-        axes.set_xlabel(HEADERS.get(x, x))
-        axes.set_ylabel(HEADERS.get(y, y))
+        axes.plot(found.columns[x], found.columns[y], "o", color=COLORS[0])
+        _named(axes, x, y, where)
         return
     quantity = "macs" if "macs" in found.quantities else found.quantities[0]
-    header = HEADERS.get(quantity, quantity)
     varied = [n for n in found.variables if len(set(map(str, found.columns[n].tolist()))) > 1]
     if not 1 <= len(varied) <= 2 or any(found.columns[n].dtype == object for n in varied):
         raise ArchcalcError(
@@ -211,9 +210,9 @@ def _fill(figure: Any, found: Sweep, keys: Sequence[str]) -> None:
         )
     heights = found.columns[quantity].astype(float)
     if len(varied) == 1:
-        axes.plot(found.columns[varied[0]], heights, "o-", color="#4477aa", markersize=3)
-        axes.set_xlabel(varied[0])
-        axes.set_ylabel(header)
+        axes.plot(found.columns[varied[0]], heights, "o-", color=COLORS[0], markersize=3)
+        ticks_at(axes.xaxis, found.columns[varied[0]].tolist())
+        _named(axes, varied[0], quantity, where)
         return
     ys, down = np.unique(found.columns[varied[0]], return_inverse=True)
     xs, across = np.unique(found.columns[varied[1]], return_inverse=True)
@@ -224,6 +223,7 @@ def _fill(figure: Any, found: Sweep, keys: Sequence[str]) -> None:
     spread = heights.min() > 0 and heights.max() / heights.min() > 50
     norm = LogNorm() if spread else None
     image = axes.pcolormesh(xs, ys, cells, shading="nearest", cmap="cividis", norm=norm)
-    figure.colorbar(image, label=header)
-    axes.set_xlabel(varied[1])
-    axes.set_ylabel(varied[0])
+    axes.figure.colorbar(image, label=HEADERS.get(quantity, quantity))
+    ticks_at(axes.xaxis, xs.tolist())
+    ticks_at(axes.yaxis, ys.tolist())
+    _named(axes, varied[1], varied[0], where)

@@ -47,8 +47,8 @@ def test_areas_are_as_parameters_and_places_as_accuracy_and_work() -> None:
     large, _, small, _ = axes.collections
     assert large.get_sizes()[0] == pytest.approx(4 * small.get_sizes()[0])
     # 3 * 64 products a channel.
-    assert list(small.get_offsets()[0]) == pytest.approx([192e-9, 50])
-    assert list(large.get_offsets()[0]) == pytest.approx([768e-9, 60])
+    assert list(small.get_offsets()[0]) == pytest.approx([192, 50])
+    assert list(large.get_offsets()[0]) == pytest.approx([768, 60])
 
 
 def test_labels_lie_apart_and_inside() -> None:

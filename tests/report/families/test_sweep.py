@@ -161,3 +161,15 @@ def test_json_is_one_array_however_many_chunks_there_are() -> None:
         '[\n{"a": 1, "b": 0.5},\n{"a": 2, "b": 1.5},\n{"a": 1, "b": 0.5},\n{"a": 2, "b": 1.5}\n]\n'
     )
     assert "".join(report.as_json([])) == "[]\n"
+
+
+def test_a_picture_has_ticks_where_the_data_are_and_a_line_where_the_bound_is() -> None:
+    found = archcalc.sweep(archcalc.load("resnet50"), width=[16, 32, 64], where="macs < 6e9")
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    axes = figure.add_subplot()
+
+    report._fill(axes, found, [], "macs < 6e9")
+
+    assert list(axes.get_xticks()) == [16, 32, 64]
+    assert [line.get_label() for line in axes.get_lines()][1:] == ["6G"]
+    assert [note.get_text() for note in axes.texts] == ["6G"]
