@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 from archcalc.claims.causes import Cause, causes, label, number, slips
@@ -69,6 +70,7 @@ def _audit(sheet: Sheet) -> Audit:
     totals, more = _totals(sheet, told)
     found += more
     found += _work_totals(sheet, told)
+    found += _containers(sheet, told)
     merged = _merge(sheet, told, found)
     merged += _alternatives(sheet, told, merged)
     return Audit(
@@ -212,6 +214,43 @@ def _totals(sheet: Sheet, told: Reading) -> tuple[Totals | None, list[Finding]]:
     return Totals(printed, summed, right, len(effects)), found
 
 
+def _containers(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Modules of a tree that have fewer parameters than the rows that they are made of.
+
+    More may be their own; fvcore prints those, too.
+    """
+    for entry in sheet.entries:
+        exact = entry.printed.get("params")
+        if not entry.container or exact is None or sheet.form not in ("modules", "fvcore"):
+            continue  # torchinfo prints of a module what none of its rows has
+        total, slack = Fraction(0), exact.step
+        for other in sheet.entries[entry.index + 1 :]:
+            inside = other.name.startswith(f"{entry.name}.") or entry.name == "model"
+            if other.depth <= entry.depth or not (inside or sheet.form != "fvcore"):
+                break
+            right = told.expected[other.index].get("params", other.values.get("params"))
+            if other.container:
+                continue
+            if right is None or other.kind == "total":
+                if other.kind == "tensor" or sheet.form == "fvcore":
+                    total = Fraction(-1)
+                    break
+                continue
+            if "params" in other.printed and other.printed["params"].step > 1:
+                slack += other.printed["params"].step
+            total += right
+        whole_ = sheet.form == "fvcore"
+        off = total - exact.value
+        if total > 0 and (off > slack or (whole_ and -off > slack)):
+            column = sheet.columns["params"]
+            yield Finding(
+                *(entry.index, column, "params", label(entry), entry.cells[column]),
+                exact.like(total),
+                f"the rows that it is made of add up to {number(int(total))}",
+                (),
+            )
+
+
 def _right(sheet: Sheet, told: Reading) -> int:
     """What the rows add up to as they should be."""
     rows = [e for e in sheet.layers if "params" in e.values]
@@ -232,6 +271,8 @@ def _work_totals(sheet: Sheet, told: Reading) -> Iterator[Finding]:
         off = abs(summed - exact.value)
         # A total that is far from the sum counts something else.
         near = off <= slack + exact.step if slack else exact.verdict(summed).holds
+        # Functions that are no modules work, too.
+        near = near or (sheet.form == "modules" and exact.value > summed)
         if near or not summed or not 0.3 < exact.value / summed < 3:
             continue
         whole = round(summed)

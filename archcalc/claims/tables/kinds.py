@@ -195,7 +195,7 @@ def kind_of(name: str, operator: str = "") -> Kind:
     if inside and not name.rstrip().endswith(")") and len(known) > 1:
         text, kind = known[-1]  # the operator is cut off
     weighted = [each for each in known if each[1] in WEIGHTED]
-    if kind == "same" and weighted and not (inside and _named_so(inside[1])):
+    if kind == "same" and weighted and not operator and not (inside and _named_so(inside[1])):
         text, kind = weighted[0]
     axes = re.search(r"(?<![\dx])([123])\s?-?[dD](?![a-z])", text) or re.search(
         r"(?<![\dx])([123])\s?-?[dD](?![a-z])", name

@@ -310,7 +310,8 @@ class Search:
         for option in self.read(entry, state):
             least = min(least, option.cost)
             yield self.extend(path, entry, option, 0.0, path.counts, ())
-        if least < PUZZLED or not inventive:
+        puzzled = 0.2 if self.sheet.form == "modules" else PUZZLED
+        if least < puzzled or not inventive:
             return
         if state == UNKNOWN and (path.row < 0 or link.rows == ()):
             for other in _squared(printed_state(entry, "in")):
@@ -476,8 +477,14 @@ class Search:
         others = [(r, s) for r, s in reversed(path.recent) if s != state and r > entry.index - FAR]
         if said:
             others = []
-        # A table that somebody wrote row after row is read so.
-        price = JUMPED_AGAIN if jumped else JUMPED * (1 + self.by_hand)
+        # A table that somebody wrote row after row is read so; modules stand in no order.
+        price = (
+            0.3
+            if self.sheet.form == "modules"
+            else JUMPED_AGAIN
+            if jumped
+            else JUMPED * (1 + self.by_hand)
+        )
         seen: set[State] = set()
         for _, other in others:
             if other in seen or other == UNKNOWN:
@@ -501,6 +508,8 @@ class Search:
                 dear = CHANGED_AGAIN if changed else CHANGED
                 if state.c is not None and c < state.c and inward.c == c:
                     dear = CONVOLVED
+                if self.sheet.form == "modules":
+                    dear = CHANGED_AGAIN
                 yield State(c, state.ext), dear, 3, f"what {row} takes is given by no row"
         if inward.ext is not None and inward.ext != state.ext:
             dear = CHANGED_AGAIN if changed else CHANGED
@@ -626,7 +635,7 @@ class Search:
                         agree[way] += 2 if entry.values[role] else 1
             scored[kind] = agree
             if kind in WEIGHTED or kind == "module":
-                votes.update(agree)
+                votes.update({way: n for way, n in agree.items() if "nothing" not in way})
         for kind, agree in scored.items():
             cells = rows[kind]
             if not agree:
@@ -634,6 +643,13 @@ class Search:
                     found[kind] = votes.most_common(1)[0][0]
                 continue
             best = max(ways, key=lambda way: (agree[way], votes[way] if kind in WEIGHTED else 0))
+            worked = [(entry, layer) for entry, layer in cells if entry.values[role]]
+            if worked and not any(
+                (right := work_of(layer, best, self.sheet.batch)) is not None
+                and entry.printed[role].verdict(right).holds
+                for entry, layer in worked
+            ):
+                continue  # only what did not run agrees
             if sum(
                 (right := work_of(layer, best, self.sheet.batch)) is not None
                 and entry.printed[role].verdict(right).holds

@@ -25,8 +25,9 @@ from archcalc.claims.tables.cells import (
     window,
 )
 from archcalc.claims.tables.columns import NUMBERS, find_roles, unit
-from archcalc.claims.tables.grid import MOST_CHARACTERS, Grid, read_grid
+from archcalc.claims.tables.grid import Grid, read_grid
 from archcalc.claims.tables.kinds import SLIDING, WEIGHTED, Kind, kind_of
+from archcalc.claims.tables.lines import MOST_CHARACTERS
 from archcalc.claims.tables.modules import WIDTHS, Pattern, pattern_of
 from archcalc.claims.tables.words import said
 from archcalc.errors import ArchcalcError
@@ -139,7 +140,9 @@ class Sheet:
     @property
     def by_hand(self) -> bool:
         """Whether somebody wrote it, kernels and all, and no program printed it."""
-        printed = any(re.search(r": \d+-\d+$", entry.name) for entry in self.entries)
+        printed = self.form in ("modules", "ultralytics") or any(
+            re.search(r": \d+-\d+$", entry.name) for entry in self.entries
+        )
         return self.has_any("kernel_h", "stride") and self.form != "darknet" and not printed
 
     @property
@@ -326,6 +329,8 @@ def _cell(cells: _Row, role: str, read: _Read) -> str:
 def _kind(cells: _Row, read: _Read) -> Kind:
     name, op = _cell(cells, "layer", read), _cell(cells, "op", read)
     what = kind_of(name, op)
+    if read.grid.form == "fvcore" and what.kind != "tensor":
+        return Kind("module", word=name)  # what it is is not said
     window_ = _cell(cells, "kernel", read).lower()
     if what.kind == "pool" and "global" in window_:
         what = what._replace(kind="gpool")
@@ -547,6 +552,8 @@ def _entry(index: int, line: int, cells: _Row, what: Kind, read: _Read) -> Entry
             }
         elif role == "pad":
             ends = padding(text)
+            if re.fullmatch(r"\(\d+, \d+(, \d+)?\)", text) and natural(text) is None:
+                continue  # other paddings for other axes: sizes are not printed beside them
             if ends is None:
                 unread(role, "padding")
             elif ends == "same":
@@ -585,6 +592,9 @@ def _entry(index: int, line: int, cells: _Row, what: Kind, read: _Read) -> Entry
     if "params" not in read.roles and {"weights", "biases"} <= values.keys():
         both = int(values["weights"] + values["biases"])
         values["params"], printed["params"] = both, Printed.parse(both)
+    stated = _cell(cells, "bias", read).lower()
+    if stated in ("true", "false") and what.kind in WEIGHTED:
+        values["bias"] = int(stated == "true")
     pattern = pattern_of(values)
     if (
         pattern is None
@@ -597,6 +607,8 @@ def _entry(index: int, line: int, cells: _Row, what: Kind, read: _Read) -> Entry
         read.unreadable.append(Unreadable(index, read.columns["layer"], "the layer has no name"))
     depths = read.grid.depths
     container = bool(depths) and index + 1 < len(depths) and depths[index + 1] > depths[index]
+    if container and read.grid.form == "fvcore" and name != "model":
+        container = read.grid.rows[index + 1].cells[0].startswith(f"{name}.")
     numbered = read.tree
     sources = _sources(_cell(cells, "source", read))
     return Entry(
@@ -611,7 +623,9 @@ def _entry(index: int, line: int, cells: _Row, what: Kind, read: _Read) -> Entry
         printed,
         frozenset(flat),
         depths[index] if depths else 0,
-        container and what.kind != "total" and (numbered or what.kind not in SLIDING),
+        container
+        and what.kind != "total"
+        and (numbered or read.grid.form in ("modules", "fvcore") or what.kind not in SLIDING),
         pattern,
         several,
         same_pad,

@@ -105,6 +105,8 @@ def weights(
         seen.add(g)
         for b in (1, 0, 2, 3) if exact or fused or not firm else (1, 0):
             price = gprice + manner.bias_price(kind, hints.followed, b)
+            if "bias" in entry.values and bool(entry.values["bias"]) != (b in (1, 3)):
+                price += MISPRINT - 1
             if fused and b > 1 and entry.what.fused:
                 price = gprice
             if b > 1 and not fused and not exact:

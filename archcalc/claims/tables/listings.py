@@ -1,0 +1,205 @@
+"""Readers of what programs list a line a layer: Darknet, Ultralytics, labelled numbers."""
+
+from __future__ import annotations
+
+import re
+
+from archcalc.claims.tables.lines import MOST_COLUMNS, MOST_IN_A_CELL, Line, Rows
+from archcalc.errors import ArchcalcError
+
+
+def read_fvcore(text: str, name: str) -> Rows:
+    """Fvcore's table: modules with their parameters and work, tensors with their shapes."""
+    found = [
+        Line(number, tuple(cell.strip() for cell in line.strip().strip("|").split("|")))
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip().startswith("|") and not re.fullmatch(r"[|:\- ]+", line.strip())
+    ]
+    if len(found) < 2 or len(found[0].cells) < 2:
+        raise ArchcalcError(f"{name}: has a header but no rows")
+    rows = []
+    for number, (label, count, *work) in found[1:]:
+        depth = 0 if label == "model" else label.count(".") + 1
+        shape, params = (count, "") if count.startswith("(") else ("", count)
+        rows.append(Line(number, ("│" * depth + label, shape, params, *work)))
+    return ("module", "shape", "#params", *found[0].cells[2:]), rows
+
+
+def read_darknet(text: str, name: str) -> Rows:
+    """Darknet's listing: ``0 conv 16 3 x 3 / 1 416 x 416 x 3 -> 416 x 416 x 16 0.150 BF``."""
+    headers = ("layer", "filters", "size", "input", "output", "BFLOPs", "from")
+    size = r"\d+\s*x\s*\d+\s*x\s*\d+"
+    shape = re.compile(
+        rf"\s*(\d+)\s+([a-z_]+)\s*(\d+)?\s*(\d+\s*x\s*\d+\s*/\s*\d+(?:\(\d+\))?)?\s*(\d+x)?\s*"
+        rf"({size})?\s*(?:->\s*({size}))?\s*([\d.]+\s*B\w*)?\s*$"
+    )
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        found = shape.match(line)
+        linked = re.match(r"\s*(\d+)\s+(route|shortcut|Shortcut\w*)\s*[: ]\s*([-\d, ]+)(.*)", line)
+        if linked is None and re.match(r"\s*\d+ res\s", line):
+            line = re.sub(r"res(\s+)(\d+)", r"shortcut\1\2", line)
+            linked = re.match(r"\s*(\d+)\s+(shortcut)\s*[: ]\s*([-\d]+)(.*)", line)
+        if linked and re.search(r"\s\d+/\d+\s", linked[4]):
+            linked = None
+            line = re.sub(r"route(\s+-?\d+)", r"split\1", line)
+            part = re.match(rf"\s*(\d+)\s+split\s+(-?\d+)\s.*?({size})", line)
+            if part:
+                name_ = f"{part[1]} split"
+                rows.append(Line(number, (name_, "", "", "", part[3], "", part[2])))
+            continue
+        if linked:
+            tail = re.search(rf"(?:->)?\s*({size})\s*([\d.]+ BF)?\s*$", line)
+            where = re.sub(rf"(->)?\s*{size}.*$", "", linked[3] + linked[4])
+            sources = "; ".join(re.findall(r"-?\d+", where))
+            out, work = (tail[1], tail[2] or "") if tail else ("", "")
+            rows.append(Line(number, (f"{linked[1]} {linked[2]}", "", "", "", out, work, sources)))
+        elif found:
+            at, op, filters, window, _, given, out, work = (each or "" for each in found.groups())
+            work = re.sub(r"\s*B.*", "", work)
+            rows.append(Line(number, (f"{at} {op}", filters, window, given, out, work, "")))
+        elif re.match(r"\s*\d+\s+[a-z]", line):
+            words = line.split()
+            rows.append(Line(number, (" ".join(words[:2]), "", "", "", "", "", "")))
+    if not rows:
+        raise ArchcalcError(f"{name}: has no layers of Darknet")
+    return headers, rows
+
+
+YOLO = re.compile(
+    r"\s*(\d+)\s+(-?\d+|\[[-\d, ]+\])\s+(\d+)\s+(\d+)\s+"
+    r"((?:models|ultralytics|torch)\.[\w.]+)\s+\[(.*)\]"
+)
+
+
+def read_ultralytics(text: str, name: str) -> Rows:
+    """Ultralytics' listing: index, where from, repeats, parameters, class, arguments."""
+    headers = ("layer", "from", "n", "params", "operator", "in", "out", "kernel", "stride")
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        found = YOLO.match(line)
+        if found:
+            at, source, times, params, module, arguments = found.groups()
+            numbers = [each.strip() for each in arguments.split(",")]
+            fits = module.endswith("Conv") and all(each.isdigit() for each in numbers[:4])
+            plain = [*numbers, "", "1"][:4] if fits and len(numbers) > 2 else [""] * 4
+            if fits and len(numbers) == 3:
+                plain[3] = "1"
+            sources = "; ".join(re.findall(r"-?\d+", source))
+            rows.append(Line(number, (at, sources, times, params, module, *plain)))
+    if not rows:
+        raise ArchcalcError(f"{name}: has no layers of Ultralytics")
+    return headers, rows
+
+
+LABELLED = re.compile(r"\s*([A-Za-z][\w -]{0,40}):\s*\[([\dx×, ]+)\]\s*(.*)$")
+_PAIR = re.compile(r"([A-Za-z][\w ]{0,20}?):\s*(.*?)(?=\s{1,8}[A-Za-z][\w ]{0,20}:|$)")
+
+
+def read_labelled(text: str, name: str) -> Rows:
+    """A layer a line, its numbers labelled: ``CONV3-64: [224x224x64] params: 1,728``."""
+    found: list[tuple[int, dict[str, str]]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if layer := LABELLED.match(line[:MOST_IN_A_CELL]):
+            pairs = {key.strip().lower(): value.strip() for key, value in _PAIR.findall(layer[3])}
+            found.append((number, {"layer": layer[1], "output": layer[2], **pairs}))
+        elif total := re.match(r"\s*total ([a-z]+):\s*([\d.,]+ ?[KMBG]?)\b", line, re.IGNORECASE):
+            found.append((number, {"layer": "Total", total[1].lower(): total[2]}))
+    headers = tuple(dict.fromkeys(key for _, cells in found for key in cells))
+    if len(headers) < 3 or len(headers) > MOST_COLUMNS:
+        raise ArchcalcError(f"{name}: has no labelled numbers beside its layers")
+    return headers, [Line(at, tuple(c.get(key, "") for key in headers)) for at, c in found]
+
+
+# Trees of modules as PyTorch prints them --------------------------------------------------------
+
+MODULE = re.compile(r"(\s*)\((\w+)\): (?:\((\d+)-(\d+)\): )?(?:(\d+) x )?(\w+)\((.*)$")
+_REPEATED = re.compile(r"(\s*)\((\d+)-(\d+)\): (\d+) x (\w+)\((.*)$")
+_PARAMS = re.compile(
+    r"(?:#params: )?([\d.]+ ?[kKMGB]?)(?: = [\d.]+%|, [\d.]+%)? ?Params|#params: ([\d.]+[KMGB]?)"
+)
+_MACS = re.compile(
+    r"([\d.]+) ?([kKMGB]?) ?Macs?\b|([\d.]+) ?([kKMGB]?) ?MACs\b(?! =)|([\d.]+) ?([KMGB]?)MACs"
+)
+_FLOPS = re.compile(r"([\d.]+) ?([kKMGB]?)FLOPS\b|#flops: ([\d.]+[KMGB]?)")
+_POSITIONAL = {"Conv": ("in", "out"), "Batch": ("in",), "Insta": ("in",), "Linea": ("in", "out")}
+_KEYWORDS = {
+    "in_features": "in",
+    "out_features": "out",
+    "in_channels": "in",
+    "out_channels": "out",
+    "kernel_size": "kernel",
+    "stride": "stride",
+    "padding": "padding",
+    "dilation": "dilation",
+    "groups": "groups",
+    "bias": "bias",
+    "num_features": "in",
+}
+_TREE = (
+    *("layer", "operator", "in", "out", "kernel", "stride", "padding", "dilation", "groups"),
+    *("bias", "params", "MACs", "FLOPs"),
+)
+
+
+def read_modules(text: str, name: str) -> Rows:
+    """A tree of modules: PyTorch's ``repr``, and ptflops', calflops' and fvcore's of it."""
+    found: list[tuple[int, int, dict[str, str]]] = []
+    path: list[tuple[int, str]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line[:MOST_IN_A_CELL]
+        many = _REPEATED.match(line)
+        one = MODULE.match(line)
+        if many or one:
+            if many:
+                indent, label = len(many[1]), f"{many[2]}-{many[3]}"
+                operator, said = many[5], many[6]
+            elif one:
+                indent, label, operator, said = len(one[1]), one[2], one[6], one[7]
+            while path and path[-1][0] >= indent:
+                path.pop()
+            path.append((indent, label))
+            full = ".".join(each for _, each in path)
+            cells = {"layer": "│" * len(path) + full, "operator": operator}
+            found.append((number, indent, cells))
+        elif found and line.strip() not in ("", ")"):
+            said = line
+        elif not found and re.match(r"\w+\($", line.strip()):
+            said = ""
+            found.append((number, -1, {"layer": "Total", "operator": ""}))
+            continue
+        else:
+            continue
+        _said(found[-1][2], said)
+    if len(found) < 2:
+        raise ArchcalcError(f"{name}: has no modules")
+    headers = tuple(h for h in _TREE if any(cells.get(h) for _, _, cells in found))
+    rows = [Line(at, tuple(cells.get(h, "") for h in headers)) for at, _, cells in found]
+    total = [row for row in rows if row.cells[0] == "Total"]
+    return headers, [row for row in rows if row.cells[0] != "Total"] + total
+
+
+def _said(cells: dict[str, str], text: str) -> None:
+    """Add what is written of a module to its cells."""
+    if (params := _PARAMS.search(text)) and "params" not in cells:
+        cells["params"] = (params[1] or params[2]).replace("k", "K")
+    if (macs := _MACS.search(text)) and "MACs" not in cells:
+        cells["MACs"] = "".join(part for part in macs.groups() if part).replace("k", "K")
+    if (flops := _FLOPS.search(text)) and "FLOPs" not in cells:
+        cells["FLOPs"] = "".join(part for part in flops.groups() if part)
+    operator = cells["operator"]
+    wanted = next((w for start, w in _POSITIONAL.items() if operator.startswith(start)), ())
+    plain = re.sub(r"^.*?(?:Params|MACs?|FLOPs|Mac)\b,?", "", text) if "%" in text else text
+    plain = re.sub(r"^.*% (?:MACs|FLOPs|Params),?", "", plain)
+    first = re.match(r"\s*(\d+)(?:, (\d+))?(?=[,)\s]|$)", plain)
+    if first and wanted:
+        for role, value in zip(wanted, first.groups(), strict=False):
+            cells.setdefault(role, value or "")
+    for key, value in re.findall(r"(\w+)=(\([^()]*\)|\w+)", plain):
+        if key in _KEYWORDS and (wanted or key != "bias"):
+            alone = re.fullmatch(r"\((\d+),\)", value)
+            cells.setdefault(_KEYWORDS[key], alone[1] if alone else value)
+    if operator.startswith("Conv") and "kernel" in cells:
+        cells.setdefault("groups", "1")
+        cells.setdefault("bias", "True")
+        cells.setdefault("padding", "0")

@@ -1,0 +1,224 @@
+"""Readers of tables with marks between their cells: CSV, Markdown, LaTeX, HTML."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from io import StringIO
+
+from archcalc.claims.tables.lines import (
+    MOST_CHARACTERS,
+    MOST_COLUMNS,
+    MOST_ROWS,
+    Line,
+    Rows,
+    footers,
+)
+from archcalc.errors import ArchcalcError
+
+
+def delimiter(lines: list[str]) -> str:
+    """What separates the cells of a CSV, or ``""`` for a text that is none."""
+    if not lines:
+        return ""
+    best = ""
+    for mark in "\t;|,":
+        head = lines[0].count(mark)
+        if not head:
+            continue
+        try:
+            rows = list(csv.reader(lines[:60], delimiter=mark, strict=False))
+        except csv.Error:
+            continue
+        width = len(rows[0])
+        full = sum(len(row) == width for row in rows)
+        ruled = sum(bool(re.fullmatch(r"[-_=\s|+]+", line)) for line in lines)
+        if full >= 0.6 * (len(rows) - ruled) and (not best or width > 2):
+            best = mark if not best or lines[0].count(best) < head else best
+    return best
+
+
+def read_csv(text: str, name: str) -> Rows:
+    """Values separated by commas, semicolons, tabs or bars."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    first = lines[0] if lines else ""
+    counts = Counter(each for each in first if each in ",;\t|")
+    mark = delimiter(lines[:400]) or (counts.most_common(1)[0][0] if counts else "")
+    if not mark:
+        raise ArchcalcError(f"{name}: has no header with two columns or more")
+    found: list[Line] = []
+    footer: list[str] = []
+    csv.field_size_limit(max(csv.field_size_limit(), MOST_CHARACTERS))
+    reader = csv.reader(StringIO(text), delimiter=mark, strict=True)
+    try:
+        for cells in reader:
+            stripped = tuple(cell.strip() for cell in cells)
+            if mark == "|" and len(stripped) > 2 and not stripped[0] and not stripped[-1]:
+                stripped = stripped[1:-1]
+            if len(stripped) == 1 and len(found) > 1 and mark == "|":
+                footer.append(stripped[0])
+            elif any(stripped) and not re.fullmatch(r"[-=_+ ]{3,}", "".join(stripped)):
+                found.append(Line(reader.line_num, stripped))
+            if len(found) > MOST_ROWS + 1:
+                break
+    except csv.Error as error:
+        raise ArchcalcError(f"{name}:{reader.line_num}: {error}") from None
+    if len(found) < 2:
+        raise ArchcalcError(f"{name}: has a header but no rows")
+    headers = found[0].cells
+    return headers, found[1:] + footers(footer, headers, reader.line_num)
+
+
+def read_markdown(text: str, name: str) -> Rows:
+    """The first table of a page of Markdown."""
+    found: list[Line] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = line.strip()
+        if not bare.startswith("|"):
+            if len(found) > 1 and bare and not bare.startswith("+"):
+                break
+            continue
+        if re.fullmatch(r"[-+=:| ]+", bare):
+            continue
+        depth = re.match(r"\|( *)", bare)
+        cells = re.split(r"(?<!\\)\|", bare.strip("|") if bare.endswith("|") else bare[1:])
+        plain = [_plain(cell) for cell in cells]
+        if depth and len(depth[1]) > 2 and plain[0]:
+            plain[0] = "│" * ((len(depth[1]) - 1) // 1) + plain[0]
+        found.append(Line(number, tuple(plain)))
+    if len(found) < 2:
+        raise ArchcalcError(f"{name}: has a header but no rows")
+    return found[0].cells, found[1:]
+
+
+def _plain(cell: str) -> str:
+    """A cell of Markdown or HTML without emphasis."""
+    bare = re.sub(r"<br\s*/?>", " ", cell)
+    bare = bare.replace("\\|", "|").replace("&nbsp;", " ").replace("&times;", "x").strip()
+    return re.sub(r"^(\*\*|__|`|\*)(.*)\1$", r"\2", bare).replace("\\_", "_").strip()
+
+
+def read_latex(text: str, name: str) -> Rows:
+    """A tabular of LaTeX."""
+    body = re.sub(r"(?<!\\)%.*", "", text)
+    body = _NESTED.sub(lambda each: re.sub(r"\\\\|&", "; ", each[2]), body)
+    body = re.sub(
+        r"\\(?:makecell|shortstack|specialcell)(?:\[\w*\])?\{([^{}]*)\}",
+        lambda each: re.sub(r"\\\\", " ", each[1]),
+        body,
+    )
+    body = re.sub(r"\\multirow\{[^{}]*\}\{[^{}]*\}\{([^{}]*)\}", r"\1", body)
+    found: list[Line] = []
+    line = 1
+    for piece in re.split(r"\\\\(?:\[[^\]]*\])?|\\tabularnewline", body):
+        line += piece.count("\n")
+        bare = re.sub(r"\\begin\{[a-z*]+\}(\[[^\]]*\])?(\{[^\n]*\})?", "", piece)
+        bare = re.sub(
+            r"\\(hline|toprule|midrule|bottomrule|centering|cline\{[^}]*\}"
+            r"|cmidrule(\([a-z]*\))?\{[^}]*\}|caption\{[^}]*\}|label\{[^}]*\}"
+            r"|end\{[^}]*\})",
+            "",
+            bare,
+        )
+        if "&" not in bare:
+            continue
+        cells = []
+        for cell in re.split(r"(?<!\\)&", bare):
+            wide = re.search(r"\\multicolumn\{(\d+)\}\{[^}]*\}\{(.*)\}", cell)
+            cells.append(_latex(wide[2] if wide else cell))
+            cells += [""] * (min(int(wide[1]), MOST_COLUMNS) - 1 if wide else 0)
+        if any(cells):
+            found.append(Line(line, tuple(cells)))
+    if len(found) < 2:
+        raise ArchcalcError(f"{name}: has a header but no rows")
+    return found[0].cells, found[1:]
+
+
+_NESTED = re.compile(
+    r"\\begin\{(array|[bp]?matrix)\}(?:\{[^}]*\})?((?:(?!\\begin).){0,2000}?)\\end\{\1\}", re.DOTALL
+)
+"""Layers in brackets, a line each."""
+
+
+def _latex(cell: str) -> str:
+    bare = re.sub(r"\s*\\times\s*", "x", re.sub(r"\\(left|right|bigg?|Bigg?)(?![a-z])", "", cell))
+    bare = re.sub(r"\\(textbf|textit|text|mathrm|emph|texttt|mathbf)\{([^}]*)\}", r"\2", bare)
+    bare = bare.replace("\\_", "_").replace("\\#", "#").replace("\\%", "%").replace("~", " ")
+    bare = bare.replace("\\,", "").replace("{,}", ",").replace("$", "").replace("\\&", "&")
+    return re.sub(r"\s+", " ", re.sub(r"[{}]", "", bare)).strip()
+
+
+def read_html(text: str, name: str) -> Rows:
+    """The first table of a page of HTML."""
+    from html.parser import HTMLParser
+
+    class Reader(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rows: list[Line] = []
+            self.row: list[str] | None = None
+            self.cell: list[str] | None = None
+            self.spans: dict[int, tuple[int, str]] = {}
+            self.span = (1, 1)
+            self.tables = 0
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag == "table":
+                self.tables += 1
+            if tag == "tr" and self.tables < 2:
+                self.flush()
+                self.row = []
+            elif tag in ("td", "th") and self.row is not None:
+                self.close_cell()
+                given = {k: int(v) for k, v in attrs if v and v.isdigit() and len(v) < 4}
+                self.cell = []
+                self.span = given.get("rowspan", 1), min(given.get("colspan", 1), MOST_COLUMNS)
+            elif tag == "br" and self.cell is not None:
+                self.cell.append(" ")
+
+        def handle_endtag(self, tag: str) -> None:
+            if tag in ("td", "th"):
+                self.close_cell()
+            elif tag in ("tr", "table"):
+                self.flush()
+
+        def handle_data(self, data: str) -> None:
+            if self.cell is not None:
+                self.cell.append(data)
+
+        def close_cell(self) -> None:
+            if self.cell is None or self.row is None:
+                return
+            self.fill()
+            words = " ".join("".join(self.cell).replace("×", "x").split())
+            for k in range(self.span[1]):
+                if self.span[0] > 1:
+                    self.spans[len(self.row)] = (self.span[0], words if k == 0 else "")
+                self.row.append(words if k == 0 else "")
+            self.cell = None
+
+        def fill(self) -> None:
+            """Cells of rows above that reach down to this one."""
+            while self.row is not None and (at := len(self.row)) in self.spans:
+                left, words = self.spans[at]
+                if left <= 1:
+                    del self.spans[at]
+                    return
+                self.spans[at] = (left - 1, words)
+                self.row.append(words)
+
+        def flush(self) -> None:
+            self.close_cell()
+            if self.row is not None:
+                self.fill()
+                if any(self.row):
+                    self.rows.append(Line(self.getpos()[0], tuple(self.row)))
+            self.row = None
+
+    reader = Reader()
+    reader.feed(text)
+    reader.flush()
+    if len(reader.rows) < 2:
+        raise ArchcalcError(f"{name}: has no table of two rows or more")
+    return reader.rows[0].cells, reader.rows[1:]
