@@ -18,12 +18,13 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import gpu_page
+from tables import markdown_table
 from typer.models import ArgumentInfo
 
 import archcalc
@@ -104,19 +105,6 @@ def operators_page() -> str:
             blocks = described.described_in(archcalc.ops(name))
             parts += [f"### {name}", render(Document.of(*blocks), "markdown").rstrip()]
     return "\n\n".join(parts) + "\n"
-
-
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; a bar in a cell does not end it."""
-    first, *rest = (f"| {' | '.join(map(_cell, row))} |" for row in (head, *rows))
-    return "\n".join([first, "|---" * len(head) + "|", *rest])
-
-
-def _cell(text: str) -> str:
-    # Readers of Markdown differ in how a bar within backticks is written; on this all agree.
-    if "|" not in text:
-        return text
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", text).replace("|", "&#124;")
 
 
 def commands_page() -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+from tables import markdown_table
+
 import archcalc
 from archcalc.analysis.measured import Measurement
-from archcalc.operators.describe import markdown_table
 from archcalc.pytorch.crosscheck import Crosscheck, Run
 from archcalc.report.runs import peaks, record, timing
 from archcalc.report.units import print_bytes, print_rate, print_time
