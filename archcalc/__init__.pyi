@@ -9,6 +9,8 @@ from archcalc.analysis.batches import Fits as Fits
 from archcalc.analysis.batches import largest_batch as largest_batch
 from archcalc.analysis.diff import Diff as Diff
 from archcalc.analysis.diff import diff as diff
+from archcalc.analysis.generate import Generation as Generation
+from archcalc.analysis.generate import generate as generate
 from archcalc.analysis.measured import Machine as Machine
 from archcalc.analysis.measured import Measurement as Measurement
 from archcalc.analysis.memory import Memory as Memory

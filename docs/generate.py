@@ -59,6 +59,7 @@ WRITTEN_BY_HAND = (
     "docs/fitting.md",
     "docs/memory.md",
     "docs/machines.md",
+    "docs/generation.md",
     "docs/performance.md",
     "docs/proving.md",
     "docs/design.md",

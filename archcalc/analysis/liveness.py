@@ -15,6 +15,8 @@ from archcalc.errors import ArchcalcError
 from archcalc.operators import FAMILIES
 from archcalc.operators.autograd import INTEGER, Differentiable, Stepwise
 from archcalc.operators.base import elements
+from archcalc.operators.join import Concat
+from archcalc.operators.parameter import Cache
 from archcalc.operators.saving import Autograd, Storage, Tensor, in_order
 from archcalc.spec.graph import Graph, Node
 
@@ -188,6 +190,7 @@ def _walk(
         last[tensor.storage] = end  # unless it is used, it is nobody's to release
     kept: list[Held] = []
     not_counted, trained = [], set()
+    kept_before: set[str] = set()
     for number, node in enumerate(nodes):
         span = within.get(number)
         given = [tensors[name] for name in node.inputs]
@@ -199,6 +202,10 @@ def _walk(
             main.keep(*outside)
             taken[span].update((x.storage, None) for x in outside)
         output = autograd.apply(node.op, *given, training=training)
+        if isinstance(node.op, Cache):
+            kept_before.add(node.name)
+        elif isinstance(node.op, Concat) and node.inputs[0] in kept_before and not training:
+            output.storage.stored = True  # joined in place, where room was left for it
         tensors[node.name] = output
         first.setdefault(output.storage, (node.name, node.shape, number))
         last |= {x.storage: number for x in (*given, output)}

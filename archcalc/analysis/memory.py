@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import BYTES, Analysis, analyze
+from archcalc.analysis.bits import Format, joined, weight_bytes
 from archcalc.analysis.liveness import Held, inference, step
 from archcalc.analysis.optimizers import OPTIMIZERS, states
 from archcalc.dims import Shape, Size
@@ -102,6 +103,8 @@ class Memory:
     not_counted: tuple[str, ...] = ()
     """Layers of which it is not known what they store, or keep in training: there is more."""
     training: Training | None = None
+    cache: Size = 0
+    """What is kept of the steps before this one and of it: keys and values."""
     gradients: Size = 0
     """A number for each parameter, in training."""
     states: Mapping[str, Size] = field(default_factory=dict)
@@ -131,6 +134,8 @@ class Memory:
             parts |= {f"optimizer: {name}": size for name, size in self.states.items()}
             if self.gathered:
                 parts["gathered weights"] = self.gathered
+        if self.cache:
+            parts["cache"] = self.cache
         return {**parts, "activations": self.activations}
 
     @property
@@ -165,6 +170,8 @@ def memory(
     zero: int = 0,
     devices: int = 1,
     fused: bool = False,
+    weights: str | None = None,
+    kept: str | None = None,
     allow_unknown: bool = False,
     **variables: Any,
 ) -> Memory:
@@ -181,6 +188,9 @@ def memory(
     ``devices`` and ``fused`` are as in
     :class:`Training`, which may be given whole. ``batch`` is each device's, all micro-batches
     together. Sharing among devices rounds up. ``allow_unknown`` is as in :func:`archcalc.analyze`.
+
+    ``weights`` is the format of matrices and kernels of layers that multiply, ``kept`` that of a
+    cache (:class:`archcalc.analysis.bits.Format`), which is joined in place.
 
     Raises ``KeyError`` for a dtype that is not in ``BYTES``, :class:`ArchcalcError` for what can't
     be meant, and what :func:`archcalc.analyze` raises. Sizes are compared, and have to be ints.
@@ -208,9 +218,10 @@ def memory(
         network=analysis.graph.name,
         dtype=dtype,
         batch=next(iter(analysis.graph.inputs.values()))[0] * (how.micro_batches if how else 1),
-        weights=analysis.params * size,
+        weights=_weights(analysis, size, weights),
         buffers=(analysis.buffers - integers) * size + integers * INTEGER,
         activations=0,
+        cache=_cache(analysis, dtype, kept),
         peak=None,
         not_counted=analysis.not_counted,
     )
@@ -280,11 +291,30 @@ def _in_training(stored: Memory, analysis: Analysis, how: Training) -> Memory:
     )
 
 
+def _weights(analysis: Analysis, size: int, format: str | None) -> Size:
+    """Bytes of the parameters that the network owns."""
+    if format is None:
+        return analysis.params * size
+    written = Format.of(format)
+    rows = {row.name: row for row in analysis.rows}
+    tensors = ((rows[layer], name, shape) for layer, name, shape in _owned(analysis))
+    return sum(weight_bytes(row, name, shape, size, written) for row, name, shape in tensors)
+
+
+def _cache(analysis: Analysis, dtype: str, format: str | None) -> Size:
+    written = Format.of(format if format is not None else dtype)
+    return sum(written.bytes(row.shape) for row in joined(analysis.rows) if row.executed)
+
+
 def trained(analysis: Analysis) -> Iterator[tuple[str, Shape]]:
     """The trainable tensors that the network owns, shared ones once, with their layers."""
+    return ((layer, shape) for layer, _, shape in _owned(analysis))
+
+
+def _owned(analysis: Analysis) -> Iterator[tuple[str, str, Shape]]:
     tensors = {row.name: row.weights for row in analysis.rows}
     for row in analysis.rows:
         owner = row.node.share
         for name, shape in row.weights.items():
             if owner is None or name not in tensors[owner]:
-                yield row.name, shape
+                yield row.name, name, shape

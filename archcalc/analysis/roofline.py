@@ -14,12 +14,14 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import BYTES, Analysis, Row, answer
+from archcalc.analysis.bits import Format, joined, weight_bytes
 from archcalc.analysis.liveness import inputs_of
 from archcalc.analysis.memory import memory
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
 from archcalc.operators.autograd import INTEGER, Stored, Untrained
 from archcalc.operators.base import elements
+from archcalc.operators.parameter import Cache
 from archcalc.operators.saving import Autograd, Storage
 from archcalc.operators.taps import Pointwise
 from archcalc.spec.graph import Graph
@@ -142,6 +144,8 @@ def roofline(
     input: Input = None,
     fusion: str = "elementwise",
     cache: bool = True,
+    weights: str | None = None,
+    kept: str | None = None,
     allow_unknown: bool = False,
     **variables: Any,
 ) -> Roofline:
@@ -155,6 +159,11 @@ def roofline(
     it; with ``none`` each is its own; with ``all`` only weights, inputs and outputs of the network
     are moved. With ``cache`` a tensor between layers is moved only as far as it exceeds the
     machine's last cache, where that is known. Other arithmetic than products is not counted.
+
+    ``weights`` is the format (:class:`archcalc.analysis.bits.Format`) in which matrices and kernels
+    of layers that multiply are stored and read, such as ``int4:128``, and ``kept`` that of what is
+    kept of steps before (``Cache``); products stay in ``dtype``. What is kept is read once, by what
+    it is joined for, and the new part of it is written.
 
     The count is of convolutions done directly. Winograd's way multiplies less: of a 3x3 kernel
     4 times at most in common use (Lavin and Gray 2016), and a run that takes it may be below.
@@ -171,7 +180,13 @@ def roofline(
     peak = machine.peak(dtype).value
     asked = Question(input, batch, variables, allow_unknown=allow_unknown)
     analysis = network if isinstance(network, Analysis) else answer(network, asked)
-    kept = machine.cache.value if cache and machine.cache else 0.0
+    resident = machine.cache.value if cache and machine.cache else 0.0
+    width = WIDTHS[dtype]
+    stored = _Stored(
+        width,
+        Format.of(weights) if weights is not None else None,
+        Format.of(kept) if kept is not None else Format(dtype, 8 * width),
+    )
     bandwidth = machine.bandwidth.value if machine.bandwidth else None
 
     def kernels(cache: int) -> tuple[Kernel, ...]:
@@ -185,7 +200,7 @@ def roofline(
                 2 * macs / peak,
                 (weights + moved) / bandwidth if bandwidth else 0.0,
             )
-            for rows, macs, weights, moved in _kernels(analysis, WIDTHS[dtype], fusion, cache)
+            for rows, macs, weights, moved in _kernels(analysis, stored, fusion, cache)
         )
 
     stored_as = "float32" if dtype == "tf32" else dtype
@@ -195,20 +210,22 @@ def roofline(
         dtype,
         next(iter(analysis.graph.inputs.values()))[0],
         fusion,
-        bool(kept),
-        kernels(int(kept)),
+        bool(resident),
+        kernels(int(resident)),
         analysis.not_counted,
         sum(kernel.seconds for kernel in kernels(0)),
-        memory(analysis.graph, stored_as, allow_unknown=allow_unknown).most,
+        memory(
+            analysis.graph, stored_as, weights=weights, kept=kept, allow_unknown=allow_unknown
+        ).most,
     )
 
 
-_FUSED = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
-"""Operators that work element by element at inference, beside those that always do."""
+_FUSED = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "RotaryEmbedding")
+"""Operators that work element by element at inference, or on pairs, beside those that always do."""
 
 
 def _kernels(
-    analysis: Analysis, width: int, fusion: str, cache: int
+    analysis: Analysis, stored: _Stored, fusion: str, cache: int
 ) -> Iterable[tuple[list[Row], int, int, int]]:
     """Kernels with their multiply-accumulates, and bytes of weights and of tensors."""
     rows = [row for row in analysis.rows if row.executed]
@@ -217,7 +234,13 @@ def _kernels(
     kernel_of = {name: number for number, group in enumerate(groups) for name in group}
     ends = {tensors[name] for name in analysis.graph.outputs}
     given = set(analysis.graph.inputs)
-    sizes = _sizes(analysis, rows, tensors, width)
+    sizes = _sizes(analysis, rows, stored)
+    written: dict[str, int] = {}
+    for row in joined(rows):  # what was kept comes from memory, and what is new goes there
+        given.add(row.name)
+        for name, shape in [*zip(row.node.inputs, row.node.input_shapes, strict=True)][1:]:
+            maker = tensors[name]
+            written[maker] = written.get(maker, 0) + stored.kept.bytes(shape)
     read: list[set[str]] = [set() for _ in groups]
     used_by: dict[str, set[int]] = {}
     by_name = {row.name: row for row in rows}
@@ -235,11 +258,12 @@ def _kernels(
             sizes[name] if name in given else max(0, sizes[name] - cache) for name in read[number]
         )
         for name in group:
+            moved += written.get(name, 0)
             if name in ends:
                 moved += sizes[name]
             elif used_by.get(name, set()) - {number}:
                 moved += max(0, sizes[name] - cache)
-        yield members, sum(row.macs for row in members), _weights(members, width), moved
+        yield members, sum(row.macs for row in members), _weights(members, stored), moved
 
 
 def _tensors(analysis: Analysis, rows: Iterable[Row]) -> dict[str, str]:
@@ -261,7 +285,9 @@ def _tensors(analysis: Analysis, rows: Iterable[Row]) -> dict[str, str]:
 
 def _groups(rows: list[Row], tensors: Mapping[str, str], fusion: str) -> list[list[str]]:
     """Layers that are one kernel, by name, without views."""
-    working = [row for row in rows if tensors[row.name] == row.name]
+    apart = {row.name for row in rows if isinstance(row.node.op, Cache)}
+    apart |= {row.name for row in joined(rows)}
+    working = [row for row in rows if tensors[row.name] == row.name and row.name not in apart]
     if fusion == "all":
         return [[row.name for row in working]] if working else []
     groups: list[list[str]] = []
@@ -288,23 +314,34 @@ def _elementwise(row: Row) -> bool:
     return isinstance(row.node.op, Pointwise) or type(row.node.op).__name__ in _FUSED
 
 
-def _sizes(
-    analysis: Analysis, rows: Iterable[Row], tensors: Mapping[str, str], width: int
-) -> dict[str, int]:
+def _sizes(analysis: Analysis, rows: list[Row], stored: _Stored) -> dict[str, int]:
     """Bytes of inputs and of layers' outputs; a weight's stand with the weights."""
+    width = stored.width
     sizes = {name: t.storage.bytes(width) for name, t in inputs_of(analysis.graph).items()}
     for row in rows:
         op = row.node.op
         each = INTEGER if isinstance(op, Untrained) else width
         sizes[row.name] = 0 if isinstance(op, Stored) else elements(row.shape) * each
+    for row in joined(rows):
+        sizes[row.name] = stored.kept.bytes(row.shape)
     return sizes
 
 
-def _weights(rows: Iterable[Row], width: int) -> int:
+class _Stored(NamedTuple):
+    """How numbers are stored."""
+
+    width: int
+    """Bytes of one, unless it is said otherwise."""
+    weights: Format | None
+    kept: Format
+
+
+def _weights(rows: Iterable[Row], stored: _Stored) -> int:
     """Bytes of weights and buffers that a kernel reads: of a table only the rows looked up.
 
     What layers share is read once by a kernel, and again by the next one.
     """
+    width = stored.width
     read: dict[tuple[str, str], int] = {}
     looked_up = 0
     for row in rows:
@@ -314,5 +351,7 @@ def _weights(rows: Iterable[Row], width: int) -> int:
             continue
         for name, shape in {**row.weights, **row.buffer_shapes}.items():
             if name != "num_batches_tracked":  # which is only counted in training
-                read[row.node.share or row.name, name] = elements(shape)
-    return int((sum(read.values()) + looked_up) * width)
+                read[row.node.share or row.name, name] = weight_bytes(
+                    row, name, shape, width, stored.weights
+                )
+    return int(sum(read.values()) + looked_up * width)

@@ -16,7 +16,7 @@ COMMANDS = (
     *("list", "table", "explain", "compare", "diff"),
     *("check", "audit", "reconcile", "savings"),
     *("import", "build", "export", "crosscheck"),
-    *("memory", "roofline"),
+    *("memory", "roofline", "generate"),
     *("formula", "sweep", "fit"),
     *("validate", "fmt", "ops", "schema", "new"),
 )

@@ -4,7 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.options import Batch, InputShapes, NetworkName, Output, Variables, formats, words
+from archcalc.cli.options import (
+    Batch,
+    InputShapes,
+    Kept,
+    NetworkName,
+    Output,
+    Variables,
+    Weights,
+    formats,
+    words,
+)
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
 
@@ -22,6 +32,8 @@ def memory(
             show_default=False,
         ),
     ] = None,
+    weights: Weights = None,
+    cache: Kept = None,
     input: InputShapes = None,
     batch: Batch = 1,
     set_: Variables = None,
@@ -139,6 +151,9 @@ def memory(
         how["micro_batches"] = micro_batches
     if zero or devices > 1:
         how |= {"zero": zero, "devices": devices}
+    formats_ = {"weights": weights, "kept": cache}
+    if weights is not None and training:
+        raise ArchcalcError("--weights is for inference: training updates numbers of the dtype")
     if how and not training:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in how if name != "devices")
         raise ArchcalcError(f"{options or '--devices'}: is for --training")
@@ -146,6 +161,7 @@ def memory(
     budget = parse_bytes("--fits", fits) if fits is not None else None
     question = asked(archcalc.memory, input, set_)
     spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
+    how |= {name: value for name, value in formats_.items() if value is not None}
     how |= {"input": question.of(spec).input, **question.variables, "allow_unknown": allow_unknown}
     found: Any
     if budget is None:

@@ -58,6 +58,30 @@ Machine = Annotated[
         "--on", metavar="MACHINE", help=MACHINE, autocompletion=machines, show_default=False
     ),
 ]
+_FORMATS = (
+    "float32, bfloat16, float16, float8, int8, int4, int3, int2, ternary or binary; int4:128 with "
+    "a scale of 16 bits for 128 numbers, int4:128:zero with zero points, too"
+)
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        metavar="FORMAT",
+        help=f"What matrices and kernels that multiply are stored as: {_FORMATS}.",
+        autocompletion=words("int8", "int4", "int4:128", "int4:128:zero", "float8"),
+        show_default=False,
+    ),
+]
+Kept = Annotated[
+    str | None,
+    typer.Option(
+        "--cache",
+        metavar="FORMAT",
+        help="What is kept of steps before, keys and values, is stored as.",
+        autocompletion=words("bfloat16", "float8", "int8", "int4"),
+        show_default=False,
+    ),
+]
 NETWORK = (
     "A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for standard input."
 )

@@ -58,7 +58,7 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
         "bag": ("EmbeddingBag",),
     },
     "parameter": {
-        "parameter": ("Parameter", "Constant"),
+        "parameter": ("Parameter", "Constant", "Cache"),
     },
     "normalization": {
         "channel_norm": (

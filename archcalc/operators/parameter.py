@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, final
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator, StrictInt, WithJsonSchema
 
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import INTEGER, Stepwise, Stored
-from archcalc.operators.base import Call, Count, Example, Weightless, Work
+from archcalc.operators.base import Call, Count, Example, Weightless, Work, axis_of
 from archcalc.operators.taps import Sources, Traced
 
 if TYPE_CHECKING:
@@ -129,3 +129,47 @@ class Constant(Weightless, Traced, Stepwise):
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("archcalc.Constant", {"shape": self.shape, "fill": self.fill})
+
+
+@final
+class Cache(Weightless, Traced, Stepwise):
+    """What was kept of ``length`` steps before: a tensor like its input, so long on axis ``dim``.
+
+    The keys and values of the tokens before a new one are joined in front of its own (``Concat``),
+    and so may be latent features, or the last samples that a causal convolution sees. It comes from
+    outside, as an input of the network does: it is neither a parameter nor computed. Here it is
+    zeros. How many bytes it takes, ``archcalc.memory`` and ``archcalc.generate`` say.
+    """
+
+    length: Count
+    """How many steps were kept."""
+    dim: StrictInt = 2
+    """The axis that they are on; not the batch."""
+
+    examples = (
+        Example({"length": 7}, ((2, 4, 1, 16),)),
+        Example({"length": 3, "dim": 1}, ((2, 5, 8),)),
+    )
+
+    def infer(self, *inputs: Shape) -> Shape:
+        axis = axis_of(self.dim, inputs[0])
+        if axis == 0:
+            raise ShapeError("dim=0 is the batch, which keeps no steps")
+        return tuple(self.length if k == axis else n for k, n in enumerate(inputs[0]))
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        """None: it is kept, not computed."""
+        return Work()
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        """No position: it depends on no input of this run."""
+        return ()
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """Memory that is there anyway, and nothing that is trained."""
+        kept = autograd.new(self.infer(inputs[0].shape))
+        kept.storage.stored = True
+        return kept
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call("archcalc.Cache", {"length": self.length, "dim": self.dim})

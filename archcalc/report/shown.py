@@ -94,6 +94,13 @@ def _roofline(found: Any) -> str:
     return f"{found.network} on {found.machine.name}: {found.dtype}, {least} at least"
 
 
+def _generation(found: Any) -> str:
+    from archcalc.report.units import print_rate
+
+    rate = print_rate(found.rate)
+    return f"{found.network} on {found.machine.name}: {rate} tokens a second at most"
+
+
 def _hardware(machine: Any) -> Document:
     from archcalc.report.needs.machines import document as of
 
@@ -198,6 +205,7 @@ _LINES: Mapping[str, Callable[[Any], str]] = {
     "Memory": _memory,
     "Fits": _fits,
     "Roofline": _roofline,
+    "Generation": _generation,
     "Hardware": lambda machine: f"{machine.name}: {machine.title}",
     "Backward": lambda found: f"{number(found.macs)} MACs in {len(found.layers)} layers",
     "Diff": _diff,
@@ -220,6 +228,7 @@ _REPORTS: Mapping[str, str] = {
     "Memory": "needs.memory",
     "Fits": "needs.memory",
     "Roofline": "needs.roofline",
+    "Generation": "needs.generation",
     "Comparison": "claims.compare",
     "Audit": "claims.audits",
     "Savings": "claims.savings",

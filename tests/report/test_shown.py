@@ -36,6 +36,7 @@ def results() -> dict[str, Any]:
         archcalc.memory(graph),
         archcalc.largest_batch(spec, 10_000),
         archcalc.roofline(spec),
+        archcalc.generate(archcalc.load("gpt2"), prompt=9, tokens=3),
         archcalc.machines()[0],
         analysis.backward,
         archcalc.diff(spec, archcalc.load(OTHER)),

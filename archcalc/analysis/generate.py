@@ -1,0 +1,248 @@
+"""A decoder at work: a prompt at once, then token after token, with what is kept of those before.
+
+In a spec the variable ``past`` says how many tokens were kept of (``Cache``), and ``last``, if it
+has one, whether only the last token is scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from archcalc.analysis.memory import Memory, memory
+from archcalc.analysis.roofline import Kernel, Roofline, roofline
+from archcalc.document.shown import shown
+from archcalc.errors import ArchcalcError
+from archcalc.spec.machines import Hardware, find
+from archcalc.spec.model import Spec
+from archcalc.values import Remembering
+
+PAST, LAST = "past", "last"
+"""The variables of a decoder."""
+
+LARGEST_BATCH = 2**20
+"""No larger batch is looked for."""
+
+
+@shown
+@dataclass(frozen=True)
+class Generation(Remembering):
+    """What a prompt and the tokens after it take on a machine, at the least."""
+
+    network: str
+    machine: Hardware
+    dtype: str
+    weights: str
+    """The format of matrices that multiply."""
+    kept: str
+    """That of keys and values."""
+    batch: int
+    """Texts at once, all of them as long."""
+    prompt: int
+    tokens: int
+    variables: Mapping[str, Any]
+    """What else was set."""
+    reading: Roofline
+    """The prompt, at once."""
+    first: Roofline
+    """The second token: the first one follows from the prompt."""
+    last: Roofline
+    """The last one, after all others."""
+    seconds_writing: float
+    """The least time of all tokens after the first."""
+    macs_writing: int
+    stored: Memory
+    """What is there with the last token: the most."""
+    prompted: Memory
+    """What is there with the prompt."""
+    largest: int | None
+    """The largest batch that fits into the machine's memory; None where that is not known."""
+    crossing: int | None
+    """The batch from which on products with weights are bound by work, no more by memory; None
+    where there is none. What is kept is read for each text anew, so that its products never are."""
+
+    @property
+    def cache_per_token(self) -> int:
+        """Bytes that are kept of each token of each text."""
+        return -(-int(self.stored.cache) // (self.batch * (self.prompt + self.tokens - 1)))
+
+    @property
+    def seconds(self) -> float:
+        """The least time of the prompt and all tokens."""
+        return self.reading.seconds + self.seconds_writing
+
+    @property
+    def rate(self) -> float:
+        """Tokens a second at best, of all texts together, once the prompt was read."""
+        return self.batch * (self.tokens - 1) / self.seconds_writing
+
+    @cached_property
+    def needed(self) -> int:
+        """Bytes at the peak: with the prompt, room being left for what follows, or at the end."""
+        read = int(self.prompted.total - self.prompted.cache + self.stored.cache)
+        return max(read, int(self.stored.total))
+
+
+def generate(
+    network: Spec,
+    on: str | Hardware = "h100-sxm",
+    *,
+    prompt: int,
+    tokens: int,
+    batch: int = 1,
+    dtype: str = "bfloat16",
+    weights: str | None = None,
+    kept: str | None = None,
+    **variables: Any,
+) -> Generation:
+    """What a prompt and the tokens after it take: work, bytes, the least time, and memory.
+
+    The prompt is read at once, and the first token follows from it. Each further one reads all
+    weights and what is kept of the tokens before it, and adds its own; ``batch`` texts share the
+    weights. ``weights`` and ``kept`` are the formats of matrices and of keys and values, such as
+    ``int4:128`` and ``float8`` (:class:`archcalc.analysis.bits.Format`); products are in ``dtype``.
+    Times are bounds, as in :func:`archcalc.roofline`. The memory is that of weights, of what is
+    kept of all tokens, for which room is left from the beginning, and of the tensors at the peak.
+
+    Raises :class:`ArchcalcError` for a network that keeps nothing: it has no variable ``past``.
+    """
+    if PAST not in network.vars:
+        raise ArchcalcError(
+            f"'{network.label}' keeps nothing of the tokens before: it has no variable '{PAST}'\n"
+            "  docs/generation.md says how a spec is given a cache"
+        )
+    if min(prompt, tokens - 1, batch) < 1:
+        raise ArchcalcError(
+            "at least one token is read, two are written, of which the first follows from what was "
+            "read, and there is at least one text"
+        )
+    if len(network.inputs) != 1:
+        raise ArchcalcError(f"'{network.label}' has several inputs: which are tokens is not known")
+    machine = find(on) if isinstance(on, str) else on
+    scored = {LAST: True} if LAST in network.vars else {}
+    formats = {"weights": weights, "kept": kept}
+
+    def asked(given: int, past: int, batch: int) -> dict[str, Any]:
+        return {"input": [given], "batch": batch, **variables, PAST: past, **scored, **formats}
+
+    def bound(given: int, past: int, batch: int = batch) -> Roofline:
+        return roofline(network, machine, dtype=dtype, **asked(given, past, batch))
+
+    def held(given: int, past: int, batch: int = batch) -> Memory:
+        return memory(network, "float32" if dtype == "tf32" else dtype, **asked(given, past, batch))
+
+    end = prompt + tokens - 2
+    seconds, macs = _summed(lambda past: bound(1, past), prompt, end)
+
+    def found(largest: int | None, crossing: int | None) -> Generation:
+        return Generation(
+            network.label,
+            machine,
+            dtype,
+            weights or dtype,
+            kept or dtype,
+            batch,
+            prompt,
+            tokens,
+            variables,
+            bound(prompt, 0),
+            bound(1, prompt),
+            bound(1, end),
+            seconds,
+            macs,
+            held(1, end),
+            held(prompt, 0),
+            largest,
+            crossing,
+        )
+
+    def fits(many: int) -> bool:
+        room = machine.memory
+        assert room is not None
+        kept_, read = held(1, end, many), held(prompt, 0, many)
+        return bool(max(kept_.total, read.total - read.cache + kept_.cache) <= room.value)
+
+    def crossed(many: int) -> bool:
+        kernels = [k for k in bound(1, prompt, many).kernels if k.weights and k.macs]
+        moving = sum(kernel.seconds_moving for kernel in kernels)
+        return sum(kernel.seconds_computing for kernel in kernels) >= moving
+
+    largest = _most(fits) if machine.memory is not None else None
+    crossing = _least(crossed, LARGEST_BATCH) if machine.bandwidth is not None else 1
+    return found(largest, crossing)
+
+
+def _summed(bound: Callable[[int], Roofline], begin: int, end: int) -> tuple[float, int]:
+    """The times and the multiply-accumulates of all steps from one to another.
+
+    What a kernel multiplies and moves grows by as much with each step, until a window is full:
+    where it does, the steps between are known from the ends.
+    """
+    first, last = bound(begin), bound(end)
+    steps = end - begin
+    if steps < 2:
+        each = [first, last][: steps + 1]
+        return sum(b.seconds for b in each), sum(b.macs for b in each)
+    half = begin + steps // 2
+    if not _straight(first, bound(half), last, steps // 2, steps):
+        left = _summed(bound, begin, half)
+        right = _summed(bound, half + 1, end)
+        return left[0] + right[0], left[1] + right[1]
+    seconds = 0.0
+    for a, b in zip(first.kernels, last.kernels, strict=True):
+        pairs = (
+            (a.seconds_computing, b.seconds_computing),
+            (a.seconds_moving, b.seconds_moving),
+        )
+        seconds += _longest(pairs, steps)
+    return seconds, (first.macs + last.macs) * (steps + 1) // 2
+
+
+def _straight(first: Roofline, middle: Roofline, last: Roofline, at: int, steps: int) -> bool:
+    """Whether each kernel's numbers lie on a line."""
+    if not len(first.kernels) == len(middle.kernels) == len(last.kernels):
+        return False
+
+    def on(a: int, m: int, b: int) -> bool:
+        return abs((m - a) * steps - (b - a) * at) <= steps * max(1, abs(b) // 10**9)
+
+    def alike(a: Kernel, m: Kernel, b: Kernel) -> bool:
+        return on(a.macs, m.macs, b.macs) and on(a.bytes, m.bytes, b.bytes)
+
+    kernels = zip(first.kernels, middle.kernels, last.kernels, strict=True)
+    return all(alike(*each) for each in kernels)
+
+
+def _longest(pairs: tuple[tuple[float, float], tuple[float, float]], steps: int) -> float:
+    """The sum over all steps of the larger of two numbers that change by as much with each."""
+    (a, b), (c, d) = pairs
+    if (a >= c) == (b >= d):  # one of them is larger all the way
+        low, high = (a, b) if a + b >= c + d else (c, d)
+        return (low + high) / 2 * (steps + 1)
+    return sum(max(a + (b - a) * k / steps, c + (d - c) * k / steps) for k in range(steps + 1))
+
+
+def _most(fits: Callable[[int], bool]) -> int:
+    """The largest batch that fits; 0 where none does."""
+    low, high = 0, 1
+    while high <= LARGEST_BATCH and fits(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def _least(holds: Callable[[int], bool], most: int) -> int | None:
+    """The smallest batch from which on something holds; None where it does not up to ``most``."""
+    low, high = 0, 1
+    while not holds(high):
+        low, high = high, 4 * high
+        if high > most:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high

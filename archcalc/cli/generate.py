@@ -1,0 +1,86 @@
+"""The command ``generate``."""
+
+from typing import Annotated
+
+import typer
+
+from archcalc.cli.options import (
+    MACHINE,
+    Kept,
+    NetworkName,
+    Output,
+    Variables,
+    Weights,
+    formats,
+    machines,
+    words,
+)
+from archcalc.cli.output import publish, write
+
+
+def generate(
+    network: NetworkName,
+    prompt: Annotated[
+        int, typer.Option(metavar="N", help="How many tokens are read at once.", min=1)
+    ],
+    tokens: Annotated[
+        int, typer.Option(metavar="N", help="How many are written, one after the other.", min=2)
+    ],
+    batch: Annotated[int, typer.Option(metavar="N", help="How many texts at once.", min=1)] = 1,
+    on: Annotated[
+        str, typer.Option(metavar="MACHINE", help=MACHINE, autocompletion=machines)
+    ] = "h100-sxm",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            "--dtype",
+            metavar="DTYPE",
+            help="What products are computed in: bfloat16, float16, float8, int8, float32 or tf32.",
+            autocompletion=words("bfloat16", "float16", "float8", "int8", "float32", "tf32"),
+        ),
+    ] = "bfloat16",
+    weights: Weights = None,
+    cache: Kept = None,
+    set_: Variables = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw tokens a second against the batch, as .svg or .png. Needs the extra "
+            "archcalc[plot].",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[str, formats("table", "markdown", "csv", "json", "latex", "html")] = "table",
+    output: Output = None,
+) -> None:
+    """Say what a prompt and the tokens after it take: work, bytes, the least time, memory.
+
+    A decoder keeps keys and values of the tokens before, and reads all of its weights for each new
+    one. The largest batch that fits, tokens a second at best, and from which batch on work binds.
+    For specs with a variable past, such as gpt2 and llama.
+
+    \b
+    Examples:
+      archcalc generate llama3_8b --prompt 2000 --tokens 500 --on h100
+      archcalc generate llama3_8b --prompt 2000 --tokens 500 --batch 16 --on h100 \\
+        --weights int4:128 --cache float8
+    """
+    import archcalc
+    from archcalc.cli.arguments import asked
+    from archcalc.report.choice import choose
+    from archcalc.report.needs import generation as report
+    from archcalc.report.picture import picture_at
+
+    form = choose("format", format, report.FORMATS)
+    picture = picture_at(plot) if plot is not None else None
+    variables = asked(archcalc.generate, None, set_).variables
+    machine = archcalc.here() if on == "here" else on
+    how = {"dtype": dtype, "weights": weights, "kept": cache, **variables}
+    spec = archcalc.load(network)
+    found = archcalc.generate(spec, machine, prompt=prompt, tokens=tokens, batch=batch, **how)
+    if picture is not None:
+        from archcalc.report.needs.batches import draw
+
+        write(draw(found, spec, picture[1]), picture[0])
+    publish(report, found, form, output)
