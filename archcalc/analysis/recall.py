@@ -41,38 +41,33 @@ class Given:
     """What a question gives: the numbers, and all else."""
 
     def __init__(self, spec: Spec, question: Question) -> None:
-        self.names: list[Any] = []
+        input: Any = question.input
+        names: list[Any] = [("batch",)]
         """Where each number is: the batch, a place in an input, a variable."""
-        self.numbers: list[Any] = []
-        self.plain = True
-        """Whether all sizes are Python's own numbers."""
-        self.question, input, variables = question, question.shapes, question.variables
-        self._add("batch", question.batch)
-        shapes = input.items() if isinstance(input, Mapping) else [("", input)]
-        for name, axes in shapes if input is not None else ():
+        numbers: list[Any] = [question.batch]
+        by_name = type(input) is not list and isinstance(input, Mapping)
+        for name, axes in input.items() if by_name else (("", input),):
             if isinstance(axes, (list, tuple)):
-                for k, extent in enumerate(axes):
-                    self._add((name, k), extent)
-            else:  # all axes but the first
-                self._add((name, None), axes)
+                names += [(name, k) for k in range(len(axes))]
+                numbers += axes
+            elif axes is not None:  # all axes but the first
+                names.append((name, None))
+                numbers.append(axes)
+        self.plain = {*map(type, numbers)} == {int}
+        """Whether all sizes are Python's own numbers."""
         others = []
-        for name in sorted(variables):
-            value = variables[name]
+        for name in sorted(question.variables):
+            value = question.variables[name]
             if type(value) in (int, float):
-                self.names.append(name)
-                self.numbers.append(value)
+                names.append(name)
+                numbers.append(value)
             else:
                 others.append((name, exact(value)))
+        self.question, self.names, self.numbers = question, names, numbers
         self.key = (
-            *(spec.variant, question.training, question.allow_unknown, isinstance(input, Mapping)),
-            *(tuple(self.names), tuple(map(type, self.numbers)), tuple(others)),
+            *(spec.variant, question.training, question.allow_unknown, by_name),
+            *(tuple(names), tuple(map(type, numbers)), tuple(others)),
         )
-
-    def _add(self, name: Any, extent: Any) -> None:
-        if type(extent) is not int:
-            self.plain = False
-        self.names.append((name,) if isinstance(name, str) else name)
-        self.numbers.append(extent)
 
     def at(self, numbers: list[Any]) -> Question:
         """The same question of such numbers."""
