@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError
 from archcalc.operators import FAMILIES
-from archcalc.operators.autograd import INTEGER, Differentiable, Stepwise
+from archcalc.operators.autograd import FLOAT32, INTEGER, Differentiable, Stepwise
 from archcalc.operators.base import elements
 from archcalc.operators.join import Concat
 from archcalc.operators.parameter import Cache
@@ -61,8 +61,11 @@ class Liveness:
         return [each for each in self.held if each.first <= number <= each.last]
 
 
-def inputs_of(graph: Graph) -> dict[str, Tensor]:
-    """The network's inputs, integers where they are looked up, as they are or arranged anew."""
+def inputs_of(graph: Graph, width: int = 0) -> dict[str, Tensor]:
+    """The network's inputs, integers where they are looked up, as they are or arranged anew.
+
+    ``width`` is that of others, if it is not the network's.
+    """
     looked_up: set[str] = set()
     for node in reversed(graph.nodes):
         looked_up.update(node.inputs[number] for number in node.op.indices)
@@ -70,7 +73,7 @@ def inputs_of(graph: Graph) -> dict[str, Tensor]:
             looked_up.update(node.inputs)
     tensors = {}
     for name, shape in graph.inputs.items():
-        storage = Storage(elements(shape), INTEGER if name in looked_up else 0)
+        storage = Storage(elements(shape), INTEGER if name in looked_up else width)
         tensors[name] = Tensor(storage, shape, in_order(shape))
     return tensors
 
@@ -151,18 +154,24 @@ class Step:
         return sums
 
 
-def step(analysis: Analysis, checkpoint: str | int | None = None, fused: bool = False) -> Step:
+def step(
+    analysis: Analysis,
+    checkpoint: str | int | None = None,
+    fused: bool = False,
+    autocast: bool = False,
+) -> Step:
     """What a step of training keeps, of an analysis of training.
 
     Nothing is kept of a layer that no parameter leads to, or that leads to no output.
     ``checkpoint`` runs parts of the network again in the backward pass: ``stages``, ``blocks``, or
     a number of parts, cut between blocks so that least is kept. With ``fused`` attention keeps no
-    scores. Raises :class:`ArchcalcError`.
+    scores, and with ``autocast`` numbers are of 16 bits where that makes them so, of float32
+    elsewhere. Raises :class:`ArchcalcError`.
     """
     graph = analysis.graph
     reached = graph.leading_to(*graph.outputs, *graph.training_outputs)
     nodes = [node for node in graph.nodes if node.name in reached]
-    main = Autograd(fused=fused)
+    main = Autograd(fused=fused, autocast=autocast)
     if checkpoint is None or not nodes:
         return _walk(graph, nodes, main, ())
     alone = [(n, n) for n in range(len(nodes))]
@@ -177,7 +186,7 @@ def _walk(
     spans: Sequence[tuple[int, int]],
     training: bool = True,
 ) -> Step:
-    tensors = inputs_of(graph)
+    tensors = inputs_of(graph, FLOAT32 if main.autocast else 0)
     numbers = {node.name: number for number, node in enumerate(nodes)}
     within = {n: span for span in spans for n in range(span[0], span[1] + 1)}
     again = {span: main.fresh() for span in spans}

@@ -15,6 +15,7 @@ from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.autograd import FLOAT32, INTEGER
 from archcalc.operators.base import elements
+from archcalc.operators.saving import LOWERED
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Input
@@ -24,6 +25,9 @@ MB = 10**6
 
 MIB = 2**20
 """Bytes of a mebibyte."""
+
+HALF = 2
+"""Bytes of a number that autocast made smaller."""
 
 INTEGERS = ("num_batches_tracked", "relative_position_index")
 """Buffers that are such integers, whatever the dtype."""
@@ -48,6 +52,8 @@ class Training:
     devices: int = 1
     fused: bool = False
     """Whether attention keeps what fused kernels keep, and not its scores."""
+    autocast: bool = False
+    """Whether products are of 16 bits, with copies of the float32 weights."""
 
     def require(self, dtype: str) -> None:
         """Raise :class:`ArchcalcError` for what can't be meant."""
@@ -59,6 +65,10 @@ class Training:
             raise ArchcalcError(
                 f"master weights are copies of smaller ones, and {dtype} is as large\n"
                 "  say float16 or bfloat16"
+            )
+        if self.autocast and (self.master or BYTES[dtype] != FLOAT32):
+            raise ArchcalcError(
+                "autocast makes 16 bits of float32 weights: say float32, and no master weights"
             )
         if self.zero not in SHARDED:
             raise ArchcalcError(f"ZeRO has the stages {', '.join(map(str, SHARDED))}")
@@ -109,6 +119,8 @@ class Memory:
     """A number for each parameter, in training."""
     states: Mapping[str, Size] = field(default_factory=dict)
     """What the optimizer keeps, by the names of ``optimizer.state``, and ``master`` weights."""
+    copies: Size = 0
+    """The copies of 16 bits that autocast makes of weights, until the forward pass ends."""
     gathered: Size = 0
     """With ZeRO's third stage the weights of the layer that has most, whole while it runs."""
     held: tuple[Held, ...] = ()
@@ -122,8 +134,8 @@ class Memory:
 
     @property
     def width(self) -> int:
-        """Bytes of a number of the dtype."""
-        return BYTES[self.dtype]
+        """Bytes of a number of the dtype, and with autocast of one that it made smaller."""
+        return HALF if self.training and self.training.autocast else BYTES[self.dtype]
 
     @property
     def parts(self) -> Mapping[str, Size]:
@@ -132,6 +144,8 @@ class Memory:
         if self.training is not None:
             parts["gradients"] = self.gradients
             parts |= {f"optimizer: {name}": size for name, size in self.states.items()}
+            if self.copies:
+                parts["copies of weights"] = self.copies
             if self.gathered:
                 parts["gathered weights"] = self.gathered
         if self.cache:
@@ -170,6 +184,7 @@ def memory(
     zero: int = 0,
     devices: int = 1,
     fused: bool = False,
+    autocast: bool = False,
     weights: str | None = None,
     kept: str | None = None,
     allow_unknown: bool = False,
@@ -185,7 +200,7 @@ def memory(
     autograd keeps between the passes: what PyTorch's own operators do, one after the other. An
     attention is two products of matrices then, whose scores are kept, unless it is ``fused``.
     ``master``, ``checkpoint``, ``micro_batches``, ``zero``,
-    ``devices`` and ``fused`` are as in
+    ``devices``, ``fused`` and ``autocast`` are as in
     :class:`Training`, which may be given whole. ``batch`` is each device's, all micro-batches
     together. Sharing among devices rounds up. ``allow_unknown`` is as in :func:`archcalc.analyze`.
 
@@ -198,7 +213,7 @@ def memory(
     size = BYTES[dtype]
     how = training if isinstance(training, Training) else None
     if training is True:
-        how = Training(optimizer, master, checkpoint, micro_batches, zero, devices, fused)
+        how = Training(optimizer, master, checkpoint, micro_batches, zero, devices, fused, autocast)
     if how is not None:
         how.require(dtype)
         if how.micro_batches > 1:
@@ -246,7 +261,8 @@ def _at_inference(stored: Memory, analysis: Analysis) -> Memory:
 
 
 def _in_training(stored: Memory, analysis: Analysis, how: Training) -> Memory:
-    found, size = step(analysis, how.checkpoint, how.fused), stored.width
+    found, size = step(analysis, how.checkpoint, how.fused, how.autocast), BYTES[stored.dtype]
+    kept_as = HALF if how.autocast else size
     shapes = [shape for _, shape in trained(analysis)]
     kept = states(how.optimizer, shapes, FLOAT32 if how.master else size)
     if how.master:
@@ -263,10 +279,10 @@ def _in_training(stored: Memory, analysis: Analysis, how: Training) -> Memory:
     after, backward = 0, []
     steps = share(2, gradients)
     before = steps if how.micro_batches > 1 else 0
-    for layer, bytes_ in reversed([*zip(found.layers, found.backward(size), strict=True)]):
+    for layer, bytes_ in reversed([*zip(found.layers, found.backward(kept_as), strict=True)]):
         after += own[layer]
         backward.append(Moment(layer, bytes_, before or share(2, after), backward=True))
-    forward = zip(found.layers, found.forward(size), strict=True)
+    forward = zip(found.layers, found.forward(kept_as), strict=True)
     moments = (*(Moment(layer, bytes_, before) for layer, bytes_ in forward), *backward)
     most = max(moments, key=lambda m: m.activations + m.gradients, default=None)
     again = [
@@ -277,8 +293,9 @@ def _in_training(stored: Memory, analysis: Analysis, how: Training) -> Memory:
     return replace(
         stored,
         weights=share(3, stored.weights),
-        activations=found.between(size) + found.most_again(size),
-        again=found.most_again(size),
+        activations=found.between(kept_as) + found.most_again(kept_as),
+        again=found.most_again(kept_as),
+        copies=_copies(analysis) if how.autocast else 0,
         peak=most.layer if most else None,
         not_counted=tuple(dict.fromkeys((*stored.not_counted, *found.not_counted))),
         training=how,
@@ -304,6 +321,17 @@ def _weights(analysis: Analysis, size: int, format: str | None) -> Size:
 def _cache(analysis: Analysis, dtype: str, format: str | None) -> Size:
     written = Format.of(format if format is not None else dtype)
     return sum(written.bytes(row.shape) for row in joined(analysis.rows) if row.executed)
+
+
+def _copies(analysis: Analysis) -> Size:
+    """Bytes of the weights that autocast casts, those of layers that are done in 16 bits."""
+    cast = {
+        (row.node.share or row.name, name): elements(shape)
+        for row in analysis.rows
+        if row.executed and type(row.node.op).__name__ in LOWERED
+        for name, shape in row.weights.items()
+    }
+    return sum(cast.values()) * HALF
 
 
 def trained(analysis: Analysis) -> Iterator[tuple[str, Shape]]:

@@ -61,6 +61,14 @@ def memory(
             help="The optimizer has float32 copies of the 16-bit weights, and float32 states.",
         ),
     ] = False,
+    autocast: Annotated[
+        bool,
+        typer.Option(
+            "--autocast",
+            help="Products in 16 bits, with copies of the float32 weights, as torch.autocast on a "
+            "GPU.",
+        ),
+    ] = False,
     checkpoint: Annotated[
         str | None,
         typer.Option(
@@ -146,6 +154,7 @@ def memory(
     stored = usual if dtype is None else choose("dtype", dtype, BYTES)
     trained = {"optimizer": optimizer, "checkpoint": _parts(checkpoint)}
     trained |= {"master": master or None, "fused": fused or None}
+    trained["autocast"] = autocast or None
     how: dict[str, Any] = {name: value for name, value in trained.items() if value is not None}
     if micro_batches > 1:
         how["micro_batches"] = micro_batches

@@ -121,6 +121,7 @@ class ScaledDotProductAttention(Weightless, Traced, Stepwise, Multiplying):
         Half of the scale is multiplied to the queries, half to the keys. Kernels that are fused
         keep queries, keys, values, the output and a float32 for each query instead.
         """
+        autograd, inputs = autograd.within(*inputs)
         q, k, v, *biases = inputs
         if autograd.fused:
             output = autograd.new(self.infer(*(x.shape for x in inputs)), *inputs)

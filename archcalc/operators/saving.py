@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 from archcalc.dims import Shape
 from archcalc.operators.autograd import (
     FLAG,
+    FLOAT32,
     INTEGER,
     Differentiable,
     Saved,
@@ -125,6 +126,26 @@ _IMAGES = ("BatchNorm", "Adaptive", "Upsample", "Concat")
 """How the names of operators begin whose output has channels last where their inputs have."""
 
 
+LOWERED = frozenset(
+    (
+        *("Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"),
+        *("DeformConv2d", "Linear", "Bilinear", "MatMul", "Einsum", "PReLU"),
+        *("MultiheadAttention", "ScaledDotProductAttention", "Attention"),
+    )
+)
+"""Operators that autocast does in 16 bits on a GPU, whose inputs and weights it casts."""
+
+RAISED = frozenset(
+    (
+        *("LayerNorm", "GroupNorm", "Softmax", "LogSoftmax", "Softplus", "Norm", "Sum", "Prod"),
+        *("CumSum", "CumProd", "Exp", "Log", "Pow", "Reciprocal", "Tan", "Acos", "Asin", "Cosh"),
+        *("Sinh", "CrossEntropyLoss", "NLLLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "KLDivLoss"),
+    )
+)
+"""Operators that it does in float32, casting what is smaller: the list in PyTorch's page on
+``torch.amp``. All others work in what they are given, and in float32 if that is among it."""
+
+
 @dataclass(slots=True)
 class Autograd:
     """Does what PyTorch does with tensors that are trained, and remembers what is kept."""
@@ -136,9 +157,18 @@ class Autograd:
     fused: bool = False
     """Whether attention keeps what fused kernels do, and not its scores."""
 
+    autocast: bool = False
+    """Whether numbers are of 16 bits where autocast makes them so, and of float32 elsewhere."""
+
     def fresh(self) -> Autograd:
         """One that works alike and has kept nothing yet."""
         return replace(self, kept={})
+
+    def within(self, *inputs: Tensor) -> tuple[Autograd, tuple[Tensor, ...]]:
+        """What is done inside of one of PyTorch's operators, whose steps autocast does not see."""
+        if not self.autocast:
+            return self, inputs
+        return replace(self, autocast=False), tuple(map(self.lowered, inputs))
 
     def keep(self, *tensors: Tensor) -> None:
         """Keep tensors for the backward pass."""
@@ -159,6 +189,8 @@ class Autograd:
         trained = any(x.trained for x in numbers) or bool(self.trainable and op.weights(*shapes))
         # What needs no gradient leaves nothing behind.
         autograd = self if trained else replace(self, kept={}, trainable=False)
+        if self.autocast:
+            inputs = tuple(self._cast(op, n, x) for n, x in enumerate(inputs))
         if isinstance(op, Stepwise):
             return op.record(autograd, *inputs)
         shape = op.infer(*shapes)
@@ -170,25 +202,59 @@ class Autograd:
             output = self.image(shape, *inputs)
         else:
             output = self.new(shape)
+        own = all(output.storage is not x.storage for x in inputs)
+        if self.autocast and own:
+            output.storage.width = self._width_of(op, inputs)
         if trained and isinstance(op, Differentiable):
             saved: Saved = op.saved(shape, *shapes)
             self.keep(*(inputs[number] for number in saved.inputs))
             if saved.output:
                 self.keep(output)
-            self.keep_more(saved.elements)
+            statistics = self.autocast and ("Norm" in type(op).__name__)
+            self.keep_more(saved.elements, FLOAT32 if statistics else 0)
             self.keep_more(saved.indices, INTEGER)
             self.keep_more(saved.flags, FLAG)
         return output._replace(trained=trained and not isinstance(op, Untrained))
 
+    def _cast(self, op: Operator, number: int, x: Tensor) -> Tensor:
+        """An input as autocast gives it to an operator."""
+        name = type(op).__name__
+        if number in op.indices:
+            return x
+        if name in LOWERED:
+            return self.lowered(x)
+        if name in RAISED and not x.storage.width:
+            storage = Storage(x.storage.elements, FLOAT32)
+            return x._replace(storage=storage)
+        return x
+
+    def _width_of(self, op: Operator, inputs: Sequence[Tensor]) -> int:
+        """Bytes of what an operator computes, 0 for 16 bits."""
+        name = type(op).__name__
+        if name in LOWERED:
+            return 0
+        whole = [x for n, x in enumerate(inputs) if n not in op.indices]
+        looked_up = bool(op.indices) and not whole
+        raised = name in RAISED or looked_up
+        return FLOAT32 if raised or any(x.storage.width == FLOAT32 for x in whole) else 0
+
+    def lowered(self, x: Tensor) -> Tensor:
+        """A copy of 16 bits, where autocast makes one."""
+        if not self.autocast or x.storage.width != FLOAT32:
+            return x
+        return x._replace(storage=Storage(prod(x.shape)))
+
     def weight(self, shape: Shape) -> Tensor:
         """A trained tensor of the layer."""
-        stored = Storage(prod(shape), stored=True)
+        stored = Storage(prod(shape), FLOAT32 if self.autocast else 0, stored=True)
         return Tensor(stored, shape, in_order(shape), self.trainable)
 
     def new(self, shape: Shape, *sources: Tensor, strides: Strides | None = None) -> Tensor:
         """A tensor of its own memory that is computed from others."""
         strides = in_order(shape) if strides is None else strides
-        return Tensor(Storage(prod(shape)), shape, strides, any(x.trained for x in sources))
+        mixed = self.autocast and any(x.storage.width == FLOAT32 for x in sources)
+        storage = Storage(prod(shape), FLOAT32 if mixed else 0)
+        return Tensor(storage, shape, strides, any(x.trained for x in sources))
 
     def image(self, shape: Shape, *sources: Tensor) -> Tensor:
         """:meth:`new` of (N, C, *), whose channels lie closest where those of all sources do."""
@@ -270,7 +336,7 @@ class Autograd:
 
     def linear(self, x: Tensor, features: int) -> Tensor:
         """A product with a trained matrix, which sees the axes before the last as one."""
-        rows = self.reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
+        rows = self.reshape(self.lowered(x), (prod(x.shape[:-1]), x.shape[-1]))
         self.product(rows, self.weight((x.shape[-1], features)))
         return self.new((*x.shape[:-1], features), rows)._replace(
             trained=x.trained or self.trainable
@@ -278,6 +344,7 @@ class Autograd:
 
     def matmul(self, a: Tensor, b: Tensor) -> Tensor:
         """``torch.matmul`` of tensors of as many axes, three and more."""
+        a, b = self.lowered(a), self.lowered(b)
         batch = broadcast(a.shape[:-2], b.shape[:-2])
         self.product(*(self._batched(x, batch) for x in (a, b)))
         return self.new((*batch, a.shape[-2], b.shape[-1]), a, b)
@@ -289,6 +356,8 @@ class Autograd:
     def softmax(self, x: Tensor) -> Tensor:
         """``torch.softmax``, of which the output is kept."""
         output = self.new(x.shape, x)
+        if self.autocast:
+            output.storage.width = FLOAT32
         if x.trained:
             self.keep(output)
         return output

@@ -654,3 +654,57 @@ def test_in_place_activations_are_kept_as_pytorch_keeps_them() -> None:
     net = graph(layers, 2, 12, 12)
 
     assert memory(net, training=True).activations == pytorch_keeps(net)
+
+
+# Mixed precision
+
+
+def test_autocast_keeps_16_bits_and_what_is_done_in_float32() -> None:
+    """Inputs are cast for the convolution; its output is normalized in float32, and looked at so.
+
+    Kept are the cast input (2 bytes), the layer norm's input (4) and its two statistics (4).
+    """
+    layers: Layers = {"conv": conv(4), "norm": {"op": "LayerNorm"}}
+    found = memory(graph(layers, 3, 5), training=True, autocast=True)
+
+    assert found.activations == 3 * 5 * 2 + 4 * 5 * 4 + 2 * 4 * 4
+    assert (found.weights, found.copies) == ((4 * 3 + 4 + 2 * 5) * 4, (4 * 3 + 4) * 2)
+    assert found.total == sum(found.parts.values())
+
+
+def test_autocast_is_of_float32() -> None:
+    for how in ({"dtype": "bfloat16"}, {"dtype": "bfloat16", "master": True}):
+        with pytest.raises(ArchcalcError, match="say float32"):
+            memory(graph(CONV_BN, 2, 8, 8), training=True, autocast=True, **how)
+
+
+def of_a_weight(tensor: torch.Tensor) -> bool:
+    """Whether it is a weight, or nothing but one that was cast and transposed."""
+    step: Any = tensor.grad_fn
+    while step is not None and step.name() in ("ToCopyBackward0", "TBackward0"):
+        step = step.next_functions[0][0]
+        if type(step).__name__ == "AccumulateGrad":
+            return True
+    return isinstance(tensor, torch.nn.Parameter)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "densenet121", "shufflenet_v2_x0_5", "unet"])
+def test_autocast_keeps_what_pytorch_keeps(name: str) -> None:
+    """Networks without what a CPU's autocast does in 16 bits and a GPU's does not."""
+    net = expand(load(name), input=188 if name == "unet" else 64, batch=2)
+    made, inputs = build(net).train(), draw(net)
+    seen: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        if not of_a_weight(tensor):
+            seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
+    with hooks, torch.autocast("cpu", torch.bfloat16):
+        outputs = made(*inputs)
+    assert outputs is not None
+    stored = {t.untyped_storage().data_ptr() for t in (*made.parameters(), *made.buffers())}
+    kept_there = sum(size for key, size in seen.items() if key not in stored)
+
+    assert memory(net, training=True, autocast=True).activations == kept_there

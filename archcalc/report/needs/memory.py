@@ -97,6 +97,8 @@ def _trained(training: Training) -> Iterator[str]:
     yield training.optimizer
     if training.master:
         yield "float32 master weights"
+    if training.autocast:
+        yield "autocast to 16 bits"
     if training.fused:
         yield "fused attention"
     if training.checkpoint is not None:
@@ -223,12 +225,14 @@ def as_data(found: Asked) -> dict[str, Any]:
             "zero": training.zero,
             "devices": training.devices,
             "fused": training.fused,
+            "autocast": training.autocast,
         },
         "bytes": {
             "weights": memory.weights,
             "buffers": memory.buffers,
             "gradients": memory.gradients,
             "optimizer": dict(memory.states),
+            "copies": memory.copies,
             "gathered": memory.gathered,
             "activations": memory.activations,
             "again": memory.again,
