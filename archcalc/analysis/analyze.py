@@ -146,16 +146,16 @@ class Analysis(Remembering):
     @cached_property
     def executed_params(self) -> Size:
         """Parameters that an executed layer uses, shared ones once."""
-        return sum(self._used(row for row in self.rows if row.executed).values())
+        executed = [row for row in self.rows if row.executed]
+        if len(executed) == len(self.rows):
+            return self.params
+        return sum(self._used(executed).values())
 
     @cached_property
     def shared_params(self) -> Size:
         """Parameters that more than one layer uses, each once."""
-        owners: dict[tuple[str, str], Size] = {}
-        for row in self.rows:
-            if row.node.share is not None:
-                owners.update(self._used([row], borrowed=True))
-        return sum(owners.values())
+        borrowing = (row for row in self.rows if row.node.share is not None)
+        return sum(self._used(borrowing, borrowed=True).values())
 
     def _used(self, rows: Iterable[Row], borrowed: bool = False) -> dict[tuple[str, str], Size]:
         """Elements by (owner, tensor) of what rows use, or only of what they borrow."""

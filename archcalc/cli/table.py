@@ -82,8 +82,8 @@ def table(
     """Print the layers of a network with their shapes, parameters and work.
 
     Layers that are not shown are summed in one line, so that every column adds up to its total.
-    Blocks that are repeated are shown once. On a terminal that is too narrow whole columns are left
-    out.
+    Blocks and layers that are repeated are shown once. On a terminal that is too narrow whole
+    columns are left out.
 
     Padding 0+1 means none before and one after.
 

@@ -1,6 +1,6 @@
 """The command ``validate``."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -44,7 +44,12 @@ def validate(
     from archcalc.spec import zoo
 
     form = choose("format", format, problems.FORMATS)
-    outcomes = [_outcome(name) for source in files for name in zoo.named(source)]
+    outcomes = [
+        problems.Outcome(name, variants, tuple(found))
+        for source in files
+        for name in zoo.named(source)
+        for found, variants in [zoo.look_through(name)]
+    ]
     if form == "json":
         emit(problems.as_json(outcomes))
     for outcome in outcomes if form != "json" else ():
@@ -56,15 +61,3 @@ def validate(
             complain(listed(outcome.problems))
     if any(outcome.problems for outcome in outcomes):
         raise typer.Exit(2)
-
-
-def _outcome(source: str) -> Any:
-    import archcalc
-    from archcalc.report.specs.problems import Outcome
-
-    problems = archcalc.validate(source)
-    # Standard input can't be read twice, and one variant is not worth counting.
-    whole = not problems and source != "-" and "::" not in source
-    spec = archcalc.load(source) if whole else None
-    variants = len(spec.variants) if spec and spec.variant in (None, spec.name) else 0
-    return Outcome(source, variants, tuple(problems))

@@ -144,25 +144,23 @@ class Table(NamedTuple):
 
     def drop(self, name: str) -> Table:
         """The table without a column."""
-        kept = [k for k, head in enumerate(self.heads) if head.name != name]
-        (gone,) = (head for head in self.heads if head.name == name)
-        heads = tuple(self.heads[k] for k in kept)
-
-        def cell(k: int, row: Row) -> Cell:
-            found = row.cells[k]
-            # A label that began in the column begins in the next one.
-            if k and k - 1 not in kept and type(row.cells[k - 1]) is Label and blank(found):
-                return row.cells[k - 1]
-            if gone.completes and isinstance(found, Part):
-                return found.full
-            return found
+        (at,) = (k for k, head in enumerate(self.heads) if head.name == name)
+        completes = self.heads[at].completes
 
         def narrower(row: Row) -> Row:
-            return row._replace(cells=tuple(cell(k, row) for k in kept))
+            cells = list(row.cells)
+            gone = cells.pop(at)
+            # A label that began in the column begins in the next one.
+            if type(gone) is Label and at < len(cells) and blank(cells[at]):
+                cells[at] = gone
+            if completes:
+                cells = [cell.full if type(cell) is Part else cell for cell in cells]
+            return Row(tuple(cells), row.look)
 
         rows = tuple(
             each.each(narrower) if isinstance(each, Group) else narrower(each) for each in self.rows
         )
+        heads = self.heads[:at] + self.heads[at + 1 :]
         return self._replace(heads=heads, rows=rows, sums=tuple(map(narrower, self.sums)))
 
     def empty(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from textwrap import wrap
 from typing import NamedTuple
 
@@ -192,6 +193,8 @@ class _Grid:
 
     def __init__(self, table: Table) -> None:
         self.table = table
+        self.squeezed = False
+        """Whether a column is narrower than what stands in it."""
         self.heads = [visible(head.header) for head in table.heads]
         self.body = [(row, deep + bool(table.group)) for row, deep in table.lines()]
         self.first = next((k for k, head in enumerate(table.heads) if not head.right), 0)
@@ -201,17 +204,38 @@ class _Grid:
         if table.prose:
             self.heads.pop()
         self.widths = [
-            max(map(columns, column))
-            for column in zip(self.heads, *self.cells, *self.sums, strict=True)
+            _widest(column) for column in zip(self.heads, *self.cells, *self.sums, strict=True)
         ]
         for row in (*(row for row, _ in self.body), *table.sums):
-            for k, cell in enumerate(row.cells):
-                if type(cell) is Label:
-                    room = self.room(k, self.span(row, k))
-                    self.widths[k] += max(0, columns(visible(cell.fitting(0))) - room)
+            for k in self.labels(row):
+                cell = row.cells[k]
+                assert isinstance(cell, Label)
+                room = self.room(k, self.span(row, k))
+                self.widths[k] += max(0, columns(visible(cell.fitting(0))) - room)
+
+    @cached_property
+    def template(self) -> str:
+        """A line of it, its columns as wide as they are when it is first asked for."""
+        heads = zip(self.table.heads, self.widths, strict=False)
+        return GAP.join([f"%{width}s" if head.right else f"%-{width}s" for head, width in heads])
+
+    def labels(self, row: Row) -> list[int]:
+        """Where labels stand in a row, which is seldom."""
+        if Label not in map(type, row.cells):
+            return []
+        return [k for k, cell in enumerate(row.cells) if type(cell) is Label]
 
     def _row(self, row: Row, deep: int) -> list[str]:
-        texts = ["" if type(cell) is Label else _text(cell) for cell in row.cells]
+        texts = [
+            cell
+            if type(cell) is str and cell.isprintable()
+            else f"{cell:,}"
+            if type(cell) is int
+            else ""
+            if type(cell) is Label
+            else _text(cell)
+            for cell in row.cells
+        ]
         if deep:
             texts[self.first] = GAP * deep + texts[self.first]
         return texts
@@ -227,6 +251,10 @@ class _Grid:
         """Characters that some columns take side by side."""
         widths = self.widths[start:] if count is None else self.widths[start : start + count]
         return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def _widest(texts: Sequence[str]) -> int:
+    return max(map(len if "".join(texts).isascii() else columns, texts))
 
 
 def _table(table: Table, width: int | None, narrow: bool) -> Iterator[Line]:
@@ -277,6 +305,7 @@ def _squeeze(grid: _Grid, width: int, narrow: bool) -> None:
         for k in widest:
             head, over = grid.table.heads[k], grid.room() - width
             if over > 0 and head.wraps == wraps and (wraps or not head.right):
+                grid.squeezed = True
                 room = _longest_word(grid, k) if least == NARROWEST else least
                 grid.widths[k] = max(min(room, grid.widths[k]), grid.widths[k] - over)
                 if not wraps:
@@ -298,24 +327,18 @@ def _cut(words: str, width: int) -> str:
 
 
 def _joined(grid: _Grid, texts: Sequence[str]) -> str:
-    heads = grid.table.heads
-    if grid.first == 0 and all(text.isascii() for text in texts):  # most are
-        padded = [
-            text.rjust(width) if head.right else text.ljust(width)
-            for text, width, head in zip(texts, grid.widths, heads, strict=False)
-        ]
-    else:
-        padded = [
-            _padded(text, width, head.right)
-            for text, width, head in zip(texts, grid.widths, heads, strict=False)
-        ]
+    if len(texts) == len(grid.heads) and "".join(texts).isascii():  # most are
+        return (grid.template % tuple(texts)).rstrip()
+    padded = [
+        _padded(text, width, head.right)
+        for text, width, head in zip(texts, grid.widths, grid.table.heads, strict=False)
+    ]
     return GAP.join(padded).rstrip()
 
 
 def _row(grid: _Grid, row: Row, cells: list[str]) -> Iterator[Line]:
     part = f"row {row.look}".rstrip()
-    label = next((k for k, cell in enumerate(row.cells) if type(cell) is Label), None)
-    if label is not None:
+    for label in grid.labels(row)[:1]:
         span = grid.span(row, label)
         room = grid.room(label, span)
         cell = row.cells[label]
@@ -328,7 +351,9 @@ def _row(grid: _Grid, row: Row, cells: list[str]) -> Iterator[Line]:
             text += GAP + _padded(cells[k], grid.widths[k], grid.table.heads[k].right)
         yield Line(text.rstrip(), part)
         return
-    wraps = [k for k, words in enumerate(cells) if columns(words) > grid.widths[k]]
+    wraps = [
+        k for k, words in enumerate(cells) if grid.squeezed and columns(words) > grid.widths[k]
+    ]
     if wraps:
         pieces = {k: _wrapped(cells[k], grid.widths[k], after="  ") for k in wraps}
         for at in range(max(map(len, pieces.values()))):
@@ -346,6 +371,8 @@ def _row(grid: _Grid, row: Row, cells: list[str]) -> Iterator[Line]:
 
 
 def _spans(grid: _Grid, row: Row, cells: list[str]) -> tuple[tuple[int, int, str], ...]:
+    if Styled not in map(type, row.cells):
+        return ()
     found, start = [], 0
     for k, words in enumerate(cells):
         cell = row.cells[k]

@@ -20,8 +20,17 @@ LOOKED_AT = 10
 COPIED = 2
 """Of a layer copied from a block into another."""
 
-ROW = 25
+ROW = 35
 """Of a layer of the network: it is analyzed, and has a row in a table."""
+
+WRITTEN = 20
+"""Of a value in the file: it is read, and checked."""
+
+VARIABLE = 2
+"""Of a variable, each time that the network is expanded."""
+
+VARIANT = 200
+"""Of a variant, where all of them are looked at."""
 
 TAKEN = 3
 """Of an input of a layer."""

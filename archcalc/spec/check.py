@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from archcalc.errors import IN_FULL, ExpressionError, Problem
+from archcalc.errors import IN_FULL, ExpressionError, Problem, did_you_mean
 from archcalc.operators import NAMES, operator
 from archcalc.spec import expressions
 from archcalc.spec.model import LAYER_KEYS, OVERRIDABLE, Block, Layer, Spec
@@ -19,6 +19,22 @@ from archcalc.spec.words import value_hint
 
 RESERVED = ("batch", "i", "input")
 """Names that variables and arguments can't have: they mean something else where they are used."""
+
+
+class _Together(Collection[str]):
+    """The names in several collections. None is copied: there may be many, and as many of these."""
+
+    def __init__(self, *parts: Collection[str]) -> None:
+        self.parts = parts
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in part for part in self.parts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(chain(*self.parts)))
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
 
 
 def check(
@@ -57,16 +73,17 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
         at: Path = ("input", name) if isinstance(spec.input, dict) else ("input",)
         for wrong in _expressions(axes, variables, ()):
             yield at, wrong
+    known = _Together(variables, OVERRIDABLE)
     for name, chosen in spec.variants.items():
         place = ("variants", name)
         for key, written in (chosen or {}).items():
-            if key not in variables and key not in OVERRIDABLE:
-                hint = near(key, [*variables, *OVERRIDABLE])
+            if key not in known:
+                hint = near(key, known)
                 yield place, Wrong(f"no variable '{key}'", hint, (key,), key=True)
             for wrong in _expressions(written, variables, ()):
                 yield place, wrong.within(key)
         try:
-            spec.choose(name)
+            spec.differing(name)
         except ValidationError as error:
             for wrong in field_problems(error, Spec):
                 yield place, wrong
@@ -95,22 +112,24 @@ def _layers(
 ) -> Iterator[tuple[Path, Wrong]]:
     for place, inputs, layers in spec.scopes():
         block = spec.blocks[str(place[1])] if place else None
-        names = {*spec.vars, *(block.args if block else ())}
-        repeated = {*names, "i"}
+        names = _Together(spec.vars, block.args if block else ())
+        repeated = _Together(names, ("i",))
+        given = frozenset(inputs)
         before = dict.fromkeys(inputs)
         for name, layer in layers.items():
             at = (*place, "layers", name)
-            if name in inputs:
+            if name in given:
                 yield at, Wrong(f"'{name}' is the name of an input: choose another")
             seen = repeated if layer.repeat or layer.parallel else names
-            own = {**before, name: None} if seen is repeated else before
+            own = _Together(before, (name,)) if seen is repeated else before
             for wrong in _layer(spec, layer, seen, before, layers, allow_unknown, broken, own):
                 yield at, wrong
             before[name] = None
+        known = _Together(layers, given)
         for number, reference in enumerate(block.results if block is not None else ()):
             assert block is not None
             key: Path = ("output",) if block.outputs is None else ("outputs", number)
-            for wrong in _reference(reference, {**layers, **dict.fromkeys(inputs)}, ()):
+            for wrong in _reference(reference, known, ()):
                 yield place, wrong.within(*key)
 
 
@@ -153,9 +172,17 @@ def _layer(
         if layer.block in spec.blocks:
             yield from _arguments(layer.block, spec.blocks[layer.block], layer.fields)
         elif layer.block not in broken and "*" not in broken:
-            named = [each for each in spec.blocks if "." not in each]
-            hint = near(layer.block, named, "" if named else "the spec has no blocks")
-            yield Wrong(f"unknown block '{layer.block}'", hint, ("block",))
+            yield Wrong(
+                f"unknown block '{layer.block}'", _near_block(layer.block, spec), ("block",)
+            )
+
+
+def _near_block(name: str, spec: Spec) -> Hint:
+    def hint() -> str:
+        named = [each for each in spec.blocks if "." not in each]
+        return did_you_mean(name, named) or ("" if named else "the spec has no blocks")
+
+    return hint
 
 
 def _of_value(wrong: Wrong, layer: Layer, names: Collection[str]) -> Hint:
@@ -182,8 +209,8 @@ def _arguments(name: str, block: Block, given: Mapping[str, Any]) -> Iterator[Wr
         if key not in block.args:
             hint = near(key, block.args, "" if block.args else "it takes none")
             yield Wrong(f"block '{name}' has no argument '{key}'", hint, (key,), key=True)
-    for key, default in block.args.items():
-        if default is None and key not in given:
+    for key in block.needed:
+        if key not in given:
             yield Wrong(f"block '{name}' needs the argument '{key}'")
 
 

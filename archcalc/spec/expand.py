@@ -7,7 +7,7 @@ arguments on inputs of equal shapes is expanded once and copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -20,7 +20,18 @@ from archcalc.errors import IN_FULL, ExpressionError, Problem, ShapeError, SpecE
 from archcalc.operators import NAMES, operator
 from archcalc.operators.base import Applied, describe
 from archcalc.spec import expressions
-from archcalc.spec.budget import COPIED, LOOKED_AT, MADE, ROW, TAKEN, TIED, Budget, Spent
+from archcalc.spec.budget import (
+    COPIED,
+    LOOKED_AT,
+    MADE,
+    ROW,
+    TAKEN,
+    TIED,
+    VARIABLE,
+    WRITTEN,
+    Budget,
+    Spent,
+)
 from archcalc.spec.dependence import variables_of
 from archcalc.spec.expressions import Expression
 from archcalc.spec.graph import Graph, Node
@@ -54,6 +65,12 @@ DEEPEST = 50
 
 MOST_EDGES = 500_000
 """The most inputs that these may take together."""
+
+LONGEST_NAME = 200
+"""Characters of a layer's full name."""
+
+MOST_AXES = 16
+"""The most axes of a tensor, the batch among them."""
 
 MOST_FOLDED = 20_000
 """Of more nodes none stands for others: whether they are too many, is said where they are made."""
@@ -116,7 +133,7 @@ class Attempt(NamedTuple):
     """How many it took; none where the graph was still known."""
 
 
-def attempt(spec: Spec, question: Question = AS_IT_IS, known: Sequence[Path] = ()) -> Attempt:
+def attempt(spec: Spec, question: Question = AS_IT_IS, known: Collection[Path] = ()) -> Attempt:
     """:func:`expand` without the raising: a graph, or the problems that stand against one.
 
     Layers at the places in ``known`` have a problem already and are taken as unknown.
@@ -295,6 +312,7 @@ class Expansion:
             self.remembering = True
         except TypeError:  # an array can't be hashed
             key = None
+        self.budget.spend(WRITTEN * len(spec.document.marks))
         scope = Scope(self.names, {name: (shape, name) for name, shape in inputs.items()})
         asked = self.required(scope, early=True)
         if self.problems:
@@ -376,6 +394,7 @@ class Expansion:
                 hint = near(name, self.spec.vars, f"it has: {few}, ..." if few else "it has none")
                 raise Wrong(f"'{self.spec.name}' has no variable '{name}'", hint)
         written = {**self.spec.vars, **{name: _plain(value) for name, value in given.items()}}
+        self.budget.spend(VARIABLE * len(written))
         values = _Worked(written, self.budget)
         for name in written:
             # A stack of our own: a chain of variables may be as long as it likes.
@@ -426,6 +445,11 @@ class Expansion:
                 own = self.evaluate(self.spec.inputs[name], self.names, None, at)
                 _require_order(axes, own, at)
             shape = tuple(map(plain, (batch, *self.evaluate(tuple(axes), self.names, None, at))))
+            if len(shape) > MOST_AXES:
+                message = (
+                    f"has {len(shape) - 1} axes beside the batch; {MOST_AXES - 1} are the most"
+                )
+                raise Wrong(message, at=at)
             for size in shape:
                 if not is_size(size) or not holds(size >= 1):
                     raise Wrong(f"an extent should be a whole number from 1, not {size!r}", at=at)
@@ -699,6 +723,12 @@ class Expansion:
             message = f"makes the network's layers take more than {MOST_EDGES:,} inputs together"
             raise self.once_only(Wrong(message, at=("from",)))
 
+    def require_short(self, characters: int) -> None:
+        """Raise where the full name of a layer would be longer than anybody reads."""
+        if characters > LONGEST_NAME:
+            message = f"makes a layer's full name longer than {LONGEST_NAME} characters"
+            raise self.once_only(Wrong(message))
+
     def once_only(self, wrong: Wrong) -> Wrong | Unknown:
         if self.full:
             return Unknown()
@@ -758,6 +788,7 @@ class Expansion:
         )
         self.meet(made)
         self.require_few(scope.edges + len(sources))
+        self.require_short(len(name))
         shapes = scope.shapes(sources)
         applied = self.applied(made, shapes, scope, sources, trail)
         self.meet(applied)
@@ -797,6 +828,8 @@ class Expansion:
                 for source, shape in zip(sources, shapes, strict=True)
             ]
             raise Wrong(str(error), "\n".join(origins)) from None
+        if len(applied.shape) > MOST_AXES:
+            raise Wrong(f"has an output of {len(applied.shape)} axes; {MOST_AXES} are the most")
         with suppress(TypeError):  # an array can't be hashed
             made.applied[shapes] = applied
             self.memory.size += 1
@@ -869,6 +902,7 @@ class Expansion:
         if len(scope.nodes) + len(template.nodes) > MOST_NODES:
             raise self.too_many()
         self.require_few(scope.edges + template.edges)
+        self.require_short(len(name) + 1 + template.longest)
         return scope.inline(name, template, sources)
 
     def arguments(
@@ -960,6 +994,10 @@ class Expansion:
         start, size, output = value.start, value.size, value.output
         if output is None or not start <= output < start + size:
             return
+        kind, fields, shapes, steps = given
+        key = self.piece_key(name, layer, kind, fields, shapes)
+        if key in self.memory.pieces:
+            return
         nodes = scope.nodes[start : start + size]
         inside = range(start, start + size)
         led = {output}
@@ -970,13 +1008,9 @@ class Expansion:
         known = all(each.op.counted for each in applied)
         if len(applied) < size or not led.issuperset(inside) or not known:
             return
-        kind, fields, shapes, steps = given
-        key = self.piece_key(name, layer, kind, fields, shapes)
-        if key not in self.memory.pieces:
-            shape = applied[output - start].shape
-            steps = self.budget.steps - steps
-            self.memory.pieces[key] = Piece(tuple(applied), shape, steps, {})
-            self.memory.size += 1 + size
+        shape = applied[output - start].shape
+        self.memory.pieces[key] = Piece(tuple(applied), shape, self.budget.steps - steps, {})
+        self.memory.size += 1 + size
 
     def expanded(
         self,
@@ -1014,6 +1048,7 @@ class Expansion:
                 inner.values,
                 key,
                 toll,
+                inner.longest,
                 inner.folds,
             )
         )

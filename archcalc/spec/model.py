@@ -248,6 +248,11 @@ class Block(_Record):
         rest = given - len(first)
         return [*first, *(f"{last}.{k}" for k in range(rest))] if rest > 0 else None
 
+    @cached_property
+    def needed(self) -> list[str]:
+        """The arguments that have no default."""
+        return [name for name, default in self.args.items() if default is None]
+
     @property
     def results(self) -> list[str]:
         """The references to its outputs."""
@@ -451,6 +456,28 @@ class Spec(_Record):
 
     __hash__ = None  # type: ignore[assignment]  # it holds mappings
 
+    def differing(self, variant: str) -> dict[str, Any]:
+        """The variables and texts of a variant, looked at by themselves: a family may be large, and
+        have many.
+
+        Raises ``KeyError`` for a name that is no variant, and ``ValidationError``.
+        """
+        chosen = self.variants[variant]
+        if not chosen:
+            return {}
+        texts = {key: value for key, value in chosen.items() if key in OVERRIDABLE}
+        variables = {key: value for key, value in chosen.items() if key not in OVERRIDABLE}
+        changed = self.model_validate(
+            {
+                "name": self.name,
+                "input": self.input,
+                "layers": dict(islice(self.layers.items(), 1)),
+                "vars": variables,
+                **texts,
+            }
+        )
+        return {key: getattr(changed, key) for key in ("vars", *texts)}
+
     def choose(self, variant: str) -> Self:
         """The family with one of its variants chosen: its variables and texts take effect.
 
@@ -458,21 +485,9 @@ class Spec(_Record):
         variant.
         """
         family = self._family or self
-        chosen = family.variants[variant] or {}
-        texts = {key: value for key, value in chosen.items() if key in OVERRIDABLE}
-        variables = {key: value for key, value in chosen.items() if key not in OVERRIDABLE}
-        # Only what differs is looked at: a family may be large, and have many variants.
-        changed = self.model_validate(
-            {
-                "name": family.name,
-                "input": family.input,
-                "layers": dict(islice(family.layers.items(), 1)),
-                "vars": variables,
-                **texts,
-            }
-        )
-        update = {key: getattr(changed, key) for key in texts}
-        spec = family.model_copy(update={**update, "vars": {**family.vars, **variables}})
+        changed = family.differing(variant)
+        variables = {**family.vars, **changed.pop("vars", {})}
+        spec = family.model_copy(update={**changed, "vars": variables})
         spec._variant = variant
         spec._family = family
         spec._home = family._home  # the layers and blocks are the same

@@ -142,6 +142,8 @@ class Template(NamedTuple):
     key: Hashable
     """What it is found by in an expansion."""
     toll: Toll
+    longest: int
+    """Characters of the longest name of a node."""
     folds: Sequence[Fold] = ()
 
 
@@ -169,20 +171,22 @@ class Scope:
         self.names = names
         self.nodes: list[Local] = []
         self.edges = 0
+        self.longest = 0
         self.inputs = list(inputs.values())
         self.folds: list[Fold] = []
         self.values: dict[str, Value] = {}
+        rows: dict[str, dict[str, int]] = {}
         for k, name in enumerate(inputs):
             outer, dot, number = name.partition(".")
-            value = Value(-1 - k, 0, 0, {})
-            if not dot:
-                self.values[name] = value
-                continue
-            before = self.values[outer].members if outer in self.values else {}
-            members = {**before, number: value}
-            numbers = tuple(-1 - j for j in range(k - len(before), k + 1))
-            several = numbers if before else ()
-            self.values[outer] = Value(None if several else -1 - k, 0, 0, members, whole=several)
+            if dot:
+                rows.setdefault(outer, {})[number] = -1 - k
+            else:
+                self.values[name] = Value(-1 - k, 0, 0, {})
+        for name, row in rows.items():
+            members = {number: Value(output, 0, 0, {}) for number, output in row.items()}
+            first, *others = row.values()
+            whole = (first, *others) if others else ()
+            self.values[name] = Value(None if others else first, 0, 0, members, whole=whole)
 
     def find(self, reference: str) -> Value:
         """What a name, or a dotted way into a block, stands for."""
@@ -283,6 +287,7 @@ class Scope:
         """Append one node."""
         self.nodes.append(node)
         self.edges += len(node.inputs)
+        self.longest = max(self.longest, len(node.name))
         number = len(self.nodes) - 1
         return Value(number, number, 1, {})
 
@@ -299,6 +304,7 @@ class Scope:
         """Copy a block's nodes to here, its inputs being ``sources``."""
         offset, inputs = len(self.nodes), tuple(sources)
         self.edges += template.edges
+        self.longest = max(self.longest, len(name) + 1 + template.longest)
         self.folds += [fold._replace(start=fold.start + offset) for fold in template.folds]
         self.nodes.extend(
             [

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from archcalc.errors import Problem, SpecError, did_you_mean
 from archcalc.spec import text
-from archcalc.spec.budget import MOST_STEPS
+from archcalc.spec.budget import MOST_STEPS, VARIANT, WRITTEN
 from archcalc.spec.check import check
 from archcalc.spec.expand import attempt
 from archcalc.spec.model import LAYER, Recorded, Spec
@@ -161,18 +161,24 @@ def validate(source: Source) -> list[Problem]:
 
     Without a chosen variant all of them are expanded, so that shapes are known to fit in each.
     """
+    return look_through(source)[0]
+
+
+def look_through(source: Source) -> tuple[list[Problem], int]:
+    """What :func:`validate` finds, and how many variants it looked at where none was chosen."""
     try:
         document, variant = _document(source)
         reading = _read(document)
         found = _problems(reading, variant)
     except SpecError as error:
-        return list(error.problems)
+        return list(error.problems), 0
+    if reading.spec is None:
+        return found, 0
     try:
-        if reading.spec is not None:
-            records(reading.spec)
+        records(reading.spec)
     except SpecError as error:
         found += error.problems
-    return found
+    return found, 0 if variant else len(reading.spec.variants)
 
 
 class _Reading(NamedTuple):
@@ -252,10 +258,11 @@ def _problems(reading: _Reading, variant: str | None, allow_unknown: bool = Fals
             _require_variant(spec, variant)
         names = [variant] if variant else [name for name in spec.variants if name not in broken]
         taken = {(problem.line, problem.column) for problem in problems}
-        steps, question = 0, Question(allow_unknown=allow_unknown)
+        known, question = frozenset(places), Question(allow_unknown=allow_unknown)
+        steps = written = WRITTEN * len(spec.document.marks)
         for candidate in map(spec.choose, names) if spec.variants else [spec]:
-            tried = attempt(candidate, question, places)
-            steps += tried.steps
+            tried = attempt(candidate, question, known)
+            steps += max(tried.steps - written, 0) + VARIANT
             for problem in tried.problems:
                 # One place that is wrong in ten variants is one problem.
                 if (problem.line, problem.column) not in taken:

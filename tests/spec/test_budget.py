@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,19 @@ import pytest
 import archcalc
 from archcalc.errors import IN_FULL, SpecError
 from archcalc.spec import expressions
-from archcalc.spec.budget import COPIED, LOOKED_AT, MADE, MOST_STEPS, ROW, TAKEN, Budget, Spent
+from archcalc.spec.budget import (
+    COPIED,
+    LOOKED_AT,
+    MADE,
+    MOST_STEPS,
+    ROW,
+    TAKEN,
+    VARIABLE,
+    VARIANT,
+    WRITTEN,
+    Budget,
+    Spent,
+)
 from archcalc.spec.expand import attempt
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Question
@@ -37,11 +50,11 @@ def refused(layers: Layers, **more: Any) -> str:
 
 def test_a_layer_costs_what_the_documentation_says() -> None:
     # Looked at as a line and as a layer, its input, the operator and its use, and its row.
-    assert steps({"r": "ReLU"}) - steps_of_the_input() == 2 * LOOKED_AT + TAKEN + 2 * MADE + ROW
-
-
-def steps_of_the_input() -> int:
-    return 3  # its items
+    one = 2 * LOOKED_AT + TAKEN + 2 * MADE + ROW
+    # The spec, its name, its input with three items, its layers, and what the layer is.
+    assert steps({"r": "ReLU"}) == 8 * WRITTEN + 3 + one
+    # The mapping of the variables, and a variable.
+    assert steps({"r": "ReLU"}, vars={"x": 1}) == 10 * WRITTEN + VARIABLE + 3 + one
 
 
 @pytest.mark.parametrize("times", [1, 10, 1000])
@@ -66,7 +79,8 @@ def test_a_layer_is_copied_from_block_to_block() -> None:
         blocks = {"a": {"layers": inner}, "b": {"layers": {"a": {"block": "a"}}}}
         return steps({"b": {"block": "b"}}, blocks=blocks)
 
-    assert nested(11) - nested(1) == 10 * (2 * LOOKED_AT + TAKEN + COPIED + COPIED + ROW)
+    one = WRITTEN + 2 * LOOKED_AT + TAKEN + COPIED + COPIED + ROW
+    assert nested(11) - nested(1) == 10 * one
 
 
 @pytest.mark.parametrize(
@@ -78,14 +92,14 @@ def test_every_item_that_an_expression_may_look_at_is_a_step(expression: str) ->
         return steps({"r": {"op": "ReLU", "when": when}}, vars={"a": [1] * items})
 
     # Once to read the variable.
-    assert of(110) - of(10) >= 2 * 100
+    assert of(110) - of(10) - 100 * WRITTEN >= 2 * 100
 
 
 def test_an_index_looks_at_one_item() -> None:
     def of(items: int) -> int:
         return steps({"r": {"op": "ReLU", "when": "=a[0] == 1"}}, vars={"a": [1] * items})
 
-    assert of(110) - of(10) == 100
+    assert of(110) - of(10) == 100 + 100 * WRITTEN
 
 
 @pytest.mark.parametrize(("text", "parts"), [("1", 1), ("a + 1", 3), ("sum(a) * a[0]", 5)])
@@ -374,3 +388,97 @@ def test_a_name_may_be_longer_than_that_of_any_file() -> None:
     for name in ("x" * 5000, "x" * 5000 + ".yaml", "x/" * 5000):
         with pytest.raises(SpecError):
             archcalc.load(name)
+
+
+def test_a_variant_costs_what_the_documentation_says() -> None:
+    def validated(count: int) -> list[str]:
+        variants: Layers = {f"v{k}": {} for k in range(count)}
+        data = {"name": "t", "input": [3, 8, 8], "layers": {"r": "ReLU"}, "variants": variants}
+        return [problem.message for problem in archcalc.validate(data)]
+
+    # The first layer is met once a variant: an expansion remembers, and counts all the same.
+    one = attempt(net({"r": "ReLU"})).steps - 8 * WRITTEN + WRITTEN + VARIANT
+    most = (MOST_STEPS - 9 * WRITTEN) // one
+    assert validated(most) == []
+    assert validated(most + 1) == ["the variants together take more than 5,000,000 steps to expand"]
+
+
+def test_a_name_may_be_as_long_as_a_key_with_all_that_is_around_it() -> None:
+    def nested(length: int) -> Spec:
+        blocks = {"b": {"layers": {"x" * length: "ReLU"}}}
+        return net({"r": {"block": "b", "repeat": 2}}, blocks=blocks)
+
+    assert len(archcalc.expand(nested(196)).nodes[1].name) == 200
+    with pytest.raises(SpecError, match="makes a layer's full name longer than 200 characters"):
+        archcalc.expand(nested(197))
+    assert archcalc.expand(net({"r": {"op": "ReLU", "repeat": 10}, "x" * 200: "ReLU"}))
+    with pytest.raises(SpecError, match="longer than 200 characters"):
+        archcalc.expand(net({"x" * 199: {"op": "ReLU", "repeat": 2}}))
+
+
+def test_a_tensor_has_16_axes_at_most() -> None:
+    def of(axes: int) -> Spec:
+        return archcalc.load({"name": "t", "input": [1] * axes, "layers": {"r": "ReLU"}})
+
+    assert len(archcalc.expand(of(15)).nodes[0].shape) == 16
+    with pytest.raises(SpecError, match="16 axes beside the batch; 15 are the most"):
+        archcalc.expand(of(16))
+    longer = net({"r": {"op": "Reshape", "shape": [1] * 16 + [-1]}})
+    with pytest.raises(SpecError, match="has an output of 18 axes; 16 are the most"):
+        archcalc.expand(longer)
+
+
+@pytest.mark.parametrize("many", ["blocks", "variants", "repetitions", "uses"])
+def test_to_check_one_of_many_does_not_look_through_what_all_have(many: str) -> None:
+    from archcalc.spec.check import check
+
+    count = 300
+    data: Layers = {"name": "t", "input": [3, 8, 8], "vars": {"w": 1}}
+    data["layers"] = {"r": "ReLU"}
+    block = {"args": {"k": 1}, "layers": {"r": "ReLU"}}
+    if many == "blocks":
+        data["blocks"] = {f"b{k}": block for k in range(count)}
+    if many == "variants":
+        data["variants"] = {f"v{k}": {"w": k} for k in range(count)}
+    if many == "repetitions":
+        data["layers"] = {f"r{k}": {"op": "ReLU", "repeat": 2} for k in range(count)}
+    if many == "uses":
+        data["blocks"] = {"b": block}
+        data["layers"] = {f"r{k}": {"block": "b"} for k in range(count)}
+    spec = Spec.of(parse(json.dumps(data), "t"))
+    blocks = {
+        name: each.model_copy(update={"args": Counted(each.args)})
+        for name, each in spec.blocks.items()
+    }
+    update = {"vars": Counted(spec.vars), "layers": Counted(spec.layers), "blocks": blocks}
+    watched = spec.model_copy(update=update)
+    watched._document = spec.document
+    Counted.passes = 0
+    assert list(check(watched)) == []
+    assert Counted.passes < 10 + (count if many == "blocks" else 0)  # of each block's own
+
+
+def test_inputs_in_a_row_are_named_without_looking_at_those_before() -> None:
+    blocks = {"b": {"inputs": ["xs.*"], "layers": {"s": {"op": "Add", "from": ["xs.*"]}}}}
+    layers = {"p": {"op": "ReLU", "parallel": 3000}, "s": {"block": "b", "from": ["p.*"]}}
+    graph = archcalc.expand(net(layers, blocks=blocks))
+    assert graph.nodes[-1].inputs == tuple(f"p.{k}" for k in range(3000))
+
+
+def test_a_file_is_read_once_to_be_validated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from archcalc.spec import text, zoo
+
+    file = tmp_path / "net.yaml"
+    file.write_text("name: t\ninput: [3]\nvariants: {a: {}, b: {}}\nlayers: {r: ReLU}\n")
+    paths: list[str] = []
+
+    def read(path: str | Path, reading: Callable[[str | Path], Any] = text.read) -> Any:
+        paths.append(str(path))
+        return reading(path)
+
+    monkeypatch.setattr(text, "read", read)
+    assert zoo.look_through(str(file)) == ([], 2)
+    assert zoo.look_through(f"{file}::b") == ([], 0)
+    assert paths == [str(file)] * 2

@@ -55,6 +55,8 @@ class Column(NamedTuple):
     right: bool = False
     named: bool = False
     """Whether it says names of layers, which go without the stage beside the stage's column."""
+    placed: bool = False
+    """Whether it says where a layer stands, so that it differs between equal layers."""
     of_shape: bool = False
     """Whether the numbers follow from shapes, which are known of unknown operators too."""
 
@@ -139,6 +141,8 @@ def _layer(line: Line, frame: Frame) -> str:
     if not frame.brief:
         return name
     borrowing = [row for row in line.rows if row.node.share is not None and row.weights]
+    if not borrowing and line.rows[0].executed:  # most
+        return name
     if borrowing:
         weighted = sum(1 for row in line.rows if row.weights)
         name += " (shared)" if len(borrowing) == weighted else " (partly shared)"
@@ -270,16 +274,16 @@ def _kind(kind: str) -> Column:
 
 
 _ALL = (
-    Column("stage", "stage", lambda line, _: line.stage),
-    Column("layer", "layer", _layer, named=True),
-    Column("from", "from", _from, named=True),
+    Column("stage", "stage", lambda line, _: line.stage, placed=True),
+    Column("layer", "layer", _layer, named=True, placed=True),
+    Column("from", "from", _from, named=True, placed=True),
     Column("op", "op", lambda line, _: line.row.op if line.row else ""),
     Column("input", "input", _input),
     Column("output", "output", lambda line, _: print_shape(line.shape)),
     Column("kernel", "kernel", _kernel),
     Column("stride", "stride", _stride),
     Column("padding", "padding", _padding),
-    Column("receptive_field", "receptive field", _receptive_field),
+    Column("receptive_field", "receptive field", _receptive_field, placed=True),
     Column("groups", "groups", lambda line, _: _field(line, "groups"), right=True),
     Column("dilation", "dilation", lambda line, _: _field(line, "dilation")),
     Column("in", "in", _in, right=True),
@@ -301,7 +305,7 @@ _ALL = (
     Column("kept", "kept bytes", value=_kept, right=True),
     Column("macs", "MACs", value=_counted, right=True),
     Column("macs%", "MACs %", value=_counted, share=True, right=True),
-    Column("backward", "backward MACs", value=_backward, right=True),
+    Column("backward", "backward MACs", value=_backward, right=True, placed=True),
     Column("flops", "FLOPs", value=lambda row, _: row.work.flops, right=True),
     *(_kind(kind) for kind in KINDS[1:]),
     Column("connections", "connections", value=lambda row, _: row.connections, right=True),

@@ -147,16 +147,21 @@ class _Rows:
         self.blank: tuple[Cell, ...] = () if any(words) else ("",)
         heads = [Head(c.name, c.header, c.right, completes=c.name == "stage") for c in chosen]
         self.heads = (*heads, *[Head("", "")] * len(self.blank))
+        self.placed = [(k, column) for k, column in enumerate(chosen) if column.placed]
+        self.equal: dict[tuple[int, bool, str | None], list[Cell]] = {}
+        """What equal layers have in common, by what the analysis keeps alive."""
 
     def body(self, body: Sequence[Line | Repeat], hidden: Sequence[Row]) -> Iterator[Printed]:
+        stages: dict[str, list[Row]] = {}
+        for row in self.frame.analysis.rows:
+            stages.setdefault(row.stage, []).append(row)
         for stage, group in groupby(body, _stage):
             entries = list(group)
             rows = [row for entry in entries for row in self._entry(entry)]
             if not stage or len(entries) == 1 or not self.frame.brief:
                 yield from rows
                 continue
-            within = [row for row in self.frame.analysis.rows if row.stage == stage]
-            yield Group(self.sum(within, Label(stage), ""), tuple(rows), named=False)
+            yield Group(self.sum(stages[stage], Label(stage), ""), tuple(rows), named=False)
         if hidden:
             kinds = Counter(row.op for row in hidden)
             count = len(hidden)
@@ -180,10 +185,10 @@ class _Rows:
 
     def _entry(self, entry: Line | Repeat) -> Iterator[Printed]:
         if isinstance(entry, Line):
-            yield Cells((*(self._cell(column, [entry]) for column in self.chosen), *self.blank))
+            yield Cells((*self._line(entry), *self.blank))
             return
         copies = list(zip(*entry.copies, strict=True))
-        if not self.frame.brief:
+        if entry.single or not self.frame.brief:
             for same in copies:
                 cells = (self._cell(column, same, merged=True) for column in self.chosen)
                 yield Cells((*cells, *self.blank))
@@ -195,22 +200,41 @@ class _Rows:
         )
         yield Group(self.sum(rows, Label(entry.name), ""), inner)
 
-    def _cell(self, column: Column, same: Sequence[Line], merged: bool = False) -> Cell:
-        """What a column says of a line, or of the same line of all repetitions of a block."""
-        line, last = same[0], same[-1]
+    def _line(self, line: Line) -> list[Cell]:
+        if len(line.rows) > 1:
+            return [self._said(column, line) for column in self.chosen]
+        row = line.rows[0]
+        key = id(row.node.applied), row.executed, row.node.share
+        if key not in self.equal:
+            self.equal[key] = [self._said(column, line) for column in self.chosen]
+            return self.equal[key]
+        cells = self.equal[key].copy()
+        for k, column in self.placed:
+            cells[k] = self._said(column, line)
+        return cells
+
+    def _said(self, column: Column, line: Line) -> Cell:
+        """What a column says of a line."""
         if column.text is None:
-            rows = [row for each in same for row in each.rows] if merged else line.rows
-            return column.cell(rows, self.frame)
+            return column.cell(line.rows, self.frame)
         found = column.text(line, self.frame)
-        if line is not last:
-            if merged and column.name == "layer":
-                return spanned([str(column.text(each, self.frame)) for each in same])
-            if not column.named and (end := column.text(last, self.frame)) != found:
-                return f"{number(found)} ... {number(end)}"
         if column.named and self.frame.stages and line.stage:
             full = column.text(line, self.full)
             return found if found == full else Part(str(found), str(full))
         return found
+
+    def _cell(self, column: Column, same: Sequence[Line], merged: bool = False) -> Cell:
+        """What a column says of the same line of all repetitions of a block."""
+        line, last = same[0], same[-1]
+        if column.text is None and merged:
+            return column.cell([row for each in same for row in each.rows], self.frame)
+        if column.text is not None and line is not last:
+            found = column.text(line, self.frame)
+            if merged and column.name == "layer":
+                return spanned(str(found), str(column.text(last, self.frame)), len(same))
+            if not column.named and (end := column.text(last, self.frame)) != found:
+                return f"{number(found)} ... {number(end)}"
+        return self._said(column, line)
 
 
 Printed: TypeAlias = "Cells | Group"

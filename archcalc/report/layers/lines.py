@@ -78,27 +78,34 @@ def lines(analysis: Analysis, detail: str) -> tuple[list[Line], list[Row]]:
         key = row.stage if detail == "stage" and row.stage else row.name
         groups.setdefault(key, []).append(row)
     stands_for = {name: name for name in analysis.graph.inputs}
+    looked_at: dict[int, tuple[bool, Window | None]] = {}  # by what the analysis keeps alive
     taken = _taken_elsewhere(analysis) if detail == "stage" else frozenset()
     shown, hidden = [], []
     for key, rows in groups.items():
         first = rows[0]
-        if detail != "all" and key == first.name and not matters(first):
-            hidden.append(first)
-            stands_for[key] = stands_for[first.node.inputs[0]]
+        if key != first.name:
+            shown.append(_line(key, rows, stands_for, taken))
+            stands_for.update({row.name: key for row in rows})
             continue
-        shown.append(_line(key, rows, stands_for, taken))
-        stands_for.update({row.name: key for row in rows})
+        node = first.node
+        found = looked_at.get(id(node.applied))
+        if found is None:
+            found = looked_at[id(node.applied)] = matters(first), window(node)
+        if detail == "all" or found[0]:
+            sources = tuple([stands_for[name] for name in node.inputs])
+            inputs, shape = node.applied.input_shapes, node.applied.shape
+            shown.append(Line(key, node.stage, (first,), sources, inputs, shape, found[1]))
+            stands_for[key] = key
+        else:
+            hidden.append(first)
+            stands_for[key] = stands_for[node.inputs[0]]
     return shown, hidden
 
 
 def _line(
     key: str, rows: Sequence[Row], stands_for: Mapping[str, str], taken: frozenset[str]
 ) -> Line:
-    first = rows[0]
-    if key == first.name:
-        sources = tuple([stands_for[name] for name in first.node.inputs])
-        inputs, shape = first.node.input_shapes, first.shape
-        return Line(key, first.stage, (first,), sources, inputs, shape, window(first.node))
+    """The line of a block."""
     within = {row.name for row in rows}
     outside = {
         name: shape

@@ -42,7 +42,8 @@ def table(
     changes the number of elements or joins branches) or ``all``. What is not shown is summed in a
     line of its own, so that every column that adds up adds up to its printed total. Blocks that
     are repeated are shown once, below a line of what all of them have together, ``layers.0 ...
-    layers.31 (x32)``; in CSV a line is of all repetitions of a layer. ``unroll`` shows each.
+    layers.31 (x32)``; a layer that is, as ``conv.0 ... conv.3 (x4)``, in a line of all of them, and
+    in CSV every line is. ``unroll`` shows each.
     ``columns`` are names, in a list or with commas between
     (``archcalc.report.layers.columns.COLUMNS``). ``format`` is ``table`` (plain text),
     ``markdown``, ``csv`` (lines only), ``json`` (the contract), ``latex`` (no wider than the text

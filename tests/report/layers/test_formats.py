@@ -213,3 +213,60 @@ def test_what_differs_between_repetitions_is_not_the_first_ones() -> None:
     text = archcalc.table(archcalc.load("resnet50"), columns="layer,receptive_field,params")
     # conv1 sees 7, the pooling 11 at every 4th pixel; a 3x3 sees 8 more, in each of three blocks.
     assert re.search(r"layer1\.1\.conv2 +27x27 \.\.\. 35x35 ", text)
+
+
+def repeated(times: int) -> archcalc.Spec:
+    layers = {"conv": {"op": "Conv2d", "out_channels": 3, "kernel_size": 1, "repeat": times}}
+    return archcalc.load({"name": "t", "input": [3, 8, 8], "layers": layers})
+
+
+def test_a_repeated_layer_is_one_line_of_what_all_repetitions_have_together() -> None:
+    # 3 x 3 weights and 3 biases each; 8 x 8 positions x 3 x 3.
+    text = archcalc.table(repeated(1000), columns="layer,output,params,macs")
+    (line,) = [line for line in text.splitlines() if line.startswith("conv")]
+    assert re.split("  +", line) == ["conv.0 ... conv.999 (x1000)", "3x8x8", "12,000", "576,000"]
+    (row,) = csv.DictReader(io.StringIO(archcalc.table(repeated(1000), format="csv")))
+    assert row["layer"] == "0 ... 999 (x1000)"
+    assert row["params"] == "12000"
+    assert archcalc.table(repeated(1000), unroll=True).count(" 1x1 ") == 1000
+    # Two are two lines: they take no more.
+    assert "(x2)" not in archcalc.table(repeated(2))
+
+
+def test_layers_that_differ_in_turn_are_not_taken_together() -> None:
+    layers = {"conv": {"op": "Conv2d", "out_channels": 3, "padding": "same", "repeat": 6}}
+    layers["conv"]["kernel_size"] = "=1 + 2 * (i // 3)"
+    spec = archcalc.load({"name": "t", "input": [3, 8, 8], "layers": layers})
+    text = archcalc.table(spec, columns="layer,kernel,params")
+    # 9 weights and 3 biases three times; 81 and 3 three times.
+    found = [line.split() for line in text.splitlines() if line.startswith("conv")]
+    assert [(words[0], words[-2], words[-1]) for words in found] == [
+        ("conv.0", "1x1", "36"),
+        ("conv.3", "3x3", "252"),
+    ]
+
+
+class Looked(tuple[Any, ...]):
+    """Rows that count how often they are looked through."""
+
+    passes = 0
+
+    def __iter__(self) -> Any:
+        Looked.passes += 1
+        return super().__iter__()
+
+
+def test_rows_are_not_looked_through_for_every_stage_or_every_layer() -> None:
+    conv = {"op": "Conv2d", "out_channels": 3, "kernel_size": 1}
+    pair = {"layers": {"x": conv, "y": {**conv, "share": "x"}}}
+    passes = []
+    for count in (5, 50):
+        layers = {f"s{k}": {"block": "b"} for k in range(count)}
+        data = {"name": "t", "input": [3, 8, 8], "blocks": {"b": pair}, "layers": layers}
+        found = archcalc.analyze(archcalc.load(data))
+        analysis = archcalc.Analysis(found.graph, Looked(found.rows))
+        Looked.passes = 0
+        assert archcalc.table(analysis).count(" 1x1 ") == 2 * count
+        assert analysis.shared_params == 12 * count
+        passes.append(Looked.passes)
+    assert passes[0] == passes[1]
