@@ -55,8 +55,8 @@ class Column(NamedTuple):
     right: bool = False
     named: bool = False
     """Whether it says names of layers, which go without the stage beside the stage's column."""
-    placed: bool = False
-    """Whether it says where a layer stands, so that it differs between equal layers."""
+    own: bool = False
+    """Whether it says the same of equal layers wherever they stand, so that one look is enough."""
     of_shape: bool = False
     """Whether the numbers follow from shapes, which are known of unknown operators too."""
 
@@ -274,26 +274,26 @@ def _kind(kind: str) -> Column:
 
 
 _ALL = (
-    Column("stage", "stage", lambda line, _: line.stage, placed=True),
-    Column("layer", "layer", _layer, named=True, placed=True),
-    Column("from", "from", _from, named=True, placed=True),
-    Column("op", "op", lambda line, _: line.row.op if line.row else ""),
-    Column("input", "input", _input),
-    Column("output", "output", lambda line, _: print_shape(line.shape)),
-    Column("kernel", "kernel", _kernel),
-    Column("stride", "stride", _stride),
-    Column("padding", "padding", _padding),
-    Column("receptive_field", "receptive field", _receptive_field, placed=True),
-    Column("groups", "groups", lambda line, _: _field(line, "groups"), right=True),
-    Column("dilation", "dilation", lambda line, _: _field(line, "dilation")),
-    Column("in", "in", _in, right=True),
-    Column("out", "out", _out, right=True),
+    Column("stage", "stage", lambda line, _: line.stage),
+    Column("layer", "layer", _layer, named=True),
+    Column("from", "from", _from, named=True),
+    Column("op", "op", lambda line, _: line.row.op if line.row else "", own=True),
+    Column("input", "input", _input, own=True),
+    Column("output", "output", lambda line, _: print_shape(line.shape), own=True),
+    Column("kernel", "kernel", _kernel, own=True),
+    Column("stride", "stride", _stride, own=True),
+    Column("padding", "padding", _padding, own=True),
+    Column("receptive_field", "receptive field", _receptive_field),
+    Column("groups", "groups", lambda line, _: _field(line, "groups"), right=True, own=True),
+    Column("dilation", "dilation", lambda line, _: _field(line, "dilation"), own=True),
+    Column("in", "in", _in, right=True, own=True),
+    Column("out", "out", _out, right=True, own=True),
     Column("depth", "depth", _depth, right=True),
     Column("weights", "weights", _weights),
-    Column("params", "params", value=_params, right=True),
-    Column("params%", "params %", value=_params, share=True, right=True),
+    Column("params", "params", value=_params, right=True, own=True),
+    Column("params%", "params %", value=_params, share=True, right=True, own=True),
     Column("shared", "shared", value=lambda row, _: row.shared, right=True),
-    Column("buffers", "buffers", value=lambda row, _: row.buffers, right=True),
+    Column("buffers", "buffers", value=lambda row, _: row.buffers, right=True, own=True),
     Column(
         "weight_bytes",
         "weight bytes",
@@ -303,10 +303,10 @@ _ALL = (
     Column("activations", "activations", value=_activations, right=True, of_shape=True),
     Column("live", "live bytes", _live, right=True),
     Column("kept", "kept bytes", value=_kept, right=True),
-    Column("macs", "MACs", value=_counted, right=True),
-    Column("macs%", "MACs %", value=_counted, share=True, right=True),
-    Column("backward", "backward MACs", value=_backward, right=True, placed=True),
-    Column("flops", "FLOPs", value=lambda row, _: row.work.flops, right=True),
+    Column("macs", "MACs", value=_counted, right=True, own=True),
+    Column("macs%", "MACs %", value=_counted, share=True, right=True, own=True),
+    Column("backward", "backward MACs", value=_backward, right=True),
+    Column("flops", "FLOPs", value=lambda row, _: row.work.flops, right=True, own=True),
     *(_kind(kind) for kind in KINDS[1:]),
     Column("connections", "connections", value=lambda row, _: row.connections, right=True),
 )

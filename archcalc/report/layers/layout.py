@@ -147,7 +147,7 @@ class _Rows:
         self.blank: tuple[Cell, ...] = () if any(words) else ("",)
         heads = [Head(c.name, c.header, c.right, completes=c.name == "stage") for c in chosen]
         self.heads = (*heads, *[Head("", "")] * len(self.blank))
-        self.placed = [(k, column) for k, column in enumerate(chosen) if column.placed]
+        self.placed = [(k, column) for k, column in enumerate(chosen) if not column.own]
         self.equal: dict[tuple[int, bool, str | None], list[Cell]] = {}
         """What equal layers have in common, by what the analysis keeps alive."""
 
