@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import repeat
@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from archcalc.cli.options import Batch, InputShapes, Output, Variables, networks, words
+from archcalc.cli.options import (
+    NETWORKS,
+    Batch,
+    InputShapes,
+    Output,
+    Variables,
+    formats,
+    networks,
+    words,
+)
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
 
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from archcalc.pytorch.crosscheck import Crosscheck
+    from archcalc.spec.question import Question
 
 
 def crosscheck(
@@ -30,8 +40,7 @@ def crosscheck(
         typer.Argument(
             metavar="NAME|FILE...",
             autocompletion=networks,
-            help="Networks of the zoo, files (FILE::VARIANT for one of its variants), or - for "
-            "standard input.",
+            help=NETWORKS,
             show_default=False,
         ),
     ] = None,
@@ -109,15 +118,7 @@ def crosscheck(
         bool,
         typer.Option("--resume", help="Go on with a record: what is in it is not run again."),
     ] = False,
-    format: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="table, markdown, json or junit (test reports).",
-            autocompletion=words("table", "markdown", "json", "junit"),
-        ),
-    ] = "table",
+    format: Annotated[str, formats("table", "markdown", "json", "junit (test reports)")] = "table",
     output: Output = None,
 ) -> None:
     """Build networks in PyTorch, run them, and compare everything.
@@ -137,9 +138,11 @@ def crosscheck(
       archcalc crosscheck --all --limit 8m --record run.jsonl
       archcalc crosscheck resnet18 --against torchvision.models:resnet18
     """
-    from archcalc.cli.arguments import parse_duration, parse_inputs, parse_variables
+    import archcalc
+    from archcalc.cli.arguments import asked, parse_duration
     from archcalc.pytorch import require_torch
     from archcalc.report.choice import choose
+    from archcalc.report.runs import against as opposed
     from archcalc.report.runs import crosscheck as report
     from archcalc.report.runs.record import Record
     from archcalc.spec import zoo
@@ -149,12 +152,15 @@ def crosscheck(
     if bool(networks) == all_:
         raise ArchcalcError("name networks, or say --all")
     dtypes = _dtypes(dtype, measure and device == "cuda")
-    variables = parse_variables(set_ or (), _TAKEN)
     if against is not None:
         if all_ or len(networks or ()) != 1 or measure or plot or dtype is not None:
             raise ArchcalcError("--against compares one network, in float32, and measures nothing")
-        shapes = (lambda spec: parse_inputs(input, spec)) if input else None
-        _against((networks or [])[0], against, form, output, device, batch, shapes, variables)
+        choose("format with --against", form, opposed.FORMATS)
+        told = asked(archcalc.against, input, set_, batch).keywords
+        other = archcalc.against((networks or [])[0], against, device=device, **told)
+        publish(opposed, other, form, output)
+        if not other.ok:
+            raise typer.Exit(1)
         return
     picture = _picture(plot, measure)
     seconds = parse_duration(limit, "--limit") if limit is not None else None
@@ -164,16 +170,16 @@ def crosscheck(
     if all_:  # from small to large, so that little time comes to many
         sizes = _sizes()
         names = sorted(zoo.names(), key=lambda name: sizes.get(name, 0))
-    asked = {
+    question = _Run(device, dtypes, input or [], asked(archcalc.crosscheck, input, set_, batch))
+    told = {
         "device": device,
         "dtype": dtypes,
         "batch": batch,
         "input": input,
-        "set": variables,
+        "set": question.asked.variables,
         "measure": measure,
     }
-    kept = Record(Path(record), asked, resume) if record is not None else None
-    question = _Question(device, dtypes, batch, tuple(input or ()), variables)
+    kept = Record(Path(record), told, resume) if record is not None else None
     until = inf if seconds is None else monotonic() + seconds
     done = dict(kept.found) if kept is not None else {}
     waiting = [name for name in names if name not in done]
@@ -199,39 +205,29 @@ def crosscheck(
         raise typer.Exit(1)
 
 
-class _Question(NamedTuple):
+class _Run(NamedTuple):
     """What every network is asked, as another process can be told it."""
 
     device: str
     dtypes: tuple[str, ...]
-    batch: int
-    inputs: tuple[str, ...]
-    variables: Mapping[str, Any]
+    inputs: list[str]
+    asked: Question
 
-    def asked(self, name: str) -> tuple[str, dict[str, Any]]:
-        """The network and the keywords for :func:`archcalc.crosscheck` but ``dtype``."""
-        from archcalc.cli.arguments import addressed, parse_inputs
+    def network(self, name: str) -> str:
+        from archcalc.cli.arguments import addressed
 
-        texts = list(self.inputs)
-        shapes = (lambda spec: parse_inputs(texts, spec)) if texts else None
-        return addressed(name, texts), {
-            "batch": self.batch,
-            "input": shapes,
-            **self.variables,
-        }
+        return addressed(name, self.inputs)
 
 
-def _one(name: str, question: _Question, measure: bool = False) -> Crosscheck:
+def _one(name: str, question: _Run, measure: bool = False) -> Crosscheck:
     import archcalc
 
-    network, keywords = question.asked(name)
-    return archcalc.crosscheck(
-        network, device=question.device, dtype=question.dtypes, measure=measure, **keywords
-    )
+    how: dict[str, Any] = {"device": question.device, "dtype": question.dtypes, "measure": measure}
+    return archcalc.crosscheck(question.network(name), **how, **question.asked.keywords)
 
 
 def _run(
-    names: Sequence[str], question: _Question, measure: bool, jobs: int, until: float
+    names: Sequence[str], question: _Run, measure: bool, jobs: int, until: float
 ) -> Iterator[tuple[str, Crosscheck]]:
     """What comes of the networks, one after the other, as long as there is time.
 
@@ -258,16 +254,16 @@ def _run(
         yield name, _one(name, question, measure)
 
 
-def _measured(name: str, found: Crosscheck, question: _Question) -> Crosscheck:
+def _measured(name: str, found: Crosscheck, question: _Run) -> Crosscheck:
     import archcalc
 
-    network, keywords = question.asked(name)
+    network, told = question.network(name), question.asked.keywords
     runs = [
         run
         if run.device == "meta"
         else replace(
             run,
-            measured=archcalc.measure(network, device=run.device, dtype=run.dtype, **keywords),
+            measured=archcalc.measure(network, device=run.device, dtype=run.dtype, **told),
         )
         for run in found.runs
     ]
@@ -325,31 +321,6 @@ def _picture(plot: str | None, measure: bool) -> Path | None:
     if not measure:
         raise ArchcalcError("--plot draws what is measured: --measure")
     return path
-
-
-def _against(
-    network: str,
-    module: str,
-    form: str,
-    output: str | None,
-    device: str,
-    batch: int,
-    shapes: Any,
-    variables: Mapping[str, Any],
-) -> None:
-    import archcalc
-    from archcalc.report.choice import choose
-    from archcalc.report.runs import against as report
-
-    choose("format with --against", form, report.FORMATS)
-    found = archcalc.against(network, module, device=device, batch=batch, input=shapes, **variables)
-    publish(report, found, form, output)
-    if not found.ok:
-        raise typer.Exit(1)
-
-
-_TAKEN = ("network", "device", "dtype", "batch", "input", "measure", "spec", "module")
-"""Parameters of library functions, which a variable of the same name can't be passed beside."""
 
 
 def _dtypes(text: str | None, gpu: bool) -> tuple[str, ...]:

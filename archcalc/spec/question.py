@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from archcalc.dims import Size, same
@@ -24,7 +23,7 @@ class Question(NamedTuple):
 
     input: Input = None
     batch: Size = 1
-    variables: Mapping[str, Any] = MappingProxyType({})
+    variables: Mapping[str, Any] = {}
     training: bool = False
     """Whether what is executed in training only counts too."""
     allow_unknown: bool = False
