@@ -24,6 +24,7 @@ ROOMS = [
     ["analysis"],
     ["claims", "pytorch", "space"],
     ["report"],
+    ["page"],
     ["cli", "pytest_plugin"],
     ["__main__"],
 ]

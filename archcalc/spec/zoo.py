@@ -119,12 +119,25 @@ _KEY = re.compile(r"^  (\w[\w-]*):", re.MULTILINE)
 def words() -> Iterator[str]:
     """What looks like the name of a shipped network: enough for a hint, without any parsing."""
     for path in families():
-        found = _VARIANTS.search(path.read_text(encoding="utf-8"))
-        yield from (found and _KEY.findall(found[1])) or [path.stem]
+        yield from words_of(path)
+
+
+def words_of(path: File) -> list[str]:
+    """The same of one shipped file."""
+    found = _VARIANTS.search(path.read_text(encoding="utf-8"))
+    return (found and _KEY.findall(found[1])) or [path.stem]
+
+
+_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 
 
 def find(name: str) -> File | None:
-    """The file of the family that has a network of this name; None if there is none."""
+    """The file of the family that has a network of this name; None if there is none.
+
+    What is a way through folders is no name, so that nothing outside the zoo is found.
+    """
+    if not _NAME.fullmatch(name):
+        return None
     own = folder() / f"{name}.yaml"
     if os.path.isfile(own):
         return own
@@ -154,6 +167,22 @@ def load(source: Source, *, allow_unknown: bool = False) -> Spec:
         return spec.choose(spec.name) if spec.name in spec.variants else spec
     _require_variant(spec, variant)
     return spec.choose(variant)
+
+
+def parse(content: str, file: str, variant: str | None = None) -> Spec:
+    """The spec in a text, with a variant chosen: the one named, else the one that has the family's
+    name, else the first. ``file`` is the text's name in messages.
+
+    Only the chosen variant is looked at. Raises :class:`SpecError` with every problem found.
+    """
+    reading = _read(text.parse(content, file))
+    variants = reading.spec.variants if reading.spec is not None else {}
+    if variant is None and reading.spec is not None and variants:
+        variant = reading.spec.name if reading.spec.name in variants else next(iter(variants))
+    problems = _problems(reading, variant)
+    if problems or reading.spec is None:
+        raise SpecError(problems)
+    return reading.spec if variant is None else reading.spec.choose(variant)
 
 
 def validate(source: Source) -> list[Problem]:

@@ -171,3 +171,31 @@ def test_a_mapping_without_an_end_is_refused() -> None:
     for data in (loop, {"vars": deep}):
         with pytest.raises(SpecError, match="nested without end"):
             archcalc.load(data)
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside", "a/../../outside", "..", "", "x\0", "examples/conv1x1"]
+)
+def test_a_way_through_folders_is_no_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = tmp_path / "zoo"
+    for folder in (inside, inside / "a", inside / "examples"):
+        folder.mkdir()
+    for file in (tmp_path / "outside.yaml", inside / "examples/conv1x1.yaml", inside / ".yaml"):
+        file.write_text(FAMILY)
+    monkeypatch.setattr(zoo, "folder", lambda: inside)
+    assert zoo.find(name) is None
+
+
+def test_of_a_text_the_variant_of_the_familys_name_is_meant() -> None:
+    assert zoo.parse(FAMILY, "page").variant == "tiny"
+    assert zoo.parse(FAMILY, "page", "other").variant == "other"
+    assert zoo.parse(FAMILY.replace("tiny: {}", "first: {}"), "page").variant == "first"
+
+
+def test_of_a_text_only_the_chosen_variant_is_looked_at() -> None:
+    broken = FAMILY.replace("{width: 5}", "{width: 0}")
+    assert zoo.parse(broken, "page").variant == "tiny"
+    with pytest.raises(SpecError, match="page:10"):
+        zoo.parse(broken, "page", "other")

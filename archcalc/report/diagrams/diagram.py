@@ -14,3 +14,8 @@ FORMS = {"mermaid": mermaid, "dot": dot, "svg": svg}
 def diagram(graph: Graph, form: str, detail: str = "stage", spec: Spec | None = None) -> str:
     """The diagram of a graph as ``mermaid``, ``dot`` or ``svg``."""
     return FORMS[form](*picture(graph, detail, spec))
+
+
+def linked(graph: Graph, detail: str = "stage", spec: Spec | None = None) -> str:
+    """The diagram as ``svg``, in which what is drawn of a layer has its name (``data-layer``)."""
+    return svg(*picture(graph, detail, spec), linked=True)

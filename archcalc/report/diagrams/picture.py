@@ -64,6 +64,8 @@ class Box:
     training: bool = False
     """Whether it is there in training only."""
     inside: Picture | None = None
+    layer: str = ""
+    """The full name of the layer or block that it begins with; ``""`` for an input."""
 
 
 @dataclass(eq=False)
@@ -222,6 +224,7 @@ class _Drawing:
             params=sum(row.params for row in rows),
             macs=sum(row.macs for row in rows),
             training=training,
+            layer=nodes[0].name if first.block is None else first.block.path,
         )
         if first.block is None:
             box.about = _about(nodes)

@@ -71,10 +71,13 @@ def width(text: str, size: float) -> float:
     return (sum(_NARROW.get(char, 600) for char in text) + 90 * capital) / 1000 * size
 
 
-def svg(found: Picture, analysis: Analysis) -> str:
-    """The picture with a heading and a legend, on a ground that is light or dark."""
+def svg(found: Picture, analysis: Analysis, linked: bool = False) -> str:
+    """The picture with a heading and a legend, on a ground that is light or dark.
+
+    ``linked`` gives what is drawn of a layer or block its name, as ``data-layer``.
+    """
     graph = analysis.graph
-    sizes = _Sizes(found)
+    sizes = _Sizes(found, linked)
     body: list[str] = []
     layout = _arrange(found, sizes)
     legend = kinds(found)
@@ -148,7 +151,8 @@ def _wrapped(text: str, size: float, room: float) -> list[str]:
 class _Sizes:
     """How wide boxes are: where all stand below one another, all alike."""
 
-    def __init__(self, found: Picture) -> None:
+    def __init__(self, found: Picture, linked: bool) -> None:
+        self.linked = linked
         boxes = [box for box in found.boxes if box.inside is None and not box.sign]
         self.inner: dict[int, tuple[Layout, float]] = {}
         """By frame, the layout of what is in it, and how far that is from the left edge."""
@@ -241,6 +245,15 @@ def _draw(found: Picture, layout: Layout, sizes: _Sizes) -> Iterator[str]:
 
 
 def _drawn(box: Box, cell: Cell, sizes: _Sizes) -> Iterator[str]:
+    if not (sizes.linked and box.layer):
+        yield from _shapes(box, cell, sizes)
+        return
+    yield f'<g data-layer="{escape(box.layer)}">'
+    yield from _shapes(box, cell, sizes)
+    yield "</g>"
+
+
+def _shapes(box: Box, cell: Cell, sizes: _Sizes) -> Iterator[str]:
     x, y, wide, high = cell.x, cell.y, cell.width, cell.height
     dashed = " t" if box.training else ""
     if box.inside is not None:
