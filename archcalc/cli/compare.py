@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.options import Output, formats, machines, networks, words
+from archcalc.cli.options import Output, drawn, formats, machines, networks, words
 from archcalc.cli.output import complain, publish, write
 from archcalc.errors import ArchcalcError
 
@@ -67,13 +67,7 @@ def compare(
         ),
     ] = None,
     plot: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Draw accuracy against work, with an area for the parameters, as .svg or .png. "
-            "Needs the extra archcalc[plot].",
-            show_default=False,
-        ),
+        str | None, drawn("accuracy against work, with an area for the parameters")
     ] = None,
     input: Annotated[
         list[str] | None,

@@ -20,6 +20,7 @@ from archcalc.cli.options import (
     InputShapes,
     Output,
     Variables,
+    drawn,
     formats,
     networks,
     words,
@@ -80,15 +81,7 @@ def crosscheck(
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure time and memory, too.")
     ] = False,
-    plot: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Draw the measured time against multiply-accumulates, as .svg or .png. Needs the "
-            "extra archcalc[plot].",
-            show_default=False,
-        ),
-    ] = None,
+    plot: Annotated[str | None, drawn("the measured time against multiply-accumulates")] = None,
     limit: Annotated[
         str | None,
         typer.Option(

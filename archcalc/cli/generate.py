@@ -11,6 +11,7 @@ from archcalc.cli.options import (
     Output,
     Variables,
     Weights,
+    drawn,
     formats,
     machines,
     words,
@@ -42,15 +43,7 @@ def generate(
     weights: Weights = None,
     cache: Kept = None,
     set_: Variables = None,
-    plot: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Draw tokens a second against the batch, as .svg or .png. Needs the extra "
-            "archcalc[plot].",
-            show_default=False,
-        ),
-    ] = None,
+    plot: Annotated[str | None, drawn("tokens a second against the batch")] = None,
     format: Annotated[str, formats("table", "markdown", "csv", "json", "latex", "html")] = "table",
     output: Output = None,
 ) -> None:

@@ -12,6 +12,7 @@ from archcalc.cli.options import (
     Output,
     Variables,
     Weights,
+    drawn,
     formats,
     words,
 )
@@ -114,15 +115,7 @@ def memory(
             show_default=False,
         ),
     ] = None,
-    plot: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Draw what is there while each layer runs, as .svg or .png. Needs the extra "
-            "archcalc[plot].",
-            show_default=False,
-        ),
-    ] = None,
+    plot: Annotated[str | None, drawn("what is there while each layer runs")] = None,
     format: Annotated[
         str,
         formats("table", "markdown", "csv (a line a layer as it runs)", "json", "latex", "html"),

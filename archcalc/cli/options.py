@@ -82,6 +82,14 @@ Kept = Annotated[
         show_default=False,
     ),
 ]
+
+
+def drawn(what: str) -> Any:
+    """The option that says where a picture is drawn."""
+    text = f"Draw {what}, as .svg or .png. Needs the extra archcalc[plot]."
+    return typer.Option("--plot", metavar="FILE", help=text, show_default=False)
+
+
 NETWORK = (
     "A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for standard input."
 )

@@ -12,6 +12,7 @@ from archcalc.cli.options import (
     Output,
     Variables,
     Weights,
+    drawn,
     formats,
     machines,
     networks,
@@ -90,15 +91,7 @@ def roofline(
             autocompletion=words("stage", "layer"),
         ),
     ] = "stage",
-    plot: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Draw the roofline with a dot a kernel, as .svg or .png. Needs the extra "
-            "archcalc[plot].",
-            show_default=False,
-        ),
-    ] = None,
+    plot: Annotated[str | None, drawn("the roofline with a dot a kernel")] = None,
     format: Annotated[
         str, formats("table", "markdown", "csv (a line a kernel)", "json", "latex", "html")
     ] = "table",

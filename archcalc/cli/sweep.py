@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archcalc.cli.options import DType, Machine, NetworkName, Output, words
+from archcalc.cli.options import DType, Machine, NetworkName, Output, drawn, words
 from archcalc.cli.output import complain, publish, stream, whole, write
 from archcalc.errors import ArchcalcError
 
@@ -81,13 +81,7 @@ def sweep(
     on: Machine = None,
     dtype: DType = "float32",
     plot: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Draw one variable, a heat map of two, or the front of --pareto, as .svg or "
-            ".png. Needs the extra archcalc[plot].",
-            show_default=False,
-        ),
+        str | None, drawn("one variable, a heat map of two, or the front of --pareto")
     ] = None,
     format: Annotated[
         str | None,
