@@ -156,7 +156,8 @@ def load(source: Source, *, allow_unknown: bool = False) -> Spec:
     ``.json`` is a path; ``FILE::VARIANT`` chooses a variant of a file. With ``allow_unknown`` a
     layer may have an operator that is not known if it declares its output's ``shape``; what works
     with the spec has to be told so again.
-    Raises :class:`SpecError` with every problem found, at its place in the file.
+    Raises :class:`SpecError` with every problem found, at its place in the file, and
+    :class:`TypeError` for what is none of these.
     """
     document, variant = _document(source)
     reading = _read(document, allow_unknown)
@@ -321,6 +322,11 @@ def _document(source: Source) -> tuple[text.Document, str | None]:
         return text.parse(_written(source), "<mapping>"), None
     if isinstance(source, File):
         return text.read(spec_of(source) or source), None
+    if not isinstance(source, str):
+        raise TypeError(
+            "a network is the name of one of the zoo, a file, or a mapping that is a spec, "
+            f"not {type(source).__name__}"
+        )
     name, _, variant = source.partition("::")
     if name == "-" or _is_path(name):
         return text.read(spec_of(name) or name), variant or None

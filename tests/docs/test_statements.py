@@ -16,7 +16,7 @@ from archcalc.operators.window import MODES, slide
 from archcalc.report.layers.columns import COLUMNS
 from archcalc.report.layers.contract import contract
 from archcalc.report.layers.lines import DETAILS
-from archcalc.spec import expand, expressions, text
+from archcalc.spec import budget, expand, expressions, text
 from archcalc.spec.model import LAYER_KEYS, QUANTITIES, Block, Spec
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -66,7 +66,12 @@ def test_every_verdict_is_explained(verdict: str) -> None:
         f"nesting | {text.DEEPEST} mappings and lists; {expressions.DEEPEST} operations",
         f"values in a file, aliases counted in full | {text.MOST_VALUES:,}",
         f"digits of a number | {text.MOST_DIGITS}",
-        f"characters of a key, of an expression | {text.LONGEST_KEY}, {expressions.LONGEST}",
+        "characters of a key, of a layer's full name, of an expression "
+        f"| {text.LONGEST_KEY}, {expand.LONGEST_NAME}, {expressions.LONGEST}",
+        f"axes of a tensor, the batch among them | {expand.MOST_AXES}",
+        f"inputs that the layers take together | {expand.MOST_EDGES:,}",
+        f"blocks within one another | {expand.DEEPEST}",
+        f"steps of an expansion | {budget.MOST_STEPS:,}",
         f"in an expression | 2^{base.LARGEST.bit_length() - 1}, "
         f"2^{expressions.LARGEST.bit_length() - 1}",
         f"layers of an expanded network, repetitions of a layer | {expand.MOST_NODES:,}",
@@ -74,6 +79,24 @@ def test_every_verdict_is_explained(verdict: str) -> None:
 )
 def test_the_limits_are_those_of_the_program(row: str) -> None:
     assert row in SPEC
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"A layer looked at is {budget.LOOKED_AT} steps",
+        f"an input of a layer is {budget.TAKEN}",
+        f"a block with other arguments are {budget.MADE} each",
+        f"A layer of the network is {budget.ROW}",
+        f"one copied from block to block {budget.COPIED}",
+        f"one with shared tensors {budget.TIED} more",
+        f"A value in the file is {budget.WRITTEN}",
+        f"a variable {budget.VARIABLE}",
+        f"each is {budget.VARIANT} more",
+    ],
+)
+def test_steps_cost_what_is_said(said: str) -> None:
+    assert said in " ".join(SPEC.split())
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)

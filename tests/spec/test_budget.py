@@ -482,3 +482,10 @@ def test_a_file_is_read_once_to_be_validated(
     assert zoo.look_through(str(file)) == ([], 2)
     assert zoo.look_through(f"{file}::b") == ([], 0)
     assert paths == [str(file)] * 2
+
+
+@pytest.mark.parametrize("given", [None, 3, 1.5, ["resnet18"], b"resnet18", object()])
+def test_what_is_no_source_of_a_network_is_refused_with_what_is(given: Any) -> None:
+    for ask in (archcalc.load, archcalc.validate):
+        with pytest.raises(TypeError, match="a network is the name of one of the zoo, a file, or"):
+            ask(given)
