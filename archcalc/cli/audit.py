@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from archcalc.cli.options import Output, words
-from archcalc.cli.output import publish
+from archcalc.cli.output import complain, publish
 from archcalc.errors import ArchcalcError
 
 
@@ -101,6 +101,8 @@ def audit(
     if found.findings or found.differences:
         raise typer.Exit(1)
     if not found.ok:
+        if output not in (None, "-"):
+            complain(f"{found.name}: {output} says what of it can't be read")
         raise typer.Exit(2)
 
 
