@@ -13,7 +13,7 @@ from archcalc.cli.output import complain, emit, telling
 from archcalc.errors import ArchcalcError
 
 COMMANDS = (
-    *("list", "table", "explain", "compare", "diff"),
+    *("list", "table", "explain", "compare", "diff", "serve"),
     *("check", "audit", "reconcile", "savings"),
     *("import", "build", "export", "crosscheck"),
     *("memory", "roofline", "generate"),

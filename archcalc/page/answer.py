@@ -30,7 +30,7 @@ from archcalc.spec.graph import Graph
 from archcalc.spec.model import LAYER_KEYS, Spec
 from archcalc.spec.question import Question
 
-COLUMNS_SHOWN = ("layer", "op", "output", "kernel", "stride", "params", "macs")
+COLUMNS_SHOWN = ("layer", "output", "kernel", "stride", "params", "macs")
 """The columns of the table where none are chosen."""
 
 MOST_ROWS = 3000

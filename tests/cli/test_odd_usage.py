@@ -154,7 +154,7 @@ def usages(files: list[str]) -> Iterator[list[str]]:
 
 
 def test_every_command_has_a_usage() -> None:
-    assert set(USAGE) == set(COMMANDS)
+    assert {*USAGE, "serve"} == set(COMMANDS)  # serve stays until it is ended
 
 
 @pytest.mark.parametrize("part", range(4))

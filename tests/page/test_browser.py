@@ -1,0 +1,254 @@
+"""The page in a real browser: Debian's Chromium, driven by Playwright (extra ``browser``)."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from archcalc.page.serve import BUILT, Opened, Server
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra archcalc[browser]")
+
+CHROMIUM = os.environ.get("ARCHCALC_CHROMIUM") or shutil.which("chromium")
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
+    pytest.mark.skipif(
+        not (BUILT / "index.html").is_file(),
+        reason="the page is not built: npm --prefix web ci && npm --prefix web run build",
+    ),
+]
+
+SMALL = """\
+name: small
+input: [3, 32, 32]
+vars: {width: 16}
+layers:
+  conv: {op: Conv2d, out_channels: =width, kernel_size: 3, padding: 1}
+  pool: {op: GlobalAvgPool, keepdim: false}
+  fc: {op: Linear, out_features: 10}
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as running:
+        found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("watched") / "small.yaml"
+
+
+@pytest.fixture(scope="module")
+def serving(spec: Path) -> Iterator[dict[str, str]]:
+    """Addresses of a server without a file, and of one that watches a file."""
+    spec.write_text(SMALL)
+    servers = {"plain": Server(Opened()), "file": Server(Opened(str(spec)))}
+    threads = [Thread(target=server.serve_forever) for server in servers.values()]
+    for thread in threads:
+        thread.start()
+    yield {name: server.url for name, server in servers.items()}
+    for server, thread in zip(servers.values(), threads, strict=True):
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page of the size of a desktop, on which nothing may go wrong unseen."""
+    found = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    wrong: list[str] = []
+    found.on("pageerror", lambda error: wrong.append(str(error)))
+    found.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    foreign: list[str] = []
+    found.on("request", lambda asked: foreign.append(asked.url))
+    yield found
+    assert not wrong
+    assert all(re.match(r"(http://127\.0\.0\.1:\d+/|data:|blob:)", url) for url in foreign)
+    found.context.close()
+
+
+def total(page: Any, name: str) -> str:
+    found: str = page.locator("#totals div", has_text=name).locator("dd").first.inner_text()
+    return found
+
+
+def wait(page: Any, text: str) -> None:
+    page.wait_for_function(
+        "text => document.getElementById('totals').innerText.includes(text)", arg=text
+    )
+
+
+def write(page: Any, text: str) -> None:
+    page.locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(text)
+
+
+def test_it_begins_with_a_network(page: Any, serving: dict[str, str]) -> None:
+    page.goto(serving["plain"])
+    wait(page, "6,998,552")
+    assert total(page, "MACs") == "1,582,671,872"
+    assert page.locator("#table tbody tr").count() == 17
+    page.locator("tr[data-layer=inception3a] .fold").click()
+    assert page.locator("tr[data-layer='inception3a.conv1x1.conv']").is_visible()
+
+
+def test_an_edit_is_counted_and_a_mistake_marked(page: Any, serving: dict[str, str]) -> None:
+    page.goto(serving["plain"])
+    wait(page, "6,998,552")
+    write(page, SMALL)
+    wait(page, "618")  # 28*16 + 17*10
+    write(page, SMALL.replace("kernel_size", "kernel_siz"))
+    page.wait_for_selector("#stale:visible")
+    assert "did you mean 'kernel_size'?" in page.locator("#problems").inner_text()
+    assert page.locator(".cm-lintRange-error").count() >= 1
+    assert total(page, "params") == "618"
+    write(page, SMALL.replace("16", "32"))
+    wait(page, "1,226")  # 28*32 + 33*10
+    assert not page.locator("#stale").is_visible()
+
+
+def test_a_number_says_why(page: Any, serving: dict[str, str]) -> None:
+    page.goto(f"{serving['plain']}#n=alexnet")
+    page.wait_for_selector("tr[data-layer=conv1]")
+    page.locator("tr[data-layer=conv1] .why").first.click()
+    page.wait_for_selector("#why:visible dd")
+    assert "(W - F + 2P)/S + 1 = (227 - 11 + 2*0)/4 + 1 = 55" in page.locator("#why").inner_text()
+    assert page.locator("#why .asked").inner_text() == "parameters"
+    assert page.locator("#diagram g.on").count() == 1
+    page.keyboard.press("Escape")
+    assert not page.locator("#why").is_visible()
+
+
+def test_the_drawing_and_the_table_point_at_each_other(page: Any, serving: dict[str, str]) -> None:
+    page.goto(f"{serving['plain']}#n=googlenet")
+    wait(page, "6,998,552")
+    page.locator("#diagram g[data-layer=conv2]").click()
+    assert page.locator("tr.on").get_attribute("data-layer") == "conv2"
+    assert "conv2" in page.locator(".cm-shown").inner_text()
+
+
+def test_a_slider_sets_a_variable(page: Any, serving: dict[str, str]) -> None:
+    page.goto(serving["plain"])
+    wait(page, "6,998,552")
+    write(page, SMALL)
+    wait(page, "618")
+    page.locator("#variables summary").click()
+    slider = page.locator("#var-width")
+    slider.focus()
+    slider.press("ArrowRight")
+    wait(page, "656")  # 28*17 + 18*10
+
+
+def test_a_link_holds_the_state(page: Any, browser: Any, serving: dict[str, str]) -> None:
+    page.goto(serving["plain"])
+    wait(page, "6,998,552")
+    write(page, SMALL)
+    wait(page, "618")
+    page.locator("#batch").fill("2")
+    page.locator("#batch").press("Enter")
+    wait(page, "885,056")  # 2 images of 27*16*32*32 + 160 products
+    page.wait_for_function("() => location.hash.includes('b=2')")
+    other = browser.new_page()
+    other.goto(page.url)
+    wait(other, "885,056")
+    assert "out_features: 10" in other.locator(".cm-content").inner_text()
+    other.close()
+
+
+def test_a_network_is_picked_by_name_and_by_variant(page: Any, serving: dict[str, str]) -> None:
+    page.goto(serving["plain"])
+    wait(page, "6,998,552")
+    page.locator("#network").fill("resnet50")
+    page.locator("#network").press("Enter")
+    wait(page, "25,557,032")  # torchvision's
+    page.locator("#variant").select_option("resnet18")
+    wait(page, "11,689,512")  # torchvision's
+    assert page.url.endswith("#n=resnet18")
+    page.locator("#network").fill("../../x")
+    page.locator("#network").press("Enter")
+    page.wait_for_selector("#problems li")
+    assert "no network '../../x'" in page.locator("#problems").inner_text()
+
+
+def test_a_model_is_dropped(page: Any, serving: dict[str, str], tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    shape = onnx.TensorProto.FLOAT
+    weight = helper.make_tensor("w", shape, [2, 4], [0.0] * 8)
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["x", "w"], ["y"], name="fc", transB=1)],
+        "tiny",
+        [helper.make_tensor_value_info("x", shape, [1, 4])],
+        [helper.make_tensor_value_info("y", shape, [1, 2])],
+        [weight],
+    )
+    file = tmp_path / "tiny.onnx"
+    onnx.save(helper.make_model(graph), file)
+    page.goto(serving["plain"])
+    wait(page, "6,998,552")
+    page.locator("#file").set_input_files(file)
+    page.wait_for_function(
+        "() => document.querySelector('.cm-content').innerText.includes('Linear')"
+    )
+    page.wait_for_function("() => document.querySelector('#totals dd').innerText === '8'")
+
+
+def test_a_file_is_watched_and_saved(page: Any, serving: dict[str, str], spec: Path) -> None:
+    page.goto(serving["file"])
+    wait(page, "618")
+    write(page, SMALL.replace("16", "32"))
+    wait(page, "1,226")
+    page.locator("#save").click()
+    page.wait_for_selector("#notice:has-text('saved')")
+    assert "width: 32" in spec.read_text()
+    spec.write_text(SMALL)
+    wait(page, "618")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_is_wider_than_it(
+    browser: Any, serving: dict[str, str], scheme: str
+) -> None:
+    size = {"width": 390, "height": 844}
+    page = browser.new_context(viewport=size, color_scheme=scheme).new_page()
+    page.goto(serving["plain"])
+    wait(page, "6,998,552")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    for name in ("Spec", "Drawing", "Numbers"):
+        page.get_by_role("button", name=name, exact=True).click()
+        assert page.locator(f"#{name.lower()}").is_visible()
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    page.context.close()
+
+
+def test_it_is_used_by_keys_and_read_aloud(page: Any, serving: dict[str, str]) -> None:
+    page.goto(serving["plain"])
+    wait(page, "6,998,552")
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll('button, input:not([hidden]), select, textarea')]
+            .filter(each => !each.closest('.cm-editor'))
+            .filter(each => !(each.textContent.trim() || each.labels?.length || each.ariaLabel))
+            .map(each => each.outerHTML)"""
+    )
+    assert unnamed == []
+    assert page.locator("#table th[scope=row]").count() > 0
+    page.locator("tr[data-layer=conv1] .fold").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("tr[data-layer='conv1.conv']").is_visible()
+    page.locator("tr[data-layer='conv1.conv'] .why").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#why:visible")
