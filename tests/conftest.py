@@ -20,7 +20,10 @@ settings.register_profile("archcalc", deadline=None, derandomize=True)
 settings.load_profile("archcalc")
 
 
-LONG = {"resnet1202", "densenet-bc-250-24"}
+LONG = {
+    *("resnet1202", "densenet-bc-250-24"),
+    *("mixtral_8x22b", "qwen3_30b_a3b", "qwen3_235b_a22b"),
+}
 """Networks of thousands of layers of the same few kinds, which shorter ones of the family have."""
 
 

@@ -278,6 +278,7 @@ def _bytes(size: int) -> Callable[[Scope], Any]:
 
 FACTS: Mapping[str, Callable[[Scope], Any]] = {
     "params": _sum(lambda row: row.params),
+    "active_params": _sum(lambda row: row.params if row.executed else 0),
     "buffers": _sum(lambda row: row.buffers),
     "macs": _sum(lambda row: row.macs),
     "flops": _sum(lambda row: row.work.flops),

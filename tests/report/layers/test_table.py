@@ -123,7 +123,7 @@ def columns_of(table: Table) -> dict[str, list[Any]]:
     }
 
 
-UNABLE = {("torchprofile", "llama2"), ("torchprofile", "llama3")}
+UNABLE = {("torchprofile", family) for family in ("llama2", "llama3", "mixtral", "qwen3")}
 """Tools and families whose heads share keys, which they can't count."""
 
 

@@ -22,6 +22,10 @@ NAMES = tuple(name for name in zoo.names() if name != "wavenet")
 def test_a_flat_spec_loads_again_and_has_the_same_numbers(name: str, tmp_path: Path) -> None:
     spec = archcalc.load(name)
     before = archcalc.analyze(spec)
+    if any(row.node.spare for row in before.rows):
+        with pytest.raises(archcalc.ArchcalcError, match="which experts of .* are not taken"):
+            archcalc.export(spec, to="yaml")
+        return
     for form in ("json", "yaml"):
         file = tmp_path / f"net.{form}"
         text = archcalc.export(spec, to=form)
