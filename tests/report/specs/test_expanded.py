@@ -23,7 +23,7 @@ def test_a_flat_spec_loads_again_and_has_the_same_numbers(name: str, tmp_path: P
     spec = archcalc.load(name)
     before = archcalc.analyze(spec)
     if any(row.node.spare for row in before.rows):
-        with pytest.raises(archcalc.ArchcalcError, match="which experts of .* are not taken"):
+        with pytest.raises(archcalc.ArchcalcError, match="which experts of"):
             archcalc.export(spec, to="yaml")
         return
     for form in ("json", "yaml"):
