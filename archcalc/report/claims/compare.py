@@ -161,7 +161,9 @@ SENTENCES = ("title", "edition", "feature")
 """The columns whose text may take several lines."""
 
 BARS: Mapping[str, Callable[[Entry], Any]] = {
-    name: key for name, key in SORTED_BY.items() if name not in ("network", "year")
+    name: key
+    for name, key in SORTED_BY.items()
+    if name in COLUMNS and name not in ("network", "year")
 }
 """What bars can be drawn of."""
 
