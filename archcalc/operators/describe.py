@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, overload
 
 from archcalc.dims import Shape
+from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators import FAMILIES, NAMES, operator
 from archcalc.operators.base import KINDS, Call, Example, Operator
@@ -53,6 +54,7 @@ class Summary:
     """The first line of its text."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Description:
     """All there is to say of one operator."""

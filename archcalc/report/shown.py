@@ -196,6 +196,11 @@ def _sentence(result: Any) -> Document:
     return Document.of(Prose(line(result)))
 
 
+def _description(op: Any) -> str:
+    summary = op.text.partition("\n")[0].replace("`", "")
+    return f"{op.name}: {summary}"
+
+
 _LINES: Mapping[str, Callable[[Any], str]] = {
     "Spec": _spec,
     "Graph": _graph,
@@ -221,6 +226,7 @@ _LINES: Mapping[str, Callable[[Any], str]] = {
     "Measurement": _measurement,
     "Savings": _savings,
     "Network": _network,
+    "Description": _description,
 }
 
 _REPORTS: Mapping[str, str] = {
@@ -236,6 +242,7 @@ _REPORTS: Mapping[str, str] = {
     "Fit": "families.fit",
     "Formula": "families.closed",
     "Against": "runs.against",
+    "Description": "specs.ops",
 }
 """Result -> the module whose ``document`` is of it."""
 

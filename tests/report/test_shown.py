@@ -50,6 +50,7 @@ def results() -> dict[str, Any]:
         archcalc.crosscheck(SPEC, device="meta"),
         archcalc.savings("alexnet", "separable"),
         archcalc.list("lenet")[0],
+        archcalc.ops("Conv2d"),
         archcalc.Measurement(machine, "float32", 1, 9, 1e-3, 1e-5, 100, None, 2_000),
     ]
     return {type(each).__name__: each for each in found}
