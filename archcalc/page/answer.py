@@ -17,9 +17,10 @@ from archcalc.analysis.conventions import CONVENTIONS, convention, differences
 from archcalc.analysis.diff import diff
 from archcalc.analysis.memory import memory
 from archcalc.analysis.receptive_field import Field
+from archcalc.document import Document
 from archcalc.document.data import dumps
 from archcalc.document.html import fragment
-from archcalc.document.model import number
+from archcalc.document.model import Pairs, Table, number
 from archcalc.errors import ArchcalcError, Problem, SpecError, did_you_mean
 from archcalc.page.request import LARGEST_REQUEST, LARGEST_TAKEN, Asked, Network
 from archcalc.report.choice import choose
@@ -304,7 +305,10 @@ def _explain(asked: Asked) -> dict[str, Any]:
 
     spec = _spec(asked)
     analysis = answer(spec, _question(asked, spec))
-    return {"html": fragment(document(analysis, asked.layer, asked.convention))}
+    told = document(analysis, asked.layer, asked.convention)
+    if asked.layer is None:  # the table is there already
+        told = Document.of(*(b for b in told.blocks if not isinstance(b, (Table, Pairs))))
+    return {"html": fragment(told)}
 
 
 def _compare(asked: Asked) -> dict[str, Any]:

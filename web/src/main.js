@@ -58,6 +58,7 @@ async function refresh() {
   text.problems(problems.filter((problem) => problem.line));
   tell(problems);
   $("stale").hidden = answer.ok || !shown;
+  if (!answer.ok) $("stale").textContent = `${problems[0].message}. These are the numbers before that.`;
   $("numbers").classList.toggle("stale", !answer.ok);
   $("drawing").classList.toggle("stale", !answer.ok);
   if (answer.ok) show(answer);
@@ -65,6 +66,9 @@ async function refresh() {
 }
 
 function tell(problems) {
+  const tab = document.querySelector("[data-pane=spec]");
+  if (problems.length) tab.dataset.problems = problems.length;
+  else delete tab.dataset.problems;
   $("problems").replaceChildren(...problems.map((problem) => element("li", {},
     element("button", { type: "button", onclick: () => { pane("spec"); text.go(problem.line, problem.column); } },
       problem.line ? `line ${problem.line}` : "spec"),
@@ -165,9 +169,9 @@ function variable(name, value) {
 function table(answer) {
   const { columns, rows, sums, hidden } = answer.table;
   const [head, body, foot] = ["thead", "tbody", "tfoot"].map((name) => $("table").querySelector(name));
-  head.replaceChildren(element("tr", {}, ...columns.map((column) => element("th", { scope: "col", class: column.right ? "n" : null }, column.header))));
+  head.replaceChildren(element("tr", {}, ...columns.map((column) => element("th", { scope: "col", "data-column": column.name, class: column.right ? "n" : null }, column.header))));
   body.replaceChildren(...rows.flatMap((row) => [line(row, columns), ...(open.has(row.name) ? inner(row, columns) : [])]));
-  foot.replaceChildren(element("tr", {}, ...sums.map((sum, k) => element(k ? "td" : "th", { class: columns[k].right ? "n" : null, scope: k ? null : "row" }, k ? sum : "total"))));
+  foot.replaceChildren(element("tr", {}, ...sums.map((sum, k) => element(k ? "td" : "th", { "data-column": columns[k].name, class: columns[k].right ? "n" : null, scope: k ? null : "row" }, k ? sum : "total"))));
   $("hidden").textContent = hidden.length ? `Without a line of their own: ${hidden.slice(0, 6).join(", ")}${hidden.length > 6 ? ` and ${hidden.length - 6} more` : ""}.` : "";
 }
 
@@ -183,7 +187,7 @@ function line(row, columns, within = "") {
       return element("th", { scope: "row" }, fold, choose);
     }
     const asks = right && cell !== "" && cell !== "0";
-    return element("td", { class: right ? "n" : null }, asks ? element("button", { type: "button", class: "why", title: `Why ${cell}?`, onclick: () => why(row.name, name) }, cell) : cell);
+    return element("td", { "data-column": name, class: right ? "n" : null }, asks ? element("button", { type: "button", class: "why", title: `Why ${cell}?`, onclick: () => why(row.name, name) }, cell) : cell);
   });
   const made = element("tr", { "data-layer": row.name, class: within ? "in" : null }, ...cells);
   made.addEventListener("mouseenter", () => highlight(row.name, "table"));
