@@ -1,6 +1,6 @@
 """Networks as programs print them: rows of cells under headers, and those as a page of text.
 
-Layouts follow torchsummary 1.5, torchinfo 1.8, Keras 2 and 3, and Darknet; their real output of a
+Layouts follow torchsummary 1.5, torchinfo 1.8, Keras 2 and 3, and torchstat; their real output of a
 few networks is in ``tests/claims/printouts``. What a program does not see (functions in place of
 modules) is not printed here either.
 """
@@ -267,10 +267,31 @@ def by_hand(analysis: Analysis) -> Table:
     )
 
 
+def torchstat(analysis: Analysis) -> Table:
+    """What torchstat prints: modules by their names, with sizes, parameters and operations."""
+    cells = []
+    total = work = 0
+    for row in analysis.rows:
+        if row.op in FUNCTIONS or not row.node.input_shapes:
+            continue
+        taken, out, params = _first(row), _shape(row), _number(row)
+        positions = 1
+        for n in out[2:]:
+            positions *= n
+        flops = row.macs if "Linear" in row.op else params * positions if "Conv" in row.op else 0
+        assert isinstance(flops, int)
+        total, work = total + params, work + flops
+        sizes = ["x".join(map(str, shape[1:])) for shape in (taken, out)]
+        cells.append([f"{row.name} ({row.op})", *sizes, f"{params}", f"{flops:,}"])
+    cells.append(["total", "", "", f"{total}", f"{work:,}"])
+    return Table(("module name", "input shape", "output shape", "params", "Flops"), cells)
+
+
 PRINTERS: Mapping[str, Callable[[Analysis], Table]] = {
     "torchsummary": torchsummary,
     "torchinfo": torchinfo,
     "keras": keras,
+    "torchstat": torchstat,
     "by hand": by_hand,
 }
 """Printers whose tables are changed in a cell."""

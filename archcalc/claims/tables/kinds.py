@@ -116,6 +116,7 @@ def compact(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
+@lru_cache(8192)
 def _kind(text: str) -> str:
     """The kind of one operator or name; the words from the left, the whole first."""
     whole = compact(text)

@@ -34,8 +34,8 @@ from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.windows import read_pool
 
 
-def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> list[Option]:
-    """The readings of a row that takes ``state``, each with its cost, the cheapest first."""
+def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[list[Option], int]:
+    """The readings of a row that takes ``state``, the cheapest first, and how many were made."""
     made = list(_READERS.get(entry.kind, read_block)(entry, state, manner, hints))
     if entry.kind == "layer":
         # What no word says the kind of may be a module; a program's class most likely is one.
@@ -56,7 +56,7 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> list[Op
         if many < 3 and (many or len(ways) < 6):
             ways[option.out] = many + 1
             best[key] = option
-    return list(best.values())
+    return list(best.values()), len(made)
 
 
 def _class(entry: Entry) -> bool:

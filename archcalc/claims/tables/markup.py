@@ -191,6 +191,8 @@ def read_html(text: str, name: str) -> Rows:
             if self.cell is None or self.row is None:
                 return
             self.fill()
+            if len(self.row) > MOST_COLUMNS:
+                raise ArchcalcError(f"{name}: has more than {MOST_COLUMNS} columns")
             words = " ".join("".join(self.cell).replace("×", "x").split())
             for k in range(self.span[1]):
                 if self.span[0] > 1:
@@ -201,6 +203,8 @@ def read_html(text: str, name: str) -> Rows:
         def fill(self) -> None:
             """Cells of rows above that reach down to this one."""
             while self.row is not None and (at := len(self.row)) in self.spans:
+                if at > MOST_COLUMNS:
+                    raise ArchcalcError(f"{name}: has more than {MOST_COLUMNS} columns")
                 left, words = self.spans[at]
                 if left <= 1:
                     del self.spans[at]

@@ -44,8 +44,13 @@ PUZZLED = 4.0
 """What a row may cost before things that are not printed are thought of."""
 DAUNTED = 6.0
 """How much more than the cheapest a way may cost for anything to be assumed on it."""
-MOST_READINGS = 6_000
-"""Rows' readings that are worked out in a search: strangers' tables are no endless job."""
+TIRED = 150_000
+"""Steps after which only the likeliest way is followed: strangers' tables are no endless job. A
+step is a reading of a row that is made, or a way that is gone on with."""
+MOST_A_ROW = 200
+"""Steps that a row takes at most where only the likeliest way is followed."""
+MOST_MISSED = 40
+"""Names of rows that are not there for which a near one is looked for."""
 FAR = 60
 """Rows back in which another producer is looked for."""
 
@@ -81,6 +86,7 @@ def links(sheet: Sheet) -> list[Link]:
     numbers: dict[int, int] = {}
     previous: int | None = None
     any_named = any(entry.sources for entry in sheet.entries)
+    lost_so_far = 0
     for entry in sheet.entries:
         if entry.kind == "total" or entry.container:
             found.append(Link(None, False))
@@ -103,7 +109,10 @@ def links(sheet: Sheet) -> list[Link]:
                 elif at is None and previous is not None and not _is_input(name):
                     near = [k for k, row in latest.items() if row > entry.index - 40]
                     near = [k for k in near if k not in entry.sources]
-                    match = get_close_matches(name, near, n=1, cutoff=0.7)
+                    lost_so_far += 1
+                    match = []
+                    if lost_so_far <= MOST_MISSED:
+                        match = get_close_matches(name, near, n=1, cutoff=0.7)
                     unknown.append((name, match[0] if match else ""))
                     at = latest[match[0]] if match else None
                     lost = lost or at is None
@@ -173,8 +182,8 @@ class Path:
     """Rows and what they give, where it differs from what the row before gives."""
     counts: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Poolings, jumps, joins and changes that were assumed."""
-    accused: frozenset[tuple[int, int]] = frozenset()
-    """Rows and columns of the cells that are wrong."""
+    accused: int = 0
+    """Tells which cells are wrong: the same for the same rows and columns."""
 
 
 class Reading(NamedTuple):
@@ -184,7 +193,6 @@ class Reading(NamedTuple):
     """For each row; None for totals and rows that others are made of."""
     manner: Manner
     cost: float
-    accused: frozenset[tuple[int, int]]
     others: tuple[Mapping[int, Option], ...]
     """Readings that cost no more: for each, the rows that it reads otherwise."""
     links: tuple[Link, ...]
@@ -205,7 +213,7 @@ class Search:
         self.branched = any(link.named for link in self.links)
         self.closed = _closed(sheet)
         self.cache: dict[tuple[int, State], list[Option]] = {}
-        self.worked = 0
+        self.steps = 0
         self.by_hand = sheet.by_hand
         self.pooled = sum(entry.kind == "pool" for entry in sheet.layers) > 1
         alike: dict[tuple[tuple[str, ...], Hints], int] = {}
@@ -271,7 +279,7 @@ class Search:
     @property
     def tired(self) -> bool:
         """Whether a table took so much work that only the likeliest way is followed."""
-        return self.worked > MOST_READINGS
+        return self.steps > TIRED
 
     def kept(self, paths: list[Path], row: int) -> list[Path]:
         """The few that are worth going on with."""
@@ -295,8 +303,8 @@ class Search:
     def read(self, entry: Entry, state: State) -> list[Option]:
         key = self.alike[entry.index], state
         if key not in self.cache:
-            self.worked += 1
-            self.cache[key] = options(entry, state, self.manner, self.hints[entry.index])
+            self.cache[key], made = options(entry, state, self.manner, self.hints[entry.index])
+            self.steps += made
         return self.cache[key]
 
     def step(self, path: Path, entry: Entry, inventive: bool) -> Iterator[Path]:
@@ -376,6 +384,7 @@ class Search:
         given: tuple[int, ...] | None = None,
     ) -> Path:
         """A path with one row more."""
+        self.steps += 1
         if notes or given is not None:
             option = Option(
                 option.out,
@@ -399,7 +408,7 @@ class Search:
         wrong = {(row, entry.columns[role]) for role in option.wrong if role in entry.columns}
         if accused is not None:
             wrong.add(accused)
-        everything = path.accused | wrong if wrong else path.accused
+        everything = path.accused + sum(map(hash, wrong))
         return Path(
             path.cost + option.cost + price,
             option,
@@ -683,7 +692,6 @@ class Search:
             tuple(readings.get(row) for row in range(len(self.sheet.entries))),
             manner,
             cost,
-            best.accused,
             tuple(others),
             tuple(self.links),
             sums,
@@ -716,7 +724,7 @@ class Search:
         while at is not None and at.row != wrong[0]:
             at = at.before
         for state in self.taken(at, entry) if at is not None else ():
-            for other in options(meant, state, self.manner, self.hints[entry.index]):
+            for other in options(meant, state, self.manner, self.hints[entry.index])[0]:
                 if other.cost < PUZZLED and other.out == option.out and not other.wrong:
                     option.expected["params"] = right
                     option.layer = option.layer._replace(params=right, kernel=other.layer.kernel)

@@ -37,6 +37,9 @@ Number = int | Fraction
 AXES = {0: "", 1: "h", 2: "hw", 3: "dhw"}
 """Names of the axes of a shape with so many beside its channels."""
 
+LONGEST_PATH = 1_000
+"""Characters of a file's name; what is longer is a table of one line."""
+
 _PARTS = {"in": "dhwc", "out": "dhwc"}
 _WINDOW = ("kernel_d", "kernel_h", "kernel_w")
 _MAY_BE_NONE = frozenset(("pad", "out_pad", *WIDTHS))
@@ -165,6 +168,8 @@ def read_table(table: str | Path, map: Mapping[str, str] | None = None, form: st
 def _text(table: str | Path) -> tuple[str, str]:
     if isinstance(table, str) and "\n" in table:
         return "<table>", table
+    if len(str(table)) > LONGEST_PATH:
+        return "<table>", str(table)
     path = Path(table)
     shipped = folder() / "tables" / f"{path}.csv"
     if path.name == str(path) and not path.suffix and not path.exists() and shipped.is_file():
