@@ -63,6 +63,7 @@ def _audit(sheet: Sheet) -> Audit:
     found = [
         _finding(sheet, told, row, role, right, told.found.options[row], k)
         for k, ((row, role), right) in enumerate(told.wrong.items())
+        if right != sheet.entries[row].values.get(role)
     ]
     found += moved_sources(sheet, told)
     found += unknown_sources(sheet, told)

@@ -178,8 +178,7 @@ def keras(analysis: Analysis) -> Table:
 
 
 def _last(shape: tuple[int, ...]) -> str:
-    dims = [*shape[2:], shape[1]] if len(shape) > 3 else list(shape[1:])
-    return f"(None, {', '.join(map(str, dims))})"
+    return f"(None, {', '.join(map(str, _channels_last(shape)))})"
 
 
 def keras_text(table: Table) -> str:
@@ -227,6 +226,11 @@ def _pieces(cell: str, width: int) -> list[str]:
     return [word.rstrip(",") if word.endswith("],") else word for word in words]
 
 
+def _channels_last(shape: tuple[int, ...]) -> list[int]:
+    """Sizes of an image with its channels last; positions have features there anyway."""
+    return [*shape[2:], shape[1]] if len(shape) > 3 else list(shape[1:])
+
+
 def by_hand(analysis: Analysis) -> Table:
     """What a paper prints: sizes with channels, the window, the work of every layer."""
     cells = []
@@ -247,13 +251,14 @@ def by_hand(analysis: Analysis) -> Table:
             if isinstance(pads, str):
                 pad = pads
             elif pads:
-                pad = str(pads[0][0]) if pads[0][0] == pads[0][1] else "+".join(map(str, pads[0]))
+                ends = [str(a) if a == b else f"{a}+{b}" for a, b in pads]
+                pad = ends[0] if len(set(ends)) == 1 else f"({', '.join(ends)})"
         total += _number(row)
         cells.append(
             [
                 f"{row.name} ({row.op})",
-                "x".join(map(str, [*size[2:], size[1]])),
-                "x".join(map(str, [*out[2:], out[1]])),
+                "x".join(map(str, _channels_last(size))),
+                "x".join(map(str, _channels_last(out))),
                 window,
                 stride,
                 pad,

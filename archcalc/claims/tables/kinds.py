@@ -164,7 +164,7 @@ def _first(pattern: str, pieces: list[str], spans: list[str]) -> int:
 def _named_so(name: str) -> bool:
     """Whether a name ends in what it is: ``conv2_relu``, ``sepconv2_act``."""
     last = re.split(r"[_/.]", re.sub(r"[_/.]?\d+$", "", name))[-1]
-    return "_" in name and _kind(last) not in WEIGHTED
+    return bool(re.search(r"[_/.]", name)) and _kind(last) not in WEIGHTED
 
 
 @lru_cache(4096)

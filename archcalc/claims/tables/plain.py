@@ -32,7 +32,12 @@ def read_same(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     price = 0.0
     if start.ext and printed.ext == () and start.flat == printed.c:
         yield one_option(entry, start, State(start.flat, ()), 0.3, layer, **_none(entry))
-    if printed.c not in (None, start.c) and re.search("softmax|output", entry.what.word.lower()):
+    written = "params" not in entry.columns
+    if (
+        written
+        and printed.c not in (None, start.c)
+        and re.search("softmax|output", entry.what.word.lower())
+    ):
         # It stands for the layer before it, too.
         yield one_option(entry, start, State(printed.c, start.ext), 3.0, layer)
     for params, extra in _own(entry, start, manner):
@@ -70,7 +75,7 @@ def _own(entry: Entry, state: State, manner: Manner) -> Iterator[tuple[int | Non
         width = state.ext[-1] or c  # PyTorch's LayerNorm is over the last axes
     trained = "frozen" in entry.values
     usual = manner.norm
-    if printed == 2 * width + 1:
+    if printed == 2 * width + 1 and width <= 4:
         yield 2 * width + 1, 1.0  # of the data: means, variances and how many were seen
     for times in (2, 4, 0, 1, 3):
         if times == 4 and trained:
@@ -162,6 +167,9 @@ def read_pad(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterat
     layer = Layer(entry.kind, state.c, state.c, params=0)
     ext = state.ext
     seen = set()
+    if printed.c and state.c and printed.c > state.c and entry.kind == "pad":
+        # Channels may be padded, too: a shortcut without weights.
+        yield one_option(entry, state, filled(State(printed.c, None), printed), 1.0, layer)
     if printed.ext is not None and ext is not None and len(ext) == len(printed.ext):
         grows = [(m or 0) - (n or 0) for n, m in zip(ext, printed.ext, strict=True)]
         right = all(g >= 0 for g in grows) if entry.kind == "pad" else all(g <= 0 for g in grows)
@@ -283,6 +291,10 @@ def read_recurrent(entry: Entry, state: State, manner: Manner, hints: Hints) -> 
         yield one_option(entry, state, printed, MISPRINT + 1, layer)
 
 
+_CUTTING = r"slice|split|chunk|getitem|narrow|select|gather|lambda|attention|unbind|roll"
+"""Words of what may give any size of what it takes."""
+
+
 def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
     """The readings of a row that is a module, or of which no word says the kind.
 
@@ -309,6 +321,9 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     sizes = _resized(state.ext, entry.values.get("stride"), printed.ext, after.ext, up)
     if printed.c is None and not widths:
         widths = {state.c: 0.0} if entry.kind == "module" else {None: 0.0}
+    cuts = re.search(_CUTTING, f"{entry.what.word} {entry.name}".lower())
+    if cuts and printed.ext is not None and None not in printed.ext:
+        yield one_option(entry, state, printed, 0.5, layer._replace(cout=printed.c))
     for (ext, stride), cost in sizes.items():
         for c, price in widths.items():
             made = State(c, ext)

@@ -49,6 +49,8 @@ TIRED = 150_000
 step is a reading of a row that is made, or a way that is gone on with."""
 MOST_A_ROW = 200
 """Steps that a row takes at most where only the likeliest way is followed."""
+GROUPED = 2 * MISPRINT
+"""What convolutions in groups that nothing names must save in all."""
 MOST_MISSED = 40
 """Names of rows that are not there for which a near one is looked for."""
 FAR = 60
@@ -66,6 +68,8 @@ UNSUMMED = MISPRINT + 0.5
 TIE = 0.75
 """Readings that cost so little more than the cheapest may be meant as well."""
 
+ANYTHING = frozenset(("", "attention", "pad"))
+"""Kinds that may take what functions have made of other rows."""
 INPUTS = frozenset(("input", "image", "data", "x", "input image", "inputs"))
 
 
@@ -233,7 +237,8 @@ class Search:
 
     def run(self) -> Reading:
         """The cheapest reading."""
-        manner = Manner(first=self.sheet.channels_first, batch=self.sheet.batch)
+        first = self.sheet.channels_first and not self.sheet.tokens
+        manner = Manner(first=first, batch=self.sheet.batch)
         words = " ".join(" ".join(entry.cells) for entry in self.sheet.entries[:400])
         if not re.search(r"Conv[123]d|dw\b|depth-?wise|group|separable", words):
             # Only PyTorch's printouts hold groups that nothing names.
@@ -248,6 +253,11 @@ class Search:
             again = self.passed(other)
             if again[0].cost < paths[0].cost:
                 manner, paths = other, again
+        if paths[0].cost > GROUPED and not self.tired:
+            grouped = replace(manner, grouped=dict.fromkeys((True, False), 0.5))
+            again = self.passed(grouped)
+            if again[0].cost + GROUPED < paths[0].cost:
+                manner, paths = grouped, again
         learnt = self.learn(manner, paths[0])
         if not self.tired:
             paths = self.passed(learnt)
@@ -443,10 +453,7 @@ class Search:
                     0,
                     f"{what} before {row} is not in the table",
                 )
-            made = printed_state(entry, "out").ext
-            if not any(n != 1 for n in made or ()) and (
-                entry.kind not in SLIDING or set(_kernel(entry)) <= {1}
-            ):
+            if _may_follow_global(entry, state):
                 yield (
                     State(state.c, ()),
                     price if said else POOLED_AGAIN if pooled else POOLED / 2,
@@ -463,8 +470,10 @@ class Search:
             shown = inward if inward.ext else printed_state(entry, "out")
             if shown.ext and shown.c and shown != state and entry.kind != "linear":
                 dims = sorted(n for n in (state.c, *state.ext) if n)
+                row_ = len(shown.ext) == 1 and state.c == shown.c
+                token = row_ and extents(shown) - extents(state) in (1, 2)
                 alike = sorted(n for n in (shown.c, *shown.ext) if n) == dims
-                if shown.flat == state.flat:
+                if shown.flat == state.flat or token:
                     yield (
                         shown,
                         POOLED_AGAIN if joined else 4.0 if alike else 5.0,
@@ -519,6 +528,8 @@ class Search:
                     dear = CONVOLVED
                 if self.sheet.form == "modules":
                     dear = CHANGED_AGAIN
+                elif entry.kind in ANYTHING and not self.by_hand:
+                    dear = min(dear, 6.0)
                 yield State(c, state.ext), dear, 3, f"what {row} takes is given by no row"
         if inward.ext is not None and inward.ext != state.ext:
             dear = CHANGED_AGAIN if changed else CHANGED
@@ -531,6 +542,8 @@ class Search:
             )
             if inward.c is not None and inward.c != state.c:
                 dear = CHANGED if changed else CONVOLVED
+                if entry.kind in ANYTHING and not self.by_hand:
+                    dear = 6.0
                 yield inward, dear, 3, f"what {row} takes is given by no row"
 
     def renamed(self, path: Path, entry: Entry, link: Link, least: float) -> Iterator[Path]:
@@ -817,6 +830,18 @@ def _left(path: Path, container: Entry) -> Iterator[Path]:
     option.notes = (*option.notes, note)
     yield replace(path, state=out, recent=recent, option=option, cost=path.cost + 0.3)
     yield replace(path, recent=recent, cost=path.cost + 1.0)
+
+
+def _may_follow_global(entry: Entry, state: State) -> bool:
+    """Whether a global pooling may stand before a row unsaid."""
+    made = printed_state(entry, "out")
+    if any(n != 1 for n in made.ext or ()):
+        return False
+    if entry.kind in SLIDING:
+        params, pointwise = entry.values.get("params"), (state.c or 0) * (made.c or 0)
+        plain = bool(pointwise) and params in (pointwise, pointwise + (made.c or 0))
+        return set(_kernel(entry)) == {1} or plain
+    return entry.kind not in ("same", "norm", "prelu", "add") or "drop" in entry.what.word.lower()
 
 
 def _kernel(entry: Entry) -> tuple[int, ...]:

@@ -126,6 +126,8 @@ class Sheet:
     """The batch that the printed sizes have; 1 where they have none."""
     whole: tuple[int, int] | None = None
     """Parameters that train and that do not, as said below the table."""
+    tokens: bool = False
+    """Whether features stand last where positions are one row, though channels stand first."""
 
     @property
     def layers(self) -> tuple[Entry, ...]:
@@ -205,6 +207,8 @@ class _Read:
     """Whether some rows have channels first and some last, each kind as PyTorch has it."""
     filters: int = 0
     """More than 0 where ``3x3x64`` is of 64 filters."""
+    tokens: bool = False
+    """Whether positions stand in one row, features last, though images have channels first."""
     tree: bool = False
     """Whether rows are numbered by their depth, as in torchinfo's tree."""
     worded: set[str] = field(default_factory=set)
@@ -272,6 +276,7 @@ def read_sheet(grid: Grid, name: str, map: Mapping[str, str] | None = None) -> S
         read.first,
         read.batch,
         grid.whole,
+        read.tokens,
     )
 
 
@@ -318,7 +323,7 @@ def _worded(read: _Read, rows: Sequence[_Row]) -> set[int]:
             for part in parts:
                 read.columns.setdefault(f"{role}_{part}", read.columns[role])
     if "kernel" in read.worded:
-        for role in (*_WINDOW, "stride", "pad", "dilation"):
+        for role in (*_WINDOW, "stride", "pad", "dilation", "kernel_in", "kernel_out"):
             read.columns.setdefault(role, read.columns["kernel"])
     return used
 
@@ -421,6 +426,7 @@ def _conventions(read: _Read, rows: Sequence[_Row], kinds: Sequence[Kind]) -> No
         if (shapes_ := shapes(_cell(cells, "out", read)))
         if len(shapes_[0].dims) == 2
     )
+    read.tokens = bool(ranks[2]) and read.batched and 1 not in axes and read.first
     read.plane = (
         bool(ranks[2])
         and deep < 0.5 * ranks[2]
@@ -480,6 +486,8 @@ def _state(
     if len(dims) == 2 and read.plane:
         return {f"{role}_h": dims[0], f"{role}_w": dims[1]}, False
     first = read.first
+    if read.tokens and len(dims) == 2:
+        first = False
     if read.mixed and len(dims) == 3:
         # As square as it can be.
         first = dims[-1] == dims[-2] if dims[0] != dims[-1] else what.kind in SLIDING

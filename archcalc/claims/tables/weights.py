@@ -47,6 +47,10 @@ def sides(area: int, axes: int) -> tuple[tuple[tuple[int, ...], float], ...]:
             found.append(((1, flat, flat), 2.0))
         if 1 < area <= 11:
             found.append(((area, 1, 1), 2.5))
+        for deep in (2, 3, 4, 5, 7, 9):
+            side = isqrt(area // deep)
+            if area % deep == 0 and side * side == area // deep and 1 < side != deep:
+                found.append(((deep, side, side), 2.0))
         return tuple(found)
     root = isqrt(area)
     if root * root == area:
@@ -55,7 +59,7 @@ def sides(area: int, axes: int) -> tuple[tuple[tuple[int, ...], float], ...]:
         found += [((1, area), 3.0), ((area, 1), 3.0)]
     for a in range(2, min(root, 15) + 1):
         if area % a == 0 and a * a != area and area // a <= 41:
-            found += [((a, area // a), 5.0), ((area // a, a), 5.0)]
+            found += [((a, area // a), 9.6), ((area // a, a), 9.6)]
     return tuple(found)
 
 
@@ -113,7 +117,8 @@ def weights(
                 continue
             if kernel is not None:
                 uneven = len(set(kernel)) > 1 and 1 not in kernel
-                add(kernel, g, b, price + 5.0 * uneven)
+                slim = len(set(kernel)) > 1 and g > 1
+                add(kernel, g, b, price + 5.0 * (uneven or slim))
             if exact and value is not None:
                 area = _area(kind, int(value), cin, cout, g, b)
                 for side, sprice in sides(area, axes) if area else ():
@@ -129,6 +134,10 @@ def weights(
         usual = manner.biases.get((kind, hints.followed), 1)
         for k in USUAL[:4]:
             add((k,) * axes, groups[0][0] if cin % groups[0][0] == 0 else 1, usual, 0.1)
+    if value == 0:
+        # Weights that it shares with another layer are counted there.
+        key = kernel or (3,) * axes, 1, 1
+        found[key] = Weights(key[0], 1, 1, 6.0, 0)
     rated = sorted(found.values(), key=lambda w: w.price + mispriced(entry, w, kernel, manner))
     if not exact:
         return rated[:6]

@@ -104,6 +104,8 @@ def _slides(
             found[key] = Slide(out, max(s), pads, price, ceil, s if len(set(s)) > 1 else ())
 
     more = [(k,) * len(ext) for k in (1, 2, 3, 4)] if target else []
+    if target and not stride and tuple(n // f for n, f in zip(ext, full, strict=True)) == target:
+        steps.setdefault(full, 0.3)  # patches side by side
     for s in dict.fromkeys((*steps, *more)):
         cost = steps.get(s, 0.0 if stride else 1.0)
         rules: list[tuple[int, ...]] = []
@@ -214,7 +216,8 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
         targets.append(hints.after.ext)
     windows: list[tuple[tuple[int, ...], float]] = []
     if kernel is not None:
-        windows.append((kernel, _uneven(kernel)))
+        square = printed.ext is not None and len(set(printed.ext[-2:])) == 1 == len(set(ext[-2:]))
+        windows.append((kernel, _uneven(kernel) + 3.0 * (square and _uneven(kernel) > 1)))
         windows += [((k,) * len(ext), 0.0) for k in (2, 3) if (k,) * len(ext) != kernel]
     else:
         sides = [(2, 0.0), (3, 0.3), (4, 0.7), (5, 1.0), (7, 1.0), (8, 1.0), (1, 2.0)]
@@ -290,7 +293,8 @@ def odd_pad(entry: Entry, pads: tuple[int, ...]) -> Number:
 
 def _uneven(kernel: tuple[int, ...]) -> float:
     """What is unusual about a pooling's window that is no square."""
-    return 8.5 * (len(set(kernel[-2:])) > 1 and 1 not in kernel) + 0.5 * (len(set(kernel)) > 1)
+    odd = len(set(kernel[-2:])) > 1 and (len(kernel) > 2 or 1 not in kernel)
+    return 8.5 * odd + 0.5 * (len(set(kernel)) > 1)
 
 
 def half_pad(pads: tuple[int, ...]) -> Number:

@@ -44,8 +44,8 @@ def said(text: str, name: bool = False) -> Mapping[str, str]:
         return {"kernel": f"{block[1]}x{block[1]}", "channels_out": block[2]}
     if units := re.fullmatch(r"\s*(?:fc|dense|full\w*)[- (]\s*(\d{2,5})\)?\s*", plain):
         return {"channels_out": units[1]}
-    if name and re.search(r"\d(_?red(uce)?|_?proj)\b|/.*\d+x\d+_", plain):
-        return {}
+    if name and re.search(r"\w[._/]\w", plain):
+        return {}  # a path of names
     for role, pattern in _PATTERNS:
         if role in found or (name and role == "out"):
             continue
