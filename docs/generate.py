@@ -61,6 +61,7 @@ WRITTEN_BY_HAND = (
     "docs/memory.md",
     "docs/machines.md",
     "docs/generation.md",
+    "docs/bits.md",
     "docs/performance.md",
     "docs/proving.md",
     "docs/design.md",

@@ -94,6 +94,10 @@ class Roofline(Remembering):
     a cache."""
     needed: int
     """Bytes of memory that it needs: :func:`archcalc.memory`."""
+    weights: str | None = None
+    """The format of matrices and kernels that multiply, where it is not the dtype."""
+    kept: str | None = None
+    """The format of what is kept of steps before, likewise."""
 
     @cached_property
     def macs(self) -> int:
@@ -217,6 +221,8 @@ def roofline(
         memory(
             analysis.graph, stored_as, weights=weights, kept=kept, allow_unknown=allow_unknown
         ).most,
+        weights,
+        kept,
     )
 
 

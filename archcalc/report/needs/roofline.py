@@ -81,7 +81,12 @@ def _about(bound: Roofline) -> str:
         "elementwise": "layers fused with what follows them element by element",
         "all": "all layers fused",
     }[bound.fusion]
-    return f"{bound.machine.title}; {bound.dtype}, batch {bound.batch:,}, {fused}"
+    formats = "".join(
+        f", {what} in {name}"
+        for what, name in (("weights", bound.weights), ("what is kept", bound.kept))
+        if name is not None
+    )
+    return f"{bound.machine.title}; {bound.dtype}{formats}, batch {bound.batch:,}, {fused}"
 
 
 def _stages(bound: Roofline) -> Iterator[Kernel]:
@@ -232,6 +237,8 @@ def as_data(found: Found) -> dict[str, Any]:
             "peak": stated(bound.machine.peak(bound.dtype)),
         },
         "dtype": bound.dtype,
+        "weights": bound.weights,
+        "kept": bound.kept,
         "batch": bound.batch,
         "fusion": bound.fusion,
         "cached": bound.cached,
