@@ -1,4 +1,4 @@
-import { ask, opened, save } from "./engine.js";
+import { ask, loading, opened, ready, save } from "./engine.js";
 import { bytes, element, field, timeline } from "./draw.js";
 import { editor } from "./editor.js";
 import * as link from "./link.js";
@@ -414,6 +414,10 @@ function stored() {
 async function begin() {
   themed(stored());
   listen();
+  if (loading) {
+    notice(loading);
+    ready.then(() => { notice(null); document.body.dataset.engine = "ready"; }, (error) => notice(`archcalc could not be loaded: ${error.message}`));
+  }
   const [linked, begun] = await Promise.all([link.read(location.hash), opened().catch(() => null)]);
   if (begun?.file) {
     file = begun;
@@ -432,7 +436,8 @@ async function begin() {
       state.columns = [...$("columns").querySelectorAll("input:checked")].map((box) => box.value);
       later();
     } }), header)));
-  words = await ask({ ask: "words" });
+  // Not before somebody writes: making every operator takes a while.
+  $("editor").addEventListener("focusin", async () => { words = await ask({ ask: "words" }); }, { once: true });
 }
 
 begin();
