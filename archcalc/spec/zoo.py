@@ -369,5 +369,5 @@ def _is_path(name: str) -> bool:
         "/" in name
         or "\\" in name
         or name.endswith((".yaml", ".yml", ".json"))
-        or os.path.isfile(name)  # a name may be longer than any file's
+        or (os.path.exists(name) and not isdir(name))  # a name may be longer than any file's
     )

@@ -7,9 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+import archcalc
 
 MAIN = (sys.executable, "-m", "archcalc")
 
@@ -225,6 +228,46 @@ def test_a_name_that_only_just_fits_is_written(tmp_path: Path) -> None:
     file = tmp_path / ("n" * 255)
     assert run("table", "lenet5", "-o", str(file)).returncode == 0
     assert os.listdir(tmp_path) == [file.name]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes with names are POSIX's")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("table", "mine: A small residual network"),
+        ("validate", "pipe: ok"),
+        ("check", "no numbers to check"),
+        ("export --to json", "{"),
+        ("formula", "mine"),
+        ("explain", "mine: A small residual network"),
+    ],
+)
+def test_a_pipe_with_a_name_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    spec = archcalc.new("mine")
+    # It waits for a reader; who reads it twice waits for another writer.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(Path("pipe").write_text, spec, "utf-8")
+        name, *options = words.split()
+        found = run(name, "pipe", *options)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout.splitlines()[0] == said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes with names are POSIX's")
+@pytest.mark.parametrize("words", ["table lenet5", SWEPT])
+def test_a_pipe_with_a_name_is_written_to_and_stays_one(tmp_path: Path, words: str) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_text, "utf-8")
+        found = run(*words.split(), "-o", str(pipe))
+        assert (found.returncode, found.stderr) == (0, "")
+        assert read.result() == run(*words.split()).stdout
+    assert pipe.is_fifo()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
