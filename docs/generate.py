@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import gpu_page
+import lecture
 import reference_page
 from tables import markdown_table
 from typer.models import ArgumentInfo
@@ -367,6 +368,7 @@ GENERATED_FILES: dict[str, Callable[[], str]] = {
     "docs/zoo.md": zoo_page,
     "docs/gpu.md": gpu_page.page,
     "docs/reference.md": reference_page.page,
+    "docs/lecture.ipynb": lecture.notebook,
     **{f"docs/networks/{path.stem}.md": partial(family_page, path) for path in zoo.families()},
     **{f"docs/networks/{path.stem}.svg": partial(family_diagram, path) for path in zoo.families()},
 }
