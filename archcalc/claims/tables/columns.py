@@ -241,7 +241,7 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
 
 
 LETTERS = (
-    # Eyeriss (10.1109/ISCA.2016.40), DianNao (10.1145/2541940.2541967), and what is alike.
+    # Eyeriss (10.1109/JSSC.2016.2616357), DianNao (10.1145/2541940.2541967), and what is alike.
     {"H": "in_h", "R": "kernel_h", "E": "out_h", "C": "channels_in", "M": "channels_out"},
     {"H": "in_h", "R": "kernel_h", "C": "channels_in", "K": "channels_out"},
     {"H": "in_h", "R": "kernel_h", "C": "channels_in", "M": "channels_out"},
