@@ -43,7 +43,8 @@ def audit(
         str,
         typer.Option(
             metavar="FORMAT",
-            help="Insist that the table is csv, markdown, html, latex, box, text or darknet.",
+            help="Insist that the table is csv, markdown, html, latex, box, text, darknet, "
+            "ultralytics, labelled, modules or fvcore.",
             show_default=False,
         ),
     ] = "",

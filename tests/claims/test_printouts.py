@@ -107,4 +107,4 @@ def test_a_changed_cell_is_found_where_another_determines_it(printer: str) -> No
             tried += 1
             found = audit(table.csv())
             located += any((f.row, f.column) == (row, column) for f in found.findings)
-    assert located >= 0.9 * tried
+    assert located >= 0.95 * tried
