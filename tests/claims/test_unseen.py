@@ -3,9 +3,9 @@
 Tables of papers (MobileNetV2, arXiv:1801.04381; MobileNetV3, arXiv:1905.02244; EfficientNet,
 arXiv:1905.11946; DenseNet, arXiv:1608.06993; ShuffleNetV2, arXiv:1807.11164; Inception-v3,
 arXiv:1512.00567; ENet, arXiv:1606.02147; YOLO9000, arXiv:1612.08242; YOLOv3, arXiv:1804.02767;
-ProGAN, arXiv:1710.10196; ResNet, arXiv:1512.03385; Eyeriss,
-10.1109/JSSC.2016.2616357), of courses, READMEs and blogs, and what MATLAB, Lightning, Paddle, MXNet, Flax, Ultralytics, R, ptflops, calflops, fvcore,
-PyTorch, torchinfo and Keras print. In each table one error is planted.
+ProGAN, arXiv:1710.10196; ResNet, arXiv:1512.03385; Eyeriss, 10.1109/JSSC.2016.2616357), of
+courses, READMEs and blogs, and what MATLAB, Lightning, Paddle, MXNet, Flax, Ultralytics, R,
+ptflops, calflops, fvcore, PyTorch, torchinfo and Keras print. In each table one error is planted.
 """
 
 from __future__ import annotations
