@@ -28,6 +28,7 @@ from archcalc.report.layers.columns import COLUMNS, Column, Frame, columns
 from archcalc.report.layers.lines import Line, depth, lines
 from archcalc.spec import text, zoo
 from archcalc.spec.graph import Graph
+from archcalc.spec.machines import Hardware, machines
 from archcalc.spec.model import LAYER_KEYS, Spec
 from archcalc.spec.question import Question
 
@@ -136,6 +137,7 @@ def _networks(asked: Asked) -> dict[str, Any]:
         "shown": list(COLUMNS_SHOWN),
         "conventions": [[each.name, each.about] for each in CONVENTIONS.values()],
         "dtypes": list(BYTES),
+        "machines": [[name, machine.title] for name, machine in _machines().items()],
     }
 
 
@@ -338,6 +340,21 @@ def _audit(asked: Asked) -> dict[str, Any]:
         return {"html": fragment(document(audit(file, _spec(asked))))}
 
 
+def _machines() -> dict[str, Hardware]:
+    return {machine.name: machine for machine in machines()}
+
+
+def _roofline(asked: Asked) -> dict[str, Any]:
+    from archcalc.analysis.roofline import roofline
+    from archcalc.report.needs.roofline import document
+
+    # Found here: another name is a file's to what finds machines.
+    found = _machines()[choose("machine", asked.machine, _machines())]
+    spec = _spec(asked)
+    analysis = answer(spec, _question(asked, spec))
+    return {"html": fragment(document(roofline(analysis, found, dtype=asked.dtype)))}
+
+
 def _take(asked: Asked) -> dict[str, Any]:
     """A dropped file of another program, as the text of a spec."""
     from archcalc.frontends.fold import written
@@ -386,5 +403,6 @@ _ANSWERS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
     "compare": _compare,
     "reconcile": _reconcile,
     "audit": _audit,
+    "roofline": _roofline,
     "take": _take,
 }

@@ -44,7 +44,17 @@ class Network(_Closed):
 class Asked(Network):
     """One request. Which of the fields matter, ``ask`` says."""
 
-    ask: Literal["networks", "words", "analyze", "explain", "compare", "reconcile", "audit", "take"]
+    ask: Literal[
+        "networks",
+        "words",
+        "analyze",
+        "explain",
+        "compare",
+        "reconcile",
+        "audit",
+        "roofline",
+        "take",
+    ]
     training: bool = False
     dtype: _Word = "float32"
     convention: _Word = "macs"
@@ -56,6 +66,8 @@ class Asked(Network):
     """What the network is compared with."""
     value: _Word = ""
     """A printed number to reconcile."""
+    machine: _Word = ""
+    """A machine that is shipped, of the roofline."""
     table: _Text = ""
     """A printed table to audit."""
     file: _Word = ""

@@ -139,6 +139,12 @@ def test_a_printed_table_is_audited() -> None:
     assert "<mark>171" in found["html"]
 
 
+def test_the_least_time_is_that_of_a_machine_that_is_shipped() -> None:
+    assert "H100" in ask(ask="roofline", text=SMALL, machine="h100-sxm")["html"]
+    (problem,) = refused(ask="roofline", text=SMALL, machine="/etc/passwd")
+    assert "machine" in problem["message"]
+
+
 def test_a_dropped_file_becomes_a_spec() -> None:
     cfg = "[net]\nheight=8\nwidth=8\nchannels=3\n[convolutional]\nfilters=4\nsize=3\npad=1\n"
     found = ask(ask="take", file="x.cfg", content=base64.b64encode(cfg.encode()).decode())

@@ -121,6 +121,17 @@ def test_an_edit_is_counted_and_a_mistake_marked(page: Any, serving: dict[str, s
     assert not page.locator("#stale").is_visible()
 
 
+def test_operators_are_completed(page: Any, serving: dict[str, str]) -> None:
+    page.goto(serving["plain"])
+    wait(page, "6,998,552")
+    with page.expect_response(lambda answer: "words" in (answer.request.post_data or "")):
+        page.locator(".cm-content").click()
+    write(page, SMALL)
+    page.keyboard.press("Control+End")
+    page.keyboard.type("  extra: {op: Con")
+    page.wait_for_selector(".cm-tooltip-autocomplete:has-text('Conv2d')")
+
+
 def test_a_number_says_why(page: Any, serving: dict[str, str]) -> None:
     page.goto(f"{serving['plain']}#n=alexnet")
     page.wait_for_selector("tr[data-layer=conv1]")

@@ -116,6 +116,10 @@ export function editor(parent, { changed, moved, words }) {
       });
       view.dispatch(setDiagnostics(view.state, diagnostics.sort((a, b) => a.from - b.from)));
     },
+    // The problems below take room from it: what is being written stays in sight.
+    keep() {
+      if (view.hasFocus) requestAnimationFrame(() => view.dispatch({ effects: EditorView.scrollIntoView(view.state.selection.main.head) }));
+    },
     show(line) {
       if (line === shown) return;
       shown = line;

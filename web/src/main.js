@@ -57,6 +57,7 @@ async function refresh() {
   const problems = answer.ok ? [] : answer.problems;
   text.problems(problems.filter((problem) => problem.line));
   tell(problems);
+  text.keep();
   $("stale").hidden = answer.ok || !shown;
   if (!answer.ok) $("stale").textContent = `${problems[0].message}. These are the numbers before that.`;
   $("numbers").classList.toggle("stale", !answer.ok);
@@ -397,7 +398,7 @@ function listen() {
       event.preventDefault();
       const given = Object.fromEntries(new FormData(form));
       if (given.other) given.other = { name: given.other };
-      const answer = await ask({ ask: form.dataset.ask, ...network(), convention: state.convention, ...given });
+      const answer = await ask({ ask: form.dataset.ask, ...network(), convention: state.convention, dtype: state.dtype, ...given });
       const where = $("tools").querySelector(".result");
       if (answer.ok) where.innerHTML = answer.html; // as in why()
       else where.replaceChildren(...answer.problems.map((problem) => element("p", { class: "bad" }, [problem.message, problem.hint].filter(Boolean).join(" "))));
@@ -429,6 +430,7 @@ async function begin() {
   $("networks").replaceChildren(...known.families.flatMap((family) => family.names.map((name) => element("option", { value: name }, `${family.title}${family.year ? ` (${family.year})` : ""}`))));
   $("convention").replaceChildren(...known.conventions.map(([name, about]) => element("option", { value: name, title: about }, name)));
   $("dtype").replaceChildren(...known.dtypes.map((name) => element("option", { value: name }, name)));
+  $("machine").replaceChildren(...known.machines.map(([name, title]) => element("option", { value: name }, title)));
   $("convention").value = state.convention;
   $("dtype").value = state.dtype;
   $("columns").querySelector("div").replaceChildren(...known.columns.filter(([name]) => name !== "stage").map(([name, header]) => element("label", { class: "check" },
