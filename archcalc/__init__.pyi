@@ -7,6 +7,7 @@ from archcalc.analysis.backward import Backward as Backward
 from archcalc.analysis.backward import backward as backward
 from archcalc.analysis.batches import Fits as Fits
 from archcalc.analysis.batches import largest_batch as largest_batch
+from archcalc.analysis.cache import Cache as Cache
 from archcalc.analysis.diff import Diff as Diff
 from archcalc.analysis.diff import diff as diff
 from archcalc.analysis.generate import Generation as Generation

@@ -26,6 +26,7 @@ from archcalc.values import Remembering
 
 if TYPE_CHECKING:
     from archcalc.analysis.backward import Backward
+    from archcalc.analysis.cache import Cache
     from archcalc.analysis.receptive_field import Field
 
 BYTES: dict[str, int] = {
@@ -258,6 +259,13 @@ class Analysis(Remembering):
     def _bytes(self) -> dict[tuple[str, str], Mapping[str, int]]:
         return {}
 
+    @cached_property
+    def cache(self) -> Cache:
+        """Numbers of keys and values that a decoder keeps of each token, by layer."""
+        from archcalc.analysis.cache import cache
+
+        return cache(self)
+
     def frame(self, library: str = "") -> Any:
         """The rows as a data frame of ``pandas`` or ``polars``: whichever is installed, by default.
 
@@ -288,6 +296,10 @@ class Analysis(Remembering):
     def weight_bytes(self, dtype: str = "float32") -> Size:
         """Bytes of the parameters. Raises ``KeyError`` for a dtype that is not in ``BYTES``."""
         return self.params * BYTES[dtype]
+
+    def cache_bytes(self, dtype: str = "float32") -> Size:
+        """Bytes a token of the :attr:`cache`. Raises as :meth:`weight_bytes` does."""
+        return self.cache.numbers * BYTES[dtype]
 
     def row(self, name: str) -> Row:
         """The row of a layer by its full name. Raises ``KeyError``."""

@@ -1,14 +1,16 @@
 """Attention: queries that look up values by their keys (Vaswani et al. 2017)."""
 
-from typing import TYPE_CHECKING, final
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, final
 
-from archcalc.dims import Shape, divides, holds, same
+from archcalc.dims import Shape, Size, divides, holds, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import FLOAT32, WEIGHTS, Multiplying, Product, Stepwise
 from archcalc.operators.base import (
     Call,
     Count,
     Example,
+    Operator,
     Trained,
     Weightless,
     Work,
@@ -24,8 +26,19 @@ if TYPE_CHECKING:
     from archcalc.operators.saving import Autograd, Tensor
 
 
+class Attending(Operator):
+    """An operator whose keys and values can be kept from one position to the next."""
+
+    keeps: ClassVar[tuple[int, ...]] = ()
+    """Which inputs, from 0, are keys and values themselves; none where it projects its own."""
+
+    @abstractmethod
+    def kept(self, *inputs: Shape) -> tuple[Size, ...]:
+        """Numbers of the keys and values of one position of a sample, for each of ``keeps``."""
+
+
 @final
-class ScaledDotProductAttention(Weightless, Traced, Stepwise, Multiplying):
+class ScaledDotProductAttention(Weightless, Traced, Stepwise, Multiplying, Attending):
     """``softmax(Q K^T / sqrt(d)) V``, as ``torch.nn.functional.scaled_dot_product_attention``.
 
     Queries (N, *, h, Tq, d), keys (N, *, h, Tk, d) and values (N, *, h, Tk, dv) give (N, *, h, Tq,
@@ -39,6 +52,7 @@ class ScaledDotProductAttention(Weightless, Traced, Stepwise, Multiplying):
     """
 
     arity = (3, 4)
+    keeps = (1, 2)
 
     is_causal: bool = False
     """Whether a query sees earlier keys only; it changes no count."""
@@ -110,6 +124,9 @@ class ScaledDotProductAttention(Weightless, Traced, Stepwise, Multiplying):
             Product(scored * q[-1], ((0,), (1,))),
             Product(scored * v[-1], (looked_up, (2,))),
         )
+
+    def kept(self, *inputs: Shape) -> tuple[Size, ...]:
+        return tuple(elements(x[1:-2]) * x[-1] for x in inputs[1:3])
 
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         """All of an input, but where axes between keep windows apart."""

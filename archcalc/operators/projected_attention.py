@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from archcalc.dims import Shape, Size, divides, same
 from archcalc.errors import ShapeError
-from archcalc.operators.attention import ScaledDotProductAttention
+from archcalc.operators.attention import Attending, ScaledDotProductAttention
 from archcalc.operators.autograd import WEIGHTS, Multiplying, Product
 from archcalc.operators.base import (
     Call,
@@ -22,7 +22,7 @@ from archcalc.operators.taps import Gathering
 
 
 @final
-class Attention(Trained, Gathering, Multiplying):
+class Attention(Trained, Gathering, Multiplying, Attending):
     """Projections, attention of ``num_heads`` heads and a projection, each as it is told.
 
     One input (N, T, E) attends to itself; of two the first asks the second; three are query, key
@@ -199,6 +199,10 @@ class Attention(Trained, Gathering, Multiplying):
             return (*projected, *attended)
         last = Product(elements(output) * q[1] * v[3], ((WEIGHTS,), (WEIGHTS,)))
         return (*projected, *attended, last)
+
+    def kept(self, *inputs: Shape) -> tuple[Size, ...]:
+        _, shared, d, dv = self._heads(*inputs)
+        return (shared * (d + dv),)
 
     def torch(self, *inputs: Shape) -> Call:
         q, k, v = self._inputs(*inputs)

@@ -115,6 +115,14 @@ def _backward(backward: Any) -> Document:
     return Document.of(table(heads, rows), Pairs((("total", number(backward.macs)),)))
 
 
+def _cache(cache: Any) -> Document:
+    heads = (Head("layer", "layer"), Head("cache", "numbers a token", True))
+    rows: list[tuple[Cell, Cell]] = [
+        (name, "unknown" if numbers is None else numbers) for name, numbers in cache.layers.items()
+    ]
+    return Document.of(table(heads, rows), Pairs((("total", number(cache.numbers)),)))
+
+
 def _diff(diff: Any) -> str:
     what = sum(change.kind != "same" for change in diff.changes)
     return f"{' -> '.join(diff.names)}: {what} of {len(diff.changes)} layers differ"
@@ -213,6 +221,7 @@ _LINES: Mapping[str, Callable[[Any], str]] = {
     "Generation": _generation,
     "Hardware": lambda machine: f"{machine.name}: {machine.title}",
     "Backward": lambda found: f"{number(found.macs)} MACs in {len(found.layers)} layers",
+    "Cache": lambda found: f"{number(found.numbers)} numbers a token",
     "Diff": _diff,
     "Comparison": lambda found: ", ".join(entry.name for entry in found.entries),
     "Audit": lambda found: f"{found.name}: {len(found.findings)} cells contradict others",
@@ -254,6 +263,7 @@ _DOCUMENTS: Mapping[str, Callable[[Any], Document]] = {
     "Node": _sentence,
     "Hardware": _hardware,
     "Backward": _backward,
+    "Cache": _cache,
     "Finding": _finding_table,
     "Explanation": _sentence,
     "Crosscheck": _crosscheck_table,

@@ -39,6 +39,7 @@ def results() -> dict[str, Any]:
         archcalc.generate(archcalc.load("gpt2"), prompt=9, tokens=3),
         archcalc.machines()[0],
         analysis.backward,
+        analysis.cache,
         archcalc.diff(spec, archcalc.load(OTHER)),
         archcalc.compare(SPEC, OTHER),
         archcalc.audit("vgg16_structure"),

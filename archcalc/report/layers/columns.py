@@ -257,6 +257,11 @@ def _kept(row: Row, frame: Frame) -> Size | None:
     return frame.analysis.kept(frame.dtype).get(row.name, 0)
 
 
+def _cache(row: Row, frame: Frame) -> Size | None:
+    found = frame.analysis.cache.layers.get(row.name, 0)
+    return None if found is None else found * BYTES[frame.dtype]
+
+
 def _activations(row: Row, frame: Frame) -> Size:
     return elements(row.shape) if row.executed else 0
 
@@ -300,6 +305,7 @@ _ALL = (
         value=lambda row, frame: row.params * BYTES[frame.dtype],
         right=True,
     ),
+    Column("cache", "cache bytes a token", value=_cache, right=True),
     Column("activations", "activations", value=_activations, right=True, of_shape=True),
     Column("live", "live bytes", _live, right=True),
     Column("kept", "kept bytes", value=_kept, right=True),

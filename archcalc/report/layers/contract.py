@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from archcalc.analysis.analyze import Analysis
-from archcalc.dims import is_array
+from archcalc.dims import holds, is_array
 from archcalc.document.data import FORMAT, dumps
 from archcalc.operators.base import KINDS
 from archcalc.report.layers.lines import Line, lines
@@ -25,7 +25,8 @@ def contract(analysis: Analysis, *, detail: str = "all", dtype: str = "float32")
     pooling whose windows differ. ``work`` counts every kind of operation. With ``detail="stage"``
     a block is one layer, whose ``op`` is null and whose weights have their names within it. The
     totals are those of the whole network, in training with the multiply-accumulates of the
-    backward pass. With layers that are not ``counted`` the analysis is ``partial`` and the totals
+    backward pass, and of a decoder with the bytes of keys and values that it keeps a token,
+    ``cache_bytes``. With layers that are not ``counted`` the analysis is ``partial`` and the totals
     are lower bounds; what is not known of a layer is null. Raises :class:`ArchcalcError`.
     """
     graph = analysis.graph
@@ -46,6 +47,7 @@ def contract(analysis: Analysis, *, detail: str = "all", dtype: str = "float32")
             "flops": analysis.flops,
             "weight_bytes": analysis.weight_bytes(dtype),
             **backward,
+            **_cache(analysis, dtype),
         },
         "partial": analysis.partial,
         "not_counted": list(analysis.not_counted),
@@ -76,6 +78,14 @@ def _layer(line: Line) -> dict[str, Any]:
         "work": {kind: line.sum(attrgetter(f"work.{kind}")) if counted else None for kind in KINDS},
         **({"partial": True} if partial else {}),
     }
+
+
+def _cache(analysis: Analysis, dtype: str) -> dict[str, Any]:
+    """Of a decoder; of others there is no such key."""
+    cache = analysis.cache
+    if not any(numbers is not None and holds(numbers >= 1) for numbers in cache.layers.values()):
+        return {}
+    return {"cache_bytes": None if cache.not_counted else analysis.cache_bytes(dtype)}
 
 
 def _weights(line: Line) -> dict[str, list[Any]]:

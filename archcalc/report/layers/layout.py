@@ -308,6 +308,9 @@ def _totals(analysis: Analysis, request: Request, usual: Analysis | None) -> lis
         totals.append(("FLOPs", bounded(number(analysis.flops))))
     size = print_bytes(analysis.weight_bytes(request.dtype))
     totals.append(("weight bytes", f"{bounded(size)} in {request.dtype}"))
+    if number(cache := analysis.cache_bytes(request.dtype)) != "0":
+        text = bounded(number(cache), bool(analysis.partial or analysis.cache.not_counted))
+        totals.append(("cache", f"{text} bytes a token in {request.dtype}"))
     if request.detail == "stage":
         longest = depth(row for row in analysis.rows if row.executed)
         totals.append(("depth", bounded(number(longest))))
