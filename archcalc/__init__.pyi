@@ -63,6 +63,7 @@ from archcalc.space.sweep import sweep as sweep
 from archcalc.spec.expand import expand as expand
 from archcalc.spec.fold import fold_batch_norm as fold_batch_norm
 from archcalc.spec.form import fmt as fmt
+from archcalc.spec.frozen import freeze as freeze
 from archcalc.spec.graph import Graph as Graph
 from archcalc.spec.graph import Node as Node
 from archcalc.spec.machines import Hardware as Hardware

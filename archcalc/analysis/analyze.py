@@ -88,6 +88,11 @@ class Row(NamedTuple):
         return self.node.shape
 
     @property
+    def trainable(self) -> Size:
+        """Elements of the tensors it owns that are trained."""
+        return 0 if self.node.frozen else self.params
+
+    @property
     def macs(self) -> Size:
         """Multiply-accumulates."""
         return self.work.macs
@@ -143,6 +148,11 @@ class Analysis(Remembering):
     def params(self) -> Size:
         """Trainable parameters the network owns, shared ones once: what PyTorch's would sum to."""
         return sum(row.params for row in self.rows)
+
+    @cached_property
+    def trainable(self) -> Size:
+        """Those of the parameters that are not frozen."""
+        return sum(row.trainable for row in self.rows)
 
     @cached_property
     def executed_params(self) -> Size:
@@ -281,7 +291,7 @@ class Analysis(Remembering):
             "output": ["x".join(map(str, row.shape)) for row in self.rows],
             "executed": [row.executed for row in self.rows],
         }
-        for name in ("params", "shared", "buffers", "macs", "connections"):
+        for name in ("params", "trainable", "shared", "buffers", "macs", "connections"):
             columns[name] = [getattr(row, name) if row.counted else None for row in self.rows]
         for name in ("flops", *KINDS[1:]):
             columns[name] = [getattr(row.work, name) if row.counted else None for row in self.rows]
@@ -384,6 +394,7 @@ def _outlined(spec: Spec, question: Question) -> Analysis | None:
         "__dict__",
         {
             "params": params,
+            "trainable": params,
             "executed_params": params,
             "shared_params": 0,
             "buffers": buffers,

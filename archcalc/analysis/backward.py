@@ -42,10 +42,10 @@ class Backward:
 def backward(analysis: Analysis, *, input_grad: bool = False) -> Backward:
     """What it costs to compute the gradients of all parameters, from those of all outputs.
 
-    The gradient of a tensor is computed where a parameter, or with ``input_grad`` an input of the
-    network, is upstream of it: not that of the first layer's input, nor of anything else that only
-    data lead to, nor of what leads to no output, as in PyTorch. Nothing is computed a second time,
-    as checkpointing and the fused attention of GPUs do.
+    The gradient of a tensor is computed where a parameter that is trained, or with ``input_grad``
+    an input of the network, is upstream of it: not that of the first layer's input, nor of anything
+    else that only data and frozen layers lead to, nor of what leads to no output, as in PyTorch.
+    Nothing is computed a second time, as checkpointing and the fused attention of GPUs do.
     """
     graph = analysis.graph
     ends = (*graph.outputs, *graph.training_outputs) if analysis.training else graph.outputs
@@ -56,10 +56,15 @@ def backward(analysis: Analysis, *, input_grad: bool = False) -> Backward:
         if row.name not in reached:
             layers[row.name] = 0
             continue
-        if row.weights or needing.intersection(row.node.inputs):
+        if trains(row) or needing.intersection(row.node.inputs):
             needing.add(row.name)
         layers[row.name] = _macs(row, needing)
     return Backward(layers)
+
+
+def trains(row: Row) -> bool:
+    """Whether a layer has tensors that are trained, its own or another's."""
+    return bool(row.weights) and not row.node.frozen
 
 
 def _macs(row: Row, needing: set[str]) -> Size | None:
@@ -70,7 +75,7 @@ def _macs(row: Row, needing: set[str]) -> Size | None:
         return 0 if holds(row.macs == 0) else None
 
     def needed(origin: int) -> bool:
-        return bool(row.weights) if origin == WEIGHTS else node.inputs[origin] in needing
+        return trains(row) if origin == WEIGHTS else node.inputs[origin] in needing
 
     total: Size = 0
     for product in op.products(node.shape, *node.input_shapes):

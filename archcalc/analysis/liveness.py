@@ -210,6 +210,7 @@ def _walk(
             outside = [x for name, x in named if numbers.get(name, -1) < span[0]]
             main.keep(*outside)
             taken[span].update((x.storage, None) for x in outside)
+        autograd.trainable = not node.frozen
         output = autograd.apply(node.op, *given, training=training)
         if isinstance(node.op, Cache):
             kept_before.add(node.name)

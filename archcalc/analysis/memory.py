@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analyze import BYTES, Analysis, analyze
+from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
 from archcalc.analysis.bits import Format, joined, weight_bytes
 from archcalc.analysis.liveness import Held, inference, step
 from archcalc.analysis.optimizers import OPTIMIZERS, states
@@ -116,7 +116,7 @@ class Memory:
     cache: Size = 0
     """What is kept of the steps before this one and of it: keys and values."""
     gradients: Size = 0
-    """A number for each parameter, in training."""
+    """A number for each parameter that is trained, in training."""
     states: Mapping[str, Size] = field(default_factory=dict)
     """What the optimizer keeps, by the names of ``optimizer.state``, and ``master`` weights."""
     copies: Size = 0
@@ -301,7 +301,7 @@ def _in_training(stored: Memory, analysis: Analysis, how: Training) -> Memory:
         training=how,
         gradients=steps,
         states={name: share(1, bytes_) for name, bytes_ in kept.items()},
-        gathered=max(own.values(), default=0) if how.zero >= 3 else 0,
+        gathered=max(_whole(analysis, size), default=0) if how.zero >= 3 else 0,
         held=found.kept,
         moments=moments,
         recomputed=sum(again),
@@ -313,8 +313,7 @@ def _weights(analysis: Analysis, size: int, format: str | None) -> Size:
     if format is None:
         return analysis.params * size
     written = Format.of(format)
-    rows = {row.name: row for row in analysis.rows}
-    tensors = ((rows[layer], name, shape) for layer, name, shape in _owned(analysis))
+    tensors = _owned(analysis)
     return sum(weight_bytes(row, name, shape, size, written) for row, name, shape in tensors)
 
 
@@ -335,14 +334,24 @@ def _copies(analysis: Analysis) -> Size:
 
 
 def trained(analysis: Analysis) -> Iterator[tuple[str, Shape]]:
-    """The trainable tensors that the network owns, shared ones once, with their layers."""
-    return ((layer, shape) for layer, _, shape in _owned(analysis))
+    """The tensors that are trained, that the network owns, shared ones once, with their layers."""
+    for row, _, shape in _owned(analysis):
+        if not row.node.frozen:
+            yield row.name, shape
 
 
-def _owned(analysis: Analysis) -> Iterator[tuple[str, str, Shape]]:
+def _whole(analysis: Analysis, size: int) -> Iterator[int]:
+    """Bytes of the parameters that each layer owns, trained or not."""
+    own: dict[str, int] = {}
+    for row, _, shape in _owned(analysis):
+        own[row.name] = own.get(row.name, 0) + elements(shape) * size
+    yield from own.values()
+
+
+def _owned(analysis: Analysis) -> Iterator[tuple[Row, str, Shape]]:
     tensors = {row.name: row.weights for row in analysis.rows}
     for row in analysis.rows:
         owner = row.node.share
         for name, shape in row.weights.items():
             if owner is None or name not in tensors[owner]:
-                yield row.name, name, shape
+                yield row, name, shape

@@ -32,7 +32,7 @@ MOST_QUESTIONS = 64
 """The most combinations of what is given, such as lists of depths, that are told apart."""
 
 TOTALS = (
-    *("params", "executed_params", "shared_params", "buffers"),
+    *("params", "trainable", "executed_params", "shared_params", "buffers"),
     *("macs", "connections", "activations"),
 )
 

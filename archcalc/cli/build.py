@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import InputShapes, NetworkName, Output, Variables, words
+from archcalc.cli.options import Frozen, InputShapes, NetworkName, Output, Variables, words
 from archcalc.cli.output import emit
 
 
@@ -13,6 +13,7 @@ def build(
     network: NetworkName,
     input: InputShapes = None,
     set_: Variables = None,
+    frozen: Frozen = None,
     dtype: Annotated[
         str,
         typer.Option(
@@ -42,7 +43,8 @@ def build(
     from archcalc.pytorch.build import new_weights
 
     question = asked(archcalc.build, input, set_)
-    graph = archcalc.expand(archcalc.load(addressed(network, input)), **question.keywords)
+    spec = archcalc.freeze(archcalc.load(addressed(network, input)), *(frozen or ()))
+    graph = archcalc.expand(spec, **question.keywords)
     if output is None:
         emit(f"{archcalc.build(graph, device='meta', dtype=dtype)}\n")
     else:

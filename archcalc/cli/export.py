@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import Batch, InputShapes, NetworkName, Output, Variables, words
+from archcalc.cli.options import Batch, Frozen, InputShapes, NetworkName, Output, Variables, words
 from archcalc.cli.output import emit
 
 
@@ -31,6 +31,7 @@ def export(
     input: InputShapes = None,
     batch: Batch = 1,
     set_: Variables = None,
+    frozen: Frozen = None,
     output: Output = None,
 ) -> None:
     """Write a network as PyTorch source, as ONNX, as a flat spec, or as a diagram.
@@ -56,7 +57,7 @@ def export(
     if form == "onnx" and output in (None, "-"):
         raise ArchcalcError("ONNX is no text: name a file with -o")
     question = asked(archcalc.export, input, set_, batch)
-    spec = archcalc.load(addressed(network, input))
+    spec = archcalc.freeze(archcalc.load(addressed(network, input)), *(frozen or ()))
     made = archcalc.export(spec, to=form, detail=detail, **question.keywords)
     if isinstance(made, bytes):
         assert output is not None

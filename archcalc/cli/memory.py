@@ -6,6 +6,7 @@ import typer
 
 from archcalc.cli.options import (
     Batch,
+    Frozen,
     InputShapes,
     Kept,
     NetworkName,
@@ -38,6 +39,7 @@ def memory(
     input: InputShapes = None,
     batch: Batch = 1,
     set_: Variables = None,
+    frozen: Frozen = None,
     training: Annotated[
         bool,
         typer.Option(
@@ -163,6 +165,7 @@ def memory(
     budget = parse_bytes("--fits", fits) if fits is not None else None
     question = asked(archcalc.memory, input, set_)
     spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
+    spec = archcalc.freeze(spec, *(frozen or ()))
     how |= {name: value for name, value in formats_.items() if value is not None}
     how |= {"input": question.of(spec).input, **question.variables, "allow_unknown": allow_unknown}
     found: Any

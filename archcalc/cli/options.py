@@ -124,6 +124,16 @@ Variables = Annotated[
         show_default=False,
     ),
 ]
+Frozen = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--frozen",
+        metavar="LAYERS",
+        help="Layers and blocks that are not trained, by name or pattern: 'layer*'. With ! they "
+        "are after all: '!fc'. May be repeated.",
+        show_default=False,
+    ),
+]
 _DTYPES = ("float32", "float16", "bfloat16", "float64", "float8", "int8")
 DType = Annotated[
     str,

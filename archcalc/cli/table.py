@@ -8,6 +8,7 @@ from archcalc.cli.options import (
     Batch,
     ConventionName,
     DType,
+    Frozen,
     InputShapes,
     NetworkName,
     Output,
@@ -43,6 +44,7 @@ def table(
     dtype: DType = "float32",
     convention: ConventionName = "macs",
     set_: Variables = None,
+    frozen: Frozen = None,
     training: Annotated[
         bool, typer.Option("--training", help="Count what is executed in training only, too.")
     ] = False,
@@ -104,4 +106,5 @@ def table(
         training=training, fold_bn=fold_bn, allow_unknown=allow_unknown
     )
     spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
+    spec = archcalc.freeze(spec, *(frozen or ()))
     publish(report, (spec, question), form, output if width is None else output or "-", request)

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from archcalc.dims import Shape
 from archcalc.spec.expand import attempt
+from archcalc.spec.frozen import frozen_names
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Question
@@ -114,7 +115,8 @@ def batch_of(graph: Graph) -> int:
 def same_layers(one: Graph, other: Graph) -> bool:
     """Whether two graphs have the same layers by name, on the same inputs, and the same outputs."""
     first, second = (
-        {n.name: (n.op, n.shape, n.inputs, n.share) for n in graph.nodes} for graph in (one, other)
+        {n.name: (n.op, n.shape, n.inputs, n.share, n.frozen) for n in graph.nodes}
+        for graph in (one, other)
     )
     ends = [(graph.outputs, graph.training_outputs) for graph in (one, other)]
     return first == second and ends[0] == ends[1]
@@ -574,6 +576,8 @@ class _Folder:
         if blocks:
             data["blocks"] = blocks
         data["layers"] = top.layers
+        if frozen := frozen_names(graph):
+            data["frozen"] = frozen
         root = top.instances[0]
         outputs = [self.reference(root, name) for name in graph.outputs]
         if outputs != [next(reversed(top.layers))]:

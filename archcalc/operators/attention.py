@@ -248,12 +248,14 @@ class MultiheadAttention(Trained, Gathering, Stepwise, Multiplying):
             Product(n * x[1] * e * x[2], ((WEIGHTS,), (number,)))
             for x, number in zip(shapes, numbers, strict=True)
         )
-        last = n * shapes[0][1] * e * e
-        within = self.work(output, *inputs).macs - last - sum(p.macs for p in projections)
+        length = shapes[0][1]
+        scored = n * length * (shapes[1][1] + (1 if self.add_bias_kv else 0)) * e
+        query, key, value = ((WEIGHTS, number) for number in numbers)
         return (
             *projections,
-            Product(within, ((WEIGHTS,), (WEIGHTS,))),
-            Product(last, ((WEIGHTS,), (WEIGHTS,))),
+            Product(scored, (query, key)),
+            Product(scored, ((*query, *key), value)),
+            Product(n * length * e * e, ((WEIGHTS,), (*query, *key, *value))),
         )
 
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":

@@ -190,14 +190,15 @@ class Attention(Trained, Gathering, Multiplying, Attending):
             for (_, x, features, _), number in zip(self._projections(*inputs), numbers, strict=True)
         )
         scored = elements((*q[:-1], k[-2]))
-        biased = (WEIGHTS, 3) if len(inputs) == 4 else (WEIGHTS,)
+        query, key, value = ((WEIGHTS, number) for number in numbers)
+        scores = (*query, *key, *((3,) if len(inputs) == 4 else ()))
         attended = (
-            Product(scored * q[-1], ((WEIGHTS,), (WEIGHTS,))),
-            Product(scored * v[-1], (biased, (WEIGHTS,))),
+            Product(scored * q[-1], (query, key)),
+            Product(scored * v[-1], (scores, value)),
         )
         if not self.out_proj:
             return (*projected, *attended)
-        last = Product(elements(output) * q[1] * v[3], ((WEIGHTS,), (WEIGHTS,)))
+        last = Product(elements(output) * q[1] * v[3], ((WEIGHTS,), (*scores, *value)))
         return (*projected, *attended, last)
 
     def kept(self, *inputs: Shape) -> tuple[Size, ...]:

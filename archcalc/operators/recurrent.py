@@ -144,18 +144,19 @@ class _Recurrent(Trained, Multiplying):
         """
         batch, times, features = inputs[0]
         first = ((WEIGHTS,), (1,)) if len(inputs) > 1 else ((WEIGHTS,),)
+        inside = (WEIGHTS, *range(len(inputs)))
         rows = self.gates * self.hidden_size
         found = []
         for k, (_, size) in enumerate(self._cells(features)):
-            given = 0 if k < self._directions() else WEIGHTS
+            given = (0,) if k < self._directions() else inside
             state = batch * rows * self._state()
             found += [
-                Product(batch * times * rows * size, ((WEIGHTS,), (given,))),
+                Product(batch * times * rows * size, ((WEIGHTS,), given)),
                 Product(state, first),
-                Product(state * (times - 1), ((WEIGHTS,), (WEIGHTS,))),
+                Product(state * (times - 1), ((WEIGHTS,), inside)),
                 Product(
                     batch * times * self.projection() * self.hidden_size,
-                    ((WEIGHTS,), (WEIGHTS,)),
+                    ((WEIGHTS,), inside),
                 ),
             ]
         return tuple(found)

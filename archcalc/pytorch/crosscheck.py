@@ -435,6 +435,8 @@ class _Findings:
                 gradient, full = tensor.grad, f"{row.name}.{name}"
                 problem = ""
                 if gradient is None:
+                    if row.node.frozen:
+                        continue
                     if id(tensor) not in expected:
                         self.without_gradient.append(full)
                         continue
@@ -482,10 +484,10 @@ def _tensors(network: Network, analysis: Analysis, dtype: Any) -> Iterator[Diffe
         if row.node.share is not None:
             yield from _ties(row, params, stored(network, nodes[row.node.share]).params)
         for name, tensor in params.items():
-            if not tensor.requires_grad or tensor.dtype != dtype:
-                yield Difference(
-                    row.name, row.op, "weights", f"{name}, trained in {dtype}", tensor.dtype
-                )
+            if tensor.requires_grad is row.node.frozen or tensor.dtype != dtype:
+                how = "frozen" if row.node.frozen else "trained"
+                found = f"{tensor.dtype}, requires_grad={tensor.requires_grad}"
+                yield Difference(row.name, row.op, "weights", f"{name}, {how} in {dtype}", found)
     for what, tensors in (("params", network.parameters()), ("buffers", network.buffers())):
         # PyTorch lists a tied tensor once.
         total, ours = sum(tensor.numel() for tensor in tensors), getattr(analysis, what)

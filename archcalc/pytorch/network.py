@@ -51,6 +51,8 @@ class Network(Block):
             layer = module(node.op, *node.input_shapes, device=device, dtype=dtype)
             if node.share is not None:
                 _tie(node, layer, layers[node.share])
+            if node.frozen:
+                layer.requires_grad_(False)
             layers[node.name] = layer
             _place(self, self._paths[node.name], layer)
         self._steps = {

@@ -18,6 +18,7 @@ from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.naming import class_name
 from archcalc.pytorch.writer.spelling import arguments, is_module, target_of
 from archcalc.pytorch.writer.steps import Ref
+from archcalc.spec.frozen import frozen_names
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 
@@ -42,7 +43,7 @@ def source(graph: Graph, spec: Spec | None = None) -> str:
         if cls is library.top:
             count = len(graph.training_outputs)
             training = cls.outputs[len(cls.outputs) - count :] if count else ()
-            ties = list(_ties(library, graph))
+            ties = [*_ties(library, graph), *_frozen(graph)]
         classes.append("\n".join(_class(library, cls, training, ties, spec, graph)))
     extra, imports = _modules([target.removeprefix("archcalc.") for target in own])
     body = "\n\n\n".join([*extra, *classes])
@@ -151,6 +152,15 @@ def _ties(library: Library, graph: Graph) -> Iterator[str]:
         for name in mine:
             if name in theirs:
                 yield f"{_access(way[node.name])}.{name} = {_access(way[owner.name])}.{name}"
+
+
+def _frozen(graph: Graph) -> Iterator[str]:
+    """Statements that leave layers untrained."""
+    way = paths(graph)
+    for name in frozen_names(graph):
+        inside = [node.name for node in graph.nodes if f"{node.name}.".startswith(f"{name}.")]
+        depth = name.count(".") + 1
+        yield f"{_access('.'.join(way[inside[0]].split('.')[:depth]))}.requires_grad_(False)"
 
 
 def _aliased(library: Library) -> Iterator[str]:

@@ -149,6 +149,7 @@ def _layer(
         "repeat": layer.repeat,
         "parallel": layer.parallel,
         "active": layer.active,
+        "trainable": layer.trainable,
         "when": layer.when,
         **layer.fields,
     }

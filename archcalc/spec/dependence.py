@@ -39,7 +39,15 @@ def variables_of(spec: Spec, block: str) -> frozenset[str]:
 
 def names_of(layer: Layer) -> Iterator[str]:
     """The names that the expressions of a layer use. Raises :class:`ExpressionError`."""
-    written = (layer.op, layer.block, layer.repeat, layer.parallel, layer.active, layer.when)
+    written = (
+        layer.op,
+        layer.block,
+        layer.repeat,
+        layer.parallel,
+        layer.active,
+        layer.when,
+        layer.trainable,
+    )
     for value in (*written, *layer.fields.values()):
         yield from _names(value)
     for reference in filter(None, (*(layer.from_ or ()), layer.share)):

@@ -34,6 +34,7 @@ from archcalc.spec.budget import (
 )
 from archcalc.spec.dependence import variables_of
 from archcalc.spec.expressions import Expression
+from archcalc.spec.frozen import matching, ways
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.memory import Made, Memory, Piece
 from archcalc.spec.model import Block, Layer, Spec
@@ -325,6 +326,7 @@ class Expansion:
         if self.problems or any(node.applied is None for node in scope.nodes):
             return None
         labels = [*(node.name for node in scope.nodes), *reversed(list(inputs))]
+        frozen = self.frozen(scope)
         graph = Graph(
             name=spec.label,
             family=spec.name,
@@ -339,8 +341,9 @@ class Expansion:
                         tuple([labels[k] for k in numbers]),
                         None if share is None else labels[share],
                         spare,
+                        frozen[k if share is None else share],
                     )
-                    for name, applied, numbers, share, spare in scope.nodes
+                    for k, (name, applied, numbers, share, spare, _) in enumerate(scope.nodes)
                     if applied is not None
                 ]
             ),
@@ -357,6 +360,21 @@ class Expansion:
             if key is not None and not self.problems:
                 self.memory.graph = key, graph
         return graph
+
+    def frozen(self, scope: Scope) -> list[bool]:
+        """Which nodes are not trained: as layers say it, and then as the spec's patterns do."""
+        found = [node.trainable is False for node in scope.nodes]
+        self.spend(len(self.spec.frozen) * len(found))
+        for number, pattern in enumerate(self.spec.frozen):
+            wanted = pattern.removeprefix("!")
+            chosen = matching([node.name for node in scope.nodes], wanted)
+            if not chosen:
+                known = {way for node in scope.nodes for way in ways(node.name)}
+                at = ("frozen", number) if "frozen" in self.spec.document.data else ()
+                self.report(at, at, Wrong(f"no layer is called '{wanted}'", near(wanted, known)))
+            for k in chosen:
+                found[k] = wanted == pattern
+        return found
 
     def idle(self, graph: Graph, scope: Scope) -> None:
         """Report the layers whose output nothing takes: a forgotten ``from`` looks like that.
@@ -520,7 +538,12 @@ class Expansion:
         )
 
     def decide(self, written: bool | str, scope: Scope, key: str = "when") -> bool:
-        answer = self.evaluate(written, scope.names, scope.shape_of, (key,))
+        return self.truth(written, scope.names, scope.shape_of, key)
+
+    def truth(
+        self, written: bool | str, names: Mapping[str, Any], shape_of: ShapeOf, key: str
+    ) -> bool:
+        answer = self.evaluate(written, names, shape_of, (key,))
         if is_array(answer):
             if not answer.any() or answer.all():
                 return bool(answer.all())
@@ -707,7 +730,12 @@ class Expansion:
     def lasting(self, scope: Scope, layer: Layer, i: int, record: Any) -> bool:
         """Whether what a layer is given is the same in all its repetitions from ``i`` on."""
         names = {**scope.names, "i": None}
-        written = [layer.block, layer.op, *(layer.fields[key] for key in sorted(layer.computed))]
+        written = [
+            layer.block,
+            layer.op,
+            layer.trainable,
+            *(layer.fields[key] for key in sorted(layer.computed)),
+        ]
         with record.probe(i, MOST_FOLDED) as probe:
             names["i"] = probe.number
             found = [self.evaluate(value, names, scope.shape_of, ()) for value in written]
@@ -758,6 +786,11 @@ class Expansion:
                 shapes = scope.shapes(sources)
                 self.keep(scope, str(at[-1]), layer, value, (kind, given, shapes, before))
         self.spend((COPIED if trail else ROW) * max(value.size, 0))
+        if layer.trainable is not None:
+            said = self.truth(layer.trainable, names, scope.shape_of, "trainable")
+            for k in range(value.start, value.start + value.size):
+                if scope.nodes[k].trainable is None:  # else what is inside says otherwise
+                    scope.nodes[k] = scope.nodes[k]._replace(trainable=said)
         if layer.share is not None:
             if self.folding:
                 raise Unfoldable

@@ -26,6 +26,8 @@ class Node(NamedTuple):
     """The earlier node whose tensors it uses, if any."""
     spare: bool = False
     """Whether it is of an expert that an input does not take: it is owned and does not work."""
+    frozen: bool = False
+    """Whether its tensors are not trained; of shared ones their owner's counts."""
 
     @property
     def op(self) -> Operator:
@@ -75,6 +77,11 @@ class Graph:
 
     def _repr_svg_(self) -> str | None:
         return drawing(self)
+
+    @property
+    def freezes(self) -> bool:
+        """Whether there are layers that are not trained."""
+        return any(node.frozen for node in self.nodes)
 
     def leading_to(self, *names: str) -> frozenset[str]:
         """The nodes and inputs that the named nodes' outputs are computed from, themselves too."""

@@ -1,7 +1,7 @@
 """A spec as it is written: the data model that YAML and JSON share."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
 from typing import Annotated, Any, Literal, Self, get_args
@@ -38,6 +38,9 @@ Input = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.\*
 Kind = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$")]
 """A block's name; that of a row is the way to it."""
 
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""Names of layers: ``layer1``, ``*.bn?``, ``!fc``."""
+
 Quantity = Literal[
     "params", "buffers", "macs", "flops", "weight_bytes", "connections", "layers", "depth"
 ]
@@ -48,7 +51,7 @@ QUANTITIES: tuple[str, ...] = get_args(Quantity)
 PATH = rf"^(=.*|{DOTTED})$"
 """A quantity: names joined by dots, the last one being what is asked, or an expression."""
 
-OVERRIDABLE = ("input", "edition", "title", "year", "source", "feature")
+OVERRIDABLE = ("input", "frozen", "edition", "title", "year", "source", "feature")
 """Keys of a spec that a variant may set, beside its variables."""
 
 
@@ -158,6 +161,10 @@ class Layer(_Record):
     """Whether the layer is there at all; one that is not stands for its input."""
     share: str | None = None
     """The earlier layer whose tensors this one uses."""
+    trainable: Annotated[bool | str | None, _either("true, false or an expression", bool, str)] = (
+        None
+    )
+    """Whether its tensors are trained; where nothing is said, as the block around it is."""
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -397,6 +404,9 @@ class Spec(_Record):
     """The layers by name, from the input to the output."""
     outputs: Annotated[list[str] | None, BeforeValidator(_as_list)] = None
     """Layers whose outputs are the network's; the last one by default."""
+    frozen: Annotated[list[Pattern], BeforeValidator(_as_list)] = []
+    """Layers and blocks that are not trained, by their names or patterns such as ``layer*``; with
+    ``!`` before one it is trained after all, and the last that fits counts."""
     training_outputs: Annotated[list[str], BeforeValidator(_as_list)] = []
     """Outputs that exist in training only, such as auxiliary classifiers."""
     requires: list[Requirement] = []
@@ -497,6 +507,29 @@ class Spec(_Record):
         copied = super().__copy__()
         copied._home = Home()
         return copied
+
+    def refrozen(self, patterns: Iterable[str]) -> Self:
+        """The spec with more patterns of what is not trained, which count after its own."""
+        changed = type(self).model_validate(
+            {
+                "name": self.name,
+                "input": self.input,
+                "layers": dict(islice(self.layers.items(), 1)),
+                "frozen": [*self.frozen, *patterns],
+            }
+        )
+        found = self.model_copy(update={"frozen": changed.frozen})
+        found._family = None if self._family is None else self._family.refrozen(patterns)
+        return found
+
+    @cached_property
+    def freezes(self) -> bool:
+        """Whether something is said of what is trained."""
+        return bool(self.frozen) or any(
+            layer.trainable is not None
+            for _, _, layers in self.scopes()
+            for layer in layers.values()
+        )
 
     def scopes(self) -> Iterator[tuple[tuple[str, ...], list[str], Mapping[str, Layer]]]:
         """Every list of layers: the way to it, the names of its inputs, and the layers."""

@@ -31,7 +31,7 @@ def outline(spec: Spec, question: Question) -> list[Piece] | None:
     """The pieces of a network, each as often as it is there; None where the network has to be
     expanded: for the first time, or because its layers are tied to one another or left aside.
     """
-    if spec.requires or spec.training_outputs or len(spec.outputs or ()) > 1:
+    if spec.requires or spec.training_outputs or spec.freezes or len(spec.outputs or ()) > 1:
         return None
     if records(question):
         return None

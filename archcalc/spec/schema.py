@@ -47,7 +47,7 @@ _EXPRESSION = {"$ref": "#/definitions/expression"}
 _RECORDS = (Budget, Documented, Erratum, Fact, Requirement)
 """What a spec is made of, beside its layers."""
 
-_EVALUATED = ("input", "repeat", "parallel", "active", "when")
+_EVALUATED = ("input", "repeat", "parallel", "active", "when", "trainable")
 """Keys whose text is an expression."""
 
 

@@ -60,6 +60,8 @@ class Local(NamedTuple):
     inputs: tuple[int, ...]
     share: int | None = None
     spare: bool = False
+    trainable: bool | None = None
+    """Whether it is trained, where that is said."""
 
 
 class Unfoldable(Exception):
@@ -314,8 +316,9 @@ class Scope:
                     tuple([k + offset if k >= 0 else inputs[-1 - k] for k in numbers]),
                     None if share is None else share + offset,
                     spare,
+                    trainable,
                 )
-                for inner, applied, numbers, share, spare in template.nodes
+                for inner, applied, numbers, share, spare, trainable in template.nodes
             ]
         )
         outputs = tuple([k + offset if k >= 0 else inputs[-1 - k] for k in template.outputs])

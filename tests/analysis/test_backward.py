@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -165,6 +167,17 @@ def test_pytorch_counts_the_same(name: str, example: Example, input_grad: bool) 
     assert counted(made, example.inputs, input_grad) == ours.macs + too_many
 
 
+@pytest.mark.parametrize(
+    ("name", "example"), [(name, example) for name, example in EXAMPLES if name in SEEN]
+)
+def test_of_a_frozen_layer_pytorch_counts_the_same(name: str, example: Example) -> None:
+    made = module(operator(name)(**example.fields), *example.inputs).requires_grad_(False)
+    frozen = archcalc.freeze(alone(name, example).graph, "layer")
+    ours = backward(archcalc.analyze(frozen), input_grad=True)
+    assert counted(made, example.inputs, input_grad=True) == ours.macs
+    assert backward(archcalc.analyze(frozen)).macs == 0
+
+
 def miscounted(row: archcalc.Row) -> int:
     """What PyTorch 2.13 counts too much of a layer.
 
@@ -185,7 +198,7 @@ def counted_of(graph: Graph, training: bool) -> int:
         output = made(*draw(graph, device="meta"))
         outputs = output if isinstance(output, tuple) else (output,)
         with FlopCounterMode(display=False) as counter:
-            torch.autograd.backward([out.sum() for out in outputs])
+            torch.autograd.backward([out.sum() for out in outputs if out.requires_grad])
     flops: int = counter.get_total_flops()
     return flops // 2
 
@@ -199,6 +212,30 @@ def test_pytorch_counts_the_same_of_every_network(name: str) -> None:
         found: Backward = analysis.backward
         assert found.not_counted == ()
         assert found.macs + sum(map(miscounted, analysis.rows)) == counted_of(graph, training)
+
+
+@settings(max_examples=60, deadline=None)
+@given(frozen=st.sets(st.sampled_from([f"l{k}" for k in range(6)])), data=st.data())
+def test_of_networks_that_are_frozen_in_part_pytorch_counts_the_same(
+    frozen: set[str], data: st.DataObject
+) -> None:
+    layers: dict[str, Any] = {}
+    for k in range(6):
+        before = ["input", *layers]
+        kind = data.draw(st.sampled_from(["Linear", "MultiheadAttention", "MatMul", "GELU", "Add"]))
+        takes = data.draw(st.lists(st.sampled_from(before), min_size=2, max_size=2))
+        layers[f"l{k}"] = {
+            "Linear": {"op": "Linear", "out_features": 4, "from": takes[0]},
+            "MultiheadAttention": {"op": "MultiheadAttention", "num_heads": 2, "from": takes[0]},
+            "MatMul": {"op": "MatMul", "from": takes},
+            "GELU": {"op": "GELU", "from": takes[0]},
+            "Add": {"op": "Add", "from": takes},
+        }[kind]
+        if f"l{k}" in frozen:
+            layers[f"l{k}"]["trainable"] = False
+    layers["end"] = {"op": "Add", "from": list(layers)}
+    graph = archcalc.expand(archcalc.load({"name": "net", "input": [4, 4], "layers": layers}))
+    assert archcalc.analyze(graph).backward.macs == counted_of(graph, training=False)
 
 
 def test_what_leads_to_no_output_has_no_gradient() -> None:

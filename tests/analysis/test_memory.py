@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archcalc import ArchcalcError, build, expand, load
+from archcalc import ArchcalcError, build, expand, freeze, load
 from archcalc.analysis.memory import MB, MIB, Memory, memory
 from archcalc.operators.dropout import Dropout
 from archcalc.pytorch.inputs import draw
@@ -498,6 +498,24 @@ def test_what_is_kept_in_training_is_what_pytorch_keeps(name: str) -> None:
     else:
         assert found.not_counted == ()
         assert found.activations == pytorch_keeps(net)
+
+
+@pytest.mark.parametrize(
+    ("name", "patterns"),
+    [
+        ("resnet18", ["*", "!fc"]),
+        ("resnet18", ["conv1", "bn1", "layer1", "layer3.0.bn?"]),
+        ("mobilenet_v3_small", ["bneck", "!*.expand.*"]),
+        ("vit_b_16", ["*", "!head", "!encoder.layers.11"]),
+        ("vit_b_16", ["*", "!class_token"]),
+        ("swin_t", ["*.attn"]),
+        ("gpt2", ["*.mlp", "wte"]),
+        ("lenet5", ["*"]),
+    ],
+)
+def test_what_is_frozen_keeps_nothing_that_nobody_needs(name: str, patterns: list[str]) -> None:
+    net = freeze(expand(load(name), batch=2), *patterns)
+    assert memory(net, training=True).activations == pytorch_keeps(net)
 
 
 def linear(features: int, **fields: Any) -> dict[str, Any]:

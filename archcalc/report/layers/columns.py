@@ -146,6 +146,9 @@ def _layer(line: Line, frame: Frame) -> str:
     if borrowing:
         weighted = sum(1 for row in line.rows if row.weights)
         name += " (shared)" if len(borrowing) == weighted else " (partly shared)"
+    owning = [row for row in line.rows if row.weights and row.node.share is None]
+    if owning and all(row.node.frozen for row in owning):
+        name += " (frozen)"
     if line.executed:
         return name
     spare = all(row.node.spare for row in line.rows)
@@ -296,6 +299,7 @@ _ALL = (
     Column("depth", "depth", _depth, right=True),
     Column("weights", "weights", _weights),
     Column("params", "params", value=_params, right=True, own=True),
+    Column("trainable", "trainable", value=lambda row, _: row.trainable, right=True, own=True),
     Column("params%", "params %", value=_params, share=True, right=True, own=True),
     Column("shared", "shared", value=lambda row, _: row.shared, right=True),
     Column("buffers", "buffers", value=lambda row, _: row.buffers, right=True, own=True),

@@ -42,6 +42,7 @@ def contract(analysis: Analysis, *, detail: str = "all", dtype: str = "float32")
         "batch": first[0],
         "totals": {
             "params": analysis.params,
+            "trainable": analysis.trainable,
             "buffers": analysis.buffers,
             "macs": analysis.macs,
             "flops": analysis.flops,
@@ -72,6 +73,7 @@ def _layer(line: Line) -> dict[str, Any]:
         "stride": list(slid.stride or ()) if slid and known else None,
         "padding": [list(pad) for pad in slid.padding or ()] if slid and known else None,
         "params": line.sum(lambda row: row.params) if counted else None,
+        "trainable": line.sum(lambda row: row.trainable) if counted else None,
         "buffers": line.sum(lambda row: row.buffers) if counted else None,
         "weights": _weights(line) if counted else None,
         "macs": line.sum(lambda row: row.macs) if counted else None,

@@ -282,6 +282,7 @@ def _totals(analysis: Analysis, request: Request, usual: Analysis | None) -> lis
         f"{bounded(number(count))} {what}"
         for what, count, known in (
             (_running(analysis), analysis.executed_params, analysis.params),
+            ("trainable", analysis.trainable, analysis.params),
             ("shared", analysis.shared_params, 0),
         )
         if number(count) != number(known)

@@ -44,6 +44,8 @@ def expanded(graph: Graph, spec: Spec | None = None) -> dict[str, Any]:
         layer.update(fields[id(node.op)])
         if node.share is not None:
             layer["share"] = names[node.share]
+        elif node.frozen and node.applied.cost.weights:
+            layer["trainable"] = False
         layers[names[node.name]] = layer
         previous = node.name
     for name in (*graph.outputs, *graph.training_outputs):

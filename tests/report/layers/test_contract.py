@@ -33,6 +33,7 @@ def test_alexnet_as_json() -> None:
         "batch": 2,
         "totals": {
             "params": 62_378_344,
+            "trainable": 62_378_344,
             "buffers": 0,
             "macs": analysis.macs,
             "flops": analysis.flops,
@@ -52,6 +53,7 @@ def test_alexnet_as_json() -> None:
         "stride": [4, 4],
         "padding": [[0, 0], [0, 0]],
         "params": 34_944,
+        "trainable": 34_944,
         "buffers": 0,
         "weights": {"weight": [96, 3, 11, 11], "bias": [96]},
         "macs": outputs * 363,

@@ -1,0 +1,72 @@
+"""Which layers are not trained, said from outside of the network: by name or by pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from itertools import accumulate
+from typing import TypeVar
+
+from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.spec.graph import Graph
+from archcalc.spec.model import Spec
+
+N = TypeVar("N", Spec, Graph)
+
+
+def freeze(network: N, *patterns: str) -> N:
+    """The network with layers that are not trained: parameters without gradients.
+
+    A pattern is a layer's or a block's name, which means all that is in it, or has ``*``, ``?`` and
+    ``[...]`` as file names have: ``layer*``, ``*.bn1``. With ``!`` before it what fits is trained
+    after all, and the last one that fits counts: ``freeze(network, "*", "!fc")``. Of shared tensors
+    it is their owner's name that counts. Raises :class:`ArchcalcError` where nothing is called so,
+    of a spec when it is expanded.
+
+    A linear layer of 512 x 1000 weights and 1000 biases on a network that is not trained::
+
+        >>> import archcalc
+        >>> archcalc.analyze(archcalc.freeze(archcalc.load("resnet18"), "*", "!fc")).trainable
+        513000
+    """
+    if not patterns:
+        return network
+    if isinstance(network, Spec):
+        return network.refrozen(patterns)
+    frozen = {node.name: node.frozen for node in network.nodes}
+    names = list(frozen)
+    for pattern in patterns:
+        wanted = pattern.removeprefix("!")
+        chosen = matching(names, wanted)
+        if not chosen:
+            hint = did_you_mean(wanted, {way for name in names for way in ways(name)})
+            raise ArchcalcError("\n  ".join(filter(None, (f"no layer is called '{wanted}'", hint))))
+        frozen.update((names[k], not pattern.startswith("!")) for k in chosen)
+    nodes = (node._replace(frozen=frozen[node.share or node.name]) for node in network.nodes)
+    return replace(network, nodes=tuple(nodes))
+
+
+def matching(names: Sequence[str], pattern: str) -> list[int]:
+    """The numbers of the layers that a pattern means, by their own names or a block's."""
+    known: dict[str, bool] = {}
+
+    def fits(way: str) -> bool:
+        if way not in known:
+            known[way] = fnmatchcase(way, pattern)
+        return known[way]
+
+    return [k for k, name in enumerate(names) if any(map(fits, ways(name)))]
+
+
+def ways(name: str) -> Iterator[str]:
+    """``layer1.0.conv1``: ``layer1``, ``layer1.0``, and itself."""
+    return accumulate(name.split("."), lambda around, inner: f"{around}.{inner}")
+
+
+def frozen_names(graph: Graph) -> list[str]:
+    """The layers with tensors that are not trained, as few names of blocks and layers as say it."""
+    weighted = [node for node in graph.nodes if node.op.counted and node.applied.cost.weights]
+    trained = {way for node in weighted if not node.frozen for way in ways(node.name)}
+    found = (next(w for w in ways(n.name) if w not in trained) for n in weighted if n.frozen)
+    return list(dict.fromkeys(found))
