@@ -141,13 +141,14 @@ def _layer(line: Line, frame: Frame) -> str:
     if not frame.brief:
         return name
     borrowing = [row for row in line.rows if row.node.share is not None and row.weights]
-    if not borrowing and line.rows[0].executed:  # most
+    owning = [row for row in line.rows if row.weights and row.node.share is None]
+    held = bool(owning) and all(row.node.frozen for row in owning)
+    if not borrowing and not held and line.rows[0].executed:  # most
         return name
     if borrowing:
         weighted = sum(1 for row in line.rows if row.weights)
         name += " (shared)" if len(borrowing) == weighted else " (partly shared)"
-    owning = [row for row in line.rows if row.weights and row.node.share is None]
-    if owning and all(row.node.frozen for row in owning):
+    if held:
         name += " (frozen)"
     if line.executed:
         return name
