@@ -257,7 +257,7 @@ def test_schema_new_and_ops_print_what_the_library_says(tmp_path: Path) -> None:
     listed = run("ops").stdout
     assert all(f" {name} " in listed for name in NAMES)
     assert run("ops", "Conv2d").stdout.startswith("Conv2d\n")
-    assert run("ops", "Conv2d", "--format", "markdown").stdout.startswith("### Conv2d\n")
+    assert run("ops", "Conv2d", "--format", "markdown").stdout.startswith("**Conv2d**\n")
     assert "did you mean 'Conv2d'?" in refused("ops", "Con2d")
 
 
