@@ -19,7 +19,7 @@ from archcalc.operators.describe import attribute_docs, docstring
 PARTS: Mapping[str, tuple[str, ...]] = {
     "Networks": (
         *("load", "list", "Network", "Spec", "expand", "Graph", "Node", "validate", "fmt", "new"),
-        *("schema", "ops", "fold_batch_norm", "from_torch", "to_spec"),
+        *("schema", "ops", "freeze", "fold_batch_norm", "from_torch", "to_spec"),
     ),
     "Numbers": (
         *("analyze", "Analysis", "Row", "Work", "Operator", "table", "explain", "export"),
@@ -28,7 +28,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "What it takes to run": (
         *("memory", "Memory", "Training", "largest_batch", "Fits", "roofline", "Roofline"),
         *("generate", "Generation", "machines", "Hardware", "here", "measure"),
-        *("Machine", "Measurement"),
+        *("Machine", "Measurement", "Cache"),
     ),
     "Many configurations": (
         *("sweep", "Sweep", "formula", "Formula", "fit", "Fit"),
