@@ -705,6 +705,7 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
         shape=shapes((2, 4)),
         fill=st.sampled_from([0, 1.5, "arange", "eye", "tril", "sinusoidal"]),
     ),
+    "Cache": with_fields(shapes((3, 4)), length=few, dim=st.sampled_from([1, 2])),
     "BatchNorm1d": channel_norm((0, 1)),
     "BatchNorm2d": channel_norm((2,)),
     "BatchNorm3d": channel_norm((3,)),

@@ -28,16 +28,14 @@ def form(text: str) -> str:
     return form_of(text, "net.yaml")
 
 
-def in_order(value: Any) -> Iterator[str]:
-    """The names that are chosen, of layers and variables, in their order."""
-    if isinstance(value, dict):
-        for key in ("vars", "variants", "blocks", "layers", "args"):
-            inner = value.get(key)
-            if isinstance(inner, dict):
-                yield from inner
-    for inner in value.values() if isinstance(value, dict) else value:
+def in_order(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where names are chosen, of layers and variables, and these in their order."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in sorted(items, key=lambda item: str(item[0])):
+        if key in ("vars", "variants", "blocks", "layers", "args") and isinstance(inner, dict):
+            yield (*at, key, *inner)
         if isinstance(inner, (dict, list)):
-            yield from in_order(inner)
+            yield from in_order(inner, (*at, key))
 
 
 @pytest.mark.parametrize("path", [*SHIPPED, *HAND_WRITTEN], ids=lambda path: path.stem)

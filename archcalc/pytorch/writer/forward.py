@@ -8,7 +8,7 @@ layer's own name for anything else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archcalc.operators import FAMILIES
@@ -334,12 +334,12 @@ class Forward:
             if line.training and not guarded:
                 body.append("    if self.training:")
             guarded = line.training
-            indent = 8 if guarded else 4
+            indent = 12 if guarded else 8
             if returns_last and line is last:
                 code = self.expression(line).code
-                body += broken(code, 4, "return ")
+                body += _in_class(broken(code, 8, "return "))
                 break
-            body += self.statement(line, indent)
+            body += _in_class(self.statement(line, indent))
         else:
             body += self.returning()
         annotation = "Tensor" if len(self.returned) == 1 else _tuple(len(self.returned))
@@ -347,8 +347,7 @@ class Forward:
             annotation += f" | {_tuple(len(self.returned) + len(self.training))}"
         inputs = [f"{name}: Tensor" for name in self.inputs.values()]
         head = broken(Bracket("def forward(", ["self", *inputs], f") -> {annotation}:"), 4)
-        # Methods stand in a class, which the line's length must allow for.
-        return [*(line[4:] for line in head), *body]
+        return [*_in_class(head), *body]
 
     def returning(self) -> list[str]:
         names = [self.names[ref] for ref in self.returned]
@@ -452,6 +451,11 @@ class Forward:
             return f"self.{self.stored[match[0]]}"
 
         return re.sub(r"(?<![\w.\"'])[A-Za-z_]\w*(?!\w*[\"'])", found, text)
+
+
+def _in_class(lines: Iterable[str]) -> list[str]:
+    """Lines as a method has them, which stands in a class: their length allows for that."""
+    return [line[4:] for line in lines]
 
 
 def _value(ref: Ref) -> Ref:

@@ -76,9 +76,18 @@ def _mapping(node: Node, indent: str, top: bool = False) -> Iterator[Line]:
 
 def _list(node: Node, indent: str, records: bool = False) -> Iterator[Line]:
     for number, entry in enumerate(node.entries):
+        _lift(entry)
         yield from _above(entry, indent, number == 0)
         yield from _entry(entry, f"{indent}-", indent, record=records)
     yield from _comments(node.after, indent)
+
+
+def _lift(entry: Entry) -> None:
+    """Put what stands above the first key of an item above its dash, where it is read again."""
+    if entry.node.kind == MAPPING and not entry.node.anchor and entry.node.entries:
+        first = entry.node.entries[0]
+        entry.before = [*entry.before, *first.before]
+        first.before = []
 
 
 def _above(entry: Entry, indent: str, first: bool) -> Iterator[Line]:
