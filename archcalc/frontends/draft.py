@@ -23,7 +23,7 @@ from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, ShapeError
 from archcalc.operators import NAMES, operator
 from archcalc.operators.base import LARGEST, Applied
-from archcalc.spec.graph import Graph, Node
+from archcalc.spec.graph import Graph, Node, Origin
 from archcalc.spec.unknown import DeclaredOperator
 
 
@@ -40,6 +40,7 @@ class Layer:
     share: int | None = None
     depth: int = 0
     """How many layers lead to it at most."""
+    origin: Origin | None = None
 
 
 class Draft:
@@ -86,6 +87,7 @@ class Draft:
                     layer.applied,
                     tuple(names[key] for key in layer.inputs),
                     None if layer.share is None else names[layer.share],
+                    origin=layer.origin,
                 )
                 for layer in self.layers
             ),
@@ -241,11 +243,12 @@ class Draft:
         applied: Applied,
         inputs: tuple[int, ...],
         share: int | None = None,
+        origin: Origin | None = None,
     ) -> int:
         key = self.keys
         self.keys += 1
         depth = 1 + max(map(self.depth, inputs), default=0)
-        layer = Layer(key, wish, function, applied, inputs, share, depth)
+        layer = Layer(key, wish, function, applied, inputs, share, depth, origin)
         self.layers.append(layer)
         self.by_key[key] = layer
         return key

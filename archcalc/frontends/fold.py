@@ -94,17 +94,26 @@ def to_spec(graph: Graph, *, allow_unknown: bool = False) -> Spec:
     What can't be said so is written flat, a line a layer, with ``_`` for the dots in names. Raises
     :class:`ArchcalcError` for a graph that no spec can say.
     """
-    return load(written(graph), allow_unknown=allow_unknown or _has_unknown(graph))
+    data, same = _written(graph)
+    spec = load(data, allow_unknown=allow_unknown or _has_unknown(graph))
+    spec._origins = {node.name: node.origin for node in same.nodes if node.origin is not None}
+    return spec
 
 
 def written(graph: Graph) -> dict[str, Any]:
     """The data of the spec that :func:`to_spec` gives."""
+    return _written(graph)[0]
+
+
+def _written(graph: Graph) -> tuple[dict[str, Any], Graph]:
+    """The data, and the graph with the names that layers have in it."""
     data = _Folder(graph).data()
     question = Question(batch=batch_of(graph), allow_unknown=True)
     found = attempt(load(data, allow_unknown=True), question).graph
     if found is not None and same_layers(found, graph):
-        return data
-    return _Folder(_flat(graph)).data()
+        return data, graph
+    flat = _flat(graph)
+    return _Folder(flat).data(), flat
 
 
 def batch_of(graph: Graph) -> int:

@@ -342,6 +342,7 @@ class Expansion:
                         None if share is None else labels[share],
                         spare,
                         frozen[k if share is None else share],
+                        spec.origins.get(name),
                     )
                     for k, (name, applied, numbers, share, spare, _) in enumerate(scope.nodes)
                     if applied is not None

@@ -12,6 +12,20 @@ from archcalc.errors import Problem
 from archcalc.operators.base import Applied, Operator
 
 
+class Origin(NamedTuple):
+    """How the author of a network that was captured calls for a layer.
+
+    Counters that look at modules, or at functions, see the one and not the other.
+    """
+
+    module: str
+    """The class in whose ``forward`` it stands: ``torch.nn.modules.conv.Conv2d``."""
+    leaf: bool
+    """Whether that module has no others within it."""
+    function: str = ""
+    """``F.relu``, ``torch.matmul``, ``Tensor.add``, ``operator.add``; ``""`` if it isn't known."""
+
+
 @shown
 class Node(NamedTuple):
     """One operator in its place."""
@@ -28,6 +42,8 @@ class Node(NamedTuple):
     """Whether it is of an expert that an input does not take: it is owned and does not work."""
     frozen: bool = False
     """Whether its tensors are not trained; of shared ones their owner's counts."""
+    origin: Origin | None = None
+    """How an author wrote it, if that is known; else it is as :func:`archcalc.build` makes it."""
 
     @property
     def op(self) -> Operator:

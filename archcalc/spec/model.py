@@ -18,6 +18,7 @@ from pydantic import (
 
 from archcalc.document.shown import shown
 from archcalc.spec.expressions import DOTTED, is_expression
+from archcalc.spec.graph import Origin
 from archcalc.spec.memory import Home
 from archcalc.spec.sugar import in_full, written_out
 from archcalc.spec.text import Document
@@ -422,6 +423,7 @@ class Spec(_Record):
     _variant: str | None = PrivateAttr(default=None)
     _family: Self | None = PrivateAttr(default=None)
     _home: Home = PrivateAttr(default_factory=Home)
+    _origins: Mapping[str, Origin] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def of(cls, document: Document) -> Self:
@@ -442,6 +444,14 @@ class Spec(_Record):
         return self._home
 
     @property
+    def origins(self) -> Mapping[str, Origin]:
+        """How an author wrote its layers, by their names, where it was imported from code.
+
+        No file says that: a spec that was written and read again is as it stands there.
+        """
+        return self._origins
+
+    @property
     def variant(self) -> str | None:
         """The chosen variant."""
         return self._variant
@@ -460,7 +470,7 @@ class Spec(_Record):
         # Neither where it was read from nor what expansions left is part of a spec's value.
         return (
             isinstance(other, Spec)
-            and self._variant == other._variant
+            and (self._variant, self._origins) == (other._variant, other._origins)
             and all(getattr(self, f) == getattr(other, f) for f in type(self).__pydantic_fields__)
         )
 

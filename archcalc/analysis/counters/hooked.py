@@ -18,6 +18,7 @@ from archcalc.analysis.counters.rules import (
     by_type,
     directions_of,
     each,
+    is_module,
     layers_of,
     macs,
     op_of,
@@ -38,11 +39,20 @@ def torchinfo(row: Row) -> Size:
     """
     if row.op == "MultiheadAttention" or not row.executed:
         return 0
+    origin, kind, alone = row.node.origin, row.op, ""
+    if origin is not None:
+        if not origin.leaf:
+            return 0
+        kind = origin.module.rpartition(".")[2]
+        alone = row.name.rpartition(".")[2] if row.op == "Parameter" else ""
     out, total = row.shape, 0
     for name, shape in row.weights.items():
-        if name.rpartition(".")[2] not in ("weight", "bias"):
+        word = alone or name.rpartition(".")[2]
+        if word not in ("weight", "bias"):
+            if alone and not ("weight" in word or "bias" in word):
+                continue
             positions = out[0] * out[1]
-        elif "Conv" in row.op:
+        elif "Conv" in kind:
             positions = elements((out[0], *out[2:]))
         else:
             positions = out[0]
@@ -88,5 +98,6 @@ thop = tool(
         "PReLU": per_input(1),
         "Softmax": _thop_softmax,
         "Upsample": _thop_upsample,
-    }
+    },
+    unlike=lambda row: None if is_module(row) else 0,
 )

@@ -27,6 +27,7 @@ from archcalc.analysis.counters.rules import (
     directions_of,
     each,
     first_times_columns,
+    is_module,
     layers_of,
     op_of,
     own_module,
@@ -128,6 +129,48 @@ def _ptflops_upsample(row: Row) -> Size:
     return elements(row.shape) + _upsampled(row, rounded=True)
 
 
+_TENSOR_OPS = frozenset(
+    f"{home}.{name}" for home in ("torch", "Tensor") for name in ("matmul", "mm", "bmm")
+)
+"""Matrix products that are patched where an author calls them; ``@`` is none of them."""
+
+_ELEMENTWISE = frozenset(
+    f"{home}.{name}" for home in ("torch", "Tensor") for name in ("add", "mul")
+)
+
+
+def _of_tensors(row: Row) -> Size | None:
+    """Of products and sums of tensors that an author calls by name."""
+    origin = row.node.origin
+    function = "" if origin is None else origin.function
+    if row.op == "MatMul":
+        return first_times_columns(row) if function in _TENSOR_OPS else 0
+    if row.op in ("Add", "Mul"):
+        return elements(row.shape) if function in _ELEMENTWISE else 0
+    return None
+
+
+_PATCHED_BY_PTFLOPS = frozenset(
+    (
+        *(f"F.{name}" for name in ("relu", "prelu", "elu", "relu6", "gelu", "silu", "softmax")),
+        *(f"F.{kind}_pool{n}d" for kind in ("avg", "max") for n in (1, 2, 3)),
+        *(f"F.adaptive_{kind}_pool{n}d" for kind in ("avg", "max") for n in (1, 2, 3)),
+    )
+)
+
+
+def _ptflops_unlike(row: Row) -> Size | None:
+    """What is patched of a layer that is no module: every element of what it is given, once."""
+    found = _of_tensors(row)
+    if found is not None or is_module(row):
+        return found
+    origin = row.node.origin
+    function = "" if origin is None else origin.function
+    if function in ("F.interpolate", "F.upsample") and row.op == "Upsample":
+        return _upsampled(row, rounded=True)
+    return elements(row.node.input_shapes[0]) if function in _PATCHED_BY_PTFLOPS else 0
+
+
 ptflops = tool(
     {
         **each((*CONVS, *TRANSPOSED, "Linear"), by_type(_biased)),
@@ -141,7 +184,8 @@ ptflops = tool(
         "MatMul": unless_held(first_times_columns),
         "MultiheadAttention": _ptflops_attention,
         "Upsample": _ptflops_upsample,
-    }
+    },
+    unlike=_ptflops_unlike,
 )
 
 

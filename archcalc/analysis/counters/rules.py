@@ -51,14 +51,23 @@ def bias_adds(row: Row) -> Size:
     return row.connections - row.macs
 
 
-def tool(rules: Mapping[str, Rule], scale: int = 1) -> Rule:
-    """The count of a tool with these rules, each ``scale`` times."""
+def tool(
+    rules: Mapping[str, Rule], scale: int = 1, unlike: Callable[[Row], Size | None] | None = None
+) -> Rule:
+    """The count of a tool with these rules, each ``scale`` times.
+
+    ``unlike`` is what it counts of a layer that its author wrote otherwise than we do, if so.
+    """
 
     def count(row: Row) -> Size:
         if not row.executed:
             return 0
         if row.op in NOT_HELD:
             raise ArchcalcError(f"what tools count of '{row.name}' is not known: {row.op}")
+        if unlike is not None and row.node.origin is not None:
+            found = unlike(row)
+            if found is not None:
+                return scale * found
         rule = rules.get(row.op)
         if rule is None:
             return 0
@@ -82,8 +91,23 @@ def whole(rule: Rule) -> Rule:
     return lambda row: rule(uncropped(row))
 
 
+def is_module(row: Row) -> bool:
+    """Whether a layer is a module of PyTorch's: none of an author's own, nor a function.
+
+    Tools that look for modules know them by their very classes.
+    """
+    node = row.node
+    if node.origin is None:
+        return True
+    home, _, kind = node.origin.module.rpartition(".")
+    target = node.op.torch(*node.input_shapes).target.rpartition(".")[2]
+    return home.startswith("torch.nn.") and kind in (row.op, target)
+
+
 def own_module(row: Row) -> bool:
     """Whether PyTorch has no such module, so that ours does it: by a padded copy, say."""
+    if row.node.origin is not None:
+        return False
     target: str = row.node.op.torch(*row.node.input_shapes).target
     return target.startswith("archcalc.")
 
@@ -190,6 +214,8 @@ def unless_held(rule: Rule) -> Rule:
     """
 
     def count(row: Row) -> Size:
+        if row.node.origin is not None:
+            return rule(row)
         target = row.node.op.torch(*row.node.input_shapes).target
         return 0 if target.startswith(("torch.", "F.")) else rule(row)
 

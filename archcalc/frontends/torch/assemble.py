@@ -12,9 +12,17 @@ from archcalc.dims import Shape
 from archcalc.frontends.draft import Draft, sample_of
 from archcalc.frontends.table import Beside, Made, Moves
 from archcalc.frontends.torch import aten
-from archcalc.frontends.torch.capture import GETITEM, Capture, Held, shape_of, stack
+from archcalc.frontends.torch.capture import (
+    GETITEM,
+    PLAIN,
+    Capture,
+    Held,
+    function_of,
+    shape_of,
+    stack,
+)
 from archcalc.operators.base import Applied, Operator
-from archcalc.spec.graph import Graph
+from archcalc.spec.graph import Graph, Origin
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
 
@@ -34,6 +42,8 @@ class Assembler(Draft):
         self.latest: dict[fx.Node, fx.Node] = {}
         """A tensor that was written into, or only handed on -> what it is now."""
         self.firsts: dict[fx.Node, int] = {}
+        self.parents = {path.rpartition(".")[0] for path in capture.classes if path}
+        """The ways to modules that have others within them."""
         self.unknown: dict[str, str] = {}
         """Why a call is not counted, or is known by its shape alone, by the call."""
 
@@ -51,7 +61,7 @@ class Assembler(Draft):
                 self.values[node] = self.input(said, shape_of(node) or (1,))
             elif node.op == "call_function":
                 self.call(node)
-        outputs = list(map(self.output, self.capture.outputs))
+        outputs = [self.output(n) for n in self.capture.outputs if 0 not in (shape_of(n) or ())]
         self.prune(outputs)
         used = {held for layer in self.layers for held in self.tensors.get(layer.key, ())}
         unused = [
@@ -59,7 +69,9 @@ class Assembler(Draft):
             for held, shape in self.capture.parameters.items()
             if held not in used
         ]
-        return self.drafted(name, outputs, unused, self.capture.classes)
+        graph = self.drafted(name, outputs, unused, self.capture.classes)
+        how = self.capture.how
+        return graph if how == PLAIN else replace(graph, edition=f"captured by {how}")
 
     def output(self, node: fx.Node) -> int:
         """The layer that gives an output of the network."""
@@ -291,7 +303,7 @@ class Assembler(Draft):
             wish = module
         elif names and len(homes) == 1 and exact:
             wish = homes.pop() or function
-        key = self.add(wish, function, applied, inputs, share)
+        key = self.add(wish, function, applied, inputs, share, self.origin(node))
         self.tensors[key] = tuple(names.values())
         for held in names.values():
             self.owners.setdefault(held, key)
@@ -338,6 +350,27 @@ class Assembler(Draft):
         origin = node.args[0] if node.target is GETITEM else node
         name = str(getattr(origin, "target", "")).removeprefix("aten.").split(".")[0].strip("_")
         return modules[-1][0] if modules else "", name or "call"
+
+    def origin(self, node: fx.Node) -> Origin | None:
+        """How the author wrote a call."""
+        modules = stack(node)
+        if not modules:
+            return None
+        path, kind, _ = modules[-1]
+        return Origin(kind, self.is_leaf(path), function_of(node))
+
+    def is_leaf(self, path: str) -> bool:
+        """Whether a module has no others within it."""
+        return path not in self.parents
+
+    def tensor(self, name: str, kind: str, shape: Sequence[int]) -> int:
+        """A tensor by itself, in the module that has it."""
+        key = super().tensor(name, kind, shape)
+        path = name.rpartition(".")[0]
+        module = self.capture.classes.get(path)
+        if module is not None:
+            self.by_key[key].origin = Origin(module, self.is_leaf(path))
+        return key
 
 
 def _is_attention(module: Any, path: str) -> bool:

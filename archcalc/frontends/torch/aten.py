@@ -236,12 +236,18 @@ def _instance_norm(call: Call) -> Made:
     )
 
 
+def _normalized(call: Call) -> list[int] | None:
+    """The last axes of a normalization, which need not be said if it is the last alone."""
+    axes = list(call["normalized_shape"])
+    return axes if len(axes) > 1 else None
+
+
 @line("layer_norm")
 def _layer_norm(call: Call) -> Made:
     return Made(
         "LayerNorm",
         {
-            "normalized_shape": list(call["normalized_shape"]),
+            "normalized_shape": _normalized(call),
             "eps": call["eps"],
             "elementwise_affine": call["weight"] is not None,
             "bias": call["bias"] is not None,
@@ -256,7 +262,7 @@ def _rms_norm(call: Call) -> Made:
     return Made(
         "RMSNorm",
         {
-            "normalized_shape": list(call["normalized_shape"]),
+            "normalized_shape": _normalized(call),
             "eps": call["eps"],
             "elementwise_affine": call["weight"] is not None,
         },

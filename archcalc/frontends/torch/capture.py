@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import inspect
 import io
+import opcode
 import operator
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import BuiltinFunctionType
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from archcalc.errors import ArchcalcError
@@ -132,8 +138,41 @@ def _line(error: BaseException) -> str:
 
 
 def _exported(module: nn.Module, args: Any, kwargs: Any, strict: bool = False) -> Capture:
-    program = torch.export.export(module, args, kwargs, strict=strict)
-    return read(program, module, "torch.export" + (" (strict)" if strict else ""))
+    from torch.fx.traceback import preserve_node_meta
+
+    if strict:
+        program = torch.export.export(module, args, kwargs, strict=True)
+    else:
+        with _Signs(), preserve_node_meta():
+            program = torch.export.export(module, args, kwargs, strict=False)
+    return read(program, module, PLAIN + (", strictly" if strict else ""))
+
+
+class _Signs(TorchFunctionMode):
+    """Notes where a sum or a product is written with a sign, ``a @ b``, and not by its name.
+
+    PyTorch has one name for both; the instruction of the code that calls tells them apart.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call the function."""
+        from torch.fx.traceback import annotate
+
+        if getattr(func, "__name__", "") not in ("add", "mul", "matmul"):
+            return func(*args, **(kwargs or {}))
+        frame = inspect.currentframe()
+        while frame is not None and frame.f_code.co_filename.startswith((_TORCH, __file__)):
+            frame = frame.f_back
+        signed = frame is not None and frame.f_code.co_code[frame.f_lasti] == _BINARY
+        with annotate({_SIGN: signed}):
+            return func(*args, **(kwargs or {}))
+
+
+_TORCH = str(Path(torch.__file__).parent)
+_BINARY = opcode.opmap["BINARY_OP"]
+_SIGN = "archcalc_sign"
 
 
 def _strictly(module: nn.Module, args: Any, kwargs: Any) -> Capture:
@@ -175,11 +214,14 @@ def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
     names = _argument_names(module, args, kwargs)
     placeholders = [node for node in made.graph.nodes if node.op == "placeholder"]
     inputs = {n.name: name for n, name in zip(placeholders, names, strict=True)}
-    return _capture(made.graph, held, inputs, module, "executed on the CPU")
+    return _capture(made.graph, held, inputs, module, "running it on the CPU")
 
+
+PLAIN = "torch.export"
+"""The way in which nearly all modules are had."""
 
 _WAYS: Mapping[str, Callable[[nn.Module, Any, Any], Capture]] = {
-    "torch.export": _exported,
+    PLAIN: _exported,
     "torch.export, strictly": _strictly,
     "torch.export.draft_export": _drafted,
     "running it on the CPU": _executed,
@@ -203,8 +245,6 @@ def _flat(args: Any, kwargs: Any) -> tuple[list[Tensor], Callable[[Sequence[Tens
 
 def _argument_names(module: nn.Module, args: Any, kwargs: Any) -> list[str]:
     """A name for each tensor among the inputs: the argument's, and its place in it."""
-    import inspect
-
     from torch.utils._pytree import tree_flatten_with_path
 
     signature = inspect.signature(module.forward)
@@ -313,6 +353,21 @@ def stack(node: fx.Node) -> list[tuple[str, str, int]]:
         path = re.sub(r"@\d+$", "", path)
         found.append((path, name, int(call[1]) if call else 0))
     return found
+
+
+def function_of(node: fx.Node) -> str:
+    """The function of Python that a call is: ``F.relu``, ``torch.relu``, ``Tensor.add``.
+
+    ``operator.add`` is a sign between two tensors. ``""`` where that isn't known.
+    """
+    kind, _, name = str((node.meta.get("torch_fn") or ("", ""))[1]).rpartition(".")
+    if kind in ("method_descriptor", "wrapper_descriptor"):
+        signed = (node.meta.get("custom") or {}).get(_SIGN, True)
+        return f"operator.{name}" if signed else f"Tensor.{name}"
+    if kind == "builtin_function_or_method":
+        same = getattr(functional, name, None)
+        return f"F.{name}" if isinstance(same, BuiltinFunctionType) else f"torch.{name}"
+    return f"F.{name}" if kind == "function" and hasattr(functional, name) else ""
 
 
 def shape_of(node: fx.Node) -> Any:
