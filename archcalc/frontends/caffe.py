@@ -134,7 +134,7 @@ class Reader(Draft):
         ends = [key for name, key in self.blobs.items() if name not in self.used and key >= 0]
         if not ends:
             raise ArchcalcError(f"{self.path}: has no layers at inference")
-        self.prune(ends)
+        ends += self.prune(ends)
         name = str(self.root.one("name") or Path(self.path).stem)
         return self.drafted(as_name(name, True), list(dict.fromkeys(ends)))
 

@@ -123,7 +123,7 @@ class Reader(Draft):
                 raise self.fail(" ".join(str(error).split())) from error
             self.outputs.append(current)
         ends = self.ends or [current]
-        self.prune(ends)
+        ends += self.prune(ends)
         return self.drafted(as_name(Path(self.path).stem, True), ends)
 
     # Options --------------------------------------------------------------------------------------

@@ -96,8 +96,11 @@ class Draft:
             modules=modules or {},
         )
 
-    def prune(self, outputs: Sequence[int]) -> None:
-        """Leave out what leads to no output, unless it multiplies and accumulates all the same."""
+    def prune(self, outputs: Sequence[int]) -> list[int]:
+        """Leave out what leads to no output, unless it multiplies and accumulates all the same.
+
+        Those that do are outputs, too.
+        """
         by_key = {layer.key: layer for layer in self.layers}
         live: set[int] = set()
         working = [
@@ -119,6 +122,8 @@ class Draft:
             for name in held:
                 owners.setdefault(name, layer.key)
         self.owners = owners
+        taken = {source for layer in self.layers for source in layer.inputs}
+        return [key for key in working if key not in taken and key not in outputs]
 
     def fitted(
         self,

@@ -8,6 +8,7 @@ block in a row are a repetition. Whatever is written is expanded again and held 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 from archcalc.dims import Shape
+from archcalc.errors import SpecError
 from archcalc.spec.expand import attempt
 from archcalc.spec.frozen import frozen_names
 from archcalc.spec.graph import Graph, Node
@@ -107,11 +109,15 @@ def written(graph: Graph) -> dict[str, Any]:
 
 def _written(graph: Graph) -> tuple[dict[str, Any], Graph]:
     """The data, and the graph with the names that layers have in it."""
-    data = _Folder(graph).data()
-    question = Question(batch=batch_of(graph), allow_unknown=True)
-    found = attempt(load(data, allow_unknown=True), question).graph
-    if found is not None and same_layers(found, graph):
-        return data, graph
+    folder = _Folder(graph)
+    data = folder.data()
+    same = _renamed(graph, folder.paths)
+    with contextlib.suppress(SpecError):
+        spec = load(data, allow_unknown=True)
+        question = Question(batch=batch_of(graph), allow_unknown=True)
+        found = attempt(spec, question).graph
+        if found is not None and same_layers(found, same):
+            return data, same
     flat = _flat(graph)
     return _Folder(flat).data(), flat
 
@@ -145,6 +151,12 @@ def _flat(graph: Graph) -> Graph:
             name += "_"
         names[node.name] = name
         taken.add(name)
+    return _renamed(graph, names)
+
+
+def _renamed(graph: Graph, names: Mapping[str, str]) -> Graph:
+    """A graph whose layers have other names."""
+    names = {**{name: name for name in graph.inputs}, **names}
     nodes = tuple(
         node._replace(
             name=names[node.name],
@@ -170,11 +182,13 @@ class _Folder:
                 self.users.setdefault(source, []).append(node.name)
         self.blocks: list[_Block] = []
         self.names: set[str] = set()
-        self.home: dict[str, tuple[str, ...]] = {}
+        self.paths: dict[str, str] = {}
+        """What layers are called in the spec; of a region that gave way, a little otherwise."""
 
     def data(self) -> dict[str, Any]:
         root = self.tree()
         self.settle(root)
+        self.call(root, "")
         for regions in self.levels(root):
             self.define(regions)
         top = _Block("", [root])
@@ -199,6 +213,14 @@ class _Folder:
             region.members[last] = _Leaf(last, node, dict(known[id(node.op)]))
         return root
 
+    def call(self, region: _Region, above: str) -> None:
+        """Note what layers are called."""
+        for key, member in region.members.items():
+            if isinstance(member, _Leaf):
+                self.paths[member.node.name] = above + key
+            else:
+                self.call(member, f"{above}{key}.")
+
     def settle(self, root: _Region) -> None:
         """Find what regions take and give; a region that can't be a block gives way."""
         while True:
@@ -216,6 +238,8 @@ class _Folder:
                     continue
                 for below, each in inner.members.items():
                     each.name = f"{name}_{below}"
+                    while each.name in members or each.name in parent.members:
+                        each.name += "_"
                     members[each.name] = each
             parent.members = members
 
@@ -242,7 +266,10 @@ class _Folder:
         return frozenset(inside)
 
     def tangled(self, region: _Region) -> tuple[_Region, str] | None:
-        """A member that can't stand in one piece: it takes what comes from its own output."""
+        """A member that can't stand in one piece: it takes what comes from its own output.
+
+        Nor can one that uses tensors of another, which a block has no name for.
+        """
         for member in region.members.values():
             if isinstance(member, _Region):
                 found = self.tangled(member)
@@ -259,8 +286,11 @@ class _Folder:
             for source in taken:
                 if source in piece and piece[source] != key:
                     needs[key].setdefault(piece[source])
-            if isinstance(member, _Region) and (not member.sources or len(member.members) == 0):
-                return region, key
+            if isinstance(member, _Region):
+                inside = {node.name for node in member.nodes()}
+                shared = {node.share for node in member.nodes()} - {None}
+                if not member.sources or not member.members or shared - inside:
+                    return region, key
         done: dict[str, None] = {}
         left = list(region.members)
         while left:
@@ -417,7 +447,7 @@ class _Folder:
                 tuple(self.reference(region, source) for source in self.taken(member)),
                 None
                 if isinstance(member, _Region) or member.node.share is None
-                else self.reference(region, member.node.share),
+                else self.reference(region, member.node.share, whole=True),
             )
             for name, member in region.members.items()
         ]
@@ -426,8 +456,8 @@ class _Folder:
     def taken(self, member: _Leaf | _Region) -> Sequence[str]:
         return member.node.inputs if isinstance(member, _Leaf) else member.sources
 
-    def reference(self, region: _Region, name: str) -> str:
-        """What a node is called inside of a region."""
+    def reference(self, region: _Region, name: str, whole: bool = False) -> str:
+        """What a node is called inside of a region: what it gives by that, or the ``whole`` way."""
         if not region.path and name in self.graph.inputs:
             return name
         if name in region.sources:
@@ -437,9 +467,9 @@ class _Folder:
                 if member.node.name == name:
                     return key
             elif any(node.name == name for node in member.nodes()):
-                if name == member.output:
+                if name == member.output and not whole:
                     return key
-                return f"{key}.{self.reference(member, name)}"
+                return f"{key}.{self.reference(member, name, whole)}"
         return f"?{name}"
 
     def inputs_of(self, region: _Region) -> list[str]:
@@ -492,7 +522,7 @@ class _Folder:
                     values = [ANY if m is None else m.value(name) for m in leaves]
                     layer[name] = writer.say(key, name, values, sources)
                 if member.node.share is not None:
-                    layer["share"] = self.reference(first, member.node.share)
+                    layer["share"] = self.reference(first, member.node.share, whole=True)
             else:
                 regions = [m if isinstance(m, _Region) else None for m in members]
                 if repeated is not None:
@@ -636,10 +666,11 @@ class _Arguments:
             return found
         if all(type(v) is int and v > 0 for v in known):
             for argument, vector in self.vectors.items():
-                ratio = _ratio(vector, values)
+                there = [w if v is not ANY else ANY for v, w in zip(values, vector, strict=True)]
+                ratio = _ratio(there, values)
                 if ratio is not None:
                     return f"={ratio} * {argument}"
-                ratio = _ratio(values, vector)
+                ratio = _ratio(values, there)
                 if ratio is not None:
                     return f"={argument} // {ratio}"
         argument = self.new(key, name)
@@ -763,8 +794,11 @@ def _fits(a: Value, b: Value) -> bool:
 
 
 def _ratio(small: Sequence[Value], large: Sequence[Value]) -> int | None:
-    """How many times larger all of some numbers are; None if they differ in that."""
-    pairs = [(a, b) for a, b in zip(small, large, strict=True) if b is not ANY]
+    """How many times larger all of some numbers are; None if they differ in that.
+
+    One of a pair that does not matter is none of them, if the other doesn't either.
+    """
+    pairs = [(a, b) for a, b in zip(small, large, strict=True) if not (a is ANY and b is ANY)]
     if not pairs or not all(type(a) is int and type(b) is int and a > 0 for a, b in pairs):
         return None
     found = {b // a if b % a == 0 else 0 for a, b in pairs}

@@ -381,15 +381,18 @@ class Expansion:
         """Report the layers whose output nothing takes: a forgotten ``from`` looks like that.
 
         A layer of a block is needed if some copy of it is: in a row of blocks the last may have
-        an output that only those before it hand on.
+        an output that only those before it hand on. A tensor alone may be there to be owned.
         """
         leading = graph.leading_to(*graph.outputs, *graph.training_outputs)
-        if all(node.spare or node.name in leading for node in graph.nodes):
+        needed = [
+            node.spare or node.name in leading or type(node.op).__name__ == "Parameter"
+            for node in graph.nodes
+        ]
+        if all(needed):
             return
         if self.folding:
             raise Unfoldable
         taken = {source for node in graph.nodes for source in node.inputs}
-        needed = [node.spare or node.name in leading for node in graph.nodes]
         loose = [not needed[k] and node.name not in taken for k, node in enumerate(graph.nodes)]
         lines = [
             line for name, value in scope.values.items() for line in _lines((), name, value, needed)

@@ -134,7 +134,7 @@ class Reader(Draft):
         outputs = [self.output(output.name) for output in graph.output]
         if not outputs:
             raise ArchcalcError(f"{self.path}: the graph has no outputs")
-        self.prune(outputs)
+        outputs += self.prune(outputs)
         self.settle_names()
         used = {name for layer in self.layers for name in self.tensors.get(layer.key, ())}
         unused = [

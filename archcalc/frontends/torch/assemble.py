@@ -44,6 +44,10 @@ class Assembler(Draft):
         self.firsts: dict[fx.Node, int] = {}
         self.parents = {path.rpartition(".")[0] for path in capture.classes if path}
         """The ways to modules that have others within them."""
+        self.here = ""
+        """The module whose call is taken in."""
+        self.entered: dict[str, int] = {}
+        """A module -> the layer before its first."""
         self.unknown: dict[str, str] = {}
         """Why a call is not counted, or is known by its shape alone, by the call."""
 
@@ -62,7 +66,7 @@ class Assembler(Draft):
             elif node.op == "call_function":
                 self.call(node)
         outputs = [self.output(n) for n in self.capture.outputs if 0 not in (shape_of(n) or ())]
-        self.prune(outputs)
+        outputs += self.prune(outputs)
         used = {held for layer in self.layers for held in self.tensors.get(layer.key, ())}
         unused = [
             self.tensor(held, "parameter", shape)
@@ -104,6 +108,10 @@ class Assembler(Draft):
 
     def call(self, node: fx.Node) -> None:
         """Take in one call."""
+        modules = [path for path, _, _ in stack(node)]
+        for path in modules:
+            self.entered.setdefault(path, self.recent)
+        self.here = modules[-1] if modules else ""
         shape = shape_of(node)
         if node.target is GETITEM:
             origin, index = node.args
@@ -364,8 +372,18 @@ class Assembler(Draft):
         return path not in self.parents
 
     def tensor(self, name: str, kind: str, shape: Sequence[int]) -> int:
-        """A tensor by itself, in the module that has it."""
+        """A tensor by itself, in the module that has it.
+
+        It has its batch of what comes before it there, and of nothing within another module.
+        """
+        path = name.rpartition(".")[0]
+        recent = self.recent
+        if not f"{path}.".startswith(f"{self.here}." * bool(self.here)):
+            while path and path not in self.entered:
+                path = path.rpartition(".")[0]
+            self.recent = self.entered[path] if path else -1
         key = super().tensor(name, kind, shape)
+        self.recent = recent
         path = name.rpartition(".")[0]
         module = self.capture.classes.get(path)
         if module is not None:

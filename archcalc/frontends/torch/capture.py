@@ -268,6 +268,7 @@ def read(program: torch.export.ExportedProgram, module: nn.Module | None, how: s
     """The capture that an exported program holds; without its module, by the program's own word."""
     from torch.export.graph_signature import InputKind
 
+    _inline(program.graph, program.graph_module)
     kinds = {
         InputKind.PARAMETER: "parameter",
         InputKind.BUFFER: "buffer",
@@ -302,6 +303,37 @@ def read(program: torch.export.ExportedProgram, module: nn.Module | None, how: s
     buffers = {h.name: h.shape for h in held.values() if h.kind == "buffer"}
     outputs = _outputs(program.graph)
     return Capture(program.graph, held, inputs, outputs, parameters, buffers, {}, None, how)
+
+
+def _inline(graph: fx.Graph, home: nn.Module) -> None:
+    """Put what runs under another setting, without gradients or in half precision, in its place."""
+    for node in list(graph.nodes):
+        if not str(node.target).startswith("wrap_with_"):
+            continue
+        at = next(k for k, each in enumerate(node.args) if _is_graph(each, home))
+        inner = home.get_submodule(str(node.args[at].target))
+        assert isinstance(inner, fx.GraphModule)
+        _inline(inner.graph, inner)
+        holders = [each for each in inner.graph.nodes if each.op == "placeholder"]
+        given = dict(zip(holders, node.args[at + 1 :], strict=True))
+        with graph.inserting_before(node):
+            made = graph.graph_copy(inner.graph, given)
+        results = made if isinstance(made, (tuple, list)) else [made]
+        for user in list(node.users):
+            if user.target is GETITEM:
+                user.replace_all_uses_with(results[user.args[1]])
+                graph.erase_node(user)
+        if node.users:
+            node.replace_all_uses_with(results[0])
+        graph.erase_node(node)
+
+
+def _is_graph(value: Any, home: nn.Module) -> bool:
+    return (
+        isinstance(value, fx.Node)
+        and value.op == "get_attr"
+        and isinstance(getattr(home, str(value.target), None), fx.GraphModule)
+    )
 
 
 def _known(module: nn.Module) -> dict[int, Held]:
