@@ -41,7 +41,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import archcalc
 from archcalc.frontends.fold import same_layers, written
 from archcalc.frontends.sources import graph as graph_of
-from archcalc.report.specs.expanded import as_yaml
+from archcalc.spec.form import SCHEMA, as_yaml
 
 RECORD = Path(__file__).with_suffix(".csv")
 
@@ -368,7 +368,7 @@ def asked(subject: Subject) -> Line:
         our_macs=str(analysis.macs),
         seconds=f"{seconds:.1f}",
         layers=str(len(graph.nodes)),
-        lines=str(as_yaml(data).count("\n")),
+        lines=str(as_yaml(data, SCHEMA).count("\n")),
         same=same,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import nn
 
 import archcalc
 from archcalc import ArchcalcError, Graph
+from archcalc.analysis.conventions import convention
 from archcalc.frontends.fold import same_layers, written
 from archcalc.frontends.sources import graph as graph_of
 from tests.frontends.torch.models import MODELS, Deciding, Language, ResNet, counted
@@ -162,3 +164,114 @@ def test_only_modules_are_taken() -> None:
     wrong: Any = 3
     with pytest.raises(ArchcalcError, match=r"takes a torch\.nn\.Module, not a int"):
         archcalc.from_torch(wrong, (1, 3))
+
+
+class Woven(nn.Module):
+    """Two lists of modules whose members take turns, and a scale of a weight that is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(4, 4, 3, padding=1, bias=False) for _ in range(3))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(4) for _ in range(3))
+        self.gain = nn.Parameter(torch.ones(4, 1, 1, 1))
+        self.weight = nn.Parameter(torch.zeros(4, 4, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = x + norm(conv(x))
+        return nn.functional.conv2d(x, self.weight * self.gain)
+
+
+class Shared(nn.Module):
+    """Two parts that own the same layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+        self.second = nn.Sequential(self.first[0], nn.Tanh(), self.first[2])
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.second(self.first(x))
+
+
+class Wide(nn.Module):
+    """A product that nothing takes, and a part without gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.loose = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        with torch.no_grad():
+            y = torch.sigmoid(x) @ x
+        self.loose(y)
+        return self.fc(y)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "params", "macs"),
+    [
+        (Woven(), (1, 4, 8, 8), 3 * (4 * 4 * 9 + 8) + 4 + 16, (3 * 144 + 16) * 64),
+        (Shared(), (1, 4), 2 * 20, 4 * 16),
+        (Wide(), (1, 4, 4), 20 + 10, 4 * (16 + 16 + 8)),
+    ],
+)
+def test_what_is_woven_shared_or_loose_is_written_too(
+    module: nn.Module, shape: tuple[int, ...], params: int, macs: int
+) -> None:
+    graph = archcalc.from_torch(module, shape)
+    analysis = archcalc.analyze(archcalc.to_spec(graph))
+    assert (analysis.params, analysis.executed_params, analysis.macs) == (params, params, macs)
+    assert not any("_0_" in row.name for row in analysis.rows)
+
+
+def test_it_is_said_in_which_way_a_module_was_had() -> None:
+    assert archcalc.from_torch(ResNet(), (1, 3, 64, 64)).edition == ""
+    graph = archcalc.from_torch(Deciding(), torch.zeros(1, 4))
+    assert re.fullmatch(r"captured by \S.*", graph.edition)
+
+
+class Hand(nn.Module):
+    """A linear layer, a normalization and products that are functions in a ``forward``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(8, 8)
+        self.fc = nn.Linear(8, 8)
+        self.act = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> Any:
+        x = self.act(nn.functional.linear(self.fc(x), self.inner.weight, self.inner.bias))
+        x = nn.functional.relu(x) + torch.relu(x)
+        return x.matmul(x) + x @ x
+
+
+def test_a_layer_knows_how_its_author_wrote_it() -> None:
+    nodes = {node.name: node for node in archcalc.from_torch(Hand(), (1, 8, 8)).nodes}
+    written = {name: node.origin for name, node in nodes.items() if node.origin is not None}
+    home = f"{__name__}.Hand"
+    assert written["fc"] == ("torch.nn.modules.linear.Linear", True, "F.linear")
+    assert written["inner"] == (home, False, "F.linear")
+    functions = [origin.function for origin in written.values() if origin.module == home]
+    assert functions == [
+        *("F.linear", "F.relu", "torch.relu", "operator.add"),
+        *("Tensor.matmul", "operator.matmul", "operator.add"),
+    ]
+
+
+def test_other_counters_see_modules_or_functions() -> None:
+    analysis = archcalc.analyze(archcalc.to_spec(archcalc.from_torch(Hand(), (1, 8, 8))))
+    totals = {
+        name: convention(name).total(analysis)
+        for name in ("torchinfo", "thop", "ptflops", "fvcore")
+    }
+    # Of 8 x 8 elements: thop and torchinfo know the one module, torchinfo at one position;
+    # ptflops the activation twice, F.relu and Tensor.matmul, but neither F.linear, torch.relu
+    # nor a sign; fvcore every product that runs.
+    assert totals == {
+        "torchinfo": 64 + 8,
+        "thop": 8 * 64,
+        "ptflops": 8 * 64 + 64 + 2 * 64 + 64 + 8 * 64,
+        "fvcore": 4 * 8 * 64,
+    }
