@@ -46,6 +46,7 @@ WRITTEN_BY_HAND = (
     "docs/index.md",
     "docs/tutorial.md",
     "docs/spec.md",
+    "docs/phrasebook.md",
     "docs/output.md",
     "docs/conventions.md",
     "docs/checking.md",

@@ -133,7 +133,8 @@ class Sums:
     def convolutions(self) -> list[Row]:
         """Its layers with weights, if they are one convolution with a window and no groups."""
         rows = [row for row in self.rows if row.weights]
-        if len(rows) != 1 or not isinstance(rows[0].node.op, _PLAIN_CONVS):
+        plain = len(rows) == 1 and isinstance(rows[0].node.op, _PLAIN_CONVS)
+        if not plain or "weight" not in rows[0].weights:
             return []
         windowed = prod(rows[0].weights["weight"][2:]) > 1
         return rows if windowed and _groups(rows[0]) == 1 else []

@@ -80,13 +80,15 @@ class Call:
     ``F.`` (``torch.nn.functional``) and ``torch.`` are functions called on the inputs followed by
     ``kwargs``; ``archcalc.`` is one of the small modules in ``archcalc.pytorch.modules``.
     With ``gather`` the inputs are passed as one list (``torch.cat``). ``unpack`` names the item
-    taken from a tuple result (``nn.LSTM`` returns its states as well).
+    taken from a tuple result (``nn.LSTM`` returns its states as well). ``parametrization`` is the
+    function of ``torch.nn.utils.parametrizations`` that the module is given to.
     """
 
     target: str
     kwargs: dict[str, Any] = field(default_factory=dict)
     gather: bool = False
     unpack: int | None = None
+    parametrization: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

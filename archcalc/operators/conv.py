@@ -13,12 +13,12 @@ from archcalc.operators.base import (
     Count,
     Example,
     PerAxis,
-    Trained,
     Work,
     elements,
     per_axis,
     require_rank,
 )
+from archcalc.operators.parametrization import Parametrization, Parametrized
 from archcalc.operators.taps import Window, Windowed
 from archcalc.operators.window import (
     Padding,
@@ -42,7 +42,7 @@ def require_groups(groups: Size, **channels: Size) -> None:
             raise ShapeError(f"groups={groups} does not divide {name}={number}")
 
 
-class _Conv(Trained, Windowed, Stepwise, Weighing):
+class _Conv(Parametrized, Windowed, Stepwise, Weighing):
     axes: ClassVar[int]
 
     out_channels: Count
@@ -62,6 +62,9 @@ class _Conv(Trained, Windowed, Stepwise, Weighing):
     """Whether a trained number is added to every channel."""
     padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
     """What the padding holds; it changes no count."""
+    parametrization: Parametrization = None
+    """What the weight is computed by, of other tensors that are stored instead: ``weight_norm`` or
+    ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
 
     @field_validator("kernel_size", "stride", "dilation", mode="plain")
     @classmethod
@@ -92,9 +95,11 @@ class _Conv(Trained, Windowed, Stepwise, Weighing):
         extents = zip(x[2:], self.kernel_size, self.stride, self.dilation, pads, strict=True)
         return (x[0], self.out_channels, *(slide(n, k, s, d, p) for n, k, s, d, p in extents))
 
+    def kernel(self, *inputs: Shape) -> Shape:
+        return (self.out_channels, inputs[0][1] // self.groups, *self.kernel_size)
+
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
-        in_channels = inputs[0][1]
-        tensors = {"weight": (self.out_channels, in_channels // self.groups, *self.kernel_size)}
+        tensors = self.originals(*inputs)
         return {**tensors, "bias": (self.out_channels,)} if self.bias else tensors
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
@@ -120,6 +125,7 @@ class _Conv(Trained, Windowed, Stepwise, Weighing):
                 pads = tuple((0, after - before) for before, after in pads)
             x = autograd.padded(x, pads)
         autograd.keep(x)
+        autograd.keep_weight(self, inputs[0].shape)
         return autograd.weighted(output, x)
 
     def torch(self, *inputs: Shape) -> Call:
@@ -134,12 +140,15 @@ class _Conv(Trained, Windowed, Stepwise, Weighing):
             "padding_mode": self.padding_mode,
         }
         pads = self.pads(*inputs)
+        target = f"nn.{type(self).__name__}"
         if self.padding == "same":
-            return Call(f"nn.{type(self).__name__}", {**kwargs, "padding": "same"})
-        if all(holds(before == after) for before, after in pads):
-            padding = tuple(before for before, _ in pads)
-            return Call(f"nn.{type(self).__name__}", {**kwargs, "padding": padding})
-        return Call(f"archcalc.Padded{type(self).__name__}", {**kwargs, "pads": pads})
+            kwargs["padding"] = "same"
+        elif all(holds(before == after) for before, after in pads):
+            kwargs["padding"] = tuple(before for before, _ in pads)
+        else:
+            kwargs["pads"] = pads
+            target = f"archcalc.Padded{type(self).__name__}"
+        return Call(target, kwargs, parametrization=self.parametrization)
 
 
 @final
@@ -177,6 +186,14 @@ class Conv2d(_Conv):
         Example(
             {"out_channels": 6, "kernel_size": [7, 3], "stride": 2, "padding": "same_upper"},
             ((1, 3, 224, 64),),
+        ),
+        Example(
+            {"out_channels": 6, "kernel_size": 3, "parametrization": "weight_norm"},
+            ((2, 4, 9, 9),),
+        ),
+        Example(
+            {"out_channels": 6, "kernel_size": 3, "parametrization": "spectral_norm"},
+            ((2, 4, 9, 9),),
         ),
     )
 

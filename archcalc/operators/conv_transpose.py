@@ -14,7 +14,6 @@ from archcalc.operators.base import (
     Example,
     PerAxis,
     PerAxisNatural,
-    Trained,
     Work,
     elements,
     per_axis,
@@ -22,6 +21,7 @@ from archcalc.operators.base import (
     require_rank,
 )
 from archcalc.operators.conv import AXES, require_groups
+from archcalc.operators.parametrization import Parametrization, Parametrized
 from archcalc.operators.taps import Sources, Traced, transposed, unless_unknown
 from archcalc.operators.window import Cutting, Pads, parse_padding
 
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from archcalc.operators.saving import Autograd, Tensor
 
 
-class _ConvTranspose(Trained, Traced, Stepwise, Weighing):
+class _ConvTranspose(Parametrized, Traced, Stepwise, Weighing):
     axes: ClassVar[int]
+    matrix_dim = 1
 
     out_channels: Count
     """How many kernels there are, and so channels of the output."""
@@ -49,6 +50,9 @@ class _ConvTranspose(Trained, Traced, Stepwise, Weighing):
     """Whether a trained number is added to every channel."""
     dilation: PerAxis = 1
     """Distance between the elements of the kernel."""
+    parametrization: Parametrization = None
+    """What the weight is computed by, of other tensors that are stored instead: ``weight_norm`` or
+    ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
 
     @field_validator("kernel_size", "stride", "dilation", mode="plain")
     @classmethod
@@ -117,8 +121,11 @@ class _ConvTranspose(Trained, Traced, Stepwise, Weighing):
         ]
         return (unless_unknown(found),)
 
+    def kernel(self, *inputs: Shape) -> Shape:
+        return (inputs[0][1], self.out_channels // self.groups, *self.kernel_size)
+
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
-        tensors = {"weight": (inputs[0][1], self.out_channels // self.groups, *self.kernel_size)}
+        tensors = self.originals(*inputs)
         return {**tensors, "bias": (self.out_channels,)} if self.bias else tensors
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
@@ -132,6 +139,7 @@ class _ConvTranspose(Trained, Traced, Stepwise, Weighing):
         (x,) = inputs
         output, cropping = self.infer(x.shape), self.torch(x.shape).kwargs.get("cropping")
         autograd.keep(x)
+        autograd.keep_weight(self, x.shape)
         if cropping is None:
             return autograd.weighted(output, x)
         whole = (*output[:2], *(n + a + b for n, (a, b) in zip(output[2:], cropping, strict=True)))
@@ -164,14 +172,16 @@ class _ConvTranspose(Trained, Traced, Stepwise, Weighing):
             "dilation": self.dilation,
         }
         if alike:
-            return Call(f"nn.{type(self).__name__}", kwargs)
+            target = f"nn.{type(self).__name__}"
+            return Call(target, kwargs, parametrization=self.parametrization)
         # An end at which something is added has nothing to be cropped.
         ends = tuple((before, maximum(0, after)) for before, after in pads)
         added = tuple(
             o + maximum(0, -after) for o, (_, after) in zip(self.output_padding, pads, strict=True)
         )
         kwargs.update(padding=(0,) * self.axes, output_padding=added, cropping=ends)
-        return Call(f"archcalc.Cropped{type(self).__name__}", kwargs)
+        target = f"archcalc.Cropped{type(self).__name__}"
+        return Call(target, kwargs, parametrization=self.parametrization)
 
 
 @final
@@ -188,6 +198,13 @@ class ConvTranspose1d(_ConvTranspose):
         Example(
             {"out_channels": 6, "kernel_size": 2, "stride": 3, "padding": "same_upper"},
             ((2, 4, 10),),
+        ),
+        Example(
+            {"out_channels": 6, "kernel_size": 4, "parametrization": "spectral_norm"},
+            ((2, 4, 10),),
+        ),
+        Example(
+            {"out_channels": 6, "kernel_size": 4, "parametrization": "weight_norm"}, ((2, 4, 10),)
         ),
     )
 

@@ -232,6 +232,8 @@ def call_source(call: Call, inputs: int) -> str:
         source = f"{target}({', '.join(passed + arguments)})"
     else:
         source = f"{target}({', '.join(arguments)})"
+        if call.parametrization is not None:
+            source = f"nn.utils.parametrizations.{call.parametrization}({source})"
         if call.unpack is not None:
             source = f"{source}({', '.join(tensors)})"
     return source if call.unpack is None else f"{source}[{call.unpack}]"

@@ -24,6 +24,7 @@ from archcalc.operators.base import (
     elements,
     require_rank_from,
 )
+from archcalc.operators.parametrization import Parametrization, Parametrized
 from archcalc.operators.taps import HERE, Sources, Traced, everything
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class _Projection(Traced):
 
 
 @final
-class Linear(Trained, _Projection, Stepwise, Weighing):
+class Linear(Parametrized, _Projection, Stepwise, Weighing):
     """A matrix and a bias applied to the last axis of (N, *, in_features), as ``torch.nn.Linear``.
 
     Every position of the axes between is a product of its own: on (N, T, C) the
@@ -49,20 +50,28 @@ class Linear(Trained, _Projection, Stepwise, Weighing):
     examples = (
         Example({"out_features": 10}, ((2, 84),)),
         Example({"out_features": 64, "bias": False}, ((2, 7, 16),)),
+        Example({"out_features": 10, "parametrization": "weight_norm"}, ((2, 8),)),
+        Example({"out_features": 10, "parametrization": "spectral_norm"}, ((2, 7, 8),)),
     )
 
     out_features: Count
     """Size of the output's last axis."""
     bias: bool = True
     """Whether a trained number is added to every feature."""
+    parametrization: Parametrization = None
+    """What the weight is computed by, of other tensors that are stored instead: ``weight_norm`` or
+    ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         require_rank_from(x, 2, "(N, *, in_features)")
         return (*x[:-1], self.out_features)
 
+    def kernel(self, *inputs: Shape) -> Shape:
+        return (self.out_features, inputs[0][-1])
+
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
-        tensors = {"weight": (self.out_features, inputs[0][-1])}
+        tensors = self.originals(*inputs)
         return {**tensors, "bias": (self.out_features,)} if self.bias else tensors
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
@@ -71,6 +80,7 @@ class Linear(Trained, _Projection, Stepwise, Weighing):
         return Work(macs=out * inputs[0][-1], adds=out if self.bias else 0, dots=out)
 
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        autograd.keep_weight(self, inputs[0].shape, always=inputs[0].trained)
         return autograd.linear(inputs[0], self.out_features)
 
     def torch(self, *inputs: Shape) -> Call:
@@ -81,6 +91,7 @@ class Linear(Trained, _Projection, Stepwise, Weighing):
                 "out_features": self.out_features,
                 "bias": self.bias,
             },
+            parametrization=self.parametrization,
         )
 
 
@@ -146,22 +157,33 @@ class Bilinear(Trained, SavesInputs, Multiplying):
 
 
 @final
-class Embedding(Trained, SavesInputs):
+class Embedding(Parametrized, Differentiable):
     """A table's rows looked up by the indices (N, *), as ``torch.nn.Embedding``: (N, *, dim)."""
 
     indices = (0,)
-    examples = (Example({"num_embeddings": 100, "embedding_dim": 16}, ((2, 7),)),)
+    examples = (
+        Example({"num_embeddings": 100, "embedding_dim": 16}, ((2, 7),)),
+        Example(
+            {"num_embeddings": 10, "embedding_dim": 4, "parametrization": "weight_norm"}, ((2, 7),)
+        ),
+    )
 
     num_embeddings: Count
     """Rows of the table: the size of the vocabulary."""
     embedding_dim: Count
     """Size of a row."""
+    parametrization: Parametrization = None
+    """What the weight is computed by, of other tensors that are stored instead: ``weight_norm`` or
+    ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
 
     def infer(self, *inputs: Shape) -> Shape:
         return (*inputs[0], self.embedding_dim)
 
+    def kernel(self, *inputs: Shape) -> Shape:
+        return (self.num_embeddings, self.embedding_dim)
+
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"weight": (self.num_embeddings, self.embedding_dim)}
+        return self.originals(*inputs)
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """None: a look-up moves numbers and computes nothing."""
@@ -171,7 +193,11 @@ class Embedding(Trained, SavesInputs):
         return Call(
             "nn.Embedding",
             {"num_embeddings": self.num_embeddings, "embedding_dim": self.embedding_dim},
+            parametrization=self.parametrization,
         )
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        return Saved(inputs=(0,), elements=sum(self.kept_of_weight(*inputs)))
 
 
 @final

@@ -25,6 +25,7 @@ from archcalc.operators.autograd import (
 )
 from archcalc.operators.base import Operator
 from archcalc.operators.join import broadcast
+from archcalc.operators.parametrization import Parametrized
 from archcalc.operators.taps import Pointwise
 
 Strides: TypeAlias = tuple[int, ...]
@@ -274,6 +275,13 @@ class Autograd:
         """
         output = self.new(shape, *sources)
         return output._replace(trained=output.trained or self.trainable)
+
+    def keep_weight(self, op: Parametrized, *inputs: Shape, always: bool = True) -> None:
+        """Keep what a weight is computed with, and if ``always`` the weight itself."""
+        for each in op.kept_of_weight(*inputs):
+            self.keep_more(each)
+        if op.parametrization is not None and always:
+            self.keep_more(prod(op.kernel(*inputs)))
 
     def padded(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
         """A copy of (N, C, *) with so many more before and after on each axis."""

@@ -19,6 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
+from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -90,7 +95,8 @@ WITHOUT_PRODUCTS = frozenset(
     _cudnn_init_dropout_state _fused_dropout _fused_rms_norm _log_softmax
     _native_batch_norm_legit _native_batch_norm_legit_no_training _prelu_kernel _safe_softmax
     _softmax _thnn_fused_gru_cell _thnn_fused_lstm_cell _to_copy _unsafe_index _unsafe_view
-    _upsample_bicubic2d_aa _upsample_bilinear2d_aa adaptive_max_pool2d adaptive_max_pool3d
+    _upsample_bicubic2d_aa _upsample_bilinear2d_aa _weight_norm_interface
+    adaptive_max_pool2d adaptive_max_pool3d
     alias all amax amin any arange argmax argmin as_strided avg_pool2d avg_pool3d bernoulli
     bucketize cat channel_shuffle clone col2im complex constant_pad_nd contiguous copy
     cudnn_batch_norm cummax cummin cumsum detach diag_embed diagonal_copy diff embedding empty
@@ -157,11 +163,40 @@ class Counter:
     def __init__(self, flops: FlopCounterMode, unknown: _Unknown) -> None:
         self._flops = flops
         self._unknown = unknown
+        self._apart = 0
+        self._before: list[int] = []
 
     @property
     def macs(self) -> int:
-        """All that were performed so far: PyTorch counts two FLOPs each."""
-        return self._flops.get_total_flops() // 2
+        """All that were performed so far: PyTorch counts two FLOPs each.
+
+        What computes a weight of other tensors is no work of a sample, and left out.
+        """
+        return (self._flops.get_total_flops() - self._apart) // 2
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Know what computes weights."""
+
+        def enter(module: torch.nn.Module, *_: Any) -> None:
+            if isinstance(module, ParametrizationList):
+                self._before.append(self._flops.get_total_flops())
+
+        def leave(module: torch.nn.Module, *_: Any) -> None:
+            if isinstance(module, ParametrizationList):
+                before = self._before.pop()
+                if not self._before:
+                    self._apart += self._flops.get_total_flops() - before
+
+        handles = (
+            register_module_forward_pre_hook(enter),
+            register_module_forward_hook(leave, always_call=True),
+        )
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def not_counted(self) -> tuple[str, ...]:
         """The operations since it was last asked of which it is not known what they multiply."""
@@ -179,7 +214,8 @@ def counting() -> Iterator[Counter]:
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with sdpa_kernel(SDPBackend.MATH), unknown, flops:
-            yield Counter(flops, unknown)
+        counter = Counter(flops, unknown)
+        with sdpa_kernel(SDPBackend.MATH), counter.watching(), unknown, flops:
+            yield counter
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)

@@ -48,6 +48,8 @@ def module(
             if isinstance(target, type)
             else modules.Function(target, call.kwargs)
         )
+        if call.parametrization is not None:
+            getattr(torch.nn.utils.parametrizations, call.parametrization)(made)
     if dtype is not None:
         made.to(dtype=dtype)
     # Hooks and not a module around this one, which would prefix the names of its parameters.

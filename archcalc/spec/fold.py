@@ -77,6 +77,8 @@ def _folds(norm: Node, source: Node) -> bool:
     """Whether ``norm`` scales and shifts the channels that ``source`` computes."""
     if not (isinstance(norm.op, BATCH_NORMS) and norm.op.track_running_stats):
         return False
+    if getattr(source.op, "parametrization", None) is not None:
+        return False  # its weight is computed of tensors that a scale of channels would not stay in
     if isinstance(source.op, Linear):
         return len(source.shape) == 2  # with more axes, features are not what is normalized
     return isinstance(source.op, CONVOLUTIONS)

@@ -199,7 +199,9 @@ def _patched_positions(row: Row) -> Size:
 
 def _patched_conv(row: Row) -> Size:
     channels = row.shape[1] if op_of(row).bias else 0
-    return _patched_positions(row) * (2 * elements(row.weights["weight"]) + channels)
+    return _patched_positions(row) * (
+        2 * elements(op_of(row).kernel(*row.node.input_shapes)) + channels
+    )
 
 
 def _twice_biased(row: Row) -> Size:

@@ -15,7 +15,13 @@ from archcalc.pytorch.writer.columns import (
     text_of,
 )
 from archcalc.pytorch.writer.library import Class, Library
-from archcalc.pytorch.writer.spelling import arguments, is_module, spread, target_of
+from archcalc.pytorch.writer.spelling import (
+    PARAMETRIZATION,
+    arguments,
+    is_module,
+    spread,
+    target_of,
+)
 from archcalc.pytorch.writer.texts import Texts
 from archcalc.spec.graph import Node
 
@@ -102,9 +108,16 @@ class Constructor:
             items = [
                 fields[a.name].text if a.positional else f"{a.name}={fields[a.name].text}"
                 for a in model
-                if a.name in told
+                if a.name in told and a.name != PARAMETRIZATION
             ]
-            return Bracket(f"{target.removeprefix('archcalc.')}(", items)
+            made = Bracket(f"{target.removeprefix('archcalc.')}(", items)
+            if PARAMETRIZATION not in fields:
+                return made
+            by = fields[PARAMETRIZATION].text
+            home = "nn.utils.parametrizations"
+            literal = by[1:-1].isidentifier() and by[0] in "'\""
+            function = f"{home}.{by[1:-1]}" if literal else f"getattr({home}, {by})"
+            return Bracket(f"{function}(", [made])
 
         return made
 

@@ -100,6 +100,10 @@ class Argument(NamedTuple):
     """Whether it must be written: it is not what PyTorch takes anyway."""
 
 
+PARAMETRIZATION = "parametrization"
+"""Told with the arguments of a module, and no argument: the function that it is given to."""
+
+
 def arguments(call: Call) -> list[Argument]:
     """The arguments of a call in the order in which PyTorch has them."""
     target = target_of(call)
@@ -137,6 +141,8 @@ def arguments(call: Call) -> list[Argument]:
         )
         leading = leading and required
         found.append(Argument(name, value, leading, told))
+    if call.parametrization is not None:
+        found.append(Argument(PARAMETRIZATION, call.parametrization, False, True))
     return found
 
 
