@@ -7,7 +7,7 @@ architectures of transformers made small, and all of keras.applications.
 Each is imported by the address that a user would write, and made a second time on the meta device,
 which holds no numbers: its parameters are counted there, and its multiply-accumulates by PyTorch's
 FlopCounterMode. A line is written to ``importing.csv`` as soon as it is known; networks that stand
-there are passed over, unless they are named. ``docs/importing.md`` has the table that this makes.
+there are passed over, unless they are named.
 
 Known of FlopCounterMode, and so no fault where the two differ: it counts nothing for a product that
 isn't a call of ATen's matrix products, convolutions or attention (``RIGHT``).
