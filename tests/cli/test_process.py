@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,18 @@ def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         env={**os.environ, **environment},
     )
+
+
+@contextmanager
+def beside(program: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python program that runs meanwhile, and no longer: a test that fails never waits for it."""
+    with subprocess.Popen(
+        [sys.executable, "-X", "utf8", "-c", program], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_output_and_errors_go_their_own_ways() -> None:
@@ -247,10 +260,9 @@ def test_a_pipe_with_a_name_is_read_once(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
-    spec = archcalc.new("mine")
+    Path("spec").write_text(archcalc.new("mine"), "utf-8")
     # It waits for a reader; who reads it twice waits for another writer.
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(Path("pipe").write_text, spec, "utf-8")
+    with beside("from pathlib import Path; Path('pipe').write_bytes(Path('spec').read_bytes())"):
         name, *options = words.split()
         found = run(name, "pipe", *options)
     assert (found.returncode, found.stderr) == (0, "")
@@ -262,11 +274,10 @@ def test_a_pipe_with_a_name_is_read_once(
 def test_a_pipe_with_a_name_is_written_to_and_stays_one(tmp_path: Path, words: str) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with ThreadPoolExecutor(1) as pool:
-        read = pool.submit(pipe.read_text, "utf-8")
+    with beside(f"import sys; sys.stdout.write(open({str(pipe)!r}).read())") as reader:
         found = run(*words.split(), "-o", str(pipe))
         assert (found.returncode, found.stderr) == (0, "")
-        assert read.result() == run(*words.split()).stdout
+        assert reader.communicate(timeout=60)[0] == run(*words.split()).stdout
     assert pipe.is_fifo()
 
 
