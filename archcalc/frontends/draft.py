@@ -97,9 +97,9 @@ class Draft:
         )
 
     def prune(self, outputs: Sequence[int]) -> list[int]:
-        """Leave out what leads to no output, unless it multiplies and accumulates all the same.
+        """Leave out what leads to no output, unless it works or is there all the same.
 
-        Those that do are outputs, too.
+        What is left of that and not taken is given: it is an output, too.
         """
         by_key = {layer.key: layer for layer in self.layers}
         live: set[int] = set()
@@ -123,7 +123,8 @@ class Draft:
                 owners.setdefault(name, layer.key)
         self.owners = owners
         taken = {source for layer in self.layers for source in layer.inputs}
-        return [key for key in working if key not in taken and key not in outputs]
+        found = dict.fromkeys((*working, *sorted(self.kept)))
+        return [key for key in found if key not in taken and key not in outputs]
 
     def fitted(
         self,

@@ -381,13 +381,10 @@ class Expansion:
         """Report the layers whose output nothing takes: a forgotten ``from`` looks like that.
 
         A layer of a block is needed if some copy of it is: in a row of blocks the last may have
-        an output that only those before it hand on. A tensor alone may be there to be owned.
+        an output that only those before it hand on.
         """
         leading = graph.leading_to(*graph.outputs, *graph.training_outputs)
-        needed = [
-            node.spare or node.name in leading or type(node.op).__name__ == "Parameter"
-            for node in graph.nodes
-        ]
+        needed = [node.spare or node.name in leading for node in graph.nodes]
         if all(needed):
             return
         if self.folding:
