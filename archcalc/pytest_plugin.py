@@ -1,7 +1,9 @@
 """A pytest plugin: every documented number and budget of a spec file is a test.
 
 Spec files are collected where they are named on the command line, and where the ini option
-``archcalc_specs`` matches them. Nothing of archcalc is loaded before there is one.
+``archcalc_specs`` matches them, and so are files that say what must hold of a network elsewhere;
+where that is code, it is imported and run if ``archcalc_run_code`` is true. Nothing of archcalc is
+loaded before there is one.
 """
 
 from __future__ import annotations
@@ -17,17 +19,20 @@ if TYPE_CHECKING:
     from archcalc.claims.check import Finding
 
 ENDINGS = (".yaml", ".yml", ".json")
+PROJECT = "pyproject.toml"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the ini option."""
+    """Declare the ini options."""
     about = "spec files whose documented numbers and budgets are tests: nets/*.yaml"
     parser.addini("archcalc_specs", about, type="args", default=[])
+    about = "import and run the code that such files name: network: torch:PACKAGE.MODULE:FACTORY"
+    parser.addini("archcalc_run_code", about, type="bool", default=False)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile | None:
     """A spec file that is asked for, and no other file."""
-    if file_path.suffix in ENDINGS and (
+    if (file_path.suffix in ENDINGS or file_path.name == PROJECT) and (
         _is_matched(file_path, parent.config)
         or (parent.session.isinitpath(file_path) and _looks_like_a_spec(file_path))
     ):
@@ -51,7 +56,9 @@ def _is_matched(path: Path, config: pytest.Config) -> bool:
 def _looks_like_a_spec(path: Path) -> bool:
     # Other plugins have YAML files of their own that one may name.
     text = path.read_text(encoding="utf-8", errors="replace")
-    return "\nlayers:" in text or '"layers"' in text
+    if path.name == PROJECT:
+        return "tool.archcalc" in text
+    return any(f"\n{key}:" in f"\n{text}" or f'"{key}"' in text for key in ("layers", "network"))
 
 
 class SpecFile(pytest.File):
@@ -64,7 +71,7 @@ class SpecFile(pytest.File):
         from archcalc.errors import SpecError
 
         try:
-            findings = check(self.path)
+            findings = check(self.path, run_code=self.config.getini("archcalc_run_code"))
         except SpecError as error:
             raise self.CollectError(safe(str(error))) from None
         taken: dict[str, int] = {}

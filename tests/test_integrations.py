@@ -66,7 +66,7 @@ def test_the_action_is_composed_of_steps_with_a_shell() -> None:
     assert ACTION["runs"]["using"] == "composite"
     for step in ACTION["runs"]["steps"]:
         assert ("uses" in step) != ("run" in step and step["shell"] == "bash")
-    assert set(ACTION["inputs"]) == {"specs", "python-version"}
+    assert set(ACTION["inputs"]) == {"specs", "python-version", "run-code", "install"}
 
 
 @pytest.mark.parametrize(("value", "code"), [("224", 0), ("225", 1), ("many", 2)])
@@ -74,7 +74,8 @@ def test_the_step_of_the_action_marks_what_is_wrong(tmp_path: Path, value: str, 
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(NET.replace("VALUE", value))
     (step,) = (step for step in ACTION["runs"]["steps"] if step.get("name") == "Check")
-    assert step["env"] == {"SPECS": "${{ inputs.specs }}"}
+    inputs = {"SPECS": "specs", "RUN_CODE": "run-code"}
+    assert step["env"] == {word: f"${{{{ inputs.{name} }}}}" for word, name in inputs.items()}
     script = tmp_path / "step.sh"
     script.write_text(step["run"])
     summary = tmp_path / "summary.md"
@@ -90,3 +91,21 @@ def test_the_step_of_the_action_marks_what_is_wrong(tmp_path: Path, value: str, 
     assert done.returncode == code
     assert done.stdout.count("::error file=") == (0 if code == 0 else 2)
     assert ("2 numbers" in summary.read_text()) is (code < 2)
+
+
+def test_the_action_runs_code_where_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from torch import nn\nbuild = lambda: nn.Linear(3, 4)\n")
+    (tmp_path / "net.yaml").write_text(
+        "network: torch:mine.py:build\ninput: '3'\nbudget: [{quantity: params, at_most: 16}]\n"
+    )
+    (step,) = (step for step in ACTION["runs"]["steps"] if step.get("name") == "Check")
+    given = {"PATH": PATH, "SPECS": "net.yaml", "GITHUB_STEP_SUMMARY": str(tmp_path / "s.md")}
+    for said, code in (("false", 2), ("true", 0)):
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+            env={**environ, **given, "RUN_CODE": said},
+            cwd=tmp_path,
+            check=False,
+            capture_output=True,
+        )
+        assert done.returncode == code

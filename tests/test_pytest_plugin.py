@@ -86,6 +86,20 @@ def test_records_are_tests_of_their_spec_and_not_twice(nets: pytest.Pytester) ->
     nets.runpytest().assert_outcomes(passed=4, failed=1)
 
 
+def test_budgets_of_code_are_tests_where_running_it_is_asked_for(nets: pytest.Pytester) -> None:
+    nets.makepyfile(mine="from torch import nn\ndef build(): return nn.Linear(3, 4)\n")
+    stated = 'network = "torch:mine:build"\ninput = "3"\nbudget = [{quantity="params", at_most=15}]'
+    nets.makepyprojecttoml(f"[[tool.archcalc.check]]\n{stated}\n")
+    nets.makeini("[pytest]\narchcalc_specs = pyproject.toml")
+    result = nets.runpytest()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*pyproject.toml:2:1*network*", "*option archcalc_run_code*"])
+    nets.makeini("[pytest]\narchcalc_specs = pyproject.toml\narchcalc_run_code = true")
+    result = nets.runpytest("-v")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*build: params at most 15 FAILED*", "*16 is 1 over 15*"])
+
+
 def test_a_malformed_spec_is_an_error_with_its_place(nets: pytest.Pytester) -> None:
     (nets.path / "nets" / "net.yaml").write_text(NET.replace("Conv2d", "Con2d"))
     result = nets.runpytest("nets/net.yaml")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
 from math import inf
+from pathlib import Path as File
 from typing import Any, Literal, NamedTuple
 
 from archcalc.claims.facts import VARIABLES, Axes, Scope, ways
@@ -14,8 +15,10 @@ from archcalc.claims.printed import Number, Printed, Verdict, exact
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, Problem, SpecError, did_you_mean
 from archcalc.frontends import sources
-from archcalc.spec import expressions, zoo
+from archcalc.spec import elsewhere, expressions, zoo
+from archcalc.spec.expand import expand
 from archcalc.spec.model import Budget, Documented, Fact, Spec
+from archcalc.spec.records import Records
 from archcalc.spec.records import records as recorded
 from archcalc.spec.scope import Path, Wrong
 
@@ -80,18 +83,66 @@ class Finding(NamedTuple):
         return f"{self.network}: {self.quantity} {self.printed}"
 
 
-def check(source: zoo.Source | Spec) -> list[Finding]:
+def check(source: zoo.Source | Spec, *, run_code: bool = False) -> list[Finding]:
     """Every documented number, fact and budget of a spec, recomputed.
 
     Of a spec all variants are looked at, or the chosen one where it is not the one that has the
-    family's name. Raises :class:`SpecError` for a spec that is none, and with every quantity,
-    layer, convention and number that can't be understood, at its place in the file.
+    family's name. A file that says what must hold of a network elsewhere (``network: ...``, or
+    ``[[tool.archcalc.check]]`` of a ``pyproject.toml``) is checked likewise; where that network is
+    code, ``torch:...``, it is imported and run with ``run_code`` only. Raises :class:`SpecError`
+    for a spec that is none, and with every quantity, layer, convention and number that can't be
+    understood, at its place in the file.
     """
+    if isinstance(source, (str, File)) and (entries := elsewhere.entries(source)) is not None:
+        findings: list[Finding] = []
+        problems: list[Problem] = []
+        for entry in entries:
+            try:
+                findings += _elsewhere(entry, run_code)
+            except SpecError as error:
+                problems += error.problems
+        if problems:
+            raise SpecError(problems)
+        return findings
     spec = source if isinstance(source, Spec) else sources.load(source)
-    checking = Checking(spec)
+    return _checked(Checking(spec))
+
+
+def _elsewhere(entry: elsewhere.Entry, run_code: bool) -> list[Finding]:
+    """What becomes of what a file says of a network elsewhere. Raises :class:`SpecError`."""
+    stated, document = entry.stated, entry.document
+    address = sources.beside(stated.network, File(document.file).parent)
+    if sources.is_code(address) and not run_code:
+        said = f"is code, {stated.network}, which is imported and run only where that is asked for"
+        hint = "--run-code asks for it; in pytest the option archcalc_run_code"
+        raise SpecError([document.problem(("network",), said, hint)])
+    try:
+        if sources.is_foreign(address):
+            address = sources.with_inputs(address, stated.texts)
+        spec = sources.load(address)
+        given = None
+        if stated.input and not sources.is_foreign(address):
+            given = {name or next(iter(spec.inputs)): axes for name, axes in stated.shapes.items()}
+            try:
+                expand(spec, input=given)
+            except ArchcalcError as error:
+                raise SpecError([document.problem(("input",), str(error))]) from None
+        if stated.name is not None:
+            spec = spec.model_copy(update={"name": stated.name})
+        return _checked(Checking(spec, entry.records(spec), given))
+    except SpecError as error:
+        if error.problems and error.problems[0].file == document.file:
+            raise
+        raise SpecError([document.problem(("network",), str(error))]) from None
+    except ArchcalcError as error:
+        raise SpecError([document.problem(("network",), str(error))]) from None
+
+
+def _checked(checking: Checking) -> list[Finding]:
+    spec = checking.spec
     findings, problems = [], []
     only = spec.variant if spec.variant != spec.name else None
-    for at, record in records(spec):
+    for at, record in records(spec, checking.records):
         if only is not None and record.variant not in (only, None):
             continue
         if only is not None and record.variant is None and not isinstance(record, Budget):
@@ -109,13 +160,13 @@ def check(source: zoo.Source | Spec) -> list[Finding]:
 Record = Documented | Fact | Budget
 
 
-def records(spec: Spec) -> Iterator[tuple[Path, Record]]:
+def records(spec: Spec, kept: Records | None = None) -> Iterator[tuple[Path, Record]]:
     """Everything that is stated of a spec's networks, with its place in the document it is in."""
-    kept = recorded(spec)
+    kept = kept or recorded(spec)
     stated: Sequence[tuple[str, Sequence[Record]]] = (
         ("documented", kept.documented),
         ("facts", kept.facts),
-        ("budget", spec.budget),
+        ("budget", kept.budget),
     )
     for key, listed in stated:
         for number, record in enumerate(listed):
@@ -125,9 +176,12 @@ def records(spec: Spec) -> Iterator[tuple[Path, Record]]:
 class Checking:
     """The networks of a spec, each analyzed once, and judgements on what is stated of them."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(
+        self, spec: Spec, kept: Records | None = None, input: Mapping[str, list[int]] | None = None
+    ) -> None:
         self.spec = spec
-        self.records = recorded(spec)
+        self.input = input
+        self.records = kept or recorded(spec)
         self.scope: Callable[[str | None], Scope] = cache(self._scope)
         self.networks: dict[str, Scope] = {}
 
@@ -135,9 +189,9 @@ class Checking:
         spec = self.spec
         name = variant or (spec.name if spec.name in spec.variants else None)
         if not name:
-            return Scope.of(spec, self.networks)
+            return Scope.of(spec, self.networks, self.input)
         if name not in self.networks:
-            self.networks[name] = Scope.of(spec.choose(name), self.networks)
+            self.networks[name] = Scope.of(spec.choose(name), self.networks, self.input)
         return self.networks[name]
 
     def judge(self, at: Path, record: Record, only: str | None = None) -> list[Finding]:

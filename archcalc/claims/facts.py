@@ -24,6 +24,7 @@ from archcalc.operators import NAMES
 from archcalc.operators.base import elements
 from archcalc.spec import expressions, zoo
 from archcalc.spec.model import Spec
+from archcalc.spec.question import Input
 from archcalc.spec.scope import Wrong
 from archcalc.values import Remembering
 
@@ -55,12 +56,14 @@ class Scope(Remembering):
     """Other networks that were asked about, each analyzed once."""
 
     @classmethod
-    def of(cls, spec: Spec, networks: dict[str, Scope] | None = None) -> Scope:
+    def of(cls, spec: Spec, networks: dict[str, Scope] | None = None, input: Input = None) -> Scope:
         """The whole of a network, with those of its family that are analyzed already.
+
+        ``input`` is instead of its own.
 
         Raises :class:`SpecError` where it can't be expanded.
         """
-        return cls(spec, analyze(spec), networks={} if networks is None else networks)
+        return cls(spec, analyze(spec, input=input), networks={} if networks is None else networks)
 
     def network(self, name: str) -> Scope | None:
         """The whole of another network: a variant of this family, or one of the zoo."""

@@ -18,7 +18,8 @@ def check(
             metavar="NAME|FILE...",
             autocompletion=networks,
             help="Networks of the zoo, files (FILE::VARIANT for one of its variants), folders "
-            "of files, or - for standard input. Everything that is shipped, if none is named.",
+            "of files, pyproject.toml, or - for standard input. Everything that is shipped, if "
+            "none is named.",
             show_default=False,
         ),
     ] = None,
@@ -28,6 +29,13 @@ def check(
     ] = "table",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Show only what is wrong, and the counts.")
+    ] = False,
+    run_code: Annotated[
+        bool,
+        typer.Option(
+            "--run-code",
+            help="Import and run the code that files name, network: torch:PACKAGE.MODULE:FACTORY.",
+        ),
     ] = False,
     output: Output = None,
 ) -> None:
@@ -41,6 +49,7 @@ def check(
     Examples:
       archcalc check vgg16
       archcalc check my-net.yaml --format junit -o report.xml
+      archcalc check pyproject.toml --run-code
     """
     from archcalc.report.choice import choose
     from archcalc.report.claims import findings
@@ -50,7 +59,8 @@ def check(
     gc.set_threshold(2_000_000)
     form = choose("format", format, findings.FORMATS)
     every = sources or [str(path) for path in (*zoo.families(), *zoo.examples())]
-    checked = _checked([name for source in every for name in zoo.named(source)])
+    named = [name for source in every for name in zoo.named(source, ["layers", "network"])]
+    checked = _checked(named, run_code)
     problems = [problem for each in checked for problem in each.problems]
     if form in ("table", "markdown") and problems:
         complain("\n".join(map(str, problems)))
@@ -61,14 +71,14 @@ def check(
         raise typer.Exit(1)
 
 
-def _checked(sources: Sequence[str]) -> Any:
+def _checked(sources: Sequence[str], run_code: bool) -> Any:
     from archcalc.claims.check import check
     from archcalc.report.claims.findings import Checked
 
     checked = []
     for source in sources:
         try:
-            checked.append(Checked(source, tuple(check(source))))
+            checked.append(Checked(source, tuple(check(source, run_code=run_code))))
         except SpecError as error:
             checked.append(Checked(source, (), error.problems))
     return checked

@@ -32,6 +32,23 @@ def is_foreign(source: object) -> bool:
     return isinstance(source, (str, Path)) and _reader(str(source)) is not None
 
 
+def is_code(source: str) -> bool:
+    """Whether a source is code that is imported and run to make a network."""
+    return source.startswith("torch:")
+
+
+def beside(source: str, folder: Path) -> str:
+    """A source that is written in a file of this folder: files are looked for there."""
+    scheme, colon, address = source.partition(":")
+    if colon and scheme in SCHEMES:
+        home = re.match(r"[^:()@]+", address)
+        is_file = home and (scheme == "hf" or home[0].endswith(".py"))
+        return f"{scheme}:{folder / address}" if is_file else source
+    path = source.partition("::")[0]
+    is_file = is_foreign(str(folder / path)) or path.endswith((".yaml", ".yml", ".json"))
+    return str(folder / source) if is_file else source
+
+
 def load(source: zoo.Source, *, allow_unknown: bool = False) -> Spec:
     """A network as a spec, wherever it comes from: :func:`archcalc.load`.
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from archcalc.errors import Problem, SpecError, did_you_mean
 from archcalc.spec import text
-from archcalc.spec.model import Documented, Fact, Recorded, Spec
+from archcalc.spec.model import Budget, Documented, Fact, Recorded, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.scope import Path
 
@@ -26,10 +26,11 @@ FOLDER = "records"
 
 @dataclass(frozen=True)
 class Records:
-    """What is printed of a family's networks, and the document in which each kind of it stands."""
+    """What is said of a family's networks, and the document in which each kind of it stands."""
 
     documented: tuple[Documented, ...]
     facts: tuple[Fact, ...]
+    budget: tuple[Budget, ...]
     spec: text.Document
     apart: text.Document | None = field(default=None)
 
@@ -59,7 +60,7 @@ def records(spec: Spec) -> Records:
 
     Raises :class:`SpecError` with every problem of the file beside it.
     """
-    own = Records(tuple(spec.documented), tuple(spec.facts), spec.document)
+    own = Records(tuple(spec.documented), tuple(spec.facts), tuple(spec.budget), spec.document)
     try:
         path = file_of(spec.document.file)
         stat = path.stat() if path else None
@@ -74,6 +75,7 @@ def records(spec: Spec) -> Records:
     return Records(
         own.documented or tuple(stated.documented),
         own.facts or tuple(stated.facts),
+        own.budget,
         spec.document,
         document,
     )

@@ -50,16 +50,17 @@ def examples() -> list[File]:
     return sorted((folder() / "examples").glob("*.yaml"))
 
 
-def named(source: str) -> list[str]:
+def named(source: str, keys: Collection[str] = ("layers",)) -> list[str]:
     """What a word of the command line names: a network, or all spec files of a folder, by name.
 
-    Of the YAML and JSON files of a folder, and of those inside it, specs are those with layers.
+    Of the YAML and JSON files of a folder, and of those inside it, those with one of the keys are
+    meant: specs have layers.
     Raises :class:`SpecError` for a folder without any.
     """
     # A network is meant where a folder has its name.
     if not isdir(source) or not (_is_path(source) or find(source) is None):
         return [source]
-    return _within(source, ["layers"])
+    return _within(source, keys)
 
 
 def files(source: str) -> list[str]:

@@ -77,7 +77,9 @@ def read(address: str, inputs: Mapping[str, str]) -> Graph:
     """
     require_torch()
     factory, args, kwargs = _imported(address)
-    return of_factory(f"torch:{address}", factory, args, kwargs, inputs, _label(factory, args))
+    texts = [arg for arg in args if isinstance(arg, str)]
+    name = texts[0] if texts else address.partition("(")[0].rpartition(":")[2].rpartition(".")[2]
+    return of_factory(f"torch:{address}", factory, args, kwargs, inputs, name)
 
 
 def of_factory(
@@ -115,11 +117,6 @@ def of_factory(
                 break
     assert failure is not None
     raise failure
-
-
-def _label(factory: Any, args: tuple[Any, ...]) -> str:
-    texts = [arg for arg in args if isinstance(arg, str)]
-    return texts[0] if texts else str(getattr(factory, "__name__", "model"))
 
 
 def _named(text: str) -> str:
