@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Hashable, Iterable
+from functools import partial
+from typing import Any, TypeVar
+
+T = TypeVar("T", bound=tuple[Any, ...])
 
 
 def exact(value: Any) -> Hashable:
@@ -17,6 +20,13 @@ def exact(value: Any) -> Hashable:
     if kind is tuple or kind is list:
         return (tuple, *map(exact, value))
     return kind, repr(value) if kind is float else value
+
+
+def rows_of(kind: type[T], *columns: Iterable[Any]) -> list[T]:
+    """Many named tuples of a kind from the columns of their fields, in a third of the time that as
+    many calls take: networks have tens of thousands of layers.
+    """
+    return list(map(partial(tuple.__new__, kind), zip(*columns, strict=True)))
 
 
 class Remembering:

@@ -14,7 +14,7 @@ from archcalc.analysis.recall import recall
 from archcalc.dims import Shape, Size
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError
-from archcalc.operators.base import KINDS, Cost, Work, elements
+from archcalc.operators.base import KINDS, Work, elements
 from archcalc.spec.expand import settled
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.memory import Piece
@@ -22,7 +22,7 @@ from archcalc.spec.model import Spec
 from archcalc.spec.outline import outline
 from archcalc.spec.question import Input, Question
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
-from archcalc.values import Remembering
+from archcalc.values import Remembering, rows_of
 
 if TYPE_CHECKING:
     from archcalc.analysis.backward import Backward
@@ -313,24 +313,27 @@ class Analysis(Remembering):
 
     def row(self, name: str) -> Row:
         """The row of a layer by its full name. Raises ``KeyError``."""
-        for row in self._under[name]:
+        for row in self.under(name):
             if row.name == name:
                 return row
         raise KeyError(name)
 
     def under(self, name: str) -> tuple[Row, ...]:
         """The rows of a layer or block, with all that is in it; none where there is no such."""
-        return tuple(self._under.get(name, ()))
+        outer, _, last = name.rpartition(".")
+        if outer not in self._inside:
+            # Only where somebody looks: what is in the other blocks need not be told apart.
+            parts: dict[str, list[Row]] = {}
+            start = len(outer) + 1 if outer else 0
+            for row in self.under(outer) if outer else self.rows:
+                parts.setdefault(row.node.name[start:].partition(".")[0], []).append(row)
+            self._inside[outer] = {part: tuple(rows) for part, rows in parts.items() if part}
+        return self._inside[outer].get(last, ())
 
     @cached_property
-    def _under(self) -> dict[str, list[Row]]:
-        found: dict[str, list[Row]] = {}
-        for row in self.rows:
-            name = row.name
-            while name:
-                found.setdefault(name, []).append(row)
-                name = name.rpartition(".")[0]
-        return found
+    def _inside(self) -> dict[str, dict[str, tuple[Row, ...]]]:
+        """The rows of what stands in a block, by the block's name and its own."""
+        return {}
 
 
 def analyze(
@@ -431,35 +434,41 @@ def _sums(piece: Piece) -> tuple[Size, ...]:
 
 
 def _count(graph: Graph, question: Question) -> Analysis:
-    """The loop over the nodes."""
+    """What the nodes cost, column by column."""
     training = question.training
     if training and graph.untrainable:
         raise SpecError(graph.untrainable)
     outputs = (*graph.outputs, *graph.training_outputs) if training else graph.outputs
     everything = not (graph.training_outputs or any(node.spare for node in graph.nodes))
     running = frozenset() if everything else graph.leading_to(*outputs)
-    by_name: dict[str, Cost] = {}
-    rows = []
-    for node in graph.nodes:
-        applied = node.applied
-        cost, counted = applied.cost, applied.op.counted
-        if not (counted or question.allow_unknown):
-            raise ArchcalcError(
-                f"'{node.name}' is of an unknown operator, so that no total can be said"
-            )
-        executed = everything or node.name in running
-        work = cost.work if executed else NOTHING
-        params, shared, stored = cost.params, 0, cost.stored
-        if node.share is None:
-            by_name[node.name] = cost
-        else:
-            owner = by_name[node.share]
-            params = _own(cost.weights, owner.weights)
-            shared = cost.params - params
-            stored = _own(cost.buffers, owner.buffers)
-        rows.append(
-            Row(node, cost.weights, cost.buffers, params, shared, stored, work, executed, counted)
-        )
+    nodes = graph.nodes
+    costs = [node.applied.cost for node in nodes]
+    counted = [node.applied.op.counted for node in nodes]
+    if not (question.allow_unknown or all(counted)):
+        name = nodes[counted.index(False)].name
+        raise ArchcalcError(f"'{name}' is of an unknown operator, so that no total can be said")
+    executed = [everything or node.name in running for node in nodes]
+    params, stored = [cost.params for cost in costs], [cost.stored for cost in costs]
+    shared: list[Size] = [0] * len(nodes)
+    borrowing = [k for k, node in enumerate(nodes) if node.share is not None]
+    owners = {node.name: costs[k] for k, node in enumerate(nodes)} if borrowing else {}
+    for k in borrowing:
+        owner = owners[nodes[k].share or ""]
+        params[k] = _own(costs[k].weights, owner.weights)
+        shared[k] = costs[k].params - params[k]
+        stored[k] = _own(costs[k].buffers, owner.buffers)
+    rows = rows_of(
+        Row,
+        nodes,
+        [cost.weights for cost in costs],
+        [cost.buffers for cost in costs],
+        params,
+        shared,
+        stored,
+        [cost.work if runs else NOTHING for cost, runs in zip(costs, executed, strict=True)],
+        executed,
+        counted,
+    )
     return Analysis(graph, tuple(rows), training)
 
 

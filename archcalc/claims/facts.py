@@ -21,7 +21,7 @@ from archcalc.analysis.depth import is_weight_layer
 from archcalc.dims import Shape
 from archcalc.errors import ExpressionError, did_you_mean
 from archcalc.operators import NAMES
-from archcalc.operators.base import elements
+from archcalc.operators.base import Operator, elements
 from archcalc.spec import expressions, zoo
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Input
@@ -89,6 +89,11 @@ class Scope(Remembering):
             tuple(row for row in self.within if row.op == self.kind) if self.kind else self.within
         )
 
+    @cached_property
+    def kinds(self) -> frozenset[type[Operator]]:
+        """The classes of the operators that are asked about."""
+        return frozenset([type(row.node.op) for row in self.rows])
+
     def narrow(self, name: str) -> Scope:
         """The part of this that a name means. Raises :class:`Wrong` where it means none."""
         below = f"{self.layer}.{name}" if self.layer else name
@@ -145,14 +150,17 @@ class Scope(Remembering):
             except Wrong as wrong:
                 hint = f"the variable is '{VARIABLES}.{name}'" if name in self.variables else ""
                 raise Wrong(wrong.message, wrong.hint or hint) from None
-        values = [getattr(row.node.op, name) for row in self.rows if name in _fields(row)]
-        if values:
+        having = {kind for kind in self.kinds if name in kind.__pydantic_fields__}
+        if having:
+            values = [
+                getattr(row.node.op, name) for row in self.rows if type(row.node.op) in having
+            ]
             return values[0] if len(values) == 1 else values
         if name in self.variables:
             return self.variables[name]
         if any(f"{row.name}.".startswith(f"{name}.") for row in self.rows) and not self.layer:
             raise Wrong(f"'{name}' is a layer", f"ask for something of it, such as '{name}.params'")
-        fields = {field for row in self.rows for field in _fields(row)}
+        fields = {field for kind in self.kinds for field in kind.__pydantic_fields__}
         raise Wrong(f"no quantity '{name}'", did_you_mean(name, {*FACTS, *fields, *self.variables}))
 
     def evaluate(self, quantity: str) -> Any:
@@ -235,10 +243,6 @@ def _listed(value: Any) -> Any:
     return list(map(_listed, value)) if isinstance(value, tuple) else value
 
 
-def _fields(row: Row) -> Mapping[str, Any]:
-    return type(row.node.op).__pydantic_fields__
-
-
 def _input(scope: Scope) -> Axes:
     if scope.layer or scope.kind:
         (shape, *_) = scope.rows[0].node.input_shapes or ((),)
@@ -275,17 +279,28 @@ def _sum(count: Callable[[Row], Any]) -> Callable[[Scope], Any]:
     return lambda scope: sum(map(count, scope.rows))
 
 
+def _total(name: str) -> Callable[[Scope], Any]:
+    """What rows and a whole analysis both know by a name."""
+
+    def total(scope: Scope) -> Any:
+        if scope.layer or scope.kind:
+            return sum([getattr(row, name) for row in scope.rows])
+        return getattr(scope.analysis, name)
+
+    return total
+
+
 def _bytes(size: int) -> Callable[[Scope], Any]:
     return _sum(lambda row: row.params * size)
 
 
 FACTS: Mapping[str, Callable[[Scope], Any]] = {
-    "params": _sum(lambda row: row.params),
+    "params": _total("params"),
     "active_params": _sum(lambda row: row.params if row.executed else 0),
-    "buffers": _sum(lambda row: row.buffers),
-    "macs": _sum(lambda row: row.macs),
+    "buffers": _total("buffers"),
+    "macs": _total("macs"),
     "flops": _sum(lambda row: row.work.flops),
-    "connections": _sum(lambda row: row.connections),
+    "connections": _total("connections"),
     "weight_bytes": _bytes(BYTES["float32"]),
     "activations": _sum(lambda row: elements(row.shape)),
     "layers": lambda scope: len(scope.rows),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -53,10 +53,11 @@ from archcalc.spec.scope import (
     Unknown,
     Value,
     Wrong,
+    columns,
     near,
 )
 from archcalc.spec.unknown import DECLARED, declared, known_by, unknown
-from archcalc.values import exact
+from archcalc.values import exact, rows_of
 
 MOST_NODES = 120_000
 """The most operators a network may expand to."""
@@ -325,29 +326,29 @@ class Expansion:
         training = self.outputs(scope, heads, "training_outputs")
         if self.problems or any(node.applied is None for node in scope.nodes):
             return None
-        labels = [*(node.name for node in scope.nodes), *reversed(list(inputs))]
-        frozen = self.frozen(scope)
+        frozen, origins = self.frozen(scope), spec.origins
+        names, applied, taken, shares, spares, _ = columns(scope.nodes)
+        labels = [*names, *reversed(list(inputs))]
+        nodes = rows_of(
+            Node,
+            names,
+            applied,
+            [
+                (labels[numbers[0]],) if len(numbers) == 1 else tuple([labels[k] for k in numbers])
+                for numbers in taken
+            ],
+            [None if share is None else labels[share] for share in shares],
+            spares,
+            [frozen[k if share is None else share] for k, share in enumerate(shares)],
+            map(origins.get, names) if origins else repeat(None, len(names)),
+        )
         graph = Graph(
             name=spec.label,
             family=spec.name,
             title=spec.title,
             edition=spec.edition,
             inputs=inputs,
-            nodes=tuple(
-                [
-                    Node(
-                        name,
-                        applied,
-                        tuple([labels[k] for k in numbers]),
-                        None if share is None else labels[share],
-                        spare,
-                        frozen[k if share is None else share],
-                        spec.origins.get(name),
-                    )
-                    for k, (name, applied, numbers, share, spare, _) in enumerate(scope.nodes)
-                    if applied is not None
-                ]
-            ),
+            nodes=tuple(nodes),
             outputs=tuple(labels[k] for k in outputs),
             training_outputs=tuple(labels[k] for k in training),
             variables=self.names,
@@ -357,7 +358,8 @@ class Expansion:
         )
         self.folds = scope.folds
         if not self.known:
-            self.idle(graph, scope)
+            if not {*chain.from_iterable(taken), *outputs, *training}.issuperset(range(len(nodes))):
+                self.idle(graph, scope)
             if key is not None and not self.problems:
                 self.memory.graph = key, graph
         return graph
@@ -508,9 +510,11 @@ class Expansion:
 
     def evaluate(self, written: Any, names: Mapping[str, Any], shape_of: ShapeOf, at: Path) -> Any:
         """A value with its expressions worked out; lists become tuples, which can be compared."""
-        if isinstance(written, str) and written.startswith("="):
+        if isinstance(written, str):
+            if written[:1] != "=":
+                return written
+            expression = self.parsed.get(written)
             try:
-                expression = self.parsed.get(written)
                 if expression is None:
                     expression = self.parsed[written] = expressions.parse(written[1:])
                 self.spend(expression.steps)
@@ -520,9 +524,10 @@ class Expansion:
                         before = self.budget.steps
                         self.budget.look_at(value)
                         self.toll.steps += self.budget.steps - before
-                return _fixed(expression(names, shape_of))
+                found = expression(names, shape_of)
             except ExpressionError as error:
                 raise Wrong(str(error), at=at) from None
+            return found if type(found) is int else _fixed(found)
         if isinstance(written, (list, tuple)):
             self.spend(len(written))
             return tuple([self.evaluate(item, names, shape_of, at) for item in written])
@@ -1084,6 +1089,7 @@ class Expansion:
                 toll,
                 inner.longest,
                 inner.folds,
+                columns(inner.nodes),
             )
         )
         if key is not None:

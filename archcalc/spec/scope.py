@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from archcalc.dims import Shape, Size
 from archcalc.errors import did_you_mean
 from archcalc.operators.base import Applied, describe
+from archcalc.values import rows_of
 
 Path = tuple[str | int, ...]
 """A way into a document, or into a network's layers."""
@@ -62,6 +63,11 @@ class Local(NamedTuple):
     spare: bool = False
     trainable: bool | None = None
     """Whether it is trained, where that is said."""
+
+
+def columns(nodes: Sequence[Local]) -> tuple[Sequence[Any], ...]:
+    """The fields of nodes, one after the other."""
+    return tuple(zip(*nodes, strict=True)) or ((),) * len(Local._fields)
 
 
 class Unfoldable(Exception):
@@ -146,7 +152,9 @@ class Template(NamedTuple):
     toll: Toll
     longest: int
     """Characters of the longest name of a node."""
-    folds: Sequence[Fold] = ()
+    folds: Sequence[Fold]
+    columns: tuple[Sequence[Any], ...]
+    """Those of the nodes."""
 
 
 class Toll:
@@ -308,18 +316,20 @@ class Scope:
         self.edges += template.edges
         self.longest = max(self.longest, len(name) + 1 + template.longest)
         self.folds += [fold._replace(start=fold.start + offset) for fold in template.folds]
-        self.nodes.extend(
+        inner, applied, taken, shares, spares, trainable = template.columns
+        self.nodes += rows_of(
+            Local,
+            [f"{name}.{each}" for each in inner],
+            applied,
             [
-                Local(
-                    f"{name}.{inner}",
-                    applied,
-                    tuple([k + offset if k >= 0 else inputs[-1 - k] for k in numbers]),
-                    None if share is None else share + offset,
-                    spare,
-                    trainable,
-                )
-                for inner, applied, numbers, share, spare, trainable in template.nodes
-            ]
+                (numbers[0] + offset,)
+                if len(numbers) == 1 and numbers[0] >= 0
+                else tuple([k + offset if k >= 0 else inputs[-1 - k] for k in numbers])
+                for numbers in taken
+            ],
+            [None if share is None else share + offset for share in shares],
+            spares,
+            trainable,
         )
         outputs = tuple([k + offset if k >= 0 else inputs[-1 - k] for k in template.outputs])
         whole = outputs if len(outputs) > 1 else ()
