@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from archcalc.analysis.memory import Memory, memory
@@ -67,20 +68,44 @@ def _search(
     def of(batch: int) -> Memory:
         return memory(network, dtype, training, batch=batch * parts, **how)
 
-    low, fitting, high = 0, None, 1
-    while (found := of(high)).most <= budget:
-        low, fitting, high = high, found, 2 * high
-        if high > LARGEST_BATCH:
-            raise ArchcalcError(f"more than {LARGEST_BATCH:,} inputs fit")
-    beyond = found
-    while high - low > 1:
-        middle = (low + high) // 2
-        found = of(middle)
-        if found.most <= budget:
-            low, fitting = middle, found
+    found: dict[int, Memory] = {}
+
+    def over(batch: int) -> int:
+        found[batch] = of(batch)
+        return int(found[batch].most) - budget - 1
+
+    beyond = boundary(over, LARGEST_BATCH)
+    if beyond is None:
+        raise ArchcalcError(f"more than {LARGEST_BATCH:,} inputs fit")
+    return (beyond - 1) * parts, found.get(beyond - 1), found[beyond]
+
+
+def boundary(over: Callable[[int], float], most: int) -> int | None:
+    """The smallest number from 1 on from which ``over`` is not negative; None if above ``most``.
+
+    It never falls. Bytes and work hardly bend, so that the line through two that are known guesses
+    the next; where a guess does not halve what is left, the middle of it is looked at.
+    """
+    low, high, at_low, at_high = 1, 2, over(1), 0.0
+    if at_low >= 0:
+        return 1
+    while (at_high := over(high)) < 0:
+        if high == most:
+            return None
+        rise = (at_high - at_low) / (high - low)
+        line = ceil(-at_high / rise) if rise > 0 else most
+        low, high, at_low = high, min(high + max(line, high - low), most), at_high
+    halve = False
+    while (left := high - low) > 1:
+        line = left // 2 if halve else ceil(-at_low * left / (at_high - at_low)) - 1
+        guess = min(max(low + line, low + 1), high - 1)
+        value = over(guess)
+        if value < 0:
+            low, at_low = guess, value
         else:
-            high, beyond = middle, found
-    return low * parts, fitting, beyond
+            high, at_high = guess, value
+        halve = 2 * (high - low) > left
+    return high
 
 
 def _changes(dtype: str, training: bool, how: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from archcalc.analysis.batches import LARGEST_BATCH, boundary
 from archcalc.analysis.memory import Memory, memory
 from archcalc.analysis.roofline import Kernel, Roofline, roofline
 from archcalc.document.shown import shown
@@ -21,9 +22,6 @@ from archcalc.values import Remembering
 
 PAST, LAST = "past", "last"
 """The variables of a decoder."""
-
-LARGEST_BATCH = 2**20
-"""No larger batch is looked for."""
 
 
 @shown
@@ -158,19 +156,21 @@ def generate(
             crossing,
         )
 
-    def fits(many: int) -> bool:
+    def over(many: int) -> float:
         room = machine.memory
         assert room is not None
         kept_, read = held(1, end, many), held(prompt, 0, many)
-        return bool(max(kept_.total, read.total - read.cache + kept_.cache) <= room.value)
+        most = max(kept_.total, read.total - read.cache + kept_.cache)
+        return float(int(most) - room.value - 1)
 
-    def crossed(many: int) -> bool:
+    def computing(many: int) -> float:
         kernels = [k for k in bound(1, prompt, many).kernels if k.weights and k.macs]
         moving = sum(kernel.seconds_moving for kernel in kernels)
-        return sum(kernel.seconds_computing for kernel in kernels) >= moving
+        return sum(kernel.seconds_computing for kernel in kernels) - moving
 
-    largest = _most(fits) if machine.memory is not None else None
-    crossing = _least(crossed, LARGEST_BATCH) if machine.bandwidth is not None else 1
+    full = boundary(over, LARGEST_BATCH) if machine.memory is not None else 1
+    largest = None if machine.memory is None else (full or LARGEST_BATCH + 1) - 1
+    crossing = boundary(computing, LARGEST_BATCH) if machine.bandwidth is not None else 1
     return found(largest, crossing)
 
 
@@ -222,27 +222,3 @@ def _longest(pairs: tuple[tuple[float, float], tuple[float, float]], steps: int)
         low, high = (a, b) if a + b >= c + d else (c, d)
         return (low + high) / 2 * (steps + 1)
     return sum(max(a + (b - a) * k / steps, c + (d - c) * k / steps) for k in range(steps + 1))
-
-
-def _most(fits: Callable[[int], bool]) -> int:
-    """The largest batch that fits; 0 where none does."""
-    low, high = 0, 1
-    while high <= LARGEST_BATCH and fits(high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
-
-
-def _least(holds: Callable[[int], bool], most: int) -> int | None:
-    """The smallest batch from which on something holds; None where it does not up to ``most``."""
-    low, high = 0, 1
-    while not holds(high):
-        low, high = high, 4 * high
-        if high > most:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high

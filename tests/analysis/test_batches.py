@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archcalc import ArchcalcError, largest_batch, load, memory
+from archcalc.analysis.batches import boundary
 
 CONV = {"op": "Conv1d", "out_channels": 2, "kernel_size": 1}
 SPEC = load(
@@ -60,3 +62,32 @@ def test_where_nothing_fits_that_is_said() -> None:
 def test_a_memory_without_end_is_refused() -> None:
     with pytest.raises(ArchcalcError, match="more than 16,777,216"):
         largest_batch(SPEC, 10**15)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=300), st.integers(-(10**7), 10**7))
+def test_a_boundary_is_where_a_number_that_never_falls_is_not_negative(
+    steps: list[int], begin: int
+) -> None:
+    values = list(accumulate(steps, initial=begin))
+    by_hand = next((k for k, value in enumerate(values, 1) if value >= 0), None)
+    asked: list[int] = []
+
+    def over(number: int) -> int:
+        asked.append(number)
+        return values[number - 1]
+
+    assert boundary(over, len(values)) == by_hand
+    assert len(asked) == len(set(asked))
+    assert len(asked) <= 2 + 3 * len(values).bit_length()
+
+
+@given(st.integers(-(10**12), -1), st.integers(1, 10**9))
+def test_where_it_grows_by_as_much_each_time_five_looks_are_enough(begin: int, step: int) -> None:
+    asked: list[int] = []
+
+    def over(number: int) -> int:
+        asked.append(number)
+        return begin + step * number
+
+    assert boundary(over, 2**50) == max(1, -(begin // step))
+    assert len(asked) <= 5
