@@ -42,7 +42,7 @@ def beside(source: str, folder: Path) -> str:
     scheme, colon, address = source.partition(":")
     if colon and scheme in SCHEMES:
         home = re.match(r"[^:()@]+", address)
-        is_file = home and (scheme == "hf" or home[0].endswith(".py"))
+        is_file = home and (scheme == "hf" or home[0].endswith((".py", ".pt2")))
         return f"{scheme}:{folder / address}" if is_file else source
     path = source.partition("::")[0]
     is_file = is_foreign(str(folder / path)) or path.endswith((".yaml", ".yml", ".json"))
@@ -57,11 +57,22 @@ def load(source: zoo.Source, *, allow_unknown: bool = False) -> Spec:
     make; with the shapes of its inputs behind an ``@``:
     ``torch:timm:create_model('resnet50')@3x224x224``. Raises :class:`ArchcalcError`.
     """
+    if isinstance(source, (str, Path)):
+        _refuse_unsaid(str(source))
     if not isinstance(source, (str, Path)) or not is_foreign(source):
         return zoo.load(source, allow_unknown=allow_unknown)
     from archcalc.frontends.fold import to_spec
 
     return to_spec(graph(source), allow_unknown=allow_unknown)
+
+
+def _refuse_unsaid(source: str) -> None:
+    """Raise :class:`ArchcalcError` for a file that runs code and is not said to."""
+    address = split(source)[0]
+    if address.endswith(".pt2") and not is_code(source):
+        from archcalc.frontends.torch.exported import REASON
+
+        raise ArchcalcError(f"{address}: {REASON}\n  if you trust it, write torch:{address}")
 
 
 def spec_of(network: zoo.Source | Spec) -> Spec:
@@ -71,6 +82,7 @@ def spec_of(network: zoo.Source | Spec) -> Spec:
 
 def graph(source: str | Path) -> Graph:
     """The graph of another program's model. Raises :class:`ArchcalcError`."""
+    _refuse_unsaid(str(source))
     found = _reader(str(source))
     if found is None:
         addresses = ", ".join(f"{name}:" for name in SCHEMES)

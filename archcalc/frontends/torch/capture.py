@@ -87,14 +87,14 @@ def capture(
             if failures:
                 say(f"{failures[-1]}; trying {how}")
             try:
-                with _quiet():
+                with quiet():
                     fresh_args, fresh_kwargs = tree_map(_fresh, (args, kwargs))
                     return way(module, fresh_args, fresh_kwargs)
             except Exception as error:
-                failures.append(f"{how}: {_line(error)}")
+                failures.append(f"{how}: {first_line(error)}")
             finally:
                 if failures:
-                    with _quiet():  # logs that PyTorch leaves open would be told of later
+                    with quiet():  # logs that PyTorch leaves open would be told of later
                         gc.collect()
     finally:
         for inner, training in modes.items():
@@ -111,7 +111,7 @@ def _fresh(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without what PyTorch prints of a module that it can't follow, and warns of in one it can."""
     import logging
 
@@ -129,7 +129,8 @@ def _quiet() -> Iterator[None]:
         logging.disable(was)
 
 
-def _line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """An error in one line: its class, and the first line of what it says."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()] or [""]
     return f"{type(error).__name__}: {lines[0][:200]}"
 
@@ -274,16 +275,7 @@ def read(program: torch.export.ExportedProgram, module: nn.Module | None, how: s
         InputKind.BUFFER: "buffer",
         InputKind.CONSTANT_TENSOR: "constant",
     }
-    known = (
-        {}
-        if module is None
-        else {
-            alias: found
-            for table in (module.named_parameters, module.named_buffers)
-            for alias, tensor in table(remove_duplicate=False)
-            if (found := _known(module).get(id(tensor))) is not None
-        }
-    )
+    known = _by_name(module) if module is not None else _stored(program)
     held: dict[str, Held] = {}
     inputs: dict[str, str] = {}
     nodes = {node.name: node for node in program.graph.nodes}
@@ -299,10 +291,36 @@ def read(program: torch.export.ExportedProgram, module: nn.Module | None, how: s
             inputs[name] = name
     if module is not None:
         return _capture(program.graph, held, inputs, module, how)
-    parameters = {h.name: h.shape for h in held.values() if h.kind == "parameter"}
-    buffers = {h.name: h.shape for h in held.values() if h.kind == "buffer"}
+    tensors = [*known.values(), *held.values()]
+    parameters, buffers = (
+        {h.name: h.shape for h in tensors if h.kind == kind} for kind in ("parameter", "buffer")
+    )
+    classes = {path: name for node in program.graph.nodes for path, name, _ in stack(node)}
     outputs = _outputs(program.graph)
-    return Capture(program.graph, held, inputs, outputs, parameters, buffers, {}, None, how)
+    return Capture(program.graph, held, inputs, outputs, parameters, buffers, classes, None, how)
+
+
+def _by_name(module: nn.Module) -> dict[str, Held]:
+    """The tensors of a module by each of their names."""
+    known = _known(module)
+    return {
+        alias: known[id(tensor)]
+        for table in (module.named_parameters, module.named_buffers)
+        for alias, tensor in table(remove_duplicate=False)
+    }
+
+
+def _stored(program: torch.export.ExportedProgram) -> dict[str, Held]:
+    """The tensors that a program keeps, by each of their names: tied ones lie in one place."""
+    found: dict[str, Held] = {}
+    first: dict[Any, Held] = {}
+    trained = set(program.graph_signature.parameters)
+    for name, tensor in program.state_dict.items():
+        kind = "parameter" if name in trained or isinstance(tensor, nn.Parameter) else "buffer"
+        held = Held(name, kind, tuple(tensor.shape))
+        place = (tensor.data_ptr(), tensor.shape, kind) if tensor.numel() else name
+        found[name] = first.setdefault(place, held)
+    return found
 
 
 def _inline(graph: fx.Graph, home: nn.Module) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.frontends.torch import exported
 from archcalc.operators.base import LARGEST
 from archcalc.spec.graph import Graph
 
@@ -70,12 +71,14 @@ def from_torch(module: Any, *inputs: Any, **kwargs: Any) -> Graph:
 
 
 def read(address: str, inputs: Mapping[str, str]) -> Graph:
-    """The graph of the module at an address, ``timm:create_model('resnet50')``.
+    """The graph of the module at an address, ``timm:create_model('resnet50')``, ``net.pt2``.
 
     ``inputs`` are shapes without the batch by the argument's name, ``""`` for the first one:
     ``3x224x224``, ``int64:128``. Raises :class:`ArchcalcError`.
     """
     require_torch()
+    if address.endswith(exported.ENDING):
+        return exported.read(address, inputs)
     factory, args, kwargs = _imported(address)
     texts = [arg for arg in args if isinstance(arg, str)]
     name = texts[0] if texts else address.partition("(")[0].rpartition(":")[2].rpartition(".")[2]
