@@ -605,7 +605,8 @@ class _Folder:
                 continue
             written: dict[str, Any] = {}
             if block.args:
-                written["args"] = block.args
+                needed_first = sorted(block.args.items(), key=lambda item: item[1] is not None)
+                written["args"] = dict(needed_first)
             if block.inputs != ["input"]:
                 written["inputs"] = block.inputs
             if block.output is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import Any
@@ -15,7 +16,7 @@ from archcalc.spec.model import LAYER_KEYS, OVERRIDABLE, Block, Layer, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.scope import Hint, Path, Wrong, near
 from archcalc.spec.unknown import known_by, unknown
-from archcalc.spec.words import value_hint
+from archcalc.spec.words import called_operator, value_hint
 
 RESERVED = ("batch", "i", "input")
 """Names that variables and arguments can't have: they mean something else where they are used."""
@@ -168,7 +169,7 @@ def _layer(
                 yield wrong.within(*place)
     if layer.op is not None and not layer.op.startswith("="):
         for wrong in _operator(layer.op, layer.fields, allow_unknown):
-            yield Wrong(wrong.message, _of_value(wrong, layer, names), wrong.at, wrong.key)
+            yield Wrong(wrong.message, _of_value(wrong, layer, names, before), wrong.at, wrong.key)
     if layer.block is not None and not layer.block.startswith("="):
         if layer.block in spec.blocks:
             yield from _arguments(layer.block, spec.blocks[layer.block], layer.fields)
@@ -181,13 +182,16 @@ def _layer(
 def _near_block(name: str, spec: Spec) -> Hint:
     def hint() -> str:
         named = [each for each in spec.blocks if "." not in each]
-        return did_you_mean(name, named) or ("" if named else "the spec has no blocks")
+        found = did_you_mean(name, named) or called_operator(name, NAMES)
+        return found or ("" if named else "the spec has no blocks")
 
     return hint
 
 
-def _of_value(wrong: Wrong, layer: Layer, names: Collection[str]) -> Hint:
+def _of_value(wrong: Wrong, layer: Layer, names: Collection[str], before: Collection[str]) -> Hint:
     field = str(wrong.at[0]) if wrong.at else ""
+    if wrong.key and field in before and layer.from_:
+        return f"several inputs are a list: from: [{', '.join([*layer.from_, field])}]"
     return lambda: wrong.hint or value_hint(field, layer.fields.get(field), names)
 
 
@@ -225,7 +229,10 @@ def _reference(reference: str, before: Collection[str], layers: Collection[str])
             "a network has no cycles; move one of the two",
         )
     else:
-        yield Wrong(f"no layer '{name}'", near(name, before))
+        parts = [part.strip() for part in reference.split(",")]
+        several = len(parts) > 1 and all(part.split(".")[0] in before for part in parts)
+        hint: Hint = f"several are a list: [{reference}]" if several else near(name, before)
+        yield Wrong(f"no layer '{name}'", hint)
 
 
 def _expression_in(written: Any) -> bool:
@@ -250,8 +257,11 @@ def _expressions(
     try:
         expression = expressions.parse(written[1:])
     except ExpressionError as error:
-        cut = "never closed" in str(error)
-        yield Wrong(str(error), "quote it: in { } and [ ] a comma ends it" if cut else "")
+        hint = "quote it: in { } and [ ] a comma ends it" if "never closed" in str(error) else ""
+        numbered = re.search(r"(?<![\w.'\"])[A-Za-z_][\w.]*\.\d[\w.]*", written)
+        if numbered:
+            hint = f"quote the layer: {written.replace(numbered[0], repr(numbered[0]))}"
+        yield Wrong(str(error), hint)
         return
     for name in sorted(name for name in expression.names if name not in names):
         yield Wrong(f"unknown name '{name}' in '{written}'", near(name, names))

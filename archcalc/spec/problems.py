@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from archcalc.errors import did_you_mean
 from archcalc.operators.base import Operator
-from archcalc.spec.scope import Hint, Wrong
+from archcalc.spec.scope import Hint, Path, Wrong
 from archcalc.spec.words import field_hint
 
 _MEANT = {
@@ -28,9 +30,32 @@ _MEANT = {
 }
 
 
+_OTHERWISE: dict[tuple[object, type], str] = {
+    ("output", list): "several are its 'outputs'",
+    ("args", list): "arguments are one line, 'a, b=1', or names with their defaults",
+}
+"""What else is meant by a value of another kind, by its key."""
+
+
+def _keys(model: type[BaseModel], at: Path) -> list[str]:
+    """The keys of the record that stands at a place in a ``model``."""
+    for key in at:
+        fields = {field.alias or name: field for name, field in model.__pydantic_fields__.items()}
+        kinds = _records(fields[str(key)].annotation) if key in fields else []
+        model = kinds[0] if kinds else model
+    return [field.alias or name for name, field in model.__pydantic_fields__.items()]
+
+
+def _records(kind: Any) -> list[type[BaseModel]]:
+    """The models in an annotation."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [kind]
+    return [found for part in get_args(kind) for found in _records(part)]
+
+
 def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[Wrong]:
     """Each error of a validation against ``model``, its place relative to what was validated."""
-    known = [field.alias or name for name, field in model.__pydantic_fields__.items()]
+    known = _keys(model, ())
     is_operator = issubclass(model, Operator)
     if is_operator:
         no_field, needs = f"{model.__name__} has no field", f"{model.__name__} needs"
@@ -41,18 +66,25 @@ def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[W
         value = found["input"]
         if kind == "extra_forbidden":
             hint: Hint = ""
-            if len(at) == 1:
-                look = field_hint if is_operator else did_you_mean
-                hint = partial(look, str(at[-1]), known)
+            if is_operator:
+                hint = partial(field_hint, str(at[-1]), known)
+            else:
+                hint = partial(did_you_mean, str(at[-1]), _keys(model, at[:-1]))
             yield Wrong(f"{no_field} '{at[-1]}'", hint, at, key=True)
         elif kind == "missing":
             yield Wrong(f"{needs} '{at[-1]}'", at=at[:-1])
         elif kind in _MEANT:
-            yield Wrong(f"should be {_MEANT[kind]}, not {value!r}", at=at)
+            hint = _OTHERWISE.get((at[-1], type(value))) or ""
+            yield Wrong(f"should be {_MEANT[kind]}, not {value!r}", hint, at)
         elif kind == "string_pattern_mismatch":
             hint = "a name has letters, digits, _ and -, and begins with a letter or _"
+            if "(" in str(value):
+                hint = "a block is one 'name(a, b=1)', and has no other 'args'"
             yield Wrong(f"{value!r} is no name", hint, at, key=True)
         elif kind == "literal_error":
             yield Wrong(f"{found['msg'].replace('Input should', 'should')}, not {value!r}", at=at)
         else:
-            yield Wrong(found["msg"].removeprefix("Value error, ").removeprefix("Input "), at=at)
+            message = found["msg"].removeprefix("Value error, ")
+            yield Wrong(
+                re.sub(r"^(Input|Dictionary|List|Tuple|String) (?=should )", "", message), at=at
+            )

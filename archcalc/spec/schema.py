@@ -30,7 +30,7 @@ from archcalc.spec.model import (
     Spec,
     _as_list,
 )
-from archcalc.spec.sugar import BLOCK_KEYS, OWN_KEYS
+from archcalc.spec.sugar import BLOCK_KEYS, OWN_KEYS, SIGNATURE
 
 Json = dict[str, Any]
 
@@ -67,6 +67,8 @@ def schema() -> dict[str, Any]:
     block = _record(Block)
     for record in (spec, block):
         record["properties"]["layers"] = _or_row(record["properties"]["layers"])
+    names = properties["blocks"]["propertyNames"]
+    names["pattern"] = f"{names['pattern']}|{SIGNATURE}"
     block["properties"]["args"] = _or(block["properties"]["args"], {"type": "string"})
     for alternative in properties["variants"]["additionalProperties"]["anyOf"]:
         if alternative["type"] == "object":

@@ -6,6 +6,7 @@
 ``blocks: {a: {conv: ...}}``    a block without arguments is its layers
 ``blocks: {a: [Conv, ReLU]}``   a row is a block's layers, wherever layers stand
 ``args: out, kernel=3``         arguments in one line
+``blocks: {a(out, k=3): ...}``  a block's arguments behind its name
 ==============================  ====================================================================
 
 A row becomes a block that is called by the way to it, ``unit.conv1``. What its expressions need
@@ -14,6 +15,7 @@ of the arguments around it are its arguments. Problems are told where they are w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -28,6 +30,9 @@ BLOCK_KEYS = ("args", "inputs", "output", "outputs", "layers")
 
 OWN_KEYS = ("inputs", "output", "outputs", "layers")
 """Those that a row in full has beside the keys of a layer."""
+
+SIGNATURE = r"^([A-Za-z_][A-Za-z0-9_-]*) ?\((.*)\)$"
+"""A block's name with its arguments behind it."""
 
 ANY = "input.*"
 """The inputs of a row: any number."""
@@ -53,7 +58,8 @@ class _Writing:
         self.written = document
         self.origins: dict[TreePath, TreePath] = dict(document.origins)
         written = document.data.get("blocks")
-        self.taken = set(written) if isinstance(written, dict) else set()
+        self.keys = set(written) if isinstance(written, dict) else set()
+        self.taken = {signature(key)[0] for key in self.keys}
         self.rows: dict[str, Any] = {}
         """Blocks made of rows, by name."""
 
@@ -61,7 +67,7 @@ class _Writing:
         data = self.written.data
         blocks: Any = data.get("blocks")
         if isinstance(blocks, dict):
-            blocks = {name: self.block(name, block) for name, block in blocks.items()}
+            blocks = dict(self.named(key, block) for key, block in blocks.items())
         layers = self.layers(data["layers"], ("layers",), ("layers",), "", frozenset())
         if self.rows and (blocks is None or isinstance(blocks, dict)):
             blocks = {**(blocks or {}), **self.rows}
@@ -72,11 +78,30 @@ class _Writing:
             return self.written
         return replace(self.written, data=changed, origins=self.origins)
 
+    def named(self, key: str, block: Any) -> tuple[str, Any]:
+        """A block by its name, with the arguments that stand behind it."""
+        name, args = signature(key)
+        full = _in_full(block)
+        if args is None or name in self.keys or (full and "args" in block):
+            return key, self.block(key, block)
+        self.keys.add(name)
+        at: TreePath = ("blocks", key)
+        self.origins["blocks", name] = self.origins["blocks", name, "args"] = at
+        if not full:
+            self.origins["blocks", name, "layers"] = at
+        place = (*at, "layers") if full else at
+        inner = block if full else {"layers": block}
+        return name, {
+            "args": args,
+            **inner,
+            "layers": self.layers(
+                inner.get("layers"), place, ("blocks", name, "layers"), name, frozenset(args)
+            ),
+        }
+
     def block(self, name: str, block: Any) -> Any:
         at = ("blocks", name)
-        if isinstance(block, list) or (
-            isinstance(block, dict) and block and not any(key in block for key in BLOCK_KEYS)
-        ):
+        if isinstance(block, list) or (isinstance(block, dict) and block and not _in_full(block)):
             self.origins[*at, "layers"] = at
             return {"layers": self.layers(block, at, (*at, "layers"), name, frozenset())}
         if not isinstance(block, dict) or not isinstance(block.get("layers"), (dict, list)):
@@ -93,12 +118,14 @@ class _Writing:
         self, layers: Any, written: TreePath, place: TreePath, around: str, names: Collection[str]
     ) -> Any:
         """Layers by name, of those at ``written``; ``names`` are the arguments they see."""
+        if not isinstance(layers, (dict, list)):
+            return layers
         if isinstance(layers, list):
             if not layers:
                 return layers
             found: dict[str, Any] = {}
             for number, layer in enumerate(layers):
-                name = _named(layer, found)
+                name = row_name(layer, found)
                 self.origins[*place, name] = (*written, number)
                 found[name] = self.layer(layer, (*written, number), around, name, names)
             return found
@@ -145,7 +172,17 @@ class _Writing:
         return {"block": kind, **keys, **{each: f"={each}" for each in used}}
 
 
-def _named(layer: Any, taken: Collection[str]) -> str:
+def _in_full(block: Any) -> bool:
+    return isinstance(block, dict) and any(key in block for key in BLOCK_KEYS)
+
+
+def signature(key: str) -> tuple[str, dict[str, Any] | None]:
+    """A block's name and the arguments that stand behind it; None if none do."""
+    found = re.match(SIGNATURE, key)
+    return (found[1], arguments(found[2])) if found else (key, None)
+
+
+def row_name(layer: Any, taken: Collection[str]) -> str:
     """What a layer of a row is called: as its operator or its block."""
     kind = (layer.get("op") or layer.get("block")) if isinstance(layer, dict) else layer
     named = isinstance(kind, str) and not is_expression(kind)
@@ -175,7 +212,7 @@ def _names(written: Any) -> Iterator[str]:
 
 
 def arguments(text: str) -> dict[str, Any]:
-    """Arguments in one line, ``out, kernel=3``; a default that is no number or word is computed."""
+    """Arguments in one line, ``out, kernel=3``; what is no number, word or text is computed."""
     found: dict[str, Any] = {}
     for part in _parts(text):
         name, equals, value = (each.strip() for each in part.partition("="))
@@ -183,7 +220,9 @@ def arguments(text: str) -> dict[str, Any]:
             found[name] = None
         else:
             known = literal(value)
-            found[name] = f"={value}" if isinstance(known, str) else known
+            quoted = re.fullmatch(r"'([^'\\=][^'\\]*)'", value)
+            computed = f"={value}" if isinstance(known, str) else known
+            found[name] = quoted[1] if quoted else computed
     return found
 
 

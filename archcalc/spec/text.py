@@ -68,7 +68,7 @@ _MEANT = "a spec is a mapping with 'name' and 'layers'"
 # libyaml compares every %TAG directive with all before it: a megabyte of them takes seconds.
 _TAG_DIRECTIVE = re.compile("(?:\\A|[\n\r\x85\u2028\u2029])(%TAG)")
 _JSON_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
-_UNQUOTED = re.compile(r"[:,\[{]\s*=[^\"',}]*[\[{]|[:,\[]\s*[\w.]+\.\{")
+_UNQUOTED = re.compile(r"[:,\[{]\s*(=[^\"',}]*[\[{]|[\w.]+\.\{)")
 """An expression, or a reference with one, that YAML takes for the beginning of a list."""
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -229,6 +229,10 @@ class _Node:
     size: int = 1
     height: int = 0
     open: bool = False
+    flow: bool = False
+    cut: list[str] = field(default_factory=list)
+    """Of one in brackets, what its last value, which opens some, is made of so far."""
+    cut_at: Place = (0, 0)
 
 
 class _Tree:
@@ -266,14 +270,35 @@ class _Tree:
             and self._stack[-1].key is None
         )
 
-    def key(self, name: str, place: Place) -> None:
-        """The key of an entry, whose value comes next."""
+    def cut(self, text: str, place: Place) -> bool:
+        """Whether a text without quotes is the rest of what YAML cut at a comma: ``max(w, 2)``."""
+        if not self._stack:
+            return False
+        around = self._stack[-1]
+        if not around.cut:
+            if around.flow and text.count("(") > text.count(")") and not self.wants_key:
+                around.cut, around.cut_at = [text], place
+            return False
+        if not text and isinstance(around.value, dict):
+            return True  # the value of what was taken for a key
+        around.cut.append(text)
+        whole = ", ".join(around.cut)
+        if whole.count("(") <= whole.count(")"):
+            around.cut = []
+            hint = f'quote it: in {{ }} and [ ] a comma ends what is not quoted: "{whole}"'
+            if whole[0] == "(" and whole[-1] == ")":
+                hint = f"a list has brackets: [{whole[1:-1]}]"
+            self.report(around.cut_at, f"{whole!r} is cut at a comma", hint)
+        return True
+
+    def key(self, name: str, place: Place, rest: bool = False) -> None:
+        """The key of an entry, whose value comes next; or the ``rest`` of the value before."""
         mapping = self._stack[-1]
         if len(name) > LONGEST_KEY:
             self.stop(place, f"a key should have at most {LONGEST_KEY} characters")
         mapping.key = name
         self._check_text(name, place)
-        if name in mapping.keys:
+        if name in mapping.keys and not rest:
             first = mapping.keys[name][0]
             self.report(place, f"key '{name}' is already on line {first}")
         mapping.keys[name] = place
@@ -286,13 +311,13 @@ class _Tree:
         self._add(node, place)
         return node
 
-    def open(self, value: dict[str, Any] | list[Any], place: Place) -> _Node:
-        """The beginning of a mapping or a list."""
+    def open(self, value: dict[str, Any] | list[Any], place: Place, flow: bool = False) -> _Node:
+        """The beginning of a mapping or a list, which ``flow`` says to be in brackets."""
         if self.wants_key:
             self.stop(place, "a key should be text, not a mapping or a list")
         if not self._stack and isinstance(value, list):
             self.stop(place, f"{_MEANT}; this is a list")
-        node = _Node(value, place, height=1, open=True)
+        node = _Node(value, place, height=1, open=True, flow=flow)
         self._add(node, place)
         self._stack.append(node)
         return node
@@ -423,7 +448,8 @@ def _parse_yaml(text: str, file: str) -> Document:
                 if isinstance(event, yaml.ScalarEvent):
                     node = _add_scalar(tree, event.value, event.implicit[0], place)
                 else:
-                    node = tree.open({} if isinstance(event, yaml.MappingStartEvent) else [], place)
+                    empty: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+                    node = tree.open(empty, place, bool(event.flow_style))
                 if event.anchor is not None:
                     anchors[event.anchor] = node
     except yaml.MarkedYAMLError as error:
@@ -436,12 +462,24 @@ def _parse_yaml(text: str, file: str) -> Document:
         tabs = "\t" in line[: len(line) - len(line.lstrip())]
         message = "; ".join(filter(None, (error.problem, error.context)))
         hint = "indent with spaces: YAML allows no tabs there" if tabs else ""
-        if not tabs and _UNQUOTED.search(line):
-            hint = 'in { } quote an expression with brackets or commas: "=dims[0] * 2"'
+        unquoted = _UNQUOTED.search(line)
+        if unquoted and not tabs:
+            whole = _whole(line[unquoted.start(1) :])
+            hint = f'in {{ }} quote an expression with brackets or commas: "{whole}"'
         tree.stop(place, f"is not valid YAML: {message}", hint)
     except yaml.YAMLError as error:
         tree.stop((0, 0), f"is not valid YAML: {error}")
     return tree.document()
+
+
+def _whole(text: str) -> str:
+    """The expression that a text begins with: up to a comma or bracket that is not its own."""
+    depth = 0
+    for at, sign in enumerate(text):
+        depth += (sign in "([{") - (sign in ")]}")
+        if depth < 0 or (sign == "," and not depth):
+            return text[:at].rstrip()
+    return text.rstrip()
 
 
 def _add_alias(tree: _Tree, anchors: dict[str, _Node], anchor: Any, place: Place) -> None:
@@ -454,11 +492,12 @@ def _add_alias(tree: _Tree, anchors: dict[str, _Node], anchor: Any, place: Place
 
 
 def _add_scalar(tree: _Tree, text: str, plain: bool, place: Place) -> _Node:
+    rest = plain and tree.cut(text, place)
     if not tree.wants_key:
         return _plain(tree, text, place) if plain else tree.scalar(text, place)
-    if plain:
+    if plain and not rest:
         _check_plain_key(tree, text, place)
-    tree.key(text, place)
+    tree.key(text, place, rest)
     return _Node(text, place)
 
 
@@ -468,7 +507,11 @@ def _check_plain_key(tree: _Tree, text: str, place: Place) -> None:
     elif text == "":
         tree.report(place, "a key is missing")
     elif text in _WORDS or _NUMBER.fullmatch(text):
-        tree.report(place, f"a key should be text, not {text:.40}", f'quote it: "{text:.40}"')
+        tree.report(
+            place,
+            f"a key should be text, not {text:.40}",
+            f'quote it: "{text:.40}"; a value stands behind a name',
+        )
 
 
 def _json_error(text: str) -> JSONDecodeError | None:

@@ -255,7 +255,8 @@ def _without(document: text.Document, error: ValidationError) -> _Reading:
         at = wrong.at
         while at and document.written(at) not in document.marks:
             at = at[:-1]  # pydantic names the kind it tried, where several are possible
-        steps = next((k for k in (2, 4) if at[k - 2 : k - 1] == ("layers",)), 1)
+        in_layers = (k for k in (2, 4) if len(at) >= k and at[k - 2] == "layers")
+        steps = next(in_layers, 1)
         if steps == 1 and at[:1] == ("blocks",):
             steps = min(len(at), 2)
         by_key = wrong.key or len(at) == steps > 1

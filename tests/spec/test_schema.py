@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -14,6 +15,7 @@ from archcalc.spec.schema import records_schema, schema
 
 RECORDS = jsonschema.Draft7Validator(records_schema())
 SCHEMA = schema()
+LANGUAGE = sorted((Path(__file__).parents[1] / "specs" / "language").glob("*.yaml"))
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
 
@@ -41,6 +43,27 @@ def test_it_is_a_schema_itself() -> None:
 @pytest.mark.parametrize("family", zoo.families(), ids=lambda path: path.stem)
 def test_every_shipped_spec_is_valid(family: Any) -> None:
     assert wrong_places(text.read(family).data) == set()
+
+
+@pytest.mark.parametrize("path", LANGUAGE, ids=lambda path: path.stem)
+def test_specs_in_short_forms_are_valid(path: Path) -> None:
+    assert wrong_places(text.read(path).data) == set()
+
+
+@pytest.mark.parametrize(
+    ("blocks", "place"),
+    [
+        ({"unit(n": ["ReLU"]}, ("blocks",)),
+        ({"(n)": ["ReLU"]}, ("blocks",)),
+        ({"unit(n)": 3}, ("blocks", "unit(n)")),
+        ({"unit(n)": []}, ("blocks", "unit(n)")),
+        ({"unit(n)": [{"op": "Relu"}]}, ("blocks", "unit(n)", 0, "op")),
+        ({"unit(n)": {"inputs": ["a"], "layer": {}}}, ("blocks", "unit(n)")),
+        ({"unit(n)": {"a": {"op": "Linear", "out": 3}}}, ("blocks", "unit(n)", "a")),
+    ],
+)
+def test_a_mistake_in_short_forms_is_marked(blocks: Any, place: tuple[str | int, ...]) -> None:
+    assert place in wrong_places(spec(blocks=blocks))
 
 
 @pytest.mark.parametrize("family", zoo.families(), ids=lambda path: path.stem)

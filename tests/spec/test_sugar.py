@@ -138,6 +138,46 @@ def test_arguments_in_one_line() -> None:
     assert "bias" not in node.applied.cost.weights
 
 
+def test_arguments_behind_the_name_of_a_block() -> None:
+    conv = "{op: Conv2d, out_channels: =out, kernel_size: =k, padding: =k // 2}"
+    layers = "layers: {a: {block: unit, out: 4}, b: {block: unit, out: 2, k: 1, act: Tanh}}"
+    rest = f"[{conv}, {{op: =act}}]\n"
+    short = f"blocks:\n  unit(out, k=3, act='ReLU'): {rest}"
+    full = f"blocks: {{unit: {{args: {{out: , k: 3, act: ReLU}}, layers: {rest.strip()}}}}}\n"
+    assert graph(short + layers) == graph(full + layers)
+    assert [name for name, _ in wired(short + layers)] == [
+        *("a.Conv2d", "a.layer", "b.Conv2d", "b.layer")
+    ]
+
+
+def test_arguments_behind_the_name_of_a_block_with_other_keys_and_rows_in_it() -> None:
+    block = (
+        "blocks:\n  pair(n): {inputs: [a, b], layers: "
+        "{add: {op: Add, from: [a, b]}, fc: [Flatten, {op: Linear, out_features: =n}]}}\n"
+    )
+    (*_, last) = graph(block + "layers: {s: {block: pair, n: 7, from: [input, input]}}").nodes
+    assert (last.name, last.shape) == ("s.fc.Linear", (1, 7))
+    assert wired("blocks: {unit(): [ReLU]}\nlayers: {a: unit}") == [("a.ReLU", ("input",))]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "found"),
+    [
+        ("{unit(n): {args: n, layers: [ReLU]}}", (3, 10, "'unit(n)' is no name")),
+        ("{unit(n): [ReLU], unit: [ReLU]}", (3, 10, "'unit(n)' is no name")),
+        ("{un it(n): [ReLU]}", (3, 10, "'un it(n)' is no name")),
+        ("{unit(a b): [ReLU]}", (3, 21, "'a b' is no name")),
+        ("{unit(i): [ReLU]}", (3, 19, "'i' has a meaning of its own: choose another name")),
+        ("{unit(n): 3}", (3, 19, "should be a mapping, not 3")),
+        ("{unit(n): [Relu]}", (3, 20, "unknown operator 'Relu'")),
+    ],
+)
+def test_what_is_wrong_with_arguments_behind_a_name_is_told_there(
+    blocks: str, found: tuple[int, int, str]
+) -> None:
+    assert problems(f"blocks: {blocks}\nlayers: {{a: ReLU}}") == [found]
+
+
 def test_a_block_of_several_outputs_hands_them_on_whole() -> None:
     block = (
         "blocks:\n  two: {inputs: [a, b], outputs: [x, y], "

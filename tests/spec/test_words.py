@@ -44,6 +44,33 @@ CONV = {"op": "Conv2d", "out_channels": 4, "kernel_size": 3}
         ("BatchNormalization", "it is 'BatchNorm2d'"),
         ("Relu", "did you mean 'ReLU'?"),
         ({**CONV, "strid": 2}, "did you mean 'stride'?"),
+        ({**CONV, "kernel_size": "3x3"}, "a list has brackets: [3, 3]"),
+        ({"op": "GRU", "hidden_size": 4, "batch_first": True}, "the batch is always first"),
+        ({"op": "MultiheadAttention", "num_heads": 1, "batch_first": True}, "always first"),
+        ({"op": "MultiheadAttention", "num_heads": 1, "embed_dim": 3}, "it follows from the input"),
+        ({"op": "LSTM", "hidden_size": 4, "dropout": 0.5}, "it changes no shape and no count"),
+        ({"op": "LSTM", "hidden_size": 4, "return_sequences": True}, "all steps come out"),
+        ({"op": "Add", "inputs": ["input", "input"]}, "it is called 'from' here"),
+        ({"op": "Concat", "from": "input", "input": None}, "a list: from: [input, input]"),
+        ({"op": "Linear", "out_features": "=channels(half.1)"}, "=channels('half.1')"),
+        ({"op": "Add", "from": "input, input"}, "several are a list: [input, input]"),
+        ("relu", "did you mean 'ReLU'?"),
+        ("layer_norm", "did you mean 'LayerNorm'?"),
+        ("nn.ReLU", "did you mean 'ReLU'?"),
+        ({"op": "nn.Conv2d"}, "it is 'Conv2d'"),
+        ({"op": "Conv2d(4, 3)"}, "fields have names: {op: Conv2d, out_channels: ..., kernel_"),
+        ("ConstantPad2d", "it is 'Pad'"),
+        ("ReflectionPad2d", "it is 'Pad', or 'padding_mode: reflect'"),
+        ("Zeros", "it is 'Constant'"),
+        ("Arange", "it is 'Constant' with 'fill: arange'"),
+        ("Buffer", "it is 'Parameter' with 'trained: false'"),
+        ("Dot", "it is 'MatMul'"),
+        ("Tile", "it is 'Repeat'"),
+        ("SwapAxes", "it is 'Transpose'"),
+        ("MultiHeadAttention", "it is 'Attention', or PyTorch's 'MultiheadAttention'"),
+        ("InstanceNorm", "it is 'InstanceNorm2d', or 'InstanceNorm1d'"),
+        ("WeightNorm", "write 'parametrization: weight_norm'"),
+        ("Bidirectional", "write 'bidirectional: true'"),
     ],
     ids=str,
 )
@@ -64,7 +91,7 @@ def test_what_is_advised_is_there() -> None:
     quoted = {part for hint in OPERATORS.values() for part in hint.split("'")[1::2]}
     named = {part for part in quoted if part[:1].isupper()}
     assert named <= set(NAMES)
-    assert all(hint.startswith("leave it out") for hint in FIELDS.values())
+    assert all(hint.startswith(("leave it out", "it is called")) for hint in FIELDS.values())
 
 
 @pytest.mark.parametrize(
@@ -77,13 +104,67 @@ def test_what_is_advised_is_there() -> None:
         ("{op: Conv2d, out_channels: =dims[0] * 2, kernel_size: 3}", "in { } quote an expression"),
         ("{op: Add, from: [input, skips.{i}]}", "in { } quote an expression"),
         ("{op: Conv2d, out_channels: 4, kernel_size: (3, 3)}", "a list has brackets: [3, 3]"),
-        ("{op: ReflectionPad2d, padding: 1}", "it is 'Pad'"),
+        ("{op: Linear, out_features: =dims[0] * 2}", '"=dims[0] * 2"'),
+        ("{op: Linear, out_features: =max(w, 2)}", '"=max(w, 2)"'),
+        ("{op: Linear, out_features: =max(w, 2, min(3, 4)), bias: no}", "min(3, 4)"),
+        ("[ReLU, {op: Linear, out_features: =max(w, 2)}]", '"=max(w, 2)"'),
+        ("{op: Reshape, shape: [=max(w, 2), 3]}", '"=max(w, 2)"'),
+        ("{op: Reshape, shape: (3, -1)}", "a list has brackets: [3, -1]"),
+        ("{op: Conv3d, out_channels: 4, kernel_size: (3, 3, 3)}", "[3, 3, 3]"),
+        ("{op: Concat, from: (input, input)}", "[input, input]"),
+        ("{op: Linear, out_features: =channels(half.1)}", "=channels('half.1')"),
     ],
 )
-def test_what_yaml_breaks_is_told(written: str, said: str, tmp_path: Path) -> None:
+def test_what_yaml_breaks_is_told_once(written: str, said: str, tmp_path: Path) -> None:
     file = tmp_path / "n.yaml"
-    file.write_text(f"name: n\ninput: [3, 8, 8]\nlayers:\n  a: {written}\n")
-    assert any(said in problem.hint for problem in archcalc.validate(file))
+    for layers in (f"layers:\n  a: {written}", f"blocks:\n  u:\n    x: {written}\nlayers: [u]"):
+        file.write_text(f"name: n\ninput: [3, 8, 8]\n{layers}\n")
+        (problem,) = archcalc.validate(file)
+        assert said in problem.hint
+
+
+def test_each_value_that_is_cut_is_told_at_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "n.yaml"
+    conv = "{op: Conv2d, out_channels: 4, kernel_size: (3, 3), padding: (1, 1)}"
+    file.write_text(f"name: n\ninput: [3, 8, 8]\nlayers:\n  a: {conv}\n")
+    found = [(each.column, each.message) for each in archcalc.validate(file)]
+    assert found == [
+        (6 + conv.index("(3"), "'(3, 3)' is cut at a comma"),
+        (6 + conv.index("(1"), "'(1, 1)' is cut at a comma"),
+    ]
+
+
+def test_a_bracket_that_yaml_keeps_is_none_of_its_business(tmp_path: Path) -> None:
+    file = tmp_path / "n.yaml"
+    file.write_text(
+        "name: n\ntitle: of (a, b\ninput: [3, 8, 8]\nvars: {w: '(a', e: \"b)\"}\n"
+        "layers: {a: ReLU}\n"
+    )
+    assert archcalc.validate(file) == []
+
+
+@pytest.mark.parametrize(
+    ("block", "messages"),
+    [
+        ({"output": ["x", "y"]}, ["should be text, not ['x', 'y']"]),
+        ({"output": "z"}, ["no layer 'z'"]),
+        ({"outputs": "x, y"}, ["no layer 'x, y'"]),
+        ({"args": 3}, ["should be a mapping, not 3"]),
+        ({"args": ["a"]}, ["should be a mapping, not ['a']"]),
+        ({"inputs": 3}, ["should be a list, not 3"]),
+        ({"inputs": ["a.b"]}, ["'a.b' is no name"]),
+        ({"input": ["a"]}, ["unknown key 'input'"]),
+        ({"layers": 3}, ["should be a mapping, not 3"]),
+        ({"layers": {}}, ["should have at least 1 item after validation, not 0"]),
+        ({"layers": {"x": 3}}, ["should be a mapping, not 3"]),
+        ({"layers": {"x y": "ReLU"}}, ["'x y' is no name"]),
+        ({"layers": {"x": {"op": "Relu"}}}, ["unknown operator 'Relu'"]),
+    ],
+)
+def test_a_mistake_in_a_block_brings_no_second_one(block: Any, messages: list[str]) -> None:
+    whole = {"layers": {"x": "ReLU", "y": "Tanh"}, **block}
+    data = {"name": "n", "input": [3, 8, 8], "blocks": {"u": whole}, "layers": {"a": "u"}}
+    assert [problem.message for problem in archcalc.validate(data)] == messages
 
 
 def test_an_input_in_one_line_and_layers_with_dashes_are_told() -> None:

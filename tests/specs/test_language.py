@@ -35,10 +35,9 @@ def test_a_network_of_somebody_else_has_its_numbers(name: str) -> None:
     assert (analysis.params, analysis.buffers, analysis.macs) == (params, buffers, macs)
 
 
-def test_they_take_four_fifths_of_the_lines() -> None:
-    """Both in the one form that ``archcalc fmt`` writes, in which the long ones take 625."""
+def test_they_take_two_thirds_of_the_lines() -> None:
+    """In the one form that ``archcalc fmt`` writes: no line is longer than 100 columns."""
     lines = {path.stem: len(path.read_text().splitlines()) for path in FOLDER.glob("*.yaml")}
     assert lines.keys() == NUMBERS.keys()
-    assert sum(lines.values()) * 5 <= 625 * 4
-    # 118 without loops over branches.
-    assert lines["pose_hrnet_w32"] <= 65
+    assert sum(lines.values()) * 3 <= sum(long for *_, long, _ in NUMBERS.values()) * 2
+    assert lines["pose_hrnet_w32"] <= 60

@@ -4,6 +4,7 @@
 ``tree``    what is to be written: values, with the comments and blank lines that belong to them
 ``reading`` text -> tree
 ``order``   tree -> tree: keys in one order, and blank lines in what was made from data
+``short``   tree -> tree: the short forms of what was made from data
 ``layout``  tree -> text
 ==========  ========================================================================================
 
@@ -56,10 +57,11 @@ def as_yaml(data: Mapping[str, Any] | Node, *comments: str) -> str:
     """The data of a spec as YAML, a layer a line as a person would write it, below comments."""
     from archcalc.spec.form import layout
     from archcalc.spec.form.order import ordered, spaced
+    from archcalc.spec.form.short import in_short
 
     tree = data if isinstance(data, Node) else Node.of(data)
     tree.head[:0] = [f"# {comment}" for comment in comments]
-    return layout.text(spaced(ordered(tree)))
+    return layout.text(spaced(ordered(in_short(tree))))
 
 
 def as_json(data: Mapping[str, Any]) -> str:

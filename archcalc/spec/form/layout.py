@@ -9,14 +9,17 @@ from functools import cache
 from io import StringIO
 from typing import Any
 
-from archcalc.spec.form.tree import LIST, MAPPING, SCALAR, Entry, Node
+from archcalc.spec.form.tree import LIST, MAPPING, SCALAR, Entry, Node, commented
 from archcalc.spec.text import literal
 
 WIDTH = 100
 """Columns of a line, comments beside it not counted."""
 
-DEEPEST = 2
+DEEPEST = 3
 """Mappings within one another on one line."""
+
+PACKED = 3
+"""Lines that a row of layers may take, as many of them on a line as fit."""
 
 _SPREAD = ("variants", "blocks", "layers")
 """Keys of a spec below which each name begins a line."""
@@ -123,7 +126,7 @@ def _entry(
         or (node.kind == LIST and any(_holds_mappings(each.node) for each in node.entries))
     )
     spread = (spread and bool(node.entries)) or _is_matrix(node)
-    if not _commented(node) and not spread:
+    if not commented(node) and not spread:
         line = f"{anchored} {_flow(node)}"
         if not node.entries or (len(line) <= WIDTH and _depth(node) <= DEEPEST):
             yield line, entry.beside
@@ -131,6 +134,10 @@ def _entry(
         if record or not any(_holds_mappings(each.node) for each in node.entries):
             parts = _parts(node, WIDTH - len(further))
             yield from _filled(parts, anchored, further, entry.beside)
+            return
+        packed = [] if entry.beside else _packed(node, anchored, further)
+        if packed:
+            yield from packed
             return
     inner = f"{indent}  "
     if start.endswith("-") and not node.anchor and node.kind == MAPPING:
@@ -145,6 +152,33 @@ def _entry(
         return
     yield anchored, entry.beside
     yield from _mapping(node, inner) if node.kind == MAPPING else _list(node, inner, top)
+
+
+def _packed(node: Node, start: str, further: str) -> list[Line]:
+    """The lines of a row, as many layers on each as fit; none where a layer would be broken."""
+    layers = node if node.kind == LIST else node.get("layers")
+    if layers is None or layers.kind != LIST or _depth(node) > DEEPEST or node.get("args"):
+        return []
+    room = WIDTH - len(further) - len("]},")
+    if any(len(_item(each)) > room for each in (*layers.entries, *node.entries[:-1])):
+        return []
+    parts = [(part, "", False) for part in _members(node)]
+    lines = list(_filled(parts, start, further, ""))
+    return lines if len(lines) <= PACKED and all(len(line) <= WIDTH for line, _ in lines) else []
+
+
+def _members(node: Node) -> Iterator[str]:
+    """What of a row stands on one line: its keys and its layers."""
+    left, right = "{}" if node.kind == MAPPING else "[]"
+    for entry in node.entries:
+        inner = [_item(entry)]
+        if node.kind == MAPPING and entry.key == "layers":
+            inner = list(_members(entry.node))
+            inner[0] = f"layers: {inner[0]}"
+        if entry is node.entries[0]:
+            inner[0] = f"{left}{inner[0]}"
+        inner[-1] += right if entry is node.entries[-1] else ","
+        yield from inner
 
 
 def _filled(parts: Iterable[Part], start: str, further: str, beside: str) -> Iterator[Line]:
@@ -254,12 +288,6 @@ def _is_matrix(node: Node) -> bool:
         and len(_flow(node)) > WIDTH // 2
         and all(each.node.kind == LIST and each.node.entries for each in node.entries)
         and not any(_holds_mappings(each.node) for each in node.entries)
-    )
-
-
-def _commented(node: Node) -> bool:
-    return any(node.after) or any(
-        entry.beside or any(entry.before) or _commented(entry.node) for entry in node.entries
     )
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from archcalc.spec.expressions import is_expression
-from archcalc.spec.form.tree import LIST, MAPPING, Entry, Node, plain
-from archcalc.spec.sugar import arguments, in_full
+from archcalc.spec.form.tree import LIST, MAPPING, Entry, Node
+from archcalc.spec.sugar import arguments, signature
 
 ABOUT = (
     *("name", "title", "edition", "year", "feature", "source", "input", "vars", "variants"),
@@ -60,11 +59,7 @@ def ordered(root: Node) -> Node:
 
 
 def spaced(root: Node) -> Node:
-    """What was made from data, with blank lines around its parts and between its blocks.
-
-    Layers of which only the operator or the block is said are that.
-    """
-    _shorten(root)
+    """What was made from data, with blank lines around its parts and between its blocks."""
     apart = False
     for entry in root.entries:
         section = entry.key in _SECTIONS and entry.node.kind != "scalar"
@@ -75,17 +70,6 @@ def spaced(root: Node) -> Node:
             for block in entry.node.entries[1:]:
                 block.before[:0] = [""]
     return root
-
-
-def _shorten(node: Node) -> None:
-    for entry in node.entries:
-        of_layers = entry.key == "layers" and entry.node.kind == MAPPING
-        for layer in entry.node.entries if of_layers else ():
-            said = plain(layer.node)
-            word = next(iter(said.values())) if isinstance(said, dict) and len(said) == 1 else None
-            if isinstance(word, str) and not is_expression(word) and in_full(word) == said:
-                layer.node = Node.of(word)
-        _shorten(entry.node)
 
 
 def _block(node: Node, arguments: dict[str, Sequence[str]]) -> None:
@@ -137,7 +121,10 @@ def _arguments(blocks: Node) -> dict[str, Sequence[str]]:
     found: dict[str, Sequence[str]] = {}
     for entry in blocks.entries:
         args = entry.node.get("args")
-        if args is not None and args.kind == MAPPING:
+        name, behind = signature(str(entry.key))
+        if behind is not None:
+            found[name] = list(behind)
+        elif args is not None and args.kind == MAPPING:
             found[str(entry.key)] = [str(each.key) for each in args.entries]
         elif args is not None and isinstance(args.scalar, str):
             found[str(entry.key)] = list(arguments(args.scalar))

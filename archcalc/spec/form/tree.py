@@ -67,3 +67,10 @@ def plain(node: Node) -> Any:
     if node.kind == LIST:
         return [plain(entry.node) for entry in node.entries]
     return node.scalar
+
+
+def commented(node: Node) -> bool:
+    """Whether comments stand in a value, which one line can't hold."""
+    return any(node.after) or any(
+        entry.beside or any(entry.before) or commented(entry.node) for entry in node.entries
+    )
