@@ -207,7 +207,7 @@ OPERATORS: Mapping[str, str] = {
     "Narrow": "it is 'Slice'",
     "Lookup": "it is 'Embedding', or 'Index' in a tensor",
     "GatherND": "it is 'Index'",
-    "Ones": "it is 'Constant' with 'fill: ones'",
+    "Ones": "it is 'Constant' with 'fill: 1'",
     "Arange": "it is 'Constant' with 'fill: arange'",
     "Buffer": "it is 'Parameter' with 'trained: false', or 'Constant'",
     **dict.fromkeys(
