@@ -23,7 +23,12 @@ PROJECT = "pyproject.toml"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the ini options."""
+    """Declare the option and the ini options."""
+    parser.getgroup("archcalc").addoption(
+        "--archcalc-record",
+        action="store_true",
+        help="write today's params and MACs into the spec files, for those that were recorded",
+    )
     about = "spec files whose documented numbers and budgets are tests: nets/*.yaml"
     parser.addini("archcalc_specs", about, type="args", default=[])
     about = "import and run the code that such files name: network: torch:PACKAGE.MODULE:FACTORY"
@@ -68,11 +73,14 @@ class SpecFile(pytest.File):
         """A test for every documented number and budget; facts can't be tested."""
         from archcalc.claims.check import check
         from archcalc.document.safe import safe, visible
-        from archcalc.errors import SpecError
+        from archcalc.errors import ArchcalcError
 
+        run_code = self.config.getini("archcalc_run_code")
         try:
-            findings = check(self.path, run_code=self.config.getini("archcalc_run_code"))
-        except SpecError as error:
+            if self.config.getoption("--archcalc-record"):
+                _record(self.path, run_code)
+            findings = check(self.path, run_code=run_code)
+        except ArchcalcError as error:
             raise self.CollectError(safe(str(error))) from None
         taken: dict[str, int] = {}
         for finding in findings:
@@ -81,6 +89,16 @@ class SpecFile(pytest.File):
                 name = visible(finding.name if times == 1 else f"{finding.name} ({times})")
                 item: SpecItem = SpecItem.from_parent(self, name=name, finding=finding)
                 yield item
+
+
+def _record(path: Path, run_code: bool) -> None:
+    """Write what the networks of a file come to into it. Raises :class:`ArchcalcError`."""
+    from archcalc.claims.record import record
+    from archcalc.cli.output import write
+
+    for each in record(path, run_code=run_code):
+        if each.text != each.written:
+            write(each.text, Path(each.file))
 
 
 class SpecItem(pytest.Item):

@@ -95,7 +95,8 @@ def test_budgets_of_code_are_tests_where_running_it_is_asked_for(nets: pytest.Py
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*pyproject.toml:2:1*network*", "*option archcalc_run_code*"])
     nets.makeini("[pytest]\narchcalc_specs = pyproject.toml\narchcalc_run_code = true")
-    result = nets.runpytest("-v")
+    # PyTorch can be loaded only once in a process, and pytester forgets what was loaded.
+    result = nets.runpytest_subprocess("-v")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*build: params at most 15 FAILED*", "*16 is 1 over 15*"])
 
@@ -121,3 +122,12 @@ def test_the_plugin_loads_nothing_before_there_is_a_spec(pytester: pytest.Pytest
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "['archcalc', 'archcalc.pytest_plugin']"
+
+
+def test_todays_numbers_are_recorded_where_that_is_asked_for(nets: pytest.Pytester) -> None:
+    file = nets.path / "nets" / "net.yaml"
+    nets.runpytest("--archcalc-record", "nets/net.yaml").assert_outcomes(passed=5, failed=1)
+    assert file.read_text().count("recorded by archcalc") == 2
+    file.write_text(file.read_text().replace("out_channels: 8", "out_channels: 9"))
+    nets.runpytest("nets/net.yaml", "-k", "macs").assert_outcomes(failed=2, deselected=4)
+    nets.runpytest("--archcalc-record", "nets/net.yaml").assert_outcomes(passed=3, failed=3)

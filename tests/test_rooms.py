@@ -25,8 +25,8 @@ ROOMS = [
     ["claims", "pytorch", "space"],
     ["report"],
     ["page"],
-    ["cli", "pytest_plugin"],
-    ["__main__"],
+    ["cli"],
+    ["pytest_plugin", "__main__"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 

@@ -93,49 +93,74 @@ def check(source: zoo.Source | Spec, *, run_code: bool = False) -> list[Finding]
     for a spec that is none, and with every quantity, layer, convention and number that can't be
     understood, at its place in the file.
     """
-    if isinstance(source, (str, File)) and (entries := elsewhere.entries(source)) is not None:
-        findings: list[Finding] = []
-        problems: list[Problem] = []
-        for entry in entries:
-            try:
-                findings += _elsewhere(entry, run_code)
-            except SpecError as error:
-                problems += error.problems
-        if problems:
-            raise SpecError(problems)
-        return findings
-    spec = source if isinstance(source, Spec) else sources.load(source)
-    return _checked(Checking(spec))
+    findings: list[Finding] = []
+    problems: list[Problem] = []
+    for each, entry in subjects(source, run_code=run_code):
+        try:
+            findings += _checked(each)
+        except ArchcalcError as error:
+            problems += _placed(error, entry)
+    if problems:
+        raise SpecError(problems)
+    return findings
 
 
-def _elsewhere(entry: elsewhere.Entry, run_code: bool) -> list[Finding]:
-    """What becomes of what a file says of a network elsewhere. Raises :class:`SpecError`."""
+def subjects(
+    source: zoo.Source | Spec, *, run_code: bool = False
+) -> list[tuple[Checking, elsewhere.Entry | None]]:
+    """The networks of a source, with what is stated of them, and where if they stand elsewhere.
+
+    Raises :class:`SpecError` as :func:`check` does, for all networks that can't be had.
+    """
+    entries = elsewhere.entries(source) if isinstance(source, (str, File)) else None
+    if entries is None:
+        spec = source if isinstance(source, Spec) else sources.load(source)
+        return [(Checking(spec), None)]
+    found: list[tuple[Checking, elsewhere.Entry | None]] = []
+    problems: list[Problem] = []
+    for entry in entries:
+        try:
+            found.append((_elsewhere(entry, run_code), entry))
+        except ArchcalcError as error:
+            problems += _placed(error, entry)
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+def _placed(error: ArchcalcError, entry: elsewhere.Entry | None) -> Sequence[Problem]:
+    """Problems; of what stands elsewhere, at the place of its name."""
+    known = error.problems if isinstance(error, SpecError) else ()
+    if entry is None:
+        if not known:
+            raise error
+        return known
+    if known and known[0].file == entry.document.file:
+        return known
+    return [entry.document.problem(("network",), str(error))]
+
+
+def _elsewhere(entry: elsewhere.Entry, run_code: bool) -> Checking:
+    """A network of which a file says something. Raises :class:`ArchcalcError`."""
     stated, document = entry.stated, entry.document
     address = sources.beside(stated.network, File(document.file).parent)
     if sources.is_code(address) and not run_code:
         said = f"is code, {stated.network}, which is imported and run only where that is asked for"
         hint = "--run-code asks for it; in pytest the option archcalc_run_code"
         raise SpecError([document.problem(("network",), said, hint)])
-    try:
-        if sources.is_foreign(address):
-            address = sources.with_inputs(address, stated.texts)
-        spec = sources.load(address)
-        given = None
-        if stated.input and not sources.is_foreign(address):
-            given = {name or next(iter(spec.inputs)): axes for name, axes in stated.shapes.items()}
-            try:
-                expand(spec, input=given)
-            except ArchcalcError as error:
-                raise SpecError([document.problem(("input",), str(error))]) from None
-        if stated.name is not None:
-            spec = spec.model_copy(update={"name": stated.name})
-        return _checked(Checking(spec, entry.records(spec), given))
-    except SpecError as error:
-        if error.problems and error.problems[0].file == document.file:
-            raise
-        raise SpecError([document.problem(("network",), str(error))]) from None
-    except ArchcalcError as error:
-        raise SpecError([document.problem(("network",), str(error))]) from None
+    if sources.is_foreign(address):
+        address = sources.with_inputs(address, stated.texts)
+    spec = sources.load(address)
+    given = None
+    if stated.input and not sources.is_foreign(address):
+        given = {name or next(iter(spec.inputs)): axes for name, axes in stated.shapes.items()}
+        try:
+            expand(spec, input=given)
+        except ArchcalcError as error:
+            raise SpecError([document.problem(("input",), str(error))]) from None
+    if stated.name is not None:
+        spec = spec.model_copy(update={"name": stated.name})
+    return Checking(spec, entry.records(spec), given)
 
 
 def _checked(checking: Checking) -> list[Finding]:

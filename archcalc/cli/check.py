@@ -37,19 +37,42 @@ def check(
             help="Import and run the code that files name, network: torch:PACKAGE.MODULE:FACTORY.",
         ),
     ] = False,
+    record: Annotated[
+        bool,
+        typer.Option(
+            "--record",
+            help="Write today's params and MACs into the files, which are held to them later.",
+        ),
+    ] = False,
+    layers: Annotated[
+        bool,
+        typer.Option("--layers", help="With --record: those and the shape of each layer, too."),
+    ] = False,
+    budget: Annotated[
+        bool, typer.Option("--budget", help="With --record: as what may not be exceeded.")
+    ] = False,
+    update: Annotated[
+        bool,
+        typer.Option(
+            "--update", help="Record, and where other numbers are recorded show them and ask."
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --update: don't ask.")] = False,
     output: Output = None,
 ) -> None:
     """Recompute the numbers that specs document, and their budgets.
 
     A documented number holds if ours is exactly it, rounds or truncates to it at the precision it
     is printed with, or is it under the convention that the spec names. Exits with 1 if one does
-    not hold or a budget is exceeded, and with 2 if a spec is malformed.
+    not hold or a budget is exceeded, and with 2 if a spec is malformed. What is recorded already
+    and is another number today is changed by --update only; without it that exits with 1.
 
     \b
     Examples:
       archcalc check vgg16
       archcalc check my-net.yaml --format junit -o report.xml
       archcalc check pyproject.toml --run-code
+      archcalc check my-net.yaml --record
     """
     from archcalc.report.choice import choose
     from archcalc.report.claims import findings
@@ -60,6 +83,12 @@ def check(
     form = choose("format", format, findings.FORMATS)
     every = sources or [str(path) for path in (*zoo.families(), *zoo.examples())]
     named = [name for source in every for name in zoo.named(source, ["layers", "network"])]
+    if record or update:
+        _record(named if sources else [], layers, budget, run_code, update=update, yes=yes)
+        return
+    if layers or budget or yes:
+        complain("--layers, --budget and --yes say how numbers are recorded: with --record")
+        raise typer.Exit(2)
     checked = _checked(named, run_code)
     problems = [problem for each in checked for problem in each.problems]
     if form in ("table", "markdown") and problems:
@@ -82,3 +111,36 @@ def _checked(sources: Sequence[str], run_code: bool) -> Any:
         except SpecError as error:
             checked.append(Checked(source, (), error.problems))
     return checked
+
+
+def _record(
+    sources: Sequence[str], layers: bool, budget: bool, run_code: bool, *, update: bool, yes: bool
+) -> None:
+    """Write what the networks come to into their files; nothing unless all can be written."""
+    import sys
+    from pathlib import Path
+
+    from archcalc.claims.record import record
+    from archcalc.cli.output import write
+
+    if not sources:
+        complain("numbers are recorded in files: name one, archcalc check my-net.yaml --record")
+        raise typer.Exit(2)
+    how = {"layers": layers, "budget": budget, "run_code": run_code}
+    found = [each for source in sources for each in record(source, **how)]
+    differences = [str(each) for recording in found for each in recording.differences]
+    if differences:
+        complain("\n".join(differences))
+        if not update:
+            complain("nothing is written: --update changes what is recorded")
+            raise typer.Exit(1)
+        if not yes:
+            if not sys.stdin.isatty():
+                complain("nothing is written: there is nobody to ask; --yes changes it")
+                raise typer.Exit(1)
+            typer.confirm("Change what is recorded?", abort=True, err=True)
+    for each in found:
+        if each.text != each.written:
+            write(each.text, Path(each.file))
+        changed = f", {len(each.differences)} changed" if each.differences else ""
+        complain(f"{each.file}: {each.added} numbers recorded{changed}")

@@ -125,3 +125,42 @@ def test_a_network_is_meant_where_a_folder_has_its_name(
     (tmp_path / "lenet5").mkdir()
     monkeypatch.chdir(tmp_path)
     assert run("lenet5", "--quiet").exit_code == 0
+
+
+def test_numbers_are_recorded_and_then_held_to(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(NET.replace("VALUE", "224"))
+    recorded = run(str(path), "--record")
+    assert (recorded.exit_code, recorded.stdout) == (0, "")
+    assert recorded.stderr == f"{path}: 2 numbers recorded\n"
+    path.write_text(path.read_text().replace("out_channels: 8", "out_channels: 9"))
+    assert run(str(path)).exit_code == 1
+
+
+def test_what_is_recorded_is_changed_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(NET.replace("VALUE", "0.2K"))
+    run(str(path), "--record")
+    path.write_text(path.read_text().replace("out_channels: 8", "out_channels: 7"))
+    before = path.read_text()
+    for words in (["--record"], ["--update"]):
+        refused = run(str(path), *words)
+        assert (refused.exit_code, path.read_text()) == (1, before)
+        assert "net: params was recorded as 224, and is 196" in refused.stderr
+        assert "nothing is written" in refused.stderr
+    assert run(str(path), "--update", "--yes").exit_code == 0
+    assert run(str(path)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--record"], "name one"),
+        (["lenet5", "--record"], "'lenet5' is shipped"),
+        (["lenet5", "--layers"], "with --record"),
+    ],
+)
+def test_what_can_not_be_recorded_is_told(words: list[str], said: str) -> None:
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
