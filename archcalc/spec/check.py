@@ -14,7 +14,7 @@ from archcalc.operators import NAMES, operator
 from archcalc.spec import expressions
 from archcalc.spec.model import LAYER_KEYS, OVERRIDABLE, Block, Layer, Spec
 from archcalc.spec.problems import field_problems
-from archcalc.spec.scope import Hint, Path, Wrong, near
+from archcalc.spec.scope import Hint, Path, Wrong, is_like, near
 from archcalc.spec.unknown import known_by, unknown
 from archcalc.spec.words import called_operator, value_hint
 
@@ -221,7 +221,7 @@ def _arguments(name: str, block: Block, given: Mapping[str, Any]) -> Iterator[Wr
 
 def _reference(reference: str, before: Collection[str], layers: Collection[str]) -> Iterator[Wrong]:
     name = reference.split(".")[0].split("{")[0]
-    if name in before:
+    if name in before or (name.endswith("*") and any(is_like(each, name) for each in before)):
         return
     if name in layers:
         yield Wrong(

@@ -127,6 +127,11 @@ class Value(NamedTuple):
         )
 
 
+def is_like(name: str, pattern: str) -> bool:
+    """Whether a layer's name is meant by ``layer*``."""
+    return name.startswith(pattern[:-1])
+
+
 class Fold(NamedTuple):
     """Nodes that stand for several copies of them, one after the other."""
 
@@ -183,6 +188,7 @@ class Scope:
         self.edges = 0
         self.longest = 0
         self.inputs = list(inputs.values())
+        self.given = frozenset(name.partition(".")[0] for name in inputs)
         self.folds: list[Fold] = []
         self.values: dict[str, Value] = {}
         rows: dict[str, dict[str, int]] = {}
@@ -201,6 +207,8 @@ class Scope:
     def find(self, reference: str) -> Value:
         """What a name, or a dotted way into a block, stands for."""
         name, *rest = reference.split(".")
+        if name.endswith("*") and name != "*":
+            raise Wrong(f"'{reference}' means several layers, and one is needed")
         if "*" in rest:
             raise Wrong(
                 f"'{reference}' has several outputs, and one is needed",
@@ -243,8 +251,18 @@ class Scope:
         return value.output
 
     def outputs(self, reference: str) -> list[int]:
-        """The nodes a reference means: one, or those of all repetitions where it has a ``*``."""
+        """The nodes a reference means: one, or several where it has a ``*``.
+
+        ``stage.*`` are all repetitions, ``layer*`` the layers above whose names begin so, without
+        those that are left out.
+        """
         parts = reference.split(".")
+        if parts[0].endswith("*") and parts[0] != "*":
+            alike = [each for each in self.values if is_like(each, parts[0])]
+            there = [each for each in alike if self.values[each].size and each not in self.given]
+            if any(self.values[each].size < 0 for each in there):
+                raise Unknown
+            return [n for each in there for n in self.outputs(".".join([each, *parts[1:]]))]
         if "*" not in parts:
             value = self.find(reference)
             return list(value.whole) or [self.single(value, reference)]
