@@ -258,8 +258,12 @@ class Scope:
         """
         parts = reference.split(".")
         if parts[0].endswith("*") and parts[0] != "*":
-            alike = [each for each in self.values if is_like(each, parts[0])]
-            there = [each for each in alike if self.values[each].size and each not in self.given]
+            alike = [
+                each for each in self.values if is_like(each, parts[0]) and each not in self.given
+            ]
+            if not alike:
+                raise Wrong(f"no layer '{parts[0]}' before this one", near(parts[0], self.values))
+            there = [each for each in alike if self.values[each].size]
             if any(self.values[each].size < 0 for each in there):
                 raise Unknown
             return [n for each in there for n in self.outputs(".".join([each, *parts[1:]]))]

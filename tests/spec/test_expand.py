@@ -526,3 +526,29 @@ def test_equal_layers_are_one_operator_on_inputs_of_one_shape() -> None:
     assert all(node.applied is first.applied for node in others)
     assert first.applied.cost.params == 4 * 4 + 4
     assert relu.applied.cost.work.comparisons == 4
+
+
+def test_layers_whose_names_begin_alike_are_taken_together() -> None:
+    layers = {
+        "unit1": {"op": "Conv2d", "out_channels": 4, "kernel_size": 1},
+        "unit2": {"op": "Conv2d", "out_channels": 5, "kernel_size": 1, "from": "input"},
+        "unit3": {"op": "ReLU", "when": "=third", "from": "input"},
+        "cat": {"op": "Concat", "from": ["input", "unit*"]},
+    }
+    spec = archcalc.load(
+        {"name": "net", "input": [3, 8, 8], "vars": {"third": True}, "layers": layers}
+    )
+    assert archcalc.expand(spec).nodes[-1].inputs == ("input", "unit1", "unit2", "unit3")
+    # What is left out is passed over, where its name alone would stand for its input.
+    assert archcalc.expand(spec, third=False).nodes[-1].inputs == ("input", "unit1", "unit2")
+    assert archcalc.expand(spec, third=False).nodes[-1].shape[1] == 3 + 4 + 5
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [("other*", r"no layer 'other\*'"), ("inp*", r"no layer 'inp\*'"), ("cat*", r"no layer")],
+)
+def test_where_none_begins_so_it_is_told(reference: str, said: str) -> None:
+    layers = {"unit": "ReLU", "cat": {"op": "Concat", "from": ["unit", reference]}}
+    with pytest.raises(SpecError, match=said):
+        archcalc.expand(archcalc.load({"name": "net", "input": [3, 8, 8], "layers": layers}))

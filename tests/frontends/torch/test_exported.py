@@ -36,7 +36,7 @@ def test_a_saved_program_is_counted_as_its_module(tmp_path: Path, name: str) -> 
 def test_layers_keep_their_names_and_blocks(tmp_path: Path) -> None:
     graph = graph_of(saved(tmp_path / "net.pt2", ResNet(), (1, 3, 64, 64)))
     assert graph.name == "net"
-    assert [*archcalc.to_spec(graph).blocks] == ["downsample", "residual"]
+    assert [*archcalc.to_spec(graph).blocks] == ["residual", "residual.downsample"]
     assert {"conv1", "layer1.0.conv1", "layer2.0.downsample.0", "fc"} <= {
         node.name for node in graph.nodes
     }

@@ -58,7 +58,21 @@ def test_layers_have_the_names_of_modules() -> None:
 
 def test_a_residual_network_is_one_block() -> None:
     data = written(archcalc.from_torch(ResNet(), (1, 3, 64, 64)))
-    assert [*data["blocks"]] == ["downsample", "residual"]
+    assert [*data["blocks"]] == ["residual"]
+    assert data["blocks"]["residual"]["layers"]["downsample"] == {
+        "from": "input",
+        "when": "=downsample",
+        "layers": {
+            "0": {
+                "op": "Conv2d",
+                "out_channels": "=2 * channels(input)",
+                "kernel_size": 1,
+                "stride": 2,
+                "bias": False,
+            },
+            "1": {"op": "BatchNorm2d"},
+        },
+    }
     assert data["blocks"]["residual"]["args"] == {
         "out_channels": None,
         "stride": 1,

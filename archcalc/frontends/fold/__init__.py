@@ -1,0 +1,105 @@
+"""Graph -> a spec that one would have written: blocks, repetitions, and what differs as arguments.
+
+A network that was imported is a list of layers whose names are ways into it: ``layer1.0.conv1``.
+What stands under one name, ``layer1.0``, is an instance of a block (``regions``). Instances with
+the same layers, connected alike, are one block (``blocks``), and what differs between them is an
+argument of it (``arguments``); instances of one block in a row are a repetition, and a block that
+is used in one place stands there (``inline``). Whatever is written is expanded again and held
+against the graph.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from archcalc.errors import SpecError
+from archcalc.frontends.fold.blocks import Folder
+from archcalc.spec.expand import attempt
+from archcalc.spec.graph import Graph
+from archcalc.spec.model import Spec
+from archcalc.spec.question import Question
+from archcalc.spec.zoo import load
+
+
+def to_spec(graph: Graph, *, allow_unknown: bool = False) -> Spec:
+    """A spec that expands to the layers of a graph, written as a person would.
+
+    Equal parts become blocks with arguments, rows of them repetitions; layers keep their names.
+    What can't be said so is written flat, a line a layer, with ``_`` for the dots in names. Raises
+    :class:`ArchcalcError` for a graph that no spec can say.
+    """
+    data, same = _written(graph)
+    spec = load(data, allow_unknown=allow_unknown or _has_unknown(graph))
+    spec._origins = {node.name: node.origin for node in same.nodes if node.origin is not None}
+    return spec
+
+
+def written(graph: Graph) -> dict[str, Any]:
+    """The data of the spec that :func:`to_spec` gives."""
+    return _written(graph)[0]
+
+
+def _written(graph: Graph) -> tuple[dict[str, Any], Graph]:
+    """The data, and the graph with the names that layers have in it."""
+    for folder in (Folder(graph), Folder(graph, plain=True)):
+        data = folder.data()
+        same = _renamed(graph, folder.paths)
+        with contextlib.suppress(SpecError):
+            spec = load(data, allow_unknown=True)
+            question = Question(batch=batch_of(graph), allow_unknown=True)
+            found = attempt(spec, question).graph
+            if found is not None and same_layers(found, same):
+                return data, same
+    flat = _flat(graph)
+    return Folder(flat).data(), flat
+
+
+def batch_of(graph: Graph) -> int:
+    """How many samples a graph is of."""
+    return next(iter(graph.inputs.values()))[0]  # type: ignore[no-any-return]
+
+
+def same_layers(one: Graph, other: Graph) -> bool:
+    """Whether two graphs have the same layers by name, on the same inputs, and the same outputs."""
+    first, second = (
+        {n.name: (n.op, n.shape, n.inputs, n.share, n.frozen) for n in graph.nodes}
+        for graph in (one, other)
+    )
+    ends = [(graph.outputs, graph.training_outputs) for graph in (one, other)]
+    return first == second and ends[0] == ends[1]
+
+
+def _has_unknown(graph: Graph) -> bool:
+    return not all(node.op.counted for node in graph.nodes)
+
+
+def _flat(graph: Graph) -> Graph:
+    """A graph whose layers stand in no blocks."""
+    names = {name: name for name in graph.inputs}
+    taken = set(names)
+    for node in graph.nodes:
+        name = node.name.replace(".", "_")
+        while name in taken:
+            name += "_"
+        names[node.name] = name
+        taken.add(name)
+    return _renamed(graph, names)
+
+
+def _renamed(graph: Graph, names: Mapping[str, str]) -> Graph:
+    """A graph whose layers have other names."""
+    names = {**{name: name for name in graph.inputs}, **names}
+    nodes = tuple(
+        node._replace(
+            name=names[node.name],
+            inputs=tuple(names[source] for source in node.inputs),
+            share=None if node.share is None else names[node.share],
+        )
+        for node in graph.nodes
+    )
+    outputs = tuple(names[name] for name in graph.outputs)
+    others = tuple(names[name] for name in graph.training_outputs)
+    return replace(graph, nodes=nodes, outputs=outputs, training_outputs=others)

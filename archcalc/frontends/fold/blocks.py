@@ -1,0 +1,342 @@
+"""Regions that are alike are blocks, each written once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from archcalc.frontends.fold.arguments import Arguments
+from archcalc.frontends.fold.inline import inlined
+from archcalc.frontends.fold.regions import ANY, MANY, Block, Leaf, Region, Tree, Value
+from archcalc.spec.frozen import frozen_names
+from archcalc.spec.graph import Graph
+from archcalc.spec.written import name_of
+
+
+class Folder(Tree):
+    """Writes a graph as the data of a spec."""
+
+    def __init__(self, graph: Graph, plain: bool = False) -> None:
+        """A ``plain`` one writes numbers and blocks as they are, and nothing that follows."""
+        super().__init__(graph, plain)
+        self.classes = graph.modules
+        self.blocks: list[Block] = []
+        self.names: set[str] = set()
+
+    def data(self) -> dict[str, Any]:
+        root = self.tree()
+        self.settle(root)
+        self.call(root, "")
+        for regions in self.levels(root):
+            self.define(regions)
+        top = Block("", [root])
+        self.write(top)
+        data = self.assembled(top)
+        return data if self.plain else inlined(data)
+
+    def levels(self, root: Region) -> list[list[Region]]:
+        """Regions in the order in which they become blocks: what is inside of one comes before it.
+
+        Regions of one word are looked at together, because they may be one block.
+        """
+        found: dict[int, tuple[Region, int]] = {}
+        nested: set[str] = set()
+
+        def measure(region: Region, around: tuple[str, ...]) -> int:
+            word = self.word(region)
+            nested.update({word} & set(around))
+            heights = [
+                measure(m, (*around, word))
+                for m in region.members.values()
+                if isinstance(m, Region)
+            ]
+            height = 1 + max(heights, default=0)
+            if word not in nested:
+                height = max(height, level.get(word, 0))
+            found[id(region)] = region, height
+            return height
+
+        level: dict[str, int] = {}
+        for _ in range(20):
+            measure(root, ())
+            before = dict(level)
+            for region, height in found.values():
+                word = self.word(region)
+                level[word] = max(level.get(word, 0), height)
+            if level == before:
+                break
+        by_height: dict[int, list[Region]] = {}
+        for region, height in found.values():
+            if region is not root:
+                by_height.setdefault(height, []).append(region)
+        return [by_height[height] for height in sorted(by_height)]
+
+    # Blocks ---------------------------------------------------------------------------------------
+
+    def define(self, regions: Sequence[Region]) -> None:
+        """Make blocks of the regions at one depth: those of equal skeletons are one.
+
+        So are those of one class of which some lack layers that the others have: a layer that is
+        left out stands for its input.
+        """
+        gathering: dict[str, list[Region]] = {}
+        for region in filter(self.gathers, regions):
+            gathering.setdefault(self.word(region), []).append(region)
+        for alike in gathering.values():
+            differ = len({len(region.sources) for region in alike}) > 1
+            for region in alike:
+                region.any_number = differ
+        groups: dict[Any, list[Region]] = {}
+        for region in regions:
+            groups.setdefault(self.skeleton(region), []).append(region)
+        pools: dict[str, list[list[Region]]] = {}
+        for instances in groups.values():
+            pools.setdefault(self.word(instances[0]), []).append(instances)
+        for pool in pools.values():
+            pool.sort(key=lambda instances: -len(instances[0].members))
+            merged: list[list[Region]] = []
+            for instances in pool:
+                for larger in merged:
+                    if self.embeds(larger[0], instances[0]):
+                        larger += instances
+                        break
+                else:
+                    merged.append(list(instances))
+            for instances in merged:
+                block = Block(self.called(instances[0]), instances)
+                for instance in instances:
+                    instance.block = block
+                self.write(block)
+                self.blocks.append(block)
+
+    def embeds(self, larger: Region, smaller: Region) -> bool:
+        """Whether a region is another without some of its layers."""
+        alike = larger.any_number and smaller.any_number
+        if len(larger.sources) != len(smaller.sources) and not alike:
+            return False
+        there = {key: self.kind(member) for key, member in smaller.members.items()}
+        order = [key for key in larger.members if key in there]
+        if order != list(there) or not order:
+            return False
+        if any(self.kind(larger.members[key]) != there[key] for key in order):
+            return False
+
+        def standing(reference: str) -> str:
+            """What a reference means where layers are left out."""
+            while reference in larger.members and reference not in there:
+                reference = self.reference(larger, self.taken(larger.members[reference])[0])
+            return reference
+
+        for key in order:
+            ours = [standing(reference) for reference in self.references(larger, key)]
+            if ours != self.references(smaller, key):
+                return False
+        output = standing(self.reference(larger, larger.output))
+        return output == self.reference(smaller, smaller.output)
+
+    def kind(self, member: Leaf | Region) -> Any:
+        """What has to be equal in instances of one block."""
+        if isinstance(member, Region):
+            return id(member.block)
+        share = member.node.share
+        return name_of(member.node.op), share is not None
+
+    def word(self, region: Region) -> str:
+        """What a region is an instance of, in a word."""
+        words = self.classes.get(region.path, "").rpartition(".")[2]
+        if not words or words in ("Sequential", "ModuleList", "ModuleDict"):
+            parts = [part for part in region.path.split(".") if not part.isdigit()]
+            words = parts[-1] if parts else "block"
+        words = words.lstrip("_") or "block"
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", words).lower()
+        name = re.sub(r"\W", "_", name)
+        return name if re.match(r"[a-z]", name) else f"block_{name}"
+
+    def called(self, region: Region) -> str:
+        """A name of its own for a block."""
+        name = self.word(region)
+        unique, number = name, 2
+        while unique in self.names:
+            unique, number = f"{name}_{number}", number + 1
+        self.names.add(unique)
+        return unique
+
+    def skeleton(self, region: Region) -> Any:
+        """What instances of one block have in common: all but numbers."""
+        members = [
+            (
+                name,
+                name_of(member.node.op) if isinstance(member, Leaf) else id(member.block),
+                tuple(self.references(region, name)),
+                None
+                if isinstance(member, Region) or member.node.share is None
+                else self.reference(region, member.node.share, whole=True),
+            )
+            for name, member in region.members.items()
+        ]
+        return (*members, self.reference(region, region.output))
+
+    # Writing --------------------------------------------------------------------------------------
+
+    def write(self, block: Block) -> None:
+        """Say the layers of a block once for all of its instances."""
+        first = block.instances[0]
+        writer = Arguments(self, block)
+        block.inputs = self.inputs_of(first) if first.path else list(self.graph.inputs)
+        previous = block.inputs[0].removesuffix(".*") if block.inputs else ""
+        for key, member in first.members.items():
+            layer: dict[str, Value] = {}
+            members = [instance.members.get(key) for instance in block.instances]
+            repeated = None
+            if isinstance(member, Leaf):
+                layer["op"] = name_of(member.node.op)
+            else:
+                repeated = self.repeats([m for m in members if m is not None])
+                found = repeated or member.block
+                assert found is not None
+                layer["block"] = found.name
+            references = self.references(first, key)
+            if references != [previous]:
+                layer["from"] = references[0] if len(references) == 1 else references
+            if any(m is None for m in members):
+                layer["when"] = self.presence(writer, key, layer)
+            sources = [() if m is None else self.taken(m) for m in members]
+            if isinstance(member, Leaf):
+                leaves = [m if isinstance(m, Leaf) else None for m in members]
+                names = dict.fromkeys(n for m in leaves if m is not None for n in m.fields)
+                for name in names:
+                    values = [ANY if m is None else m.value(name) for m in leaves]
+                    layer[name] = writer.say(key, name, values, sources)
+                if member.node.share is not None:
+                    layer["share"] = self.reference(first, member.node.share, whole=True)
+            else:
+                regions = [m if isinstance(m, Region) else None for m in members]
+                if repeated is not None:
+                    self.repeat(layer, writer, key, regions, repeated)
+                else:
+                    assert member.block is not None
+                    for name, default in member.block.args.items():
+                        values = [ANY if r is None else r.args[name] for r in regions]
+                        said = [v for v in values if v is not ANY]
+                        if default is None or any(value != default for value in said):
+                            layer[name] = writer.say(key, name, values, sources)
+            block.layers[key] = layer
+            previous = key
+        output = self.reference(first, first.output)
+        block.output = None if output == previous else output
+        writer.finish()
+
+    def presence(self, writer: Arguments, key: str, layer: Mapping[str, Value]) -> Value:
+        """In which instances a member is there: in those with so many of its kind, or by itself."""
+        instances = writer.block.instances
+        numbered = re.fullmatch(r"(\D*)\d+", key)
+        if numbered is not None:
+            rows = [
+                [name for name in region.members if re.fullmatch(rf"{numbered[1]}\d+", name)]
+                for region in instances
+            ]
+            longest = rows[0]
+            if len(longest) >= MANY and all(row == longest[: len(row)] for row in rows):
+                word = f"{numbered[1].rstrip('_')}s" if numbered[1] else "length"
+                count = writer.say(word, word, [len(row) for row in rows], ())
+                return f"{count} >= {longest.index(key) + 1}"
+        word = key if not key.isdigit() else f"with_{layer.get('block') or layer['op'].lower()}"
+        return writer.say(key, word, [key in region.members for region in instances], ())
+
+    def repeats(self, members: Sequence[Any]) -> Block | None:
+        """The block that regions repeat, if they do nothing else."""
+        blocks = set()
+        for region in members:
+            if not isinstance(region, Region):
+                return None
+            inner = list(region.members.values())
+            if list(region.members) != [str(k) for k in range(len(inner))]:
+                return None
+            before: Region | None = None
+            for each in inner:
+                if not isinstance(each, Region) or each.block is None:
+                    return None
+                blocks.add(id(each.block))
+                if before is not None and each.sources != [before.output, *before.sources[1:]]:
+                    return None
+                before = each
+            assert before is not None
+            first = inner[0]
+            assert isinstance(first, Region)
+            if before.output != region.output or first.sources != region.sources:
+                return None
+        if len(blocks) != 1:
+            return None
+        found: Block = next(iter(members[0].members.values())).block
+        return found
+
+    def repeat(
+        self,
+        layer: dict[str, Value],
+        writer: Arguments,
+        key: str,
+        regions: Sequence[Region | None],
+        block: Block,
+    ) -> None:
+        """Say a repetition: how often, and what changes on the way."""
+        sources = [() if r is None else r.sources for r in regions]
+        times = [ANY if r is None else len(r.members) for r in regions]
+        layer["repeat"] = writer.say(key, "repeat", times, sources)
+        for name, default in block.args.items():
+            rows = [
+                None
+                if r is None
+                else [m.args[name] for m in r.members.values() if isinstance(m, Region)]
+                for r in regions
+            ]
+            flat = [v for row in rows if row is not None for v in row if v is not ANY]
+            if default is not None and all(v == default for v in flat):
+                continue
+            layer[name] = writer.progress(key, name, rows, sources)
+
+    def assembled(self, top: Block) -> dict[str, Any]:
+        graph = self.graph
+        data: dict[str, Any] = {"name": re.sub(r"[^\w-]", "_", graph.name)}
+        about = {"title": graph.title, "edition": graph.edition, "year": graph.year}
+        data |= {key: value for key, value in about.items() if value}
+        inputs = {name: list(shape[1:]) for name, shape in graph.inputs.items()}
+        data["input"] = inputs["input"] if list(inputs) == ["input"] else inputs
+        used = self.used(top)
+        blocks = {}
+        for block in self.blocks:
+            if block.name not in used:
+                continue
+            written: dict[str, Any] = {}
+            if block.args:
+                written["args"] = block.args
+            if block.inputs != ["input"]:
+                written["inputs"] = block.inputs
+            if block.output is not None:
+                written["output"] = block.output
+            written["layers"] = block.layers
+            blocks[block.name] = written
+        if blocks:
+            data["blocks"] = blocks
+        data["layers"] = top.layers
+        if frozen := frozen_names(graph):
+            data["frozen"] = frozen
+        root = top.instances[0]
+        outputs = [self.reference(root, name) for name in graph.outputs]
+        if outputs != [next(reversed(top.layers))]:
+            data["outputs"] = outputs[0] if len(outputs) == 1 else outputs
+        if graph.training_outputs:
+            data["training_outputs"] = [self.reference(root, n) for n in graph.training_outputs]
+        return data
+
+    def used(self, top: Block) -> set[str]:
+        by_name = {block.name: block for block in self.blocks}
+        found: set[str] = set()
+        queue = [top]
+        while queue:
+            for layer in queue.pop().layers.values():
+                name = layer.get("block")
+                if name is not None and name not in found:
+                    found.add(name)
+                    queue.append(by_name[name])
+        return found

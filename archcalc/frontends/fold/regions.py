@@ -1,0 +1,285 @@
+"""What stands under the names of a graph's layers, as a tree: its leaves are layers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from archcalc.dims import Shape
+from archcalc.spec.graph import Graph, Node
+from archcalc.spec.written import fields_of
+
+Value: TypeAlias = Any
+
+MANY = 4
+"""From so many on, layers whose names begin alike are taken together: ``unit*``."""
+
+
+class _Whatever:
+    def __repr__(self) -> str:
+        return "ANY"
+
+
+ANY = _Whatever()
+"""A value that does not matter, because the layer that has it is left out."""
+
+
+@dataclass
+class Leaf:
+    """A layer."""
+
+    name: str
+    node: Node
+    fields: dict[str, Value]
+
+    def value(self, name: str) -> Value:
+        """A field, as briefly as it can be written; the default where it is not written."""
+        if name in self.fields:
+            return self.fields[name]
+        value = getattr(self.node.op, name)
+        while isinstance(value, (tuple, list)) and len(set(value)) == 1:
+            value = value[0]
+        return list(value) if isinstance(value, tuple) else value
+
+
+@dataclass
+class Region:
+    """What stands under one name: an instance of a block."""
+
+    path: str
+    name: str
+    members: dict[str, Leaf | Region] = field(default_factory=dict)
+    sources: list[str] = field(default_factory=list)
+    """Nodes and inputs outside of it that its layers take, in the order of their first use."""
+    output: str = ""
+    any_number: bool = False
+    """Whether it is one of several that take another number of inputs, all in one layer."""
+    block: Block | None = None
+    args: dict[str, Value] = field(default_factory=dict)
+
+    def nodes(self) -> Iterator[Node]:
+        for member in self.members.values():
+            if isinstance(member, Leaf):
+                yield member.node
+            else:
+                yield from member.nodes()
+
+
+@dataclass
+class Block:
+    """Instances that are alike, and how they are written."""
+
+    name: str
+    instances: list[Region]
+    args: dict[str, Value] = field(default_factory=dict)
+    """Arguments and their defaults; None for one without."""
+    layers: dict[str, dict[str, Value]] = field(default_factory=dict)
+    inputs: list[str] = field(default_factory=list)
+    output: str | None = None
+
+
+class Tree:
+    """The regions of a graph, and what they take and give."""
+
+    def __init__(self, graph: Graph, plain: bool = False) -> None:
+        self.graph = graph
+        self.plain = plain
+        self.shapes: dict[str, Shape] = {**graph.inputs, **{n.name: n.shape for n in graph.nodes}}
+        self.order = {name: k for k, name in enumerate(self.shapes)}
+        self.users: dict[str, list[str]] = {}
+        for node in graph.nodes:
+            for source in node.inputs:
+                self.users.setdefault(source, []).append(node.name)
+        self.paths: dict[str, str] = {}
+        """What layers are called in the spec; of a region that gave way, a little otherwise."""
+
+    def tree(self) -> Region:
+        known: dict[Any, dict[str, Value]] = {}
+        root = Region("", "")
+        for node in self.graph.nodes:
+            *above, last = node.name.split(".")
+            region = root
+            for part in above:
+                path = f"{region.path}.{part}" if region.path else part
+                inner = region.members.setdefault(part, Region(path, part))
+                assert isinstance(inner, Region), path
+                region = inner
+            if id(node.op) not in known:
+                known[id(node.op)] = fields_of(node.op)
+            region.members[last] = Leaf(last, node, dict(known[id(node.op)]))
+        return root
+
+    def call(self, region: Region, above: str) -> None:
+        """Note what layers are called."""
+        for key, member in region.members.items():
+            if isinstance(member, Leaf):
+                self.paths[member.node.name] = above + key
+            else:
+                self.call(member, f"{above}{key}.")
+
+    def settle(self, root: Region) -> None:
+        """Find what regions take and give; a region that can't be a block gives way."""
+        while True:
+            self.connect(root)
+            wrong = self.tangled(root)
+            if wrong is None:
+                return
+            parent, name = wrong
+            inner = parent.members[name]
+            assert isinstance(inner, Region)
+            members: dict[str, Leaf | Region] = {}
+            for key, member in parent.members.items():
+                if key != name:
+                    members[key] = member
+                    continue
+                for below, each in inner.members.items():
+                    each.name = f"{name}_{below}"
+                    while each.name in members or each.name in parent.members:
+                        each.name += "_"
+                    members[each.name] = each
+            parent.members = members
+
+    def connect(self, region: Region) -> frozenset[str]:
+        inside: set[str] = set()
+        for member in region.members.values():
+            if isinstance(member, Leaf):
+                inside.add(member.node.name)
+            else:
+                inside |= self.connect(member)
+        taken: dict[str, None] = {}
+        for node in sorted(region.nodes(), key=lambda n: self.order[n.name]):
+            for source in node.inputs:
+                if source not in inside:
+                    taken.setdefault(source)
+        region.sources = list(taken)
+        finals = {*self.graph.outputs, *self.graph.training_outputs}
+        given = [
+            name
+            for name in sorted(inside, key=self.order.__getitem__)
+            if name in finals or any(user not in inside for user in self.users.get(name, ()))
+        ]
+        region.output = given[-1] if given else max(inside, key=self.order.__getitem__)
+        return frozenset(inside)
+
+    def tangled(self, region: Region) -> tuple[Region, str] | None:
+        """A member that can't stand in one piece: it takes what comes from its own output.
+
+        Nor can one that uses tensors of another, which a block has no name for.
+        """
+        for member in region.members.values():
+            if isinstance(member, Region):
+                found = self.tangled(member)
+                if found is not None:
+                    return found
+        piece = {
+            node.name: key
+            for key, member in region.members.items()
+            for node in ([member.node] if isinstance(member, Leaf) else member.nodes())
+        }
+        needs: dict[str, dict[str, None]] = {key: {} for key in region.members}
+        for key, member in region.members.items():
+            taken = member.node.inputs if isinstance(member, Leaf) else member.sources
+            for source in taken:
+                if source in piece and piece[source] != key:
+                    needs[key].setdefault(piece[source])
+            if isinstance(member, Region):
+                inside = {node.name for node in member.nodes()}
+                shared = {node.share for node in member.nodes()} - {None}
+                if not member.sources or not member.members or shared - inside:
+                    return region, key
+        done: dict[str, None] = {}
+        left = list(region.members)
+        while left:
+            ready = [key for key in left if all(need in done for need in needs[key])]
+            if not ready:
+                return region, self.circling(region, needs, left)
+            done[ready[0]] = None
+            left.remove(ready[0])
+        region.members = {key: region.members[key] for key in done}
+        return None
+
+    def circling(
+        self, region: Region, needs: Mapping[str, Mapping[str, None]], left: Sequence[str]
+    ) -> str:
+        """A region that comes, by way of others, to what it gives itself."""
+        found = ""
+        for key in left:
+            if isinstance(region.members[key], Region):
+                reached: set[str] = set()
+                queue = list(needs[key])
+                while queue:
+                    each = queue.pop()
+                    if each not in reached:
+                        reached.add(each)
+                        queue += needs[each]
+                if key in reached:
+                    found = key
+        return found
+
+    def gathers(self, region: Region) -> bool:
+        """Whether one layer takes all that a region takes, and no other takes any of it."""
+        found = [
+            member
+            for member in region.members.values()
+            if not set(self.taken(member)).isdisjoint(region.sources)
+        ]
+        return (
+            len(found) == 1
+            and isinstance(found[0], Leaf)
+            and [*self.taken(found[0])] == region.sources
+        )
+
+    def references(self, region: Region, key: str) -> list[str]:
+        """What a member of a region takes: all members above whose names begin alike as one."""
+        member = region.members[key]
+        if region.any_number and [*self.taken(member)] == region.sources:
+            return ["input"]
+        found = [self.reference(region, source) for source in self.taken(member)]
+        numbered = re.fullmatch(r"(\D*[A-Za-z_])\d+", found[-1]) if found else None
+        if numbered is None:
+            return found
+        alike = [name for name in region.members if name.startswith(numbered[1])]
+        above = alike[: alike.index(key)] if key in alike else alike
+        family = isinstance(member, Region) and member.any_number and key in alike
+        least = 1 if family and len(alike) >= MANY else MANY
+        if len(above) < least or found[-len(above) :] != above:
+            return found
+        return [*found[: -len(above)], f"{numbered[1]}*"]
+
+    def taken(self, member: Leaf | Region) -> Sequence[str]:
+        return member.node.inputs if isinstance(member, Leaf) else member.sources
+
+    def reference(self, region: Region, name: str, whole: bool = False) -> str:
+        """What a node is called inside of a region: what it gives by that, or the ``whole`` way."""
+        if not region.path and name in self.graph.inputs:
+            return name
+        if name in region.sources and region.any_number:
+            return "input"
+        if name in region.sources:
+            return self.inputs_of(region)[region.sources.index(name)]
+        for key, member in region.members.items():
+            if isinstance(member, Leaf):
+                if member.node.name == name:
+                    return key
+            elif any(node.name == name for node in member.nodes()):
+                if name == member.output and not whole:
+                    return key
+                return f"{key}.{self.reference(member, name, whole)}"
+        return f"?{name}"
+
+    def inputs_of(self, region: Region) -> list[str]:
+        """The names by which the layers of a region refer to what it takes."""
+        if region.any_number:
+            return ["input.*"]
+        if len(region.sources) == 1:
+            return ["input"]
+        taken = set(region.members)
+        names = []
+        for k, _ in enumerate(region.sources):
+            name = "input" if k == 0 else f"input{k + 1}"
+            while name in taken:
+                name += "_"
+            names.append(name)
+        return names

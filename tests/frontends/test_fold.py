@@ -1,0 +1,188 @@
+"""Graphs written as specs that a person would have written, and that expand to the same layers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import archcalc
+from archcalc.frontends.fold import batch_of, same_layers, written
+from archcalc.frontends.fold.inline import inlined
+from archcalc.spec.zoo import load
+
+DENSE = """
+name: dense
+input: [3, 16, 16]
+blocks:
+  unit:
+    inputs: [xs.*]
+    layers:
+      cat: {op: Concat, from: xs}
+      conv: {op: Conv2d, out_channels: 4, kernel_size: 3, padding: 1}
+  part:
+    args: {length: }
+    layers:
+      unit1: {block: unit, from: input}
+      unit2: {block: unit, from: [input, unit*]}
+      unit3: {block: unit, from: [input, unit*]}
+      unit4: {block: unit, from: [input, unit*]}
+      unit5: {block: unit, from: [input, unit*], when: =length > 4}
+      unit6: {block: unit, from: [input, unit*], when: =length > 4}
+      cat: {op: Concat, from: [input, unit*]}
+layers:
+  part1: {block: part, length: 4}
+  pool: {op: MaxPool2d, kernel_size: 2}
+  part2: {block: part, length: 6}
+"""
+
+WIDE = """
+name: wide
+input: [8, 16, 16]
+blocks:
+  unit:
+    args: {kernel: , stride: 1}
+    layers:
+      expand: {op: Conv2d, out_channels: =6 * channels(input), kernel_size: 1}
+      depthwise: {op: Conv2d, out_channels: =channels(expand), kernel_size: =kernel,
+        stride: =stride, padding: =kernel // 2, groups: =channels(expand)}
+      project: {op: Conv2d, out_channels: =2 * channels(input), kernel_size: 1}
+  turn:
+    layers:
+      map: {op: Reshape, shape: ["=size(input, 1)", "=size(input, 2) * size(input, 3)"]}
+      back: {op: Reshape, shape: ["=size(input, 1)", "=size(input, 2)", "=size(input, 3)"]}
+layers:
+  unit1: {block: unit, kernel: 3}
+  unit2: {block: unit, kernel: 5, stride: 2}
+  unit3: {block: unit, kernel: 3}
+  turn1: turn
+  unit4: {block: unit, kernel: 3, stride: 2}
+  turn2: turn
+"""
+
+
+def again(text: str) -> dict[str, Any]:
+    """What is written of the graph of a spec, after it was seen to be that graph."""
+    graph = archcalc.expand(load_text(text))
+    above = {name for node in graph.nodes for name in _above(node.name)}
+    classes = {path: re.sub(r".*\.|\d+$", "", path).title() for path in above}
+    graph = replace(graph, modules=classes)
+    data = written(graph)
+    found = archcalc.expand(archcalc.load(data), batch=batch_of(graph))
+    assert same_layers(found, graph)
+    return data
+
+
+def _above(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:k]) for k in range(1, len(parts))]
+
+
+def load_text(text: str) -> archcalc.Spec:
+    import yaml
+
+    return load(yaml.safe_load(text))
+
+
+def test_layers_that_take_all_before_them_are_one_block() -> None:
+    data = again(DENSE)
+    part, unit = data["blocks"]["part"], data["blocks"]["unit"]
+    assert unit["inputs"] == ["input.*"]
+    assert part["args"] == {"units": None}
+    assert part["layers"]["unit2"] == {"block": "unit", "from": ["input", "unit*"]}
+    assert part["layers"]["unit6"]["when"] == "=units >= 6"
+    assert part["layers"]["cat"]["from"] == ["input", "unit*"]
+    assert data["layers"]["part2"] == {"block": "part", "units": 6}
+
+
+def test_sizes_that_follow_from_the_input_are_no_arguments() -> None:
+    data = again(WIDE)
+    unit = data["blocks"]["unit"]
+    assert unit["args"] == {"stride": None, "kernel_size": 3}
+    assert unit["layers"]["expand"]["out_channels"] == "=6 * channels(input)"
+    assert unit["layers"]["depthwise"]["padding"] == "=kernel_size // 2"
+    assert unit["layers"]["project"]["out_channels"] == "=2 * channels(input)"
+
+
+def test_shapes_are_written_number_by_number() -> None:
+    turn = again(WIDE)["blocks"]["turn"]
+    assert "args" not in turn
+    assert turn["layers"]["map"]["shape"] == [
+        "=size(input, 1)",
+        "=size(input, 2) * size(input, 3)",
+    ]
+
+
+def test_a_block_that_is_used_once_stands_in_its_place() -> None:
+    data = {
+        "name": "net",
+        "blocks": {
+            "inner": {"args": {"n": None, "k": 3}, "layers": {"a": {"op": "X", "n": "=2 * n + k"}}},
+            "outer": {"args": {"m": None}, "layers": {"b": {"block": "inner", "n": "=m // 2"}}},
+            "twice": {"layers": {"c": {"op": "Y"}}},
+        },
+        "layers": {
+            "d": {"block": "outer", "m": 8, "from": "input", "when": "=yes"},
+            "e": {"block": "twice"},
+            "f": {"block": "twice"},
+        },
+    }
+    row = {"a": {"op": "X", "n": "=2 * (8 // 2) + 3"}}
+    assert inlined(data) == {
+        "name": "net",
+        "blocks": {"twice": {"layers": {"c": {"op": "Y"}}}},
+        "layers": {
+            "d": {"layers": {"b": {"layers": row}}, "from": "input", "when": "=yes"},
+            "e": {"block": "twice"},
+            "f": {"block": "twice"},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"block": "inner", "repeat": 2, "n": 3},
+        {"block": "inner", "n": "=channels(input)"},
+        {"block": "inner", "n": 3, "from": ["a", "b"]},
+    ],
+)
+def test_but_not_where_it_would_mean_something_else(layer: dict[str, Any]) -> None:
+    inner = {"args": {"n": None}, "layers": {"a": {"op": "X", "n": "=n"}}}
+    data = {"blocks": {"inner": inner}, "layers": {"b": layer}}
+    assert inlined(data) == data
+
+
+def test_names_that_mean_something_in_a_layer_are_no_arguments() -> None:
+    data = again("""
+name: net
+input: [4]
+blocks:
+  unit:
+    args: {there: }
+    layers:
+      fc: {op: Linear, out_features: 4}
+      layers: {op: ReLU, when: =there}
+      outputs: {op: Linear, out_features: 4, when: =there}
+layers:
+  unit1: {block: unit, there: true}
+  unit2: {block: unit, there: false}
+""")
+    assert data["blocks"]["unit"]["args"] == {"layers_layers": None}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("alexnet", "googlenet", "resnet50", "densenet121", "mobilenet_v2", "efficientnet_b0"),
+        *("shufflenet_v2_x1_0", "swin_t", "vit_b_16", "convnext_tiny", "inception_v3", "unet"),
+        *("squeezenet1_0", "gpt2", "yolov8n"),
+    ],
+)
+def test_the_graph_of_a_network_is_written_and_is_the_same(name: str) -> None:
+    graph = archcalc.expand(archcalc.load(name))
+    data = written(graph)
+    assert not any("_0_" in name for name in data["layers"])
+    assert same_layers(archcalc.expand(archcalc.load(data)), graph)
