@@ -11,10 +11,15 @@ from __future__ import annotations
 import math
 from typing import Any, TypeAlias
 
-Size: TypeAlias = Any
-"""A count or an extent: ``int``, integer ``numpy.ndarray``, or ``sympy.Expr``.
+Size: TypeAlias = int
+"""A count or an extent: an int, as type checkers see it, who asks in ints being given ints.
 
-An int that records how it is computed has ``least``, ``most`` and ``divisor`` of its own."""
+In its place may stand an integer ``numpy.ndarray`` or a ``sympy.Expr``, with which the formulas do
+the same arithmetic, or an int that records how it is computed, which has ``least``, ``most`` and
+``divisor`` of its own. The functions below, which tell these apart, take ``AnySize``."""
+
+AnySize: TypeAlias = Any
+"""A size of any of these kinds."""
 
 Shape: TypeAlias = tuple[Size, ...]
 """Sizes of a tensor's axes, batch first: ``(N, C, H, W)`` for images, ``(N, T, C)`` for text."""
@@ -73,7 +78,7 @@ def holds(answer: Any) -> bool:
     return bool(answer != False)  # noqa: E712  (sympy.false equals False, an open relation does not)
 
 
-def same(a: Size, b: Size) -> bool:
+def same(a: AnySize, b: AnySize) -> bool:
     """Whether ``a`` equals ``b``; symbols are compared by value, not by how they are written."""
     if is_symbolic(a) or is_symbolic(b):
         difference = a - b
@@ -84,19 +89,19 @@ def same(a: Size, b: Size) -> bool:
     return holds(a == b)
 
 
-def divides(divisor: Size, n: Size) -> bool:
+def divides(divisor: AnySize, n: AnySize) -> bool:
     """Whether ``n`` is a multiple of ``divisor``."""
     if is_symbolic(divisor) or is_symbolic(n):
         return (n / divisor).is_integer is not False
     return holds(n % divisor == 0)
 
 
-def ceil_div(a: Size, b: Size) -> Size:
+def ceil_div(a: AnySize, b: AnySize) -> Size:
     """``a / b`` rounded up."""
     return -(-a // b)
 
 
-def floor(x: Any) -> Size:
+def floor(x: AnySize) -> Size:
     """The largest whole number not above ``x``."""
     if is_symbolic(x):
         return x // 1
@@ -105,12 +110,12 @@ def floor(x: Any) -> Size:
     return math.floor(x)
 
 
-def ceil(x: Any) -> Size:
+def ceil(x: AnySize) -> Size:
     """The smallest whole number not below ``x``."""
     return -floor(-x)
 
 
-def minimum(a: Size, b: Size) -> Size:
+def minimum(a: AnySize, b: AnySize) -> Size:
     """The smaller of two sizes, point by point."""
     if hasattr(a, "least"):
         return a.least(b)
@@ -127,7 +132,7 @@ def minimum(a: Size, b: Size) -> Size:
     return min(a, b)
 
 
-def maximum(a: Size, b: Size) -> Size:
+def maximum(a: AnySize, b: AnySize) -> Size:
     """The larger of two sizes, point by point."""
     if hasattr(a, "most"):
         return a.most(b)
@@ -150,7 +155,7 @@ def round_to(x: Any, multiple: int, keep: Any = 0) -> Size:
     return near + multiple if near < keep * x else near
 
 
-def gcd(n: Size, k: int) -> Size:
+def gcd(n: AnySize, k: int) -> Size:
     """The greatest common divisor of a size and a positive int."""
     if hasattr(n, "divisor"):
         return n.divisor(k)

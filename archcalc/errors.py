@@ -70,7 +70,7 @@ class SpecError(ArchcalcError, ValueError):
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(sorted(set(problems)))
+        self.problems: tuple[Problem, ...] = tuple(sorted(set(problems)))
         super().__init__(listed(self.problems))
 
     def __reduce__(self) -> tuple[Any, ...]:

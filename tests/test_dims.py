@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -19,10 +20,12 @@ small = st.integers(1, 500)
 
 @given(a=small, b=st.integers(1, 60))
 def test_ints_arrays_and_symbols_agree(a: int, b: int) -> None:
-    for function in (dims.ceil_div, dims.minimum, dims.maximum, dims.gcd):
+    functions: list[Callable[..., Any]] = [dims.ceil_div, dims.minimum, dims.maximum, dims.gcd]
+    for function in functions:
         expected = function(a, b)
-        assert function(numpy.array([a, a]), b).tolist() == [expected] * 2
-        assert function(k, b).subs(k, a) == expected
+        swept, closed = function(numpy.array([a, a]), b), function(k, b)
+        assert swept.tolist() == [expected] * 2
+        assert closed.subs(k, a) == expected
 
 
 @given(a=st.integers(-500, 500), b=small)
@@ -33,13 +36,15 @@ def test_ceil_div_is_the_quotient_rounded_up(a: int, b: int) -> None:
 @given(x=st.floats(-1e6, 1e6))
 def test_floor_and_ceil_are_those_of_the_standard_library(x: float) -> None:
     assert (dims.floor(x), dims.ceil(x)) == (math.floor(x), math.ceil(x))
-    assert dims.floor(numpy.array([x])).tolist() == [math.floor(x)]
+    swept: Any = dims.floor(numpy.array([x]))
+    assert swept.tolist() == [math.floor(x)]
 
 
 def test_the_gcd_of_a_symbol_is_not_that_of_polynomials() -> None:
     # sympy.gcd(32 * k, 7) is 1 for every k; at k = 7 it should be 7.
-    assert dims.gcd(32 * k, 7).subs(k, 7) == 7
-    assert dims.gcd(32 * k, 7).subs(k, 5) == 1
+    closed: Any = dims.gcd(32 * k, 7)
+    assert closed.subs(k, 7) == 7
+    assert closed.subs(k, 5) == 1
 
 
 HOLDS: list[tuple[Any, bool]] = [
@@ -91,4 +96,5 @@ def test_what_is_a_size() -> None:
 )
 def test_channels_are_rounded_to_a_multiple(x: float, keep: float, rounded: int) -> None:
     assert dims.round_to(x, 8, keep) == rounded
-    assert dims.round_to(numpy.array([x]), 8, keep).tolist() == [rounded]
+    swept: Any = dims.round_to(numpy.array([x]), 8, keep)
+    assert swept.tolist() == [rounded]

@@ -318,7 +318,8 @@ def test_a_number_of_numpy_is_the_number_that_it_is() -> None:
         assert repr(again) == repr(wanted)
     # 2**62 images of 1.8e9 multiply-accumulates are more than 64 bits hold.
     one = archcalc.analyze(spec).macs
-    assert archcalc.analyze(spec, batch=np.int64(2**62)).macs == one * 2**62
+    many: Any = np.int64(2**62)
+    assert archcalc.analyze(spec, batch=many).macs == one * 2**62
 
 
 def test_a_sweep_leaves_no_number_that_records() -> None:

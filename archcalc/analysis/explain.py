@@ -127,7 +127,8 @@ def reasons(analysis: Analysis, name: str) -> Reasons:
     row = analysis.row(name)
     layer = _Layer(row.node)
     op, inputs, inferred, output = layer.trace()
-    given = {size.node for shape in inputs for size in shape if isinstance(size, Recorded)}
+    sizes: list[Any] = [size for shape in inputs for size in shape]
+    given = {size.node for size in sizes if isinstance(size, Recorded)}
     shape = [
         (_word(axis), size)
         for axis, size in zip(_axes(op, len(inferred)), inferred, strict=True)
@@ -313,7 +314,7 @@ class _Layer:
 
     def fields(
         self, analysis: Analysis, op: Operator, inputs: tuple[Shape, ...], output: Shape
-    ) -> list[tuple[Size, Size, Size]]:
+    ) -> list[tuple[Any, Any, Size]]:
         """Size, stride and start of the receptive field on each axis, by those of the only input;
         none unless each axis has one window.
         """
@@ -330,7 +331,7 @@ class _Layer:
             (taps, *_) = node.op.taps(node.shape, *node.input_shapes)
         if isinstance(taps, str) or len(taps) != len(found):
             return []
-        numbers = []
+        numbers: list[tuple[Any, Any, Size]] = []
         for k, (seen, axis, own) in enumerate(zip(before, taps, found, strict=True)):
             if len(seen.taps.spans) != 1 or not isinstance(seen.taps.advance, int):
                 return []

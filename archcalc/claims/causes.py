@@ -8,7 +8,7 @@ the nearest first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archcalc.claims.readings import BIASES, Place, Reading
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
@@ -196,7 +196,7 @@ class _Search:
     def _other_window(self, axis: str) -> Iterator[Cause]:
         """It comes out with another rounding, padding, stride or kernel."""
         expected, values = self.reading.expected[self.row], self.entry.values
-        n = expected.get(f"in_{axis}")
+        n: Any = expected.get(f"in_{axis}")
         k, s, pad = (
             self.reading.choices.get((self.row, role), values.get(role))
             for role in (f"kernel_{axis}", "stride", "pad")
@@ -204,7 +204,7 @@ class _Search:
         if n is None or k is None or s is None:
             return
 
-        def gives(k: Number, s: Number, total: int, rounding: Rounding = "floor") -> bool:
+        def gives(k: Any, s: Any, total: int, rounding: Rounding = "floor") -> bool:
             try:
                 ends = (total // 2, total - total // 2)
                 return bool(slide(n, k, s, 1, ends, rounding) == self.printed)

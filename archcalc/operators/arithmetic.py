@@ -1,7 +1,7 @@
 """Quotients, powers and choices, element by element."""
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, Self, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, final
 
 from pydantic import ConfigDict, PlainValidator, WithJsonSchema, model_validator
 
@@ -161,7 +161,7 @@ class MaskedFill(Meeting, Stepwise):
     As ``torch.masked_fill``; the two broadcast sample by sample.
     """
 
-    model_config = ConfigDict(ser_json_inf_nan="constants")
+    model_config: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="constants")
     value: Annotated[Any, PlainValidator(_any_number), WithJsonSchema({"type": "number"})]
     """What is filled in; ``-.inf`` is minus infinity."""
 

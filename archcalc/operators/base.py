@@ -106,7 +106,7 @@ class Operator(BaseModel):
     An operator has ``n`` inputs and one output. ``in_channels`` and its like are inferred.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True,
         extra="forbid",
         validate_default=True,

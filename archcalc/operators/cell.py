@@ -39,7 +39,10 @@ class _Cell(Trained, Multiplying):
 
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
         rows = self.gates * self.hidden_size
-        tensors = {"weight_ih": (rows, inputs[0][1]), "weight_hh": (rows, self.hidden_size)}
+        tensors: dict[str, Shape] = {
+            "weight_ih": (rows, inputs[0][1]),
+            "weight_hh": (rows, self.hidden_size),
+        }
         return {**tensors, "bias_ih": (rows,), "bias_hh": (rows,)} if self.bias else tensors
 
     def work(self, output: Shape, *inputs: Shape) -> Work:

@@ -123,7 +123,7 @@ class Bilinear(Trained, SavesInputs, Multiplying):
 
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
         a, b = inputs
-        tensors = {"weight": (self.out_features, a[-1], b[-1])}
+        tensors: dict[str, Shape] = {"weight": (self.out_features, a[-1], b[-1])}
         return {**tensors, "bias": (self.out_features,)} if self.bias else tensors
 
     def work(self, output: Shape, *inputs: Shape) -> Work:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, final
 from pydantic import AfterValidator, model_validator
 
 from archcalc.dims import (
+    AnySize,
     Shape,
     Size,
     ceil_div,
@@ -172,7 +173,7 @@ class Upsample(Weightless, Traced, SavesNothing):
         )
 
 
-def _scaled(n: Size, factor: float) -> Size:
+def _scaled(n: AnySize, factor: float) -> AnySize:
     """``floor(n * factor)``, rounded to a double first, as PyTorch does."""
     if factor == int(factor):
         return n * int(factor)

@@ -4,7 +4,7 @@ None does arithmetic but an interpolating ``Upsample``, and ``Fold`` where windo
 """
 
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, final
+from typing import TYPE_CHECKING, Annotated, final
 
 from pydantic import AfterValidator, Field, StrictInt, field_validator
 
@@ -84,7 +84,7 @@ class Flatten(Moving, Traced, Viewing):
         return Call("nn.Flatten", {"start_dim": self.start_dim, "end_dim": self.end_dim})
 
 
-def extent_or_rest(item: Any) -> Size:
+def extent_or_rest(item: Size) -> Size:
     """An extent, or -1. Raises ``ValueError`` for anything else."""
     if not (type(item) is int and item == -1) and not holds(item >= 1):
         raise ValueError(f"should be at least 1, or -1 for what is left, not {item}")

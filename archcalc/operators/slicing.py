@@ -140,9 +140,8 @@ class Split(Moving, Traced, Viewing):
         return (*x[:axis], piece, *x[axis + 1 :])
 
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
-        sections = self.split_size_or_sections
-        many = isinstance(sections, tuple)
-        start = sum(sections[: self.index]) if many else self.index * sections
+        sections, k = self.split_size_or_sections, self.index
+        start = sum(sections[:k]) if isinstance(sections, tuple) else k * sections
         return (_cut(inputs[0], self.dim, moved(start)),)
 
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
@@ -216,13 +215,13 @@ class Select(Moving, Traced, Stepwise):
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         axis = axis_of(self.dim, x)
-        several = isinstance(self.index, tuple)
-        if not several and axis == 0:
+        kept = (len(self.index),) if isinstance(self.index, tuple) else ()
+        if not kept and axis == 0:
             raise ShapeError(f"dim={self.dim} is the batch, which no index takes out")
         for i in self.index if isinstance(self.index, tuple) else (self.index,):
             fits = i < x[axis] if holds(i >= 0) else -i <= x[axis]
             require(fits, f"index {i} is beyond the {x[axis]} of axis {axis} {describe(x)}")
-        return (*x[:axis], *((len(self.index),) if several else ()), *x[axis + 1 :])
+        return (*x[:axis], *kept, *x[axis + 1 :])
 
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         (x,) = inputs

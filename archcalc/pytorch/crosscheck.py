@@ -238,7 +238,7 @@ def _too_large(
         torch.cuda.empty_cache()  # which PyTorch keeps of the network before
         free, _ = torch.cuda.mem_get_info()
         if size > free:
-            at_inference = memory(analysis.graph, "float32" if dtype == "tf32" else dtype).total()
+            at_inference = memory(analysis.graph, "float32" if dtype == "tf32" else dtype).total
             if at_inference > free:
                 return _TooLarge(f"takes {at_inference / 1e9:,.1f} GB, {free / 1e9:,.1f} are free")
             return _TooLarge(

@@ -17,7 +17,6 @@ from archcalc.algebra.program import Program, run
 from archcalc.algebra.symbolic import to_sympy
 from archcalc.algebra.terms import constant, plus, times, value_of
 from archcalc.analysis.analyze import Analysis, Row
-from archcalc.dims import Size
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.base import elements
@@ -255,7 +254,7 @@ def _groups(analysis: Analysis, layer: str | None, detail: str) -> dict[str, Seq
     return groups
 
 
-def _measured(analysis: Analysis, rows: Sequence[Row], quantity: str) -> Size:
+def _measured(analysis: Analysis, rows: Sequence[Row], quantity: str) -> Any:
     if len(rows) == len(analysis.rows):
         return total(analysis, quantity)
     if quantity == "activations":

@@ -95,7 +95,8 @@ def expand(
 
     ``input`` replaces the spec's input shape (without the batch; by name where a network has
     several), or all its axes but the first if it is one number; ``variables`` replaces its
-    variables. Sizes may be ints, numpy arrays or sympy expressions.
+    variables. Sizes may be ints, numpy arrays or sympy expressions, and so are what comes of
+    them, though a type checker is told of ints.
     With ``allow_unknown`` a layer may have an operator that is not known if it declares its
     output's ``shape``. Raises :class:`SpecError` with every problem found, or, where the spec's own
     input fits and the given one does not, with why, and the nearest that does.
@@ -196,10 +197,11 @@ def uses(spec: Spec, graph: Graph) -> list[Template]:
 
 def _named(spec: Spec, given: Shapes) -> Mapping[str, Sequence[int]]:
     """Shapes that are given, by name; none where it can't be said which is meant, or how large."""
+    named: Any = {}
     if isinstance(given, Mapping):
         named = given if given.keys() <= spec.inputs.keys() else {}
-    else:
-        named = dict.fromkeys(spec.inputs, given) if len(spec.inputs) == 1 else {}
+    elif len(spec.inputs) == 1:
+        named = dict.fromkeys(spec.inputs, given)
     known = all(
         isinstance(axes, (list, tuple)) and all(type(size) is int for size in axes)
         for axes in named.values()

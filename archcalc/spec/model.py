@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -108,7 +108,9 @@ Bound = Annotated[int | str | None, _either("a number like 4200000000 or 4.2G", 
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", strict=True, defer_build=True
+    )
 
     # What is worked out from the fields stays behind: a copy may have other fields.
 
@@ -142,7 +144,7 @@ class Layer(_Record):
     What is not one of the keys below is a field of the operator or an argument of the block.
     """
 
-    model_config = ConfigDict(extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     op: str | None = None
     """The operator's name, CamelCase as in PyTorch; an expression may choose it."""

@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -323,7 +324,7 @@ def test_conventions_count_arrays_and_symbols_as_they_count_numbers(name: str) -
         "lstm": {"op": "LSTM", "hidden_size": 3},
     }
     spec = archcalc.load({"name": "n", "vars": {"n": 4}, "input": ["=n", 6, 6], "layers": layers})
-    count = convention(name).total
+    count: Callable[..., Any] = convention(name).total
     expected = [count(archcalc.analyze(spec, n=n)) for n in (4, 6)]
     assert list(count(archcalc.analyze(spec, n=np.array([4, 6])))) == expected
     k = sympy.Symbol("k", positive=True, integer=True)

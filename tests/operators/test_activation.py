@@ -15,7 +15,7 @@ from archcalc.operators.base import Operator, Work
 from archcalc.operators.softmax import LogSoftmax, Softmax
 
 
-def work(op: Operator, *inputs: Shape) -> Work:
+def work(op: Operator, *inputs: tuple[Any, ...]) -> Work:
     return op.work(op.infer(*inputs), *inputs)
 
 
@@ -144,8 +144,8 @@ def test_arrays_and_symbols_give_the_numbers_of_ints() -> None:
     sizes = [1, 10, 1_000]
     n = sympy.Symbol("n", integer=True, positive=True)
 
-    swept = work(op, (2, numpy.array(sizes)))
-    closed = work(op, (2, n))
+    swept: Any = work(op, (2, numpy.array(sizes)))
+    closed: Any = work(op, (2, n))
 
     # 2 (2 n - 1) adds, 2 (n - 1) comparisons.
     assert swept.adds.tolist() == [2, 38, 3_998]

@@ -18,7 +18,7 @@ from archcalc.operators.conv_transpose import ConvTranspose1d, ConvTranspose2d, 
 from archcalc.pytorch import module
 
 
-def work(op: Operator, *inputs: Shape) -> Work:
+def work(op: Operator, *inputs: tuple[Any, ...]) -> Work:
     return op.work(op.infer(*inputs), *inputs)
 
 
@@ -261,8 +261,8 @@ def test_arrays_and_symbols_give_the_numbers_of_ints(padding: Any) -> None:
     n = sympy.Symbol("n", integer=True, positive=True)
     ints = [work(op, (2, 3, side, side)) for side in sides]
 
-    swept = work(op, (2, 3, numpy.array(sides), numpy.array(sides)))
-    closed = work(op, (2, 3, n, n))
+    swept: Any = work(op, (2, 3, numpy.array(sides), numpy.array(sides)))
+    closed: Any = work(op, (2, 3, n, n))
 
     assert swept.macs.tolist() == [w.macs for w in ints]
     assert [closed.macs.subs(n, side) for side in sides] == [w.macs for w in ints]
@@ -272,7 +272,7 @@ def test_width_may_be_swept_too() -> None:
     widths = [4, 6]
     op = Conv2d(out_channels=numpy.array(widths), kernel_size=3, groups=2)
 
-    swept = work(op, (1, 8, 5, 5))
+    swept: Any = work(op, (1, 8, 5, 5))
 
     for i, width in enumerate(widths):
         one = work(Conv2d(out_channels=width, kernel_size=3, groups=2), (1, 8, 5, 5))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy
 import pytest
 import sympy
@@ -10,7 +12,7 @@ from archcalc.operators.base import Operator, Work
 from archcalc.operators.linear import Bilinear, Embedding, EuclideanRBF, Linear
 
 
-def work(op: Operator, *inputs: Shape) -> Work:
+def work(op: Operator, *inputs: tuple[Any, ...]) -> Work:
     return op.work(op.infer(*inputs), *inputs)
 
 
@@ -126,8 +128,8 @@ def test_arrays_and_symbols_give_the_numbers_of_ints() -> None:
     lengths, widths = [1, 7, 512], [16, 32, 64]
     t, c = sympy.symbols("t c", integer=True, positive=True)
 
-    swept = work(Linear(out_features=numpy.array(widths)), (2, numpy.array(lengths), 8))
-    closed = work(Linear(out_features=c), (2, t, 8))
+    swept: Any = work(Linear(out_features=numpy.array(widths)), (2, numpy.array(lengths), 8))
+    closed: Any = work(Linear(out_features=c), (2, t, 8))
 
     # 2 t c 8 multiply-accumulates and 2 t c adds.
     assert swept.macs.tolist() == [256, 3_584, 524_288]

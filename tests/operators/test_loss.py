@@ -13,7 +13,7 @@ from archcalc.operators.base import Operator, Work
 from archcalc.operators.loss import CrossEntropyLoss, HingeLoss, HuberLoss, L1Loss, MSELoss
 
 
-def work(op: Operator, *inputs: Shape) -> Work:
+def work(op: Operator, *inputs: tuple[Any, ...]) -> Work:
     return op.work(op.infer(*inputs), *inputs)
 
 
@@ -111,8 +111,8 @@ def test_arrays_and_symbols_give_the_numbers_of_ints() -> None:
     # n (3 c - 1) adds in the log-softmax, and n - 1 between samples.
     adds = [29, 119, 17]
 
-    swept = work(op, (numpy.array(batches), numpy.array(classes)), (numpy.array(batches),))
-    closed = work(op, (n, c), (n,))
+    swept: Any = work(op, (numpy.array(batches), numpy.array(classes)), (numpy.array(batches),))
+    closed: Any = work(op, (n, c), (n,))
 
     assert swept.adds.tolist() == adds
     assert [closed.adds.subs({n: a, c: b}) for a, b in zip(batches, classes, strict=True)] == adds

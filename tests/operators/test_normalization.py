@@ -21,7 +21,7 @@ from archcalc.operators.layer_norm import GroupNorm, LayerNorm, RMSNorm
 from archcalc.operators.local_response_norm import LocalResponseNorm
 
 
-def work(op: Operator, *inputs: Shape) -> Work:
+def work(op: Operator, *inputs: tuple[Any, ...]) -> Work:
     return op.work(op.infer(*inputs), *inputs)
 
 
@@ -164,5 +164,7 @@ def test_arrays_and_symbols_give_the_numbers_of_ints(op: Operator, adds: list[in
     n = sympy.Symbol("n", integer=True, positive=True)
 
     assert [work(op, (2, 6, size)).adds for size in sizes] == adds
-    assert work(op, (2, 6, numpy.array(sizes))).adds.tolist() == adds
-    assert [work(op, (2, 6, n)).adds.subs(n, size) for size in sizes] == adds
+    swept: Any = work(op, (2, 6, numpy.array(sizes)))
+    closed: Any = work(op, (2, 6, n))
+    assert swept.adds.tolist() == adds
+    assert [closed.adds.subs(n, size) for size in sizes] == adds

@@ -32,7 +32,7 @@ from archcalc.operators.pooling import (
 from archcalc.operators.unpooling import MaxUnpool2d, SubSampling2d
 
 
-def work(op: Operator, *inputs: Shape) -> Work:
+def work(op: Operator, *inputs: tuple[Any, ...]) -> Work:
     return op.work(op.infer(*inputs), *inputs)
 
 
@@ -235,7 +235,7 @@ def test_unpooling_gives_back_the_shape_that_was_pooled_and_computes_nothing(
     assert work(op, x, pooled) == Work()
 
 
-def numbers(op: Operator, x: Shape) -> list[Any]:
+def numbers(op: Operator, x: tuple[Any, ...]) -> list[Any]:
     output = op.infer(x)
     return [*output[2:], *astuple(op.work(output, x))]
 
@@ -267,7 +267,7 @@ def test_arrays_and_symbols_give_the_numbers_of_ints(op: Operator) -> None:
 def test_an_output_size_may_be_swept_too() -> None:
     sizes = [5, 7, 13]
 
-    swept = work(AdaptiveAvgPool1d(output_size=numpy.array(sizes)), (1, 1, 7))
+    swept: Any = work(AdaptiveAvgPool1d(output_size=numpy.array(sizes)), (1, 1, 7))
 
     # 11 elements in 5 windows, 7 in 7, and 7 + 13 - 1 in 13.
     assert swept.adds.tolist() == [11 - 5, 0, 19 - 13]

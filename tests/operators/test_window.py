@@ -179,8 +179,9 @@ def test_rounding_up_needs_a_window_within_one_stride_of_its_input() -> None:
 
 
 def test_a_sweep_is_refused_where_one_point_is() -> None:
+    sizes: Any = numpy.array([5, 2])
     with pytest.raises(ShapeError, match="kernel 3"):
-        slide(numpy.array([5, 2]), 3, 1, 1, (0, 0))
+        slide(sizes, 3, 1, 1, (0, 0))
 
 
 @pytest.mark.parametrize("how", [FLOOR, CEIL, UNCLIPPED])
@@ -190,8 +191,9 @@ def test_arrays_and_symbols_give_the_numbers_of_ints(how: tuple[Rounding, bool])
     n = sympy.Symbol("n", integer=True, positive=True)
     ints = [slide(size, 4, 3, 1, (2, 1), rounding, clip) for size in sizes]
 
-    swept = slide(numpy.array(sizes), 4, 3, 1, (2, 1), rounding, clip)
-    closed = slide(n, 4, 3, 1, (2, 1), rounding, clip)
+    array: Any = numpy.array(sizes)
+    swept: Any = slide(array, 4, 3, 1, (2, 1), rounding, clip)
+    closed: Any = slide(n, 4, 3, 1, (2, 1), rounding, clip)
 
     assert swept.tolist() == ints
     assert [closed.subs(n, size) for size in sizes] == ints

@@ -526,3 +526,22 @@ def test_editions_agree_at_sizes_that_are_not_their_own(name: str, shape: list[i
     assert found.ok
     graph = archcalc.expand(archcalc.load(name), input=shape)
     assert (graph.untrainable != ()) is (name == "inception_v3")
+
+
+def test_what_a_gpu_has_no_memory_for_is_left_out_or_not_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from archcalc.pytorch.crosscheck import _too_large
+
+    # 62,378,344 weights of 4 bytes are 249.5 MB, and with their gradients twice as many.
+    spec = archcalc.load("alexnet")
+    analysis, trained = archcalc.analyze(spec), archcalc.analyze(spec, training=True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+
+    def told(free: int) -> tuple[str, str]:
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free, free))
+        return _too_large(analysis, trained, "cuda", "float32", False)
+
+    assert told(200_000_000) == ("takes 0.3 GB, 0.2 are free", "")
+    assert told(400_000_000) == ("", "trains in 0.5 GB, 0.4 are free")
+    assert told(900_000_000) == ("", "")

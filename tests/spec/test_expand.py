@@ -402,7 +402,7 @@ WIDTH, SIDE = 64, 224
 def test_arrays_give_the_numbers_of_ints_at_every_point() -> None:
     resnet = archcalc.load("resnet50")
     widths, sides = numpy.array([16, 64, 96]), numpy.array([64, 224, 227])
-    swept = archcalc.analyze(resnet, width=widths, side=sides)
+    swept: Any = archcalc.analyze(resnet, width=widths, side=sides)
     for point, (width, side) in enumerate(zip(widths.tolist(), sides.tolist(), strict=True)):
         one = archcalc.analyze(resnet, width=width, side=side)
         assert swept.params[point] == one.params
@@ -413,7 +413,7 @@ def test_arrays_give_the_numbers_of_ints_at_every_point() -> None:
 
 def test_symbols_give_the_closed_form_of_resnet152() -> None:
     k = sympy.Symbol("k", integer=True, positive=True)
-    closed = archcalc.analyze(archcalc.load("resnet152"), side=32 * k)
+    closed: Any = archcalc.analyze(archcalc.load("resnet152"), side=32 * k)
     # 234,930,176 k^2 for the convolutions, 2048 * 1000 for the classifier.
     assert sympy.expand(closed.macs) == 234_930_176 * k**2 + 2_048_000
     assert closed.params == 60_192_808
@@ -515,7 +515,8 @@ def test_what_is_no_int_is_not_taken_for_one_that_was_there_before() -> None:
     n = sympy.Symbol("n", positive=True, integer=True)
 
     assert archcalc.expand(family, w=n).nodes[0].shape == (1, n)
-    assert archcalc.expand(family, w=numpy.array([2, 3])).nodes[0].shape[1].tolist() == [2, 3]
+    swept: Any = archcalc.expand(family, w=numpy.array([2, 3])).nodes[0].shape[1]
+    assert swept.tolist() == [2, 3]
     assert archcalc.expand(family, w=2).nodes[0].shape == (1, 2)
 
 

@@ -61,13 +61,15 @@ def torchinfo(row: Row) -> Size:
 
 
 def _at_outputs(row: Row) -> Size:
-    groups, kernel = op_of(row).groups, prod(op_of(row).kernel_size)
-    return elements(row.shape) * (row.node.input_shapes[0][1] // groups) * kernel
+    op = op_of(row)
+    kernel: Size = prod(op.kernel_size) * (row.node.input_shapes[0][1] // op.groups)
+    return elements(row.shape) * kernel
 
 
 def _thop_softmax(row: Row) -> Size:
     slices, n = op_of(row).slices(row.shape)
-    return slices * (3 * n - 1)
+    work: Size = slices * (3 * n - 1)
+    return work
 
 
 def _thop_upsample(row: Row) -> Size:

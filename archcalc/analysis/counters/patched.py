@@ -105,7 +105,8 @@ def _ptflops_attention(row: Row) -> Size:
     q, *others = row.node.input_shapes
     k, v = others or (q, q)
     (n, tq, e), tk, tv = q, k[1], v[1]
-    heads, of_k, of_v = op_of(row).num_heads, k[2], v[2]
+    heads: Size = op_of(row).num_heads
+    of_k, of_v = k[2], v[2]
     total = tq * e + tq * e * e + tk * of_k * of_k + tv * of_v * of_v
     if op_of(row).bias:
         total += (tq + tk + tv) * e
@@ -244,8 +245,8 @@ deepspeed = tool(
 def _calflops_transposed(row: Row) -> Size:
     """Groups divided by twice; the biases as those of the convolution the other way round."""
     op, (x,) = op_of(row), row.node.input_shapes
-    filters = op.out_channels // op.groups
-    macs = elements(x) * (filters // op.groups) * prod(op.kernel_size)
+    filters: Size = op.out_channels // op.groups
+    macs: Size = elements(x) * (filters // op.groups) * prod(op.kernel_size)
     if not op.bias:
         return 2 * macs
     sizes = zip(x[2:], op.kernel_size, op.stride, op.pads(x), op.dilation, strict=True)

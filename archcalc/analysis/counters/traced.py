@@ -59,12 +59,14 @@ fvcore = tool(
 
 
 def _traced_transposed(row: Row) -> Size:
-    channels, groups = row.node.input_shapes[0][1], op_of(row).groups
+    channels, op = row.node.input_shapes[0][1], op_of(row)
+    groups: Size = op.groups
     if not (type(groups) is int and groups == 1):
         # By its weight alone it is taken for a plain convolution where the channels are as many.
         of_group = row.shape[1] // groups
         channels = of_group + differ(channels, row.shape[1]) * (channels - of_group)
-    return elements(row.shape) * channels * prod(op_of(row).kernel_size)
+    window: Size = prod(op.kernel_size)
+    return elements(row.shape) * channels * window
 
 
 def _traced_attention(row: Row) -> Size:

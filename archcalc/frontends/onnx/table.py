@@ -682,11 +682,11 @@ def _pad(call: Call) -> Made | Same | Moves | None:
             dim = call.x.rank - len(pairs) + k
             if before or after:
                 size = call.x.sizes[dim]
-                fields = {"dim": dim, "start": -before, "end": size + after}
-                made = Made("Slice", fields, (made,), shape=None)
+                cut = {"dim": dim, "start": -before, "end": size + after}
+                made = Made("Slice", cut, (made,), shape=None)
         return made if isinstance(made, Made) and made.shape is None else Moves()
     pad = [n for pair in reversed(pairs) for n in pair]
-    fields = {"pad": pad}
+    fields: dict[str, Any] = {"pad": pad}
     if call.get("mode", "constant") != "constant":
         fields["mode"] = mode.get(call.get("mode"), "constant")
     return Made("Pad", fields, (call.x,))

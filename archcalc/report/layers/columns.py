@@ -106,7 +106,7 @@ def print_shape(shape: Shape) -> str:
     return "x".join(map(str, shape if whole else shape[1:]))
 
 
-def print_per_axis(sizes: Shape) -> str:
+def print_per_axis(sizes: Iterable[Size | str]) -> str:
     """``(2, 2)`` as ``2``, and ``(2, 1)`` as ``2x1``."""
     texts = list(map(str, sizes))
     return texts[0] if len(set(texts)) == 1 else "x".join(texts)

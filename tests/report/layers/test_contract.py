@@ -122,7 +122,7 @@ def test_detail_chooses_layers_but_totals_stay() -> None:
 
 
 def test_arrays_become_lists() -> None:
-    batch = numpy.array([1, 2])
+    batch: Any = numpy.array([1, 2])
     data = read(archcalc.expand(archcalc.load("lenet5"), batch=batch))
     assert data["batch"] == [1, 2]
     assert data["totals"]["macs"][1] == 2 * data["totals"]["macs"][0]
