@@ -179,7 +179,7 @@ def memory(
         from archcalc.report.needs.timeline import draw
 
         shown = (found.memory or found.beyond) if isinstance(found, Fits) else found
-        write(draw(shown, picture[1]), picture[0])
+        write(draw(shown, picture[1], budget), picture[0])
     publish(report, found, form, output)
 
 

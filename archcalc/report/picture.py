@@ -14,8 +14,11 @@ from archcalc.report.units import short
 FORMATS = ("svg", "png")
 """The forms of a picture."""
 
-COLORS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
-"""Paul Tol's bright colours, which all eyes can tell apart."""
+COLORS = (
+    *("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777"),
+    *("#332288", "#ee7733", "#44aa99", "#882255", "#999933"),
+)
+"""Paul Tol's bright colours, which all eyes can tell apart, and then some of his others."""
 
 
 MOST_TICKS = 12
@@ -74,17 +77,18 @@ def ticks_at(axis: Any, numbers: Sequence[float]) -> None:
         axis.set_ticks(places)
 
 
-def limit(axes: Any, number: float, across: bool) -> None:
+def limit(axes: Any, number: float, across: bool, text: str = "") -> None:
     """A line that may not be passed, such as a budget: ``across`` the picture, or upright."""
     line = axes.axhline if across else axes.axvline
-    line(number, color=COLORS[1], linewidth=1, linestyle="--", label=short(number))
-    at = (0.01, number) if across else (number, 0.99)
+    line(number, color=COLORS[1], linewidth=1, linestyle="--", label=text or short(number))
+    at = (0.99, number) if across else (number, 0.99)
     axes.annotate(
-        short(number),
+        text or short(number),
         at,
-        (2, 2 if across else -2),
+        (0, 2) if across else (2, -2),
         xycoords=axes.get_yaxis_transform() if across else axes.get_xaxis_transform(),
         textcoords="offset points",
+        ha="right" if across else "left",
         va="bottom" if across else "top",
         fontsize=8,
         color=COLORS[1],

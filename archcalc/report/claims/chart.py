@@ -61,7 +61,7 @@ def _fill(axes: Any, entries: Sequence[Entry], header: str) -> None:
     axes.set_ylim(low - room, min(high + room, 101))
     if min(work) > 0 and max(work) / min(work) >= LOGARITHMIC:
         axes.set_xscale("log")
-        axes.set_xlim(min(work) / 2, max(work) * 2)
+        axes.set_xlim(min(work) / 2, max(work) * 3)
     else:
         margin = (max(work) or 1.0) * 0.2
         axes.set_xlim(-margin / 2, max(work) + margin)

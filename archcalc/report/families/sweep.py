@@ -15,6 +15,7 @@ from archcalc.document.model import Head, Heading, Items, Prose, table
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
 from archcalc.report.picture import COLORS, drawn, limit, ticks_at
+from archcalc.report.units import short
 from archcalc.space.select import Columns
 from archcalc.space.sweep import Refused, Sweep
 
@@ -25,6 +26,9 @@ FORMATS = (*TABLES, *STREAMS, "parquet")
 
 SHOWN = 40
 """The most rows of a table."""
+
+MOST_NUMBERS = 120
+"""Of more cells of a heat map none says its number."""
 
 HEADERS = {
     "macs": "MACs",
@@ -224,6 +228,17 @@ def _fill(axes: Any, found: Sweep, keys: Sequence[str], where: str) -> None:
     norm = LogNorm() if spread else None
     image = axes.pcolormesh(xs, ys, cells, shading="nearest", cmap="cividis", norm=norm)
     axes.figure.colorbar(image, label=HEADERS.get(quantity, quantity))
+    if cells.size <= MOST_NUMBERS:
+        for (row, column), number in np.ndenumerate(cells):
+            if number == number:
+                dark = image.norm(number) < 0.55
+                axes.text(
+                    *(xs[column], ys[row], short(number)),
+                    color="#ffffff" if dark else "#222222",
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                )
     ticks_at(axes.xaxis, xs.tolist())
     ticks_at(axes.yaxis, ys.tolist())
     _named(axes, varied[1], varied[0], where)

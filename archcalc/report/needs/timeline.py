@@ -6,20 +6,21 @@ from typing import Any
 
 from archcalc.analysis.memory import Memory
 from archcalc.report.needs.memory import title
-from archcalc.report.picture import COLORS, drawn
+from archcalc.report.picture import COLORS, drawn, limit
 from archcalc.report.units import print_bytes
 
 
-def draw(memory: Memory, format: str = "svg") -> bytes:
-    """What is there while each layer runs, by what it is for, with the peak marked.
+def draw(memory: Memory, format: str = "svg", budget: int | None = None) -> bytes:
+    """What is there while each layer runs, by what it is for, with the peak and the ``budget``, in
+    bytes, marked.
 
     The same memory gives the same bytes. Raises :class:`ArchcalcError` as
     :func:`archcalc.report.picture.drawn` does.
     """
-    return drawn(lambda axes: _fill(axes, memory), format)
+    return drawn(lambda axes: _fill(axes, memory, budget), format)
 
 
-def _fill(axes: Any, memory: Memory) -> None:
+def _fill(axes: Any, memory: Memory, budget: int | None) -> None:
     moments = memory.moments
     places = range(len(moments) + 1)
     stored = {
@@ -68,9 +69,14 @@ def _fill(axes: Any, memory: Memory) -> None:
     else:
         axes.set_xlabel("layers, as they run")
     axes.set_xlim(0, len(moments))
-    axes.set_ylim(0, 1.12 * max(below, default=1))
+    highest = max(below, default=1)
+    if budget is not None:
+        limit(axes, budget / scale, across=True, text=f"{print_bytes(budget)} are there")
+        highest = max(highest, 1.16 * budget / scale)  # below the legend
+    axes.set_ylim(0, 1.12 * highest)
     axes.set_ylabel(unit)
     about = f"{title(memory)}, batch {memory.batch:,}, {memory.dtype}"
     axes.set_title(about, loc="left", fontsize=9, color="#555555")
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], labels[::-1], frameon=False, fontsize=8, loc="upper left")
+    named = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    shown = [name for name in reversed(parts) if name in named]
+    axes.legend([named[name] for name in shown], shown, frameon=False, fontsize=8, loc="upper left")

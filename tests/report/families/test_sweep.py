@@ -173,3 +173,15 @@ def test_a_picture_has_ticks_where_the_data_are_and_a_line_where_the_bound_is() 
     assert list(axes.get_xticks()) == [16, 32, 64]
     assert [line.get_label() for line in axes.get_lines()][1:] == ["6G"]
     assert [note.get_text() for note in axes.texts] == ["6G"]
+
+
+def test_the_cells_of_a_small_heat_map_say_their_numbers() -> None:
+    network = {"name": "n", "vars": {"w": 1, "v": 1}, "input": ["=v"], "layers": {}}
+    network["layers"] = {"a": {"op": "Linear", "out_features": "=w", "bias": False}}
+    found = archcalc.sweep(archcalc.load(network), w=[1000, 2000], v=[3, 5])
+    axes = pytest.importorskip("matplotlib.figure").Figure().add_subplot()
+
+    report._fill(axes, found, [], "")
+
+    # w * v multiply-accumulates.
+    assert [note.get_text() for note in axes.texts] == ["3k", "5k", "6k", "10k"]
