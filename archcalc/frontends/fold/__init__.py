@@ -59,7 +59,7 @@ def _written(graph: Graph) -> tuple[dict[str, Any], Graph]:
 
 def batch_of(graph: Graph) -> int:
     """How many samples a graph is of."""
-    return next(iter(graph.inputs.values()))[0]  # type: ignore[no-any-return]
+    return next(iter(graph.inputs.values()))[0]
 
 
 def same_layers(one: Graph, other: Graph) -> bool:
