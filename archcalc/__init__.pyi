@@ -42,6 +42,7 @@ from archcalc.frontends.torch.source import from_torch as from_torch
 from archcalc.operators.base import Operator as Operator
 from archcalc.operators.base import Work as Work
 from archcalc.operators.describe import ops as ops
+from archcalc.page.widget import widget as widget
 from archcalc.pytorch.against import Against as Against
 from archcalc.pytorch.against import against as against
 from archcalc.pytorch.build import build as build

@@ -22,7 +22,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
         *("schema", "ops", "freeze", "fold_batch_norm", "from_torch", "to_spec"),
     ),
     "Numbers": (
-        *("analyze", "Analysis", "Row", "Work", "Operator", "table", "explain", "export"),
+        *("analyze", "Analysis", "Row", "Work", "Operator", "table", "explain", "export", "widget"),
         *("receptive_field", "Field", "backward", "Backward"),
     ),
     "What it takes to run": (

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -14,17 +12,10 @@ import pytest
 
 from archcalc.page.serve import BUILT, Opened, Server
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra archcalc[browser]")
-
-CHROMIUM = os.environ.get("ARCHCALC_CHROMIUM") or shutil.which("chromium")
-
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
-    pytest.mark.skipif(
-        not (BUILT / "index.html").is_file(),
-        reason="the page is not built: npm --prefix web ci && npm --prefix web run build",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not (BUILT / "index.html").is_file(),
+    reason="the page is not built: npm --prefix web ci && npm --prefix web run build",
+)
 
 SMALL = """\
 name: small
@@ -35,14 +26,6 @@ layers:
   pool: {op: GlobalAvgPool, keepdim: false}
   fc: {op: Linear, out_features: 10}
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")

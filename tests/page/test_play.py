@@ -74,22 +74,16 @@ def address() -> Iterator[str]:
     server.server_close()
 
 
-def test_it_is_there_at_once_and_then_answers(address: str) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs archcalc[browser]")
-    chromium = os.environ.get("ARCHCALC_CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no chromium")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(address)
-        page.wait_for_selector("text=6,998,552")
-        assert page.locator("body[data-engine=ready]").count() == 0  # what the build computed
-        page.wait_for_selector("body[data-engine=ready]", timeout=120_000)
-        page.locator("#network").fill("resnet18")
-        page.locator("#network").press("Enter")
-        page.wait_for_selector("text=11,689,512", timeout=120_000)  # torchvision's
-        assert all(url.startswith((address, "data:", f"blob:{address}")) for url in asked)
-        browser.close()
+def test_it_is_there_at_once_and_then_answers(browser: Any, address: str) -> None:
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.wait_for_selector("text=6,998,552")
+    assert page.locator("body[data-engine=ready]").count() == 0  # what the build computed
+    page.wait_for_selector("body[data-engine=ready]", timeout=120_000)
+    page.locator("#network").fill("resnet18")
+    page.locator("#network").press("Enter")
+    page.wait_for_selector("text=11,689,512", timeout=120_000)  # torchvision's
+    assert all(url.startswith((address, "data:", f"blob:{address}")) for url in asked)
+    page.close()

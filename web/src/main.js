@@ -1,4 +1,4 @@
-import { ask, loading, opened, ready, save } from "./engine.js";
+import { ask, linked, loading, opened, ready, save } from "./engine.js";
 import { bytes, element, field, timeline } from "./draw.js";
 import { editor } from "./editor.js";
 import * as link from "./link.js";
@@ -63,7 +63,11 @@ async function refresh() {
   $("numbers").classList.toggle("stale", !answer.ok);
   $("drawing").classList.toggle("stale", !answer.ok);
   if (answer.ok) show(answer);
-  history.replaceState(null, "", await link.written(state));
+  remember();
+}
+
+async function remember() {
+  if (linked) history.replaceState(null, "", await link.written(state));
 }
 
 function tell(problems) {
@@ -281,7 +285,7 @@ async function why(layer, quantity = null, again = false) {
   if (!again) {
     highlight(layer, "why");
     $("why").scrollTop = 0;
-    history.replaceState(null, "", await link.written(state));
+    remember();
   }
 }
 
@@ -419,13 +423,14 @@ async function begin() {
     notice(loading);
     ready.then(() => { notice(null); document.body.dataset.engine = "ready"; }, (error) => notice(`archcalc could not be loaded: ${error.message}`));
   }
-  const [linked, begun] = await Promise.all([link.read(location.hash), opened().catch(() => null)]);
+  $("share").hidden = !linked;
+  const [told, begun] = await Promise.all([linked ? link.read(location.hash) : null, opened().catch(() => null)]);
   if (begun?.file) {
     file = begun;
     $("save").hidden = false;
-    load({ name: null, ...linked, text: begun.text });
+    load({ name: null, ...told, text: begun.text });
     setInterval(watch, 1500);
-  } else load({ ...(linked ? { name: null, ...linked } : { name: begun?.text ? null : begun?.name ?? "googlenet", text: begun?.text ?? null }) });
+  } else load(told ? { name: null, ...told } : { name: begun?.text ? null : "googlenet", ...begun });
   known = await ask({ ask: "networks" });
   $("networks").replaceChildren(...known.families.flatMap((family) => family.names.map((name) => element("option", { value: name }, `${family.title}${family.year ? ` (${family.year})` : ""}`))));
   $("convention").replaceChildren(...known.conventions.map(([name, about]) => element("option", { value: name, title: about }, name)));

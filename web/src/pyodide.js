@@ -66,3 +66,4 @@ export async function ask(request, signal) {
 
 export const opened = async () => null;
 export const save = async () => ({ ok: false, message: "there is no file" });
+export const linked = true;
