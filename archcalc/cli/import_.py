@@ -15,11 +15,22 @@ def import_(
             metavar="SOURCE",
             help="A file of another program, FILE.onnx, .keras, .json, .cfg, .prototxt, or "
             "torch:PACKAGE.MODULE:FACTORY, torch:FILE.py:FACTORY, with literal arguments if any, "
-            "torch:timm:create_model('resnet50'), which imports the code and runs it.",
+            "torch:timm:create_model('resnet50'), which imports the code and runs it, or "
+            "torch:FILE.pt2, which may run code too.",
             show_default=False,
         ),
     ],
     input: InputShapes = None,
+    lift: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Numbers that become variables of the spec: width (the channels of the first "
+            "layer, and all in proportion), depth (how often is repeated what is), classes, or "
+            "one by its value, growth=32.",
+            show_default=False,
+        ),
+    ] = None,
     output: Output = None,
 ) -> None:
     """Write the spec of a model that another program has, as a person would.
@@ -30,6 +41,7 @@ def import_(
     Examples:
       archcalc import torch:torchvision.models:resnet18 --input 3x224x224 -o resnet18.yaml
       archcalc import "torch:my_model.py:build(width=32)" --input 1x28x28
+      archcalc import net.onnx --lift width,depth -o net.yaml
     """
     from archcalc.cli.arguments import addressed
     from archcalc.frontends.fold import written
@@ -39,6 +51,11 @@ def import_(
 
     found = graph(addressed(source, input))
     data = written(found)
+    if lift is not None:
+        from archcalc.frontends.lift import lifted
+
+        data, notes = lifted(data, found, lift.split(","))
+        complain("\n".join(notes))
     unknown = [node for node in found.nodes if not node.op.counted]
     emit(as_yaml(data, SCHEMA), output)
     if unknown:

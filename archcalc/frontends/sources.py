@@ -84,6 +84,8 @@ def graph(source: str | Path) -> Graph:
     """The graph of another program's model. Raises :class:`ArchcalcError`."""
     _refuse_unsaid(str(source))
     found = _reader(str(source))
+    if found is None and _is_missing(str(source)):
+        raise ArchcalcError(f"{source}: no such file")
     if found is None:
         addresses = ", ".join(f"{name}:" for name in SCHEMES)
         raise ArchcalcError(f"{source}: known are {addresses} and files *{', *'.join(FILES)}")
@@ -92,6 +94,12 @@ def graph(source: str | Path) -> Graph:
         f"archcalc.frontends.{module}"
     ).read
     return read(address, inputs)
+
+
+def _is_missing(source: str) -> bool:
+    """Whether a source looks like the way to a file that is not there."""
+    path = split(source)[0]
+    return bool(re.search(r"[/\\]|\.\w+$", path)) and not Path(path).exists()
 
 
 def _reader(source: str) -> tuple[str, str, dict[str, str]] | None:

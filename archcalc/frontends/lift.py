@@ -1,0 +1,381 @@
+"""Numbers of a written spec as variables: ``width``, ``depth``, ``classes``, or one by its value.
+
+``width`` is the number of channels, or of features, of the first layer that has weights. What
+others have are so many times it, or a part of it, wherever they stand: in fields, in shapes, in the
+arguments of blocks, in expressions. With ``growth=32`` it is that number, and what is so many times
+it. ``depth`` are the repetitions, ``classes`` is what the last layer gives. The spec with its
+variables is expanded again: with their values it is the same network, and with others it has to be
+one.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from archcalc.errors import ArchcalcError, ExpressionError
+from archcalc.frontends.fold import batch_of, same_layers
+from archcalc.spec.check import RESERVED
+from archcalc.spec.expand import attempt
+from archcalc.spec.expressions import is_expression, parse
+from archcalc.spec.graph import Graph
+from archcalc.spec.model import NAME
+from archcalc.spec.question import Question
+from archcalc.spec.zoo import load
+
+Layer = dict[str, Any]
+
+SIZES = frozenset(
+    (
+        *("out_channels", "out_features", "embedding_dim", "hidden_size", "proj_size"),
+        *("shape", "split_size_or_sections", "normalized_shape"),
+    )
+)
+"""Fields that say how many channels, or features, there are."""
+
+LARGEST_PART = 16
+"""A number that is no such part of the width, nor so many of these, is kept."""
+
+
+class Lifted(NamedTuple):
+    """A spec with variables, and what is to say of them."""
+
+    data: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+class NotLifted(ArchcalcError):
+    """A number that can't be a variable, and why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"--lift {name}: {reason}")
+
+
+def lifted(data: Mapping[str, Any], graph: Graph, names: Sequence[str]) -> Lifted:
+    """The data of a spec with numbers as variables, named as on the command line.
+
+    ``graph`` is what it was written of. Raises :class:`NotLifted`.
+    """
+    found = deepcopy(dict(data))
+    question = Question(batch=batch_of(graph), allow_unknown=True)
+    tried = attempt(load(data, allow_unknown=True), question).graph
+    assert tried is not None, "what is written expands"
+    graph = tried
+    values: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    notes: list[str] = []
+    for text in names:
+        name, equals, number = (part.strip() for part in text.partition("="))
+        _require_name(name, found, values)
+        lifting = _Lifting(found, graph, name)
+        if equals:
+            if not re.fullmatch(r"[1-9][0-9]{0,12}", number):
+                raise NotLifted(text, "write a number behind the sign, growth=32")
+            value: Any = lifting.size(int(number), times_only=True)
+        elif name in _LIFTS:
+            value = _LIFTS[name](lifting)
+        else:
+            known = ", ".join(_LIFTS)
+            raise NotLifted(text, f"which number? known are {known}, or say it: {name}=32")
+        values[name] = value
+        others[name] = [n + 1 for n in value] if isinstance(value, list) else lifting.other(value)
+        notes.append(f"{name} is {value}, in {_places(lifting.places)}")
+        notes += lifting.kept
+    named = {"name": None, "title": None, "edition": None, "year": None, "input": None}
+    head = {key: found.pop(key) for key in named if key in found}
+    result = {**head, "vars": values, **found}
+    _require_same(result, graph, question, values, others)
+    return Lifted(result, tuple(notes))
+
+
+def _places(number: int) -> str:
+    return f"{number} place{'s' if number != 1 else ''}"
+
+
+def _require_name(name: str, data: Mapping[str, Any], taken: Mapping[str, Any]) -> None:
+    if not re.fullmatch(NAME, name) or name in RESERVED or not name.isidentifier():
+        raise NotLifted(name, "is no name of a variable")
+    if name in taken:
+        raise NotLifted(name, "is named twice")
+    for block, written in data.get("blocks", {}).items():
+        if name in written.get("args", {}):
+            said = f"block '{block}' has an argument of this name: choose another, and its number"
+            raise NotLifted(name, said)
+
+
+def _require_same(
+    data: Mapping[str, Any],
+    graph: Graph,
+    question: Question,
+    values: Mapping[str, Any],
+    others: Mapping[str, Any],
+) -> None:
+    """Raise where the spec is another network at its values, or none at others."""
+    spec = load(data, allow_unknown=True)
+    same = attempt(spec, question).graph
+    if same is None or not same_layers(same, graph):
+        raise NotLifted(", ".join(values), "the spec would be another network: left as it is")
+    for name, value in others.items():
+        tried = attempt(spec, question._replace(variables={name: value}))
+        if tried.graph is None:
+            problem = tried.problems[0]
+            where = ".".join(part for part in problem.path if part not in ("layers", "blocks"))
+            said = f"with {name} = {value} there is no such network: {where}: {problem.message}"
+            raise NotLifted(name, said.strip())
+
+
+class _Lifting:
+    """One variable, put in the place of numbers."""
+
+    def __init__(self, data: dict[str, Any], graph: Graph, name: str) -> None:
+        self.data = data
+        self.graph = graph
+        self.name = name
+        self.places = 0
+        self.kept: list[str] = []
+        self.base = 0
+        self.widths = {
+            size
+            for node in graph.nodes
+            for key in ("out_channels", "out_features", "embedding_dim", "hidden_size")
+            if type(size := getattr(node.op, key, None)) is int
+        }
+        self.times_only = False
+        self.blocks: Mapping[str, Any] = data.get("blocks", {})
+
+    def other(self, value: int) -> int:
+        """Another value to try: one that all parts divide."""
+        return 2 * value if self.base else value + 1
+
+    # Depth and classes ----------------------------------------------------------------------------
+
+    def depth(self) -> Any:
+        """How often is repeated what is, as one number or one for each."""
+        found = [
+            layer
+            for _, layer in self.layers()
+            if type(layer.get("repeat")) is int and layer["repeat"] > 1
+        ]
+        if not found:
+            said = "nothing is repeated in a row: members with names of their own are no repetition"
+            raise NotLifted(self.name, said)
+        times = [layer["repeat"] for layer in found]
+        for k, layer in enumerate(found):
+            layer["repeat"] = f"={self.name}" if len(found) == 1 else f"={self.name}[{k}]"
+            for key, value in layer.items():
+                if is_expression(value) and re.search(r"\[[^\]]*\]\s*\[i\]", value):
+                    said = f"each repetition has a number of its own, '{key}: {value}'"
+                    raise NotLifted(self.name, said)
+        self.places = len(found)
+        return times[0] if len(found) == 1 else times
+
+    def classes(self) -> Any:
+        """What the layer that gives the output has of features, or of channels."""
+        layer = self.last()
+        key = next((k for k in ("out_features", "out_channels") if k in layer), None)
+        if key is None or type(layer[key]) is not int:
+            raise NotLifted(self.name, "the last layer with weights says no number of outputs")
+        value = layer[key]
+        layer[key] = f"={self.name}"
+        self.places = 1
+        return value
+
+    def last(self) -> Layer:
+        """The last layer with weights before the output."""
+        by_name = {node.name: node for node in self.graph.nodes}
+        node = by_name.get(self.graph.outputs[0])
+        while node is not None and not node.applied.cost.weights:
+            node = by_name.get(node.inputs[0])
+        if node is None:
+            return {}
+        layers, found = self.data["layers"], dict[str, Any]()
+        for part in node.name.split("."):
+            if "block" in found and "layers" not in found:
+                layers = self.blocks[found["block"]]["layers"]
+            found = layers.get(part, {})
+            layers = found.get("layers", {})
+        return found if isinstance(found, dict) else {}
+
+    # Sizes ----------------------------------------------------------------------------------------
+
+    def width(self) -> Any:
+        """The channels, or features, of the first layer with weights, and all in proportion."""
+        for node in self.graph.nodes:
+            size = next((s for f in sorted(SIZES) if (s := getattr(node.op, f, None))), None)
+            if node.applied.cost.weights and type(size) is int:
+                return self.size(size)
+        raise NotLifted(self.name, "no layer says how many channels or features it gives")
+
+    def size(self, base: int, times_only: bool = False) -> Any:
+        """A number, with all that are so many times it, or a part of it."""
+        self.base, self.times_only = base, times_only
+        kinds = self.kinds()
+        last = self.last()
+        for where, layer in self.layers():
+            block = self.blocks.get(layer.get("block", ""))
+            if layer is last:
+                continue
+            for key in [*layer]:
+                kind = key if block is None else kinds.get((layer["block"], key), "")
+                value = layer[key]
+                if kind == "groups" and value == layer.get("out_channels") != 1:
+                    kind = "out_channels"
+                if kind in SIZES and not (block is None and "op" not in layer):
+                    layer[key] = self.scaled(value, kind, f"{where}.{key}")
+        for block in self.blocks.values():
+            name = next(n for n, each in self.blocks.items() if each is block)
+            for key, value in block.get("args", {}).items():
+                kind = kinds.get((name, key), "")
+                if kind in SIZES and value is not None:
+                    block["args"][key] = self.scaled(value, kind, f"{name}.{key}")
+        if not self.places:
+            raise NotLifted(
+                self.name, f"no layer has {base} channels or features, or times so many"
+            )
+        return base
+
+    def kinds(self) -> dict[tuple[str, str], str]:
+        """Arguments of blocks -> the field that they are in the end."""
+        found: dict[tuple[str, str], str] = {}
+        for name, block in reversed(list(self.blocks.items())):
+            for arg in block.get("args", {}):
+                found[name, arg] = self.kind(name, arg, 0)
+        return found
+
+    def kind(self, block: str, arg: str, depth: int) -> str:
+        """The field of operators that an argument is, a size if it is one among others."""
+        kinds = []
+        for _, layer in _within(self.blocks[block]["layers"], ""):
+            for key, value in layer.items():
+                if key in ("layers", "from") or arg not in _names(value):
+                    continue
+                inner = layer.get("block")
+                if inner is None:
+                    kinds.append(key)
+                elif inner in self.blocks and depth < 50:
+                    kinds.append(self.kind(inner, key, depth + 1))
+        sizes = [kind for kind in kinds if kind in SIZES]
+        rest = [kind for kind in kinds if kind not in SIZES and kind != "groups"]
+        if rest or not kinds:
+            return ""
+        return sizes[0] if sizes else "groups"
+
+    def layers(self) -> Iterator[tuple[str, Layer]]:
+        """Every layer, with the way to it, those in rows among them."""
+        for name, block in self.blocks.items():
+            yield from _within(block["layers"], f"{name}.")
+        yield from _within(self.data["layers"], "")
+
+    def scaled(self, value: Any, kind: str, where: str) -> Any:
+        """A field's value with the variable in it."""
+        if isinstance(value, list) and kind in ("shape", "split_size_or_sections"):
+            return self.shaped(value)
+        if isinstance(value, list):
+            return [self.scaled(each, kind, where) for each in value]
+        if type(value) is int:
+            text = self.text(value)
+            if kind == "shape" and value % self.base:
+                text = None  # it may be anything: positions, heads
+            elif text is None and value > 1:
+                self.kept.append(f"kept: {where} = {value}, which is no part of {self.name}")
+            return value if text is None else self.said(text)
+        if is_expression(value):
+            try:
+                tree = ast.parse(value[1:], mode="eval")
+                parse(value[1:])
+            except (SyntaxError, ExpressionError):
+                return value
+            before = self.places
+            body = self.rescaled(tree.body)
+            return value if self.places == before else f"={ast.unparse(body)}"
+        return value
+
+    def shaped(self, items: list[Any]) -> list[Any]:
+        """A shape in which a number is so many times the base, or two are together."""
+        found = list(items)
+        numbers = [n if type(n) is int else 0 for n in items]
+        times = [k for k, n in enumerate(numbers) if n and n % self.base == 0]
+        for k in [k for k in times if numbers[k] in self.widths] or times[-1:]:
+            found[k] = self.said(self.text(numbers[k]) or "")
+        if times:
+            return found
+        for k in range(len(numbers) - 1):
+            both = numbers[k] * numbers[k + 1]
+            if both and both % self.base == 0 and not self.times_only:
+                ratio = Fraction(both // self.base, numbers[k])
+                found[k + 1] = self.said(_fraction(self.name, ratio))
+                return found
+        return found
+
+    def said(self, text: str) -> str:
+        self.places += 1
+        return f"={text}"
+
+    def text(self, number: int) -> str | None:
+        """A number as so many times the variable, or as a part; None where it is neither."""
+        ratio = Fraction(number, self.base)
+        if ratio.denominator > (1 if self.times_only else LARGEST_PART) or number <= 1:
+            return None
+        return _fraction(self.name, ratio)
+
+    def rescaled(self, node: ast.expr) -> ast.expr:
+        """An expression whose numbers stand for sizes, with the variable in it."""
+        if isinstance(node, ast.Constant) and type(node.value) is int:
+            text = self.text(node.value)
+            if text is None:
+                return node
+            self.places += 1
+            return ast.parse(text, mode="eval").body
+        if isinstance(node, ast.IfExp):
+            node.body, node.orelse = self.rescaled(node.body), self.rescaled(node.orelse)
+        elif isinstance(node, ast.Subscript):
+            node.value = self.rescaled(node.value)
+        elif isinstance(node, ast.List):
+            node.elts = [self.rescaled(each) for each in node.elts]
+        elif isinstance(node, ast.BinOp):
+            if isinstance(node.op, (ast.Add, ast.Sub)):
+                node.left, node.right = self.rescaled(node.left), self.rescaled(node.right)
+            elif isinstance(node.op, (ast.Mult, ast.FloorDiv)) and not _grows(node):
+                node.left = self.rescaled(node.left)
+        return node
+
+
+def _grows(node: ast.expr) -> bool:
+    """Whether a product has a factor that the variable is in already: an argument, or a size."""
+    return any(
+        isinstance(each, ast.Call) or (isinstance(each, ast.Name) and each.id != "i")
+        for each in ast.walk(node)
+    )
+
+
+def _fraction(name: str, ratio: Fraction) -> str:
+    times = name if ratio.numerator == 1 else f"{ratio.numerator} * {name}"
+    return times if ratio.denominator == 1 else f"{times} // {ratio.denominator}"
+
+
+def _names(value: Any) -> frozenset[str]:
+    if isinstance(value, list):
+        return frozenset().union(*map(_names, value))
+    try:
+        return parse(value[1:]).names if is_expression(value) else frozenset()
+    except ExpressionError:
+        return frozenset()
+
+
+def _within(layers: Mapping[str, Any], above: str) -> Iterator[tuple[str, Layer]]:
+    for name, layer in layers.items():
+        yield f"{above}{name}", layer
+        if "layers" in layer:
+            yield from _within(layer["layers"], f"{above}{name}.")
+
+
+_LIFTS: Mapping[str, Callable[[_Lifting], Any]] = {
+    "width": _Lifting.width,
+    "depth": _Lifting.depth,
+    "classes": _Lifting.classes,
+}
+"""What is lifted by its name alone."""
