@@ -157,10 +157,14 @@ class Expand(Moving, Scattering, Viewing):
         return Call("archcalc.Expand", {"shape": self.shape})
 
 
-_TOKEN = re.compile(r"[A-Za-z_]\w*|1|[()]")
+_TOKEN = re.compile(r"[A-Za-z_]\w*|1|[()]|\.\.\.")
 
 Side = tuple[tuple[str, ...], ...]
 """The axes of one side of a pattern, each of the names that make it up."""
+
+
+REST = "..."
+"""Any number of axes in a pattern."""
 
 
 def parse_pattern(pattern: str) -> tuple[Side, Side]:
@@ -178,14 +182,31 @@ def parse_pattern(pattern: str) -> tuple[Side, Side]:
         raise ValueError(f"names {odd} on one side only: {pattern!r}")
     if not (sides[0] and sides[1] and sides[0][0] == sides[1][0] and len(sides[0][0]) == 1):
         raise ValueError(f"should begin with the batch, by itself, on both sides: {pattern!r}")
+    if sides[0][0] == (REST,) or any(REST in axis and len(axis) > 1 for axis in sides[0]):
+        raise ValueError(f"should have '...' by itself on the left, behind the batch: {pattern!r}")
     return sides
+
+
+def spread(side: Side, count: int) -> Side:
+    """A side with so many axes in the place of ``...``."""
+    rest = [f"{REST}{k}" for k in range(count)]
+    axes: list[tuple[str, ...]] = []
+    for axis in side:
+        if axis == (REST,):
+            axes += [(name,) for name in rest]
+        elif REST in axis:
+            at = axis.index(REST)
+            axes.append((*axis[:at], *rest, *axis[at + 1 :]))
+        else:
+            axes.append(axis)
+    return tuple(axes)
 
 
 def _side(text: str) -> Side:
     axes: list[tuple[str, ...]] = []
     group: list[str] | None = None
     if _TOKEN.sub("", text).strip():
-        raise ValueError(f"should be of names, 1 and ( ), not {text.strip()!r}")
+        raise ValueError(f"should be of names, 1, ... and ( ), not {text.strip()!r}")
     for token in _TOKEN.findall(text):
         if token == "(":
             if group is not None:
@@ -213,8 +234,9 @@ class Rearrange(Moving, Scattering, Stepwise):
     """Splits, reorders and joins axes by a pattern, as ``einops.rearrange``.
 
     ``b (h d) n -> b h n d``: each word is an axis, words in ( ) are one axis, the first of them
-    slowest, and 1 is an axis of extent 1. The first word is the batch. ``sizes`` gives the extents
-    that do not follow from the input: of every ( ) on the left all but one.
+    slowest, 1 is an axis of extent 1 and ``...`` stands for any number of axes. The first word is
+    the batch. ``sizes`` gives the extents that do not follow from the input: of every ( ) on the
+    left all but one.
     """
 
     pattern: str
@@ -226,6 +248,7 @@ class Rearrange(Moving, Scattering, Stepwise):
         Example({"pattern": "b (h d) n -> b h n d", "sizes": {"h": 4}}, ((2, 64, 10),)),
         Example({"pattern": "b c h w -> b (h w) c"}, ((2, 8, 7, 7),)),
         Example({"pattern": "b n -> b n 1"}, ((2, 8),)),
+        Example({"pattern": "b c ... -> b (...) c"}, ((2, 8, 7, 6),)),
     )
 
     @field_validator("pattern")
@@ -242,6 +265,9 @@ class Rearrange(Moving, Scattering, Stepwise):
         """The shape with all axes apart, their new order, and the shape of the output."""
         (x,) = inputs
         left, right = parse_pattern(self.pattern)
+        if (REST,) in left and len(left) <= len(x) + 1:
+            count = len(x) - len(left) + 1
+            left, right = spread(left, count), spread(right, count)
         if len(left) != len(x):
             raise ShapeError(f"'{self.pattern}' takes {len(left)} axes, not {describe(x)}")
         extents = dict(self._extents(left, x))

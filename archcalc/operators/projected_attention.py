@@ -27,7 +27,8 @@ class Attention(Trained, Gathering, Multiplying, Attending):
 
     One input (N, T, E) attends to itself; of two the first asks the second; three are query, key
     and value; a fourth is added to the scores, to which (N, heads, Tq, Tk) it is broadcast: a mask
-    or a bias. The output is (N, Tq, ``out_features``).
+    or a bias, of all heads if it is (N, Tq, Tk). The output is (N, Tq, ``out_features``), with
+    ``maps`` (N, Tq, ``out_features`` + heads Tk), which :class:`Split` takes apart.
 
     Keys and values may have fewer heads, ``num_kv_heads``, each serving several of queries, and
     values a width of their own, ``value_dim``. ``rotary`` turns queries and keys as
@@ -66,6 +67,8 @@ class Attention(Trained, Gathering, Multiplying, Attending):
     """Whether a query sees earlier keys only; it changes no count."""
     rotary: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """The base of the rotary positions, such as 10000; none by default."""
+    maps: bool = False
+    """Whether what each head attends to follows the output, as further features."""
 
     examples = (
         Example({"num_heads": 4}, ((2, 10, 64),)),
@@ -87,6 +90,10 @@ class Attention(Trained, Gathering, Multiplying, Attending):
         Example(
             {"num_heads": 2, "out_proj": False},
             ((2, 10, 16), (2, 12, 16), (2, 12, 8), (2, 1, 10, 12)),
+        ),
+        Example(
+            {"num_heads": 2, "num_kv_heads": 1, "maps": True},
+            ((2, 10, 16), (2, 12, 16), (2, 12, 8), (2, 10, 12)),
         ),
     )
 
@@ -133,10 +140,15 @@ class Attention(Trained, Gathering, Multiplying, Attending):
             raise ShapeError(f"rotary pairs features, and a head has {self._heads(*inputs)[2]}")
         split = self._split(*inputs)
         try:
-            n, h, t, dv = self._attention().infer(*split, *inputs[3:])
+            n, h, t, dv = self._attention().infer(*split, *self._mask(*inputs))
         except ShapeError as error:
             raise ShapeError(f"of heads {', '.join(map(describe, split))}: {error}") from None
-        return (n, t, self._out(*inputs) if self.out_proj else h * dv)
+        maps = h * split[1][2] if self.maps else 0
+        return (n, t, (self._out(*inputs) if self.out_proj else h * dv) + maps)
+
+    def _mask(self, *inputs: Shape) -> tuple[Shape, ...]:
+        """The fourth input, if there is one, with an axis for the heads."""
+        return tuple((x[0], 1, *x[1:]) if len(x) == 3 else x for x in inputs[3:])
 
     def _out(self, *inputs: Shape) -> Size:
         return inputs[0][2] if self.out_features is None else self.out_features
@@ -168,7 +180,7 @@ class Attention(Trained, Gathering, Multiplying, Attending):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         q, k, v = self._split(*inputs)
         attended = (*q[:-1], v[-1])
-        total = self._attention().work(attended, q, k, v, *inputs[3:])
+        total = self._attention().work(attended, q, k, v, *self._mask(*inputs))
         for _, x, features, bias in self._projections(*inputs):
             out = x[0] * x[1] * features
             total += Work(macs=out * x[2], dots=out, adds=out if bias else 0)
@@ -176,7 +188,7 @@ class Attention(Trained, Gathering, Multiplying, Attending):
             turned = elements(q) + elements(k)
             total += Work(multiplies=2 * turned, adds=turned)
         if self.out_proj:
-            out = elements(output)
+            out = attended[0] * attended[2] * self._out(*inputs)
             adds = out if self.out_bias else 0
             total += Work(macs=out * attended[1] * attended[3], dots=out, adds=adds)
         return total
@@ -198,7 +210,8 @@ class Attention(Trained, Gathering, Multiplying, Attending):
         )
         if not self.out_proj:
             return (*projected, *attended)
-        last = Product(elements(output) * q[1] * v[3], ((WEIGHTS,), (*scores, *value)))
+        out = q[0] * q[2] * self._out(*inputs)
+        last = Product(out * q[1] * v[3], ((WEIGHTS,), (*scores, *value)))
         return (*projected, *attended, last)
 
     def kept(self, *inputs: Shape) -> tuple[Size, ...]:
@@ -221,5 +234,6 @@ class Attention(Trained, Gathering, Multiplying, Attending):
                 "fused": self.fused,
                 "is_causal": self.is_causal,
                 "rotary": self.rotary,
+                **({"maps": True} if self.maps else {}),
             },
         )

@@ -788,9 +788,11 @@ class Attention(nn.Module):
         fused: bool = False,
         is_causal: bool = False,
         rotary: float | None = None,
+        maps: bool = False,
     ) -> None:
         super().__init__()
         self.heads = (num_heads, num_kv_heads, num_kv_heads)
+        self.maps = maps
         self.is_causal = is_causal
         self.rotary = rotary
         features = (num_heads * head_dim, num_kv_heads * head_dim, num_kv_heads * value_dim)
@@ -820,12 +822,25 @@ class Attention(nn.Module):
         if self.rotary is not None:
             q, k = RotaryEmbedding(self.rotary)(q), RotaryEmbedding(self.rotary)(k)
         mask = inputs[3] if len(inputs) > 3 else None
+        if mask is not None and mask.dim() == 3:
+            mask = mask.unsqueeze(1)
         shared = self.heads[0] != self.heads[1]
+        if self.maps:
+            return self._with_maps(q, k, v, mask)
         found = F.scaled_dot_product_attention(
             q, k, v, mask, is_causal=self.is_causal, enable_gqa=shared
         )
         joined = found.transpose(1, 2).flatten(2)
         return joined if self.out_proj is None else self.out_proj(joined)
+
+    def _with_maps(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        k, v = (x.repeat_interleave(self.heads[0] // self.heads[1], 1) for x in (k, v))
+        scores = q @ k.mT / q.shape[-1] ** 0.5
+        if self.is_causal:
+            mask = torch.full(scores.shape[-2:], -torch.inf, device=q.device, dtype=q.dtype).triu(1)
+        maps = (scores if mask is None else scores + mask).softmax(-1)
+        joined, maps = ((x.transpose(1, 2).flatten(2)) for x in (maps @ v, maps))
+        return torch.cat([joined if self.out_proj is None else self.out_proj(joined), maps], -1)
 
     def _projected(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if not self.fused:

@@ -53,6 +53,43 @@ def test_it_computes_what_multihead_attention_does() -> None:
     torch.testing.assert_close(fused(q), theirs(q))
 
 
+def test_its_maps_follow_the_output_as_further_features() -> None:
+    x, y, mask = torch.randn(2, 10, 16), torch.randn(2, 12, 16), torch.randn(2, 10, 12)
+    shapes = [(2, 10, 16), (2, 12, 16), (2, 12, 16), (2, 10, 12)]
+    op = Attention(num_heads=2, maps=True)
+    plain = Attention(num_heads=2)
+    ours = module(op, *shapes)
+    both = module(plain, *shapes)
+    both.load_state_dict(ours.state_dict())
+    output, maps = ours(x, y, y, mask).split([16, 2 * 12], -1)
+
+    assert op.infer(*shapes) == (2, 10, 16 + 2 * 12)
+    assert op.work(op.infer(*shapes), *shapes) == plain.work(plain.infer(*shapes), *shapes)
+    torch.testing.assert_close(output, both(x, y, y, mask))
+    reference = torch.nn.MultiheadAttention(16, 2, batch_first=True)
+    state = ours.state_dict()
+    reference.load_state_dict(
+        {
+            **{
+                f"in_proj_{kind}": torch.cat([state[f"{name}_proj.{kind}"] for name in "qkv"])
+                for kind in ("weight", "bias")
+            },
+            **{name: value for name, value in state.items() if name.startswith("out_proj")},
+        }
+    )
+    bias = mask.repeat_interleave(2, 0)
+    expected = reference(x, y, y, attn_mask=bias, average_attn_weights=False)[1]
+    torch.testing.assert_close(maps.reshape(2, 10, 2, 12).transpose(1, 2), expected)
+
+
+def test_a_mask_without_heads_is_for_all_of_them() -> None:
+    x, one = (2, 10, 16), Attention(num_heads=2)
+    assert one.infer(x, x, x, (2, 10, 10)) == x
+    assert one.work(x, x, x, x, (2, 10, 10)) == one.work(x, x, x, x, (2, 2, 10, 10))
+    with pytest.raises(ShapeError, match="does not fit scores"):
+        one.infer(x, x, x, (2, 9, 10))
+
+
 def test_grouped_queries_have_fewer_keys() -> None:
     # Llama's attention, small: 8 heads of 16 from 64 features, 2 of keys and values.
     op = Attention(num_heads=8, num_kv_heads=2, head_dim=16, rotary=10000.0, **BARE)
