@@ -104,15 +104,32 @@ def test_an_edit_is_counted_and_a_mistake_marked(page: Any, serving: dict[str, s
     assert not page.locator("#stale").is_visible()
 
 
-def test_operators_are_completed(page: Any, serving: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("  extra: {op: Con", "Conv2d"),
+        ("  extra: Con", "Conv2d"),
+        ("  extra: [{op: Conv2d, out_channels: 4}, BatchN", "BatchNorm2d"),
+        ("  extra: {op: Conv2d, out", "out_channels"),
+        ("  extra: {op: Conv2d, kernel_size: 3, rep", "repeat"),
+        ("  extra: {block: tw", "twice"),
+        ("  extra: tw", "twice"),
+        ("  extra: {op: Add, from: [con", "conv"),
+        ("docum", "documented"),
+    ],
+)
+def test_what_a_spec_is_written_with_is_completed(
+    page: Any, serving: dict[str, str], typed: str, offered: str
+) -> None:
     page.goto(serving["plain"])
     wait(page, "6,998,552")
     with page.expect_response(lambda answer: "words" in (answer.request.post_data or "")):
         page.locator(".cm-content").click()
-    write(page, SMALL)
+    blocks = "blocks:\n  twice: {layers: {a: ReLU, b: ReLU}}\n"
+    write(page, SMALL.replace("layers:", f"{blocks}layers:", 1))
     page.keyboard.press("Control+End")
-    page.keyboard.type("  extra: {op: Con")
-    page.wait_for_selector(".cm-tooltip-autocomplete:has-text('Conv2d')")
+    page.keyboard.type(typed)
+    page.wait_for_selector(f".cm-tooltip-autocomplete:has-text('{offered}')")
 
 
 def test_a_number_says_why(page: Any, serving: dict[str, str]) -> None:

@@ -42,6 +42,16 @@ function keysOf(text, section) {
   return block ? [...block[1].matchAll(/^  ([\w.-]+):/gm)].map((found) => found[1]) : [];
 }
 
+// Whether a member of a row, a layer that is a list, comes next.
+function inRow(lead) {
+  const open = [];
+  for (const mark of lead.replace(/"[^"]*"/g, "")) {
+    if ("[{".includes(mark)) open.push(mark);
+    else if ("]}".includes(mark)) open.pop();
+  }
+  return /^\s+[\w.-]+:\s*\[/.test(lead) && open.length === 1 && /[[,]\s*$/.test(lead);
+}
+
 function completions(words) {
   return (context) => {
     const { text: line, from: start } = context.state.doc.lineAt(context.pos);
@@ -66,7 +76,7 @@ function completions(words) {
           ...fields.map(([label, info]) => ({ label, info, type: "property", apply: `${label}: ` })),
           ...known.layer.map((label) => ({ label, type: "keyword", apply: `${label}: ` })),
         ];
-      } else if (/^\s+[\w.-]+:\s+$/.test(lead)) options = operators();
+      } else if (/^\s+[\w.-]+:\s+$/.test(lead) || inRow(lead)) options = [...operators(), ...named(keysOf(text, "blocks"), "namespace")];
       else if (/[{,]\s*$/.test(lead)) options = known.layer.map((label) => ({ label, type: "keyword", apply: `${label}: ` }));
       else if (lead === "") options = known.spec.map((label) => ({ label, type: "keyword", apply: `${label}: ` }));
     }
