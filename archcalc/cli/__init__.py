@@ -17,8 +17,9 @@ def main() -> NoReturn:
 
         prepare()
         from archcalc.cli.app import COMMANDS, application
+        from archcalc.cli.completion import line
 
-        named = [word for word in sys.argv[1:2] if word in COMMANDS]
+        named = [word for word in (line() or sys.argv)[1:2] if word in COMMANDS]
         application(*named)(prog_name="archcalc")
     except SystemExit as ended:
         status = ended.code

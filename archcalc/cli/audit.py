@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import Output, words
+from archcalc.cli.completion import networks, words
+from archcalc.cli.options import Output
 from archcalc.cli.output import complain, publish
 from archcalc.errors import ArchcalcError
 
@@ -26,6 +27,7 @@ def audit(
         typer.Option(
             metavar="NAME|FILE",
             help="Show which cells differ from this network, too.",
+            autocompletion=networks,
             show_default=False,
         ),
     ] = None,

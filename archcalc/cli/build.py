@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import Frozen, InputShapes, NetworkName, Output, Variables, words
+from archcalc.cli.options import Frozen, InputShapes, NetworkName, Output, Variables, dtypes
 from archcalc.cli.output import emit
 
 
@@ -16,11 +16,8 @@ def build(
     frozen: Frozen = None,
     dtype: Annotated[
         str,
-        typer.Option(
-            "--dtype",
-            metavar="DTYPE",
-            help="float64, float32, bfloat16 or float16.",
-            autocompletion=words("float64", "float32", "bfloat16", "float16"),
+        dtypes(
+            "float64, float32, bfloat16 or float16.", "float64", "float32", "bfloat16", "float16"
         ),
     ] = "float32",
     seed: Annotated[

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.options import Output, formats, networks
+from archcalc.cli.completion import networks
+from archcalc.cli.options import Output, formats
 from archcalc.cli.output import complain, publish
 from archcalc.errors import SpecError
 

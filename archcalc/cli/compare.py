@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.options import Output, drawn, formats, machines, networks, words
+from archcalc.cli.completion import known, machines, networks, several
+from archcalc.cli.options import Output, drawn, dtypes, formats, settings, shapes
 from archcalc.cli.output import complain, publish, write
 from archcalc.errors import ArchcalcError
 
@@ -27,6 +28,7 @@ def compare(
             metavar="NAME",
             help="How work is counted: macs, 2xmacs, textbook, or as a tool does: torch, "
             "torchinfo, fvcore, thop, ... With all: in every way, and why they differ.",
+            autocompletion=known("analysis.conventions:CONVENTIONS"),
         ),
     ] = "macs",
     baseline: Annotated[
@@ -44,6 +46,9 @@ def compare(
             metavar="KEY",
             help="Sort by network, year, top5, params, macs, flops, size, latency or time; -KEY "
             "puts the largest first.",
+            autocompletion=known(
+                *("network", "year", "top5", "latency", "time"), "report.claims.compare:BARS"
+            ),
             show_default=False,
         ),
     ] = None,
@@ -55,6 +60,7 @@ def compare(
             "depth, params, printed_params, buffers, macs, printed_work, flops, activations, size, "
             "printed_size, and with --measure latency, spread, throughput, achieved, peak, "
             "predicted.",
+            autocompletion=several(known("report.claims.compare:COLUMNS")),
             show_default=False,
         ),
     ] = None,
@@ -63,29 +69,15 @@ def compare(
         typer.Option(
             metavar="KEY",
             help="Draw bars below the table: of params, macs, flops, size or top5.",
+            autocompletion=known("report.claims.compare:BARS"),
             show_default=False,
         ),
     ] = None,
     plot: Annotated[
         str | None, drawn("accuracy against work, with an area for the parameters")
     ] = None,
-    input: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SHAPE",
-            help="The input of all, without the batch, 3x224x224, or only its extent, 224.",
-            show_default=False,
-        ),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="VAR=VALUE",
-            help="Give a variable of all specs a value. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    input: Annotated[list[str] | None, shapes("all")] = None,
+    set_: Annotated[list[str] | None, settings("all specs")] = None,
     measure: Annotated[
         bool,
         typer.Option(
@@ -105,11 +97,14 @@ def compare(
     ] = None,
     dtype: Annotated[
         str,
-        typer.Option(
-            "--dtype",
-            metavar="DTYPE",
-            help="What the products of these times are computed in: float32, tf32, bfloat16, int8.",
-            autocompletion=words("float32", "tf32", "bfloat16", "float16", "float8", "int8"),
+        dtypes(
+            "What the products of these times are computed in: float32, tf32, bfloat16, int8.",
+            "float32",
+            "tf32",
+            "bfloat16",
+            "float16",
+            "float8",
+            "int8",
         ),
     ] = "float32",
     format: Annotated[str, formats("table", "markdown", "csv", "json", "latex", "html")] = "table",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from archcalc.cli.completion import networks, several, words
 from archcalc.cli.options import (
     NETWORKS,
     Batch,
@@ -22,8 +23,6 @@ from archcalc.cli.options import (
     Variables,
     drawn,
     formats,
-    networks,
-    words,
 )
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
@@ -71,7 +70,7 @@ def crosscheck(
             metavar="A,B,...",
             help="float64, float32, tf32, bfloat16 or float16, or several of them. float32, "
             "unless a GPU is measured: then float32,tf32,bfloat16.",
-            autocompletion=words("float64", "float32", "tf32", "bfloat16", "float16"),
+            autocompletion=several(words("float64", "float32", "tf32", "bfloat16", "float16")),
             show_default=False,
         ),
     ] = None,

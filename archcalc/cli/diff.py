@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import NETWORK, ConventionName, Output, formats, networks
+from archcalc.cli.completion import networks
+from archcalc.cli.options import NETWORK, ConventionName, Output, formats, settings, shapes
 from archcalc.cli.output import publish
 from archcalc.errors import ArchcalcError
 
@@ -38,23 +39,8 @@ def diff(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 1 if there are differences.")
     ] = False,
-    input: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SHAPE",
-            help="The input of both, without the batch, 3x224x224, or only its extent, 224.",
-            show_default=False,
-        ),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="VAR=VALUE",
-            help="Give a variable of both specs a value. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    input: Annotated[list[str] | None, shapes("both")] = None,
+    set_: Annotated[list[str] | None, settings("both specs")] = None,
     format: Annotated[str, formats("text", "markdown", "json")] = "text",
     output: Output = None,
 ) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from archcalc.cli.completion import layers
 from archcalc.cli.options import (
     Batch,
     ConventionName,
@@ -21,7 +22,9 @@ def explain(
     layer: Annotated[
         str | None,
         typer.Argument(
-            help="A layer, or a block; the network as a whole without one.", show_default=False
+            help="A layer, or a block; the network as a whole without one.",
+            autocompletion=layers,
+            show_default=False,
         ),
     ] = None,
     input: InputShapes = None,

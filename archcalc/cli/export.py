@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import Batch, Frozen, InputShapes, NetworkName, Output, Variables, words
+from archcalc.cli.completion import words
+from archcalc.cli.options import Batch, Frozen, InputShapes, NetworkName, Output, Variables
 from archcalc.cli.output import emit
 
 

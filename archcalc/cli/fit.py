@@ -9,12 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
+from archcalc.cli.completion import several, variables, words
 from archcalc.cli.options import DType, Machine, NetworkName, Output, formats
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
 
 _NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9}
 _SCALES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
+
+_BUDGETS = [
+    f"{name}="
+    for name in ("params", "macs", "flops", "activations", "weight_bytes", "memory", "time")
+]
 
 
 def fit(
@@ -25,6 +31,7 @@ def fit(
             metavar="A=N,B=N",
             help="The budget: params, macs, flops, activations, weight_bytes, memory, each with a "
             "number such as 300M, 4.2G or 4000000; and time, such as 5ms, the least on a machine.",
+            autocompletion=several(words(*_BUDGETS)),
             show_default=False,
         ),
     ],
@@ -34,6 +41,7 @@ def fit(
             metavar="VAR,VAR",
             help="What may be changed: names, or VAR=FROM:TO:STEP for the values to choose from. "
             "May be repeated.",
+            autocompletion=several(variables("N", "side", "H", "W")),
             show_default=False,
         ),
     ] = None,
@@ -43,6 +51,7 @@ def fit(
             metavar="VAR=BASE,...",
             help="Scale variables together, each by its base to one power: "
             "width=1.1,depth=1.2,side=1.15.",
+            autocompletion=several(variables("N", "side", "H", "W", end="=")),
             show_default=False,
         ),
     ] = None,

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import NetworkName, Output, Variables, formats, words
+from archcalc.cli.completion import layers, several, variables, words
+from archcalc.cli.options import NetworkName, Output, Variables, formats
 from archcalc.cli.output import publish
 
 
@@ -17,12 +18,18 @@ def formula(
             metavar="VAR,VAR",
             help="What the formula is in: variables of the spec, N, the batch, and of images "
             "side, H and W. The side by default.",
+            autocompletion=several(variables("N", "side", "H", "W")),
             show_default=False,
         ),
     ] = None,
     layer: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Only of a layer or a block.", show_default=False),
+        typer.Option(
+            metavar="NAME",
+            help="Only of a layer or a block.",
+            autocompletion=layers,
+            show_default=False,
+        ),
     ] = None,
     detail: Annotated[
         str,

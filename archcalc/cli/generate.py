@@ -5,16 +5,15 @@ from typing import Annotated
 import typer
 
 from archcalc.cli.options import (
-    MACHINE,
     Kept,
     NetworkName,
+    On,
     Output,
     Variables,
     Weights,
     drawn,
+    dtypes,
     formats,
-    machines,
-    words,
 )
 from archcalc.cli.output import publish, write
 
@@ -28,16 +27,17 @@ def generate(
         int, typer.Option(metavar="N", help="How many are written, one after the other.", min=2)
     ],
     batch: Annotated[int, typer.Option(metavar="N", help="How many texts at once.", min=1)] = 1,
-    on: Annotated[
-        str, typer.Option(metavar="MACHINE", help=MACHINE, autocompletion=machines)
-    ] = "h100-sxm",
+    on: On = "h100-sxm",
     dtype: Annotated[
         str,
-        typer.Option(
-            "--dtype",
-            metavar="DTYPE",
-            help="What products are computed in: bfloat16, float16, float8, int8, float32 or tf32.",
-            autocompletion=words("bfloat16", "float16", "float8", "int8", "float32", "tf32"),
+        dtypes(
+            "What products are computed in: bfloat16, float16, float8, int8, float32 or tf32.",
+            "bfloat16",
+            "float16",
+            "float8",
+            "int8",
+            "float32",
+            "tf32",
         ),
     ] = "bfloat16",
     weights: Weights = None,

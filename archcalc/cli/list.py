@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import ConventionName, Output, formats, words
+from archcalc.cli.completion import words
+from archcalc.cli.options import ConventionName, Output, formats
 from archcalc.cli.output import complain, publish
 from archcalc.errors import did_you_mean
 

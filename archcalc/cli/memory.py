@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
+from archcalc.cli.completion import known, words
 from archcalc.cli.options import (
+    AllowUnknown,
     Batch,
     Frozen,
     InputShapes,
@@ -15,7 +17,6 @@ from archcalc.cli.options import (
     Weights,
     drawn,
     formats,
-    words,
 )
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
@@ -53,7 +54,7 @@ def memory(
             metavar="NAME",
             help="sgd, momentum, adagrad, rmsprop, rmsprop-momentum, adadelta, adam, adamw, "
             "amsgrad, adamax, nadam, radam, asgd, rprop, adafactor or lion. By default sgd.",
-            autocompletion=words("sgd", "momentum", "adam", "adamw", "adafactor", "lion"),
+            autocompletion=known("analysis.optimizers:OPTIMIZERS"),
             show_default=False,
         ),
     ] = None,
@@ -105,10 +106,7 @@ def memory(
             help="Attention keeps what fused kernels do (FlashAttention), not its scores.",
         ),
     ] = False,
-    allow_unknown: Annotated[
-        bool,
-        typer.Option("--allow-unknown", help="Leave layers of unknown operators out of the count."),
-    ] = False,
+    allow_unknown: AllowUnknown = False,
     fits: Annotated[
         str | None,
         typer.Option(

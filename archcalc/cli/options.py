@@ -1,35 +1,11 @@
-"""Arguments and options that several commands have, and what completes them."""
+"""Arguments and options that several commands have."""
 
-import re
 from typing import Annotated, Any
 
 import typer
 
+from archcalc.cli.completion import known, layers, machines, networks, variables, words
 from archcalc.operators.base import LARGEST
-
-
-def networks(incomplete: str) -> list[str]:
-    """Names of networks, and files, that begin like this: read from the specs as plain text."""
-    from glob import escape, glob
-
-    from archcalc.spec.zoo import families
-
-    names = []
-    for path in families():
-        text = path.read_text(encoding="utf-8")
-        _, _, after = text.partition("\nvariants:\n")
-        variants = re.match(r"(?:[ #].*\n|\n)*", after)
-        found = re.findall(r"^  ([\w-]+):", variants[0] if variants else "", re.MULTILINE)
-        names += found or [path.stem]
-    files = [
-        path for end in ("yaml", "yml", "json") for path in glob(f"{escape(incomplete)}*.{end}")
-    ]
-    return [name for name in (*sorted(names), *sorted(files)) if name.startswith(incomplete)]
-
-
-def words(*known: str) -> Any:
-    """Completes one of some words."""
-    return lambda incomplete: [word for word in known if word.startswith(incomplete)]
 
 
 def formats(*known: str) -> Any:
@@ -37,15 +13,6 @@ def formats(*known: str) -> Any:
     text = f"{', '.join(known[:-1])} or {known[-1]}."
     names = [each.partition(" ")[0] for each in known]
     return typer.Option("--format", metavar="FORMAT", help=text, autocompletion=words(*names))
-
-
-def machines(incomplete: str) -> list[str]:
-    """Names of machines that begin like this."""
-    from archcalc.spec.machines import FOLDER
-    from archcalc.spec.zoo import folder
-
-    names = ["here", *sorted(path.stem for path in (folder() / FOLDER).glob("*.yaml"))]
-    return [name for name in names if name.startswith(incomplete)]
 
 
 MACHINE = (
@@ -58,6 +25,7 @@ Machine = Annotated[
         "--on", metavar="MACHINE", help=MACHINE, autocompletion=machines, show_default=False
     ),
 ]
+On = Annotated[str, typer.Option("--on", metavar="MACHINE", help=MACHINE, autocompletion=machines)]
 _FORMATS = (
     "float32, bfloat16, float16, float8, int8, int4, int3, int2, ternary or binary; int4:128 with "
     "a scale of 16 bits for 128 numbers, int4:128:zero with zero points, too"
@@ -84,6 +52,11 @@ Kept = Annotated[
 ]
 
 
+def dtypes(help: str, *known: str) -> Any:
+    """The option that says in which dtype."""
+    return typer.Option("--dtype", metavar="DTYPE", help=help, autocompletion=words(*known))
+
+
 def drawn(what: str) -> Any:
     """The option that says where a picture is drawn."""
     text = f"Draw {what}, as .svg or .png. Needs the extra archcalc[plot]."
@@ -102,6 +75,26 @@ Output = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."),
 ]
+
+
+def shapes(of: str) -> Any:
+    """The option that says the input of several networks."""
+    text = f"The input of {of}, without the batch, 3x224x224, or only its extent, 224."
+    return typer.Option("--input", metavar="SHAPE", help=text, show_default=False)
+
+
+def settings(of: str) -> Any:
+    """The option that sets variables of specs."""
+    text = f"Give a variable of {of} a value. May be repeated."
+    return typer.Option(
+        "--set",
+        metavar="VAR=VALUE",
+        help=text,
+        autocompletion=variables(end="="),
+        show_default=False,
+    )
+
+
 InputShapes = Annotated[
     list[str] | None,
     typer.Option(
@@ -115,14 +108,10 @@ InputShapes = Annotated[
 Batch = Annotated[
     int, typer.Option("--batch", metavar="N", help="How many inputs at once.", min=1, max=LARGEST)
 ]
-Variables = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="VAR=VALUE",
-        help="Give a variable of the spec a value. May be repeated.",
-        show_default=False,
-    ),
+Variables = Annotated[list[str] | None, settings("the spec")]
+AllowUnknown = Annotated[
+    bool,
+    typer.Option("--allow-unknown", help="Leave layers of unknown operators out of the count."),
 ]
 Frozen = Annotated[
     list[str] | None,
@@ -131,18 +120,14 @@ Frozen = Annotated[
         metavar="LAYERS",
         help="Layers and blocks that are not trained, by name or pattern: 'layer*'. With ! they "
         "are after all: '!fc'. May be repeated.",
+        autocompletion=layers,
         show_default=False,
     ),
 ]
 _DTYPES = ("float32", "float16", "bfloat16", "float64", "float8", "int8")
 DType = Annotated[
     str,
-    typer.Option(
-        "--dtype",
-        metavar="DTYPE",
-        help=f"What a weight is stored as: {', '.join(_DTYPES[:-1])} or {_DTYPES[-1]}.",
-        autocompletion=words(*_DTYPES),
-    ),
+    dtypes(f"What a weight is stored as: {', '.join(_DTYPES[:-1])} or {_DTYPES[-1]}.", *_DTYPES),
 ]
 ConventionName = Annotated[
     str,
@@ -151,6 +136,6 @@ ConventionName = Annotated[
         metavar="NAME",
         help="How work is counted: macs, 2xmacs, all, textbook, or as a tool does: torch, "
         "torchinfo, fvcore, thop, ...",
-        autocompletion=words("macs", "2xmacs", "all", "textbook"),
+        autocompletion=known("analysis.conventions:CONVENTIONS"),
     ),
 ]

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import NETWORK, Output, formats, networks, words
+from archcalc.cli.completion import layers, networks, words
+from archcalc.cli.options import NETWORK, Output, formats
 from archcalc.cli.output import publish
 
 
@@ -42,6 +43,7 @@ def reconcile(
             "--layer",
             metavar="LAYER",
             help="The number is of this layer or block.",
+            autocompletion=layers,
             show_default=False,
         ),
     ] = None,
@@ -50,6 +52,7 @@ def reconcile(
         typer.Option(
             metavar="NAME|FILE",
             help="The number, 12x, is how many times more one network has than the other.",
+            autocompletion=networks,
             show_default=False,
         ),
     ] = None,

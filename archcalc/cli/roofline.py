@@ -4,19 +4,19 @@ from typing import Annotated, Any
 
 import typer
 
+from archcalc.cli.completion import networks, words
 from archcalc.cli.options import (
-    MACHINE,
+    AllowUnknown,
     Batch,
     InputShapes,
     Kept,
+    On,
     Output,
     Variables,
     Weights,
     drawn,
+    dtypes,
     formats,
-    machines,
-    networks,
-    words,
 )
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
@@ -33,18 +33,18 @@ def roofline(
             show_default=False,
         ),
     ] = None,
-    on: Annotated[
-        str,
-        typer.Option(metavar="MACHINE", help=MACHINE, autocompletion=machines),
-    ] = "h100-sxm",
+    on: On = "h100-sxm",
     dtype: Annotated[
         str,
-        typer.Option(
-            "--dtype",
-            metavar="DTYPE",
-            help="What numbers are stored as and products computed in: float32, tf32, bfloat16, "
+        dtypes(
+            "What numbers are stored as and products computed in: float32, tf32, bfloat16, "
             "float16, float8, int8 or float64.",
-            autocompletion=words("float32", "tf32", "bfloat16", "float16", "float8", "int8"),
+            "float32",
+            "tf32",
+            "bfloat16",
+            "float16",
+            "float8",
+            "int8",
         ),
     ] = "float32",
     weights: Weights = None,
@@ -79,10 +79,7 @@ def roofline(
     again: Annotated[
         bool, typer.Option("--again", help="Measure this machine anew, with --on here.")
     ] = False,
-    allow_unknown: Annotated[
-        bool,
-        typer.Option("--allow-unknown", help="Leave layers of unknown operators out of the count."),
-    ] = False,
+    allow_unknown: AllowUnknown = False,
     detail: Annotated[
         str,
         typer.Option(

@@ -5,15 +5,8 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import (
-    ConventionName,
-    InputShapes,
-    Output,
-    Variables,
-    formats,
-    networks,
-    words,
-)
+from archcalc.cli.completion import networks, words
+from archcalc.cli.options import ConventionName, InputShapes, Output, Variables, formats
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archcalc.cli.options import DType, Machine, NetworkName, Output, drawn, words
+from archcalc.cli.completion import known, several, variables, words
+from archcalc.cli.options import DType, Machine, NetworkName, Output, drawn
 from archcalc.cli.output import complain, publish, stream, whole, write
 from archcalc.errors import ArchcalcError
 
@@ -27,6 +28,7 @@ def sweep(
             metavar="VAR=VALUES",
             help="The values of a variable: FROM:TO:STEP, FROM:TO:xFACTOR, A,B,C or one. Of any "
             "network N, the batch, and of images side, H and W. May be repeated.",
+            autocompletion=variables("N", "side", "H", "W", end="="),
             show_default=False,
         ),
     ] = None,
@@ -36,6 +38,7 @@ def sweep(
             "--zip",
             metavar="VAR,VAR",
             help="Let variables change together, not in every combination. May be repeated.",
+            autocompletion=several(variables("N", "side", "H", "W")),
             show_default=False,
         ),
     ] = None,
@@ -46,6 +49,7 @@ def sweep(
             help="What is computed, out of params, macs, flops, activations, weight_bytes, "
             "buffers, connections, memory (bytes at inference) and, with --on, time (the least, in "
             "nanoseconds).",
+            autocompletion=several(known("space.trace:QUANTITIES", "space.trace:ALONE")),
             show_default=False,
         ),
     ] = None,
@@ -54,6 +58,7 @@ def sweep(
         typer.Option(
             metavar="CONDITION",
             help="Keep the rows that fulfil it: 'macs < 300e6 and params < 4e6'.",
+            autocompletion=variables("params", "macs", "flops"),
             show_default=False,
         ),
     ] = None,
@@ -66,6 +71,7 @@ def sweep(
         typer.Option(
             metavar="KEY",
             help="What the first rows have most of; -KEY least. params by default.",
+            autocompletion=variables("params", "macs", "flops"),
             show_default=False,
         ),
     ] = None,
@@ -75,6 +81,7 @@ def sweep(
             metavar="KEY,KEY",
             help="Keep the rows that no other beats: the less of each KEY the better, the more of "
             "a -KEY. Such as -width,macs.",
+            autocompletion=several(variables("params", "macs", "flops")),
             show_default=False,
         ),
     ] = None,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from archcalc.cli.completion import known, several, words
 from archcalc.cli.options import (
     Batch,
     ConventionName,
@@ -14,7 +15,6 @@ from archcalc.cli.options import (
     Output,
     Variables,
     formats,
-    words,
 )
 from archcalc.cli.output import publish
 from archcalc.report.layers.columns import COLUMNS
@@ -36,6 +36,7 @@ def table(
         typer.Option(
             metavar="A,B,...",
             help=f"The columns, out of {', '.join(COLUMNS)}.",
+            autocompletion=several(known("report.layers.columns:COLUMNS")),
             show_default=False,
         ),
     ] = None,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from archcalc.cli.options import networks, words
+from archcalc.cli.completion import networks, words
 from archcalc.cli.output import complain, emit
 from archcalc.document.safe import safe
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 import archcalc
 from archcalc.cli.app import application
-from archcalc.cli.options import networks
+from archcalc.cli.completion import networks
 from archcalc.operators import NAMES
 
 BROKEN = """\
