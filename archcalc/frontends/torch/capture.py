@@ -28,6 +28,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from archcalc.errors import ArchcalcError
+from archcalc.frontends.torch.reasons import line_of, told
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,10 @@ def capture(
             inner.training = training
         for config in caching:
             config.use_cache = True
-    tried = "\n  ".join(failures)
-    raise ArchcalcError(f"{type(module).__name__} can't be captured\n  {tried}")
+    with quiet():
+        given, named = tree_map(_fresh, (args, kwargs))
+        said = told(module, given, named, failures)
+    raise ArchcalcError(said)
 
 
 def _fresh(value: Any) -> Any:
@@ -132,7 +135,8 @@ def quiet() -> Iterator[None]:
 def first_line(error: BaseException) -> str:
     """An error in one line: its class, and the first line of what it says."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()] or [""]
-    return f"{type(error).__name__}: {lines[0][:200]}"
+    where = line_of(error)
+    return f"{type(error).__name__}: {lines[0][:200]}" + (f" ({where})" if where else "")
 
 
 # The ways ---------------------------------------------------------------------------------------

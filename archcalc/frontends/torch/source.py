@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -152,8 +153,10 @@ def _made(
         if not isinstance(found, torch.nn.Module):
             raise ArchcalcError(f"{address} makes a {type(found).__name__}, and no torch.nn.Module")
         return found, device
-    said = str(failure).strip().splitlines() or [""]
-    raise ArchcalcError(f"{address}: can't be made: {type(failure).__name__}: {said[0]}")
+    from archcalc.frontends.torch.capture import first_line
+
+    assert failure is not None
+    raise ArchcalcError(f"{address}: can't be made: {first_line(failure)}")
 
 
 def _imported(address: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
@@ -178,7 +181,37 @@ def _imported(address: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
                     + (f"\n  {hint}" * bool(hint))
                 )
             found = getattr(found, name)
+    _require_callable(address, found, args, kwargs)
     return found, args, kwargs
+
+
+def _require_callable(address: str, found: Any, args: Any, kwargs: Mapping[str, Any]) -> None:
+    """Raise :class:`ArchcalcError` for what is no factory, or needs other arguments."""
+    import torch
+
+    if isinstance(found, torch.nn.Module):
+        return
+    if not callable(found):
+        kind = type(found).__name__
+        raise ArchcalcError(
+            f"torch:{address}: is a {kind}, and neither a torch.nn.Module nor what makes one"
+        )
+    try:
+        signature = inspect.signature(found)
+    except (TypeError, ValueError):
+        return  # of what is written in C nothing is known
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        name = getattr(found, "__name__", "it")
+        said = f"torch:{address}: {error}\n  it is {name}{_briefly(signature)}: write the "
+        raise ArchcalcError(f"{said}arguments as literals, torch:...:{name}(...)") from None
+
+
+def _briefly(signature: inspect.Signature) -> str:
+    """The arguments of a function, without their types."""
+    parameters = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
+    return str(inspect.Signature(parameters))
 
 
 def _module(address: str, home: str) -> Any:
@@ -192,9 +225,16 @@ def _module(address: str, home: str) -> Any:
         spec.loader.exec_module(found)
         return found
     except Exception as error:  # whatever a stranger's code raises
-        said = str(error).strip().splitlines() or [""]
+        from archcalc.frontends.torch.capture import first_line
+
+        if isinstance(error, ModuleNotFoundError) and home.startswith(str(error.name)):
+            said = f"no module '{error.name}', neither installed nor in {Path.cwd()}"
+            hint = "\n  of a file write its name, torch:net.py:Net" if "/" not in home else ""
+            raise ArchcalcError(f"torch:{address}: {said}{hint}") from None
+        if isinstance(error, FileNotFoundError) and not Path(home).is_file():
+            raise ArchcalcError(f"torch:{address}: no such file as {home}") from None
         raise ArchcalcError(
-            f"torch:{address}: {home} can't be imported: {type(error).__name__}: {said[0]}"
+            f"torch:{address}: {home} can't be imported: {first_line(error)}"
         ) from error
 
 
