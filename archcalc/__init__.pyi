@@ -70,6 +70,7 @@ from archcalc.spec.graph import Node as Node
 from archcalc.spec.machines import Hardware as Hardware
 from archcalc.spec.machines import machines as machines
 from archcalc.spec.model import Spec as Spec
+from archcalc.spec.quantized import quantize as quantize
 from archcalc.spec.schema import schema as schema
 from archcalc.spec.starter import new as new
 from archcalc.spec.zoo import validate as validate

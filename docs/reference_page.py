@@ -19,7 +19,7 @@ from archcalc.operators.describe import attribute_docs, docstring
 PARTS: Mapping[str, tuple[str, ...]] = {
     "Networks": (
         *("load", "list", "Network", "Spec", "expand", "Graph", "Node", "validate", "fmt", "new"),
-        *("schema", "ops", "freeze", "fold_batch_norm", "from_torch", "to_spec"),
+        *("schema", "ops", "freeze", "quantize", "fold_batch_norm", "from_torch", "to_spec"),
     ),
     "Numbers": (
         *("analyze", "Analysis", "Row", "Work", "Operator", "table", "explain", "export", "widget"),

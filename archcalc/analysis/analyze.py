@@ -26,8 +26,10 @@ from archcalc.values import Remembering, rows_of
 
 if TYPE_CHECKING:
     from archcalc.analysis.backward import Backward
+    from archcalc.analysis.bits import Stored
     from archcalc.analysis.cache import Cache
     from archcalc.analysis.receptive_field import Field
+    from archcalc.spec.bits import Format
 
 BYTES: dict[str, int] = {
     "float64": 8,
@@ -303,9 +305,73 @@ class Analysis(Remembering):
                 return import_module(name).DataFrame(columns)
         raise ArchcalcError(f"a frame needs {library or 'pandas or polars'}: pip install it")
 
+    @property
+    def quantized(self) -> bool:
+        """Whether something is said of what numbers are stored in."""
+        graph = self.__dict__.get("graph")  # one that was recalled is of a spec that says nothing
+        return bool(graph is not None and graph.bits)
+
+    @cached_property
+    def stored(self) -> Mapping[str, Stored]:
+        """What the numbers of each layer are stored in, by its name: ``bits`` of a spec."""
+        from archcalc.analysis.bits import stored
+
+        return stored(self)
+
     def weight_bytes(self, dtype: str = "float32") -> Size:
-        """Bytes of the parameters. Raises ``KeyError`` for a dtype that is not in ``BYTES``."""
-        return self.params * BYTES[dtype]
+        """Bytes of the parameters, of ``dtype`` unless ``bits`` say otherwise.
+
+        Raises ``KeyError`` for a dtype that is not in ``BYTES``.
+        """
+        if not self.quantized:
+            return self.params * BYTES[dtype]
+        return sum(self.row_bytes(row, dtype) for row in self.rows)
+
+    def row_bytes(self, row: Row, dtype: str = "float32") -> Size:
+        """The same of a layer, without what an earlier one owns."""
+        if not self.quantized:
+            return row.params * BYTES[dtype]
+        owned = self.row(row.node.share).weights if row.node.share is not None else {}
+        said = self.stored[row.name]
+        return sum(
+            said.bytes(row, name, shape, BYTES[dtype])
+            for name, shape in row.weights.items()
+            if name not in owned
+        )
+
+    def weights_of(self, row: Row, *, stored: bool) -> Size:
+        """Parameters that a layer owns which are ``stored``, or those that it multiplies with.
+
+        Zeros are not stored, and those of a 2:4 pattern not multiplied.
+        """
+        density = self.stored[row.name].density if self.quantized else None
+        if density is None or row.node.share is not None:
+            return row.params
+        share = density.kept if stored else density.executed
+        return sum(
+            elements(shape)
+            if len(shape) < 2
+            else -(-elements(shape) * share.numerator // share.denominator)
+            for shape in row.weights.values()
+        )
+
+    def bit_operations(self, dtype: str = "float32") -> Size:
+        """Multiply-accumulates times the bits of both factors: :mod:`archcalc.analysis.bits`."""
+        from archcalc.analysis.bits import bit_operations
+
+        return sum(bit_operations(row, self.stored[row.name], dtype) for row in self.rows)
+
+    def formats(self) -> Mapping[str, Format]:
+        """The formats of inputs and layers' outputs that are stored in another one than the dtype.
+
+        That is the widest of those in which layers take a tensor, where all of them say so. A view
+        is its input's memory, and what writes to its input stands for it.
+        """
+        if not self.quantized:
+            return {}
+        from archcalc.analysis.liveness import stored_between
+
+        return stored_between(self)
 
     def cache_bytes(self, dtype: str = "float32") -> Size:
         """Bytes a token of the :attr:`cache`. Raises as :meth:`weight_bytes` does."""
@@ -364,7 +430,7 @@ def answer(network: Spec | Graph | Analysis, question: Question) -> Analysis:
         from archcalc.spec.fold import fold_batch_norm
 
         return _count(fold_batch_norm(settled(network, question)), question)
-    if isinstance(network, Spec):
+    if isinstance(network, Spec) and not network.bits:
         question = question.of(network)
         found = recall(network, _engine, Analysis, question)
         if found is None and not question.allow_unknown:

@@ -1,82 +1,155 @@
-"""How many bits numbers are stored in: formats of weights, activations and caches."""
+"""Analysis -> what each layer's numbers are stored in, and what follows: bytes, and operations on
+bits.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from archcalc.analysis.analyze import BYTES, Row
-from archcalc.dims import Shape
-from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.dims import Shape, Size, holds
+from archcalc.operators.autograd import WEIGHTS, Multiplying, Product, Untrained
 from archcalc.operators.base import elements
 from archcalc.operators.join import Concat
 from archcalc.operators.parameter import Cache
+from archcalc.spec.bits import BITS, ENDS, Density, Format
+from archcalc.spec.frozen import matching
 
-BITS: dict[str, int] = {
-    **{name: 8 * size for name, size in BYTES.items()},
-    "tf32": 32,
-    "int4": 4,
-    "float4": 4,
-    "int3": 3,
-    "int2": 2,
-    "ternary": 2,
-    "binary": 1,
-}
-"""Bits of a number, by format. TF32's are stored as float32; three values take two bits."""
+if TYPE_CHECKING:
+    from archcalc.analysis.analyze import Analysis, Row
 
-SCALE = 16
-"""Bits of a scale: a float16, as GPTQ, AWQ and most others have it."""
+K = TypeVar("K", bound=Hashable)
 
 
-class Format(NamedTuple):
-    """How numbers are stored: some bits each, and a scale for each group."""
+class Stored(NamedTuple):
+    """What the numbers of a layer are stored in; None is the dtype that is asked for."""
 
-    name: str
-    bits: int
-    group: int = 0
-    """How many numbers of the last axis share a scale; 0 where none is counted."""
-    zero: bool = False
-    """Whether each group has a zero point too, of as many bits as a number."""
+    weights: Format | None = None
+    activations: Format | None = None
+    """The format in which it takes its inputs."""
+    density: Density | None = None
 
-    @classmethod
-    def of(cls, text: str) -> Format:
-        """``int4``, ``int4:128`` with a scale for 128 numbers, ``int4:128:zero`` with zero points.
+    def bytes(self, row: Row, name: str, shape: Shape, width: int) -> Size:
+        """Bytes of a tensor that a layer stores, ``width`` a number where no format is named.
 
-        Raises :class:`ArchcalcError` for what is no format.
+        A format and a density are those of matrices and kernels: biases, what scales channels, and
+        buffers stay as they are.
         """
-        name, _, rest = text.strip().lower().partition(":")
-        if name not in BITS:
-            hint = did_you_mean(name, BITS) or f"known: {', '.join(BITS)}"
-            raise ArchcalcError(f"no format '{text}'\n  {hint}")
-        found = re.fullmatch(r"(\d{1,6})(:zero)?", rest) if rest else None
-        if rest and (found is None or int(found[1]) == 0):
-            raise ArchcalcError(
-                f"no format '{text}'\n  write int4:128 for a scale for 128 numbers, int4:128:zero"
-            )
-        group = int(found[1]) if found else 0
-        return cls(text, BITS[name], group, bool(found and found[2]))
-
-    def bytes(self, shape: Shape) -> int:
-        """Bytes of a tensor, rounded up: groups begin anew in each row."""
-        bits = elements(shape) * self.bits
-        if self.group and shape:
-            rows = elements(shape[:-1])
-            groups = rows * -(-shape[-1] // self.group)
-            bits += groups * (SCALE + (self.bits if self.zero else 0))
-        return int(-(-bits // 8))
+        if len(shape) < 2 or name not in row.weights or not (self.weights or self.density):
+            return elements(shape) * width
+        return (self.weights or Format("", 8 * width)).bytes(shape, self.density)
 
 
-def weight_bytes(row: Row, name: str, shape: Shape, width: int, format: Format | None) -> int:
-    """Bytes of a tensor that a layer stores, ``width`` a number where no format is named.
+AS_IT_IS = Stored()
+"""All in the dtype."""
 
-    A format is that of matrices and kernels of layers that multiply: their biases, the scales of
-    normalizations and tables of embeddings stay as they are.
+ALL = Fraction(1)
+"""Of the weights."""
+
+
+def stored(analysis: Analysis) -> Mapping[str, Stored]:
+    """What is said of the layers of a network by the rules of its graph, by their names.
+
+    A rule about all layers gives formats and densities of weights to those that multiply, whose
+    tensors others may share, and formats of activations to every layer. Of tensors that are shared
+    it is their owner's that counts.
     """
-    multiplies = type(row.macs) is not int or row.macs > 0
-    if format is None or len(shape) < 2 or not multiplies or name not in row.weights:
-        return int(elements(shape) * width)
-    return format.bytes(shape)
+    rows, graph = analysis.rows, analysis.graph
+    multiplying = [k for k, row in enumerate(rows) if not holds(row.macs == 0)]
+    weighing = [k for k in multiplying if rows[k].weights]
+    owners = {rows[k].node.share or rows[k].name for k in weighing}
+    ends = {weighing[0], weighing[-1]} if weighing else set()
+    names = [row.name for row in rows]
+
+    def meant(patterns: Sequence[str]) -> set[int]:
+        found: set[int] = set()
+        for pattern in patterns:
+            found |= ends if pattern == ENDS else {*matching(names, pattern)}
+            found |= {k for k, row in enumerate(rows) if row.op == pattern}
+        return found
+
+    found = dict.fromkeys(names, AS_IT_IS)
+    for rule in graph.bits:
+        chosen = meant(rule.layers) if rule.layers else set(range(len(rows)))
+        for k in sorted(chosen - meant(rule.exclude)):
+            name = names[k]
+            said = found[name]
+            if rule.layers or name in owners:
+                said = said._replace(
+                    weights=rule.weights or said.weights, density=rule.density or said.density
+                )
+            found[name] = said._replace(activations=rule.activations or said.activations)
+    return {
+        row.name: said
+        if (share := row.node.share) is None
+        else said._replace(weights=found[share].weights, density=found[share].density)
+        for row, said in zip(rows, found.values(), strict=True)
+    }
+
+
+def between(
+    analysis: Analysis, tensors: Mapping[str, K], view: Callable[[str], bool]
+) -> Mapping[K, Format]:
+    """What tensors between layers are stored in, where all who take one say so: the widest of it.
+
+    ``tensors`` says which one an input or a layer's output is, and ``view`` whether a layer only
+    shows its input in another way. What the network gives is in the dtype.
+    """
+    formats = analysis.stored
+    wide = {tensors[name] for name in analysis.graph.outputs}
+    found: dict[K, Format] = {}
+    for row in analysis.rows:
+        if not row.executed or view(row.name):
+            continue
+        format = formats[row.name].activations
+        for name in row.node.inputs:
+            tensor = tensors[name]
+            if format is None:
+                wide.add(tensor)
+            elif tensor not in found or found[tensor].bits < format.bits:
+                found[tensor] = format
+    return {tensor: format for tensor, format in found.items() if tensor not in wide}
+
+
+def output_format(row: Row, formats: Mapping[str, Format]) -> Format | None:
+    """The format of a layer's output; None of one in the dtype. Whole numbers have none."""
+    return None if isinstance(row.node.op, Untrained) else formats.get(row.name)
+
+
+def executed(row: Row, said: Stored) -> Size:
+    """Multiply-accumulates without those with zeros that hardware skips: of a 2:4 pattern."""
+    skipped = said.density.executed if said.density else ALL
+    return row.macs if skipped == ALL else _share(row, skipped, ALL)
+
+
+def bit_operations(row: Row, said: Stored, dtype: str) -> Size:
+    """Multiply-accumulates times the bits of one factor times those of the other one.
+
+    Of a product with weights these are the bits of a weight and of an activation, of one of two
+    activations twice the latter. Zeros of a 2:4 pattern are not multiplied.
+    """
+    usual = BITS[dtype]
+    active = said.activations.bits if said.activations else usual
+    weight = said.weights.bits if said.weights else usual
+    skipped = said.density.executed if said.density else ALL
+    return _share(row, skipped * weight * active, Fraction(active * active))
+
+
+def _share(row: Row, weighed: Fraction, other: Fraction) -> Size:
+    """The sum over a layer's products, those with weights times one factor, others times one."""
+    found: Size = 0
+    for product in _products(row):
+        times = weighed if (WEIGHTS,) in product.factors else other
+        found += product.macs * times.numerator // times.denominator
+    return found
+
+
+def _products(row: Row) -> tuple[Product, ...]:
+    op = row.node.op
+    if isinstance(op, Multiplying) and not holds(row.macs == 0):
+        return op.products(row.shape, *row.node.input_shapes)
+    return (Product(row.macs, ((WEIGHTS,) if row.weights else (0,), (0,))),)
 
 
 def joined(rows: Sequence[Row]) -> list[Row]:

@@ -16,8 +16,10 @@ from archcalc.analysis.memory import Memory, memory
 from archcalc.analysis.roofline import Kernel, Roofline, roofline
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
+from archcalc.spec.bits import Rule
 from archcalc.spec.machines import Hardware, find
 from archcalc.spec.model import Spec
+from archcalc.spec.quantized import quantize
 from archcalc.values import Remembering
 
 PAST, LAST = "past", "last"
@@ -32,10 +34,10 @@ class Generation(Remembering):
     network: str
     machine: Hardware
     dtype: str
-    weights: str
-    """The format of matrices that multiply."""
+    bits: tuple[Rule, ...]
+    """What numbers are stored in, where it is not the dtype."""
     kept: str
-    """That of keys and values."""
+    """The format of keys and values."""
     batch: int
     """Texts at once, all of them as long."""
     prompt: int
@@ -100,7 +102,8 @@ def generate(
     The prompt is read at once, and the first token follows from it. Each further one reads all
     weights and what is kept of the tokens before it, and adds its own; ``batch`` texts share the
     weights. ``weights`` and ``kept`` are the formats of matrices and of keys and values, such as
-    ``int4:128`` and ``float8`` (:class:`archcalc.analysis.bits.Format`); products are in ``dtype``.
+    ``int4:128`` and ``float8``; products are in ``dtype``. :func:`archcalc.quantize` says more than
+    that.
     Times are bounds, as in :func:`archcalc.roofline`. The memory is that of weights, of what is
     kept of all tokens, for which room is left from the beginning, and of the tensors at the peak.
 
@@ -120,10 +123,10 @@ def generate(
         raise ArchcalcError(f"'{network.label}' has several inputs: which are tokens is not known")
     machine = find(on) if isinstance(on, str) else on
     scored = {LAST: True} if LAST in network.vars else {}
-    formats = {"weights": weights, "kept": kept}
+    network = quantize(network, weights=weights)
 
     def asked(given: int, past: int, batch: int) -> dict[str, Any]:
-        return {"input": [given], "batch": batch, **variables, PAST: past, **scored, **formats}
+        return {"input": [given], "batch": batch, **variables, PAST: past, **scored, "kept": kept}
 
     def bound(given: int, past: int, batch: int = batch) -> Roofline:
         return roofline(network, machine, dtype=dtype, **asked(given, past, batch))
@@ -139,7 +142,7 @@ def generate(
             network.label,
             machine,
             dtype,
-            weights or dtype,
+            tuple(each.rule for each in network.bits),
             kept or dtype,
             batch,
             prompt,

@@ -5,11 +5,12 @@ Layers run in the order of the graph, as the network that :func:`archcalc.build`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from archcalc.analysis.bits import between
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError
 from archcalc.operators import FAMILIES
@@ -22,6 +23,7 @@ from archcalc.spec.graph import Graph, Node
 
 if TYPE_CHECKING:
     from archcalc.analysis.analyze import Analysis
+    from archcalc.spec.bits import Format
 
 
 CHECKPOINTS = ("stages", "blocks")
@@ -86,7 +88,37 @@ def inference(analysis: Analysis) -> Liveness:
     of dropout at inference.
     """
     nodes = [row.node for row in analysis.rows if row.executed]
-    return _walk(analysis.graph, nodes, Autograd(), (), training=False).live
+    formats = analysis.formats()
+    return _walk(analysis.graph, nodes, Autograd(), (), training=False, formats=formats).live
+
+
+def makers(analysis: Analysis) -> dict[str, str]:
+    """Of each input and layer that runs the one whose memory its output is.
+
+    A view's is that of what it shows; what writes to its input's memory makes another tensor.
+    """
+    autograd = Autograd()
+    tensors = inputs_of(analysis.graph)
+    made: dict[Storage, str] = {tensor.storage: name for name, tensor in tensors.items()}
+    found = {name: name for name in tensors}
+    for row in analysis.rows:
+        if not row.executed:
+            continue
+        given = [tensors[name] for name in row.node.inputs]
+        output = autograd.apply(row.node.op, *given, training=False)
+        tensors[row.name] = output
+        view = output.storage in made and not getattr(row.node.op, "inplace", False)
+        found[row.name] = made[output.storage] if view else row.name
+        if not view:
+            made[output.storage] = row.name
+    return found
+
+
+def stored_between(analysis: Analysis) -> Mapping[str, Format]:
+    """The formats of inputs and of layers' outputs: :meth:`Analysis.formats`."""
+    made = makers(analysis)
+    found = between(analysis, made, lambda name: made[name] != name)
+    return {name: found[maker] for name, maker in made.items() if maker in found}
 
 
 class Segment(NamedTuple):
@@ -185,6 +217,7 @@ def _walk(
     main: Autograd,
     spans: Sequence[tuple[int, int]],
     training: bool = True,
+    formats: Mapping[str, Format] = {},
 ) -> Step:
     tensors = inputs_of(graph, FLOAT32 if main.autocast else 0)
     numbers = {node.name: number for number, node in enumerate(nodes)}
@@ -226,6 +259,8 @@ def _walk(
             trained.add(output.storage)
             if not isinstance(node.op, Differentiable | Stepwise):
                 not_counted.append(node.name)
+    if formats:
+        _narrow(tensors.items(), formats)
     ends = graph.outputs if not training else (*graph.outputs, *graph.training_outputs)
     last |= {tensors[name].storage: end for name in ends}
     live = Liveness(
@@ -239,6 +274,18 @@ def _walk(
     segments = tuple(Segment(*span, tuple(taken[span]), tuple(again[span].kept)) for span in spans)
     passing = frozenset(trained)
     return Step(tuple(numbers), tuple(kept), segments, live, passing, tuple(not_counted))
+
+
+def _narrow(tensors: Iterable[tuple[str, Tensor]], formats: Mapping[str, Format]) -> None:
+    """Say how large memory is whose numbers are in other formats: the largest it has to be."""
+    sizes: dict[Storage, list[int | None]] = {}
+    for name, tensor in tensors:
+        format = formats.get(name) if tensor.storage.width == 0 else None
+        found = None if format is None else int(format.bytes(tensor.shape))
+        sizes.setdefault(tensor.storage, []).append(found)
+    for storage, known in sizes.items():
+        whole = [size for size in known if size is not None]
+        storage.known = max(whole) if len(whole) == len(known) else None
 
 
 def block(name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
-from archcalc.analysis.bits import Format, joined, weight_bytes
+from archcalc.analysis.bits import joined
 from archcalc.analysis.liveness import Held, inference, step
 from archcalc.analysis.optimizers import OPTIMIZERS, states
 from archcalc.dims import Shape, Size
@@ -16,8 +16,10 @@ from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.autograd import FLOAT32, INTEGER
 from archcalc.operators.base import elements
 from archcalc.operators.saving import LOWERED
+from archcalc.spec.bits import Format, Rule
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.spec.quantized import quantize
 from archcalc.spec.question import Input
 
 MB = 10**6
@@ -131,6 +133,10 @@ class Memory:
     """Of the activations those of the checkpointed part that takes most, while it runs again."""
     recomputed: Size = 0
     """Multiply-accumulates that run twice because of checkpoints."""
+    bits: tuple[Rule, ...] = ()
+    """What numbers are stored in, where it is not the dtype."""
+    kept: str | None = None
+    """The format of the cache, likewise."""
 
     @property
     def width(self) -> int:
@@ -204,8 +210,10 @@ def memory(
     :class:`Training`, which may be given whole. ``batch`` is each device's, all micro-batches
     together. Sharing among devices rounds up. ``allow_unknown`` is as in :func:`archcalc.analyze`.
 
-    ``weights`` is the format of matrices and kernels of layers that multiply, ``kept`` that of a
-    cache (:class:`archcalc.analysis.bits.Format`), which is joined in place.
+    ``weights`` is the format of matrices and kernels of layers that multiply, such as
+    ``int4:128``; :func:`archcalc.quantize` says more than that, of activations too, and the spec
+    may say it itself. All of it is for inference: in training numbers are of the dtype. ``kept`` is
+    the format of a cache, which is joined in place.
 
     Raises ``KeyError`` for a dtype that is not in ``BYTES``, :class:`ArchcalcError` for what can't
     be meant, and what :func:`archcalc.analyze` raises. Sizes are compared, and have to be ints.
@@ -220,6 +228,9 @@ def memory(
             if isinstance(network, Graph):
                 raise ArchcalcError("a graph has its batch: expand it with that of a micro-batch")
             batch = -(-batch // how.micro_batches)
+    network = quantize(network, weights=weights)
+    if how is not None:
+        network = _as_trained(network)
     given = {} if isinstance(network, Graph) else {"input": input, "batch": batch, **variables}
     analysis = analyze(network, training=how is not None, allow_unknown=allow_unknown, **given)
     integers = sum(
@@ -233,12 +244,14 @@ def memory(
         network=analysis.graph.name,
         dtype=dtype,
         batch=next(iter(analysis.graph.inputs.values()))[0] * (how.micro_batches if how else 1),
-        weights=_weights(analysis, size, weights),
+        weights=analysis.weight_bytes(dtype),
         buffers=(analysis.buffers - integers) * size + integers * INTEGER,
         activations=0,
         cache=_cache(analysis, dtype, kept),
         peak=None,
         not_counted=analysis.not_counted,
+        bits=analysis.graph.bits,
+        kept=kept,
     )
     if how is None:
         return _at_inference(stored, analysis)
@@ -308,13 +321,11 @@ def _in_training(stored: Memory, analysis: Analysis, how: Training) -> Memory:
     )
 
 
-def _weights(analysis: Analysis, size: int, format: str | None) -> Size:
-    """Bytes of the parameters that the network owns."""
-    if format is None:
-        return analysis.params * size
-    written = Format.of(format)
-    tensors = _owned(analysis)
-    return sum(weight_bytes(row, name, shape, size, written) for row, name, shape in tensors)
+def _as_trained(network: Spec | Graph) -> Spec | Graph:
+    """The network in the dtype throughout: what is trained is updated in it."""
+    if isinstance(network, Graph):
+        return replace(network, bits=())
+    return network.stored_by(()) if network.bits else network
 
 
 def _cache(analysis: Analysis, dtype: str, format: str | None) -> Size:

@@ -9,24 +9,26 @@ than products takes longer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import BYTES, Analysis, Row, answer
-from archcalc.analysis.bits import Format, joined, weight_bytes
-from archcalc.analysis.liveness import inputs_of
+from archcalc.analysis.bits import Stored, executed, joined
+from archcalc.analysis.liveness import inputs_of, makers
 from archcalc.analysis.memory import memory
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
-from archcalc.operators.autograd import INTEGER, Stored, Untrained
+from archcalc.operators.autograd import INTEGER, Untrained
+from archcalc.operators.autograd import Stored as Kept
 from archcalc.operators.base import elements
 from archcalc.operators.parameter import Cache
-from archcalc.operators.saving import Autograd, Storage
 from archcalc.operators.taps import Pointwise
+from archcalc.spec.bits import BITS, Format, Rule, rules_of
 from archcalc.spec.graph import Graph
 from archcalc.spec.machines import Hardware, find
 from archcalc.spec.model import Spec
+from archcalc.spec.quantized import with_rules
 from archcalc.spec.question import Input, Question
 from archcalc.values import Remembering
 
@@ -43,6 +45,7 @@ class Kernel(NamedTuple):
     layers: tuple[str, ...]
     stage: str
     macs: int
+    """Multiply-accumulates, those with zeros too."""
     weights: int
     """Bytes of weights that are read."""
     moved: int
@@ -94,10 +97,15 @@ class Roofline(Remembering):
     a cache."""
     needed: int
     """Bytes of memory that it needs: :func:`archcalc.memory`."""
-    weights: str | None = None
-    """The format of matrices and kernels that multiply, where it is not the dtype."""
+    bits: tuple[Rule, ...] = ()
+    """What numbers are stored in, where it is not the dtype."""
     kept: str | None = None
     """The format of what is kept of steps before, likewise."""
+    computed: tuple[str, ...] = ()
+    """What products are computed in: the dtype, or narrower ones where both factors are stored so,
+    in the order in which they are met."""
+    skips: bool = False
+    """Whether zeros of a 2:4 pattern are left out, because the machine does so."""
 
     @cached_property
     def macs(self) -> int:
@@ -164,9 +172,12 @@ def roofline(
     are moved. With ``cache`` a tensor between layers is moved only as far as it exceeds the
     machine's last cache, where that is known. Other arithmetic than products is not counted.
 
-    ``weights`` is the format (:class:`archcalc.analysis.bits.Format`) in which matrices and kernels
-    of layers that multiply are stored and read, such as ``int4:128``, and ``kept`` that of what is
-    kept of steps before (``Cache``); products stay in ``dtype``. What is kept is read once, by what
+    ``weights`` is the format in which matrices and kernels of layers that multiply are stored and
+    read, such as ``int4:128``; :func:`archcalc.quantize` says more than that. A product is computed
+    in ``dtype``, or where both of its factors have at most 8 bits in ``int8`` or ``float8``, if the
+    machine has a peak for it. Of weights of density 2:4 half are multiplied where the machine's
+    peaks are printed with sparsity; zeros that are scattered are multiplied like any other number.
+    ``kept`` is the format of what is kept of steps before (``Cache``), which is read once, by what
     it is joined for, and the new part of it is written.
 
     The count is of convolutions done directly. Winograd's way multiplies less: of a 3x3 kernel
@@ -181,17 +192,16 @@ def roofline(
         raise ArchcalcError(f"no fusion '{fusion}'\n  known: {', '.join(FUSIONS)}")
     if dtype not in WIDTHS:
         raise ArchcalcError(f"no dtype '{dtype}'\n  known: {', '.join(WIDTHS)}")
-    peak = machine.peak(dtype).value
+    machine.peak(dtype)
     asked = Question(input, batch, variables, allow_unknown=allow_unknown)
-    analysis = network if isinstance(network, Analysis) else answer(network, asked)
+    analysis = _analysis(network, asked, tuple(rules_of(weights)))
     resident = machine.cache.value if cache and machine.cache else 0.0
     width = WIDTHS[dtype]
-    stored = _Stored(
-        width,
-        Format.of(weights) if weights is not None else None,
-        Format.of(kept) if kept is not None else Format(dtype, 8 * width),
+    reading = _Reading(
+        width, Format.of(kept) if kept is not None else Format(dtype, 8 * width), analysis
     )
     bandwidth = machine.bandwidth.value if machine.bandwidth else None
+    computing = _Computing(machine, dtype)
 
     def kernels(cache: int) -> tuple[Kernel, ...]:
         return tuple(
@@ -201,10 +211,10 @@ def roofline(
                 macs,
                 weights,
                 moved,
-                2 * macs / peak,
+                sum(computing.seconds(row, analysis.stored[row.name]) for row in rows if row.macs),
                 (weights + moved) / bandwidth if bandwidth else 0.0,
             )
-            for rows, macs, weights, moved in _kernels(analysis, stored, fusion, cache)
+            for rows, macs, weights, moved in _kernels(analysis, reading, fusion, cache)
         )
 
     stored_as = "float32" if dtype == "tf32" else dtype
@@ -218,12 +228,52 @@ def roofline(
         kernels(int(resident)),
         analysis.not_counted,
         sum(kernel.seconds for kernel in kernels(0)),
-        memory(
-            analysis.graph, stored_as, weights=weights, kept=kept, allow_unknown=allow_unknown
-        ).most,
-        weights,
+        memory(analysis.graph, stored_as, kept=kept, allow_unknown=allow_unknown).most,
+        analysis.graph.bits,
         kept,
+        tuple(computing.met) or (dtype,),
+        computing.skips,
     )
+
+
+def _analysis(
+    network: Spec | Graph | Analysis, asked: Question, rules: tuple[Rule, ...]
+) -> Analysis:
+    if not rules:
+        return answer(network, asked)
+    if isinstance(network, Analysis):
+        return replace(network, graph=with_rules(network.graph, rules))
+    return answer(with_rules(network, rules), asked)
+
+
+class _Computing:
+    """How long products take at least, in what they can be computed in."""
+
+    def __init__(self, machine: Hardware, dtype: str) -> None:
+        self.machine, self.dtype = machine, dtype
+        self.met: dict[str, None] = {}
+        self.skips = False
+
+    def seconds(self, row: Row, said: Stored) -> float:
+        dtype = self.dtype_of(said, bool(row.weights))
+        self.met[dtype] = None
+        peak = self.machine.peak(dtype)
+        macs = int(row.macs)
+        if peak.doubles and said.density and said.density.kept * 2 <= 1:
+            macs = int(executed(row, said))
+            self.skips = self.skips or macs < row.macs
+        return 2 * macs / peak.value
+
+    def dtype_of(self, said: Stored, weighs: bool) -> str:
+        """The dtype, or one of 8 bits where both factors fit in it and the machine has it."""
+        active = said.activations
+        if active is None or active.bits > BITS["int8"]:
+            return self.dtype
+        if weighs and (said.weights is None or said.weights.bits > BITS["int8"]):
+            return self.dtype
+        whole = active.whole and (not weighs or said.weights is None or said.weights.whole)
+        narrow = "int8" if whole else "float8"
+        return narrow if narrow in self.machine.peaks else self.dtype
 
 
 _FUSED = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "RotaryEmbedding")
@@ -231,22 +281,22 @@ _FUSED = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "RotaryEmbedding")
 
 
 def _kernels(
-    analysis: Analysis, stored: _Stored, fusion: str, cache: int
+    analysis: Analysis, reading: _Reading, fusion: str, cache: int
 ) -> Iterable[tuple[list[Row], int, int, int]]:
     """Kernels with their multiply-accumulates, and bytes of weights and of tensors."""
     rows = [row for row in analysis.rows if row.executed]
-    tensors = _tensors(analysis, rows)
+    tensors = makers(analysis)
     groups = _groups(rows, tensors, fusion)
     kernel_of = {name: number for number, group in enumerate(groups) for name in group}
     ends = {tensors[name] for name in analysis.graph.outputs}
     given = set(analysis.graph.inputs)
-    sizes = _sizes(analysis, rows, stored)
+    sizes = _sizes(analysis, rows, reading)
     written: dict[str, int] = {}
     for row in joined(rows):  # what was kept comes from memory, and what is new goes there
         given.add(row.name)
         for name, shape in [*zip(row.node.inputs, row.node.input_shapes, strict=True)][1:]:
             maker = tensors[name]
-            written[maker] = written.get(maker, 0) + stored.kept.bytes(shape)
+            written[maker] = written.get(maker, 0) + int(reading.kept.bytes(shape))
     read: list[set[str]] = [set() for _ in groups]
     used_by: dict[str, set[int]] = {}
     by_name = {row.name: row for row in rows}
@@ -269,24 +319,7 @@ def _kernels(
                 moved += sizes[name]
             elif used_by.get(name, set()) - {number}:
                 moved += max(0, sizes[name] - cache)
-        yield members, sum(row.macs for row in members), _weights(members, stored), moved
-
-
-def _tensors(analysis: Analysis, rows: Iterable[Row]) -> dict[str, str]:
-    """Of each layer the one whose memory its output is: a view's is that of what it shows."""
-    autograd = Autograd()
-    tensors = inputs_of(analysis.graph)
-    makers: dict[Storage, str] = {tensor.storage: name for name, tensor in tensors.items()}
-    found = {name: name for name in tensors}
-    for row in rows:
-        given = [tensors[name] for name in row.node.inputs]
-        output = autograd.apply(row.node.op, *given, training=False)
-        tensors[row.name] = output
-        view = output.storage in makers and not getattr(row.node.op, "inplace", False)
-        found[row.name] = makers[output.storage] if view else row.name
-        if not view:  # what writes to its input's memory makes another tensor
-            makers[output.storage] = row.name
-    return found
+        yield members, sum(row.macs for row in members), _weights(members, reading), moved
 
 
 def _groups(rows: list[Row], tensors: Mapping[str, str], fusion: str) -> list[list[str]]:
@@ -320,44 +353,54 @@ def _elementwise(row: Row) -> bool:
     return isinstance(row.node.op, Pointwise) or type(row.node.op).__name__ in _FUSED
 
 
-def _sizes(analysis: Analysis, rows: list[Row], stored: _Stored) -> dict[str, int]:
+def _sizes(analysis: Analysis, rows: list[Row], reading: _Reading) -> dict[str, int]:
     """Bytes of inputs and of layers' outputs; a weight's stand with the weights."""
-    width = stored.width
+    width, formats = reading.width, analysis.formats()
     sizes = {name: t.storage.bytes(width) for name, t in inputs_of(analysis.graph).items()}
+    for name, tensor in inputs_of(analysis.graph).items():
+        if name in formats and not tensor.storage.width:
+            sizes[name] = int(formats[name].bytes(tensor.shape))
     for row in rows:
-        op = row.node.op
-        each = INTEGER if isinstance(op, Untrained) else width
-        sizes[row.name] = 0 if isinstance(op, Stored) else elements(row.shape) * each
+        op, format = row.node.op, formats.get(row.name)
+        if isinstance(op, Kept):
+            sizes[row.name] = 0
+        elif format is None or isinstance(op, Untrained):
+            sizes[row.name] = elements(row.shape) * (
+                INTEGER if isinstance(op, Untrained) else width
+            )
+        else:
+            sizes[row.name] = int(format.bytes(row.shape))
     for row in joined(rows):
-        sizes[row.name] = stored.kept.bytes(row.shape)
+        sizes[row.name] = int(reading.kept.bytes(row.shape))
     return sizes
 
 
-class _Stored(NamedTuple):
-    """How numbers are stored."""
+class _Reading(NamedTuple):
+    """How numbers are stored that are read."""
 
     width: int
     """Bytes of one, unless it is said otherwise."""
-    weights: Format | None
     kept: Format
+    analysis: Analysis
 
 
-def _weights(rows: Iterable[Row], stored: _Stored) -> int:
+def _weights(rows: Iterable[Row], reading: _Reading) -> int:
     """Bytes of weights and buffers that a kernel reads: of a table only the rows looked up.
 
     What layers share is read once by a kernel, and again by the next one.
     """
-    width = stored.width
+    width = reading.width
     read: dict[tuple[str, str], int] = {}
     looked_up = 0
     for row in rows:
+        said = reading.analysis.stored[row.name]
         if row.node.op.indices and row.weights:
-            table = sum(map(elements, row.weights.values()))
-            looked_up += min(table, elements(row.shape))
+            for name, shape in row.weights.items():
+                whole = said.bytes(row, name, shape, width)
+                table = elements(shape)
+                looked_up += -(-whole * min(table, elements(row.shape)) // table)
             continue
         for name, shape in {**row.weights, **row.buffer_shapes}.items():
             if name != "num_batches_tracked":  # which is only counted in training
-                read[row.node.share or row.name, name] = weight_bytes(
-                    row, name, shape, width, stored.weights
-                )
-    return int(sum(read.values()) + looked_up * width)
+                read[row.node.share or row.name, name] = said.bytes(row, name, shape, width)
+    return int(sum(read.values()) + looked_up)

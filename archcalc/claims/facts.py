@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
+from archcalc.analysis.bits import bit_operations
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.depth import is_weight_layer
 from archcalc.dims import Shape
@@ -290,8 +291,14 @@ def _total(name: str) -> Callable[[Scope], Any]:
     return total
 
 
-def _bytes(size: int) -> Callable[[Scope], Any]:
-    return _sum(lambda row: row.params * size)
+def _bytes(dtype: str) -> Callable[[Scope], Any]:
+    return lambda scope: sum(scope.analysis.row_bytes(row, dtype) for row in scope.rows)
+
+
+def _bit_operations(dtype: str) -> Callable[[Scope], Any]:
+    return lambda scope: sum(
+        bit_operations(row, scope.analysis.stored[row.name], dtype) for row in scope.rows
+    )
 
 
 FACTS: Mapping[str, Callable[[Scope], Any]] = {
@@ -301,7 +308,8 @@ FACTS: Mapping[str, Callable[[Scope], Any]] = {
     "macs": _total("macs"),
     "flops": _sum(lambda row: row.work.flops),
     "connections": _total("connections"),
-    "weight_bytes": _bytes(BYTES["float32"]),
+    "weight_bytes": _bytes("float32"),
+    "bit_operations": _bit_operations("float32"),
     "activations": _sum(lambda row: elements(row.shape)),
     "layers": lambda scope: len(scope.rows),
     "depth": Scope.depth,
@@ -333,5 +341,7 @@ def ways(fact: str) -> Mapping[str, Callable[[Scope], Any]]:
             "executed": _sum(lambda row: row.params if row.executed else 0),
         }
     if fact == "weight_bytes":
-        return {dtype: _bytes(size) for dtype, size in BYTES.items()}
+        return {dtype: _bytes(dtype) for dtype in BYTES}
+    if fact == "bit_operations":
+        return {dtype: _bit_operations(dtype) for dtype in BYTES}
     return {}

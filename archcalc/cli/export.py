@@ -17,8 +17,11 @@ def export(
             "--to",
             metavar="FORM",
             help="torch: source code. onnx: a file with new weights. json, yaml: a flat spec. "
-            "mermaid, dot, svg: a diagram.",
-            autocompletion=words("torch", "onnx", "json", "yaml", "mermaid", "dot", "svg"),
+            "mermaid, dot, svg: a diagram. timeloop, zigzag: its loops, for tools that map them to "
+            "hardware.",
+            autocompletion=words(
+                *("torch", "onnx", "json", "yaml", "mermaid", "dot", "svg", "timeloop", "zigzag")
+            ),
         ),
     ],
     detail: Annotated[
@@ -35,10 +38,10 @@ def export(
     frozen: Frozen = None,
     output: Output = None,
 ) -> None:
-    """Write a network as PyTorch source, as ONNX, as a flat spec, or as a diagram.
+    """Write a network as PyTorch source, as ONNX, as a flat spec, as a diagram, or as its loops.
 
     The source needs PyTorch only, and its modules are named as those of 'archcalc build'. A flat
-    spec has no batch.
+    spec has no batch. What the loops can't say is told on standard error.
 
     \b
     Examples:
@@ -52,7 +55,7 @@ def export(
     from archcalc.cli.output import write
     from archcalc.errors import ArchcalcError
     from archcalc.report.choice import choose
-    from archcalc.report.specs.export import FORMS
+    from archcalc.report.specs.export import FORMS, unsaid
 
     form = choose("form", to, FORMS)
     if form == "onnx" and output in (None, "-"):
@@ -65,3 +68,5 @@ def export(
         write(made, Path(output))
     else:
         emit(made, output)
+    for line in unsaid(made, form):
+        typer.echo(line, err=True)

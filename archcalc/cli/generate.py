@@ -5,6 +5,9 @@ from typing import Annotated
 import typer
 
 from archcalc.cli.options import (
+    Activations,
+    Density,
+    Exclude,
     Kept,
     NetworkName,
     On,
@@ -41,6 +44,9 @@ def generate(
         ),
     ] = "bfloat16",
     weights: Weights = None,
+    activations: Activations = None,
+    density: Density = None,
+    exclude: Exclude = None,
     cache: Kept = None,
     set_: Variables = None,
     plot: Annotated[str | None, drawn("tokens a second against the batch")] = None,
@@ -69,8 +75,9 @@ def generate(
     picture = picture_at(plot) if plot is not None else None
     variables = asked(archcalc.generate, None, set_).variables
     machine = archcalc.here() if on == "here" else on
-    how = {"dtype": dtype, "weights": weights, "kept": cache, **variables}
-    spec = archcalc.load(network)
+    how = {"dtype": dtype, "kept": cache, **variables}
+    bits = {"weights": weights, "activations": activations, "density": density}
+    spec = archcalc.quantize(archcalc.load(network), **bits, exclude=exclude or ())
     found = archcalc.generate(spec, machine, prompt=prompt, tokens=tokens, batch=batch, **how)
     if picture is not None:
         from archcalc.report.needs.batches import draw

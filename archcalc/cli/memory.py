@@ -6,8 +6,11 @@ import typer
 
 from archcalc.cli.completion import known, words
 from archcalc.cli.options import (
+    Activations,
     AllowUnknown,
     Batch,
+    Density,
+    Exclude,
     Frozen,
     InputShapes,
     Kept,
@@ -36,6 +39,9 @@ def memory(
         ),
     ] = None,
     weights: Weights = None,
+    activations: Activations = None,
+    density: Density = None,
+    exclude: Exclude = None,
     cache: Kept = None,
     input: InputShapes = None,
     batch: Batch = 1,
@@ -153,9 +159,10 @@ def memory(
         how["micro_batches"] = micro_batches
     if zero or devices > 1:
         how |= {"zero": zero, "devices": devices}
-    formats_ = {"weights": weights, "kept": cache}
-    if weights is not None and training:
-        raise ArchcalcError("--weights is for inference: training updates numbers of the dtype")
+    bits = {"weights": weights, "activations": activations, "density": density}
+    if training and any(bits.values()):
+        options = ", ".join(f"--{name}" for name, said in bits.items() if said)
+        raise ArchcalcError(f"{options}: is for inference, for training is in the dtype")
     if how and not training:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in how if name != "devices")
         raise ArchcalcError(f"{options or '--devices'}: is for --training")
@@ -164,7 +171,9 @@ def memory(
     question = asked(archcalc.memory, input, set_)
     spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
     spec = archcalc.freeze(spec, *(frozen or ()))
-    how |= {name: value for name, value in formats_.items() if value is not None}
+    spec = archcalc.quantize(spec, **bits, exclude=exclude or ())
+    if cache is not None:
+        how["kept"] = cache
     how |= {"input": question.of(spec).input, **question.variables, "allow_unknown": allow_unknown}
     found: Any
     if budget is None:

@@ -31,12 +31,45 @@ _FORMATS = (
     "a scale of 16 bits for 128 numbers, int4:128:zero with zero points, too"
 )
 Weights = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--weights",
-        metavar="FORMAT",
-        help=f"What matrices and kernels that multiply are stored as: {_FORMATS}.",
+        metavar="[LAYERS=]FORMAT",
+        help=f"What matrices and kernels that multiply are stored as: {_FORMATS}. Of some layers: "
+        "fc=int8, 'layer*=int4', Linear=int4, ends=float32. May be repeated.",
         autocompletion=words("int8", "int4", "int4:128", "int4:128:zero", "float8"),
+        show_default=False,
+    ),
+]
+Activations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--activations",
+        metavar="[LAYERS=]FORMAT",
+        help="What layers take their inputs as, likewise. May be repeated.",
+        autocompletion=words("int8", "float8", "int4", "binary"),
+        show_default=False,
+    ),
+]
+Density = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--density",
+        metavar="[LAYERS=]D",
+        help="How many weights are no zero: 2:4, two of every four in a row, or a share such as "
+        "0.1. May be repeated.",
+        autocompletion=words("2:4", "0.5", "0.1"),
+        show_default=False,
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="LAYERS",
+        help="Layers for which --weights, --activations and --density don't hold: names, patterns, "
+        "operators, or ends, the first and the last that multiply with weights. May be repeated.",
+        autocompletion=words("ends"),
         show_default=False,
     ),
 ]

@@ -6,8 +6,11 @@ import typer
 
 from archcalc.cli.completion import networks, words
 from archcalc.cli.options import (
+    Activations,
     AllowUnknown,
     Batch,
+    Density,
+    Exclude,
     InputShapes,
     Kept,
     On,
@@ -48,6 +51,9 @@ def roofline(
         ),
     ] = "float32",
     weights: Weights = None,
+    activations: Activations = None,
+    density: Density = None,
+    exclude: Exclude = None,
     cache: Kept = None,
     batch: Batch = 1,
     input: InputShapes = None,
@@ -126,13 +132,14 @@ def roofline(
     picture = picture_at(plot) if plot is not None else None
     question = asked(archcalc.roofline, input, set_, batch)
     spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
+    bits = {"weights": weights, "activations": activations, "density": density}
+    spec = archcalc.quantize(spec, **bits, exclude=exclude or ())
     how: dict[str, Any] = {"dtype": dtype, "batch": batch, "input": question.of(spec).input}
     how |= question.variables
     bound = archcalc.roofline(
         spec,
         archcalc.here(again) if on == "here" else on,
         fusion=fusion,
-        weights=weights,
         kept=cache,
         cache=not no_cache,
         allow_unknown=allow_unknown,

@@ -6,14 +6,18 @@ import typer
 
 from archcalc.cli.completion import known, several, words
 from archcalc.cli.options import (
+    Activations,
     Batch,
     ConventionName,
+    Density,
     DType,
+    Exclude,
     Frozen,
     InputShapes,
     NetworkName,
     Output,
     Variables,
+    Weights,
     formats,
 )
 from archcalc.cli.output import publish
@@ -43,6 +47,10 @@ def table(
     input: InputShapes = None,
     batch: Batch = 1,
     dtype: DType = "float32",
+    weights: Weights = None,
+    activations: Activations = None,
+    density: Density = None,
+    exclude: Exclude = None,
     convention: ConventionName = "macs",
     set_: Variables = None,
     frozen: Frozen = None,
@@ -108,4 +116,6 @@ def table(
     )
     spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
     spec = archcalc.freeze(spec, *(frozen or ()))
+    bits = {"weights": weights, "activations": activations, "density": density}
+    spec = archcalc.quantize(spec, **bits, exclude=exclude or ())
     publish(report, (spec, question), form, output if width is None else output or "-", request)

@@ -58,6 +58,9 @@ class ScaledDotProductAttention(Weightless, Traced, Stepwise, Multiplying, Atten
     """Whether a query sees earlier keys only; it changes no count."""
     enable_gqa: bool = False
     """Whether several heads of queries share a head of keys and values."""
+    latent: Count | None = None
+    """How many numbers of a token are kept of which keys and values are made again, where it is
+    not these themselves (multi-head latent attention); it changes no count."""
 
     examples = (
         Example({}, ((2, 4, 10, 16), (2, 4, 12, 16), (2, 4, 12, 8))),
@@ -126,6 +129,8 @@ class ScaledDotProductAttention(Weightless, Traced, Stepwise, Multiplying, Atten
         )
 
     def kept(self, *inputs: Shape) -> tuple[Size, ...]:
+        if self.latent is not None:
+            return self.latent, 0
         return tuple(elements(x[1:-2]) * x[-1] for x in inputs[1:3])
 
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:

@@ -41,10 +41,14 @@ class Storage:
     """Bytes of an element; 0 where it is a number of the network's dtype."""
     stored: bool = False
     """Whether it is that of a weight or a buffer, which is there anyway."""
+    known: int | None = None
+    """Bytes of all of it, where its numbers are in another format than the network's dtype."""
 
     def bytes(self, size: int) -> int:
         """What it takes beside weights and buffers, where a number has ``size`` bytes."""
-        return 0 if self.stored else self.elements * (self.width or size)
+        if self.stored or self.known is not None:
+            return 0 if self.stored else self.known or 0
+        return self.elements * (self.width or size)
 
 
 class Tensor(NamedTuple):

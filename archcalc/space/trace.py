@@ -191,6 +191,8 @@ def _folded(
     """The program in which copies of a layer are counted and not made: totals are sums over
     layers, each as often as it is there. Raises whatever is in the way of it.
     """
+    if spec.bits and "weight_bytes" in quantities:
+        raise ArchcalcError("bytes are of tensors then, and no multiple of the parameters")
     record, values = _recorded(point)
     graph, times = folded(spec, asked(spec, {**fixed, **values}))
     rows = analyze(graph).rows

@@ -20,6 +20,7 @@ from archcalc.errors import IN_FULL, ExpressionError, Problem, ShapeError, SpecE
 from archcalc.operators import NAMES, operator
 from archcalc.operators.base import Applied, describe
 from archcalc.spec import expressions
+from archcalc.spec.bits import ENDS, Rule
 from archcalc.spec.budget import (
     COPIED,
     LOOKED_AT,
@@ -344,6 +345,7 @@ class Expansion:
             [frozen[k if share is None else share] for k, share in enumerate(shares)],
             map(origins.get, names) if origins else repeat(None, len(names)),
         )
+        bits = self.bits(scope)
         graph = Graph(
             name=spec.label,
             family=spec.name,
@@ -357,6 +359,7 @@ class Expansion:
             variant=spec.variant,
             year=spec.year,
             untrainable=tuple(asked),
+            bits=bits,
         )
         self.folds = scope.folds
         if not self.known:
@@ -380,6 +383,25 @@ class Expansion:
             for k in chosen:
                 found[k] = wanted == pattern
         return found
+
+    def bits(self, scope: Scope) -> tuple[Rule, ...]:
+        """The rules of what numbers are stored in, each of which is about some layer."""
+        rules = tuple(each.rule for each in self.spec.bits)
+        kinds = {type(node.applied.op).__name__ for node in scope.nodes if node.applied}
+        names = [node.name for node in scope.nodes]
+        self.spend(sum(len(rule.layers + rule.exclude) for rule in rules) * len(names))
+        written = self.spec.document.data.get("bits")
+        for number, rule in enumerate(rules):
+            for key in ("layers", "exclude"):
+                for pattern in getattr(rule, key):
+                    if pattern == ENDS or pattern in kinds or matching(names, pattern):
+                        continue
+                    known = {ENDS, *kinds, *(way for name in names for way in ways(name))}
+                    at: Path = ("bits", key) if isinstance(written, dict) else ("bits", number, key)
+                    at = at if written is not None else ()
+                    message = f"no layer, block or operator is called '{pattern}'"
+                    self.report(at, at, Wrong(message, near(pattern, known)))
+        return rules
 
     def idle(self, graph: Graph, scope: Scope) -> None:
         """Report the layers whose output nothing takes: a forgotten ``from`` looks like that.

@@ -10,6 +10,7 @@ from archcalc.dims import Shape
 from archcalc.document.shown import drawing, shown
 from archcalc.errors import Problem
 from archcalc.operators.base import Applied, Operator
+from archcalc.spec.bits import Rule
 
 
 class Origin(NamedTuple):
@@ -87,6 +88,9 @@ class Graph:
     year: int | None = None
     untrainable: tuple[Problem, ...] = ()
     """Why it can be used but not trained on inputs of this shape, if so."""
+
+    bits: tuple[Rule, ...] = ()
+    """What numbers are stored in, where it is not the dtype that is asked for."""
 
     modules: Mapping[str, str] = field(default_factory=dict)
     """Of a graph that was captured: the way to a module -> its class, ``torch.nn.Conv2d``."""

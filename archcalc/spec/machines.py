@@ -36,6 +36,8 @@ class Stated(NamedTuple):
     sparse: bool
     """Whether what is printed is with 2:4 sparsity: twice as much as without."""
     source: str
+    doubles: bool = False
+    """Whether products with 2:4 sparsity are printed as twice as fast, here or beside it."""
 
 
 @shown
@@ -150,9 +152,11 @@ def _stated(
         problems.append(document.problem(at, message))
         return None
     for key in data:
-        if key not in ("printed", "sparse", "source"):
+        if key not in ("printed", "sparse", "beside", "source"):
             message = f"no key '{key}'"
-            problems.append(document.problem((*at, key), message, "printed, sparse, source"))
+            problems.append(
+                document.problem((*at, key), message, "printed, sparse, beside, source")
+            )
     printed, source = str(data.get("printed", "")), data.get("source")
     unit = _UNITS[kind]
     match = re.fullmatch(rf"(\d{{1,9}}(?:\.\d{{1,6}})?) {unit}", printed.replace(",", ""))
@@ -168,6 +172,11 @@ def _stated(
     if type(sparse) is not bool or (sparse and kind != "peak"):
         problems.append(document.problem((*at, "sparse"), "is true or false, and of peaks alone"))
         return None
+    beside = data.get("beside")
+    if beside is not None and (kind != "peak" or sparse or beside != "twice with sparsity"):
+        message = "is 'twice with sparsity', and of dense peaks alone"
+        problems.append(document.problem((*at, "beside"), message))
+        return None
     if Fraction(match[1]) == 0:
         problems.append(document.problem(at, "is nothing: leave out what is not known"))
         return None
@@ -177,4 +186,5 @@ def _stated(
         else (_SCALES[match[2][0]])
     )
     value = Fraction(match[1]) * scale / (2 if sparse else 1)
-    return Stated(float(value), printed, sparse, str(sources.get(source, source)))
+    doubles = sparse or beside is not None
+    return Stated(float(value), printed, sparse, str(sources.get(source, source)), doubles)

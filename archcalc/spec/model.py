@@ -1,7 +1,7 @@
 """A spec as it is written: the data model that YAML and JSON share."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
@@ -17,6 +17,8 @@ from pydantic import (
 )
 
 from archcalc.document.shown import shown
+from archcalc.errors import ArchcalcError
+from archcalc.spec.bits import Density, Format, Rule
 from archcalc.spec.expressions import DOTTED, is_expression
 from archcalc.spec.graph import Origin
 from archcalc.spec.memory import Home
@@ -52,12 +54,31 @@ QUANTITIES: tuple[str, ...] = get_args(Quantity)
 PATH = rf"^(=.*|{DOTTED})$"
 """A quantity: names joined by dots, the last one being what is asked, or an expression."""
 
-OVERRIDABLE = ("input", "frozen", "edition", "title", "year", "source", "feature")
+OVERRIDABLE = ("input", "frozen", "bits", "edition", "title", "year", "source", "feature")
 """Keys of a spec that a variant may set, beside its variables."""
 
 
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _as_rules(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+def _readable(read: Callable[[Any], object]) -> BeforeValidator:
+    """A text that means something: the error of who reads it is that of the field."""
+
+    def check(value: Any) -> Any:
+        if value is None:
+            return value
+        try:
+            read(value)
+        except ArchcalcError as error:
+            raise ValueError(": ".join(line.strip() for line in str(error).split("\n"))) from None
+        return value
+
+    return BeforeValidator(check)
 
 
 def _either(words: str, *kinds: type) -> BeforeValidator:
@@ -274,6 +295,54 @@ class Block(_Record):
         return [name.removesuffix(".*") for name in self.inputs]
 
 
+Stored = Annotated[str, _readable(lambda value: Format.of(str(value)))]
+
+
+class Bits(_Record):
+    """How the numbers of some layers are stored."""
+
+    layers: Annotated[list[Pattern], BeforeValidator(_as_list)] = []
+    """Names of layers and blocks, patterns, operators, or ``ends``, the first and the last layer
+    that multiply with weights; by default all that multiply."""
+    exclude: Annotated[list[Pattern], BeforeValidator(_as_list)] = []
+    """Of these the layers for which it does not hold, likewise."""
+    weights: Stored | None = None
+    """The format of matrices and kernels: ``int4``, ``int4:128`` with a scale for 128 numbers,
+    ``int4:128:zero`` with zero points."""
+    activations: Stored | None = None
+    """The format in which layers take their inputs."""
+    density: Annotated[str | float | int | None, _readable(Density.of)] = None
+    """How many weights are no zero: ``2:4``, two of every four in a row, or a share of all."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.weights is None and self.activations is None and self.density is None:
+            raise ValueError("needs 'weights', 'activations' or 'density'")
+        return self
+
+    @classmethod
+    def of(cls, rule: Rule) -> Self:
+        """The record of a rule."""
+        return cls(
+            layers=list(rule.layers),
+            exclude=list(rule.exclude),
+            weights=rule.weights.name if rule.weights else None,
+            activations=rule.activations.name if rule.activations else None,
+            density=rule.density.text if rule.density else None,
+        )
+
+    @property
+    def rule(self) -> Rule:
+        """What it says, read."""
+        return Rule(
+            tuple(self.layers),
+            tuple(self.exclude),
+            Format.of(self.weights) if self.weights is not None else None,
+            Format.of(self.activations) if self.activations is not None else None,
+            Density.of(self.density) if self.density is not None else None,
+        )
+
+
 class Erratum(_Record):
     """Why a documented number is wrong, and the right one."""
 
@@ -410,6 +479,8 @@ class Spec(_Record):
     frozen: Annotated[list[Pattern], BeforeValidator(_as_list)] = []
     """Layers and blocks that are not trained, by their names or patterns such as ``layer*``; with
     ``!`` before one it is trained after all, and the last that fits counts."""
+    bits: Annotated[list[Bits], BeforeValidator(_as_rules)] = []
+    """What numbers are stored in, by rule; of rules about the same layers the last one counts."""
     training_outputs: Annotated[list[str], BeforeValidator(_as_list)] = []
     """Outputs that exist in training only, such as auxiliary classifiers."""
     requires: list[Requirement] = []
@@ -532,6 +603,17 @@ class Spec(_Record):
         )
         found = self.model_copy(update={"frozen": changed.frozen})
         found._family = None if self._family is None else self._family.refrozen(patterns)
+        return found
+
+    def quantized(self, rules: Iterable[Rule]) -> Self:
+        """The spec with more rules of what numbers are stored in, which count after its own."""
+        return self.stored_by(rules, [each.rule for each in self.bits])
+
+    def stored_by(self, rules: Iterable[Rule], before: Iterable[Rule] = ()) -> Self:
+        """The spec with these rules alone, and those before them."""
+        rules = tuple(rules)
+        found = self.model_copy(update={"bits": [Bits.of(rule) for rule in (*before, *rules)]})
+        found._family = None if self._family is None else self._family.quantized(rules)
         return found
 
     @cached_property

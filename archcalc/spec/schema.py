@@ -19,6 +19,7 @@ from archcalc.spec.model import (
     LAYER_KEYS,
     NAME,
     OVERRIDABLE,
+    Bits,
     Block,
     Budget,
     Documented,
@@ -44,7 +45,7 @@ _ROW = {
 
 _EXPRESSION = {"$ref": "#/definitions/expression"}
 
-_RECORDS = (Budget, Documented, Erratum, Fact, Requirement)
+_RECORDS = (Bits, Budget, Documented, Erratum, Fact, Requirement)
 """What a spec is made of, beside its layers."""
 
 _EVALUATED = ("input", "repeat", "parallel", "active", "when", "trainable")
@@ -64,6 +65,7 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a spec file."""
     spec = _record(Spec)
     properties = spec["properties"]
+    properties["bits"] = _or(properties["bits"], {"$ref": "#/definitions/Bits"})
     block = _record(Block)
     for record in (spec, block):
         record["properties"]["layers"] = _or_row(record["properties"]["layers"])

@@ -9,7 +9,7 @@ import torch
 
 import archcalc
 from archcalc import ArchcalcError, build, expand, generate, load, memory, roofline
-from archcalc.analysis.bits import Format
+from archcalc.spec.bits import Format
 from archcalc.spec.machines import Hardware, Stated
 
 

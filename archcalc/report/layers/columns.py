@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import BYTES, Analysis, Row
+from archcalc.analysis.bits import bit_operations, output_format
 from archcalc.analysis.conventions import Convention
 from archcalc.dims import Shape, Size, holds
 from archcalc.document.model import AtLeast, Cell
 from archcalc.operators import FAMILIES
-from archcalc.operators.autograd import Differentiable, Stepwise
+from archcalc.operators.autograd import INTEGER, Differentiable, Stepwise, Untrained
 from archcalc.operators.base import KINDS, elements
 from archcalc.operators.window import Pads
 from archcalc.report.choice import choose
 from archcalc.report.layers.lines import Line, depth
+from archcalc.spec.bits import BITS, Format
 
 UNKNOWN = "unknown"
 """What stands where there is no number: of an operator that is not known, 0 would be a lie."""
@@ -39,6 +41,8 @@ class Frame(NamedTuple):
     """Whether the stage has a column of its own, so that names go without it."""
     brief: bool
     """Whether long lists may be shortened: for people, not for programs."""
+    formats: Mapping[str, Format] = {}
+    """What tensors between layers are stored in, where it is not the dtype."""
 
 
 class Column(NamedTuple):
@@ -266,6 +270,37 @@ def _cache(row: Row, frame: Frame) -> Size | None:
     return None if found is None else found * BYTES[frame.dtype]
 
 
+def _bits(line: Line, frame: Frame) -> str:
+    """``4 x 8``: of a weight and of an activation of a layer that multiplies."""
+    if line.row is None or not line.row.counted or holds(line.row.macs == 0):
+        return ""
+    said, usual = frame.analysis.stored[line.row.name], BITS[frame.dtype]
+    active = said.activations.bits if said.activations else usual
+    weight = said.weights.bits if said.weights else usual
+    return f"{weight if line.row.weights else active} x {active}"
+
+
+def _bit_operations(row: Row, frame: Frame) -> Size:
+    return bit_operations(row, frame.analysis.stored[row.name], frame.dtype)
+
+
+def _stored_weights(row: Row, frame: Frame) -> Size:
+    return frame.analysis.weights_of(row, stored=True)
+
+
+def _executed_weights(row: Row, frame: Frame) -> Size:
+    return frame.analysis.weights_of(row, stored=False) if row.executed else 0
+
+
+def _activation_bytes(row: Row, frame: Frame) -> Size:
+    format = output_format(row, frame.formats)
+    if not row.executed or format is None:
+        whole = isinstance(row.node.op, Untrained)
+        size = INTEGER if whole else BYTES[frame.dtype]
+        return elements(row.shape) * size if row.executed else 0
+    return format.bytes(row.shape)
+
+
 def _activations(row: Row, frame: Frame) -> Size:
     return elements(row.shape) if row.executed else 0
 
@@ -307,15 +342,20 @@ _ALL = (
     Column(
         "weight_bytes",
         "weight bytes",
-        value=lambda row, frame: row.params * BYTES[frame.dtype],
+        value=lambda row, frame: frame.analysis.row_bytes(row, frame.dtype),
         right=True,
     ),
+    Column("stored_weights", "stored weights", value=_stored_weights, right=True, own=True),
+    Column("executed_weights", "executed weights", value=_executed_weights, right=True, own=True),
     Column("cache", "cache bytes a token", value=_cache, right=True),
     Column("activations", "activations", value=_activations, right=True, of_shape=True),
+    Column("activation_bytes", "activation bytes", value=_activation_bytes, right=True),
     Column("live", "live bytes", _live, right=True),
     Column("kept", "kept bytes", value=_kept, right=True),
     Column("macs", "MACs", value=_counted, right=True, own=True),
     Column("macs%", "MACs %", value=_counted, share=True, right=True, own=True),
+    Column("bits", "bits", _bits),
+    Column("bit_operations", "bit operations", value=_bit_operations, right=True),
     Column("backward", "backward MACs", value=_backward, right=True),
     Column("flops", "FLOPs", value=lambda row, _: row.work.flops, right=True, own=True),
     *(_kind(kind) for kind in KINDS[1:]),

@@ -40,6 +40,7 @@ from archcalc.report.layers.columns import (
 from archcalc.report.layers.lines import DETAILS, Line, depth, lines
 from archcalc.report.layers.repeats import Repeat, folded, spanned
 from archcalc.report.units import print_bytes
+from archcalc.spec.bits import described
 
 MOST_NAMES = 8
 """Of more layers than this that are not counted, the names of the first and the last only."""
@@ -102,7 +103,9 @@ def lay_out(
     names = request.columns or (BY_STAGE if request.detail == "stage" else BY_LAYER)
     chosen = tuple(columns(names, request.convention))
     stages = any(column.name == "stage" for column in chosen)
-    frame = Frame(analysis, request.convention, request.dtype, stages, brief)
+    wanted = any(column.name == "activation_bytes" for column in chosen)
+    formats = analysis.formats() if wanted else {}
+    frame = Frame(analysis, request.convention, request.dtype, stages, brief, formats)
     printed = _Rows(chosen, frame)
     body = shown if request.unroll else list(folded(shown))
     table = Table(
@@ -308,7 +311,11 @@ def _totals(analysis: Analysis, request: Request, usual: Analysis | None) -> lis
     if counted.name != "all":
         totals.append(("FLOPs", bounded(number(analysis.flops))))
     size = print_bytes(analysis.weight_bytes(request.dtype))
-    totals.append(("weight bytes", f"{bounded(size)} in {request.dtype}"))
+    said = f", {described(analysis.graph.bits)}" if analysis.quantized else ""
+    totals.append(("weight bytes", f"{bounded(size)} in {request.dtype}{said}"))
+    if analysis.quantized:
+        operations = number(analysis.bit_operations(request.dtype))
+        totals.append(("bit operations", bounded(operations)))
     if number(cache := analysis.cache_bytes(request.dtype)) != "0":
         text = bounded(number(cache), bool(analysis.partial or analysis.cache.not_counted))
         totals.append(("cache", f"{text} bytes a token in {request.dtype}"))

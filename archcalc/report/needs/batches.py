@@ -7,6 +7,7 @@ from typing import Any
 from archcalc.analysis.generate import LAST, PAST, Generation
 from archcalc.analysis.roofline import roofline
 from archcalc.report.picture import COLORS, drawn
+from archcalc.spec.bits import described
 from archcalc.spec.model import Spec
 
 BEYOND = 4096
@@ -25,12 +26,12 @@ def draw(found: Generation, network: Spec, format: str = "svg") -> bytes:
     given: dict[str, Any] = {**found.variables, PAST: past}
     if LAST in network.vars:
         given[LAST] = True
+    stored = network.stored_by(found.bits)
     times = [
         roofline(
-            network,
+            stored,
             found.machine,
             dtype=found.dtype,
-            weights=found.weights,
             kept=found.kept,
             input=[1],
             batch=many,
@@ -78,9 +79,10 @@ def _fill(axes: Any, found: Generation, batches: list[int], times: list[float]) 
     axes.set_yscale("log")
     axes.set_xlabel("texts at once")
     axes.set_ylabel("tokens a second, at best")
+    formats = f"{described(found.bits)}, " if found.bits else ""
     about = (
         f"{found.network} on {found.machine.name}, {found.prompt:,} tokens read and "
-        f"{found.tokens:,} written; weights {found.weights}, keys and values {found.kept}"
+        f"{found.tokens:,} written; {formats}keys and values in {found.kept}"
     )
     axes.set_title(about, loc="left", fontsize=9, color="#555555")
     axes.legend(frameon=False)

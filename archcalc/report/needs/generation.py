@@ -23,8 +23,10 @@ from archcalc.document.model import (
     table,
 )
 from archcalc.report.choice import choose
+from archcalc.report.needs.bits import rules
 from archcalc.report.needs.roofline import NOT_COUNTED
 from archcalc.report.units import print_bytes, print_rate, print_time
+from archcalc.spec.bits import described
 
 FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
 """The forms that it is printed in."""
@@ -67,10 +69,11 @@ def document(found: Generation) -> Document:
 
 
 def _about(found: Generation) -> str:
+    formats = f", {described(found.bits)}" if found.bits else ""
     texts = "a text" if found.batch == 1 else f"{found.batch:,} texts at once"
     return (
         f"{found.machine.title}; {texts}, {found.prompt:,} tokens read, {found.tokens:,} written; "
-        f"products in {found.dtype}, weights in {found.weights}, keys and values in {found.kept}"
+        f"{found.dtype}{formats}, keys and values in {found.kept}"
     )
 
 
@@ -114,7 +117,8 @@ def _said(found: Generation) -> Iterator[Item]:
     )
     if found.machine.notes:
         yield Item(found.machine.notes)
-    used = (found.machine.peak(found.dtype), found.machine.bandwidth, found.machine.memory)
+    peaks = [found.machine.peak(dtype) for dtype in found.reading.computed]
+    used = (*peaks, found.machine.bandwidth, found.machine.memory)
     yield Item("sources:", tuple(dict.fromkeys(s.source for s in used if s is not None)))
     yield Item(
         "not counted:", (*NOT_COUNTED, "choosing tokens, and turning formats into one another")
@@ -136,7 +140,7 @@ def as_data(found: Generation) -> dict[str, Any]:
         "name": found.network,
         "machine": found.machine.name,
         "dtype": found.dtype,
-        "weights": found.weights,
+        "bits": rules(found.bits),
         "kept": found.kept,
         "batch": found.batch,
         "prompt": found.prompt,

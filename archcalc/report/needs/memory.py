@@ -26,7 +26,9 @@ from archcalc.document.model import (
 )
 from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
+from archcalc.report.needs.bits import rules
 from archcalc.report.units import print_bytes
+from archcalc.spec.bits import described
 
 FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
 """The forms that memory is printed in."""
@@ -90,6 +92,10 @@ def title(memory: Memory) -> str:
 
 def _about(memory: Memory) -> str:
     parts = [f"batch {memory.batch:,}", memory.dtype]
+    if memory.bits:
+        parts.append(described(memory.bits))
+    if memory.kept is not None:
+        parts.append(f"what is kept in {memory.kept}")
     return ", ".join((*parts, *(_trained(memory.training) if memory.training else ())))
 
 
@@ -215,6 +221,8 @@ def as_data(found: Asked) -> dict[str, Any]:
         "name": memory.network,
         "batch": memory.batch,
         "dtype": memory.dtype,
+        "bits": rules(memory.bits),
+        "kept": memory.kept,
         "training": None
         if training is None
         else {

@@ -7,6 +7,7 @@ from typing import Any
 from archcalc.analysis.roofline import Roofline
 from archcalc.errors import ArchcalcError
 from archcalc.report.picture import COLORS, drawn
+from archcalc.spec.bits import described
 
 NAMED = 5
 """The kernels that take most time have their names beside their dots."""
@@ -30,17 +31,28 @@ def draw(bound: Roofline, format: str = "svg") -> bytes:
 
 
 def _fill(axes: Any, bound: Roofline) -> None:
-    peak, ridge = bound.machine.peak(bound.dtype).value, bound.ridge
-    assert ridge is not None
+    bandwidth = bound.machine.bandwidth
+    assert bandwidth is not None
+    # What is computed in fewer bits than others has a roof of its own, and so has what is skipped.
+    peaks = {dtype: bound.machine.peak(dtype).value for dtype in bound.computed}
+    if bound.skips:
+        peaks |= {f"{dtype}, 2:4": 2 * peak for dtype, peak in peaks.items()}
+    ridges = [peak / bandwidth.value for peak in peaks.values()]
     dots = [
         (kernel, kernel.intensity, 2 * kernel.macs / kernel.seconds)
         for kernel in bound.kernels
         if kernel.macs and kernel.intensity
     ]
-    low = min(ridge, *(x for _, x, _ in dots)) / 3
-    high = max(ridge, *(x for _, x, _ in dots)) * 3
-    axes.plot([low, ridge, high], [peak * low / ridge, peak, peak], color="#222222", linewidth=1.5)
-    axes.axvline(ridge, color="#888888", linewidth=0.8, linestyle=":")
+    low = min(*ridges, *(x for _, x, _ in dots)) / 3
+    high = max(*ridges, *(x for _, x, _ in dots)) * 3
+    for (dtype, peak), ridge in zip(peaks.items(), ridges, strict=True):
+        roof = [low * bandwidth.value, peak, peak]
+        axes.plot([low, ridge, high], roof, color="#222222", linewidth=1.5)
+        axes.axvline(ridge, color="#888888", linewidth=0.8, linestyle=":")
+        if len(peaks) > 1:
+            axes.annotate(
+                dtype, (high, peak), (-4, 3), textcoords="offset points", ha="right", fontsize=8
+            )
     most = max(kernel.seconds for kernel, _, _ in dots)
     for binds, color in (("memory", COLORS[1]), ("compute", COLORS[0])):
         those = [(x, y, k) for k, x, y in dots if k.binds == binds]
@@ -54,9 +66,12 @@ def _fill(axes: Any, bound: Roofline) -> None:
             label={"memory": "memory binds", "compute": "work binds"}[binds],
         )
     named: list[tuple[float, float]] = []
+    apart = (high / low) ** 0.2  # a name beside a dot takes so much of the width
     for kernel, x, y in sorted(dots, key=lambda dot: -dot[0].seconds):
         # A name for each place, of the kernel there that takes most time.
-        if len(named) < NAMED and all(max(x / u, u / x, y / v, v / y) > 1.5 for u, v in named):
+        if len(named) < NAMED and all(
+            max(x / u, u / x) > apart or max(y / v, v / y) > 1.5 for u, v in named
+        ):
             named.append((x, y))
             left = x > (low * high) ** 0.5
             axes.annotate(
@@ -73,5 +88,6 @@ def _fill(axes: Any, bound: Roofline) -> None:
     axes.set_xlabel("floating-point operations for each byte")
     axes.set_ylabel("floating-point operations a second, at best")
     about = f"{bound.network} on {bound.machine.title}, {bound.dtype}, batch {bound.batch:,}"
-    axes.set_title(f"{about}; area: least time", loc="left", fontsize=9, color="#555555")
+    formats = f"\n{described(bound.bits)}" if bound.bits else ""
+    axes.set_title(f"{about}; area: least time{formats}", loc="left", fontsize=9, color="#555555")
     axes.legend(frameon=False, fontsize=8, loc="lower right")

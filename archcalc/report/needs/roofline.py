@@ -25,7 +25,9 @@ from archcalc.document.model import (
     table,
 )
 from archcalc.report.choice import choose
+from archcalc.report.needs.bits import rules
 from archcalc.report.units import print_bytes, print_rate, print_time
+from archcalc.spec.bits import described
 from archcalc.spec.machines import Stated
 
 FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
@@ -81,11 +83,9 @@ def _about(bound: Roofline) -> str:
         "elementwise": "layers fused with what follows them element by element",
         "all": "all layers fused",
     }[bound.fusion]
-    formats = "".join(
-        f", {what} in {name}"
-        for what, name in (("weights", bound.weights), ("what is kept", bound.kept))
-        if name is not None
-    )
+    formats = f", {described(bound.bits)}" if bound.bits else ""
+    if bound.kept is not None:
+        formats += f", what is kept in {bound.kept}"
     return f"{bound.machine.title}; {bound.dtype}{formats}, batch {bound.batch:,}, {fused}"
 
 
@@ -178,10 +178,9 @@ def _summary(found: Found) -> Iterator[tuple[str, str]]:
     yield "memory", fitting(bound)
     if bound.ridge is not None:
         yield "ridge", f"{bound.ridge:,.1f} FLOP/byte: below it memory binds, above it work"
-    yield (
-        f"peak {bound.dtype}",
-        _printed(bound.machine.peak(bound.dtype), "OP/s" if bound.dtype == "int8" else "FLOP/s"),
-    )
+    for dtype in bound.computed:
+        unit = "OP/s" if dtype == "int8" else "FLOP/s"
+        yield f"peak {dtype}", _printed(bound.machine.peak(dtype), unit)
     bandwidth = bound.machine.bandwidth
     yield "bandwidth", "unknown" if bandwidth is None else _printed(bandwidth, "B/s")
 
@@ -207,16 +206,33 @@ def _said(bound: Roofline) -> Iterator[Item]:
             f"a tensor between kernels is moved as far as it exceeds the cache of "
             f"{bound.machine.cache.printed}"
         )
+    yield from _of_bits(bound)
     if bound.not_counted:
         yield Item(f"not known, so that it takes longer: {', '.join(bound.not_counted)}")
     if bound.machine.bandwidth is None:
         yield Item("how fast its memory is, is not known: only work bounds the time")
     if bound.machine.notes:
         yield Item(bound.machine.notes)
-    used = [bound.machine.peak(bound.dtype), bound.machine.bandwidth, bound.machine.cache]
+    peaks = [bound.machine.peak(dtype) for dtype in bound.computed]
+    used = [*peaks, bound.machine.bandwidth, bound.machine.cache]
     sources = dict.fromkeys(stated.source for stated in used if stated is not None)
     yield Item("sources:", tuple(sources))
     yield Item("not counted:", NOT_COUNTED)
+
+
+def _of_bits(bound: Roofline) -> Iterator[Item]:
+    """What is assumed of formats and zeros."""
+    said = [rule for rule in bound.bits if rule.activations]
+    narrow = [rule.activations for rule in said if rule.activations and rule.activations.bits < 8]
+    if said and narrow and {"int8", "float8"} & {*bound.computed}:
+        yield Item(
+            f"nothing is known of products in {narrow[-1].name}: they take as long as in 8 bits"
+        )
+    densities = [rule.density for rule in bound.bits if rule.density is not None]
+    if bound.skips:
+        yield Item("of weights of density 2:4 half are multiplied: the machine skips the zeros")
+    elif densities:
+        yield Item("zeros are not stored, and multiplied like any other number")
 
 
 def as_data(found: Found) -> dict[str, Any]:
@@ -237,8 +253,9 @@ def as_data(found: Found) -> dict[str, Any]:
             "peak": stated(bound.machine.peak(bound.dtype)),
         },
         "dtype": bound.dtype,
-        "weights": bound.weights,
+        "bits": rules(bound.bits),
         "kept": bound.kept,
+        "computed": list(bound.computed),
         "batch": bound.batch,
         "fusion": bound.fusion,
         "cached": bound.cached,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from archcalc.errors import ArchcalcError
+from archcalc.spec.bits import ENDS, Rule
+from archcalc.spec.frozen import matching
 from archcalc.spec.graph import Graph
-from archcalc.spec.model import Spec
+from archcalc.spec.model import Bits, Spec
 from archcalc.spec.written import fields_of, name_of
 
 
@@ -57,9 +59,29 @@ def expanded(graph: Graph, spec: Spec | None = None) -> dict[str, Any]:
     outputs = [names[name] for name in graph.outputs]
     if outputs != [next(reversed(layers))]:
         data["outputs"] = outputs[0] if len(outputs) == 1 else outputs
+    if graph.bits:
+        data["bits"] = [_rule(rule, graph, names) for rule in graph.bits]
     if graph.training_outputs:
         data["training_outputs"] = [names[name] for name in graph.training_outputs]
     return data
+
+
+def _rule(rule: Rule, graph: Graph, names: Mapping[str, str]) -> dict[str, Any]:
+    """A rule about the same layers, by their names in a flat spec."""
+    kinds = {type(node.op).__name__ for node in graph.nodes}
+    known = [node.name for node in graph.nodes]
+
+    def flat(patterns: Iterable[str]) -> list[str]:
+        found: dict[str, None] = {}
+        for pattern in patterns:
+            if pattern == ENDS or pattern in kinds:
+                found[pattern] = None
+            found.update((names[known[k]], None) for k in matching(known, pattern))
+        return list(found)
+
+    written = {**Bits.of(rule).model_dump(), "layers": flat(rule.layers)}
+    written["exclude"] = flat(rule.exclude)
+    return {key: value for key, value in written.items() if value}
 
 
 def _names(graph: Graph) -> dict[str, str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 from archcalc.dims import Size
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
+from archcalc.report.specs import hardware
 from archcalc.spec.expand import settled
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Input, Question
 
-FORMS = ("torch", "onnx", "json", "yaml", "mermaid", "dot", "svg")
+FORMS = ("torch", "onnx", "json", "yaml", "mermaid", "dot", "svg", "timeloop", "zigzag")
 """What a network can be exported to."""
 
 DETAILS = ("stage", "layer")
@@ -32,8 +34,9 @@ def export(
 
     ``to`` is ``torch`` (source code of a PyTorch module), ``onnx`` (a file, with new weights),
     ``json`` or ``yaml`` (a flat spec with nothing left to expand), ``mermaid``, ``dot`` or ``svg``
-    (a diagram: a box a block with ``detail`` ``stage``, a box a layer with ``layer``). The rest is
-    as in :func:`archcalc.expand`; a graph has its shapes, so with one they raise ``TypeError``.
+    (a diagram: a box a block with ``detail`` ``stage``, a box a layer with ``layer``), ``timeloop``
+    or ``zigzag`` (its loops, as these tools read them; comments say what can't be said). The rest
+    is as in :func:`archcalc.expand`; a graph has its shapes, so with one they raise ``TypeError``.
 
     Raises :class:`ArchcalcError` for a word that is none of the known ones, where PyTorch or the
     onnx packages are needed and not installed, and what :func:`archcalc.expand` raises.
@@ -55,6 +58,8 @@ def export(
         from archcalc.pytorch.onnx import onnx
 
         return onnx(graph)
+    if form in hardware.FORMS:
+        return hardware.hardware(graph, form)[0]
     if form in ("json", "yaml"):
         from archcalc.report.specs.expanded import expanded
         from archcalc.spec.form import SCHEMA, as_json, as_yaml
@@ -64,6 +69,14 @@ def export(
     from archcalc.report.diagrams.diagram import diagram
 
     return diagram(graph, form, shown, spec)
+
+
+def unsaid(text: str | bytes, to: str) -> list[str]:
+    """What an exported text says that its form can't say, a line each; of others nothing."""
+    if to not in hardware.FORMS or isinstance(text, bytes):
+        return []
+    _, *lines = text.split("\n")
+    return [line.removeprefix("# ") for line in takewhile(lambda line: line[:1] == "#", lines)]
 
 
 def _require_numbers(graph: Graph) -> None:

@@ -12,7 +12,7 @@ from archcalc.spec.form.tree import LIST, MAPPING, Entry, Node
 from archcalc.spec.sugar import arguments, signature
 
 ABOUT = (
-    *("name", "title", "edition", "year", "feature", "source", "input", "vars", "variants"),
+    *("name", "title", "edition", "year", "feature", "source", "input", "vars", "variants", "bits"),
     *("blocks", "layers", "outputs", "training_outputs", "requires"),
     *("documented", "facts", "budget"),
 )
@@ -27,6 +27,7 @@ LAST = ("share", "when")
 """The keys of a layer behind its fields or arguments, which stand behind ``active``."""
 
 _RECORDS = {
+    "bits": ("layers", "exclude", "weights", "activations", "density"),
     "requires": ("that", "reason", "training"),
     "documented": (
         *("id", "variant", "layer", "quantity", "convention", "value", "source", "note"),
@@ -36,7 +37,17 @@ _RECORDS = {
     "budget": ("variant", "layer", "quantity", "at_most", "at_least"),
 }
 _ERRATUM = ("value", "mistake", "reason")
-_SECTIONS = ("vars", "variants", "requires", "blocks", "layers", "documented", "facts", "budget")
+_SECTIONS = (
+    "vars",
+    "variants",
+    "bits",
+    "requires",
+    "blocks",
+    "layers",
+    "documented",
+    "facts",
+    "budget",
+)
 
 
 def ordered(root: Node) -> Node:
@@ -50,7 +61,11 @@ def ordered(root: Node) -> Node:
     if layers is not None:
         _layers(layers, arguments)
     for key, order in _RECORDS.items():
-        for entry in (root.get(key) or Node(LIST)).entries:
+        found = root.get(key) or Node(LIST)
+        if found.kind == MAPPING:
+            _sort(found, order)
+            continue
+        for entry in found.entries:
             _sort(entry.node, order)
             erratum = entry.node.get("erratum")
             if erratum is not None:
