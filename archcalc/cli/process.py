@@ -6,6 +6,7 @@ import codecs
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from types import FrameType
 from typing import NoReturn
 
@@ -27,7 +28,8 @@ def prepare() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
     codecs.register_error("plainer", _plainer)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="plainer")  # type: ignore[union-attr]
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="plainer")
     for name in ("SIGTERM", "SIGHUP"):
         ending: int | None = getattr(signal, name, None)  # Windows has but one
         if ending is not None and signal.getsignal(ending) == signal.SIG_DFL:  # nohup ignores it

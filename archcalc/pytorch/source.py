@@ -184,18 +184,19 @@ def _modules(names: Sequence[str]) -> tuple[list[str], list[str]]:
         return [], []
     from archcalc.pytorch import modules
 
-    text = inspect.getsource(modules)
-    tree = ast.parse(text)
     homes: dict[str, str] = {}
-    defined: dict[str, ast.stmt] = {}
-    for statement in tree.body:
-        if isinstance(statement, ast.ImportFrom):
-            for alias in statement.names:
-                homes[alias.asname or alias.name] = f"from {statement.module} import {alias.name}"
-        elif isinstance(statement, ast.ClassDef | ast.FunctionDef):
-            defined[statement.name] = statement
-        elif isinstance(statement, ast.Assign):
-            defined[ast.unparse(statement.targets[0])] = statement
+    defined: dict[str, tuple[ast.stmt, str]] = {}
+    for file in modules.FILES:
+        text = inspect.getsource(file)
+        for statement in ast.parse(text).body:
+            if isinstance(statement, ast.ImportFrom):
+                for alias in statement.names:
+                    home = f"from {statement.module} import {alias.name}"
+                    homes[alias.asname or alias.name] = home
+            elif isinstance(statement, ast.ClassDef | ast.FunctionDef):
+                defined[statement.name] = statement, text
+            elif isinstance(statement, ast.Assign):
+                defined[ast.unparse(statement.targets[0])] = statement, text
     wanted: set[str] = set()
 
     def need(name: str) -> None:
@@ -203,20 +204,20 @@ def _modules(names: Sequence[str]) -> tuple[list[str], list[str]]:
             return
         wanted.add(name)
         if name in defined:
-            for inner in ast.walk(defined[name]):
+            for inner in ast.walk(defined[name][0]):
                 if isinstance(inner, ast.Name):
                     need(inner.id)
 
     for name in names:
         need(name)
-    lines = text.splitlines()
     sources = []
-    for name, statement in defined.items():
+    for name, (statement, text) in defined.items():
         if name in wanted:
-            sources.append("\n".join(lines[statement.lineno - 1 : statement.end_lineno]))
+            lines = text.splitlines()[statement.lineno - 1 : statement.end_lineno]
+            sources.append("\n".join(lines))
     by_module: dict[str, list[str]] = {}
     for name in sorted(wanted):
-        if name in homes and not homes[name].startswith("from torch"):
+        if name in homes and name not in defined and not homes[name].startswith("from torch"):
             _, module, _, what = homes[name].split()
             by_module.setdefault(module, []).append(what)
     imports = [f"from {module} import {', '.join(w)}" for module, w in by_module.items()]
