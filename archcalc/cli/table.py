@@ -74,7 +74,9 @@ def table(
     unroll: Annotated[
         bool,
         typer.Option(
-            "--unroll", help="Show every repetition of a block, not one that stands for all."
+            "--unroll",
+            help="Show every repetition of a block, not one that stands for all; and in LaTeX each "
+            "layer, of however many.",
         ),
     ] = False,
     width: Annotated[

@@ -47,7 +47,8 @@ def table(
     ``columns`` are names, in a list or with commas between
     (``archcalc.report.layers.columns.COLUMNS``). ``format`` is ``table`` (plain text),
     ``markdown``, ``csv`` (lines only), ``json`` (the contract), ``latex`` (no wider than the text
-    of an article: what a reader misses least is left out) or ``html``. ``dtype``
+    of an article: what a reader misses least is left out, and of more than fifty layers the stages
+    are shown, unless ``unroll`` or columns ask for more) or ``html``. ``dtype``
     says how large a weight is, ``convention`` how the MACs column counts. ``fold_bn`` folds batch
     normalizations into the layers before them, as for inference (:func:`archcalc.fold_batch_norm`).
     ``allow_unknown`` prints a partial table of a network with layers of unknown operators, whose
@@ -63,6 +64,9 @@ def table(
     return render((network, question), form, request)
 
 
+MOST_PRINTED = 50
+"""Rows on paper; of more layers the stages are shown."""
+
 Asked: TypeAlias = tuple[Spec | Graph | Analysis, Question]
 """A network, and what is asked of it."""
 
@@ -70,7 +74,11 @@ Asked: TypeAlias = tuple[Spec | Graph | Analysis, Question]
 def render(asked: Asked, format: str, request: Request) -> str:
     """The table in one of ``FORMATS``. Raises :class:`ArchcalcError`."""
     if format != "json":
-        return rendered(document(asked, request, format != "csv"), format, request.width)
+        found = document(asked, request, format != "csv")
+        chosen = request.unroll or request.columns or request.detail != "layer"
+        if format == "latex" and not chosen and len(list(found.tables[0].lines())) > MOST_PRINTED:
+            found = document(asked, request._replace(detail="stage"))
+        return rendered(found, format, request.width)
     if request.columns is not None:
         raise ArchcalcError("JSON has fixed keys: columns are for the other formats")
     if request.convention.name != "macs":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from functools import cache
 from typing import Any
 
@@ -450,3 +451,17 @@ def test_parameters_that_depend_on_the_inputs_size_are_said_to() -> None:
 
 def linear(features: int) -> dict[str, Any]:
     return {"op": "Linear", "out_features": features}
+
+
+def test_on_paper_a_long_network_is_its_stages() -> None:
+    def printed(**how: Any) -> list[str]:
+        text = archcalc.table(analysis("googlenet"), format="latex", **how)
+        return re.findall(r"^ +([\w.\\]+) &", text, re.MULTILINE)
+
+    # The rows of table 1 of the paper, but for the dropout and the softmax that count nothing.
+    stages = printed()
+    assert stages[1:7] == ["conv1", "maxpool1", "conv2", "maxpool2", "inception3a", "inception3b"]
+    assert len(stages) == 1 + 17
+    assert "inception3a.conv3x3.conv" in printed(unroll=True)
+    assert "inception3a.conv3x3.conv" in printed(columns="layer,params")
+    assert "conv1.0.conv" in archcalc.table(analysis("vgg16"), format="latex")
