@@ -31,6 +31,7 @@ from math import prod
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 os.environ |= {"KERAS_BACKEND": "torch", "KERAS_TORCH_DEVICE": "meta", "HF_HUB_OFFLINE": "1"}
 
@@ -125,6 +126,28 @@ def of_timm() -> Iterator[Subject]:
         yield Subject("timm", name, _constantly(f"torch:timm:create_model('{name}')"), made)
 
 
+def keeping_all(model: Any) -> nn.Module:
+    """A detector that keeps all the boxes that it may keep, whatever its numbers."""
+    boxes = import_module("torchvision.ops.boxes")
+    forward = model.forward
+    heads = getattr(model, "roi_heads", None)
+    if heads is not None:
+        heads.score_thresh = -1.0
+
+    def everything(given: torch.Tensor, *_rest: Any, **_named: Any) -> torch.Tensor:
+        return torch.arange(len(given))
+
+    def run(images: torch.Tensor) -> Any:
+        with (
+            patch.object(boxes, "remove_small_boxes", everything),
+            patch.object(boxes, "batched_nms", everything),
+        ):
+            return forward(images)
+
+    model.forward = run
+    return model  # type: ignore[no-any-return]
+
+
 VIDEO = {"mc3_18": 112, "r2plus1d_18": 112, "r3d_18": 112}
 """Videos of 16 frames, of this height and width; of others of 224."""
 
@@ -153,6 +176,9 @@ def of_torchvision() -> Iterator[Subject]:
         def made(
             name: str = name, shape: list[int] = shape, extra: dict[str, Any] = extra
         ) -> tuple[nn.Module, Mapping[str, Any]]:
+            if name in detection:
+                model = models.get_model(name, weights=None, **extra).eval()
+                return keeping_all(model), {"": torch.zeros(1, *shape)}
             model = on_meta(lambda: models.get_model(name, weights=None, **extra))
             if name in flow:
                 return model, {"image1": image(*shape), "image2": image(*shape)}
@@ -282,7 +308,13 @@ def of_keras() -> Iterator[Subject]:
             continue
 
         def model(name: str = name) -> Any:
-            return getattr(applications, name)(weights=None)
+            # Keras makes MobileNetV3 for images of any size, and NASNetMobile not with PyTorch.
+            fixed = {"input_shape": (224, 224, 3)} if name.startswith("MobileNetV3") else {}
+            kind = getattr(applications, name)
+            if name != "NASNetMobile":
+                return kind(weights=None, **fixed)
+            with patch("keras.src.backend.backend", return_value="none"):
+                return kind(weights=None)
 
         def address(folder: Path, name: str = name, model: Callable[[], Any] = model) -> str:
             file = folder / f"{name}.json"

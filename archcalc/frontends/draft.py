@@ -192,7 +192,7 @@ class Draft:
         shape = tuple(found.shape)
         if not taken or shape not in (wanted, (1, *wanted), (shape[0], *(wanted or (1,)))):
             return f"{shape} is not {wanted}"
-        if shape == wanted and shape[:1] != shapes[0][:1] and op != "View":
+        if shape == wanted and shape[:1] != shapes[0][:1] and op not in _REGROUPING:
             return f"{shape} loses the batch of {shapes[0]}"
         return found, tuple(taken)
 
@@ -316,6 +316,10 @@ class Draft:
                     name = ".".join([*parts[: k - 1], *parts[k:]])
                     break
             unique, number = name, 1
+            if (name in taken or name in blocks - leaves) and name.rpartition(".")[2].isdigit():
+                # The next call of a module that has a number for a name.
+                above, dot, _ = name.rpartition(".")
+                unique = name = f"{above}{dot}{layer.function}"
             while unique in taken or unique in blocks - leaves:
                 unique = f"{name}_{number}"
                 number += 1
@@ -323,6 +327,9 @@ class Draft:
             found[layer.key] = unique
         return found
 
+
+_REGROUPING = ("View", "RoIAlign")
+"""Operators that put other samples in the batch's place."""
 
 _DIMS = ("dim", "dims", "start_dim", "end_dim", "dim0", "dim1")
 

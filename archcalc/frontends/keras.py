@@ -111,6 +111,8 @@ class Reader(Draft):
         self.turned: dict[tuple[int, bool], int] = {}
         self.made: dict[str, list[int]] = {}
         """A layer -> the numbered layers that it is made of, which a second call shares."""
+        self.idle: list[int] = []
+        """Layers that are owned and that nothing uses."""
 
     def graph(self, inputs: Mapping[str, str]) -> Graph:
         given = dict(inputs)
@@ -127,7 +129,7 @@ class Reader(Draft):
         if not outputs:
             raise ArchcalcError(f"{self.path}: the model has no outputs")
         name = _dict(self.data["config"]).get("name") or Path(self.path).stem
-        graph = self.drafted(as_name(str(name), True), outputs)
+        graph = self.drafted(as_name(str(name), True), outputs, self.idle)
         turned = any(len(shape) > 3 for shape in graph.inputs.values()) and not self.plain
         return replace(graph, edition="channels first, where Keras has them last" if turned else "")
 
@@ -725,7 +727,11 @@ def _normalization(r: Reader, place: _Place, given: list[Tensor]) -> Tensor:
         key = r.emit(place, "Sub", [x], by=1, part="sub")
         return replace(x, key=r.emit(place, "Div", [replace(x, key=key)], by=1, part="div"))
     size = r.shape(x.key)[1] if x.moved or r.plain else x.shape[-1]
-    return _scaled(r, place, x, size, {"mean": "Sub", "variance": "Div"})
+    size = size if c.get("axis", -1) is not None else 1
+    found = _scaled(r, place, x, size, {"mean": "Sub", "variance": "Div"})
+    # How many samples they are of: a number that is kept, and used by nothing.
+    r.idle.append(r.emit(place, "Parameter", [x], part="count", shape=[1], trained=False))
+    return found
 
 
 @layer("Rescaling")

@@ -134,8 +134,9 @@ class Tree:
                 if key != name:
                     members[key] = member
                     continue
+                word = f"_{name}" if name[0].isdigit() else name
                 for below, each in inner.members.items():
-                    each.name = f"{name}_{below}"
+                    each.name = f"{word}_{below}"
                     while each.name in members or each.name in parent.members:
                         each.name += "_"
                     members[each.name] = each

@@ -142,7 +142,7 @@ class Assembler(Draft):
             self.values[node] = self.made(node, origin, made)
         if node.users and self.shape(self.values[node])[:1] == self.shape(-1)[:1]:
             self.recent = self.values[node]
-        name = str(node.target).removeprefix("aten.").split(".")[0]
+        name = aten.name_of(node)
         if name.endswith("_") and not name.endswith("__") and node.args:
             target = node.args[0]
             if isinstance(target, fx.Node):
@@ -180,7 +180,7 @@ class Assembler(Draft):
             if isinstance(found, int):
                 return found
             reason = f"{made.op}: {found}"
-        target = str(origin.target).removeprefix("aten.")
+        target = aten.name_of(origin)
         if isinstance(made, Beside):
             inputs: tuple[int, ...] = (self.first(origin, node),)
         else:
@@ -357,7 +357,7 @@ class Assembler(Draft):
         """The submodule that a call stands in, and what it is called there."""
         modules = stack(node)
         origin = node.args[0] if node.target is GETITEM else node
-        name = str(getattr(origin, "target", "")).removeprefix("aten.").split(".")[0].strip("_")
+        name = aten.name_of(origin).strip("_") if isinstance(origin, fx.Node) else ""
         return modules[-1][0] if modules else "", name or "call"
 
     def origin(self, node: fx.Node) -> Origin | None:

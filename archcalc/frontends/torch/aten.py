@@ -87,6 +87,12 @@ def read(node: fx.Node, shape_of: Callable[[fx.Node], Any]) -> Made | Same | Mov
     return None if found is None else found(Call(node, shape_of))
 
 
+def name_of(node: fx.Node) -> str:
+    """What an operator is called, without where it comes from: ``conv2d``, ``roi_align``."""
+    parts = str(node.target).split(".")
+    return parts[1] if len(parts) > 2 else parts[0]
+
+
 def _dims(axes: int, *names: str) -> tuple[str, ...]:
     return tuple(name.replace("2d", f"{axes}d") for name in names)
 
@@ -130,6 +136,41 @@ def _conv(call: Call) -> Made | None:
         (call.x,),
         held(weight=call["weight"], bias=call["bias"]),
     )
+
+
+@line("torchvision.deform_conv2d")
+def _deform(call: Call) -> Made:
+    weight = call.shape(call["weight"])
+    pairs = {
+        "stride": ("stride_h", "stride_w"),
+        "padding": ("pad_h", "pad_w"),
+        "dilation": ("dilation_h", "dilation_w"),
+    }
+    fields = {
+        "out_channels": weight[0],
+        "kernel_size": list(weight[2:]),
+        **{name: [call[h], call[w]] for name, (h, w) in pairs.items()},
+        "groups": call["groups"],
+    }
+    bias = call["bias"] if call["bias"].op != "call_function" else None  # zeros otherwise
+    weighed = (call["mask"],) if call["use_mask"] else ()
+    return Made(
+        "DeformConv2d",
+        {**fields, "bias": bias is not None},
+        (call.x, call["offset"], *weighed),
+        held(weight=call["weight"], bias=bias),
+    )
+
+
+@line("torchvision.roi_align")
+def _roi_align(call: Call) -> Made:
+    """Of how many regions is known; where they lie is no matter of what it costs."""
+    fields = {
+        "output_size": [call["pooled_height"], call["pooled_width"]],
+        "rois": call.shape(call["rois"])[0],
+        "sampling_ratio": call["sampling_ratio"],
+    }
+    return Made("RoIAlign", fields, (call.x,))
 
 
 # Products ---------------------------------------------------------------------------------------
@@ -894,6 +935,7 @@ def _moves(call: Call) -> Moves:
 
 
 for _name in (
+    *("archcalc.nonzero", "archcalc.nms", "nonzero"),
     *(
         "index_put",
         "scatter",

@@ -142,15 +142,31 @@ def first_line(error: BaseException) -> str:
 # The ways ---------------------------------------------------------------------------------------
 
 
-def _exported(module: nn.Module, args: Any, kwargs: Any, strict: bool = False) -> Capture:
+def _exported(module: nn.Module, args: Any, kwargs: Any, how: str = "") -> Capture:
     from torch.fx.traceback import preserve_node_meta
 
-    if strict:
-        program = torch.export.export(module, args, kwargs, strict=True)
-    else:
-        with _Signs(), preserve_node_meta():
-            program = torch.export.export(module, args, kwargs, strict=False)
-    return read(program, module, PLAIN + (", strictly" if strict else ""))
+    with _Signs(), preserve_node_meta():
+        program = torch.export.export(module, args, kwargs, strict=False)
+    if _is_open(program.graph):
+        raise ArchcalcError(_OPEN)
+    return read(program, module, how or PLAIN)
+
+
+def _boxed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
+    """A detector, which keeps as many boxes as its numbers say: with all that it may keep."""
+    return _at_most(module, args, kwargs, f"{PLAIN} with all boxes that are kept at most", True)
+
+
+def _at_most(
+    module: nn.Module, args: Any, kwargs: Any, how: str = "", detector: bool = False
+) -> Capture:
+    from archcalc.frontends.torch.most import AtMost
+
+    with AtMost() as mode:
+        found = _exported(module, args, kwargs, how or AT_MOST)
+    if detector and not mode.boxes:
+        raise ArchcalcError("it sorts out no boxes")
+    return found
 
 
 class _Signs(TorchFunctionMode):
@@ -181,13 +197,19 @@ _SIGN = "archcalc_sign"
 
 
 def _strictly(module: nn.Module, args: Any, kwargs: Any) -> Capture:
-    return _exported(module, args, kwargs, strict=True)
+    program = torch.export.export(module, args, kwargs, strict=True)
+    if _is_open(program.graph):
+        raise ArchcalcError(_OPEN)
+    return read(program, module, f"{PLAIN}, strictly")
 
 
 def _drafted(module: nn.Module, args: Any, kwargs: Any) -> Capture:
     from torch.export import draft_export
 
-    return read(draft_export(module, args, kwargs), module, "torch.export.draft_export")
+    program = draft_export(module, args, kwargs)
+    if _has_no_numbers(module, *_flat(args, kwargs)[0]) and _is_open(program.graph):
+        raise ArchcalcError(_OPEN)  # it takes all sizes for zero
+    return read(program, module, "torch.export.draft_export")
 
 
 def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
@@ -195,7 +217,7 @@ def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
     from torch.fx.experimental.proxy_tensor import make_fx
 
     tensors, rebuilt = _flat(args, kwargs)
-    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers(), *tensors)):
+    if _has_no_numbers(module, *tensors):
         raise ArchcalcError("it has tensors without numbers, and can't be run")
     kept: list[Any] = []
 
@@ -224,13 +246,35 @@ def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
 
 PLAIN = "torch.export"
 """The way in which nearly all modules are had."""
+AT_MOST = f"{PLAIN} with what depends on numbers at its largest"
 
 _WAYS: Mapping[str, Callable[[nn.Module, Any, Any], Capture]] = {
     PLAIN: _exported,
-    "torch.export, strictly": _strictly,
-    "torch.export.draft_export": _drafted,
+    f"{PLAIN} with boxes": _boxed,
+    f"{PLAIN}, strictly": _strictly,
+    f"{PLAIN}.draft_export": _drafted,
     "running it on the CPU": _executed,
+    AT_MOST: _at_most,
 }
+
+
+def _has_no_numbers(module: nn.Module, *inputs: Tensor) -> bool:
+    return any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers(), *inputs))
+
+
+_OPEN = "sizes depend on numbers"
+
+
+def _is_open(graph: fx.Graph) -> bool:
+    """Whether a size in it is not known."""
+    sizes = (
+        size
+        for node in graph.nodes
+        for leaf in tree_leaves(node.meta.get("val"))
+        if isinstance(leaf, Tensor)
+        for size in leaf.shape
+    )
+    return any(isinstance(size, torch.SymInt) for size in sizes)
 
 
 def _flat(args: Any, kwargs: Any) -> tuple[list[Tensor], Callable[[Sequence[Tensor]], Any]]:
