@@ -40,7 +40,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import archcalc
-from archcalc.frontends.fold import same_layers, written
+from archcalc.frontends.fold import folded, same_layers
 from archcalc.frontends.sources import graph as graph_of
 from archcalc.spec.form import SCHEMA, as_yaml
 
@@ -283,8 +283,10 @@ def of_transformers() -> Iterator[Subject]:
         def made(
             config: Callable[[], Any] = config, inputs: str = inputs
         ) -> tuple[nn.Module, Mapping[str, Any]]:
-            # On the CPU: masks are looked into. FlopCounterMode misses fused attention there.
-            model = transformers.AutoModel.from_config(config(), attn_implementation="eager")
+            # On the CPU: masks are looked into. FlopCounterMode misses what is fused there.
+            model = transformers.AutoModel.from_config(
+                config(), attn_implementation="eager", experts_implementation="eager"
+            )
             given = {}
             for text in inputs.split(";"):
                 key, _, shape = text.partition("=")
@@ -374,11 +376,11 @@ def asked(subject: Subject) -> Line:
         except archcalc.ArchcalcError as error:
             return known._replace(captured=f"no: {str(error)[:200]}".replace("\n", " "))
         seconds = time.perf_counter() - start
-    data = written(graph)
+    data, named = folded(graph)
     same = ""
     try:
         spec = archcalc.load(data, allow_unknown=True)
-        same = "yes" if same_layers(archcalc.expand(spec, allow_unknown=True), graph) else "no"
+        same = "yes" if same_layers(archcalc.expand(spec, allow_unknown=True), named) else "no"
     except archcalc.ArchcalcError as error:
         same = f"no: {str(error).splitlines()[0]}"
     ours = analysis.params

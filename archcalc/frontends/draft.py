@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import copysign
 from typing import Any
 
 from pydantic import ValidationError
@@ -115,6 +116,7 @@ class Draft:
                 live.add(key)
                 queue += by_key[key].inputs
         self.layers = [layer for layer in self.layers if layer.key in live]
+        self.by_key = {layer.key: layer for layer in self.layers}
         owners: dict[str, int] = {}
         for layer in self.layers:
             held = self.tensors.get(layer.key, ())
@@ -139,6 +141,7 @@ class Draft:
         ``given`` are what it takes, with the shapes that the author gave them. One of which only
         the work is ``declared`` has its ``macs`` among the fields.
         """
+        fields = {name: _bounded(value) for name, value in fields.items()}
         reason = ""
         for form in ("as it is", "as a sample", "batch first"):
             found = self.in_form(op, fields, wanted, given, declared, form)
@@ -198,7 +201,7 @@ class Draft:
 
     def batch(self) -> int:
         """What gives a tensor that is held its batch: the layer before, so that it stays near."""
-        return self.recent
+        return self.recent if self.recent in self.by_key else -1
 
     def is_lifted(self, key: int, captured: Shape) -> bool:
         return len(self.shape(key)) == len(captured) + 1
@@ -350,6 +353,16 @@ def _shifted(op: str, fields: Mapping[str, Any], rank: int) -> dict[str, Any]:
     if op == "Flatten":
         found["start_dim"] = found.get("start_dim", 1)
     return found
+
+
+def _bounded(value: Any) -> Any:
+    """A number that a spec can have: masks are made of infinite ones, and of the largest."""
+    if type(value) not in (int, float) or abs(value) <= _MOST:
+        return value
+    return 0.0 if value != value else type(value)(copysign(_MOST, value))
+
+
+_MOST = 10**17
 
 
 def sample_of(given: Shape, wanted: Shape) -> list[int]:

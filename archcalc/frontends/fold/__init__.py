@@ -31,7 +31,7 @@ def to_spec(graph: Graph, *, allow_unknown: bool = False) -> Spec:
     What can't be said so is written flat, a line a layer, with ``_`` for the dots in names. Raises
     :class:`ArchcalcError` for a graph that no spec can say.
     """
-    data, same = _written(graph)
+    data, same = folded(graph)
     spec = load(data, allow_unknown=allow_unknown or _has_unknown(graph))
     spec._origins = {node.name: node.origin for node in same.nodes if node.origin is not None}
     return spec
@@ -39,11 +39,14 @@ def to_spec(graph: Graph, *, allow_unknown: bool = False) -> Spec:
 
 def written(graph: Graph) -> dict[str, Any]:
     """The data of the spec that :func:`to_spec` gives."""
-    return _written(graph)[0]
+    return folded(graph)[0]
 
 
-def _written(graph: Graph) -> tuple[dict[str, Any], Graph]:
-    """The data, and the graph with the names that layers have in it."""
+def folded(graph: Graph) -> tuple[dict[str, Any], Graph]:
+    """The data of the spec, and the graph with the names that its layers have there.
+
+    They are the graph's own, but where a part could be no block and gave way.
+    """
     for folder in (Folder(graph), Folder(graph, plain=True)):
         data = folder.data()
         same = _renamed(graph, folder.paths)

@@ -8,7 +8,7 @@ module's tensors are its own. What is not in the table is not counted, and named
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from math import copysign, isfinite, isinf, prod
+from math import isfinite, prod
 from typing import Any
 
 from torch import fx
@@ -673,13 +673,7 @@ def _where(call: Call) -> Made:
 @line("masked_fill.Scalar", "masked_fill.Tensor")
 def _masked_fill(call: Call) -> Made:
     value = call["value"]
-    if isinstance(value, float) and isinf(value):  # a spec has finite numbers
-        value = copysign(_LARGEST, value)
     return Made("MaskedFill", {"value": value if _number(value) else 0.0}, (call.x, call["mask"]))
-
-
-_LARGEST = 3.4e38
-"""About the largest of float32."""
 
 
 for _name, _op in {

@@ -1,0 +1,85 @@
+"""Sizes that depend on numbers, at their largest.
+
+Every element of a mask is true, no box is left out, and all elements are of one kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+_LIBRARY = torch.library.Library("archcalc", "DEF")
+_LIBRARY.define("nonzero(Tensor mask) -> Tensor")
+_LIBRARY.define("nms(Tensor boxes, Tensor scores) -> Tensor")
+
+
+def _places(mask: Tensor) -> Tensor:
+    return torch.zeros(mask.numel(), mask.dim(), dtype=torch.int64, device=mask.device)
+
+
+def _order(boxes: Tensor, scores: Tensor) -> Tensor:
+    return torch.zeros(boxes.shape[0], dtype=torch.int64, device=boxes.device)
+
+
+for _name, _function in (("nonzero", _places), ("nms", _order)):
+    _LIBRARY.impl(_name, _function, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"archcalc::{_name}", _function)
+
+
+class AtMost(TorchFunctionMode):
+    """Has what picks by numbers pick all that there is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.boxes = False
+        """Whether boxes were sorted out."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call the function, or what stands for it."""
+        named = dict(kwargs or {})
+        name = getattr(func, "__name__", "")
+        if name == "nms" and "torchvision" in str(func):
+            self.boxes = True
+            return torch.ops.archcalc.nms(*args[:2])
+        if name in ("nonzero", "argwhere"):
+            places = torch.ops.archcalc.nonzero(named["input"] if "input" in named else args[0])
+            return places.unbind(1) if named.get("as_tuple") else places
+        if name == "where" and len(args) == 1 and not named:
+            return torch.ops.archcalc.nonzero(args[0]).unbind(1)
+        if name == "unique" and not args[2:] and named.get("dim") is None:
+            return _one_kind(args[0], *(bool(named.get(f"return_{k}")) for k in _BESIDE))
+        if name == "masked_select" and len(args) == 2:
+            return torch.broadcast_to(*args).flatten()
+        if name in ("__getitem__", "__setitem__"):
+            args = (args[0], _index(args[1]), *args[2:])
+        return func(*args, **named)
+
+
+_BESIDE = ("inverse", "counts")
+
+
+def _one_kind(x: Tensor, inverse: bool, counts: bool) -> Any:
+    """The values that there are: one, so that whoever picks those of a value gets all."""
+    found = [x.flatten()[:1]]
+    found += [torch.zeros_like(x, dtype=torch.int64)] * inverse
+    found += [torch.full((1,), x.numel(), device=x.device)] * counts
+    return tuple(found) if len(found) > 1 else found[0]
+
+
+def _index(index: Any) -> Any:
+    """Places where a mask is the index."""
+    if isinstance(index, (tuple, list)):
+        found: list[Any] = []
+        for each in index:
+            here = _index(each)
+            found += here if isinstance(here, tuple) else [here]
+        return tuple(found) if isinstance(index, tuple) else found
+    if isinstance(index, Tensor) and index.dtype == torch.bool and index.dim():
+        return torch.ops.archcalc.nonzero(index).unbind(1)
+    return index
