@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import copysign
+from math import copysign, prod
 from typing import Any
 
 from pydantic import ValidationError
@@ -26,6 +26,7 @@ from archcalc.operators import NAMES, operator
 from archcalc.operators.base import LARGEST, Applied
 from archcalc.spec.graph import Graph, Node, Origin
 from archcalc.spec.unknown import DeclaredOperator
+from archcalc.spec.written import name_of
 
 
 @dataclass
@@ -100,14 +101,20 @@ class Draft:
     def prune(self, outputs: Sequence[int]) -> list[int]:
         """Leave out what leads to no output, unless it works or is there all the same.
 
-        What is left of that and not taken is given: it is an output, too.
+        What is left of that and not taken is given: it is an output, too. What makes a weight of
+        weights alone, such as its largest singular value, is no work of the network.
         """
         by_key = {layer.key: layer for layer in self.layers}
         live: set[int] = set()
+        computed = set(self.inputs)
+        for layer in self.layers:
+            alone = name_of(layer.applied.op) == "Parameter"
+            if not alone and not computed.isdisjoint(layer.inputs):
+                computed.add(layer.key)
         working = [
             layer.key
             for layer in self.layers
-            if layer.applied.op.counted and layer.applied.cost.work.macs
+            if layer.applied.op.counted and layer.applied.cost.work.macs and layer.key in computed
         ]
         queue = [*outputs, *working, *self.kept]
         while queue:
@@ -135,18 +142,23 @@ class Draft:
         wanted: Shape,
         given: Sequence[tuple[int, Shape]],
         declared: bool = False,
+        weights: Mapping[str, Shape] | None = None,
     ) -> tuple[Applied, tuple[int, ...]] | str:
         """The operator and what it takes, so that it gives a shape; else a reason why it can't.
 
         ``given`` are what it takes, with the shapes that the author gave them. One of which only
-        the work is ``declared`` has its ``macs`` among the fields.
+        the work is ``declared`` has its ``macs`` among the fields. ``weights`` are tensors that it
+        has: their extents tell which axis has the channels.
         """
         fields = {name: _bounded(value) for name, value in fields.items()}
         reason = ""
         for form in ("as it is", "as a sample", "batch first"):
             found = self.in_form(op, fields, wanted, given, declared, form)
             if isinstance(found, tuple):
-                return found
+                other = _others(found[0], weights or {})
+                if not other:
+                    return found
+                found = other
             reason = reason or found
         return reason
 
@@ -321,8 +333,8 @@ class Draft:
             unique, number = name, 1
             if (name in taken or name in blocks - leaves) and name.rpartition(".")[2].isdigit():
                 # The next call of a module that has a number for a name.
-                above, dot, _ = name.rpartition(".")
-                unique = name = f"{above}{dot}{layer.function}"
+                module, dot, _ = name.rpartition(".")
+                unique = name = f"{module}{dot}{layer.function}"
             while unique in taken or unique in blocks - leaves:
                 unique = f"{name}_{number}"
                 number += 1
@@ -353,6 +365,14 @@ def _shifted(op: str, fields: Mapping[str, Any], rank: int) -> dict[str, Any]:
     if op == "Flatten":
         found["start_dim"] = found.get("start_dim", 1)
     return found
+
+
+def _others(applied: Applied, weights: Mapping[str, Shape]) -> str:
+    """How tensors of a layer differ from those that it should have; ``""`` if they don't."""
+    for name, shape in applied.cost.weights.items() if weights else ():
+        if name in weights and prod(shape) != prod(weights[name]):
+            return f"{name} is {weights[name]}, not {shape}"
+    return ""
 
 
 def _bounded(value: Any) -> Any:

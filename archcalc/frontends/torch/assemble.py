@@ -28,16 +28,34 @@ from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
 
 def assemble(capture: Capture, name: str) -> Graph:
-    """The graph of what was captured."""
-    return Assembler(capture).graph(name)
+    """The graph of what was captured.
+
+    Axis 0 of the inputs is the batch; where it isn't, as with the nodes and edges of a graph, or
+    rows that are picked of a batch, the whole of an input is one sample.
+    """
+    extents = {(shape_of(n) or (1,))[0] for n in capture.graph.nodes if n.name in capture.inputs}
+    if len(extents) < 2:
+        first = Assembler(capture)
+        graph = first.graph(name)
+        if not first.misfits() or extents == {1}:
+            return graph
+    second = Assembler(capture, whole=True)
+    other = second.graph(name)
+    return other if len(extents) > 1 or second.misfits() < first.misfits() else graph
 
 
 class Assembler(Draft):
     """Makes a graph of a capture, call by call."""
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture, whole: bool = False) -> None:
         super().__init__()
         self.capture = capture
+        self.whole = whole
+        """Whether an input is a sample, and not a batch of them."""
+        self.larger: set[int] = set()
+        """Layers that give more than the author's call: its shape has no batch."""
+        self.unfit: set[int] = set()
+        """Calls of what archcalc has, that can't be said of these shapes."""
         self.values: dict[fx.Node, int] = {}
         """fx node -> a layer, or an input below zero."""
         self.latest: dict[fx.Node, fx.Node] = {}
@@ -63,7 +81,8 @@ class Assembler(Draft):
                     self.values[node] = self.recent = self.made(node, node, whole)
             elif node.name in self.capture.inputs:
                 said = "input" if alone else self.capture.inputs[node.name]
-                self.values[node] = self.input(said, shape_of(node) or (1,))
+                shape = shape_of(node) or (1,)
+                self.values[node] = self.input(said, (1, *shape) if self.whole else shape)
             elif node.op == "call_function":
                 self.call(node)
         outputs = [self.output(n) for n in self.capture.outputs if 0 not in (shape_of(n) or ())]
@@ -135,7 +154,7 @@ class Assembler(Draft):
             isinstance(made, Made)
             and origin is not node
             and index == 0
-            and not any(isinstance(source, Made) for source in made.inputs)
+            and not any(isinstance(source, Made) and source.once for source in made.inputs)
         ):
             self.values[node] = self.first(origin, node)
         else:
@@ -172,14 +191,16 @@ class Assembler(Draft):
         """The tensor of the module that a node is."""
         return self.capture.held.get(self.now(node).name) if isinstance(node, fx.Node) else None
 
-    def made(self, node: fx.Node, origin: fx.Node, made: Any) -> int:
-        """The layer that a call is."""
-        reason = "unknown"
+    def made(self, node: fx.Node, origin: fx.Node, made: Any, wanted: Shape | None = None) -> int:
+        """The layer that a call is, which gives a tensor of these extents, or of the node's."""
+        wanted = tuple(shape_of(node)) if wanted is None else wanted
+        reason, misfit = "unknown", False
         if isinstance(made, Made):
-            found = self.emit(made, node, tuple(shape_of(node)))
+            found = self.emit(made, node, wanted)
             if isinstance(found, int):
                 return found
             reason = f"{made.op}: {found}"
+            misfit = True
         target = aten.name_of(origin)
         if isinstance(made, Beside):
             inputs: tuple[int, ...] = (self.first(origin, node),)
@@ -188,7 +209,7 @@ class Assembler(Draft):
             inputs = tuple(dict.fromkeys(key for key in sources if key is not None))
         inputs = inputs or (self.batch(),)
         shapes = [self.shape(key) for key in inputs]
-        sample = tuple(sample_of(shapes[0], tuple(shape_of(node))))
+        sample = tuple(sample_of(shapes[0], wanted))
         op: Operator
         if isinstance(made, (Moves, Beside)):
             op = DeclaredOperator(name=target, shape=sample, params=0, macs=0)
@@ -197,15 +218,27 @@ class Assembler(Draft):
             op = UnknownOperator(name=target, shape=sample)
         applied = Applied.to(op, *shapes)
         module, function = self.place(node)
-        return self.add(f"{module}.{function}" if module else function, function, applied, inputs)
+        wish = f"{module}.{function}" if module else function
+        key = self.add(wish, function, applied, inputs)
+        if misfit:
+            self.unfit.add(key)
+        return self.measured(key, wanted)
+
+    def measured(self, key: int, wanted: Shape) -> int:
+        """A layer, after a look at whether it gives what was captured."""
+        if prod(self.shape(key)) > prod(wanted) > 1:
+            self.larger.add(key)
+        return key
+
+    def misfits(self) -> int:
+        """How many layers of the graph don't do what was captured."""
+        return sum(key in self.by_key for key in (*self.unfit, *self.larger))
 
     def first(self, origin: fx.Node, node: fx.Node) -> int:
         """The layer of the first of several outputs."""
         if origin not in self.firsts:
-            made = aten.piece(origin, 0, shape_of)
-            assert isinstance(made, Made)
-            found = self.emit(made, node, tuple(shape_of(origin)[0]))
-            self.firsts[origin] = found if isinstance(found, int) else self.batch()
+            shape = tuple(shape_of(origin)[0])
+            self.firsts[origin] = self.made(node, origin, aten.piece(origin, 0, shape_of), shape)
         return self.firsts[origin]
 
     def emit(self, made: Made[fx.Node], node: fx.Node, wanted: Shape) -> int | str:
@@ -233,12 +266,13 @@ class Assembler(Draft):
             if key is None:
                 return "takes what is no tensor"
             given.append((key, tuple(shape_of(self.now(source)) or ())))
-        found = self.fitted(made.op, made.fields, wanted, given, made.declared)
+        weights = {name: tuple(shape_of(source)) for name, source in made.weights.items()}
+        found = self.fitted(made.op, made.fields, wanted, given, made.declared, weights)
         if isinstance(found, str):
             return found
         if made.op in ("Reshape", "Expand") and found[0].shape == self.shape(found[1][0]):
             return found[1][0]
-        return self.layer(node, made, *found)
+        return self.layer(node, made, *found, wanted)
 
     def weighed(self, made: Made[fx.Node], node: fx.Node, wanted: Shape) -> Made[fx.Node]:
         """The same call, where its weight is a part of a tensor or comes of the input: a product.
@@ -261,7 +295,14 @@ class Assembler(Draft):
             return made
         trained = any(each.kind == "parameter" for each in self.behind(weight))
         if trained and self.is_own(weight) and not self.depends(weight):
-            return made
+            if not self.is_turned(weight):
+                return made
+            if made.op == "Linear":
+                shape = shape_of(weight)
+                turned = Made("Permute", {"dims": [1, 0]}, (weight,), shape=(shape[1], shape[0]))
+                product = Made("MatMul", {}, (made.inputs[0], turned), shape=wanted)
+                bias = made.weights.get("bias")
+                return product if bias is None else Made("Add", {}, (product, bias))
         shape = shape_of(weight)
         taps = prod(shape[1:]) if not made.op.startswith("ConvTranspose") else prod(shape[2:])
         times = prod(wanted)
@@ -283,6 +324,15 @@ class Assembler(Draft):
         size = prod(shape_of(node))
         return any(prod(held.shape) == size for held in self.behind(node))
 
+    def is_turned(self, node: fx.Node) -> bool:
+        """Whether it is a tensor of other extents that something else has as its own."""
+        largest = max(self.behind(node), key=lambda held: prod(held.shape))
+        if largest.shape == tuple(shape_of(node)):
+            return False
+        names = {name for name, held in self.capture.held.items() if held.name == largest.name}
+        taken = [n for n in self.capture.graph.nodes if n.name in names for _ in n.users]
+        return len(taken) > 1 or largest.name in self.owners
+
     def depends(self, node: fx.Node) -> bool:
         """Whether the network's input is in a tensor."""
         queue, seen = [node], set()
@@ -297,7 +347,12 @@ class Assembler(Draft):
         return False
 
     def layer(
-        self, node: fx.Node, made: Made[fx.Node], applied: Applied, inputs: tuple[int, ...]
+        self,
+        node: fx.Node,
+        made: Made[fx.Node],
+        applied: Applied,
+        inputs: tuple[int, ...],
+        wanted: Shape,
     ) -> int:
         """Add the layer of a call, with the tensors of the module that are its own."""
         inputs = self.branch_first(made.op, inputs)
@@ -316,7 +371,7 @@ class Assembler(Draft):
         self.tensors[key] = tuple(names.values())
         for held in names.values():
             self.owners.setdefault(held, key)
-        return key
+        return self.measured(key, wanted)
 
     def own(self, made: Made[fx.Node]) -> dict[str, str]:
         """The tensors of the module that a layer has as its own, by its names for them."""

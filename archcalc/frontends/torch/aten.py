@@ -206,6 +206,53 @@ def _matmul(call: Call) -> Made | None:
     return Made("MatMul", {}, (call.x, other))
 
 
+@line("mv")
+def _mv(call: Call) -> Made:
+    """A matrix times a vector."""
+    rows, columns = call.shape(call.x)
+    column = Made("Reshape", {}, (call["vec"],), shape=(columns, 1))
+    product = Made("MatMul", {}, (call.x, column), shape=(rows, 1))
+    return Made("Reshape", {}, (product,))
+
+
+@line("cdist", "_euclidean_dist")
+def _cdist(call: Call) -> Made | None:
+    """The norm of what each of some rows lacks to each of others."""
+    order = call.arguments.get("p", 2)
+    if order not in (1, 2):
+        return None
+    a, b = call["x1"], call["x2"]
+    (*many, rows, size), others = call.shape(a), call.shape(b)
+    one = Made("Reshape", {}, (a,), shape=(*many, rows, 1, size))
+    other = Made("Reshape", {}, (b,), shape=(*others[:-2], 1, *others[-2:]))
+    apart = Made("Sub", {}, (one, other), shape=(*call.output, size))
+    return Made("Norm", {"p": int(order), "dim": -1}, (apart,))
+
+
+@line("affine_grid_generator")
+def _affine_grid(call: Call) -> Made:
+    """Every place times the matrix of its sample."""
+    theta = call["theta"]
+    return Made(
+        "affine_grid",
+        {"macs": prod(call.output) * call.shape(theta)[-1]},
+        (theta,),
+        {},
+        declared=True,
+    )
+
+
+@line("mse_loss", "l1_loss")
+def _loss(call: Call) -> Made | None:
+    if call["reduction"] != 1:
+        return None
+    x, target = call.x, call["target"]
+    shape = _broadcast(call.shape(x), call.shape(target))
+    apart = Made("Sub", {}, (x, target), shape=shape)
+    op = "Square" if name_of(call.node) == "mse_loss" else "Abs"
+    return Made("Mean", {"dim": list(range(len(shape)))}, (Made(op, {}, (apart,), shape=shape),))
+
+
 @line("embedding")
 def _embedding(call: Call) -> Made:
     rows, columns = call.shape(call["weight"])
@@ -451,7 +498,7 @@ def _view(call: Call) -> Made | Same:
     return Made("Reshape", {}, (call.x,))
 
 
-@line("permute", "transpose.int", "t", "numpy_T", "mT", "adjoint", "movedim", "swapaxes")
+@line("permute", "transpose.int", "t", "numpy_T", "mT", "mH", "adjoint", "movedim", "swapaxes")
 def _permute(call: Call) -> Made | Same | None:
     rank = len(call.shape(call.x))
     order = list(range(rank))
@@ -464,7 +511,7 @@ def _permute(call: Call) -> Made | Same | None:
         order[a], order[b] = order[b], order[a]
     elif "source" in call:
         return None
-    elif str(call.node.target).startswith("aten.mT"):
+    elif name_of(call.node) in ("mT", "mH", "adjoint"):
         order[-2:] = reversed(order[-2:])
     else:
         order.reverse()
@@ -944,6 +991,11 @@ for _name in (
         "histc",
         "bincount",
         "scatter_add",
+        "scatter_reduce",
+        "index_add",
+        "index_copy",
+        "index_fill",
+        "index_reduce",
         "take_along_dim",
         "real",
         "imag",
@@ -1003,6 +1055,17 @@ def piece(
         return Made("Select", {"index": index, "dim": call["dim"]}, (call.x,))
     if name in ("max", "min", "topk", "sort", "kthvalue", "median", "aminmax"):
         return _extreme(call, name, index)
+    if name in ("where", "nonzero_numpy"):
+        return Moves()
+    if name == "broadcast_tensors":
+        given = call["tensors"][index]
+        return Same(given) if call.shape(given) == shapes[index] else Made("Expand", {}, (given,))
+    if name in ("_pack_padded_sequence", "_pad_packed_sequence") and index == 0:
+        given = call["input"] if "input" in call else call["data"]
+        whole = prod(call.shape(given)) == prod(shapes[0])
+        return Made("Reshape", {}, (given,)) if whole else Moves()
+    if name in ("_pack_padded_sequence", "_pad_packed_sequence"):
+        return Moves()
     if name == "meshgrid":
         return Made("Constant", {"shape": list(shapes[index]) or [1]})
     if name in ("var_mean", "std_mean"):
@@ -1082,7 +1145,7 @@ _RECURRENT = {"lstm": "LSTM", "gru": "GRU", "rnn_tanh": "RNN", "rnn_relu": "RNN"
 
 
 def _recurrent(call: Call, name: str) -> Made | None:
-    if "params" not in call or "batch_first" not in call:
+    if "params" not in call:
         return None
     weights = dict(_cells(call, name))
     hidden = (
@@ -1098,6 +1161,11 @@ def _recurrent(call: Call, name: str) -> Made | None:
         fields["nonlinearity"] = "relu"
     if "weight_hr_l0" in weights:
         fields["proj_size"] = call.shape(weights["weight_hr_l0"])[0]
+    if "batch_sizes" in call:  # sequences that are packed: a row for each of their elements
+        rows, size = call.shape(call["data"])
+        given = Made("Reshape", {}, (call["data"],), shape=(1, rows, size))
+        shape = (1, rows, call.shape_of(call.node)[0][-1])
+        return Made("Reshape", {}, (Made(_RECURRENT[name], fields, (given,), weights, shape),))
     if call["batch_first"] or len(call.shape(call.x)) != 3:
         return Made(_RECURRENT[name], fields, (call.x,), weights)
     times, batch, size = call.shape(call.x)

@@ -8,6 +8,7 @@ module that can't be followed so is tried in other ways, and the capture says in
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gc
 import inspect
 import io
@@ -81,6 +82,7 @@ def capture(
     caching = [config for config in configs.values() if getattr(config, "use_cache", None) is True]
     failures: list[str] = []
     module.eval()
+    plain = module.register_forward_hook(lambda _module, _inputs, output: _plainly(output))
     try:
         for config in caching:
             config.use_cache = False
@@ -98,6 +100,7 @@ def capture(
                     with quiet():  # logs that PyTorch leaves open would be told of later
                         gc.collect()
     finally:
+        plain.remove()
         for inner, training in modes.items():
             inner.training = training
         for config in caching:
@@ -106,6 +109,13 @@ def capture(
         given, named = tree_map(_fresh, (args, kwargs))
         said = told(module, given, named, failures)
     raise ArchcalcError(said)
+
+
+def _plainly(output: Any) -> Any:
+    """What a module gives, without a class of its author's, which PyTorch doesn't look into."""
+    if dataclasses.is_dataclass(output) and not isinstance(output, Mapping):
+        return {f.name: _plainly(getattr(output, f.name)) for f in dataclasses.fields(output)}
+    return output
 
 
 def _fresh(value: Any) -> Any:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-_LIBRARY = torch.library.Library("archcalc", "DEF")
+_LIBRARY: Any = torch.library.Library("archcalc", "DEF")  # type: ignore[no-untyped-call]
 _LIBRARY.define("nonzero(Tensor mask) -> Tensor")
 _LIBRARY.define("nms(Tensor boxes, Tensor scores) -> Tensor")
 
@@ -28,6 +28,10 @@ def _order(boxes: Tensor, scores: Tensor) -> Tensor:
 for _name, _function in (("nonzero", _places), ("nms", _order)):
     _LIBRARY.impl(_name, _function, "CompositeExplicitAutograd")
     torch.library.register_fake(f"archcalc::{_name}", _function)
+
+
+_LOOKS = {"item": 1, "__int__": 1, "__index__": 1, "__float__": 1.0, "__bool__": False}
+"""What is said to whoever looks at a number of a box, to draw what is in it: no layer follows."""
 
 
 class AtMost(TorchFunctionMode):
@@ -58,6 +62,8 @@ class AtMost(TorchFunctionMode):
             return torch.broadcast_to(*args).flatten()
         if name in ("__getitem__", "__setitem__"):
             args = (args[0], _index(args[1]), *args[2:])
+        if self.boxes and name in _LOOKS and isinstance(args[0], Tensor):
+            return _LOOKS[name]
         return func(*args, **named)
 
 
@@ -80,6 +86,9 @@ def _index(index: Any) -> Any:
             here = _index(each)
             found += here if isinstance(here, tuple) else [here]
         return tuple(found) if isinstance(index, tuple) else found
+    if isinstance(index, slice):
+        ends = (index.start, index.stop, index.step)
+        return slice(*(_LOOKS["__index__"] if isinstance(n, Tensor) else n for n in ends))
     if isinstance(index, Tensor) and index.dtype == torch.bool and index.dim():
         return torch.ops.archcalc.nonzero(index).unbind(1)
     return index
