@@ -123,6 +123,13 @@ def test_statistics_are_buffers_and_a_missing_scale_is_no_parameter(path: Path) 
     assert counts(path, sequential(bare, shape=(4, 4, 6)))[:2] == (6, 12 + 1)
 
 
+def test_a_normalization_keeps_a_mean_a_variance_and_of_how_many_they_are(path: Path) -> None:
+    norm = layer("Normalization", "n", axis=[3], mean=None, variance=None)
+    assert counts(path, sequential(norm, shape=(4, 4, 6)))[:2] == (0, 6 + 6 + 1)
+    whole = layer("Normalization", "n", axis=None, mean=None, variance=None)
+    assert counts(path, sequential(whole, shape=(4, 4, 6)))[:2] == (0, 1 + 1 + 1)
+
+
 @pytest.mark.parametrize(
     ("kind", "config", "params"),
     [

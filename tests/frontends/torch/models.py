@@ -155,6 +155,94 @@ class Deciding(nn.Module):
         return x
 
 
+class Transposed(nn.Module):
+    """The way back has the weight of the way there, turned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(20, 6)
+        self.bias = nn.Parameter(torch.zeros(20))
+
+    def forward(self, x: Tensor) -> Any:
+        hidden = torch.relu(self.encoder(x))
+        return functional.linear(hidden, self.encoder.weight.t(), self.bias)
+
+
+class Messages(nn.Module):
+    """A graph's nodes and edges, neither of which are a batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, nodes: Tensor, edges: Tensor) -> Any:
+        x = self.fc(nodes)
+        gathered = x[edges[0]] * torch.sigmoid(x[edges[1]])
+        return torch.zeros_like(x).index_add(0, edges[1], gathered)
+
+
+class Joined(nn.Module):
+    """Positions are joined to the batch, and normalized as samples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 8, bias=False)
+        self.norm = nn.BatchNorm1d(8)
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.fc(x)
+        return self.norm(y.flatten(0, 1)).view_as(y)
+
+
+class TimeFirst(nn.Module):
+    """A recurrent layer without the batch in front, of which all that it gives is taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(6, 5)
+        self.fc = nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Any:
+        y, (h, _) = self.lstm(x.transpose(0, 1))
+        return self.fc(h[0]), y
+
+
+class Masked(nn.Module):
+    """Infinite numbers, which no spec has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.fc(x)
+        mask = torch.ones(5, 5, device=x.device).triu(1).bool()
+        return (y @ y.transpose(1, 2)).masked_fill(mask, float("-inf")).softmax(-1) @ y
+
+
+class Twice(nn.Module):
+    """Parts that have numbers for names, each called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.net(self.net(x))
+
+
+class Distances(nn.Module):
+    """The nearest of some vectors, and a loss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.codes = nn.Embedding(7, 4)
+
+    def forward(self, x: Tensor) -> Any:
+        found = self.codes(torch.cdist(x, self.codes.weight[None]).argmin(-1))
+        return found, functional.mse_loss(found, x)
+
+
 MODELS: dict[str, tuple[type[nn.Module], tuple[Any, ...]]] = {
     "resnet": (ResNet, ((1, 3, 64, 64),)),
     "encoder": (Encoder, ((1, 3, 32, 32),)),
@@ -162,6 +250,13 @@ MODELS: dict[str, tuple[type[nn.Module], tuple[Any, ...]]] = {
     "language": (Language, (torch.zeros(1, 7, dtype=torch.int64),)),
     "normed": (Normed, ((1, 4, 20),)),
     "blurred": (Blurred, ((1, 4, 8, 8),)),
+    "transposed": (Transposed, ((1, 20),)),
+    "messages": (Messages, ((9, 4), torch.zeros(2, 14, dtype=torch.int64))),
+    "joined": (Joined, ((1, 5, 6),)),
+    "time first": (TimeFirst, ((2, 3, 6),)),
+    "masked": (Masked, ((1, 5, 6),)),
+    "called twice": (Twice, ((1, 3, 6),)),
+    "distances": (Distances, ((1, 5, 4),)),
     "dynamic": (Dynamic, ((1, 4, 10, 10),)),
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from torch import nn
 import archcalc
 from archcalc import ArchcalcError, Graph
 from archcalc.analysis.conventions import convention
-from archcalc.frontends.fold import same_layers, written
+from archcalc.frontends.fold import folded, same_layers, written
 from archcalc.frontends.sources import graph as graph_of
 from tests.frontends.torch.models import MODELS, Deciding, Language, ResNet, counted
 
@@ -42,7 +44,8 @@ def test_a_graph_is_written_as_a_spec_that_is_the_graph(
     if any(name not in graph.leading_to(*graph.outputs) for name in _names(graph)):
         pytest.skip("it has tensors that nothing uses, which a spec would call a mistake")
     spec = archcalc.to_spec(graph)
-    assert same_layers(archcalc.expand(spec), graph)
+    named = folded(graph)[1]
+    assert same_layers(archcalc.expand(spec, batch=next(iter(graph.inputs.values()))[0]), named)
 
 
 def _names(graph: Graph) -> list[str]:
@@ -239,6 +242,121 @@ def test_what_is_woven_shared_or_loose_is_written_too(
     analysis = archcalc.analyze(archcalc.to_spec(graph))
     assert (analysis.params, analysis.executed_params, analysis.macs) == (params, params, macs)
     assert not any("_0_" in row.name for row in analysis.rows)
+
+
+@dataclass
+class Answer:
+    logits: torch.Tensor
+    hidden: torch.Tensor | None
+
+
+class Answering(nn.Module):
+    """It gives a class of its author's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return Answer(self.fc(x), None)
+
+
+class Packed(nn.Module):
+    """A recurrent layer over packed sequences, of which the last state is taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(4, 3, batch_first=True)
+        self.fc = nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        lengths = torch.full((x.shape[0],), x.shape[1], dtype=torch.int64)
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True)
+        _, (h, _) = self.lstm(packed)
+        return self.fc(h[-1])
+
+
+class Routed(nn.Module):
+    """Each row goes to two of four experts, which run on what is theirs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Linear(4, 4)
+        self.experts = nn.ModuleList(nn.Linear(4, 4) for _ in range(4))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        weights, chosen = self.gate(x).softmax(-1).topk(2, -1)
+        y = torch.zeros_like(x)
+        for number, expert in enumerate(self.experts):
+            row, column = torch.where(chosen == number)
+            y[row] += weights[row, column, None] * expert(x[row])
+        return y
+
+
+class Normalized(nn.Module):
+    """A weight that is divided by its largest singular value: made of weights alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 6, 3))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.conv(x)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "params", "macs"),
+    [
+        (Answering(), (1, 4), 15, 12),
+        # Four gates of 3 units, each of 4 numbers and a state of 3, at 5 times; two biases a gate.
+        (Packed(), (1, 5, 4), 4 * 3 * (4 + 3 + 2) + 8, 5 * 4 * 3 * (4 + 3) + 6),
+        # Ten rows through the gate, and each through two experts.
+        (Routed(), (10, 4), 5 * 20, 10 * 16 + 10 * 2 * 16),
+        (Normalized(), (2, 4, 5, 5), 6 * 4 * 9 + 6, 2 * 6 * 36 * 9),
+    ],
+)
+def test_what_strangers_write_is_counted(
+    module: nn.Module, shape: tuple[int, ...], params: int, macs: int
+) -> None:
+    graph = archcalc.from_torch(module, shape)
+    analysis = archcalc.analyze(graph)
+    assert (analysis.params, analysis.macs) == (params, macs)
+    batch = next(iter(graph.inputs.values()))[0]
+    again = archcalc.analyze(archcalc.to_spec(graph), batch=batch)
+    assert (again.params, again.macs) == (params, macs)
+
+
+@pytest.fixture
+def boxes() -> Iterator[Any]:
+    """An operator that keeps as many boxes as its numbers say, as torchvision's does."""
+    library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    yield torch.ops.torchvision.nms
+    library._destroy()
+
+
+@pytest.mark.skipif(hasattr(torch.ops.torchvision, "nms"), reason="torchvision is here")
+def test_a_detector_keeps_all_boxes_that_it_may(boxes: Any) -> None:
+    class Detector(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.places = nn.Linear(8, 4)
+            self.scores = nn.Linear(8, 1)
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            places, scores = self.places(x), self.scores(x)[:, 0]
+            large = torch.where(places[:, 2] > 0)[0]
+            places, scores = places[large], scores[large]
+            kept = boxes(places, scores, 0.5)[:20]
+            drawn = torch.zeros(max(int(places[kept][0, 0]), 1))
+            return self.head(places[kept]), drawn
+
+    with torch.device("meta"):
+        graph = archcalc.from_torch(Detector(), (1, 30, 8)[1:])
+    # 30 places, of which 20 are kept at most.
+    assert archcalc.analyze(graph).macs == 30 * 8 * 5 + 20 * 4 * 3
+    assert "at most" in graph.edition
 
 
 def test_it_is_said_in_which_way_a_module_was_had() -> None:
