@@ -16,7 +16,7 @@ from archcalc.operators.window import MODES, slide
 from archcalc.report.layers.columns import COLUMNS
 from archcalc.report.layers.contract import contract
 from archcalc.report.layers.lines import DETAILS
-from archcalc.spec import budget, expand, expressions, text
+from archcalc.spec import budget, evaluation, expressions, making, text
 from archcalc.spec.model import LAYER_KEYS, QUANTITIES, Block, Spec
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -67,14 +67,14 @@ def test_every_verdict_is_explained(verdict: str) -> None:
         f"values in a file, aliases counted in full | {text.MOST_VALUES:,}",
         f"digits of a number | {text.MOST_DIGITS}",
         "characters of a key, of a layer's full name, of an expression "
-        f"| {text.LONGEST_KEY}, {expand.LONGEST_NAME}, {expressions.LONGEST}",
-        f"axes of a tensor, the batch among them | {expand.MOST_AXES}",
-        f"inputs that the layers take together | {expand.MOST_EDGES:,}",
-        f"blocks within one another | {expand.DEEPEST}",
+        f"| {text.LONGEST_KEY}, {making.LONGEST_NAME}, {expressions.LONGEST}",
+        f"axes of a tensor, the batch among them | {evaluation.MOST_AXES}",
+        f"inputs that the layers take together | {making.MOST_EDGES:,}",
+        f"blocks within one another | {making.DEEPEST}",
         f"steps of an expansion | {budget.MOST_STEPS:,}",
         f"in an expression | 2^{base.LARGEST.bit_length() - 1}, "
         f"2^{expressions.LARGEST.bit_length() - 1}",
-        f"layers of an expanded network, repetitions of a layer | {expand.MOST_NODES:,}",
+        f"layers of an expanded network, repetitions of a layer | {making.MOST_NODES:,}",
     ],
 )
 def test_the_limits_are_those_of_the_program(row: str) -> None:

@@ -173,7 +173,7 @@ def test_what_costs_more_than_it_may_is_refused_before_it_is_spent(
     layers: Layers, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = MOST_STEPS // 10
-    monkeypatch.setattr("archcalc.spec.expand.Budget", lambda: Budget(most))
+    monkeypatch.setattr("archcalc.spec.evaluation.Budget", lambda: Budget(most))
     spec = net(layers, **more)
     tried = attempt(spec)
     assert tried.graph is None
