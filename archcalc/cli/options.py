@@ -97,9 +97,12 @@ def drawn(what: str) -> Any:
 
 
 NETWORK = (
-    "A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for standard input."
+    "A network of the zoo, a file (FILE::VARIANT for one of its variants), a model of another "
+    "program (torch:MODULE:FACTORY, FILE.onnx), or - for standard input."
 )
-NETWORKS = NETWORK.replace("A network", "Networks").replace("a file", "files")
+NETWORKS = (
+    NETWORK.replace("A network", "Networks").replace("a file", "files").replace("a model", "models")
+)
 NetworkName = Annotated[
     str,
     typer.Argument(metavar="NAME|FILE", help=NETWORK, autocompletion=networks, show_default=False),
@@ -134,7 +137,7 @@ InputShapes = Annotated[
         "--input",
         metavar="SHAPE",
         help="The input without the batch, 3x224x224, or only its extent, 224. NAME=SHAPE "
-        "where there are several.",
+        "where there are several, NAME=int64:128 where a module's is of another dtype.",
         show_default=False,
     ),
 ]
