@@ -3,8 +3,8 @@
 from archcalc.analysis.analyze import Analysis as Analysis
 from archcalc.analysis.analyze import Row as Row
 from archcalc.analysis.analyze import analyze as analyze
+from archcalc.analysis.analyze import backward as backward
 from archcalc.analysis.backward import Backward as Backward
-from archcalc.analysis.backward import backward as backward
 from archcalc.analysis.batches import Fits as Fits
 from archcalc.analysis.batches import largest_batch as largest_batch
 from archcalc.analysis.cache import Cache as Cache
@@ -33,11 +33,18 @@ from archcalc.claims.savings import Savings as Savings
 from archcalc.claims.savings import savings as savings
 from archcalc.errors import ArchcalcError as ArchcalcError
 from archcalc.errors import ExpressionError as ExpressionError
+from archcalc.errors import LayerError as LayerError
 from archcalc.errors import Problem as Problem
 from archcalc.errors import ShapeError as ShapeError
 from archcalc.errors import SpecError as SpecError
-from archcalc.frontends.fold import to_spec as to_spec
-from archcalc.frontends.sources import load as load
+from archcalc.frontends.network import NetworkLike as NetworkLike
+from archcalc.frontends.network import expand as expand
+from archcalc.frontends.network import fold_batch_norm as fold_batch_norm
+from archcalc.frontends.network import freeze as freeze
+from archcalc.frontends.network import load as load
+from archcalc.frontends.network import quantize as quantize
+from archcalc.frontends.network import to_spec as to_spec
+from archcalc.frontends.network import validate as validate
 from archcalc.frontends.torch.source import from_torch as from_torch
 from archcalc.operators.base import Operator as Operator
 from archcalc.operators.base import Work as Work
@@ -61,18 +68,13 @@ from archcalc.space.formula import Formula as Formula
 from archcalc.space.formula import formula as formula
 from archcalc.space.sweep import Sweep as Sweep
 from archcalc.space.sweep import sweep as sweep
-from archcalc.spec.expand import expand as expand
-from archcalc.spec.fold import fold_batch_norm as fold_batch_norm
 from archcalc.spec.form import fmt as fmt
-from archcalc.spec.frozen import freeze as freeze
 from archcalc.spec.graph import Graph as Graph
 from archcalc.spec.graph import Node as Node
 from archcalc.spec.machines import Hardware as Hardware
 from archcalc.spec.machines import machines as machines
 from archcalc.spec.model import Spec as Spec
-from archcalc.spec.quantized import quantize as quantize
 from archcalc.spec.schema import schema as schema
 from archcalc.spec.starter import new as new
-from archcalc.spec.zoo import validate as validate
 
 __version__: str

@@ -8,13 +8,31 @@ from typing import Any
 
 
 class ArchcalcError(Exception):
-    """Base of every error archcalc raises on purpose; its text is meant for the user."""
+    """Base of every error archcalc raises on purpose; its text is meant for the user.
+
+    ::
+
+        >>> import archcalc
+        >>> try:
+        ...     archcalc.analyze("resnet18", widht=32)
+        ... except archcalc.ArchcalcError as error:
+        ...     print(str(error).splitlines()[1].strip())
+        did you mean 'width'?
+    """
 
 
 class ShapeError(ArchcalcError, ValueError):
     """Shapes that do not fit an operator: the message names both numbers.
 
     Raised by ``Operator.infer``; an expansion turns it into a located :class:`Problem`.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.expand("resnet18").nodes[0].op.infer((1, 3, 224))
+        Traceback (most recent call last):
+        ...
+        archcalc.errors.ShapeError: ...
     """
 
 
@@ -22,11 +40,38 @@ class ExpressionError(ArchcalcError, ValueError):
     """An expression after ``=`` that can't be parsed or has no value.
 
     ``column`` counts from 1 in the expression; 0 means that the place is the whole of it.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.load({"name": "net", "input": ["=8 //"], "layers": {"r": "ReLU"}})
+        Traceback (most recent call last):
+        ...
+        archcalc.errors.SpecError: ...
     """
 
     def __init__(self, message: str, column: int = 0) -> None:
         super().__init__(message)
         self.column = column
+
+
+class LayerError(ArchcalcError, KeyError):
+    """A layer that a network has not: the message names the nearest that it has.
+
+    A ``KeyError``, too, as a mapping's is.
+
+    ::
+
+        >>> import archcalc
+        >>> try:
+        ...     archcalc.analyze("resnet18")["conv"]
+        ... except KeyError as error:
+        ...     print(error)
+        no layer 'conv' in resnet18
+          did you mean 'conv1'?
+    """
+
+    __str__ = Exception.__str__  # a KeyError's has quotes around it
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -36,6 +81,13 @@ class Problem:
     ``line`` and ``column`` count from 1; 0 means that the place is the file as a whole.
     ``path`` is the way into the document, outermost first, such as
     ``("layers", "conv1", "stride")``.
+
+    ::
+
+        >>> import archcalc
+        >>> [wrong] = archcalc.validate({"name": "net", "input": [8], "layers": {"a": "Linaer"}})
+        >>> wrong.message, wrong.hint
+        ("unknown operator 'Linaer'", "did you mean 'Linear'?")
     """
 
     file: str
@@ -67,6 +119,15 @@ class SpecError(ArchcalcError, ValueError):
     """A spec that can't be used: carries every :class:`Problem` found, in file order.
 
     Its text tells the first twenty in full.
+
+    ::
+
+        >>> import archcalc
+        >>> try:
+        ...     archcalc.load({"name": "net", "input": [8], "layers": {"a": "Linaer"}})
+        ... except archcalc.SpecError as error:
+        ...     print(error.problems[0].hint)
+        did you mean 'Linear'?
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:

@@ -18,8 +18,9 @@ from archcalc.operators.describe import attribute_docs, docstring
 
 PARTS: Mapping[str, tuple[str, ...]] = {
     "Networks": (
-        *("load", "list", "Network", "Spec", "expand", "Graph", "Node", "validate", "fmt", "new"),
-        *("schema", "ops", "freeze", "quantize", "fold_batch_norm", "from_torch", "to_spec"),
+        *("NetworkLike", "load", "list", "Network", "Spec", "expand", "Graph", "Node"),
+        *("validate", "fmt", "new", "schema", "ops", "freeze", "quantize", "fold_batch_norm"),
+        *("from_torch", "to_spec"),
     ),
     "Numbers": (
         *("analyze", "Analysis", "Row", "Work", "Operator", "table", "explain", "export", "widget"),
@@ -36,7 +37,14 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     ),
     "What others print": ("check", "Finding", "audit", "Audit", "reconcile", "Explanation"),
     "PyTorch": ("build", "crosscheck", "Crosscheck", "against", "Against"),
-    "Errors": ("ArchcalcError", "SpecError", "Problem", "ShapeError", "ExpressionError"),
+    "Errors": (
+        "ArchcalcError",
+        "SpecError",
+        "LayerError",
+        "Problem",
+        "ShapeError",
+        "ExpressionError",
+    ),
 }
 """The public names in the order in which one meets them."""
 
@@ -61,6 +69,13 @@ def page() -> str:
 
 def _told(name: str, thing: Any) -> Iterator[str]:
     yield f'### <a id="{name}"></a>`archcalc.{name}`'
+    if not callable(thing):
+        yield "```python\nstr | Path | Mapping[str, Any] | Spec | Graph | Analysis\n```"
+        yield (
+            "What every function takes for a network: a name of the zoo, a file, a model of "
+            "another program, the data of a spec, a `Spec`, a `Graph` or an `Analysis`."
+        )
+        return
     if not inspect.isclass(thing):
         yield f"```python\n{_signature(name, thing)}\n```"
         yield docstring(thing)

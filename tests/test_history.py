@@ -18,9 +18,17 @@ from typing import Any
 import pytest
 
 import archcalc
-from archcalc.errors import ArchcalcError, ExpressionError, Problem, ShapeError, SpecError
+from archcalc.errors import (
+    ArchcalcError,
+    ExpressionError,
+    LayerError,
+    Problem,
+    ShapeError,
+    SpecError,
+)
 from archcalc.spec import zoo
 from archcalc.spec.model import Spec
+from archcalc.spec.question import NoVariable
 from archcalc.spec.refusal import Refused
 from archcalc.values import Remembering, exact
 
@@ -222,6 +230,8 @@ def test_every_dataclass_that_keeps_what_it_works_out_leaves_it_at_home() -> Non
         ArchcalcError("no such thing"),
         ShapeError("takes 3 axes, not 4"),
         ExpressionError("unknown name 'x'", 7),
+        LayerError("no layer 'x' in net"),
+        NoVariable("net.yaml", "net", "widht", ["width"]).among("analyze", ["input"]),
         SpecError(
             [
                 Problem("net.yaml", 3, 5, ("layers", "b"), "no layer 'c'", "did you mean 'a'?"),
@@ -248,7 +258,8 @@ def test_a_refused_input_travels_as_the_problem_that_it_is() -> None:
 
 
 def test_every_kind_of_error_is_among_those_that_travel() -> None:
-    known = {ArchcalcError, ShapeError, ExpressionError, SpecError, Refused}
+    known = {ArchcalcError, ShapeError, ExpressionError, LayerError}
+    known |= {SpecError, Refused, NoVariable}
     assert {cls for cls in ours() if issubclass(cls, ArchcalcError)} == known
 
 

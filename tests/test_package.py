@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import doctest
+import inspect
 from importlib import import_module
 from pathlib import Path
 
@@ -39,3 +41,16 @@ def test_all_names_can_be_imported_at_once() -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'archcalc' has no attribute 'analyse'"):
         archcalc.analyse  # type: ignore[attr-defined]  # noqa: B018
+
+
+PUBLIC = sorted({*stated()} - {"NetworkLike"})
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_name_is_explained_with_an_example_that_runs(name: str) -> None:
+    thing = getattr(archcalc, name)
+    finder = doctest.DocTestFinder(recurse=False)
+    [examples] = finder.find(inspect.unwrap(thing), name, globs={})
+    assert examples.examples
+    flags = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
+    assert not doctest.DocTestRunner(optionflags=flags).run(examples).failed

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from archcalc.analysis.recall import recall
 from archcalc.dims import Shape, Size
 from archcalc.document.shown import shown
-from archcalc.errors import ArchcalcError, SpecError
+from archcalc.errors import ArchcalcError, LayerError, SpecError, did_you_mean
+from archcalc.frontends.network import NetworkLike, one_of
 from archcalc.operators.base import KINDS, Work, elements
 from archcalc.spec.expand import settled
+from archcalc.spec.frozen import ways
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.memory import Piece
 from archcalc.spec.model import Spec
 from archcalc.spec.outline import outline
-from archcalc.spec.question import Input, Question
+from archcalc.spec.question import AS_IT_IS, Input, Question, with_options
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 from archcalc.values import Remembering, rows_of
 
@@ -43,10 +45,21 @@ BYTES: dict[str, int] = {
 
 NOTHING = Work()
 
+FEW = 4
+"""Layers that are named where one is asked for that is not there."""
+
 
 @shown
 class Row(NamedTuple):
-    """What one operator stores and computes."""
+    """What one operator stores and computes.
+
+    ::
+
+        >>> import archcalc
+        >>> row = archcalc.analyze("resnet18")["fc"]
+        >>> row.op, row.shape, row.params, row.macs
+        ('Linear', (1, 1000), 513000, 512000)
+    """
 
     node: Node
     weights: Mapping[str, Shape]
@@ -114,6 +127,15 @@ class Analysis(Remembering):
 
     Of a ``partial`` analysis, which has layers of unknown operators, all totals but that of the
     activations are lower bounds.
+
+    ::
+
+        >>> import archcalc
+        >>> analysis = archcalc.analyze("resnet18")
+        >>> analysis.params, analysis.macs
+        (11689512, 1814073344)
+        >>> analysis["conv1"].params
+        9408
     """
 
     graph: Graph
@@ -239,9 +261,9 @@ class Analysis(Remembering):
     @cached_property
     def backward(self) -> Backward:
         """The multiply-accumulates of the backward pass, by layer."""
-        from archcalc.analysis.backward import backward
+        from archcalc.analysis.backward import gradients
 
-        return backward(self)
+        return gradients(self)
 
     def live(self, dtype: str = "float32") -> Mapping[str, int]:
         """Bytes of the tensors that are there while each layer runs at inference, by layer."""
@@ -377,12 +399,20 @@ class Analysis(Remembering):
         """Bytes a token of the :attr:`cache`. Raises as :meth:`weight_bytes` does."""
         return self.cache.numbers * BYTES[dtype]
 
-    def row(self, name: str) -> Row:
-        """The row of a layer by its full name. Raises ``KeyError``."""
-        for row in self.under(name):
+    def __getitem__(self, name: str) -> Row:
+        """The row of a layer by its full name. Raises :class:`LayerError`, a ``KeyError`` too."""
+        found = self.under(name)
+        for row in found:
             if row.name == name:
                 return row
-        raise KeyError(name)
+        if found:
+            hint = f"under('{name}') has the rows of its {len(found)} layers"
+            raise LayerError(f"'{name}' in {self.graph.name} is a block\n  {hint}")
+        raise self.missing(name)
+
+    def row(self, name: str) -> Row:
+        """The same as ``analysis[name]``."""
+        return self[name]
 
     def under(self, name: str) -> tuple[Row, ...]:
         """The rows of a layer or block, with all that is in it; none where there is no such."""
@@ -396,14 +426,27 @@ class Analysis(Remembering):
             self._inside[outer] = {part: tuple(rows) for part, rows in parts.items() if part}
         return self._inside[outer].get(last, ())
 
+    def missing(self, name: str) -> LayerError:
+        """The error that there is no layer or block of this name, with the nearest that there is.
+
+        Where none is near, the first few: they may be called in quite another way elsewhere.
+        """
+        network = self.graph.name
+        hint = did_you_mean(name, {way for row in self.rows for way in ways(row.name)})
+        if not hint:
+            few = ", ".join([row.name for row in self.rows[:FEW]])
+            hint = f"it begins with {few}; 'archcalc table {network} --detail all' lists all"
+        return LayerError(f"no layer '{name}' in {network}\n  {hint}")
+
     @cached_property
     def _inside(self) -> dict[str, dict[str, tuple[Row, ...]]]:
         """The rows of what stands in a block, by the block's name and its own."""
         return {}
 
 
+@with_options
 def analyze(
-    network: Spec | Graph,
+    network: NetworkLike,
     *,
     input: Input = None,
     batch: Size = 1,
@@ -413,19 +456,32 @@ def analyze(
 ) -> Analysis:
     """Every layer's tensors and arithmetic, at inference unless ``training``.
 
-    A spec is expanded first, with ``input``, ``batch`` and ``variables`` as in :func:`expand`,
-    which raises :class:`SpecError`; with a graph they raise ``TypeError``, since its shapes are
-    settled. With ``allow_unknown`` layers of unknown operators are not counted and the analysis is
-    ``partial``; without, they raise :class:`ArchcalcError`. Raises :class:`SpecError` for training
-    on an input that the network can't be trained on.
+    A spec is expanded first, with ``input``, ``batch`` and ``variables`` as in
+    :func:`archcalc.expand`, which raises :class:`SpecError`; with a graph they raise ``TypeError``,
+    since its shapes are settled. With ``allow_unknown`` layers of unknown operators are not counted
+    and the analysis is ``partial``; without, they raise :class:`ArchcalcError`. Raises
+    :class:`SpecError` for training on an input that the network can't be trained on.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.analyze("resnet18", input=224, batch=2).params
+        11689512
     """
     return answer(network, Question(input, batch, variables, training, allow_unknown))
 
 
-def answer(network: Spec | Graph | Analysis, question: Question) -> Analysis:
-    """The analysis that is asked for: :func:`analyze`. Of what is one already, itself."""
+def answer(network: NetworkLike, question: Question = AS_IT_IS) -> Analysis:
+    """The analysis that is asked for: :func:`analyze`.
+
+    Of what is one already, itself, where nothing else is to be counted.
+    """
     if isinstance(network, Analysis):
-        return network
+        question.require_settled()
+        if not question.fold_bn and question.training <= network.training:
+            return network
+        question = question._replace(allow_unknown=network.partial)
+    network = one_of(network, question.allow_unknown)
     if question.fold_bn:
         from archcalc.spec.fold import fold_batch_norm
 
@@ -438,6 +494,30 @@ def answer(network: Spec | Graph | Analysis, question: Question) -> Analysis:
         if found is not None:
             return found
     return _engine(network, question)
+
+
+def backward(network: NetworkLike, *, input_grad: bool = False) -> Backward:
+    """What it costs to compute the gradients of all parameters, from those of all outputs.
+
+    The gradient of a tensor is computed where a parameter that is trained, or with ``input_grad``
+    an input of the network, is upstream of it: not that of the first layer's input, nor of anything
+    else that only data and frozen layers lead to, nor of what leads to no output, as in PyTorch.
+    Nothing is computed a second time, as checkpointing and the fused attention of GPUs do.
+
+    Of a linear layer of 100 x 10 weights alone, one product for its weights' gradient::
+
+        >>> import archcalc
+        >>> spec = {
+        ...     "name": "one",
+        ...     "input": [100],
+        ...     "layers": {"fc": {"op": "Linear", "out_features": 10}},
+        ... }
+        >>> archcalc.backward(spec).macs
+        1000
+    """
+    from archcalc.analysis.backward import gradients
+
+    return gradients(answer(network), input_grad)
 
 
 def _engine(network: Spec | Graph, question: Question) -> Analysis:

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 @shown
 @dataclass(frozen=True)
 class Backward:
-    """The multiply-accumulates of one backward pass over the whole batch, by layer."""
+    """The multiply-accumulates of one backward pass over the whole batch, by layer.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.backward("resnet18").layers["fc"] == 2 * 512 * 1000
+        True
+    """
 
     layers: Mapping[str, Size | None]
     """0 for what multiplies nothing or reaches no output; None where it can't be said."""
@@ -39,14 +46,8 @@ class Backward:
         return tuple(name for name, macs in self.layers.items() if macs is None)
 
 
-def backward(analysis: Analysis, *, input_grad: bool = False) -> Backward:
-    """What it costs to compute the gradients of all parameters, from those of all outputs.
-
-    The gradient of a tensor is computed where a parameter that is trained, or with ``input_grad``
-    an input of the network, is upstream of it: not that of the first layer's input, nor of anything
-    else that only data and frozen layers lead to, nor of what leads to no output, as in PyTorch.
-    Nothing is computed a second time, as checkpointing and the fused attention of GPUs do.
-    """
+def gradients(analysis: Analysis, input_grad: bool = False) -> Backward:
+    """The work of the gradients: :func:`archcalc.backward`."""
     graph = analysis.graph
     ends = (*graph.outputs, *graph.training_outputs) if analysis.training else graph.outputs
     reached = graph.leading_to(*ends)

@@ -10,6 +10,7 @@ from typing import Any
 from archcalc.analysis.memory import Memory, memory
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
+from archcalc.frontends.network import NetworkLike, load
 from archcalc.spec.model import Spec
 
 LARGEST_BATCH = 2**24
@@ -19,7 +20,15 @@ LARGEST_BATCH = 2**24
 @shown
 @dataclass(frozen=True)
 class Fits:
-    """The largest batch that fits, and the first that does not."""
+    """The largest batch that fits, and the first that does not.
+
+    ::
+
+        >>> import archcalc
+        >>> found = archcalc.largest_batch("resnet18", 10**9)
+        >>> found.beyond.batch == found.batch + 1
+        True
+    """
 
     budget: int
     """Bytes that there are."""
@@ -39,7 +48,7 @@ class Fits:
 
 
 def largest_batch(
-    network: Spec, budget: int, dtype: str = "float32", training: bool = False, **how: Any
+    network: NetworkLike, budget: int, dtype: str = "float32", training: bool = False, **how: Any
 ) -> Fits:
     """The largest batch with which a network takes at most ``budget`` bytes at its peak.
 
@@ -47,7 +56,15 @@ def largest_batch(
     micro-batches a multiple of their number. It is exact: one more input does not fit. Raises
     :class:`ArchcalcError` where more than ``LARGEST_BATCH`` fit, and what
     :func:`archcalc.memory` raises.
+
+    ::
+
+        >>> import archcalc
+        >>> found = archcalc.largest_batch("resnet18", 10**9)
+        >>> found.memory.most <= 10**9 < found.beyond.most
+        True
     """
+    network = load(network)
     batch, found, beyond = _search(network, budget, dtype, training, how)
     changes = {}
     for words, change in _changes(dtype, training, how).items():

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 @shown
 @dataclass(frozen=True)
 class Cache:
-    """Numbers that are kept of each token of a sample, by layer of attention."""
+    """Numbers that are kept of each token of a sample, by layer of attention.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.analyze("llama3_8b").cache.numbers == 2 * 32 * 8 * 128
+        True
+    """
 
     layers: Mapping[str, Size | None]
     """None where a mask or a bias is added to the scores, which may hide later tokens or not."""

@@ -13,11 +13,9 @@ from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as counted_by
 from archcalc.dims import Size
 from archcalc.document.shown import shown
-from archcalc.frontends import sources
-from archcalc.spec import zoo
+from archcalc.frontends.network import NetworkLike
 from archcalc.spec.graph import Graph
-from archcalc.spec.model import Spec
-from archcalc.spec.question import AS_IT_IS, Input, Question
+from archcalc.spec.question import AS_IT_IS, Input, Question, with_options
 from archcalc.values import Remembering
 
 Kind = Literal["same", "added", "removed", "changed", "follows"]
@@ -64,7 +62,15 @@ class Change(NamedTuple):
 @shown
 @dataclass(frozen=True)
 class Diff(Remembering):
-    """What distinguishes two networks."""
+    """What distinguishes two networks.
+
+    ::
+
+        >>> import archcalc
+        >>> found = archcalc.diff("resnet18", "resnet34")
+        >>> found.after.params - found.before.params == 21797672 - 11689512
+        True
+    """
 
     before: Analysis
     after: Analysis
@@ -92,12 +98,10 @@ class Diff(Remembering):
         return tuple(pairs.get(name, name) for name in names)
 
 
-Network = zoo.Source | Spec | Graph | Analysis
-
-
+@with_options
 def diff(
-    before: Network,
-    after: Network,
+    before: NetworkLike,
+    after: NetworkLike,
     *,
     convention: str = "macs",
     input: Input = None,
@@ -113,6 +117,13 @@ def diff(
 
     Raises :class:`ArchcalcError` for an unknown convention, and for a layer on which its tool
     fails, and what :func:`archcalc.load` and :func:`archcalc.analyze` raise.
+
+    ::
+
+        >>> import archcalc
+        >>> found = archcalc.diff("resnet18", archcalc.load("resnet18"), classes=10)
+        >>> found.different
+        False
     """
     counted = counted_by(convention)
     question = Question(input, variables=variables)
@@ -132,10 +143,9 @@ def diff(
     return Diff(first, second, labels, found, counted)
 
 
-def _analyzed(network: Network, question: Question) -> Analysis:
-    if isinstance(network, (Graph, Analysis)):
-        return answer(network, AS_IT_IS)
-    return answer(sources.spec_of(network), question)
+def _analyzed(network: NetworkLike, question: Question) -> Analysis:
+    settled = isinstance(network, (Graph, Analysis))
+    return answer(network, AS_IT_IS if settled else question)
 
 
 Pair = tuple[int | None, int | None]

@@ -16,10 +16,11 @@ from archcalc.analysis.memory import Memory, memory
 from archcalc.analysis.roofline import Kernel, Roofline, roofline
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
+from archcalc.frontends.network import NetworkLike, load
 from archcalc.spec.bits import Rule
 from archcalc.spec.machines import Hardware, find
-from archcalc.spec.model import Spec
 from archcalc.spec.quantized import quantize
+from archcalc.spec.question import with_options
 from archcalc.values import Remembering
 
 PAST, LAST = "past", "last"
@@ -29,7 +30,15 @@ PAST, LAST = "past", "last"
 @shown
 @dataclass(frozen=True)
 class Generation(Remembering):
-    """What a prompt and the tokens after it take on a machine, at the least."""
+    """What a prompt and the tokens after it take on a machine, at the least.
+
+    ::
+
+        >>> import archcalc
+        >>> found = archcalc.generate("llama3_8b", "h100-sxm", prompt=1000, tokens=100)
+        >>> found.prompt, found.tokens, found.batch
+        (1000, 100, 1)
+    """
 
     network: str
     machine: Hardware
@@ -85,8 +94,9 @@ class Generation(Remembering):
         return max(read, int(self.stored.total))
 
 
+@with_options
 def generate(
-    network: Spec,
+    network: NetworkLike,
     on: str | Hardware = "h100-sxm",
     *,
     prompt: int,
@@ -108,7 +118,15 @@ def generate(
     kept of all tokens, for which room is left from the beginning, and of the tensors at the peak.
 
     Raises :class:`ArchcalcError` for a network that keeps nothing: it has no variable ``past``.
+
+    ::
+
+        >>> import archcalc
+        >>> found = archcalc.generate("llama3_8b", "h100-sxm", prompt=1000, tokens=100)
+        >>> found.cache_per_token
+        131072
     """
+    network = load(network)
     if PAST not in network.vars:
         raise ArchcalcError(
             f"'{network.label}' keeps nothing of the tokens before: it has no variable '{PAST}'\n"

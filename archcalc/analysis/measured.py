@@ -9,7 +9,14 @@ from archcalc.document.shown import shown
 
 
 class Machine(NamedTuple):
-    """Where something was measured."""
+    """Where something was measured.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.measure("lenet5", device="cpu").machine.device  # doctest: +SKIP
+        'cpu'
+    """
 
     device: str
     """``cpu`` or ``cuda``."""
@@ -30,7 +37,14 @@ class Machine(NamedTuple):
 @shown
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One network, run at inference again and again."""
+    """One network, run at inference again and again.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.measure("lenet5", device="cpu").throughput  # doctest: +SKIP
+        5025.1
+    """
 
     machine: Machine
     dtype: str

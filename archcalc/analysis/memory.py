@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
+from archcalc.analysis.analyze import BYTES, Analysis, Row, answer
 from archcalc.analysis.bits import joined
 from archcalc.analysis.liveness import Held, inference, step
 from archcalc.analysis.optimizers import OPTIMIZERS, states
 from archcalc.dims import Shape, Size
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.frontends.network import NetworkLike, one_of
 from archcalc.operators.autograd import FLOAT32, INTEGER
 from archcalc.operators.base import elements
 from archcalc.operators.saving import LOWERED
@@ -20,7 +21,7 @@ from archcalc.spec.bits import Format, Rule
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 from archcalc.spec.quantized import quantize
-from archcalc.spec.question import Input
+from archcalc.spec.question import Input, Question, with_options
 
 MB = 10**6
 """Bytes of a megabyte."""
@@ -40,7 +41,15 @@ SHARDED = (0, 1, 2, 3)
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How a network is trained, as far as memory depends on it."""
+    """How a network is trained, as far as memory depends on it.
+
+    ::
+
+        >>> import archcalc
+        >>> how = archcalc.Training(optimizer="adam")
+        >>> archcalc.memory("resnet18", training=how).gradients == 4 * 11689512
+        True
+    """
 
     optimizer: str = "sgd"
     master: bool = False
@@ -96,7 +105,15 @@ class Moment(NamedTuple):
 @shown
 @dataclass(frozen=True)
 class Memory:
-    """Bytes by what they are for, on each device, but for what PyTorch allocates to work in."""
+    """Bytes by what they are for, on each device, but for what PyTorch allocates to work in.
+
+    ::
+
+        >>> import archcalc
+        >>> found = archcalc.memory("resnet18", "bfloat16")
+        >>> found.weights == 2 * 11689512
+        True
+    """
 
     network: str
     dtype: str
@@ -176,8 +193,9 @@ class Memory:
         return always + max(self.gradients, *(m.activations + m.gradients for m in self.moments))
 
 
+@with_options
 def memory(
-    network: Spec | Graph,
+    network: NetworkLike,
     dtype: str = "float32",
     training: bool | Training = False,
     *,
@@ -217,8 +235,15 @@ def memory(
 
     Raises ``KeyError`` for a dtype that is not in ``BYTES``, :class:`ArchcalcError` for what can't
     be meant, and what :func:`archcalc.analyze` raises. Sizes are compared, and have to be ints.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.memory("resnet18").weights == 4 * 11689512
+        True
     """
     size = BYTES[dtype]
+    network = one_of(network, allow_unknown)
     how = training if isinstance(training, Training) else None
     if training is True:
         how = Training(optimizer, master, checkpoint, micro_batches, zero, devices, fused, autocast)
@@ -231,8 +256,7 @@ def memory(
     network = quantize(network, weights=weights)
     if how is not None:
         network = _as_trained(network)
-    given = {} if isinstance(network, Graph) else {"input": input, "batch": batch, **variables}
-    analysis = analyze(network, training=how is not None, allow_unknown=allow_unknown, **given)
+    analysis = answer(network, Question(input, batch, variables, how is not None, allow_unknown))
     integers = sum(
         elements(shape)
         for row in analysis.rows

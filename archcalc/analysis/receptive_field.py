@@ -10,8 +10,9 @@ from math import gcd, lcm
 from typing import NamedTuple, TypeAlias
 
 from archcalc.dims import Shape, Size, holds, maximum, minimum, settle
+from archcalc.frontends.network import NetworkLike, graph_of
 from archcalc.operators.taps import HERE, MOST_PHASES, Sources, Span, Taps, Traced
-from archcalc.spec.graph import Graph, Node
+from archcalc.spec.graph import Node
 
 Stride: TypeAlias = Size | Fraction | None
 """Pixels from one position's field to the next one's, a fraction after upsampling; 0 where all
@@ -29,6 +30,13 @@ class Field:
     extent is padding, which a field larger than its input contains. All between the first and
     the last pixel that is seen belongs to the field, whether a stride or a dilation skips it or
     not. The borders of the layers between are taken to be as far away as those of the input.
+
+    ::
+
+        >>> import archcalc
+        >>> height, width = archcalc.receptive_field("resnet18")["maxpool"]
+        >>> height.size, height.stride
+        (11, 4)
     """
 
     taps: Taps
@@ -119,7 +127,9 @@ class _Seen(NamedTuple):
         return tuple(axis.all(n) for axis, n in zip(self.axes, shape[2:], strict=True))
 
 
-def receptive_field(graph: Graph, input: str | None = None) -> dict[str, tuple[Field, ...] | None]:
+def receptive_field(
+    network: NetworkLike, input: str | None = None
+) -> dict[str, tuple[Field, ...] | None]:
     """What each layer's output sees of the named input (the first by default), axis by axis.
 
     The axes are those of the input after the batch and the channels. A layer is left out if it
@@ -130,7 +140,14 @@ def receptive_field(graph: Graph, input: str | None = None) -> dict[str, tuple[F
     A convolution or pooling widens the field by ``d (k - 1)`` strides and multiplies the stride
     by its own; a join sees all that its inputs see. Araujo, Norris and Sim, Computing receptive
     fields of convolutional neural networks, Distill, 2019.
+
+    ::
+
+        >>> import archcalc
+        >>> [field.size for field in archcalc.receptive_field("resnet18")["conv1"]]
+        [7, 7]
     """
+    graph = graph_of(network)
     name = next(iter(graph.inputs)) if input is None else input
     extents = graph.inputs[name][2:]
     seen: dict[str, _Seen | None] = {name: _Seen((_Axis(HERE),) * len(extents))}

@@ -19,17 +19,16 @@ from archcalc.analysis.liveness import inputs_of, makers
 from archcalc.analysis.memory import memory
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
+from archcalc.frontends.network import NetworkLike, one_of
 from archcalc.operators.autograd import INTEGER, Untrained
 from archcalc.operators.autograd import Stored as Kept
 from archcalc.operators.base import elements
 from archcalc.operators.parameter import Cache
 from archcalc.operators.taps import Pointwise
 from archcalc.spec.bits import BITS, Format, Rule, rules_of
-from archcalc.spec.graph import Graph
 from archcalc.spec.machines import Hardware, find
-from archcalc.spec.model import Spec
 from archcalc.spec.quantized import with_rules
-from archcalc.spec.question import Input, Question
+from archcalc.spec.question import Input, Question, with_options
 from archcalc.values import Remembering
 
 FUSIONS = ("none", "elementwise", "all")
@@ -79,7 +78,15 @@ class Kernel(NamedTuple):
 @shown
 @dataclass(frozen=True)
 class Roofline(Remembering):
-    """The least time of a network on a machine: a bound, which no run is below."""
+    """The least time of a network on a machine: a bound, which no run is below.
+
+    ::
+
+        >>> import archcalc
+        >>> found = archcalc.roofline("resnet18", "h100-sxm")
+        >>> found.seconds >= max(found.seconds_computing, found.seconds_moving) > 0
+        True
+    """
 
     network: str
     machine: Hardware
@@ -147,8 +154,9 @@ class Roofline(Remembering):
         return None if bandwidth is None else self.machine.peak(self.dtype).value / bandwidth.value
 
 
+@with_options
 def roofline(
-    network: Spec | Graph | Analysis,
+    network: NetworkLike,
     on: str | Hardware = "h100-sxm",
     *,
     dtype: str = "float32",
@@ -186,6 +194,12 @@ def roofline(
     ``on`` is a machine's name, its file, or what :func:`archcalc.spec.machines.find` gave. Raises
     :class:`ArchcalcError` for a dtype of which nothing is known of the machine, and what
     :func:`archcalc.analyze` raises.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.roofline("resnet18", "h100-sxm", batch=8).macs == 8 * 1814073344
+        True
     """
     machine = find(on) if isinstance(on, str) else on
     if fusion not in FUSIONS:
@@ -236,14 +250,12 @@ def roofline(
     )
 
 
-def _analysis(
-    network: Spec | Graph | Analysis, asked: Question, rules: tuple[Rule, ...]
-) -> Analysis:
+def _analysis(network: NetworkLike, asked: Question, rules: tuple[Rule, ...]) -> Analysis:
     if not rules:
         return answer(network, asked)
     if isinstance(network, Analysis):
-        return replace(network, graph=with_rules(network.graph, rules))
-    return answer(with_rules(network, rules), asked)
+        return replace(answer(network, asked), graph=with_rules(network.graph, rules))
+    return answer(with_rules(one_of(network, asked.allow_unknown), rules), asked)
 
 
 class _Computing:

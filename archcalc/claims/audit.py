@@ -17,8 +17,7 @@ from archcalc.claims.tables.evidence import Option
 from archcalc.claims.tables.modules import PATTERNS
 from archcalc.claims.tables.search import Search, total_row
 from archcalc.claims.tables.sheet import Entry, Number, Sheet, read_table
-from archcalc.spec.graph import Graph
-from archcalc.spec.model import Spec
+from archcalc.frontends.network import NetworkLike
 
 MOST_SEARCHED = 500
 """Wrong cells whose causes are searched: a table that is wrong in more has one of its own."""
@@ -29,7 +28,7 @@ MOST_NOTES = 12
 
 def audit(
     table: str | Path,
-    against: str | Path | Spec | Graph | None = None,
+    against: NetworkLike | None = None,
     map: Mapping[str, str] | None = None,
     read: str = "",
 ) -> Audit:
@@ -42,6 +41,16 @@ def audit(
     or a spec. ``map`` gives roles the headers of their columns where these are not recognized
     (:data:`archcalc.claims.tables.columns.HEADERS`). A column that the table lacks is not checked.
     Raises :class:`ArchcalcError` for what can't be read as a table.
+
+    ::
+
+        >>> import archcalc
+        >>> printed = '''layer,in_h,in_w,in_c,out_h,out_w,out_c,kernel_h,kernel_w,stride,pad,params
+        ... conv1,32,32,3,32,32,16,3,3,1,1,448
+        ... conv2,32,32,16,16,16,32,3,3,2,1,4460
+        ... '''
+        >>> [(wrong.printed, wrong.right) for wrong in archcalc.audit(printed).findings]
+        [('4460', '4640')]
     """
     sheet = read_table(table, map, read)
     if all(role in sheet.columns for role in PATTERNS[1].columns) and sheet.has("ops"):

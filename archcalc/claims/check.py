@@ -15,8 +15,8 @@ from archcalc.claims.printed import Number, Printed, Verdict, exact
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, Problem, SpecError, did_you_mean
 from archcalc.frontends import sources
-from archcalc.spec import elsewhere, expressions, zoo
-from archcalc.spec.expand import expand
+from archcalc.frontends.network import NetworkLike, expand, load
+from archcalc.spec import elsewhere, expressions
 from archcalc.spec.model import Budget, Documented, Fact, Spec
 from archcalc.spec.records import Records
 from archcalc.spec.records import records as recorded
@@ -53,7 +53,14 @@ THOUSAND = "1024"
 
 @shown
 class Finding(NamedTuple):
-    """One documented number, fact or budget, and what became of it."""
+    """One documented number, fact or budget, and what became of it.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.check("resnet18")[0]
+        <Finding resnet18 params: 11689512 printed, 11,689,512 computed, exact>
+    """
 
     network: str
     at: Path
@@ -83,7 +90,7 @@ class Finding(NamedTuple):
         return f"{self.network}: {self.quantity} {self.printed}"
 
 
-def check(source: zoo.Source | Spec, *, run_code: bool = False) -> list[Finding]:
+def check(network: NetworkLike, *, run_code: bool = False) -> list[Finding]:
     """Every documented number, fact and budget of a spec, recomputed.
 
     Of a spec all variants are looked at, or the chosen one where it is not the one that has the
@@ -92,10 +99,16 @@ def check(source: zoo.Source | Spec, *, run_code: bool = False) -> list[Finding]
     code, ``torch:...``, it is imported and run with ``run_code`` only. Raises :class:`SpecError`
     for a spec that is none, and with every quantity, layer, convention and number that can't be
     understood, at its place in the file.
+
+    ::
+
+        >>> import archcalc
+        >>> all(finding.ok for finding in archcalc.check("resnet18"))
+        True
     """
     findings: list[Finding] = []
     problems: list[Problem] = []
-    for each, entry in subjects(source, run_code=run_code):
+    for each, entry in subjects(network, run_code=run_code):
         try:
             findings += _checked(each)
         except ArchcalcError as error:
@@ -106,16 +119,15 @@ def check(source: zoo.Source | Spec, *, run_code: bool = False) -> list[Finding]
 
 
 def subjects(
-    source: zoo.Source | Spec, *, run_code: bool = False
+    network: NetworkLike, *, run_code: bool = False
 ) -> list[tuple[Checking, elsewhere.Entry | None]]:
     """The networks of a source, with what is stated of them, and where if they stand elsewhere.
 
     Raises :class:`SpecError` as :func:`check` does, for all networks that can't be had.
     """
-    entries = elsewhere.entries(source) if isinstance(source, (str, File)) else None
+    entries = elsewhere.entries(network) if isinstance(network, (str, File)) else None
     if entries is None:
-        spec = source if isinstance(source, Spec) else sources.load(source)
-        return [(Checking(spec), None)]
+        return [(Checking(load(network)), None)]
     found: list[tuple[Checking, elsewhere.Entry | None]] = []
     problems: list[Problem] = []
     for entry in entries:
@@ -150,7 +162,7 @@ def _elsewhere(entry: elsewhere.Entry, run_code: bool) -> Checking:
         raise SpecError([document.problem(("network",), said, hint)])
     if sources.is_foreign(address):
         address = sources.with_inputs(address, stated.texts)
-    spec = sources.load(address)
+    spec = load(address)
     given = None
     if stated.input and not sources.is_foreign(address):
         given = {name or next(iter(spec.inputs)): axes for name, axes in stated.shapes.items()}

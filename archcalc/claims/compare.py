@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -17,12 +17,11 @@ from archcalc.claims.printed import Printed
 from archcalc.dims import Size
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
-from archcalc.frontends.sources import load, spec_of
-from archcalc.spec import zoo
+from archcalc.frontends.network import NetworkLike, load
 from archcalc.spec.graph import Graph
 from archcalc.spec.machines import Hardware, find
 from archcalc.spec.model import Budget, Documented, Fact, Spec
-from archcalc.spec.question import AS_IT_IS, Input, Question
+from archcalc.spec.question import AS_IT_IS, Input, Question, with_options
 from archcalc.spec.scope import Path, Wrong
 from archcalc.values import Remembering
 
@@ -96,7 +95,15 @@ class Entry(Remembering):
 
 @shown
 class Comparison(NamedTuple):
-    """Networks side by side."""
+    """Networks side by side.
+
+    ::
+
+        >>> import archcalc
+        >>> found = archcalc.compare("resnet34", "resnet18", sort="params")
+        >>> [entry.name for entry in found.entries]
+        ['resnet18', 'resnet34']
+    """
 
     entries: tuple[Entry, ...]
     convention: Convention | None
@@ -120,8 +127,9 @@ SORTED_BY: Mapping[str, Callable[[Entry], Any]] = {
 time that was measured, ``time`` the least on the first machine."""
 
 
+@with_options
 def compare(
-    *networks: zoo.Source | Spec,
+    *networks: NetworkLike | Sequence[NetworkLike],
     convention: str = "macs",
     baseline: str | None = None,
     sort: str | None = None,
@@ -143,13 +151,20 @@ def compare(
 
     Raises :class:`ArchcalcError` for an unknown convention or key, and what
     :func:`archcalc.load` and :func:`archcalc.expand` raise.
+
+    ::
+
+        >>> import archcalc
+        >>> found = archcalc.compare(["resnet18", "vgg16"])
+        >>> [entry.analysis.params for entry in found.entries]
+        [11689512, 138357544]
     """
     counted = None if convention.strip().lower() == EVERY else _convention(convention)
     if counted is None and measure is not None:
         raise ArchcalcError("what is measured stands beside one convention, not all of them")
     key, falling = _key(sort) if sort is not None else (None, False)
-    sources = [*(networks or FOUR)]
-    specs = list(map(spec_of, sources))
+    sources = [*_flat(networks or FOUR)]
+    specs = list(map(load, sources))
     names = _names(sources, specs)
     if baseline is not None and baseline not in names:
         sources.insert(0, baseline)
@@ -157,7 +172,8 @@ def compare(
         names = _names(sources, specs)
     question = Question(input, variables=variables)
     entries = [
-        _entry(name, spec, counted, question) for name, spec in zip(names, specs, strict=True)
+        _entry(name, spec, source, counted, question)
+        for name, spec, source in zip(names, specs, sources, strict=True)
     ]
     if measure is not None:
         entries = [replace(entry, measured=measure(entry.analysis.graph)) for entry in entries]
@@ -199,8 +215,23 @@ def _names(sources: list[Any], specs: list[Spec]) -> list[str]:
     ]
 
 
-def _entry(name: str, spec: Spec, counted: Convention | None, question: Question) -> Entry:
-    analysis = answer(spec, question)
+def _flat(networks: Iterable[NetworkLike | Sequence[NetworkLike]]) -> Iterator[NetworkLike]:
+    for each in networks:
+        if isinstance(each, (list, tuple)):
+            yield from each
+        else:
+            yield each  # type: ignore[misc]
+
+
+def _entry(
+    name: str,
+    spec: Spec,
+    source: NetworkLike,
+    counted: Convention | None,
+    question: Question,
+) -> Entry:
+    settled = isinstance(source, (Graph, Analysis))
+    analysis = answer(source if settled else spec, question)
     number, failure = None, ""
     if counted is not None:
         try:
@@ -208,7 +239,7 @@ def _entry(name: str, spec: Spec, counted: Convention | None, question: Question
         except ArchcalcError as error:
             failure = str(error)
     entry = Entry(name, spec, analysis, number, failure)
-    if question.of(spec) != AS_IT_IS:
+    if not settled and question.of(spec) != AS_IT_IS:
         usual = answer(spec, AS_IT_IS).graph
         graph = analysis.graph
         if usual.inputs != graph.inputs or usual.variables != graph.variables:

@@ -7,7 +7,7 @@ network is analyzed once for all of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -18,7 +18,7 @@ from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.counters import bias_adds
 from archcalc.analysis.depth import UNWEIGHTED, is_weight_layer
 from archcalc.dims import Size
-from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.operators import FAMILIES
 from archcalc.operators.autograd import INTEGER
 from archcalc.operators.base import elements
 from archcalc.operators.channel_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
@@ -26,6 +26,14 @@ from archcalc.operators.conv import Conv1d, Conv2d, Conv3d
 from archcalc.operators.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from archcalc.operators.linear import Linear
 from archcalc.spec.graph import Graph
+
+STEP = 3
+"""Forward passes that a training step is taken for: the backward pass is two products for one."""
+
+_VIEWS = frozenset(("Flatten", "Reshape", "Permute", "Transpose", "Squeeze", "Unsqueeze"))
+"""Operators whose outputs are their inputs' memory, and which others don't see."""
+
+_EMBEDDINGS = ("Embedding", "EmbeddingBag")
 
 CONNECTIONS = "connections"
 """Counting MACs and uses of biases, beside the names of ``CONVENTIONS``."""
@@ -48,7 +56,9 @@ class Place(NamedTuple):
     head: bool
     """Exists in training only."""
     norm: bool
-    """A batch normalization."""
+    """A normalization with weights."""
+    embedding: str = ""
+    """``tokens`` of a table of embeddings, ``positions`` of one that is added to what it is fed."""
 
 
 @dataclass
@@ -81,6 +91,10 @@ class Sums:
         if quantity in ("params", "bytes"):
             size = BYTES[chosen.get("dtype", "float32")] if quantity == "bytes" else 1
             counter = INTEGER if quantity == "bytes" else 1
+            if "gates" in chosen and "biases" in chosen:
+                return None
+            if "tensors" in chosen:
+                return self._tensors(kept, chosen, size)
             taken = dict.fromkeys(_stored(chosen), size)
             if chosen.get("buffers") == "all":
                 taken["counters"] = counter
@@ -99,7 +113,35 @@ class Sums:
             if way not in _PER_MAC:
                 return None
             total += _PER_MAC[way] * sum(self._counted(place, "dense") for place in kept)
-        return total
+        return STEP * total if "step" in chosen else total
+
+    def _tensors(self, kept: Sequence[Place], chosen: Mapping[str, str], size: int) -> Size | None:
+        """Bytes of what layers give, and of what else a tool adds to that."""
+        if chosen.keys() & {"biases", "buffers", "groups", "shared", "gates", "lengths"}:
+            return None
+        rows = [each for place in kept for each in self.parts[place].rows if each[0].executed]
+        way = chosen["tensors"]
+        if way == "torchinfo":
+            rows = [each for each in rows if each[0].weights]
+        outputs = sum(elements(row.shape) * times for row, times in rows if row.op not in _VIEWS)
+        if way == "torchinfo" or way.startswith("torchsummary"):
+            outputs *= 2
+        if way in ("all", "torchsummary total"):
+            outputs += sum(map(elements, self.analysis.graph.inputs.values()))
+            outputs += self.analysis.params
+        return size * outputs
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """What there is of that only some networks have: stored kinds, and places."""
+        stored = {kind for part in self.parts.values() for kind in part.stored}
+        return frozenset(stored | {place.embedding for place in self.parts})
+
+    @cached_property
+    def only_batch_norms(self) -> bool:
+        """Whether no other normalization has weights."""
+        rows = [row for row in self.rows if row.weights and row.op in FAMILIES["normalization"]]
+        return all(isinstance(row.node.op, _BATCH_NORMS) for row in rows)
 
     def _counted(self, place: Place, way: str) -> Size:
         key = (place, way)
@@ -143,9 +185,14 @@ class Sums:
 def _stored(chosen: Mapping[str, str]) -> list[str]:
     """The kinds of numbers that are counted as stored."""
     biases = {None: ["bias"], "without": [], "every": ["bias", "missing"]}
+    biased = "biases" not in chosen or chosen["biases"] == "every"
     return [
         "weight",
         *biases[chosen.get("biases")],
+        *(["second bias"] if biased and "gates" not in chosen else []),
+        *(["shared"] if "shared" in chosen else []),
+        *(["shared bias"] if "shared" in chosen and biased else []),
+        *(["lengths"] if "lengths" in chosen else []),
         *(["dense"] if "groups" in chosen else []),
         *(["statistics"] if "buffers" in chosen else []),
     ]
@@ -159,6 +206,7 @@ def _keeps(place: Place, quantity: str, chosen: Mapping[str, str]) -> bool:
         or (place.linear and chosen.get("classifier") == "linear")
         or (place.norm and "norm" in chosen)
         or (place.head and (trained == ("heads" in chosen)))
+        or (place.embedding and chosen.get("embeddings") in ("all", place.embedding))
     )
     return not left_out
 
@@ -181,13 +229,10 @@ def _groups(row: Row) -> int:
 def _within(analysis: Analysis, layer: str | None) -> list[Row]:
     if layer is None:
         return list(analysis.rows)
-    rows = [row for row in analysis.rows if f"{row.name}.".startswith(f"{layer}.")]
-    if rows:
-        return rows
-    parts = [row.name.split(".") for row in analysis.rows]
-    known = {".".join(part[:k]) for part in parts for k in range(1, len(part) + 1)}
-    hint = did_you_mean(layer, known) or f"'archcalc table {analysis.graph.name}' lists them"
-    raise ArchcalcError(f"no layer '{layer}' in '{analysis.graph.name}'\n  {hint}")
+    rows = analysis.under(layer)
+    if not rows:
+        raise analysis.missing(layer)
+    return [*rows]
 
 
 def _parts(analysis: Analysis, rows: list[Row]) -> dict[Place, _Part]:
@@ -196,14 +241,19 @@ def _parts(analysis: Analysis, rows: list[Row]) -> dict[Place, _Part]:
     weighted = [row.name for row in analysis.rows if is_weight_layer(row)]
     classifiers = _last(analysis)
     owners = {row.name: row for row in analysis.rows}
+    added = _added(analysis)
+    of_images = bool(weighted) and owners[weighted[0]].op not in _EMBEDDINGS
     equal: dict[tuple[Place, int, str | None], tuple[Row, int]] = {}
     for row in rows:
         place = Place(
-            first=row.name == weighted[0] if weighted else False,
+            first=of_images and row.name == weighted[0],
             classifier=row.name in classifiers,
             linear=isinstance(row.node.op, Linear),
             head=bool(graph.training_outputs) and row.name not in running and not row.node.spare,
-            norm=isinstance(row.node.op, _BATCH_NORMS),
+            norm=bool(row.weights) and row.op in FAMILIES["normalization"],
+            embedding=(
+                "tokens" if row.op in _EMBEDDINGS else "positions" if row.name in added else ""
+            ),
         )
         # Copies of a block hold the same objects; what shares tensors may differ by its owner.
         key = (place, id(row.node.applied), row.node.share)
@@ -215,6 +265,19 @@ def _parts(analysis: Analysis, rows: list[Row]) -> dict[Place, _Part]:
         for kind, count in _tensors(row, owners[share] if share else None).items():
             part.stored[kind] += times * count
     return parts
+
+
+def _added(analysis: Analysis) -> frozenset[str]:
+    """The tables that are added to a sequence: of positions, with an axis for them."""
+    rows = {row.name: row for row in analysis.rows}
+    found = set()
+    for row in analysis.rows:
+        for name in row.node.inputs if row.op == "Add" else ():
+            while name in rows and rows[name].op in (*_VIEWS, "Slice"):
+                name = rows[name].node.inputs[0]
+            if name in rows and rows[name].op == "Parameter" and len(rows[name].shape) > 2:
+                found.add(name)
+    return frozenset(found)
 
 
 def _last(analysis: Analysis) -> frozenset[str]:
@@ -235,9 +298,15 @@ def _tensors(row: Row, owner: Row | None) -> Counter[str]:
     kinds: Counter[str] = Counter()
     shared = () if owner is None else (*owner.weights, *owner.buffer_shapes)
     for name, shape in row.weights.items():
-        if name not in shared:
-            is_bias = "bias" in name and row.op not in UNWEIGHTED
-            kinds["bias" if is_bias else "weight"] += elements(shape)
+        is_bias = "bias" in name and row.op not in UNWEIGHTED
+        kind = "bias" if is_bias else "weight"
+        if name in shared:
+            kind = "shared bias" if is_bias else "shared"
+        elif is_bias and name.startswith("bias_hh"):
+            kind = "second bias"
+        elif name == "weight" and isinstance(row.node.op, (*_CONVS, Linear)):
+            kinds["lengths"] += shape[0]
+        kinds[kind] += elements(shape)
     for name, shape in row.buffer_shapes.items():
         if name not in shared:
             counts = name == "num_batches_tracked"

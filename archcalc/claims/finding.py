@@ -75,7 +75,14 @@ class Totals(NamedTuple):
 @shown
 @dataclass(frozen=True)
 class Audit:
-    """What is wrong with a printed table."""
+    """What is wrong with a printed table.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.audit("vgg16_structure").ok
+        False
+    """
 
     name: str
     headers: tuple[str, ...]

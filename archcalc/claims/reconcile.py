@@ -13,9 +13,7 @@ from archcalc.claims.facts import Scope
 from archcalc.claims.printed import Number, Printed, Verdict, exact
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
-from archcalc.frontends import sources
-from archcalc.spec import zoo
-from archcalc.spec.expand import expand
+from archcalc.frontends.network import NetworkLike, expand, load
 from archcalc.spec.fold import fold_batch_norm
 from archcalc.spec.model import Spec
 from archcalc.spec.records import records
@@ -64,7 +62,14 @@ class Choice(NamedTuple):
 
 @shown
 class Explanation(NamedTuple):
-    """A number, and the choices that make it."""
+    """A number, and the choices that make it.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.reconcile("3.6G", "resnet18")[0].number
+        3628146688
+    """
 
     quantity: str
     """One of ``QUANTITIES``."""
@@ -125,41 +130,56 @@ class Reconciliation(NamedTuple):
 
 def reconcile(
     value: str | int,
-    network: zoo.Source | Spec,
+    network: NetworkLike,
     quantity: str | None = None,
     layer: str | None = None,
-    against: zoo.Source | Spec | None = None,
+    against: NetworkLike | None = None,
+    batch: int = 1,
 ) -> list[Explanation]:
     """The ways of counting a network that make a printed number, the most natural first.
 
     ``value`` is as printed: ``60.3M``, ``533MB``, ``11.3x10^9``. ``quantity`` is one of
     ``QUANTITIES``; without it that is told by the unit, or by what is of about this size. With
     ``layer`` only a layer or block is counted; with ``against`` the value says how many times more
-    the one network has than the other, ``12x``.
+    the one network has than the other, ``12x``. Work and tensors are those of a ``batch``.
 
-    Of explanations with equally many departures from the default those are first that are
-    less far-fetched. Empty if there is none. Raises :class:`ArchcalcError` for what can't be
+    Those with the fewest departures from the default come first, where a number that is printed
+    so only if digits are cut off and not rounded counts as one more; of equally many those that
+    are less far-fetched. Empty if there is none. Raises :class:`ArchcalcError` for what can't be
     understood, and :class:`SpecError` for specs that are none.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.reconcile("3.6G", "resnet18")[0].words
+        'counting 2 for a MAC'
     """
-    return list(search(value, network, quantity, layer, against).matches)
+    return list(search(value, network, quantity, layer, against, batch).matches)
 
 
 def search(
     value: str | int,
-    network: zoo.Source | Spec,
+    network: NetworkLike,
     quantity: str | None = None,
     layer: str | None = None,
-    against: zoo.Source | Spec | None = None,
+    against: NetworkLike | None = None,
+    batch: int = 1,
 ) -> Reconciliation:
     """:func:`reconcile`, with what was tried and what comes nearest."""
-    printed = readings(value, against is not None)
+    try:
+        printed = readings(value, against is not None)
+    except ArchcalcError as error:
+        if _is_number(network) and not _is_number(value):
+            more = f"the number comes first: reconcile {network} {value}"
+            raise ArchcalcError(f"{error}\n  {more}") from None
+        raise
     unit = _UNITS.get(printed[1000].unit)
     if quantity is not None and quantity not in QUANTITIES:
         hint = did_you_mean(quantity, QUANTITIES)
         raise ArchcalcError(f"no quantity '{quantity}'\n  {hint}")
     if quantity is not None and unit is not None and {quantity, unit} not in _ALIKE:
         raise ArchcalcError(f"{value} is no number of {QUANTITIES[quantity]}: leave --quantity out")
-    candidates = Candidates(network, layer, against)
+    candidates = Candidates(network, layer, against, batch)
     wanted = quantity or unit
     quantities = (wanted,) if wanted else candidates.about(printed[1000])
     found, axes, used = [], dict[str, None](), set[str]()
@@ -187,12 +207,22 @@ def search(
     )
 
 
+def _is_number(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(Printed.parse(value))
+    except ArchcalcError:
+        return False
+
+
 _AGREEMENTS = ("exact", "rounds", "truncates")
 
 
 def _rank(explanation: Explanation) -> tuple[int, int, int, Fraction]:
     verdict = explanation.verdict
-    return (*explanation.cost, _AGREEMENTS.index(verdict.agreement), abs(verdict.off))
+    departures, cost = explanation.cost
+    # Nobody cuts off digits without reason: that is one more thing to believe.
+    departures += verdict.agreement == "truncates"
+    return departures, cost, _AGREEMENTS.index(verdict.agreement), abs(verdict.off)
 
 
 def _judged(explanation: Explanation, printed: Printed) -> Explanation:
@@ -261,11 +291,17 @@ _AXES = {
     "classes": "number of classes",
     "counted": "what is counted",
     "biases": "biases",
-    "norm": "batch normalization",
+    "norm": "normalization",
     "folded": "folding batch normalization",
     "buffers": "buffers",
     "classifier": "classifier",
     "heads": "auxiliary heads",
+    "embeddings": "embeddings",
+    "shared": "shared tensors",
+    "gates": "biases of gates",
+    "lengths": "weight normalization",
+    "step": "training step",
+    "tensors": "tensors between layers",
     "first": "first layer",
     "groups": "groups",
     "dtype": "dtype",
@@ -275,19 +311,35 @@ _AXES = {
 """The axes along which choices are made, one at most along each."""
 
 
+_TENSORS = (
+    ("outputs", "of all layers' outputs", 2),
+    ("torchsummary", "twice all layers' outputs, as torchsummary prints it", 2),
+    ("torchinfo", "twice the outputs of layers with weights, as torchinfo prints it", 2),
+    ("all", "of the input, all layers' outputs and the weights", 3),
+    (
+        "torchsummary total",
+        "of the input, twice all layers' outputs and the weights, as torchsummary sums up",
+        3,
+    ),
+)
+"""What bytes may be of beside what is stored."""
+
+
 class Candidates:
     """Every number that a network has under at most ``MOST`` departures."""
 
     def __init__(
         self,
-        network: zoo.Source | Spec,
+        network: NetworkLike,
         layer: str | None = None,
-        against: zoo.Source | Spec | None = None,
+        against: NetworkLike | None = None,
+        batch: int = 1,
     ) -> None:
         """Raises :class:`ArchcalcError` where a network or the layer is none."""
-        self.network = sources.spec_of(network)
+        self.batch = batch
+        self.network = load(network)
         self.layer = layer
-        self.other = None if against is None else sources.spec_of(against)
+        self.other = None if against is None else load(against)
         self._left = MOST_NODES
         self._sums: dict[tuple[str, ...], Sums | None] = {}
         self._specs: dict[tuple[str, str], Spec] = {}
@@ -297,7 +349,7 @@ class Candidates:
         self.plain_other = self._sum(self.other) if self.other else None
 
     def _sum(self, spec: Spec, folded: bool = False, **changes: Any) -> Sums:
-        graph = expand(spec, **changes)
+        graph = expand(spec, batch=self.batch, **changes)
         self._left -= len(graph.nodes)
         return Sums(fold_batch_norm(graph) if folded else graph, self.layer)
 
@@ -405,6 +457,7 @@ class Candidates:
             *self._sizes(),
             *(_ways(quantity) if work else _stored(quantity, self.other is not None)),
             *self._parts(work),
+            *(() if work else self._tensors(quantity)),
             *self._factors(),
             *_thousands(printed),
         ]
@@ -448,16 +501,36 @@ class Candidates:
         yield Choice("biases", "without", "without biases", 2)
         if not work:
             yield Choice("biases", "every", "with a bias in every convolution", 4)
-        yield Choice("norm", "without", "without batch normalization", 2)
+        kind = "batch normalization" if self.plain.only_batch_norms else "normalization"
+        yield Choice("norm", "without", f"without {kind}", 2)
         yield Choice("folded", "folded", "with batch normalization folded", 3)
         yield Choice("classifier", "last", "without the classifier", 2)
         yield Choice("classifier", "linear", "without linear layers", 3)
         if work:
+            yield Choice("step", "3", "of a training step, three times the forward pass", 3)
             yield Choice("heads", "with", "with the auxiliary heads, as in training", 3)
         else:
             yield Choice("heads", "without", "without the auxiliary heads", 3)
         yield Choice("first", "without", "without the first layer", 4)
         yield Choice("groups", "without", "as if without groups", 4)
+
+    def _tensors(self, quantity: str) -> Iterator[Choice]:
+        """What only some networks store, and what else takes bytes."""
+        kinds = self.plain.kinds
+        if "shared" in kinds:
+            yield Choice("shared", "each", "counting shared tensors at each use", 2)
+        if "second bias" in kinds:
+            yield Choice("gates", "one", "with one bias a gate", 2)
+        if {"tokens", "positions"} & kinds:
+            yield Choice("embeddings", "all", "without the embeddings", 2)
+        if {"tokens", "positions"} <= kinds:
+            yield Choice("embeddings", "tokens", "without the embeddings of tokens", 3)
+            yield Choice("embeddings", "positions", "without the embeddings of positions", 3)
+        if "lengths" in kinds and not self.plain.kinds & {"statistics"}:
+            yield Choice("lengths", "with", "with weight normalization of every layer", 5)
+        if quantity == "bytes" and self.other is None:
+            for value, words, cost in _TENSORS:
+                yield Choice("tensors", value, words, cost)
 
     def _factors(self) -> Iterator[Choice]:
         if self.layer is not None and self.plain.convolutions:

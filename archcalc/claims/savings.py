@@ -14,11 +14,11 @@ from archcalc.claims.check import Finding, check
 from archcalc.claims.facts import Scope
 from archcalc.dims import Size, same
 from archcalc.document.shown import shown
-from archcalc.frontends import sources
+from archcalc.frontends.network import NetworkLike, load
 from archcalc.spec import zoo
 from archcalc.spec.form import as_json, as_yaml
 from archcalc.spec.model import Spec
-from archcalc.spec.question import Input
+from archcalc.spec.question import Input, with_options
 from archcalc.spec.rewrite import Rewrite, Rewritten, rewrite
 
 
@@ -65,7 +65,14 @@ class Change(NamedTuple):
 @shown
 @dataclass(frozen=True)
 class Savings:
-    """A network before and after its convolutions were rewritten."""
+    """A network before and after its convolutions were rewritten.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.savings("resnet18", "separable").rewrite
+        'separable'
+    """
 
     rewrite: str
     """What was done: ``bottleneck:4``."""
@@ -104,8 +111,9 @@ class Savings:
         return False if False in answers else None if None in answers else True
 
 
+@with_options
 def savings(
-    network: zoo.Source | Spec,
+    network: NetworkLike,
     rewrite_as: str,
     *,
     convention: str = "macs",
@@ -120,10 +128,17 @@ def savings(
     :func:`archcalc.expand`. Raises :class:`SpecError` for a spec that is none, and
     :class:`ArchcalcError` for a rewrite that is none or whose number fits no convolution, for an
     unknown convention, and where the tool that it is of fails on a layer.
+
+    ::
+
+        >>> import archcalc
+        >>> found = archcalc.savings("resnet18", "separable")
+        >>> found.before.params > found.after.params
+        True
     """
     counted = counted_by(convention)
     how = Rewrite.parse(rewrite_as)
-    rewritten = rewrite(sources.spec_of(network), how, input=input, **variables)
+    rewritten = rewrite(load(network), how, input=input, **variables)
     before, after = analyze(rewritten.before), analyze(rewritten.after)
     return Savings(
         str(how),

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row, analyze
+from archcalc.analysis.analyze import Analysis, Row, answer
 from archcalc.claims.finding import Difference
 from archcalc.claims.tables.kinds import kind_of
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
 from archcalc.errors import ArchcalcError
-from archcalc.spec.graph import Graph
-from archcalc.spec.model import Spec
-from archcalc.spec.zoo import load
+from archcalc.frontends.network import NetworkLike
 
 MOST_PAIRS = 400_000
 """Pairs of rows that are held against each other."""
@@ -30,14 +27,13 @@ class _Ours(NamedTuple):
     cells: Mapping[str, Number]
 
 
-def compare(sheet: Sheet, network: str | Path | Spec | Graph) -> tuple[str, tuple[Difference, ...]]:
+def compare(sheet: Sheet, network: NetworkLike) -> tuple[str, tuple[Difference, ...]]:
     """The network's name, and every difference, in the order of the table.
 
     Layers of a kind that the table never lists, such as activations, are left out. Raises
     :class:`ArchcalcError` for an unknown network or one whose sizes are no plain numbers.
     """
-    found = load(network) if isinstance(network, str | Path) else network
-    analysis = analyze(found)
+    analysis = answer(network)
     graph = analysis.graph
     if type(analysis.params) is not int:
         raise ArchcalcError(f"{graph.name}: has no plain numbers to compare a table with")

@@ -78,12 +78,11 @@ def variables(*more: str, end: str = "") -> Completion:
 def layers(incomplete: str) -> list[str]:
     """Layers and blocks of the network on the line that begin like this, each part by its own."""
     from archcalc.errors import ArchcalcError
-    from archcalc.spec.expand import expand
-    from archcalc.spec.zoo import load
+    from archcalc.frontends.network import expand
 
     network = _network()
     try:
-        names = [node.name for node in expand(load(network)).nodes] if network else []
+        names = [node.name for node in expand(network).nodes] if network else []
     except (ArchcalcError, OSError):  # whoever runs it is told
         return []
     depth = incomplete.count(".") + 1

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from archcalc.cli.completion import layers, networks, words
-from archcalc.cli.options import NETWORK, Output, formats
+from archcalc.cli.options import NETWORK, Batch, Output, formats
 from archcalc.cli.output import publish
 
 
@@ -56,6 +56,7 @@ def reconcile(
             show_default=False,
         ),
     ] = None,
+    batch: Batch = 1,
     limit: Annotated[
         int, typer.Option(metavar="N", help="How many explanations to show.", min=1)
     ] = 5,
@@ -79,7 +80,7 @@ def reconcile(
     from archcalc.report.claims import reconciled
 
     form = choose("format", format, reconciled.FORMATS)
-    found = search(value, network, quantity, layer, against)
+    found = search(value, network, quantity, layer, against, batch)
     publish(reconciled, found, form, output, limit)
     if not found.ok:
         raise typer.Exit(1)

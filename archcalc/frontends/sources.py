@@ -1,4 +1,4 @@
-"""Where networks come from: a spec by name or file, or another program's model by its address."""
+"""Other programs' models by their addresses: files, and what stands behind a scheme."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from archcalc.errors import ArchcalcError
-from archcalc.spec import zoo
 from archcalc.spec.graph import Graph
-from archcalc.spec.model import Spec
 
 SCHEMES = {"torch": "torch.source", "hf": "torch.config"}
 """What an address of another program's model begins with -> the module that reads it."""
@@ -49,24 +47,7 @@ def beside(source: str, folder: Path) -> str:
     return str(folder / source) if is_file else source
 
 
-def load(source: zoo.Source, *, allow_unknown: bool = False) -> Spec:
-    """A network as a spec, wherever it comes from: :func:`archcalc.load`.
-
-    Besides what :func:`archcalc.spec.zoo.load` takes, a file that another program wrote is one,
-    and ``torch:PACKAGE.MODULE:FACTORY`` is a PyTorch module that this imports and runs code to
-    make; with the shapes of its inputs behind an ``@``:
-    ``torch:timm:create_model('resnet50')@3x224x224``. Raises :class:`ArchcalcError`.
-    """
-    if isinstance(source, (str, Path)):
-        _refuse_unsaid(str(source))
-    if not isinstance(source, (str, Path)) or not is_foreign(source):
-        return zoo.load(source, allow_unknown=allow_unknown)
-    from archcalc.frontends.fold import to_spec
-
-    return to_spec(graph(source), allow_unknown=allow_unknown)
-
-
-def _refuse_unsaid(source: str) -> None:
+def refuse_unsaid(source: str) -> None:
     """Raise :class:`ArchcalcError` for a file that runs code and is not said to."""
     address = split(source)[0]
     if address.endswith(".pt2") and not is_code(source):
@@ -75,14 +56,9 @@ def _refuse_unsaid(source: str) -> None:
         raise ArchcalcError(f"{address}: {REASON}\n  if you trust it, write torch:{address}")
 
 
-def spec_of(network: zoo.Source | Spec) -> Spec:
-    """A network as a spec; of what is one already, itself. Raises what :func:`load` raises."""
-    return network if isinstance(network, Spec) else load(network)
-
-
 def graph(source: str | Path) -> Graph:
     """The graph of another program's model. Raises :class:`ArchcalcError`."""
-    _refuse_unsaid(str(source))
+    refuse_unsaid(str(source))
     found = _reader(str(source))
     if found is None and _is_missing(str(source)):
         raise ArchcalcError(f"{source}: no such file")

@@ -23,6 +23,13 @@ class Work:
 
     ``dots`` is no work itself: it says into how many sums the ``macs`` are gathered, which the
     textbook count of a dot product (``2 K - 1`` operations, not ``2 K``) needs.
+
+    ::
+
+        >>> import archcalc
+        >>> work = archcalc.analyze("resnet18")["fc"].work
+        >>> work.macs, work.adds, work.flops
+        (512000, 1000, 1025000)
     """
 
     macs: Size = 0
@@ -104,6 +111,15 @@ class Operator(BaseModel):
 
     Classes below this one are abstract or final, and a method once implemented is not overridden.
     An operator has ``n`` inputs and one output. ``in_channels`` and its like are inferred.
+
+    ::
+
+        >>> import archcalc
+        >>> conv = archcalc.expand("resnet18").nodes[0].op
+        >>> conv.infer((1, 3, 224, 224))
+        (1, 64, 112, 112)
+        >>> conv.weights((1, 3, 224, 224))
+        {'weight': (64, 3, 7, 7)}
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(

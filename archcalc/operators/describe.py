@@ -82,6 +82,12 @@ def ops(name: str | None = None) -> tuple[Summary, ...] | Description:
 
     Raises :class:`ArchcalcError` for an
     unknown name.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.ops("Conv2d")
+        <Description Conv2d: Convolution over an image (N, C, H, W), as torch.nn.Conv2d.>
     """
     if name is None:
         return tuple(
@@ -105,11 +111,23 @@ def ops(name: str | None = None) -> tuple[Summary, ...] | Description:
 
 
 def docstring(thing: Any) -> str:
-    """The text of a class, function or module, each paragraph on one line; code in backticks."""
+    """The text of a class, function or module, each paragraph on one line; code in backticks.
+
+    Examples, which are indented, stay as they are, between fences.
+    """
     import inspect
 
     paragraphs = inspect.cleandoc(thing.__doc__ or "").split("\n\n")
-    return "\n\n".join(_inline(" ".join(paragraph.split())) for paragraph in paragraphs)
+    return "\n\n".join(filter(None, map(_paragraph, paragraphs)))
+
+
+def _paragraph(text: str) -> str:
+    if not text.startswith("    >>> "):
+        line = " ".join(text.split())
+        return "" if line == "::" else _inline(re.sub(r"::$", ":", line))
+    lines = [line[4:] for line in text.splitlines() if not line.endswith("import archcalc")]
+    code = "\n".join(line.partition("  # doctest:")[0] for line in lines)
+    return f"```python\n{code}\n```"
 
 
 def _inline(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
 from archcalc.errors import ArchcalcError
+from archcalc.frontends.network import NetworkLike, load
 from archcalc.page.engine import Engine
 from archcalc.page.serve import BUILT, Opened
 from archcalc.spec import text, zoo
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from anywidget import AnyWidget
 
 
-def widget(network: str | Path | Spec | Graph = "googlenet", height: int = 640) -> AnyWidget:
+def widget(network: NetworkLike = "googlenet", height: int = 640) -> AnyWidget:
     """A network in a notebook, as the page shows it: edit the spec and see its numbers.
 
     The page is a frame ``height`` pixels high that asks this process, where nothing else than the
@@ -28,13 +29,15 @@ def widget(network: str | Path | Spec | Graph = "googlenet", height: int = 640) 
     last, and ``spec()`` is that spec. Raises :class:`ArchcalcError` where anywidget is not
     installed, the page is not built, or the network can't be read.
 
-    >>> import archcalc
-    >>> archcalc.widget("resnet50")  # doctest: +SKIP
+    ::
+
+        >>> import archcalc
+        >>> archcalc.widget("resnet50")  # doctest: +SKIP
     """
     return _class()(_begun(network), height)
 
 
-def _begun(network: str | Path | Spec | Graph) -> dict[str, Any]:
+def _begun(network: NetworkLike) -> dict[str, Any]:
     if isinstance(network, (str, Path)):
         told = Opened(str(network)).data()
         return {key: told[key] for key in ("name", "text") if key in told}
@@ -44,7 +47,8 @@ def _begun(network: str | Path | Spec | Graph) -> dict[str, Any]:
         from archcalc.frontends.fold import written
 
         return {"text": as_yaml(written(network))}
-    return {"text": as_yaml(network.document.data), "variant": network.variant}
+    spec = load(network)
+    return {"text": as_yaml(spec.document.data), "variant": spec.variant}
 
 
 def _page() -> str:

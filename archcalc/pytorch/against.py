@@ -15,14 +15,12 @@ from archcalc.analysis.analyze import Analysis, analyze
 from archcalc.dims import Shape
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
+from archcalc.frontends.network import NetworkLike
 from archcalc.frontends.torch.source import importable
 from archcalc.pytorch.asked import SEED, graphs, require_known
 from archcalc.pytorch.crosscheck import MOST_BYTES, MOST_MACS, training_bytes
 from archcalc.pytorch.perform import require_torch
-from archcalc.spec import zoo
-from archcalc.spec.graph import Graph
-from archcalc.spec.model import Spec
-from archcalc.spec.question import Input, Question
+from archcalc.spec.question import Input, Question, with_options
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,7 +52,16 @@ class Finding(NamedTuple):
 @shown
 @dataclass(frozen=True)
 class Against:
-    """A spec beside a module."""
+    """A spec beside a module.
+
+    ::
+
+        >>> import archcalc, torch
+        >>> layers = {"fc": {"op": "Linear", "out_features": 4}}
+        >>> spec = {"name": "one", "input": [8], "layers": layers}
+        >>> archcalc.against(spec, lambda: torch.nn.Linear(8, 5)).ok
+        False
+    """
 
     name: str
     module: str
@@ -81,8 +88,9 @@ class Against:
         return totals and not self.findings
 
 
+@with_options
 def against(
-    network: zoo.Source | Spec | Graph,
+    network: NetworkLike,
     module: str | nn.Module | Callable[[], nn.Module],
     *,
     device: str = "auto",
@@ -108,6 +116,14 @@ def against(
     apart, and from where on: so another activation, padding or constant is found.
 
     Raises :class:`ArchcalcError` for a module that can't be had or run.
+
+    ::
+
+        >>> import archcalc, torch
+        >>> layers = {"fc": {"op": "Linear", "out_features": 4}}
+        >>> spec = {"name": "one", "input": [8], "layers": layers}
+        >>> archcalc.against(spec, lambda: torch.nn.Linear(8, 4)).ok
+        True
     """
     require_torch()
     import torch

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archcalc.errors import ArchcalcError, did_you_mean
-from archcalc.frontends import sources
+from archcalc.frontends.network import NetworkLike, one_of
 from archcalc.pytorch.build import DTYPES
-from archcalc.spec import zoo
 from archcalc.spec.expand import settled
 from archcalc.spec.graph import Graph
-from archcalc.spec.model import Spec
 from archcalc.spec.question import Question
 
 PRECISIONS = (*DTYPES, "tf32")
@@ -26,9 +24,9 @@ def require_known(what: str, word: str, known: Sequence[str]) -> None:
         raise ArchcalcError(f"no {what} '{word}'\n  {did_you_mean(word, known)}")
 
 
-def graphs(network: zoo.Source | Spec | Graph, question: Question) -> tuple[Graph, Graph]:
+def graphs(network: NetworkLike, question: Question) -> tuple[Graph, Graph]:
     """The network for the batch, and for one that batch normalization can be trained on."""
-    found = network if isinstance(network, Graph) else sources.spec_of(network)
+    found = one_of(network)
     graph = settled(found, question)
     if isinstance(found, Graph) or question.batch > 1:
         return graph, graph

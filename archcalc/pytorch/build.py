@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.frontends.network import NetworkLike, graph_of
 from archcalc.pytorch.perform import require_torch
-from archcalc.spec.expand import settled
 from archcalc.spec.graph import Graph
-from archcalc.spec.model import Spec
-from archcalc.spec.question import Input, Question
+from archcalc.spec.question import Input, Question, with_options
 
 if TYPE_CHECKING:
     import torch
@@ -20,8 +19,9 @@ DTYPES = ("float64", "float32", "bfloat16", "float16")
 """The dtypes a network can be built in, by PyTorch's names."""
 
 
+@with_options
 def build(
-    network: Spec | Graph,
+    network: NetworkLike,
     *,
     input: Input = None,
     device: torch.device | str | None = None,
@@ -41,11 +41,18 @@ def build(
     A spec is expanded first, with ``input`` and ``variables`` as in :func:`archcalc.expand`, which
     raises :class:`SpecError`; with a graph they raise ``TypeError``. Raises :class:`ArchcalcError`
     when PyTorch is not installed, or has no such dtype.
+
+    ::
+
+        >>> import archcalc
+        >>> network = archcalc.build("resnet18", device="meta")
+        >>> sum(tensor.numel() for tensor in network.parameters())
+        11689512
     """
     require_torch()
     from archcalc.pytorch.network import Network
 
-    graph = settled(network, Question(input, variables=variables))
+    graph = graph_of(network, Question(input, variables=variables))
     return Network(graph, device=device, dtype=dtype_of(dtype), returns=returns)
 
 

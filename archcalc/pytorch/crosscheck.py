@@ -15,13 +15,11 @@ from archcalc.analysis.measured import Measurement
 from archcalc.analysis.memory import memory
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
+from archcalc.frontends.network import NetworkLike
 from archcalc.pytorch.asked import PRECISIONS, SEED, graphs, require_known
 from archcalc.pytorch.perform import require_torch
 from archcalc.pytorch.windows import placed
-from archcalc.spec import zoo
-from archcalc.spec.graph import Graph
-from archcalc.spec.model import Spec
-from archcalc.spec.question import Input, Question
+from archcalc.spec.question import Input, Question, with_options
 from archcalc.values import Remembering
 
 if TYPE_CHECKING:
@@ -115,7 +113,14 @@ class Counts(NamedTuple):
 @shown
 @dataclass(frozen=True)
 class Crosscheck(Remembering):
-    """What came of running a network in PyTorch."""
+    """What came of running a network in PyTorch.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.crosscheck("resnet18", device="meta").differences
+        ()
+    """
 
     name: str
     counts: Counts
@@ -136,8 +141,9 @@ class Crosscheck(Remembering):
         return bool(self.runs) and not self.differences
 
 
+@with_options
 def crosscheck(
-    network: zoo.Source | Spec | Graph,
+    network: NetworkLike,
     *,
     device: str = "auto",
     dtype: str | Sequence[str] = "float32",
@@ -164,6 +170,12 @@ def crosscheck(
 
     Raises :class:`ArchcalcError` when PyTorch is not installed, for an unknown device or dtype and
     where there is no GPU, and what :func:`archcalc.load` and :func:`archcalc.expand` raise.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.crosscheck("resnet18", device="meta").ok
+        True
     """
     require_torch()
     dtypes = (dtype,) if isinstance(dtype, str) else tuple(dtype)

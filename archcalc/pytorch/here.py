@@ -35,6 +35,12 @@ def here(again: bool = False) -> Hardware:
     fastest counts. What was measured of the same processor is remembered, and measured anew with
     ``again``: what was faster before counts then, for something else may have been running.
     Raises :class:`ArchcalcError` where neither library is installed.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.here()  # doctest: +SKIP
+        <Hardware here: AMD EPYC, 2 threads>
     """
     path = remembered()
     title, measured = _with()

@@ -11,6 +11,7 @@ from typing import Any
 from archcalc.analysis.analyze import answer
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError
+from archcalc.frontends.network import NetworkLike, load
 from archcalc.space.grid import plan
 from archcalc.space.sweep import Refused, chunks
 from archcalc.space.trace import (
@@ -24,9 +25,10 @@ from archcalc.space.trace import (
     require_quantities,
     total,
 )
-from archcalc.spec.expand import expand
+from archcalc.spec.expand import settled
 from archcalc.spec.machines import Hardware, find
 from archcalc.spec.model import OVERRIDABLE, Spec
+from archcalc.spec.question import AS_IT_IS
 
 MOST = 4_000_000
 """The most configurations that are looked at."""
@@ -50,7 +52,15 @@ class Over:
 @shown
 @dataclass(frozen=True)
 class Fit:
-    """The largest network inside a budget."""
+    """The largest network inside a budget.
+
+    ::
+
+        >>> import archcalc
+        >>> found = archcalc.fit("mobilenet_v2", {"macs": 300_000_000}, vary="side")
+        >>> round(found.totals["macs"] / 10**6)
+        221
+    """
 
     network: str
     values: Mapping[str, Any]
@@ -69,7 +79,7 @@ class Fit:
 
 
 def fit(
-    network: Spec,
+    network: NetworkLike,
     at_most: Mapping[str, int],
     *,
     vary: Sequence[str] | str | Mapping[str, Any] = (),
@@ -90,7 +100,14 @@ def fit(
 
     Raises :class:`ArchcalcError` where nothing fits, where everything does, and for names that
     are none.
+
+    Of MobileNetV2 at 224x224, which multiplies 301 million times, the next smaller::
+
+        >>> import archcalc
+        >>> archcalc.fit("mobilenet_v2", {"macs": 300_000_000}, vary="side").values
+        {'side': 192}
     """
+    network = load(network)
     require_quantities(at_most)
     if not at_most:
         raise ArchcalcError("without a budget nothing is too large: say macs=300M, for example")
@@ -174,7 +191,7 @@ class _Search:
 
 def _own(spec: Spec, names: Sequence[str]) -> dict[str, Any]:
     """The variables' values in the network itself; floats where a variant has a fraction."""
-    graph = expand(spec)
+    graph = settled(spec, AS_IT_IS)
     (first, *_) = graph.inputs.values()
     found: dict[str, Any] = {}
     for name in names:

@@ -18,7 +18,8 @@ from archcalc.algebra.symbolic import to_sympy
 from archcalc.algebra.terms import constant, plus, times, value_of
 from archcalc.analysis.analyze import Analysis, Row
 from archcalc.document.shown import shown
-from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.errors import ArchcalcError
+from archcalc.frontends.network import NetworkLike, load
 from archcalc.operators.base import elements
 from archcalc.space.trace import (
     INPUT,
@@ -32,6 +33,7 @@ from archcalc.space.trace import (
 )
 from archcalc.spec.expand import settled
 from archcalc.spec.model import Spec
+from archcalc.spec.question import with_options
 
 QUANTITIES = ("params", "macs", "flops", "activations")
 """What closed forms are given of."""
@@ -79,7 +81,14 @@ class Line(NamedTuple):
 @shown
 @dataclass(frozen=True)
 class Formula:
-    """Closed forms of a network's totals, or of its layers'."""
+    """Closed forms of a network's totals, or of its layers'.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.formula("resnet18", "classes")(classes=10)["params"]
+        11181642
+    """
 
     network: str
     symbols: tuple[Symbol, ...]
@@ -135,8 +144,9 @@ def _line(symbol: Symbol) -> str:
     return f"{symbol.times} {symbol.name}{plus}"
 
 
+@with_options
 def formula(
-    network: Spec,
+    network: NetworkLike,
     free_in: Sequence[str] | str | None = None,
     *,
     quantities: Sequence[str] | str = QUANTITIES,
@@ -153,7 +163,15 @@ def formula(
     round, unless ``floors`` are wanted. ``layer`` asks for a layer or a block, ``detail`` for all
     stages or layers. Raises :class:`ArchcalcError` for what can't be free, :class:`SpecError`
     where there is no network.
+
+    513 parameters a class, of 512 features and a bias::
+
+        >>> import archcalc
+        >>> found = archcalc.formula("resnet18", "classes")
+        >>> found(classes=1000)["params"] - found(classes=10)["params"] == 990 * 513
+        True
     """
+    network = load(network)
     quantities = listed(quantities)
     require_quantities(quantities)
     known = free(network)
@@ -237,11 +255,9 @@ def _groups(analysis: Analysis, layer: str | None, detail: str) -> dict[str, Seq
         raise ArchcalcError(f"no detail '{detail}'\n  known: {', '.join(DETAILS)}")
     rows: Sequence[Row] = analysis.rows
     if layer is not None:
-        rows = [row for row in rows if row.name == layer or row.name.startswith(f"{layer}.")]
+        rows = analysis.under(layer)
         if not rows:
-            names = [row.name for row in analysis.rows]
-            hint = did_you_mean(layer, [*names, *{row.stage for row in analysis.rows}])
-            raise ArchcalcError(f"no layer '{layer}'" + (f"\n  {hint}" if hint else ""))
+            raise analysis.missing(layer)
     groups: dict[str, Sequence[Row]] = {}
     if detail != "total":
         for row in rows:

@@ -24,13 +24,14 @@ from archcalc.algebra.program import dependencies, needed
 from archcalc.analysis.analyze import answer
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError
+from archcalc.frontends.network import NetworkLike, load
 from archcalc.space.grid import Grid, plan, unwrapped
 from archcalc.space.parts import SHORT, Index, Part, length_of, parts, ranges, shaped, taken
 from archcalc.space.select import Columns, selection
 from archcalc.space.trace import ALONE as ONE_BY_ONE
 from archcalc.space.trace import asked, total
 from archcalc.spec.machines import Hardware, find
-from archcalc.spec.model import Spec
+from archcalc.spec.question import with_options
 from archcalc.values import Remembering
 
 CHUNK = 2**15
@@ -58,6 +59,12 @@ class Sweep(Remembering):
 
     ``columns`` holds an array for every variable and quantity: int64, float64 for variables that
     are fractions, and Python's objects for text, lists, and numbers that 64 bits can't hold.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.sweep("resnet18", classes=[10, 1000], quantities="params").variables
+        ('classes',)
     """
 
     network: str
@@ -98,8 +105,9 @@ class Sweep(Remembering):
         return DataFrame(dict(self.columns))
 
 
+@with_options
 def sweep(
-    network: Spec,
+    network: NetworkLike,
     *,
     quantities: Sequence[str] | str | None = None,
     zip: Sequence[Sequence[str]] | str = (),
@@ -125,8 +133,16 @@ def sweep(
     that no other row is at least as small as in all keys named (large, for ``-key``), and smaller
     in one. Configurations that are no networks have no row and are ``refused``; where none is one,
     and for what can't be varied, :class:`ArchcalcError` is raised.
+
+    ::
+
+        >>> import archcalc
+        >>> found = archcalc.sweep("resnet18", classes=[10, 1000], quantities="params")
+        >>> found.columns["params"].tolist()
+        [11181642, 11689512]
     """
     np = import_numpy()
+    network = load(network)
     machine = find(on) if isinstance(on, str) else on
     grid = plan(network, variables, quantities, zip, where, by, pareto, dtype, machine)
     refused = Refused()

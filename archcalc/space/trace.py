@@ -18,7 +18,7 @@ from archcalc.spec.expand import folded
 from archcalc.spec.expressions import LARGEST
 from archcalc.spec.machines import Hardware
 from archcalc.spec.model import Spec
-from archcalc.spec.question import Question
+from archcalc.spec.question import NoVariable, Question
 
 QUANTITIES = ("params", "macs", "flops", "activations", "weight_bytes", "buffers", "connections")
 """The totals that can be asked for: :class:`archcalc.Analysis` says what each is."""
@@ -51,10 +51,7 @@ def require_free(spec: Spec, names: Iterable[str]) -> None:
     known, names = free(spec), list(names)
     for name in names:
         if name not in known:
-            hint = did_you_mean(name, known)
-            raise ArchcalcError(
-                f"'{spec.label}' has no variable '{name}'" + (f"\n  {hint}" if hint else "")
-            )
+            raise NoVariable(spec.document.file, spec.label, name, known)
     for one, other in (("side", "H"), ("side", "W"), ("N", "batch")):
         if one in names and other in names and not {one, other} <= set(spec.vars):
             raise ArchcalcError(

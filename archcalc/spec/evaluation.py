@@ -52,11 +52,6 @@ class Evaluation:
 
     def variables(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The spec's variables with values, each worked out from the others as needed."""
-        for name in given:
-            if name not in self.spec.vars:
-                few = ", ".join(list(self.spec.vars)[:12])
-                hint = near(name, self.spec.vars, f"it has: {few}, ..." if few else "it has none")
-                raise Wrong(f"'{self.spec.name}' has no variable '{name}'", hint)
         written = {**self.spec.vars, **{name: _plain(value) for name, value in given.items()}}
         self.budget.spend(VARIABLE * len(written))
         values = _Worked(written, self.budget)

@@ -20,36 +20,15 @@ from archcalc.spec.graph import Graph, Node
 from archcalc.spec.making import items_of
 from archcalc.spec.memory import Memory
 from archcalc.spec.model import Spec
-from archcalc.spec.question import AS_IT_IS, Input, Question, Shapes
+from archcalc.spec.question import AS_IT_IS, Question, Shapes
 from archcalc.spec.refusal import Refused
 from archcalc.spec.scope import Fold, Path, Scope, Template, Unfoldable, Value, Wrong, columns, near
 from archcalc.spec.unrolling import MOST_FOLDED, Unrolling
 from archcalc.values import rows_of
 
 
-def expand(
-    spec: Spec,
-    *,
-    input: Input = None,
-    batch: Size = 1,
-    allow_unknown: bool = False,
-    **variables: Any,
-) -> Graph:
-    """The graph of a spec: every operator in order, with its shapes.
-
-    ``input`` replaces the spec's input shape (without the batch; by name where a network has
-    several), or all its axes but the first if it is one number; ``variables`` replaces its
-    variables. Sizes may be ints, numpy arrays or sympy expressions, and so are what comes of
-    them, though a type checker is told of ints.
-    With ``allow_unknown`` a layer may have an operator that is not known if it declares its
-    output's ``shape``. Raises :class:`SpecError` with every problem found, or, where the spec's own
-    input fits and the given one does not, with why, and the nearest that does.
-    """
-    return settled(spec, Question(input, batch, variables, allow_unknown=allow_unknown))
-
-
 def settled(network: Spec | Graph, question: Question) -> Graph:
-    """The graph of a network that is asked for: :func:`expand`.
+    """The graph of a network that is asked for: :func:`archcalc.expand`.
 
     Raises ``TypeError`` where a graph is asked for other shapes than it has.
     """
@@ -57,6 +36,7 @@ def settled(network: Spec | Graph, question: Question) -> Graph:
         question.require_settled()
         return network
     question = question.of(network)
+    question.require_known(network)
     tried = attempt(network, question)
     if tried.graph is not None:
         return tried.graph
@@ -81,7 +61,7 @@ class Attempt(NamedTuple):
 
 
 def attempt(spec: Spec, question: Question = AS_IT_IS, known: Collection[Path] = ()) -> Attempt:
-    """:func:`expand` without the raising: a graph, or the problems that stand against one.
+    """:func:`archcalc.expand` without the raising: a graph, or the problems that stand against one.
 
     Layers at the places in ``known`` have a problem already and are taken as unknown.
     """

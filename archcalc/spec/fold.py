@@ -20,18 +20,7 @@ BATCH_NORMS = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
 
 
 def fold_batch_norm(graph: Graph) -> Graph:
-    """The graph with each batch normalization folded into the layer before it, where it can be.
-
-    At inference it is a scale and a shift of each channel by numbers that no longer change, so
-    a convolution, transposed or not, or a linear layer does the same with scaled weights and a
-    bias: ``weight * scale`` and ``bias * scale + shift``. That is if nothing else takes the
-    layer's output and no layer shares the tensors of either. Its consumers then take the layer's
-    output by the layer's name. A graph in which nothing can be folded is returned as it is.
-
-    ResNet-50 has 25,557,032 - 53,120 + 26,560 = 25,530,472 parameters then. 25,507,944, which an
-    ONNX file of it is said to have, is another count: the exporter stores tensors of equal zeros
-    once, which says nothing of the network.
-    """
+    """The graph without them: :func:`archcalc.fold_batch_norm`."""
     nodes = {node.name: node for node in graph.nodes}
     uses = Counter(source for node in graph.nodes for source in set(node.inputs))
     uses.update((*graph.outputs, *graph.training_outputs))

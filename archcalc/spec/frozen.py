@@ -6,34 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import accumulate
-from typing import TypeVar
 
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.spec.graph import Graph
-from archcalc.spec.model import Spec
-
-N = TypeVar("N", Spec, Graph)
 
 
-def freeze(network: N, *patterns: str) -> N:
-    """The network with layers that are not trained: parameters without gradients.
-
-    A pattern is a layer's or a block's name, which means all that is in it, or has ``*``, ``?`` and
-    ``[...]`` as file names have: ``layer*``, ``*.bn1``. With ``!`` before it what fits is trained
-    after all, and the last one that fits counts: ``freeze(network, "*", "!fc")``. Of shared tensors
-    it is their owner's name that counts. Raises :class:`ArchcalcError` where nothing is called so,
-    of a spec when it is expanded.
-
-    A linear layer of 512 x 1000 weights and 1000 biases on a network that is not trained::
-
-        >>> import archcalc
-        >>> archcalc.analyze(archcalc.freeze(archcalc.load("resnet18"), "*", "!fc")).trainable
-        513000
-    """
-    if not patterns:
-        return network
-    if isinstance(network, Spec):
-        return network.refrozen(patterns)
+def freeze(network: Graph, *patterns: str) -> Graph:
+    """The graph with layers that are not trained: :func:`archcalc.freeze`."""
     frozen = {node.name: node.frozen for node in network.nodes}
     names = list(frozen)
     for pattern in patterns:

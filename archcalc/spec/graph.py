@@ -29,7 +29,15 @@ class Origin(NamedTuple):
 
 @shown
 class Node(NamedTuple):
-    """One operator in its place."""
+    """One operator in its place.
+
+    ::
+
+        >>> import archcalc
+        >>> node = archcalc.expand("resnet18").nodes[0]
+        >>> node.name, node.inputs, node.shape
+        ('conv1', ('input',), (1, 64, 112, 112))
+    """
 
     name: str
     """The way to it: ``layer1.0.conv1``, as PyTorch names submodules."""
@@ -71,7 +79,15 @@ class Node(NamedTuple):
 @shown
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A network expanded for one input shape, batch and set of variables."""
+    """A network expanded for one input shape, batch and set of variables.
+
+    ::
+
+        >>> import archcalc
+        >>> graph = archcalc.expand("resnet18")
+        >>> graph.inputs, graph.outputs
+        ({'input': (1, 3, 224, 224)}, ('fc',))
+    """
 
     name: str
     """The variant's name, or the family's where there is no variant."""

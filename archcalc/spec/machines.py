@@ -43,7 +43,15 @@ class Stated(NamedTuple):
 @shown
 @dataclass(frozen=True)
 class Hardware:
-    """What a machine reaches at most. What is not known of it is None."""
+    """What a machine reaches at most. What is not known of it is None.
+
+    ::
+
+        >>> import archcalc
+        >>> [h100] = [each for each in archcalc.machines() if each.name == "h100-sxm"]
+        >>> h100.title
+        'NVIDIA H100 SXM5, 80 GB'
+    """
 
     name: str
     title: str
@@ -68,7 +76,14 @@ class Hardware:
 
 
 def machines() -> list[Hardware]:
-    """The machines that are shipped, by name."""
+    """The machines that are shipped, by name.
+
+    ::
+
+        >>> import archcalc
+        >>> "h100-sxm" in [machine.name for machine in archcalc.machines()]
+        True
+    """
     return [read(path) for path in sorted((folder() / FOLDER).glob("*.yaml"))]
 
 

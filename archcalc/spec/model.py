@@ -445,7 +445,15 @@ Axes = list[int | str]
 
 @shown
 class Spec(_Record):
-    """A family of networks as written, and which of its variants is meant."""
+    """A family of networks as written, and which of its variants is meant.
+
+    ::
+
+        >>> import archcalc
+        >>> spec = archcalc.load("resnet18")
+        >>> spec.label, spec.name, spec.inputs
+        ('resnet18', 'resnet', {'input': [3, '=side', '=side']})
+    """
 
     name: Name
     """The family's name; a spec without variants is a network of this name."""

@@ -23,25 +23,7 @@ def quantize(
     density: str | float | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
 ) -> N:
-    """The network with other formats than the dtype that it is asked for.
-
-    ``weights`` is the format in which matrices and kernels that multiply are stored:
-    ``int4``, ``int4:128`` with a scale for each 128 numbers, ``int4:128:zero`` with zero points,
-    too. ``activations`` is that in which layers take their inputs, and ``density`` how many weights
-    are no zero: ``2:4``, two of every four in a row, or a share such as 0.1. ``fc=int8`` says it of
-    a layer or block by its name or a pattern, ``Linear=int8`` of an operator, and
-    ``ends=float32`` of the first and the last layer that multiply with weights; of several that are
-    about the same layer the last one counts. ``exclude`` names, likewise, what is excepted from
-    what is said of all. It counts after what the spec says. Raises :class:`ArchcalcError` for what
-    is no format, and where nothing is called so, of a spec when it is expanded.
-
-    Four bits a weight of a matrix, and four bytes a bias::
-
-        >>> import archcalc
-        >>> lenet = archcalc.quantize(archcalc.load("lenet"), weights="int4")
-        >>> archcalc.memory(lenet).weights
-        31314
-    """
+    """The network with other formats: :func:`archcalc.quantize`."""
     rules = tuple(rules_of(weights, activations, density, exclude))
     if not rules:
         if exclude:

@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.base import LARGEST
 from archcalc.operators.conv import Conv2d
-from archcalc.spec.expand import expand, settled
+from archcalc.spec.expand import settled
 from archcalc.spec.expressions import is_expression
 from archcalc.spec.fold import CONVOLUTIONS
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import LAYER_KEYS, OVERRIDABLE, Spec
-from archcalc.spec.question import Input, Question
+from archcalc.spec.question import AS_IT_IS, Input, Question
 from archcalc.spec.zoo import load
 
 REWRITES: dict[str, tuple[int | None, str]] = {
@@ -252,7 +252,7 @@ def rewrite(spec: Spec, how: Rewrite, *, input: Input = None, **variables: Any) 
         asked = _asked({place: instances[place] for place in calls}, reasons, clauses)
         _replace(data, how, places, calls, asked, both)
     rewritten = load(data)
-    after = expand(rewritten)
+    after = settled(rewritten, AS_IT_IS)
     return Rewritten(rewritten, before, after, reasons, _replaced(before, after))
 
 
@@ -351,7 +351,7 @@ def _instances(data: Mapping[str, Any], places: Sequence[_Place]) -> dict[str, i
         place.layer["block"] = f"{mark}{number}"
     marked["blocks"] = {**(marked.get("blocks") or {}), **blocks}
     found = {}
-    for node in expand(load(marked)).nodes:
+    for node in settled(load(marked), AS_IT_IS).nodes:
         name, _, last = node.name.rpartition(".")
         if last.startswith(mark):
             found[name] = int(last.removeprefix(mark))

@@ -62,7 +62,14 @@ def records_schema() -> dict[str, Any]:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of a spec file."""
+    """The JSON Schema of a spec file.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.schema()["type"]
+        'object'
+    """
     spec = _record(Spec)
     properties = spec["properties"]
     properties["bits"] = _or(properties["bits"], {"$ref": "#/definitions/Bits"})
@@ -133,7 +140,7 @@ def _record(kind: type[BaseModel]) -> Json:
             written = _text_is_expression(written)
         properties[key] = {"description": docs[name], **written}
     return {
-        "description": docstring(kind),
+        "description": docstring(kind).partition("\n")[0],
         "type": "object",
         "properties": properties,
         "required": made.get("required", []),

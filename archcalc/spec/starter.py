@@ -65,6 +65,12 @@ def new(name: str) -> str:
     """A small, commented spec of this name, valid as it is, that shows the language.
 
     Raises :class:`SpecError` for a name that a network can't have.
+
+    ::
+
+        >>> import archcalc
+        >>> "name: mine" in archcalc.new("mine")
+        True
     """
     if not re.fullmatch(NAME, name) or name.endswith("\n"):
         hint = "a name has letters, digits, _ and -, and begins with a letter or _"

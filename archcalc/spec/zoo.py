@@ -187,15 +187,12 @@ def parse(content: str, file: str, variant: str | None = None) -> Spec:
     return reading.spec if variant is None else reading.spec.choose(variant)
 
 
-def validate(source: Source) -> list[Problem]:
-    """Everything wrong with a spec and what is recorded of it, in file order; empty if nothing is.
-
-    Without a chosen variant all of them are expanded, so that shapes are known to fit in each.
-    """
+def validate(source: Source | Spec) -> list[Problem]:
+    """Everything wrong with a spec: :func:`archcalc.validate`."""
     return look_through(source)[0]
 
 
-def look_through(source: Source) -> tuple[list[Problem], int]:
+def look_through(source: Source | Spec) -> tuple[list[Problem], int]:
     """What :func:`validate` finds, and how many variants it looked at where none was chosen."""
     try:
         document, variant = _document(source)
@@ -319,15 +316,17 @@ def _require_variant(spec: Spec, variant: str) -> None:
         raise SpecError([spec.document.problem(("variants",), f"no variant '{variant}'", hint)])
 
 
-def _document(source: Source) -> tuple[text.Document, str | None]:
+def _document(source: Source | Spec) -> tuple[text.Document, str | None]:
+    if isinstance(source, Spec):
+        return source.document, source.variant
     if isinstance(source, Mapping):
         return text.parse(_written(source), "<mapping>"), None
     if isinstance(source, File):
         return text.read(spec_of(source) or source), None
     if not isinstance(source, str):
         raise TypeError(
-            "a network is the name of one of the zoo, a file, or a mapping that is a spec, "
-            f"not {type(source).__name__}"
+            "a network is the name of one of the zoo, a file, a mapping that is a spec, a Spec, a "
+            f"Graph or an Analysis, not {type(source).__name__}"
         )
     name, _, variant = source.partition("::")
     if name == "-" or _is_path(name):

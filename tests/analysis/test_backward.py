@@ -12,7 +12,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import archcalc
-from archcalc.analysis.backward import Backward, backward
+from archcalc.analysis.analyze import backward
+from archcalc.analysis.backward import Backward
 from archcalc.dims import Shape, holds
 from archcalc.operators import FAMILIES, NAMES, operator
 from archcalc.operators.autograd import Multiplying

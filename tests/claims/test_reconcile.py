@@ -93,6 +93,131 @@ def test_work_is_counted_in_several_ways(
     assert (found.number, found.words) == (number, words)
 
 
+TWINS = {
+    "name": "twins",
+    "input": {"left": [3, 29, 29], "right": [3, 29, 29]},
+    "blocks": {
+        "trunk": {
+            "layers": {
+                "conv1": {"op": "Conv2d", "out_channels": 64, "kernel_size": 10},
+                "pool": {"op": "MaxPool2d", "kernel_size": 2},
+                "flat": "Flatten",
+            }
+        }
+    },
+    "layers": {
+        "a": {"block": "trunk", "from": "left"},
+        "b": {"block": "trunk", "from": "right", "share": "a"},
+        "diff": {"op": "Sub", "from": ["a", "b"]},
+        "fc1": {"op": "Linear", "out_features": 1},
+    },
+}
+GATES = {
+    "name": "gates",
+    "input": [64, 15],
+    "layers": {
+        "gru": {"op": "GRU", "hidden_size": 16},
+        "dense": {"op": "Linear", "out_features": 8},
+    },
+}
+AGAIN = {
+    "name": "again",
+    "input": [1024],
+    "layers": {
+        "fc": {"op": "Linear", "out_features": 1024},
+        "more": {"op": "Linear", "out_features": 1024, "share": "fc", "repeat": 99},
+    },
+}
+EMBEDDED = 12 * 12 * 768**2
+"""The matrices of GPT-2: 12 of 768 x 768 in each of 12 blocks."""
+
+
+@pytest.mark.parametrize(
+    ("value", "network", "where", "words"),
+    [
+        # 163,037,184 is what Keras and GGUF files say of GPT-2, whose head is its table again.
+        ("163,037,184", "gpt2", {}, "counting shared tensors at each use"),
+        ("1,498,482,688", "llama3_2_1b", {}, "counting shared tensors at each use"),
+        # 300 * 64 + 64 twice, and 6,400 + 1.
+        ("44,929", TWINS, {}, "counting shared tensors at each use"),
+        # 3 * 16 * (15 + 16 + 1), and 16 * 8 + 8.
+        ("1,536", GATES, {"layer": "gru"}, "with one bias a gate"),
+        ("1,672", GATES, {}, "with one bias a gate"),
+        # Of 124,439,808 the tables of 50,257 tokens and of 1,024 positions.
+        ("85,056,000", "gpt2", {}, "without the embeddings"),
+        ("123,653,376", "gpt2", {}, "without the embeddings of positions"),
+        ("85,842,432", "gpt2", {}, "without the embeddings of tokens"),
+        (
+            f"{EMBEDDED:,}",
+            "gpt2",
+            {},
+            "without biases, without normalization, without the embeddings",
+        ),
+        ("85M", "gpt2", {}, "without the embeddings"),
+        # Three times 4.089 G multiply-accumulates.
+        (
+            "12.3 GFLOPs",
+            "resnet50",
+            {},
+            "counting MACs, of a training step, three times the forward pass",
+        ),
+        ("12.27 GMACs", "resnet50", {}, "of a training step, three times the forward pass"),
+        # The input and 100 outputs of 40 MiB, and 4.004 MiB of weights.
+        (
+            "4,044 MiB",
+            AGAIN,
+            {"batch": 10_240},
+            "of the input, all layers' outputs and the weights",
+        ),
+        # torchinfo 1.8.0 and torchsummary 1.5.1 print these of torchvision's networks.
+        (
+            "177.83 MB",
+            "resnet50",
+            {},
+            "twice the outputs of layers with weights, as torchinfo prints it",
+        ),
+        (
+            "286.56 MiB",
+            "resnet50",
+            {},
+            "twice all layers' outputs, as torchsummary prints it",
+        ),
+        (
+            "107.96 MiB",
+            "resnet18",
+            {},
+            "of the input, twice all layers' outputs and the weights, as torchsummary sums up",
+        ),
+    ],
+)
+def test_what_only_some_networks_have_is_counted_otherwise(
+    value: str, network: Any, where: dict[str, Any], words: str
+) -> None:
+    assert explained(value, network, **where).words == words
+
+
+def test_weights_are_stored_as_lengths_and_directions() -> None:
+    plain = small()
+    plain["layers"].pop("bn")
+    # 3,114 without the normalization; weight normalization stores a length for each of 8 and 10.
+    found = explained("3,132", plain, "params")
+    assert found.words == "with weight normalization of every layer"
+    normed = {"op": "Linear", "out_features": 3, "bias": False, "parametrization": "weight_norm"}
+    assert explained("15", {"name": "w", "input": [4], "layers": {"fc": normed}}).number == 15
+
+
+def test_a_table_is_not_a_first_layer() -> None:
+    assert all("first layer" not in each.words for each in archcalc.reconcile("85M", "gpt2"))
+
+
+def test_cutting_digits_off_is_one_more_thing_to_believe() -> None:
+    found = archcalc.reconcile("85M", "gpt2")
+    (cut,) = [k for k, each in enumerate(found) if each.number == 85_842_432]
+    one = [k for k, each in enumerate(found) if len(each.departures) == 1]
+    assert cut == max(one)
+    assert any(len(each.departures) == 2 for each in found[:cut]) or cut == 1
+
+
 @pytest.mark.parametrize(
     ("value", "number", "words"),
     [
@@ -402,7 +527,7 @@ def test_choices_agree_with_what_the_rest_of_the_library_counts(network: str) ->
     ],
 )
 def test_what_can_t_be_understood_is_said(
-    value: str, arguments: dict[str, str], message: str
+    value: str, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ArchcalcError, match=message):
         archcalc.reconcile(value, small(), **arguments)

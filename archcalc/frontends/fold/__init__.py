@@ -25,12 +25,7 @@ from archcalc.spec.zoo import load
 
 
 def to_spec(graph: Graph, *, allow_unknown: bool = False) -> Spec:
-    """A spec that expands to the layers of a graph, written as a person would.
-
-    Equal parts become blocks with arguments, rows of them repetitions; layers keep their names.
-    What can't be said so is written flat, a line a layer, with ``_`` for the dots in names. Raises
-    :class:`ArchcalcError` for a graph that no spec can say.
-    """
+    """A spec that expands to the layers of a graph: :func:`archcalc.to_spec`."""
     data, same = folded(graph)
     spec = load(data, allow_unknown=allow_unknown or _has_unknown(graph))
     spec._origins = {node.name: node.origin for node in same.nodes if node.origin is not None}

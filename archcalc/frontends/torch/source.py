@@ -48,6 +48,13 @@ def from_torch(module: Any, *inputs: Any, **kwargs: Any) -> Graph:
 
     Raises :class:`ArchcalcError` for a module that can't be captured, and where PyTorch is not
     installed.
+
+    ::
+
+        >>> import archcalc, torch
+        >>> graph = archcalc.from_torch(torch.nn.Linear(8, 4), torch.randn(1, 8))
+        >>> archcalc.analyze(graph).params
+        36
     """
     require_torch()
     import torch

@@ -42,6 +42,8 @@ def _remarks(found: Reconciliation, hidden: int) -> list[str]:
         remarks.append(f"{hidden} more that are less natural.")
     if found.matches and len(found.matches[0].departures) == MOST:
         remarks.append(f"It takes {MOST} departures: among so many numbers that may be chance.")
+    if found.matches and all(each.verdict.agreement == "truncates" for each in found.matches):
+        remarks.append("It is so only with digits cut off: rounded, none of them is printed so.")
     remarks += [f"Known mistake: {text}." for text in found.known]
     if not found.whole:
         remarks.append("There is too much of it to try every edition and size.")

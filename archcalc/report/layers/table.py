@@ -10,18 +10,19 @@ from archcalc.dims import Size
 from archcalc.document import Document
 from archcalc.document import render as rendered
 from archcalc.errors import ArchcalcError
+from archcalc.frontends.network import NetworkLike
 from archcalc.report.choice import choose
 from archcalc.report.layers.layout import Request, lay_out
-from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
-from archcalc.spec.question import Input, Question
+from archcalc.spec.question import Input, Question, with_options
 
 FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
 """The forms a table takes."""
 
 
+@with_options
 def table(
-    network: Spec | Graph | Analysis,
+    network: NetworkLike,
     *,
     detail: str = "layer",
     columns: str | Sequence[str] | None = None,
@@ -57,6 +58,15 @@ def table(
 
     Raises :class:`ArchcalcError` for a word that is none of the known ones, and what
     :func:`archcalc.analyze` raises.
+
+    ::
+
+        >>> import archcalc
+        >>> print(archcalc.table("resnet18", columns="layer,params", format="csv"))
+        ... # doctest: +ELLIPSIS
+        layer,params
+        conv1,9408
+        ...
     """
     form = choose("format", format, FORMATS)
     request = Request.of(detail, columns, dtype, convention, unroll)
@@ -67,7 +77,7 @@ def table(
 MOST_PRINTED = 50
 """Rows on paper; of more layers the stages are shown."""
 
-Asked: TypeAlias = tuple[Spec | Graph | Analysis, Question]
+Asked: TypeAlias = tuple[NetworkLike, Question]
 """A network, and what is asked of it."""
 
 
@@ -101,9 +111,7 @@ def document(asked: Asked, request: Request, brief: bool = True) -> Document:
     return lay_out(found, request, note, brief, usual)
 
 
-def _usual(
-    network: Spec | Graph | Analysis, question: Question, found: Analysis
-) -> Analysis | None:
+def _usual(network: NetworkLike, question: Question, found: Analysis) -> Analysis | None:
     """The network on its own input, where it has other parameters than on the one given.
 
     A classifier that takes a whole map grows with it: what is printed of the network is not meant.

@@ -16,14 +16,13 @@ from archcalc.dims import Size
 from archcalc.document import Document
 from archcalc.document import render as rendered
 from archcalc.document.model import Block, Formula, Formulas, Heading, Items, number
-from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.errors import ArchcalcError
+from archcalc.frontends.network import NetworkLike
 from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
 from archcalc.report.layers.layout import Request, lay_out
 from archcalc.report.reasons.story import columns, has_positions, story
-from archcalc.spec.graph import Graph
-from archcalc.spec.model import Spec
-from archcalc.spec.question import Input, Question
+from archcalc.spec.question import Input, Question, with_options
 
 FORMATS = ("text", "markdown", "latex")
 """The forms an explanation takes."""
@@ -59,8 +58,9 @@ class Section(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+@with_options
 def explain(
-    network: Spec | Graph | Analysis,
+    network: NetworkLike,
     layer: str | None = None,
     *,
     format: str = "text",
@@ -80,6 +80,14 @@ def explain(
 
     Raises :class:`ArchcalcError` for an unknown layer, format or convention, and where a size is
     a symbol or an array, and what :func:`archcalc.analyze` raises.
+
+    ::
+
+        >>> import archcalc
+        >>> print(archcalc.explain("resnet18", "fc"))  # doctest: +ELLIPSIS
+        fc: Linear, 512 -> 1000
+          parameters       (C_in + 1)*C_out = (512 + 1)*1000 = 513,000
+        ...
     """
     form, counted = choose("format", format, FORMATS), by_name(convention).name
     analysis = answer(network, Question(input, batch, variables))
@@ -102,16 +110,11 @@ def document(analysis: Analysis, layer: str | None, convention: str = "macs") ->
         request = Request.of("stage", columns(analysis), "float32", counted.name)
         laid = lay_out(analysis, request)
         return Document.of(*laid.blocks, Items.of(sentences))
-    rows = [row for row in analysis.rows if row.name == layer]
-    if rows:
-        return Document.of(*_blocks([_layer(analysis, rows[0], counted)]))
-    rows = [row for row in analysis.rows if row.name.startswith(f"{layer}.")]
+    rows = analysis.under(layer)
     if not rows:
-        known = {row.name for row in analysis.rows}
-        known |= {name[:k] for name in known for k, mark in enumerate(name) if mark == "."}
-        hint = did_you_mean(layer, known)
-        where = f"no layer '{layer}' in {analysis.graph.name}"
-        raise ArchcalcError(f"{where}\n  {hint}" if hint else where)
+        raise analysis.missing(layer)
+    if rows[0].name == layer:
+        return Document.of(*_blocks([_layer(analysis, rows[0], counted)]))
     return Document.of(*_blocks(_block(analysis, layer, rows, counted)))
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from archcalc.dims import Size
 from archcalc.errors import ArchcalcError
+from archcalc.frontends.network import NetworkLike, one_of
 from archcalc.report.choice import choose
 from archcalc.report.specs import hardware
 from archcalc.spec.expand import settled
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
-from archcalc.spec.question import Input, Question
+from archcalc.spec.question import Input, Question, with_options
 
 FORMS = ("torch", "onnx", "json", "yaml", "mermaid", "dot", "svg", "timeloop", "zigzag")
 """What a network can be exported to."""
@@ -21,8 +22,9 @@ DETAILS = ("stage", "layer")
 """How much a diagram shows."""
 
 
+@with_options
 def export(
-    network: Spec | Graph,
+    network: NetworkLike,
     *,
     to: str = "torch",
     detail: str = "stage",
@@ -40,9 +42,16 @@ def export(
 
     Raises :class:`ArchcalcError` for a word that is none of the known ones, where PyTorch or the
     onnx packages are needed and not installed, and what :func:`archcalc.expand` raises.
+
+    ::
+
+        >>> import archcalc
+        >>> archcalc.export("lenet5", to="yaml").splitlines()[1]
+        'name: lenet5'
     """
     form = choose("form", to, FORMS)
     shown = choose("detail", detail, DETAILS)
+    network = one_of(network)
     spec = network if isinstance(network, Spec) else None
     graph = settled(network, Question(input, batch, variables))
     _require_numbers(graph)

@@ -30,7 +30,15 @@ ORDERS = ("family", "year", "params", "macs")
 
 @shown
 class Network(NamedTuple):
-    """A network of the zoo, at the input it is shipped with."""
+    """A network of the zoo, at the input it is shipped with.
+
+    ::
+
+        >>> import archcalc
+        >>> [network] = archcalc.list("lenet5-1998")
+        >>> network.year
+        1998
+    """
 
     name: str
     family: str
@@ -55,6 +63,12 @@ def list(word: str = "", convention: str = "macs", by: str = "family") -> builti
     in the order ``by``: ``family``, ``year``, ``params`` or ``macs``, the smallest first, where
     ``macs`` means the work as the convention counts it; a network without a year comes last.
     Raises :class:`ArchcalcError` for an unknown convention or order.
+
+    ::
+
+        >>> import archcalc
+        >>> [network.name for network in archcalc.list("lenet5")]
+        ['lenet5', 'lenet5-1998']
     """
     key = _KEYS[choose("order", by, ORDERS)]
     counted = by_name(convention)

@@ -22,18 +22,32 @@ from typing import Any
 from archcalc.errors import ArchcalcError
 from archcalc.spec import text
 from archcalc.spec.form.tree import Node
+from archcalc.spec.model import Spec
 
 SCHEMA = "yaml-language-server: $schema=spec.schema.json"
 """The comment by which editors find the schema."""
 
 
-def fmt(source: str | Path | Mapping[str, Any]) -> str:
+def fmt(source: str | Path | Mapping[str, Any] | Spec) -> str:
     """The text of a file, of standard input for ``-``, or of data, in the one form of specs.
 
     Quotes stand only where they are needed, what fits in 100 columns is one line, and keys have one
     order; comments, blank lines, anchors and all values are kept. A JSON file stays JSON. The form
     has itself as its form. Raises :class:`SpecError` for what can't be read.
+
+    ::
+
+        >>> import archcalc
+        >>> layers = {"fc": {"op": "Linear", "out_features": 10}}
+        >>> print(archcalc.fmt({"name": "one", "input": [784], "layers": layers}), end="")
+        name: one
+        input: [784]
+        <BLANKLINE>
+        layers:
+          fc: {op: Linear, out_features: 10}
     """
+    if isinstance(source, Spec):
+        source = source.document.data
     return as_yaml(source) if isinstance(source, Mapping) else form_of(*text.contents(source))
 
 
