@@ -62,6 +62,7 @@ from archcalc.report.reasons.explain import explain as explain
 from archcalc.report.specs.export import export as export
 from archcalc.report.specs.zoo import Network as Network
 from archcalc.report.specs.zoo import list as list
+from archcalc.space.design import Space as Space
 from archcalc.space.fit import Fit as Fit
 from archcalc.space.fit import fit as fit
 from archcalc.space.formula import Formula as Formula

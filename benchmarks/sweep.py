@@ -29,7 +29,7 @@ ONE_SWEEP = """
 import resource, sys, time
 import archcalc
 from archcalc.space.grid import plan
-from archcalc.space.sweep import Refused, chunks
+from archcalc.space.chunks import Refused, chunks
 import numpy as np
 count, shape, quantities = int(sys.argv[1]), sys.argv[2], sys.argv[3] or None
 spec = archcalc.load("resnet50")

@@ -60,6 +60,7 @@ WRITTEN_BY_HAND = (
     "docs/formulas.md",
     "docs/sweeping.md",
     "docs/fitting.md",
+    "docs/spaces.md",
     "docs/memory.md",
     "docs/machines.md",
     "docs/generation.md",

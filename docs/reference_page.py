@@ -32,7 +32,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
         *("Machine", "Measurement", "Cache"),
     ),
     "Many configurations": (
-        *("sweep", "Sweep", "formula", "Formula", "fit", "Fit"),
+        *("Space", "sweep", "Sweep", "formula", "Formula", "fit", "Fit"),
         *("compare", "Comparison", "diff", "Diff", "savings", "Savings"),
     ),
     "What others print": ("check", "Finding", "audit", "Audit", "reconcile", "Explanation"),

@@ -535,8 +535,8 @@ def _outlined(spec: Spec, question: Question) -> Analysis | None:
         return found.graph, found.rows
 
     # Layers that are neither shared nor left aside own what they use, and all of them run.
-    sums = [sum(column) for column in zip(*map(_sums, pieces), strict=True)]
-    params, buffers, connections, activations, *work = sums
+    added = [sum(column) for column in zip(*map(sums, pieces), strict=True)]
+    params, buffers, connections, activations, *work = added
     analysis = object.__new__(Analysis)
     object.__setattr__(
         analysis,
@@ -559,7 +559,7 @@ def _outlined(spec: Spec, question: Question) -> Analysis | None:
     return analysis
 
 
-def _sums(piece: Piece) -> tuple[Size, ...]:
+def sums(piece: Piece) -> tuple[Size, ...]:
     """What a piece adds to the totals."""
     found: tuple[Size, ...] | None = piece.kept.get("sums")
     if found is None:

@@ -17,7 +17,7 @@ COMMANDS = (
     *("check", "audit", "reconcile", "savings"),
     *("import", "build", "export", "crosscheck"),
     *("memory", "roofline", "generate"),
-    *("formula", "sweep", "fit"),
+    *("formula", "space", "sweep", "fit"),
     *("validate", "fmt", "ops", "schema", "new"),
 )
 """The commands in the order of the help. Each is a function in the module of its name, and calls

@@ -91,6 +91,17 @@ def parse_duration(text: str, option: str) -> float:
     return float(found[1]) * _SECONDS[found[2] or "s"]
 
 
+def parse_count(text: str, option: str) -> int:
+    """A number of things: ``10000``, ``1e6`` or ``1M``. Raises :class:`ArchcalcError`."""
+    found = re.fullmatch(r"(\d{1,15})(?:e(\d{1,2})|([kKM]))?", text.strip().replace(",", ""))
+    if not found or not int(found[1]):
+        raise ArchcalcError(
+            f"{option} {text}: is no number of configurations, such as 10000 or 1e6"
+        )
+    times: int = 10 ** (int(found[2] or 0) + {"k": 3, "K": 3, "M": 6}.get(found[3], 0))
+    return int(found[1]) * times
+
+
 def parse_variables(texts: Sequence[str], taken: Collection[str] = ()) -> Mapping[str, Any]:
     """``VAR=VALUE`` with a value as a spec writes it: ``0.5``, ``true``, ``[2, 2]``, ``=2 * side``.
 

@@ -82,7 +82,7 @@ def check(
     # Looking for garbage in what a family leaves takes a fifth of the time.
     gc.set_threshold(2_000_000)
     form = choose("format", format, findings.FORMATS)
-    every = sources or [str(path) for path in (*zoo.families(), *zoo.examples())]
+    every = sources or [str(path) for path in (*zoo.families(), *zoo.examples(), *zoo.spaces())]
     named = [name for source in every for name in zoo.named(source, ["layers", "network"])]
     if record or update:
         _record(named if sources else [], layers, budget, run_code, update=update, yes=yes)

@@ -96,6 +96,9 @@ def drawn(what: str) -> Any:
     return typer.Option("--plot", metavar="FILE", help=text, show_default=False)
 
 
+Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="Use N processes.", min=1, max=256)]
+
+
 NETWORK = (
     "A network of the zoo, a file (FILE::VARIANT for one of its variants), a model of another "
     "program (torch:MODULE:FACTORY, FILE.onnx), or - for standard input."

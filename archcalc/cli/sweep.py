@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from archcalc.cli.completion import known, several, variables, words
-from archcalc.cli.options import DType, Machine, NetworkName, Output, drawn
+from archcalc.cli.options import DType, Jobs, Machine, NetworkName, Output, drawn
 from archcalc.cli.output import complain, publish, stream, whole, write
 from archcalc.errors import ArchcalcError
 
 if TYPE_CHECKING:
+    from archcalc.space.chunks import Refused
+    from archcalc.space.grid import Grid
     from archcalc.space.select import Columns
 
 
@@ -85,6 +87,21 @@ def sweep(
             show_default=False,
         ),
     ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Look at N configurations of the network's space, drawn by --seed: 10000, 1e6.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="What they are drawn by.", min=0)] = 0,
+    replace: Annotated[bool, typer.Option("--replace", help="Let one be drawn again.")] = False,
+    in_space: Annotated[
+        bool,
+        typer.Option("--space", help="Look at the network's space, --set in the place of its own."),
+    ] = False,
+    jobs: Jobs = 1,
     on: Machine = None,
     dtype: DType = "float32",
     plot: Annotated[
@@ -105,24 +122,30 @@ def sweep(
 ) -> None:
     """Count many configurations of a network at once: every combination of some values.
 
-    Each row equals what table says of that configuration. What is no network is left out and
-    counted. A table shows the first rows; CSV, JSON and Parquet have all, written as they are
-    computed.
+    Without --set, and with --sample or --space, the configurations are those of the space that the
+    network declares. Each row equals what table says of that configuration. What is no network is
+    left out and counted. A table shows the first rows; CSV, JSON and Parquet have all, written as
+    they are computed.
 
     \b
     Examples:
       archcalc sweep resnet50 --set width=32,48,64 --set side=160:256:32
       archcalc sweep mobilenet_v2 --set width=0.25:2:0.05 --set side=96:224:32 \\
         --where "macs < 300e6" --top 5
+      archcalc sweep ofa_mobilenet_v3 --sample 1e6 --seed 7 --jobs 2 --pareto -params,macs
     """
     import archcalc
+    from archcalc.cli.arguments import parse_count
     from archcalc.cli.ranges import parse_values
     from archcalc.report.choice import choose
     from archcalc.report.families import sweep as report
     from archcalc.report.picture import picture_at
+    from archcalc.space.chunks import Refused
     from archcalc.space.grid import plan
+    from archcalc.space.search import Search, wanted
     from archcalc.space.select import keys, selection
-    from archcalc.space.sweep import Refused, Sweep, chunks
+    from archcalc.space.sweep import Sweep
+    from archcalc.space.workers import processes
     from archcalc.spec.machines import find
 
     spec = archcalc.load(network)
@@ -132,42 +155,85 @@ def sweep(
     picture = picture_at(plot) if plot is not None else None
     together = [[name.strip() for name in group.split(",")] for group in zip_ or ()]
     machine = None if on is None else archcalc.here() if on == "here" else find(on)
-    grid = plan(
-        spec, parse_values(set_ or []), quantities, together, where, by, pareto, dtype, machine
-    )
-    kept = selection(grid.quantities[0], where, top, by, pareto)
-    refused = Refused()
-    if form in ("csv", "json", "parquet") and top is None and pareto is None and picture is None:
-        with _progress(len(grid)) as progress:
-            rows = (part for c in chunks(grid, refused, progress) if (part := kept.add(c)))
-            _stream(form, rows, output, report)
-        if refused.error is not None:
-            if refused.count == len(grid):
-                raise refused.error
-            complain(report.refusal(refused))
-        return
-    if form in report.TABLES and picture is None:
-        kept.most = report.SHOWN
-    parts: list[Columns] = []
-    with _progress(len(grid)) as progress:
-        for chunk in chunks(grid, refused, progress):
-            part = kept.add(chunk)
-            if part is not None and (len(next(iter(part.values()))) or not parts):
-                parts.append(part)
-    if refused.error is not None and refused.count == len(grid):
+    values = parse_values(set_ or [])
+    draws = parse_count(sample, "--sample") if sample is not None else None
+    how = (quantities, where, top, by, pareto, dtype, machine)
+    with ExitStack() as stack:
+        looked: _Looked
+        if draws is not None or in_space or (not values and spec.space is not None):
+            if together:
+                raise ArchcalcError("--zip is for a grid: a space says what goes together")
+            space = archcalc.Space(spec, **values)
+            executor = stack.enter_context(processes(jobs)) if jobs > 1 else None
+            search = Search(space, wanted(space, *how), draws, seed, replace, executor)
+            looked, size, kept = search, search.size, search.wanted.selection(where)
+        else:
+            if jobs > 1:
+                raise ArchcalcError("--jobs is for a space: a grid is as fast as the memory")
+            grid = plan(spec, values, quantities, together, where, by, pareto, dtype, machine)
+            kept = selection(grid.quantities[0], where, top, by, pareto)
+            looked, size = _OfGrid(grid), len(grid)
+        refused = Refused()
+        if form in ("csv", "json", "parquet") and top is None and pareto is None and not picture:
+            with _progress(size) as progress:
+                rows = (part for c in looked.chunks(refused, progress) if (part := kept.add(c)))
+                _stream(form, rows, output, report)
+            if refused.error is not None:
+                if refused.count == size:
+                    raise refused.error
+                complain(report.refusal(refused))
+            return
+        if form in report.TABLES and picture is None:
+            kept.most = report.SHOWN
+        parts: list[Columns] = []
+        with _progress(size) as progress:
+            for chunk in looked.chunks(refused, progress):
+                part = kept.add(chunk)
+                if part is not None and (len(next(iter(part.values()))) or not parts):
+                    parts.append(part)
+    if refused.error is not None and refused.count == size:
         raise refused.error
     columns = kept.finish(parts)
     beyond = max(0, kept.count - sum(len(next(iter(part.values()))) for part in parts))
-    names = tuple(grid.names)
-    found = Sweep(spec.label, columns, names, grid.quantities, len(grid), refused, beyond)
+    found = Sweep(
+        spec.label,
+        columns,
+        tuple(looked.names),
+        tuple(looked.quantities),
+        size,
+        refused,
+        beyond,
+        getattr(looked, "skipped", 0),
+        looked.space.size if isinstance(looked, Search) else 0,
+    )
     if picture is not None:
         path, kind = picture
         write(report.draw(found, kind, keys(pareto), where), path)
-    words_ = _kept(where, top, by or grid.quantities[0], pareto)
+    words_ = _kept(where, top, by or looked.quantities[0], pareto)
     if form == "parquet":
         _stream(form, [found.columns], output, report)
     else:
         publish(report, found, form, output, words_)
+
+
+class _Looked(Protocol):
+    """What is looked through, in chunks."""
+
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def quantities(self) -> Sequence[str]: ...
+    def chunks(self, refused: Refused, progress: Any = None) -> Iterator[Columns]: ...
+
+
+class _OfGrid:
+    def __init__(self, grid: Grid) -> None:
+        self.grid, self.names, self.quantities = grid, grid.names, grid.quantities
+
+    def chunks(self, refused: Refused, progress: Any = None) -> Iterator[Columns]:
+        from archcalc.space.chunks import chunks
+
+        return chunks(self.grid, refused, progress)
 
 
 def _kept(where: str | None, top: int | None, by: str, pareto: str | None) -> str:

@@ -12,11 +12,10 @@ from archcalc.analysis.analyze import answer
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError
 from archcalc.frontends.network import NetworkLike, load
+from archcalc.space.chunks import Refused, chunks
 from archcalc.space.grid import plan
-from archcalc.space.sweep import Refused, chunks
 from archcalc.space.trace import (
     ALONE,
-    INPUT,
     QUANTITIES,
     asked,
     free,
@@ -29,6 +28,7 @@ from archcalc.spec.expand import settled
 from archcalc.spec.machines import Hardware, find
 from archcalc.spec.model import OVERRIDABLE, Spec
 from archcalc.spec.question import AS_IT_IS
+from archcalc.spec.space import INPUT
 
 MOST = 4_000_000
 """The most configurations that are looked at."""

@@ -22,7 +22,6 @@ from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike, load
 from archcalc.operators.base import elements
 from archcalc.space.trace import (
-    INPUT,
     asked,
     free,
     listed,
@@ -34,6 +33,7 @@ from archcalc.space.trace import (
 from archcalc.spec.expand import settled
 from archcalc.spec.model import Spec
 from archcalc.spec.question import with_options
+from archcalc.spec.space import INPUT
 
 QUANTITIES = ("params", "macs", "flops", "activations")
 """What closed forms are given of."""

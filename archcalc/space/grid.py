@@ -120,8 +120,6 @@ def plan(
     """The grid that some values of variables span, checked. Raises :class:`ArchcalcError`."""
     import_numpy()
     require_free(spec, variables)
-    if dtype not in WIDTHS:
-        raise ArchcalcError(f"no dtype '{dtype}'\n  {did_you_mean(dtype, WIDTHS)}")
     swept: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
     for name, value in variables.items():
@@ -157,11 +155,18 @@ def plan(
     if on is not None and quantities is None:
         asked.append("time")
     wanted = tuple(dict.fromkeys([*asked, *others]))
-    if "time" in wanted and on is None:
+    require_machine(wanted, dtype, on)
+    return Grid(spec, tuple(axes), wanted, fixed, dtype, on)
+
+
+def require_machine(quantities: Sequence[str], dtype: str, on: Hardware | None) -> None:
+    """Raise :class:`ArchcalcError` for a time on no machine, and for what is no dtype of one."""
+    if dtype not in WIDTHS:
+        raise ArchcalcError(f"no dtype '{dtype}'\n  {did_you_mean(dtype, WIDTHS)}")
+    if "time" in quantities and on is None:
         raise ArchcalcError("a time is one on a machine: say which, such as --on h100")
     if on is not None:
         on.peak(dtype)
-    return Grid(spec, tuple(axes), wanted, fixed, dtype, on)
 
 
 def _values(name: str, given: Any) -> Any:

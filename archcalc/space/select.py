@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import ast
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -141,6 +142,8 @@ def _fulfilled(where: Expression, chunk: Columns) -> Any:
     import numpy as np
 
     count = len(next(iter(chunk.values())))
+    if not count:
+        return np.zeros(0, bool)
     named = {name: chunk[name] for name in where.names}
     try:
         if any(values.dtype == object for values in named.values()):
@@ -155,6 +158,44 @@ def _fulfilled(where: Expression, chunk: Columns) -> Any:
     if getattr(answer, "ndim", 0):
         return answer if answer.dtype == bool else _truth(answer[0].item())
     return np.full(count, _truth(answer))
+
+
+def impossible(where: Expression, known: Mapping[str, tuple[int, int]]) -> bool:
+    """Whether a condition can't be true wherever quantities are between two numbers each."""
+
+    def ends(node: ast.expr) -> tuple[float, float] | None:
+        if isinstance(node, ast.Name):
+            return known.get(node.id)
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+            return (node.value, node.value)
+        return None
+
+    def never(node: ast.expr) -> bool:
+        if isinstance(node, ast.BoolOp):
+            found = map(never, node.values)
+            return any(found) if isinstance(node.op, ast.And) else all(found)
+        if isinstance(node, ast.Compare):
+            sides = [ends(side) for side in (node.left, *node.comparators)]
+            return any(
+                a is not None and b is not None and _never(type(op), a, b)
+                for op, a, b in zip(node.ops, sides, sides[1:], strict=False)
+            )
+        return False
+
+    return never(ast.parse(where.text, mode="eval").body)
+
+
+def _never(op: type[ast.cmpop], a: tuple[float, float], b: tuple[float, float]) -> bool:
+    """Whether a comparison of a number from each of two ranges is never true."""
+    if op is ast.Lt:
+        return a[0] >= b[1]
+    if op is ast.LtE:
+        return a[0] > b[1]
+    if op is ast.Gt:
+        return a[1] <= b[0]
+    if op is ast.GtE:
+        return a[1] < b[0]
+    return op is ast.Eq and (a[0] > b[1] or b[0] > a[1])
 
 
 def _truth(answer: Any) -> bool:

@@ -11,45 +11,25 @@ in chunks that fit the processor's caches.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 from typing import Any
 
-from archcalc.algebra.arrays import execute, import_numpy
-from archcalc.algebra.intervals import fits, intervals
-from archcalc.algebra.program import dependencies, needed
-from archcalc.analysis.analyze import answer
+from archcalc.algebra.arrays import import_numpy
 from archcalc.document.shown import shown
-from archcalc.errors import ArchcalcError, SpecError
+from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike, load
-from archcalc.space.grid import Grid, plan, unwrapped
-from archcalc.space.parts import SHORT, Index, Part, length_of, parts, ranges, shaped, taken
+from archcalc.space.chunks import Refused, chunks
+from archcalc.space.design import Space
+from archcalc.space.grid import plan, unwrapped
+from archcalc.space.search import Search, wanted
 from archcalc.space.select import Columns, selection
-from archcalc.space.trace import ALONE as ONE_BY_ONE
-from archcalc.space.trace import asked, total
 from archcalc.spec.machines import Hardware, find
+from archcalc.spec.model import Spec
 from archcalc.spec.question import with_options
 from archcalc.values import Remembering
-
-CHUNK = 2**15
-"""Configurations that are computed at once: a dozen arrays of them fit the processor's caches."""
-
-ALONE = 2**10
-"""Configurations of a chunk where each is analyzed for itself."""
-
-
-@dataclass
-class Refused:
-    """Configurations that are no networks: they have no row."""
-
-    count: int = 0
-    example: Mapping[str, Any] = field(default_factory=dict)
-    """The first of them."""
-    error: ArchcalcError | None = None
-    """What is wrong with it."""
 
 
 @shown
@@ -76,6 +56,10 @@ class Sweep(Remembering):
     refused: Refused
     beyond: int = 0
     """Rows that there are beside those in ``columns``: a table needs the first few only."""
+    skipped: int = 0
+    """How many lie in parts of a space that bounds say can't fulfil the condition."""
+    space: int = 0
+    """How many configurations the space has of which these are; 0 for what was no space."""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -107,7 +91,7 @@ class Sweep(Remembering):
 
 @with_options
 def sweep(
-    network: NetworkLike,
+    network: NetworkLike | Space,
     *,
     quantities: Sequence[str] | str | None = None,
     zip: Sequence[Sequence[str]] | str = (),
@@ -117,9 +101,13 @@ def sweep(
     pareto: Sequence[str] | str | None = None,
     dtype: str = "float32",
     on: str | Hardware | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    replace: bool = False,
+    executor: Executor | Callable[[], Executor] | None = None,
     **variables: Any,
 ) -> Sweep:
-    """Totals of every combination of some variables' values.
+    """Totals of every combination of some variables' values, or of a network's space.
 
     ``variables`` are those of the spec, ``batch`` (or ``N``), and of images ``side``, ``H`` and
     ``W``. A range, a list or an array of values is an axis of the grid, a single value is fixed;
@@ -134,6 +122,13 @@ def sweep(
     in one. Configurations that are no networks have no row and are ``refused``; where none is one,
     and for what can't be varied, :class:`ArchcalcError` is raised.
 
+    Of a :class:`archcalc.Space`, and of a spec that declares one where no variables are given, it
+    is the configurations of that: all of them, or a ``sample`` of so many, drawn by ``seed``, with
+    ``replace`` so that one may come again. Parts that can't fulfil ``where`` are ``skipped``. It is
+    looked through in chunks, which ``executor``, any of ``concurrent.futures``, does in its
+    workers; the result is the same with any and with none. A function that makes an executor is
+    called again where one breaks.
+
     ::
 
         >>> import archcalc
@@ -142,9 +137,16 @@ def sweep(
         [11181642, 11689512]
     """
     np = import_numpy()
-    network = load(network)
-    machine = find(on) if isinstance(on, str) else on
-    grid = plan(network, variables, quantities, zip, where, by, pareto, dtype, machine)
+    if not isinstance(network, Space):
+        network = load(network)
+    space = _space(network, variables, sample, zip)
+    if space is not None:
+        looked = wanted(space, quantities, where, top, by, pareto, dtype, _machine(on))
+        return gathered(Search(space, looked, sample, seed, replace, executor))
+    assert not isinstance(network, Space)
+    if executor is not None:
+        raise ArchcalcError("an executor looks through a space: a grid is as fast as the memory")
+    grid = plan(network, variables, quantities, zip, where, by, pareto, dtype, _machine(on))
     refused = Refused()
     kept = selection(grid.quantities[0], where, top, by, pareto)
     rows: list[Columns] = []
@@ -174,239 +176,42 @@ def sweep(
     return Sweep(network.label, columns, tuple(grid.names), shown, len(grid), refused)
 
 
-class _Runner:
-    """A part made ready: what is computed once for a whole axis, and what for every chunk."""
-
-    def __init__(self, grid: Grid, part: Part, np: Any) -> None:
-        self.grid, self.part, self.np = grid, part, np
-        program = part.program
-        self.outputs = {name: program.outputs[name] for name in grid.quantities}
-        self.steps = needed(program, self.outputs.values(), {})
-        known = intervals(program, ranges(grid, part.places), self.steps)
-        self.safe = fits(program, known, self.steps)
-        depends = dependencies(program)
-        home = {name: k for k, axis in enumerate(grid.axes) for name in axis.numbers}
-        self.axes = {k: frozenset(home[name] for name in depends[k]) for k in self.steps}
-        self.kept: dict[int, Any] = {}
-        """Along whole axes."""
-        short = [k for k, axis in enumerate(grid.axes) if length_of(axis, part.places[k]) <= SHORT]
-        along = {k for k in self.steps if len(self.axes[k]) == 1 and self.axes[k] <= set(short)}
-        along |= {k for k in self.steps if not self.axes[k]}
-        if self.safe and len(grid.axes) > 1:
-            env = self._variables(along, part.places)
-            execute(program, [k for k in self.steps if k in along], env, False, np)
-            self.rest = [k for k in self.steps if k not in along]
-            ends = set(self.outputs.values())
-            for k in self.rest:
-                if program.steps[k].op != "var":
-                    ends.update(program.steps[k].args)
-            self.kept = {k: env[k] for k in along & ends}
-        else:
-            self.rest = self.steps
-        uses: dict[int, int] = {}
-        for k in self.rest:
-            if program.steps[k].op not in ("const", "var"):
-                uses.update(dict.fromkeys(program.steps[k].args, k))
-        self.last: dict[int, list[int]] = {}
-        for k, at in uses.items():
-            if k not in self.outputs.values():
-                self.last.setdefault(at, []).append(k)
-
-    def _variables(self, steps: Any, places: Sequence[Any]) -> dict[int, Any]:
-        env = {}
-        for step in steps:
-            op, args = self.part.program.steps[step]
-            if op == "var":
-                (k,) = self.axes[step]
-                values = taken(self.grid.axes[k].numbers[args[0]], places[k])
-                env[step] = shaped(values, k, len(self.grid.axes))
-        return env
-
-    def run(self, cut: Sequence[slice]) -> Columns:
-        """The quantities at some of the part's places on every axis, as flat columns."""
-        np, grid, part = self.np, self.grid, self.part
-        places = [
-            span if index is None else index[span]
-            for index, span in zip(part.places, cut, strict=True)
-        ]
-        rank = len(grid.axes)
-        env: dict[int, Any] = {}
-        for k, values in self.kept.items():
-            if self.axes[k]:
-                (axis,) = self.axes[k]
-                env[k] = values[(slice(None),) * axis + (cut[axis],)]
-            else:
-                env[k] = values
-        exact = False
-        if not self.safe:
-            ranges = {
-                name: (low.item(), high.item())
-                for axis, place in zip(grid.axes, places, strict=True)
-                for name, values in axis.numbers.items()
-                for low, high in [(values[place].min(), values[place].max())]
-            }
-            known = intervals(part.program, ranges, self.steps)
-            exact = not fits(part.program, known, self.steps)
-        env.update(self._variables(self.rest, places))
-        last = dict(self.last)
-        execute(part.program, self.rest, env, exact, np, last)
-        shape = tuple(span.stop - span.start for span in cut)
-        assert len(shape) == rank
-        columns: Columns = {}
-        for name, step in self.outputs.items():
-            values = np.asarray(env[step])
-            if values.dtype == object:
-                values = _narrowed(values, np)
-            elif values.dtype.kind == "i":
-                values = values.astype(np.int64, copy=False)
-            columns[name] = np.broadcast_to(values, shape)
-        return columns
+def gathered(search: Search) -> Sweep:
+    """All rows of a space that a search keeps."""
+    kept = search.wanted.selection(search.wanted.where)
+    refused = Refused()
+    rows: list[Columns] = []
+    for chunk in search.chunks(refused):
+        found = kept.add(chunk)
+        if found is not None and (len(next(iter(found.values()))) or not rows):
+            rows.append(found)
+    columns = kept.finish(rows)
+    if refused.error is not None and refused.count == search.size:
+        raise refused.error
+    return Sweep(
+        search.space.network.label,
+        columns,
+        search.names,
+        search.quantities,
+        search.size,
+        refused,
+        skipped=search.skipped,
+        space=search.space.size,
+    )
 
 
-def _narrowed(values: Any, np: Any) -> Any:
-    """Whole numbers as int64 where it holds all of them."""
-    try:
-        return values.astype(np.int64)
-    except OverflowError:
-        return values
+def _space(
+    network: Spec | Space, variables: Mapping[str, Any], sample: int | None, zip: Any
+) -> Space | None:
+    """The space that is swept; None for a grid of variables."""
+    if isinstance(network, Space):
+        if variables or zip:
+            raise ArchcalcError("a space has its variables: give them to Space")
+        return network
+    if sample is not None or (network.space is not None and not variables):
+        return Space(network, **variables)
+    return None
 
 
-def chunks(
-    grid: Grid, refused: Refused, progress: Callable[[int], None] | None = None, size: int = CHUNK
-) -> Iterator[Columns]:
-    """The rows of a grid in their order, about ``size`` at a time: variables and quantities.
-
-    What is no network is left out and added to ``refused``. ``progress`` is told after every
-    chunk how many configurations are done.
-    """
-    import numpy as np
-
-    pieces = None if set(grid.quantities) & {*ONE_BY_ONE} else parts(grid)
-    if pieces is None:
-        yield from _one_by_one(grid, refused, progress, size)
-        return
-    runners = [None if part.program.error else _Runner(grid, part, np) for part in pieces]
-    done = 0
-    for box in _boxes([axis.length for axis in grid.axes], size):
-        shape = tuple(span.stop - span.start for span in box)
-        count = prod(shape)
-        columns: Columns = {}
-        for name, values in _variable_columns(grid, box, shape, np):
-            columns[name] = values
-        results: Columns | None = None
-        there = None
-        for part, runner in zip(pieces, runners, strict=True):
-            cut = [_within(index, span) for index, span in zip(part.places, box, strict=True)]
-            if any(span.start >= span.stop for span in cut):
-                continue
-            sizes = tuple(span.stop - span.start for span in cut)
-            where = None
-            if sizes != shape:
-                where = np.ix_(
-                    *[
-                        np.arange(span.start - side.start, span.stop - side.start)
-                        if index is None
-                        else index[span] - side.start
-                        for index, span, side in zip(part.places, cut, box, strict=True)
-                    ]
-                )
-            if runner is None:
-                there = np.ones(shape, bool) if there is None else there
-                there[... if where is None else where] = False
-                refused.count += prod(sizes)
-                if refused.error is None:
-                    first = [
-                        span.start if index is None else int(index[span.start])
-                        for index, span in zip(part.places, cut, strict=True)
-                    ]
-                    refused.example, refused.error = grid.at(first), part.program.error
-                continue
-            values_by_name = runner.run(cut)
-            if where is None:
-                results = dict(values_by_name)
-                continue
-            if results is None:
-                results = {name: np.zeros(shape, np.int64) for name in grid.quantities}
-            for name, values in values_by_name.items():
-                if values.dtype == object != results[name].dtype:
-                    results[name] = results[name].astype(object)
-                results[name][where] = values
-        done += count
-        if results is not None:
-            for name in grid.quantities:
-                columns[name] = results[name].reshape(-1)
-            if there is not None:
-                kept = there.reshape(-1)
-                columns = {name: values[kept] for name, values in columns.items()}
-            yield columns
-        if progress is not None:
-            progress(done)
-
-
-def _one_by_one(
-    grid: Grid, refused: Refused, progress: Callable[[int], None] | None, size: int
-) -> Iterator[Columns]:
-    """The same where no two configurations, or few, are of one graph."""
-    import numpy as np
-
-    done = 0
-    for box in _boxes([axis.length for axis in grid.axes], min(size, ALONE)):
-        places = list(itertools.product(*[range(span.start, span.stop) for span in box]))
-        there = np.ones(len(places), bool)
-        rows: list[list[Any]] = []
-        for k, place in enumerate(places):
-            point = grid.at(place)
-            try:
-                analysis = answer(grid.spec, asked(grid.spec, {**grid.fixed, **point}))
-            except SpecError as error:
-                there[k] = False
-                refused.count += 1
-                if refused.error is None:
-                    refused.example, refused.error = point, error
-                continue
-            rows.append([total(analysis, name, grid.dtype, grid.on) for name in grid.quantities])
-        shape = tuple(span.stop - span.start for span in box)
-        columns = {n: values[there] for n, values in _variable_columns(grid, box, shape, np)}
-        for name, numbers_ in zip(grid.quantities, zip(*rows, strict=True), strict=bool(rows)):
-            columns[name] = _narrowed(np.array(numbers_, object), np)
-        done += len(places)
-        if rows:
-            yield columns
-        if progress is not None:
-            progress(done)
-
-
-def _within(index: Index, span: slice) -> slice:
-    """Which of an axis' places, counted in ``index``, lie in a span of the axis."""
-    if index is None:
-        return span
-    low, high = index.searchsorted([span.start, span.stop])
-    return slice(int(low), int(high))
-
-
-def _variable_columns(
-    grid: Grid, box: Sequence[slice], shape: tuple[int, ...], np: Any
-) -> Iterator[tuple[str, Any]]:
-    for k, axis in enumerate(grid.axes):
-        for name, values in axis.values.items():
-            along = shaped(values[box[k]], k, len(shape))
-            yield name, np.broadcast_to(along, shape).reshape(-1)
-
-
-def _boxes(lengths: Sequence[int], size: int) -> Iterator[tuple[slice, ...]]:
-    """A grid in its order, cut into boxes of about ``size`` places."""
-    whole = len(lengths)
-    inner = 1
-    while whole and inner * lengths[whole - 1] <= size:
-        whole -= 1
-        inner *= lengths[whole]
-    tail = tuple(slice(0, length) for length in lengths[whole:])
-    if not whole:
-        yield tail
-        return
-    step = max(1, size // inner)
-    for lead in itertools.product(*[range(length) for length in lengths[: whole - 1]]):
-        singles = tuple(slice(k, k + 1) for k in lead)
-        for start in range(0, lengths[whole - 1], step):
-            stop = min(start + step, lengths[whole - 1])
-            yield (*singles, slice(start, stop), *tail)
+def _machine(on: str | Hardware | None) -> Hardware | None:
+    return find(on) if isinstance(on, str) else on

@@ -19,6 +19,7 @@ from archcalc.spec.expressions import LARGEST
 from archcalc.spec.machines import Hardware
 from archcalc.spec.model import Spec
 from archcalc.spec.question import NoVariable, Question
+from archcalc.spec.space import BATCH, INPUT, extents
 
 QUANTITIES = ("params", "macs", "flops", "activations", "weight_bytes", "buffers", "connections")
 """The totals that can be asked for: :class:`archcalc.Analysis` says what each is."""
@@ -30,20 +31,13 @@ rounded up, and the bytes that inference needs."""
 USUAL = QUANTITIES[:5]
 """Those that are given where none are named."""
 
-INPUT = ("side", "H", "W")
-"""What may be free of any network with images for input: both extents at once, or each."""
-
-BATCH = ("N", "batch")
-
 
 def free(spec: Spec) -> list[str]:
     """What can be varied of a spec: its variables, the extents of its input, and the batch."""
-    return [*spec.vars, *(name for name in (*_extents(spec), *BATCH) if name not in spec.vars)]
-
-
-def _extents(spec: Spec) -> tuple[str, ...]:
-    images = [axes for axes in spec.inputs.values() if len(axes) == 3]
-    return INPUT if len(images) == len(spec.inputs) == 1 else ()
+    return [
+        *spec.vars,
+        *(name for name in (*extents(spec.inputs), *BATCH) if name not in spec.vars),
+    ]
 
 
 def require_free(spec: Spec, names: Iterable[str]) -> None:

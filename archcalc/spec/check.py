@@ -15,6 +15,7 @@ from archcalc.spec import expressions
 from archcalc.spec.model import LAYER_KEYS, OVERRIDABLE, Block, Layer, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.scope import Hint, Path, Wrong, is_like, near
+from archcalc.spec.space import amiss
 from archcalc.spec.unknown import known_by, unknown
 from archcalc.spec.words import called_operator, value_hint
 
@@ -106,6 +107,9 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
             if variant is not None and variant not in spec.variants:
                 hint = near(variant, spec.variants)
                 yield (key, number), Wrong(f"no variant '{variant}'", hint, ("variant",))
+    if spec.space is not None:
+        for _, wrong in amiss(spec.space, variables, spec.inputs):
+            yield ("space",), wrong
 
 
 def _layers(

@@ -113,7 +113,7 @@ def entries(path: str | File) -> list[Entry] | None:
         if b"network" not in file.read_bytes():
             return None
         document = text.read(file)
-        if "network" not in document.data or "layers" in document.data:
+        if "network" not in document.data or {"layers", "space"} & document.data.keys():
             return None
         documents = [document]
     else:

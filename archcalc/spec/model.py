@@ -22,6 +22,7 @@ from archcalc.spec.bits import Density, Format, Rule
 from archcalc.spec.expressions import DOTTED, is_expression
 from archcalc.spec.graph import Origin
 from archcalc.spec.memory import Home
+from archcalc.spec.space import Space
 from archcalc.spec.sugar import in_full, written_out
 from archcalc.spec.text import Document
 
@@ -499,6 +500,8 @@ class Spec(_Record):
     """What others printed that can't be computed from the network."""
     budget: list[Budget] = []
     """What the networks must not exceed."""
+    space: Space | None = None
+    """The design space: what each variable may be, for searches."""
 
     _document: Document = PrivateAttr()
     _variant: str | None = PrivateAttr(default=None)
@@ -622,6 +625,12 @@ class Spec(_Record):
         rules = tuple(rules)
         found = self.model_copy(update={"bits": [Bits.of(rule) for rule in (*before, *rules)]})
         found._family = None if self._family is None else self._family.quantized(rules)
+        return found
+
+    def spaced(self, space: Space) -> Self:
+        """The network with another design space."""
+        found = self.model_copy(update={"space": space})
+        found._home = self._home  # the layers are the same
         return found
 
     @cached_property

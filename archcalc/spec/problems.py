@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from archcalc.errors import did_you_mean
 from archcalc.operators.base import Operator
 from archcalc.spec.scope import Hint, Path, Wrong
+from archcalc.spec.space import keys
 from archcalc.spec.words import field_hint
 
 _MEANT = {
@@ -28,6 +29,11 @@ _MEANT = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
+
+
+def _is_written(part: int | str) -> bool:
+    """Whether a step of a place is in the document, which ``[key]`` and ``[range]`` are not."""
+    return not (isinstance(part, str) and part.startswith("["))
 
 
 _OTHERWISE: dict[tuple[object, type], str] = {
@@ -62,12 +68,14 @@ def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[W
     else:
         no_field, needs = "unknown key", "needs"
     for found in error.errors(include_url=False, include_context=False):
-        kind, at = found["type"], tuple(part for part in found["loc"] if part != "[key]")
+        kind, at = found["type"], tuple(filter(_is_written, found["loc"]))
         value = found["input"]
         if kind == "extra_forbidden":
             hint: Hint = ""
             if is_operator:
                 hint = partial(field_hint, str(at[-1]), known)
+            elif at[0] == "space":
+                hint = partial(did_you_mean, str(at[-1]), keys(len(at)))
             else:
                 hint = partial(did_you_mean, str(at[-1]), _keys(model, at[:-1]))
             yield Wrong(f"{no_field} '{at[-1]}'", hint, at, key=True)

@@ -31,6 +31,7 @@ from archcalc.spec.model import (
     Spec,
     _as_list,
 )
+from archcalc.spec.space import Each, Places, Range, Space
 from archcalc.spec.sugar import BLOCK_KEYS, OWN_KEYS, SIGNATURE
 
 Json = dict[str, Any]
@@ -45,7 +46,10 @@ _ROW = {
 
 _EXPRESSION = {"$ref": "#/definitions/expression"}
 
-_RECORDS = (Bits, Budget, Documented, Erratum, Fact, Requirement)
+_RECORDS = (
+    *(Bits, Budget, Documented, Erratum, Fact, Requirement),
+    *(Space, Range, Each, Places),
+)
 """What a spec is made of, beside its layers."""
 
 _EVALUATED = ("input", "repeat", "parallel", "active", "when", "trainable")

@@ -23,6 +23,7 @@ from archcalc.spec.problems import field_problems
 from archcalc.spec.question import Question
 from archcalc.spec.records import records, spec_of
 from archcalc.spec.scope import Path
+from archcalc.spec.space import Apart, amiss, is_apart
 from archcalc.spec.sugar import written_out
 
 Source = str | File | Mapping[str, Any]
@@ -48,6 +49,11 @@ def families() -> list[File]:
 def examples() -> list[File]:
     """The files of small specs that document what is no network, by name; they are not listed."""
     return sorted((folder() / "examples").glob("*.yaml"))
+
+
+def spaces() -> list[File]:
+    """The files of shipped design spaces, by name; they are found by name, and not listed."""
+    return sorted((folder() / "spaces").glob("*.yaml"))
 
 
 def named(source: str, keys: Collection[str] = ("layers",)) -> list[str]:
@@ -139,10 +145,10 @@ def find(name: str) -> File | None:
     """
     if not _NAME.fullmatch(name):
         return None
-    own = folder() / f"{name}.yaml"
-    if os.path.isfile(own):
-        return own
-    for path in families():
+    for own in (folder() / f"{name}.yaml", folder() / "spaces" / f"{name}.yaml"):
+        if os.path.isfile(own):
+            return own
+    for path in (*families(), *spaces()):
         # A variant is a key on a line of its own: reading is enough to find it, without parsing.
         written = f"\n  {name}:" in path.read_text(encoding="utf-8")
         if written and name in family(path).variants:
@@ -161,6 +167,11 @@ def load(source: Source, *, allow_unknown: bool = False) -> Spec:
     :class:`TypeError` for what is none of these.
     """
     document, variant = _document(source)
+    if is_apart(document.data):
+        found, problems = _spaced(document, variant, allow_unknown)
+        if found is None:
+            raise SpecError(problems)
+        return found
     reading = _read(document, allow_unknown)
     if reading.problems or reading.spec is None:
         raise SpecError(_problems(reading, variant, allow_unknown))
@@ -196,6 +207,8 @@ def look_through(source: Source | Spec) -> tuple[list[Problem], int]:
     """What :func:`validate` finds, and how many variants it looked at where none was chosen."""
     try:
         document, variant = _document(source)
+        if is_apart(document.data):
+            return _spaced(document, variant)[1], 0
         reading = _read(document)
         found = _problems(reading, variant)
     except SpecError as error:
@@ -207,6 +220,44 @@ def look_through(source: Source | Spec) -> tuple[list[Problem], int]:
     except SpecError as error:
         found += error.problems
     return found, 0 if variant else len(reading.spec.variants)
+
+
+def _spaced(
+    document: text.Document, variant: str | None, allow_unknown: bool = False
+) -> tuple[Spec | None, list[Problem]]:
+    """The network that a space in a file of its own is of, with that space; or what is wrong."""
+    named = document.data["network"]
+    folder_ = File(document.file).parent
+    if not isinstance(named, str) or named == "-" or ".." in File(named).parts or named[:1] in "/~":
+        hint = "a network of the zoo, or a file beside this one or in a folder there"
+        message = f"should be the name of a network or of a file, not {named!r:.60}"
+        return None, [document.problem(("network",), message, hint)]
+    file = named.partition("::")[0]
+    try:
+        beside = file.endswith((".yaml", ".yml", ".json")) or (folder_ / file).is_file()
+        source = str(folder_ / named) if beside and find(file) is None else named
+        spec = load(source, allow_unknown=allow_unknown)
+        if variant is not None:
+            _require_variant(spec, variant)
+            spec = spec.choose(variant)
+    except SpecError as error:
+        first = error.problems[0]
+        if first.line:
+            return None, list(error.problems)
+        return None, [document.problem(("network",), first.message, first.hint)]
+    try:
+        apart = Apart.model_validate(document.data)
+    except ValidationError as error:
+        return None, [
+            document.problem(wrong.at, wrong.message, wrong.hint, by_key)
+            for wrong in field_problems(error, Apart)
+            for by_key in [wrong.key]
+        ]
+    problems = [
+        document.problem(("space", *wrong.at), wrong.message, wrong.hint, key=wrong.key)
+        for _, wrong in amiss(apart.space, spec.vars, spec.inputs)
+    ]
+    return (None if problems else spec.spaced(apart.space)), problems
 
 
 class _Reading(NamedTuple):

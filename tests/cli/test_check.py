@@ -42,7 +42,7 @@ def test_everything_that_is_shipped_holds() -> None:
     result = run("--format", "json")
     assert result.exit_code == 0
     files = [file["file"] for file in json.loads(result.stdout)["files"]]
-    assert files == [str(path) for path in (*zoo.families(), *zoo.examples())]
+    assert files == [str(path) for path in (*zoo.families(), *zoo.examples(), *zoo.spaces())]
 
 
 def test_what_is_malformed_hides_nothing_of_the_rest(tmp_path: Path) -> None:

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 import archcalc
 from archcalc.analysis.analyze import answer
+from archcalc.space import chunks as engine
 from archcalc.space import parts as pieces_of
-from archcalc.space import sweep as engine
+from archcalc.space.chunks import Refused, chunks
 from archcalc.space.grid import plan
 from archcalc.space.select import Columns
-from archcalc.space.sweep import Refused, chunks, sweep
+from archcalc.space.sweep import sweep
 from archcalc.space.trace import QUANTITIES, free, total
 from archcalc.space.trace import asked as question_of
 from archcalc.spec import zoo

@@ -18,9 +18,9 @@ from archcalc.spec import zoo
 from archcalc.spec.form import as_json, as_yaml, fmt, form_of
 from archcalc.spec.model import Spec
 from archcalc.spec.text import parse
-from archcalc.spec.zoo import examples, families, folder
+from archcalc.spec.zoo import examples, families, folder, spaces
 
-SHIPPED = [*families(), *examples(), *sorted((folder() / "records").glob("*.yaml"))]
+SHIPPED = [*families(), *examples(), *spaces(), *sorted((folder() / "records").glob("*.yaml"))]
 HAND_WRITTEN = sorted((Path(__file__).parents[1] / "specs" / "language").glob("*.yaml"))
 
 

@@ -16,8 +16,9 @@ from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
 from archcalc.report.picture import COLORS, drawn, limit, ticks_at
 from archcalc.report.units import short
+from archcalc.space.chunks import Refused
 from archcalc.space.select import Columns
-from archcalc.space.sweep import Refused, Sweep
+from archcalc.space.sweep import Sweep
 
 TABLES = ("table", "markdown", "latex", "html")
 STREAMS = ("csv", "json")

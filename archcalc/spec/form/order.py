@@ -13,6 +13,7 @@ from archcalc.spec.sugar import arguments, signature
 
 ABOUT = (
     *("name", "title", "edition", "year", "feature", "source", "input", "vars", "variants", "bits"),
+    "space",
     *("blocks", "layers", "outputs", "training_outputs", "requires"),
     *("documented", "facts", "budget"),
 )
@@ -41,6 +42,7 @@ _SECTIONS = (
     "vars",
     "variants",
     "bits",
+    "space",
     "requires",
     "blocks",
     "layers",

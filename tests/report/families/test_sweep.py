@@ -15,8 +15,9 @@ from pyarrow import parquet
 import archcalc
 from archcalc import ArchcalcError
 from archcalc.report.families import sweep as report
+from archcalc.space.chunks import Refused, chunks
 from archcalc.space.grid import plan
-from archcalc.space.sweep import Refused, Sweep, chunks
+from archcalc.space.sweep import Sweep
 
 # 27 w weights, used at (side - 2)^2 positions.
 NET = {

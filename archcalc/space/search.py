@@ -1,0 +1,204 @@
+"""A space looked through: all of it or a sample, in chunks, on one machine or many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from functools import cached_property
+from typing import Any
+
+from archcalc.errors import ArchcalcError
+from archcalc.space.bounds import Bounds
+from archcalc.space.chunks import Refused
+from archcalc.space.count import Counted, Counter, Wanted, rows_of
+from archcalc.space.design import BLOCK, CHUNK, Space
+from archcalc.space.layered import COLUMNS, NotByLayers
+from archcalc.space.points import Codes
+from archcalc.space.select import Columns, asked_for, condition, impossible
+from archcalc.space.states import whole
+from archcalc.space.trace import ALONE, QUANTITIES, USUAL, listed, require_quantities
+from archcalc.space.tree import TooVarious
+from archcalc.space.workers import mapped
+from archcalc.spec.machines import Hardware
+
+WORTH = 4 * CHUNK
+"""Configurations from which on it is worth to look for parts that can't meet a condition."""
+
+
+def wanted(
+    space: Space,
+    quantities: Sequence[str] | str | None,
+    where: str | None,
+    top: int | None,
+    by: str | None,
+    pareto: Sequence[str] | str | None,
+    dtype: str,
+    on: Hardware | None,
+) -> Wanted:
+    """What a search computes and keeps, checked. Raises :class:`ArchcalcError`."""
+    from archcalc.space.grid import require_machine
+
+    asked = listed(quantities) if quantities is not None else list(USUAL)
+    require_quantities(asked)
+    known = (*QUANTITIES, *ALONE)
+    others = [
+        name for name in asked_for(where, by, pareto, [*space.variables, *known]) if name in known
+    ]
+    if on is not None and quantities is None:
+        asked.append("time")
+    names = tuple(dict.fromkeys([*asked, *others]))
+    require_machine(names, dtype, on)
+    found = Wanted(names, where, top, by, tuple(listed(pareto or ())), dtype, on)
+    found.selection()
+    return found
+
+
+class Search:
+    """The rows of a space that are wanted; ``sample`` of its configurations, or all of them."""
+
+    def __init__(
+        self,
+        space: Space,
+        wanted: Wanted,
+        sample: int | None = None,
+        seed: int = 0,
+        replace: bool = False,
+        executor: Executor | Callable[[], Executor] | None = None,
+    ) -> None:
+        if sample is not None and sample < 1:
+            raise ArchcalcError(f"a sample of {sample}: say at least 1")
+        self.space, self.wanted = space, wanted
+        self.sample, self.seed, self.replace = sample, seed, replace
+        self.executor = executor
+        self.skipped = 0
+        """Configurations in parts that can't meet the condition, which were not looked at."""
+        self.chunk = BLOCK if {*wanted.quantities} & {*ALONE} else CHUNK
+        """Configurations that are looked at together: fewer where each takes an analysis."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variables in the order of their columns."""
+        return self.space.variables
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        return self.wanted.quantities
+
+    @property
+    def size(self) -> int:
+        """How many configurations are looked at, or passed over."""
+        return self.space.size if self.sample is None else self.sample
+
+    @cached_property
+    def counter(self) -> Counter:
+        return Counter(self.space, self.wanted)
+
+    def chunks(
+        self, refused: Refused, progress: Callable[[int], None] | None = None
+    ) -> Iterator[Columns]:
+        """The rows that are kept of each chunk, in order: variables and quantities."""
+        done = 0
+        for found in self.counted():
+            done += found.done
+            refused.count += found.refused
+            if refused.error is None and found.error is not None:
+                refused.example, refused.error = found.example, found.error
+            if progress is not None:
+                progress(done + self.skipped)
+            yield rows_of(self.space, found.columns)
+
+    def counted(self) -> Iterator[Counted]:
+        if self.executor is None:
+            work = _work(self.space, self.counter, self.seed, self.replace)
+            yield from map(work, self.tasks())
+            return
+        shared = (self.space, self.wanted, self.seed, self.replace)
+        yield from mapped(_worker, shared, self.tasks(), self.executor)
+
+    def tasks(self) -> Iterator[Any]:
+        """What is looked at together: a range of numbers, a part of a sample, or choices."""
+        if self.sample is None:
+            yield from self.ranges()
+        elif not self.space.exact:
+            yield from self.space.drawn(self.sample, self.seed, self.replace)
+        else:
+            self.space.require(self.sample, self.replace)
+            for first in range(0, self.sample, self.chunk):
+                yield first, min(first + self.chunk, self.sample)
+
+    def ranges(self) -> Iterator[range]:
+        """All numbers but those of parts that can't meet the condition."""
+        size = self.space.size
+        start = stop = 0
+        for first, last in self.parts() if size > WORTH else [(0, size)]:
+            if first != stop:
+                yield from self.cut(start, stop)
+                start = first
+            stop = last
+            while stop - start > self.chunk:
+                yield range(start, start + self.chunk)
+                start += self.chunk
+        yield from self.cut(start, stop)
+
+    def cut(self, start: int, stop: int) -> Iterator[range]:
+        for first in range(start, stop, self.chunk):
+            yield range(first, min(first + self.chunk, stop))
+
+    def parts(self) -> Iterator[tuple[int, int]]:
+        states = self.space.states
+        early, _ = self.wanted.conditions
+        bounds = None
+        if early is not None and self.counter.layered is not None:
+            bounds = Bounds(self.counter.layered, states)
+        if bounds is None or early is None:
+            yield 0, self.space.size
+            return
+        everything = whole(states)
+        pending: list[tuple[int, int, tuple[tuple[int, ...], ...]]] = [(0, 0, ())]
+        first = 0
+        while pending:
+            layer, at, chosen = pending.pop()
+            count = states.counts[layer][at]
+            if not count:
+                continue
+            if self.hopeless(bounds, early, (*chosen, *everything[len(chosen) :])):
+                self.skipped += count
+                first += count
+                continue
+            if count <= CHUNK:
+                yield first, first + count
+                first += count
+                continue
+            state = states.states[layer][at]
+            steps = list(zip(state.codes, state.after, strict=True))
+            pending += [(layer + 1, after, (*chosen, (code,))) for code, after in reversed(steps)]
+
+    def hopeless(self, bounds: Bounds, where: str, box: Any) -> bool:
+        """Whether no configuration of a part meets the condition, for certain."""
+        try:
+            least, most = bounds.of(box)
+        except (NotByLayers, TooVarious):
+            return False
+        known = dict(zip(COLUMNS, zip(least, most, strict=True), strict=True))
+        return impossible(condition(where), known)
+
+
+def _work(space: Space, counter: Counter, seed: int, replace: bool) -> Callable[[Any], Counted]:
+    def work(task: Any) -> Counted:
+        return counter.count(_codes(space, task, seed, replace))
+
+    return work
+
+
+def _codes(space: Space, task: Any, seed: int, replace: bool) -> Codes:
+    if isinstance(task, range):
+        return space.part(task)
+    if isinstance(task, tuple):
+        first, last = task
+        return space.draw(first, last, seed, replace)
+    return task  # type: ignore[no-any-return]
+
+
+def _worker(shared: tuple[Space, Wanted, int, bool]) -> Callable[[Any], Counted]:
+    space, wanted, seed, replace = shared
+    return _work(space, Counter(space, wanted), seed, replace)

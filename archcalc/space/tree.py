@@ -1,0 +1,179 @@
+"""What is worked out of many configurations, by what was looked at to find it.
+
+Something is worked out of one configuration, and it is noted at which places that looked. All that
+have the same values there have the same result, since what is looked at next depends on nothing but
+what was seen before. So the places make a tree, by which the results of all others are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Read = Callable[[Hashable], Any]
+"""The value at a place of the configuration that something is worked out of."""
+
+MOST_ENTRIES = 20_000_000
+"""The most children that a tree has room for."""
+
+
+class TooVarious(Exception):
+    """There is too much to be known by heart: configurations have little in common."""
+
+
+class Column(NamedTuple):
+    """What many configurations have at a place: numbers of values."""
+
+    codes: np.ndarray[Any, Any]
+    values: list[Any]
+
+
+Columns = Callable[[Hashable], Column]
+
+
+class Tree:
+    """The results of one question, whole numbers, by what was looked at."""
+
+    UNKNOWN, LEAF = -2, -1
+
+    def __init__(self) -> None:
+        import numpy as np
+
+        self.places: list[Hashable] = []
+        self.numbers: dict[Hashable, int] = {}
+        self.place = np.full(16, self.UNKNOWN, np.int32)
+        """Of each node the number of the place where it looks, or that it is a leaf."""
+        self.result = np.zeros(16, np.int64)
+        self.child = np.full((16, 8), -1, np.int32)
+        self.size = 1
+
+    def look_up(self, columns: Columns, count: int, find: Callable[[Read], int]) -> Any:
+        """The results of so many configurations; ``find`` works out one that is not known."""
+        import numpy as np
+
+        node = np.zeros(count, np.int32)
+        pending = np.arange(count)
+        while len(pending):
+            here = node[pending]
+            places = self.place[here]
+            if count == len(pending) and self.size == 1 and places[0] == self.UNKNOWN:
+                self.explore(columns, 0, find)
+                continue
+            moved = []
+            for number in np.unique(places).tolist():
+                if number == self.LEAF:
+                    continue
+                some = pending if (places == number).all() else pending[places == number]
+                codes = columns(self.places[number]).codes[some]
+                after = self.step(node[some], codes)
+                while (after < 0).any():
+                    # One of each kind that is new, and what that says of the others.
+                    new = np.flatnonzero(after < 0)
+                    kinds = node[some[new]].astype(np.int64) * self.child.shape[1] + codes[new]
+                    _, first = np.unique(kinds, return_index=True)
+                    for k in new[first].tolist():
+                        self.explore(columns, int(some[k]), find)
+                    after = self.step(node[some], codes)
+                node[some] = after
+                moved.append(some)
+            pending = moved[0] if len(moved) == 1 else np.concatenate(moved or [pending[:0]])
+        return self.result[node]
+
+    def step(self, nodes: Any, codes: Any) -> Any:
+        """The nodes that values lead to; -1 where that is not known."""
+        import numpy as np
+
+        wide = self.child.shape[1]
+        if len(codes) and int(codes.max()) >= wide:
+            self.widen(int(codes.max()) + 1)
+        return self.child[nodes, codes] if len(codes) else np.zeros(0, np.int32)
+
+    def widen(self, width: int) -> None:
+        import numpy as np
+
+        width = max(width, 2 * self.child.shape[1])
+        if width * len(self.child) > MOST_ENTRIES:
+            raise TooVarious
+        wider = np.full((len(self.child), width), -1, np.int32)
+        wider[:, : self.child.shape[1]] = self.child
+        self.child = wider
+
+    def explore(self, columns: Columns, at: int, find: Callable[[Read], int]) -> None:
+        """Work out one configuration, and remember the way to it."""
+        seen: dict[Hashable, int] = {}
+
+        def read(place: Hashable) -> Any:
+            codes, values = columns(place)
+            code = seen.get(place)
+            if code is None:
+                code = seen[place] = int(codes[at])
+            return values[code]
+
+        found = find(read)
+        node = 0
+        for place, code in seen.items():
+            number = self.numbers.setdefault(place, len(self.places))
+            if number == len(self.places):
+                self.places.append(place)
+            if self.place[node] == self.UNKNOWN:
+                self.place[node] = number
+            elif self.place[node] != number:
+                raise TooVarious  # it was not the values alone that it depends on
+            if code >= self.child.shape[1]:
+                self.widen(code + 1)
+            after = int(self.child[node, code])
+            if after < 0:
+                after = self.child[node, code] = self.add()
+            node = after
+        self.place[node] = self.LEAF
+        self.result[node] = found
+
+    def add(self) -> int:
+        import numpy as np
+
+        if self.size == len(self.place):
+            if 2 * self.child.size > MOST_ENTRIES:
+                raise TooVarious
+            self.place = np.concatenate([self.place, np.full_like(self.place, self.UNKNOWN)])
+            self.result = np.concatenate([self.result, np.zeros_like(self.result)])
+            self.child = np.concatenate([self.child, np.full_like(self.child, -1)])
+        self.size += 1
+        return self.size - 1
+
+    def reach(
+        self,
+        within: Callable[[Hashable], tuple[list[int], list[Any]]],
+        find: Callable[[Read], int],
+    ) -> Iterator[int]:
+        """The results of all configurations within a box: of each place some values.
+
+        ``within`` gives the numbers of a place's values and all its values.
+        """
+        pending: list[tuple[int, dict[Hashable, int]]] = [(0, {})]
+        while pending:
+            node, chosen = pending.pop()
+            number = int(self.place[node])
+            if number == self.LEAF:
+                yield int(self.result[node])
+                continue
+            if number == self.UNKNOWN:
+
+                def column(place: Hashable, chosen: dict[Hashable, int] = chosen) -> Column:
+                    codes, values = within(place)
+                    code = chosen.get(place, codes[0])
+                    return Column([code], values)  # type: ignore[arg-type]
+
+                self.explore(column, 0, find)
+                pending.append((node, chosen))
+                continue
+            place = self.places[number]
+            for code in within(place)[0]:
+                if code >= self.child.shape[1]:
+                    self.widen(code + 1)
+                after = int(self.child[node, code])
+                if after < 0:
+                    after = self.child[node, code] = self.add()
+                pending.append((after, {**chosen, place: code}))

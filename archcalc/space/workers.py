@@ -1,0 +1,135 @@
+"""Work in chunks on any executor, so that what comes of it does not depend on which that is.
+
+Chunks are handed out a few at a time and come back in order. A chunk whose worker died is done
+again, and what no worker can do is done here. What all chunks have in common is sent to a worker
+when it has not got it, and is unpacked once there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import contextmanager
+from typing import Any
+
+from archcalc.errors import ArchcalcError
+
+AGAIN = 3
+"""How often a chunk is tried on an executor."""
+
+AHEAD = 32
+"""Chunks that are handed out and not back yet, where an executor does not say how many it does."""
+
+_MISSING = "archcalc: this worker has not got it yet"
+_had = threading.local()
+"""What this thread of a worker was sent, made ready: what it remembers is no two threads'."""
+
+Maker = Callable[[Any], Callable[[Any], Any]]
+
+
+def _do(key: str, packed: bytes | None, task: Any) -> Any:
+    """A task in a worker; ``packed`` is a function's maker and what it is made of."""
+    if getattr(_had, "key", "") != key:
+        if packed is None:
+            return _MISSING
+        make, shared = pickle.loads(packed)
+        _had.worker, _had.key = make(shared), key
+    return _had.worker(task)
+
+
+def mapped(
+    make: Maker, shared: Any, tasks: Iterable[Any], executor: Executor | Callable[[], Executor]
+) -> Iterator[Any]:
+    """``make(shared)`` of each task, in the order of the tasks.
+
+    ``executor`` is one, or a function that makes one, again where the last has broken. Raises what
+    the work raises on purpose.
+    """
+    packed = pickle.dumps((make, shared))
+    key = hashlib.sha256(packed).hexdigest()
+    pool: Executor | None = executor() if callable(executor) else executor
+    here: Callable[[Any], Any] | None = None
+    waiting: deque[list[Any]] = deque()  # the task, its future, how often it was tried
+    pending = iter(tasks)
+    ahead = 4 * getattr(pool, "_max_workers", AHEAD // 4)
+    exhausted = False
+
+    def submit(task: Any, whole: bool) -> Future[Any] | None:
+        nonlocal pool
+        for _ in range(2):
+            if pool is None:
+                return None
+            try:
+                return pool.submit(_do, key, packed if whole else None, task)
+            except (BrokenExecutor, RuntimeError):
+                pool = executor() if callable(executor) else None
+        return None
+
+    try:
+        while True:
+            while not exhausted and len(waiting) < ahead:
+                try:
+                    task = next(pending)
+                except StopIteration:
+                    exhausted = True
+                    break
+                waiting.append([task, submit(task, False), 0])
+            if not waiting:
+                return
+            task, future, tried = waiting[0]
+            try:
+                found = _MISSING if future is None else future.result()
+            except ArchcalcError:
+                raise
+            except Exception:
+                # The worker died, or what it sent back did: the chunk is done again.
+                found = _MISSING
+            if isinstance(found, str) and found == _MISSING:
+                if tried < AGAIN and pool is not None:
+                    waiting[0] = [task, submit(task, True), tried + 1]
+                    continue
+                here = here or make(shared)
+                found = here(task)
+            waiting.popleft()
+            yield found
+    finally:
+        for _, future, _ in waiting:
+            if future is not None:
+                future.cancel()
+
+
+@contextmanager
+def processes(jobs: int) -> Iterator[Callable[[], Executor]]:
+    """A maker of so many processes at a time; they leave interruptions to this one.
+
+    None is left when this ends: those that are not done are ended where it is left by an error.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    made: list[ProcessPoolExecutor] = []
+
+    def make() -> Executor:
+        made.append(ProcessPoolExecutor(jobs, get_context("spawn"), _begin))
+        return made[-1]
+
+    try:
+        yield make
+    except BaseException:
+        for pool in made:
+            for process in [*(pool._processes or {}).values()]:
+                process.terminate()
+        raise
+    finally:
+        for pool in made:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin() -> None:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

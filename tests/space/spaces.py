@@ -1,0 +1,64 @@
+"""Spaces that several tests look through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import archcalc
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "input": [3, "=side", "=side"],
+    "vars": {
+        "side": 16,
+        "width": 8,
+        "wide": "=2 * width",
+        "depths": [1, 1],
+        "ops": ["conv", "conv", "conv"],
+        "pooled": True,
+    },
+    "blocks": {
+        "conv": {"op": {"op": "Conv2d", "out_channels": "=channels(input)", "kernel_size": 1}},
+        "same": {"op": {"op": "Identity"}},
+        "large": {
+            "op": {"op": "Conv2d", "out_channels": "=channels(input)", "kernel_size": 9},
+            "back": {"op": "Pad", "pad": [4, 4, 4, 4]},
+        },
+        "cell": {
+            "args": {"extra": 0},
+            "layers": {
+                "a": {"block": "=ops[0]"},
+                "b": {"block": "=ops[1]", "from": "input"},
+                "more": {"op": "ReLU", "repeat": "=extra"},
+                "add": {"op": "Add", "from": ["a", "more"]},
+                "c": {"block": "=ops[2]"},
+            },
+        },
+    },
+    "layers": {
+        "stem": {"op": "Conv2d", "out_channels": "=width", "kernel_size": 3, "padding": 1},
+        "stage1": {"block": "cell", "repeat": "=depths[0]", "extra": "=i"},
+        "down": {"op": "Conv2d", "out_channels": "=wide", "kernel_size": 2, "stride": 2},
+        "stage2": {"block": "cell", "repeat": "=depths[1]"},
+        "pool": {"op": "MaxPool2d", "kernel_size": 2, "when": "=pooled"},
+        "add": {"op": "Add", "from": ["pool", "pool"]},
+        "head": {"op": "GlobalAvgPool", "keepdim": False},
+        "fc": {"op": "Linear", "out_features": 10},
+    },
+    "space": {
+        "vars": {
+            "width": {"from": 8, "to": 24, "step": 8},
+            "depths": {"each": [0, 1, 2], "times": 2},
+            "ops": {"each": ["conv", "same", "large"], "times": 3},
+            "pooled": [True, False],
+            "side": [8, 12, 16],
+        },
+        "where": ["=depths[0] <= depths[1]"],
+    },
+}
+"""3 widths, 6 pairs of depths, 27 cells, 2 ends, 3 sides; one block is too large."""
+
+
+def space(**changed: Any) -> archcalc.Space:
+    """The small space, with other choices."""
+    return archcalc.Space(archcalc.load(SMALL), **changed)

@@ -1,0 +1,303 @@
+"""A space looked through gives the numbers of ``analyze``, whoever does it and however."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import archcalc
+from archcalc import ArchcalcError, Space, SpecError
+from archcalc.space import search as searching
+from archcalc.space.bounds import Bounds
+from archcalc.space.count import Counter, Wanted
+from archcalc.space.layered import COLUMNS, Layered
+from archcalc.space.points import numbered
+from archcalc.space.search import Search
+from archcalc.space.select import condition, impossible
+from archcalc.space.states import narrowed, whole, within
+from archcalc.space.workers import mapped, processes
+from archcalc.spec import zoo
+from archcalc.spec.space import Space as Declared
+from tests.space.spaces import SMALL, space
+
+QUANTITIES = ("params", "macs", "flops", "activations", "weight_bytes", "buffers", "connections")
+
+
+def one_by_one(network: archcalc.Spec, point: dict[str, Any]) -> dict[str, int] | None:
+    side: dict[str, Any] = (
+        {"input": [3, point["side"], point["side"]]} if "side" not in network.vars else {}
+    )
+    known = {name: value for name, value in point.items() if name in network.vars}
+    try:
+        found = archcalc.analyze(network, **known, **side)
+    except SpecError:
+        return None
+    return {
+        name: found.weight_bytes() if name == "weight_bytes" else getattr(found, name)
+        for name in QUANTITIES
+    }
+
+
+@given(st.integers(0, 2**32), st.sampled_from([{}, {"width": 8}, {"ops": [["large"] * 3]}]))
+@settings(max_examples=25, deadline=None)
+def test_rows_are_those_of_analyze(seed: int, fixed: dict[str, Any]) -> None:
+    small = space(**fixed)
+    found = archcalc.sweep(small, sample=12, seed=seed, quantities=QUANTITIES)
+    expected = [(p, one_by_one(small.network, p)) for p in small.sample(12, seed=seed)]
+    rows = [{**point, **numbers} for point, numbers in expected if numbers is not None]
+    assert list(found) == rows
+    assert found.refused.count == 12 - len(rows)
+
+
+def test_all_of_a_space() -> None:
+    small = space()
+    found = archcalc.sweep(small)
+    assert found.configurations == small.size == found.space
+    assert len(found) + found.refused.count == small.size
+    # A kernel of 9 is larger than an input of 8; one of 4 comes of that by the stride.
+    assert found.refused.count
+    assert "kernel 9" in str(found.refused.error)
+    assert archcalc.sweep(small.network).columns["macs"].tolist() == found.columns["macs"].tolist()
+    assert Counter(small, Wanted(("macs",))).layered is not None
+
+
+LAYERED: list[dict[str, Any]] = [
+    {},
+    # A layer that leads to no output where it is there: what that means, the engine says.
+    {"layers": {**SMALL["layers"], "add": {"op": "Add", "from": ["stage2", "stage2"]}}},
+    {"layers": {**SMALL["layers"], "twice": {"op": "Linear", "out_features": 10, "share": "fc"}}},
+    {"requires": [{"that": "=side % 8 == 0", "reason": "eights"}]},
+    {"requires": [{"that": "=height(down) > 5", "reason": "not too small"}]},
+    {"outputs": ["fc", "stage1"]},
+]
+
+
+@pytest.mark.parametrize("changed", LAYERED)
+def test_whatever_the_network_is_like(changed: dict[str, Any]) -> None:
+    small = Space(archcalc.load({**SMALL, **changed}))
+    drawn = list(small.sample(25, seed=9))
+    expected = [one_by_one(small.network, point) for point in drawn]
+    if not any(expected):
+        with pytest.raises(SpecError):
+            archcalc.sweep(small, sample=25, seed=9)
+        return
+    found = archcalc.sweep(small, sample=25, seed=9, quantities=QUANTITIES)
+    assert [row["params"] for row in found] == [row["params"] for row in expected if row]
+    assert [row["flops"] for row in found] == [row["flops"] for row in expected if row]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "squeezenet1_0", "densenet121"])
+def test_networks_of_the_zoo(name: str) -> None:
+    declared = {"vars": {"side": [64, 96], "classes": [10, 100, 1000]}}
+    network = zoo.load(name).spaced(Declared.model_validate(declared))
+    found = archcalc.sweep(Space(network), quantities=QUANTITIES)
+    expected = [one_by_one(network, point) for point in Space(network).enumerate()]
+    assert [{n: row[n] for n in QUANTITIES} for row in found] == [row for row in expected if row]
+
+
+def test_bounds_hold_in_every_part() -> None:
+    small = space(side=[16])
+    layered = Layered(small.network, small.states)
+    bounds = Bounds(layered, small.states)
+    everything = whole(small.states)
+    for at, codes in enumerate(everything):
+        for code in codes:
+            part, box = within(small.states, narrowed(everything, at, [code]))
+            found = layered.totals(numbered(part, np.arange(part.size)))
+            fine = found.sums[~found.refused]
+            least, most = bounds.of(box)
+            assert (np.array(least) <= fine.min(axis=0)).all()
+            assert (np.array(most) >= fine.max(axis=0)).all()
+
+
+def test_a_part_that_is_one_configuration_has_its_numbers() -> None:
+    small = space()
+    layered = Layered(small.network, small.states)
+    bounds = Bounds(layered, small.states)
+    for point in small.sample(40, seed=2):
+        numbers = one_by_one(small.network, point)
+        if numbers is not None:
+            least, most = bounds.of(tuple((code,) for code in small.codes(point)))
+            assert least == most
+            assert dict(zip(COLUMNS, least, strict=True))["flops"] == numbers["flops"]
+
+
+@pytest.mark.parametrize(
+    "where", ["macs < 40000", "params > 9000 and macs < 3e6", "params < 100 or macs < 50000"]
+)
+def test_parts_that_can_not_meet_a_condition_are_skipped(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = space()
+    all_rows = archcalc.sweep(small, quantities="params,macs")
+    expected = [row for row in all_rows if condition(where)(row)]
+    monkeypatch.setattr(searching, "WORTH", 0)
+    monkeypatch.setattr(searching, "CHUNK", 16)
+    found = archcalc.sweep(small, quantities="params,macs", where=where)
+    assert list(found) == expected
+    assert 0 < found.skipped < small.size
+
+
+def test_what_bounds_say_of_a_condition() -> None:
+    known = {"macs": (10, 20), "params": (1, 2)}
+    never = ["macs < 10", "macs <= 9", "20 < macs", "macs == 21", "macs > 5 and params > 2"]
+    never += ["macs < 10 or params > 2", "1 < params < 2 < macs < 10"]
+    maybe = ["macs < 11", "macs >= 20", "params < width", "macs < 10 or params > 1", "macs * 2 < 3"]
+    assert all(impossible(condition(where), known) for where in never)
+    assert not any(impossible(condition(where), known) for where in maybe)
+
+
+def front(rows: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    pairs = {(row["params"], row["macs"]) for row in rows}
+    return sorted(
+        (p, m)
+        for p, m in pairs
+        if not any(q >= p and n <= m and (q, n) != (p, m) for q, n in pairs)
+    )
+
+
+@pytest.fixture(scope="module")
+def pool() -> Any:
+    with ProcessPoolExecutor(2, get_context("spawn")) as executor:
+        yield executor
+
+
+def test_the_front_is_exact_with_and_without_processes(
+    pool: ProcessPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "CHUNK", 100)
+    small = space()
+    rows = list(archcalc.sweep(small, quantities="params,macs"))
+    for executor in (None, pool):
+        found = archcalc.sweep(
+            small, quantities="params,macs", pareto="-params,macs", executor=executor
+        )
+        assert sorted({(row["params"], row["macs"]) for row in found}) == front(rows)
+
+
+@pytest.mark.parametrize("how", [{}, {"sample": 300}, {"sample": 3000, "replace": True}])
+def test_the_result_does_not_depend_on_the_executor(
+    how: dict[str, Any], pool: ProcessPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "CHUNK", 128)
+    here = archcalc.sweep(space(), **how)
+    with ThreadPoolExecutor(3) as threads:
+        for executor in (pool, threads):
+            there = archcalc.sweep(space(), executor=executor, **how)
+            assert list(there) == list(here)
+            assert there.refused.count == here.refused.count
+            assert there.refused.example == here.refused.example
+
+
+def doubling(shared: int) -> Any:
+    return lambda task: shared * task
+
+
+def dying(path: str) -> Any:
+    def work(task: int) -> int:
+        if task == 5 and not os.path.exists(path):
+            Path(path).touch()
+            os._exit(1)
+        return task * task
+
+    return work
+
+
+def test_a_worker_that_dies_costs_its_chunk_which_is_done_again(tmp_path: Path) -> None:
+    with processes(2) as executor:
+        found = list(mapped(dying, str(tmp_path / "died"), range(12), executor))
+    assert found == [k * k for k in range(12)]
+    assert (tmp_path / "died").exists()
+
+
+def test_what_no_worker_can_do_is_done_here() -> None:
+    class Broken(Executor):
+        def submit(self, *_: Any, **__: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_exception(BrokenProcessPool("gone"))
+            return future
+
+    assert list(mapped(doubling, 3, range(5), Broken())) == [0, 3, 6, 9, 12]
+
+
+def test_chunks_are_taken_as_they_are_needed() -> None:
+    taken: list[int] = []
+
+    def tasks() -> Any:
+        for k in itertools.count():
+            taken.append(k)
+            yield k
+
+    with ThreadPoolExecutor(1) as threads:
+        found: Any = mapped(doubling, 2, tasks(), threads)
+        assert [next(found) for _ in range(3)] == [0, 2, 4]
+        found.close()
+    assert len(taken) < 20
+
+
+def failing(shared: int) -> Any:
+    def work(task: int) -> int:
+        raise ArchcalcError(f"not {task}")
+
+    return work
+
+
+def test_what_is_raised_on_purpose_is_raised_here() -> None:
+    with ThreadPoolExecutor(1) as threads, pytest.raises(ArchcalcError, match="not 0"):
+        list(mapped(failing, 0, range(3), threads))
+    assert threading.active_count() >= 1
+
+
+def test_time_and_memory_are_asked_of_what_is_left() -> None:
+    small = space(side=[16])
+    found = archcalc.sweep(
+        small,
+        quantities="macs,memory",
+        where="macs < 1e5 and time < 1e12 and memory > 1",
+        on="h100",
+    )
+    assert len(found)
+    row = found[0]
+    names = ("width", "depths", "ops", "pooled", "side")
+    analysis = archcalc.analyze(small.network, **{name: row[name] for name in names})
+    assert row["memory"] == archcalc.memory(analysis.graph).most
+    assert {*found.quantities} == {"macs", "memory", "time"}
+
+
+def test_numbers_that_differ_are_counted_as_a_grid() -> None:
+    declared = {
+        "width": {"from": 8, "to": 200},
+        "side": {"from": 32, "to": 96, "step": 2},
+        "depths": {"each": {"from": 1, "to": 6}, "times": 4},
+    }
+    network = zoo.load("resnet18").spaced(Declared.model_validate({"vars": declared}))
+    several = Space(network)
+    found = archcalc.sweep(several, sample=6000, seed=1, quantities="params,macs")
+    for k in range(0, 6000, 1200):
+        row = found[k]
+        values = {name: row[name] for name in declared}
+        analysis = archcalc.analyze(network, **values)
+        assert (analysis.params, analysis.macs) == (row["params"], row["macs"])
+
+
+def test_what_does_not_go_is_told() -> None:
+    with pytest.raises(ArchcalcError, match="its variables"):
+        archcalc.sweep(space(), width=[8])
+    with pytest.raises(ArchcalcError, match="at least 1"):
+        archcalc.sweep(space(), sample=0)
+    with pytest.raises(ArchcalcError, match="looks through a space"):
+        archcalc.sweep(archcalc.load("alexnet"), batch=[1, 2], executor=ThreadPoolExecutor(1))
+    with pytest.raises(ArchcalcError, match="no column"):
+        archcalc.sweep(space(), where="mac < 3")
+    assert Search(space(), Wanted(("macs",))).size == space().size
