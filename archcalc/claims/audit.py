@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
-from archcalc.claims.causes import Cause, causes, label, number, slips
+from archcalc.claims.causes import causes, label, number
 from archcalc.claims.finding import Audit, Finding, Totals
 from archcalc.claims.names import misspelt, moved_sources, unknown_sources
 from archcalc.claims.readings import Reading, reading
 from archcalc.claims.rules import printed_like, rule
+from archcalc.claims.sums import modules, right_sum, totals, work_totals
 from archcalc.claims.tables.evidence import Option
 from archcalc.claims.tables.modules import PATTERNS
-from archcalc.claims.tables.search import Search, total_row
-from archcalc.claims.tables.sheet import Entry, Number, Sheet, read_table
+from archcalc.claims.tables.read import read_table
+from archcalc.claims.tables.search import Search
+from archcalc.claims.tables.sheet import Entry, Number, Sheet
+from archcalc.claims.tables.totals import total_row
 from archcalc.frontends.network import NetworkLike
 
 MOST_SEARCHED = 500
@@ -77,10 +79,10 @@ def _audit(sheet: Sheet) -> Audit:
     found += moved_sources(sheet, told)
     found += unknown_sources(sheet, told)
     found += misspelt(sheet)
-    totals, more = _totals(sheet, told)
+    total, more = totals(sheet, told)
     found += more
-    found += _work_totals(sheet, told)
-    found += _containers(sheet, told)
+    found += work_totals(sheet, told)
+    found += modules(sheet, told)
     merged = _merge(sheet, told, found)
     merged += _alternatives(sheet, told, merged)
     return Audit(
@@ -89,8 +91,8 @@ def _audit(sheet: Sheet) -> Audit:
         rows=tuple(entry.cells for entry in sheet.entries),
         findings=tuple(sorted(merged, key=lambda each: (each.row, each.column))),
         unreadable=tuple(_unreadable(sheet, told)),
-        totals=totals,
-        checked=_checked(sheet, told, totals),
+        totals=total,
+        checked=_checked(sheet, told, total),
         notes=tuple(_notes(sheet, told)),
         unmapped=sheet.unmapped,
         remarks=sheet.remarks,
@@ -130,7 +132,7 @@ def _alternatives(sheet: Sheet, told: Reading, found: list[Finding]) -> list[Fin
     total = total_row(sheet)
     if told.found.doubted and total is not None:
         column = sheet.columns["params"]
-        rows = [e for e in sheet.layers if "params" in e.values]
+        rows = [e for e in sheet.addends if "params" in e.values]
         summed = sum(int(e.values["params"]) for e in rows)
         where = ", ".join(f"{f.layer}, {sheet.headers[f.column]}" for f in found[:3])
         rule = f"either this is wrong or {where}: the printed rows add up to {number(summed)}"
@@ -176,156 +178,11 @@ def _unreadable(sheet: Sheet, told: Reading) -> Iterator[tuple[int, int, str]]:
         message = each.message
         if len(lost) == 1 and each is lost[0] and total is not None:
             rest = int(total.values["params"]) - sum(
-                int(e.values["params"]) for e in sheet.layers if "params" in e.values
+                int(e.values["params"]) for e in sheet.addends if "params" in e.values
             )
             if rest > 0:
                 message += f"; with {number(rest)} the rows add up to the total"
         yield each.row, each.column, message
-
-
-# Totals --------------------------------------------------------------------------------------
-
-
-def _totals(sheet: Sheet, told: Reading) -> tuple[Totals | None, list[Finding]]:
-    """The printed total against its rows, printed and right."""
-    rows = [entry for entry in sheet.layers if "params" in entry.values]
-    if not rows or any(entry.printed["params"].step > 1 for entry in rows):
-        return None, []
-    summed = sum(int(entry.values["params"]) for entry in rows)
-    effects = {
-        row: int(v - sheet.entries[row].values["params"])
-        for (row, r), v in told.wrong.items()
-        if r == "params"
-    }
-    right = summed + sum(effects.values())
-    total = total_row(sheet)
-    if total is None:
-        return Totals(None, summed, right, len(effects)), []
-    found = []
-    exact = total.printed["params"]
-    printed = int(total.values["params"])
-    frozen = sum(int(e.values.get("frozen", 0)) for e in sheet.layers)
-    lost = any(u.column == sheet.columns["params"] for u in sheet.unreadable)
-    holds = exact.verdict(right).holds or exact.verdict(right + frozen).holds
-    if not holds and not lost and not (sheet.whole and sum(sheet.whole) == printed > right):
-        column = sheet.columns["params"]
-        found.append(
-            Finding(
-                total.index,
-                column,
-                "params",
-                total.name or "total",
-                total.cells[column],
-                exact.like(right),
-                _total_rule(summed, right, len(effects)),
-                tuple(_total_causes(printed, summed, right, rows, exact.verdict(summed).holds)),
-            )
-        )
-    return Totals(printed, summed, right, len(effects)), found
-
-
-def _containers(sheet: Sheet, told: Reading) -> Iterator[Finding]:
-    """Modules of a tree that have fewer parameters than the rows that they are made of.
-
-    More may be their own; fvcore prints those, too.
-    """
-    for entry in sheet.entries:
-        exact = entry.printed.get("params")
-        if not entry.container or exact is None or sheet.form not in ("modules", "fvcore"):
-            continue  # torchinfo prints of a module what none of its rows has
-        total, slack = Fraction(0), exact.step
-        for other in sheet.entries[entry.index + 1 :]:
-            inside = other.name.startswith(f"{entry.name}.") or entry.name == "model"
-            if other.depth <= entry.depth or not (inside or sheet.form != "fvcore"):
-                break
-            right = told.expected[other.index].get("params", other.values.get("params"))
-            if other.container:
-                continue
-            if right is None or other.kind == "total":
-                if other.kind == "tensor" or sheet.form == "fvcore":
-                    total = Fraction(-1)
-                    break
-                continue
-            if "params" in other.printed and other.printed["params"].step > 1:
-                slack += other.printed["params"].step
-            total += right
-        whole_ = sheet.form == "fvcore"
-        off = total - exact.value
-        if total > 0 and (off > slack or (whole_ and -off > slack)):
-            column = sheet.columns["params"]
-            yield Finding(
-                *(entry.index, column, "params", label(entry), entry.cells[column]),
-                exact.like(total),
-                f"the rows that it is made of add up to {number(int(total))}",
-                (),
-            )
-
-
-def _right(sheet: Sheet, told: Reading) -> int:
-    """What the rows add up to as they should be."""
-    rows = [e for e in sheet.layers if "params" in e.values]
-    return sum(int(told.wrong.get((e.index, "params"), e.values["params"])) for e in rows)
-
-
-def _work_totals(sheet: Sheet, told: Reading) -> Iterator[Finding]:
-    """Totals of work that the rows do not add up to."""
-    for role in sheet.work:
-        rows = [e for e in sheet.layers if role in e.printed]
-        totals = [e for e in sheet.entries if e.kind == "total" and role in e.printed]
-        if len(rows) < 2 or not totals:
-            continue
-        total, exact = totals[-1], totals[-1].printed[role]
-        right = [told.wrong.get((e.index, role), e.printed[role].value) for e in rows]
-        slack = sum(e.printed[role].step for e in rows if e.printed[role].step > 1) / 2
-        summed = sum(right)
-        off = abs(summed - exact.value)
-        # A total that is far from the sum counts something else.
-        near = off <= slack + exact.step if slack else exact.verdict(summed).holds
-        # Functions that are no modules work, too.
-        near = near or (sheet.form == "modules" and exact.value > summed)
-        if near or not summed or not 0.3 < exact.value / summed < 3:
-            continue
-        whole = round(summed)
-        column = sheet.columns[role]
-        yield Finding(
-            total.index,
-            column,
-            role,
-            total.name or "total",
-            total.cells[column],
-            exact.like(whole),
-            f"the rows add up to {number(whole)}",
-            (),
-        )
-
-
-def _total_rule(summed: int, right: int, rows: int) -> str:
-    if not rows:
-        return f"the rows add up to {number(summed)}"
-    are = "row is" if rows == 1 else "rows are"
-    return (
-        f"the printed rows add up to {number(summed)}, of which {rows} {are} wrong "
-        f"by {right - summed:+,}: {number(summed)} {right - summed:+,} = {number(right)}"
-    )
-
-
-def _total_causes(
-    printed: int, summed: int, right: int, rows: list[Entry], sums: bool
-) -> Iterator[Cause]:
-    if sums:
-        yield Cause(0, "it is the sum of the printed rows, wrong ones included")
-        return
-    for whole, what in ((summed, ""), (right, " (rows as they should be)")):
-        for entry in rows:
-            value = int(entry.values["params"])
-            if value and printed == whole - value:
-                yield Cause(1, f"{label(entry)} is left out{what}", (entry.index, "params"))
-            if value and printed == whole + value:
-                yield Cause(1.2, f"{label(entry)} is counted twice{what}", (entry.index, "params"))
-        for slip in slips(printed, whole):
-            yield Cause(2, f"{slip}{what}")
-        if whole == right:
-            return
 
 
 # Around the findings --------------------------------------------------------------------------
@@ -373,7 +230,10 @@ def _cell_like(
         kernel = [f"kernel_{a}" for a in "dhw" if f"kernel_{a}" in roles]
         beside = [each for each in ("kernel_out", "kernel_in") if each in entry.values]
         names = [*kernel, *beside] if len(beside) == 1 else [*beside, *kernel]
-        names += [each for each in ("stride", "pad") if each in entry.values and each in roles]
+        if prefix == "stride" and entry.strides:
+            names = [f"stride_{a}" for a in "dhw" if f"stride_{a}" in entry.values]
+        else:
+            names += [each for each in ("stride", "pad") if each in entry.values and each in roles]
     if len(names) < 2 and len(roles) < 2:
         return ""
     text = entry.cells[column]
@@ -381,6 +241,10 @@ def _cell_like(
     if len(tokens) == len(names) + 1 and sheet.batch > 1:
         tokens = tokens[1:]
     if len(tokens) == len(names):
+        printed = [int(token[0].replace(",", "")) for token in tokens]
+        names = next(
+            (list(o) for o in _orders(names) if [entry.values.get(n) for n in o] == printed), names
+        )
         for token, name in reversed(list(zip(tokens, names, strict=True))):
             text = f"{text[: token.start()]}{values[name]}{text[token.end() :]}"
         return text
@@ -390,14 +254,25 @@ def _cell_like(
     return "x".join(str(values[each]) for each in names)
 
 
+def _orders(names: list[str]) -> Iterator[tuple[str, ...]]:
+    """Orders in which people print a kernel and its channels."""
+    kernel = tuple(name for name in names if name[:8] in ("kernel_d", "kernel_h", "kernel_w"))
+    rest = tuple(name for name in names if name not in kernel)
+    yield tuple(names)
+    for beside in (rest, rest[::-1]):
+        yield (*kernel, *beside)
+        yield (*beside, *kernel)
+
+
 CHECKS = (
     ("inputs", ("in_d", "in_h", "in_w", "in_c", "channels_in", "kernel_in")),
     ("outputs", ("out_d", "out_h", "out_w", "out_c", "channels_out", "kernel_out", "volume")),
     ("kernels", ("kernel_d", "kernel_h", "kernel_w")),
-    ("strides", ("stride",)),
+    ("strides", ("stride", "stride_d", "stride_h", "stride_w")),
     ("paddings", ("pad",)),
     ("groups", ("groups",)),
     ("params", ("params", "frozen")),
+    ("memory", ("mem", *(f"mem{k}" for k in range(2, 10)))),
     ("operations", ("ops", *(f"ops{k}" for k in range(2, 10)))),
 )
 
@@ -455,6 +330,10 @@ def _notes(sheet: Sheet, told: Reading) -> Iterator[str]:
         )
         if unchecked:
             yield f"{head} is not checked where no way to count it explains it"
+    for role in sheet.memory:
+        head = sheet.headers[sheet.columns[role]]
+        held = manner.memory.get(role)
+        yield f"{head}: {held}" if held else f"{head} is not checked: no way to count explains it"
     if not sheet.has("pad") and sheet.has("stride"):
         yield "padding is not printed: sizes are only checked to be possible"
     if not sheet.has("source"):
@@ -469,7 +348,7 @@ def _notes(sheet: Sheet, told: Reading) -> Iterator[str]:
         yield f"and {len(assumed) - MOST_NOTES} more that are not in the table"
     total = total_row(sheet)
     if sheet.whole and total is not None and told.found.sums is False:
-        unlisted = int(total.values["params"]) - _right(sheet, told)
+        unlisted = int(total.values["params"]) - right_sum(sheet, told)
         if unlisted > 0 and sum(sheet.whole) == total.values["params"]:
             yield f"{number(unlisted)} params of the total are in no row: what did not run, say"
     if sheet.unmapped:

@@ -38,6 +38,7 @@ WORDS = {
     "kernel_h": "kernel height",
     "kernel_w": "kernel width",
     "stride": "stride",
+    **dict.fromkeys(("stride_d", "stride_h", "stride_w"), "stride"),
     "pad": "padding",
     "params": "params",
     "ops": "ops",

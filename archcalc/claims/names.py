@@ -10,7 +10,7 @@ from archcalc.claims.causes import Cause, label
 from archcalc.claims.finding import Finding
 from archcalc.claims.readings import Reading
 from archcalc.claims.rules import size
-from archcalc.claims.tables.search import keys
+from archcalc.claims.tables.flow import keys
 from archcalc.claims.tables.sheet import Entry, Sheet
 
 

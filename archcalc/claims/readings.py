@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from archcalc.claims.tables.evidence import State
-from archcalc.claims.tables.search import Reading as Found
+from archcalc.claims.tables.paths import Reading as Found
 from archcalc.claims.tables.sheet import Number, Sheet
 
 Place = tuple[int, str]
@@ -19,7 +19,7 @@ BIASES = ("with biases", "without biases", "with batch normalization in place of
 CHOICES = frozenset(
     (
         *("kernel_d", "kernel_h", "kernel_w", "kernel_out", "channels_out"),
-        *("stride", "pad", "dilation", "groups"),
+        *("stride", "stride_d", "stride_h", "stride_w", "pad", "dilation", "groups"),
     )
 )
 """Cells that somebody chose; all others follow."""

@@ -31,6 +31,8 @@ def rule(sheet: Sheet, reading: Reading, place: Place, right: Number) -> str:
         return _params(entry, option, right)
     if role == "frozen":
         return "a normalization has as many that are not trained" if right else "all are trained"
+    if role.startswith("mem"):
+        return str(reading.found.manner.memory[role])
     if role.startswith("ops"):
         way = reading.found.manner.work.get(role, {}).get(option.layer.kind, "")
         layer = option.layer

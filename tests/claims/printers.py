@@ -8,6 +8,7 @@ modules) is not printed here either.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import NamedTuple
@@ -158,7 +159,9 @@ def keras(analysis: Analysis) -> Table:
     cells = []
     total = 0
     shape = _first(analysis.rows[0])
-    cells.append(["input_1 (InputLayer)", _last(shape), "0", ""])
+    layouts = _layouts(analysis)
+    first = analysis.rows[0].op not in _FEATURES or analysis.rows[0].op == "Embedding"
+    cells.append(["input_1 (InputLayer)", _last(shape, not first), "0", ""])
     for k, row in enumerate(analysis.rows, 1):
         op = KERAS.get(row.op, row.op)
         out, params = _shape(row), _number(row)
@@ -172,13 +175,34 @@ def keras(analysis: Analysis) -> Table:
         total += params
         names[row.name] = f"{op.lower()}_{k}"
         sources = ", ".join(f"{names.get(name, 'input_1')}[0][0]" for name in row.node.inputs)
-        cells.append([f"{names[row.name]} ({op})", _last(out), f"{params:,}", sources])
+        shown = _last(out, layouts[row.name] or len(out) < 3)
+        cells.append([f"{names[row.name]} ({op})", shown, f"{params:,}", sources])
     cells.append(["Total params", "", f"{total:,}", ""])
     return Table(("Layer (type)", "Output Shape", "Param #", "Connected to"), cells)
 
 
-def _last(shape: tuple[int, ...]) -> str:
-    return f"(None, {', '.join(map(str, _channels_last(shape)))})"
+def _last(shape: tuple[int, ...], features_last: bool = False) -> str:
+    return f"(None, {', '.join(map(str, _channels_last(shape, features_last)))})"
+
+
+_FIRST = re.compile(r"Conv|BatchNorm|Pool|InstanceNorm|GroupNorm|Upsample")
+_FEATURES = frozenset(("Linear", "LayerNorm", "RMSNorm", "Embedding", "MultiheadAttention"))
+
+
+def _layouts(analysis: Analysis) -> dict[str, bool]:
+    """Whether features stand last in what each layer gives, as layers and permutations say."""
+    found: dict[str, bool] = {}
+    for row in analysis.rows:
+        before = found.get(row.node.inputs[0], False) if row.node.inputs else False
+        if row.op in _FEATURES:
+            found[row.name] = True
+        elif _FIRST.search(row.op):
+            found[row.name] = False
+        elif row.op in ("Permute", "Transpose", "Flatten", "Reshape"):
+            found[row.name] = len(_shape(row)) < 4 or not before
+        else:
+            found[row.name] = before
+    return found
 
 
 def keras_text(table: Table) -> str:
@@ -226,15 +250,16 @@ def _pieces(cell: str, width: int) -> list[str]:
     return [word.rstrip(",") if word.endswith("],") else word for word in words]
 
 
-def _channels_last(shape: tuple[int, ...]) -> list[int]:
-    """Sizes of an image with its channels last; positions have features there anyway."""
-    return [*shape[2:], shape[1]] if len(shape) > 3 else list(shape[1:])
+def _channels_last(shape: tuple[int, ...], features_last: bool = False) -> list[int]:
+    """Sizes with channels last, where features are not there anyway."""
+    return list(shape[1:]) if features_last or len(shape) < 3 else [*shape[2:], shape[1]]
 
 
 def by_hand(analysis: Analysis) -> Table:
     """What a paper prints: sizes with channels, the window, the work of every layer."""
     cells = []
     total = 0
+    layouts = _layouts(analysis)
     for row in analysis.rows:
         op, size, out = row.node.op, _first(row), _shape(row)
         kernel = getattr(op, "kernel_size", None)
@@ -257,8 +282,8 @@ def by_hand(analysis: Analysis) -> Table:
         cells.append(
             [
                 f"{row.name} ({row.op})",
-                "x".join(map(str, _channels_last(size))),
-                "x".join(map(str, _channels_last(out))),
+                "x".join(map(str, _channels_last(size, layouts[row.name]))),
+                "x".join(map(str, _channels_last(out, layouts[row.name]))),
                 window,
                 stride,
                 pad,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from archcalc.claims.audit import audit
 from archcalc.claims.finding import Audit, Finding
-from archcalc.claims.tables.sheet import read_table
+from archcalc.claims.tables.read import read_table
 from archcalc.errors import ArchcalcError, SpecError
 
 TABLES = Path(__file__).parents[2] / "specs" / "tables"

@@ -5,7 +5,10 @@ arXiv:1905.11946; DenseNet, arXiv:1608.06993; ShuffleNetV2, arXiv:1807.11164; In
 arXiv:1512.00567; ENet, arXiv:1606.02147; YOLO9000, arXiv:1612.08242; YOLOv3, arXiv:1804.02767;
 ProGAN, arXiv:1710.10196; ResNet, arXiv:1512.03385; Eyeriss, 10.1109/JSSC.2016.2616357), of
 courses, READMEs and blogs, and what MATLAB, Lightning, Paddle, MXNet, Flax, Ultralytics, R,
-ptflops, calflops, fvcore, PyTorch, torchinfo and Keras print. In each table one error is planted.
+ptflops, calflops, fvcore, PyTorch, torchinfo and Keras print; DS-CNN (arXiv:1711.07128), EEGNet
+(arXiv:1611.08024), C3D (arXiv:1412.0767), M5 (arXiv:1610.00087), NIN (arXiv:1312.4400), Xception
+(arXiv:1610.02357), ShuffleNet (arXiv:1707.01083), MobileNet (arXiv:1704.04861), SqueezeNet 1.1. In
+each table one error is planted.
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from archcalc.claims.audit import audit
+from archcalc.claims.tables.read import read_table
 from archcalc.claims.tables.search import MOST_A_ROW, TIRED, Search
-from archcalc.claims.tables.sheet import read_table
 
 UNSEEN = Path(__file__).parent / "unseen"
 
@@ -73,6 +76,51 @@ PLANTED = (
     ("hw_accel", 3, "MACs", "224.3M", "242.3M", 4, 46),
     ("french_units", 3, "Paramètres", "18 496", "18 469", 4, 33),
     ("gru_asr", 3, "Parameters", "1575936", "1579536", 4, 12),
+    ("pytorch_code", 5, "in", "16 * 5 * 5", "16 * 4 * 4", 8, 29),
+    ("keras_code", 2, "output", "13, 13", "12, 12", 3, 40),
+    ("squeezenet_11", 9, "params (K)", "104.88", "108.44", 11, 54),
+    ("nvidia_tacotron_postnet", 3, "params", "1312256", "1321256", 4, 51),
+    ("so_pytorch_fc_mismatch", 5, "in", "6272", "6727", 7, 16),
+    ("resnet50_blocks", 5, "Params", "7.08M", "7.80M", 8, 120),
+    ("stylegan_mapping", 6, "Output shape", "256, 32, 32", "256, 23, 32", 8, 38),
+    ("yolov3_head_darknet", 15, "input", "x 192", "x 129", 16, 40),
+    ("keras1_autoencoder", 12, "Param #", "1168", "1186", 26, 55),
+    ("transformer_params", 6, "Parameters", "1,049,088", "1,049,880", 8, 38),
+    ("tinyml_kws", 6, "RAM (bytes)", "8064", "8640", 7, 49),
+    ("torchsummaryX", 4, "Params", "5.02k", "5.20k", 7, 55),
+    ("nested_html_vit", 2, "Output shape", "14, 14", "16, 16", 4, 46),
+    ("segnet_yaml_like", 8, "GFLOPs", "9.664", "9.466", 9, 83),
+    ("gru_keras2_nested", 4, "Output Shape", "15376", "15736", 13, 40),
+    ("hw_systolic", 4, "Channels", "384, 256", "348, 256", 5, 21),
+    ("torchinfo_mbconv", 28, "Mult-Adds", "5,529,600", "5,259,600", 31, 150),
+    ("torchsummary_shuffle", 42, "Output Shape", "116, 8, 8", "116, 7, 7", 45, 46),
+    ("torchinfo_vit", 15, "Param #", "148,224", "142,824", 18, 67),
+    ("fvcore_resnet", 22, "#params", "9.216K", "9.612K", 24, 24),
+    ("ptflops_mobile", 15, "params", "2.05 k", "2.50 k", 20, 16),
+    ("resnet_cifar_latex", 5, "FLOPs", "1.18M", "1.81M", 12, 71),
+    ("m5_audio", 7, "Output length x channels", "125 x 256", "128 x 256", 9, 20),
+    ("c3d", 5, "Stride", "2x2x2    128 x", "1x2x2    128 x", 6, 20),
+    ("alexnet_memory", 6, "Parameters", "885120", "855120", 7, 26),
+    ("yolov2_darknet", 27, "filters", "conv     64", "conv     46", 28, 6),
+    ("mobilenetv1_html", 9, "Filter Shape", "128 &times; 256", "128 &times; 265", 13, 46),
+    ("shufflenet_paper", 6, "Output size", "14 × 14", "12 × 12", 8, 11),
+    ("generator_readme", 6, "#Params", "819,328", "818,328", 10, 58),
+    ("torchinfo_deepspeech", 9, "Param #", "10,334,208", "10,343,208", 12, 67),
+    ("bert_breakdown", 16, "Parameters", "2,359,296", "2,395,296", 17, 49),
+    ("nin", 6, "kernel", "5x5      1       2", "3x3      1       2", 8, 29),
+    ("vgg_chinese", 8, "输出尺寸", "56×56×256 | 590080", "56×56×265 | 590080", 10, 42),
+    ("fpga", 7, "MACs (M)", "199.4", "194.9", 8, 36),
+    ("eegnet", 10, "# params", "512", "521", 11, 37),
+    ("torchsummary_pointnet", 12, "Param #", "131,328", "131,238", 15, 67),
+    ("unet_paper", 6, "Output size", "140x140x128", "104x104x128", 7, 22),
+    ("lightning_sizes", 5, "Out sizes", "28, 28]", "26, 26]", 7, 81),
+    ("xception_paper", 10, "params", "536536", "536563", 11, 56),
+    ("mobilenetv3_large", 5, "s", "& 2 \\\\", "& 1 \\\\", 7, 56),
+    ("keras3_mobilenetv2", 49, "Param #", "864", "846", 124, 76),
+    ("keras3_unet", 19, "Output Shape", "48, 48, 64", "48, 48, 96", 48, 39),
+    ("keras3_ae", 9, "Output Shape", "14, 14, 64", "15, 15, 64", 21, 43),
+    ("keras_so", 9, "Param #", "12416", "12461", 13, 59),
+    ("print_model", 15, "in", "864", "846", 17, 28),
 )
 
 ERRATA = {

@@ -70,6 +70,10 @@ def read_text(text: str, name: str) -> Rows:
             break
         else:
             body.append((number, line))
+    if body and (index := re.fullmatch(r"(\w+)\s*", body[0][1])) and _indented(lines[at], index[1]):
+        # What heads the first column stands in a line of its own, as pandas prints it.
+        lines[at] = index[1] + lines[at][len(index[1]) :]
+        del body[0]
     if not body:
         raise ArchcalcError(f"{name}: has a header but no rows")
     heads, apart = _apart(lines[at], [line for _, line in body])
@@ -95,6 +99,10 @@ def read_text(text: str, name: str) -> Rows:
         else:
             rows.append(Line(number, cells))
     return headers, rows + footers(footer, headers, len(lines))
+
+
+def _indented(header: str, word: str) -> bool:
+    return not header[: len(word) + 1].strip()
 
 
 def _apart(header: str, rows: list[str]) -> tuple[list[str], list[list[tuple[int, int]]]]:

@@ -102,8 +102,11 @@ def _shape(text: str, bracketed: bool) -> Shape | None:
 _STEP = re.compile(r"(?:/|,|;|\s)\s*(?:s(?:tride)?s?\s*[=:]?\s*)?(\d{1,4})(?:\s*x\s*\d+)?$")
 
 
-def window(text: str, axes: int | None = None) -> Window | None:
-    """A kernel and what stands beside it: ``7x7/2 (x96)``, ``7x7x3,2``, ``3x3 s2 p1``."""
+def window(text: str, axes: int | None = None, last: bool = False) -> Window | None:
+    """A kernel and what stands beside it: ``7x7/2 (x96)``, ``7x7x3,2``, ``3x3 s2 p1``.
+
+    ``last`` says that channels stand behind the kernel even where ``1x1x64x64`` leaves that open.
+    """
     plain = text.strip().lower().replace("×", "x").replace("*", "x")
     plain = re.sub(r"\s*x\s*", "x", plain)
     plain = re.sub(r"^k(?=\d)", "", plain)
@@ -131,6 +134,8 @@ def window(text: str, axes: int | None = None) -> Window | None:
             return None
         numbers, rest = [int(each) for each in match[0].split("x")], plain[match.end() :].strip()
     if rest:
+        if both := re.fullmatch(r",\s*(\d{2,5})\s*[,;]?\s*/\s*(\d{1,2})", rest):
+            found["out"], rest = int(both[1]), f"/{both[2]}"  # 3x3, 64, /2
         more = re.fullmatch(r"[/,;]?\s*\(?(\d{1,4})(?:x\d+)?\)?", rest)
         if not more:
             return None
@@ -144,11 +149,13 @@ def window(text: str, axes: int | None = None) -> Window | None:
             return None
     if any(not 0 < each <= 10**7 for each in numbers) or len(numbers) > 5:
         return None
-    kernel, weights = _kernel(tuple(numbers), axes)
+    kernel, weights = _kernel(tuple(numbers), axes, last)
     return Window(kernel, weights=weights, **found)
 
 
-def _kernel(numbers: tuple[int, ...], axes: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _kernel(
+    numbers: tuple[int, ...], axes: int | None, last: bool
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The window's numbers, and those of channels that stand beside them."""
     count = len(numbers)
     if axes is not None and count in (axes, 1):
@@ -159,7 +166,8 @@ def _kernel(numbers: tuple[int, ...], axes: int | None) -> tuple[tuple[int, ...]
     if count == rank + 1:
         return numbers[:rank], numbers[rank:]
     if count == rank + 2:
-        if numbers[0] == numbers[1] and numbers[-1] != numbers[-2] and rank == 2:
+        behind = numbers[0] == numbers[1] and (numbers[-1] != numbers[-2] or last)
+        if behind and rank == 2:
             return numbers[:2], (numbers[3], numbers[2])
         return numbers[2:], numbers[:2]
     return numbers, ()
@@ -172,7 +180,7 @@ def count(text: str, thousand: int = 1000) -> Printed | None:
     plain = text.strip().rpartition("=")[2].strip("*`() ")
     plain = re.sub(r"^(?:macc?s?|comp|param|flops|ops)\s+(?=[\d.])", "", plain)
     if re.search(r"\d\s*[*×x]\s*\d", plain):
-        value = _worked_out(plain)
+        value = worked_out(plain)
         return None if value is None else Printed.parse(value)
     plain = re.sub(r"\s+(?=[KMBGTkmb]\w*$)", "", plain)
     plain = re.sub(
@@ -188,7 +196,7 @@ def count(text: str, thousand: int = 1000) -> Printed | None:
 _TERM = re.compile(r"\s*(\d{1,9}(?:,\d{3})*|[-+*×x()])")
 
 
-def _worked_out(text: str) -> int | None:
+def worked_out(text: str) -> int | None:
     """What a sum of products comes to: ``3*3*64*64 + 64``, ``Weights 3×3×1×8 Bias 1×1×8``."""
     if len(text) > 120:
         return None

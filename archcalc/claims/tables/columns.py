@@ -12,8 +12,10 @@ from archcalc.errors import ArchcalcError, did_you_mean
 
 HEADERS: Mapping[str, str] = {
     "row": r"batch|batch size|row|index|idx|id|s no|no|number|#|serial",
-    "remark": r"mem|activation( function)?|act|non ?linearity|nonlin|nl|trainable|depth|note|notes|"
-    r"remarks?|comments?|description|memory.*|.*\b(bytes|mb|kb)\b|mem(read|write|r w) b|duration.*|"
+    "mem": r"mem|memory.*|.*\b(bytes|[mk]i?b)\b|mem(read|write|r w) b|"
+    r"((param(eter)?s?|weights?|output|activation) )?(mem(ory)?|storage|footprint).*",
+    "remark": r"activation( function)?|act|non ?linearity|nonlin|nl|trainable|depth|note|notes|"
+    r"remarks?|comments?|description|duration.*|"
     r"receptive field.*|rf|dropout|time.*|document|source line|se|hs|dtype|initiali[sz]ation|"
     r"params? size.*|references?|exp size|non ?linear|normali[sz]ation|regulari[sz]ation|"
     r"forward.*|.*% *|latency.*|macs ratio|ratio|.*percent.*",
@@ -38,8 +40,8 @@ HEADERS: Mapping[str, str] = {
     r"size( out)?|feature ?maps?( size)?|activation (size|shape)|output .*(size|shape)|shape"
     r"|activation shape|tensor size|dimensions?|dims?|dims? out|ofm(ap)?s?( size| shape)?|res out",
     "in_d": r"(in|input) d|d in",
-    "in_h": r"(in|input) h|h in|input height|height in",
-    "in_w": r"(in|input) w|w in|input width|width in",
+    "in_h": r"(in|input|ifmap) h|ifmap height|h in|input height|height in",
+    "in_w": r"(in|input|ifmap) w|ifmap width|w in|input width|width in",
     "in_c": r"(in|input) c",
     "out_d": r"(out|output) d|d out",
     "out_h": r"(out|output) h|h out|output height|height out",
@@ -51,14 +53,15 @@ HEADERS: Mapping[str, str] = {
     r"filters|feature maps|filters or neurons|neurons|units|kernels|n out|channels?|ch|c|width|"
     r"of (filters|kernels|channels|neurons|units)|out ch|maps?|filter count|nodes|hidden units|"
     r"num (filters|channels)|ch out|(kernel|filter|channel|neuron|unit) (number|num|count)s?",
-    "kernel": r"kernels?( size| shape)?|k|f|filters? ?(size|shape)|filter|patch size|"
+    "kernel": r"kernels?( size| shape)?|weights? (shape|size|dims?)|k|f|"
+    r"filters? ?(size|shape)|filter|patch size|"
     r"window( size)?|ksize|(pool|conv) size|receptive field size|field size|"
     r"filter dimensions?|size strd( dil)?|"
     r"(kernel|filter|patch|window)s? ?(size|shape)?.* strides?( .*)?|k ?size|mask( size)?|"
     r"filter size stride|size stride",
     "kernel_d": r"kernel d|kernel depth|kd",
-    "kernel_h": r"kernel h|kernel height|k h|kh",
-    "kernel_w": r"kernel w|kernel width|k w|kw",
+    "kernel_h": r"(kernel|filter) h|(kernel|filter) height|k h|kh",
+    "kernel_w": r"(kernel|filter) w|(kernel|filter) width|k w|kw",
     "stride": r"strides?( size)?|s|step|strd|str",
     "pad": r"pads?|padding|p|zero padding",
     "dilation": r"dilations?|dil|rate|dilation rate|d|atrous rate",
@@ -124,6 +127,12 @@ def unit(header: str) -> str:
     return (found[2] or found[3][0]).upper()
 
 
+def byte_power(header: str) -> int:
+    """The power of K that a column of memory is in: 2 for ``Memory (MB)``; 0 where nothing says."""
+    found = re.search(r"\b([kmg])i?b(ytes)?\b", header.lower())
+    return 0 if found is None else "kmg".index(found[1]) + 1
+
+
 def find_roles(
     headers: Sequence[str],
     rows: Sequence[Sequence[str]],
@@ -165,10 +174,17 @@ def find_roles(
             parts = map(plain_header, re.split(r"/|,|&|\bor\b|\band\b", header.lower()))
             said = (_role(part, filled[k], columns, heads) for part in parts if part)
             role = next(filter(None, said), "")
+        if not role and re.match(r"conne[a-z]* ?(to?)?$", plain_header(header)):
+            role = "remark"  # cut off at the edge of a screen, as the names in it are
+        if not role:
+            role = _by_words(plain_header(header), filled[k], columns, heads)
         if role:
             columns.setdefault(role, []).append(k)
     _letters(columns, headers, filled)
     _settle_names(columns, filled)
+    stages = filled[columns["stage"][0]] if "stage" in columns else []
+    if "layer" not in columns and stages and len(set(stages)) > 0.8 * len(rows):
+        columns["layer"] = columns.pop("stage")  # each row's own
     _guess(columns, headers, filled)
     return columns
 
@@ -185,16 +201,57 @@ def _role(
             continue
         fitting = _fitting(role, header, cells, heads)
         if fitting and (
-            fitting not in columns or fitting in ("ops", "remark", "row", "layer", "op")
+            fitting not in columns or fitting in ("ops", "mem", "remark", "row", "layer", "op")
         ):
             return fitting
     return ""
+
+
+_WORDS = (
+    ("out", r"out(put)?s?|outshape|ofm(ap)?|activation"),
+    ("in", r"in(put)?s?|ifm(ap)?"),
+    ("params", r"params?|parameters?|weights?"),
+    ("ops", r"\w*flops?|macs?|madds?"),
+    ("kernel", r"kernels?|filters?|windows?|patch"),
+    ("stride", r"strides?"),
+    ("pad", r"pad(ding)?s?"),
+    ("channels_out", r"channels|filters?|units|neurons"),
+    ("op", r"types?|operators?|operation|layers?"),
+)
+"""Words in a longer header, and the roles that they may mean."""
+
+
+def _by_words(
+    header: str, cells: list[str], columns: Mapping[str, list[int]], heads: Sequence[str]
+) -> str:
+    """The role that a word of a header says, where the cells are of that role's kind."""
+    words = header.split()
+    for role, pattern in _WORDS:
+        if not any(re.fullmatch(pattern, word) for word in words) or role in columns:
+            continue
+        if role in ("in", "out") and not sum(bool(shapes(c)) for c in cells) > len(cells) / 2:
+            continue
+        if role in ("stride", "channels_out") and not _counted(cells):
+            continue
+        if role == "op" and not sum(bool(kind_of(c).kind) for c in cells) > len(cells) / 2:
+            continue
+        fitting = _fitting(role, header, cells, heads)
+        if fitting and (fitting not in columns or fitting == "ops"):
+            return fitting
+    return ""
+
+
+def _counted(cells: Sequence[str]) -> bool:
+    """Whether most cells begin with a number."""
+    return sum(bool(re.match(r"[~<(\[]?\d", c)) for c in cells) > len(cells) / 2
 
 
 def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> str:
     """The role itself, or what its content makes of it."""
     if not cells:
         return role
+    if (role in NUMBERS or role == "ops") and re.fullmatch(r"[^\d?]+", "".join(cells)):
+        return ""  # words, not counts
     sized = sum(len(each[0].dims) > 1 for c in cells if (each := shapes(c)))
     numeric = sum(bool(re.fullmatch(r"[\d,.]+", c)) for c in cells)
     if role in ("channels_in", "channels_out") and sized > len(cells) / 2:
@@ -224,6 +281,9 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         apart = any(re.fullmatch(r"out(put)?( (size|shape|dim\w*))?s?", h) for h in heads)
         if apart or sum("/" in c for c in cells) > len(cells) / 2:
             return "kernel"
+    if role == "mem":
+        said = sum(bool(re.match(r"[~\d.]", c)) for c in cells)
+        return role if said > len(cells) / 2 else "remark"
     if role == "source" and numeric == len(cells) and any(len(c) > 4 for c in cells):
         return "ops"  # of each layer
     if role == "source" and header in ("inputs", "from", "source") and sized > len(cells) / 2:
@@ -231,6 +291,12 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
     if role == "kernel" and header == "filter" and numeric == len(cells):
         values = [int(float(c.replace(",", ""))) for c in cells if c.strip(",.")]
         return "channels_out" if values and min(values) > 12 else role
+    if (
+        role == "channels_out"
+        and header == "channels"
+        and {"filter", "filter height"} <= set(heads)
+    ):
+        return "channels_in"
     if role in ("layer", "op", "row") and numeric < len(cells) and role == "row":
         return ""
     if role == "stage" and sum(bool(kind_of(c).kind) for c in cells) > 0.8 * len(cells):

@@ -14,11 +14,12 @@ from archcalc.claims.tables.evidence import (
     Option,
     State,
     filled,
+    known,
     one_option,
     printed_state,
 )
 from archcalc.claims.tables.linear import read_linear
-from archcalc.claims.tables.modules import WIDTHS, out_channels
+from archcalc.claims.tables.modules import WIDTHS, Pattern, out_channels
 from archcalc.claims.tables.modules import layers as module_layers
 from archcalc.claims.tables.sheet import Entry, Number
 from archcalc.claims.tables.weights import Weights, count, mispriced, weights
@@ -29,6 +30,7 @@ from archcalc.claims.tables.windows import (
     kernel_of,
     odd_pad,
     slides,
+    steps,
     unlike,
     unslides,
 )
@@ -138,7 +140,7 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
         out = State(printed.c, way.out if any(n is not None for n in way.out) else None)
         layer = Layer(kind, state.c, out.c, kernel, way.stride, way.pads)
         sides = zip(kernel_axes(entry, kernel or ()), kernel or (), strict=False)
-        moved = {"stride": way.stride} if way.pads else {}
+        moved = steps(entry, way) if way.pads else {}
         yield one_option(
             entry, state, out, way.price, layer, **{f"kernel_{a}": k for a, k in sides}, **moved
         )
@@ -153,31 +155,32 @@ def _ways(
     manner: Manner,
     hints: Hints,
 ) -> list[Slide]:
-    if ext is None or None in ext:
+    sizes = known(ext)
+    if sizes is None:
         out: Extents = (None,) * axes
         if printed.ext and len(printed.ext) == axes:
             out = printed.ext
-        sizes = [out]
+        outs = [out]
         if hints.after.ext and len(hints.after.ext) == axes:
-            sizes.append(hints.after.ext)
+            outs.append(hints.after.ext)
         stride = int(entry.values.get("stride", 1))
-        return [Slide(each, stride, (), 0.0) for each in dict.fromkeys(sizes)]
+        return [Slide(each, stride, (), 0.0) for each in dict.fromkeys(outs)]
     target = printed.ext if printed.ext is not None and len(printed.ext) == axes else None
     if printed.ext == ():
         target = (1,) * axes
     if kernel is None:
-        sizes = [target or (None,) * axes]
+        outs = [target or (None,) * axes]
         if target and hints.after.ext and len(hints.after.ext) == axes:
-            sizes.append(hints.after.ext)
-        return [Slide(each, 1, (), 0.0) for each in dict.fromkeys(sizes)]
+            outs.append(hints.after.ext)
+        return [Slide(each, 1, (), 0.0) for each in dict.fromkeys(outs)]
     ways = list(
-        unslides(entry, ext, kernel, target)
+        unslides(entry, sizes, kernel, known(target))
         if entry.kind == "deconv"
-        else slides(entry, ext, kernel, target, manner)
+        else slides(entry, sizes, kernel, target, manner)
     )
     after = hints.after.ext
     if after and after != target and len(after) == axes and entry.kind != "deconv":
-        ways += [w for w in slides(entry, ext, kernel, after, manner) if w not in ways]
+        ways += [w for w in slides(entry, sizes, kernel, after, manner) if w not in ways]
     if not ways and target:
         ways = [Slide(target, 1, (), MISPRINT + 2)]
     return list(ways)
@@ -189,9 +192,8 @@ def _convolved(
     out = State(cout, way.out if any(n is not None for n in way.out) else None)
     assert taken.c is not None
     area = None if w.kernel is None else prod(w.kernel)
-    positions = prod(n for n in way.out if n is not None) if None not in way.out else None
-    if kind == "deconv":
-        positions = prod(taken.ext) if taken.ext and None not in taken.ext else None  # type: ignore[arg-type]
+    worked = known(taken.ext if kind == "deconv" else way.out)
+    positions = None if worked is None else prod(worked)
     macs = None
     if area is not None and positions is not None:
         macs = count(kind, area, taken.c, cout, w.groups, 0) * positions
@@ -231,7 +233,7 @@ def _convolved(
             f"kernel_{a}": k for a, k in zip(kernel_axes(entry, w.kernel), w.kernel, strict=False)
         }
         if taken.ext and None not in taken.ext and way.pads:
-            expected["stride"] = way.stride
+            expected |= steps(entry, way)
             if "pad" in values:
                 expected["pad"] = odd_pad(entry, way.pads)
     if "frozen" in values:
@@ -264,7 +266,9 @@ def read_module(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
         if printed.c and role in entry.pattern.out and printed.c - out + widths[role] > 0:
             variants.append(({**widths, role: printed.c - out + widths[role]}, 0.0))
         if cin is not None and isinstance(entry.values.get("params"), int):
-            variants += [({**widths, role: n}, 0.2) for n in _fits(entry, widths, role, cin)]
+            variants += [
+                ({**widths, role: n}, 0.2) for n in _fits(entry, entry.pattern, widths, role, cin)
+            ]
     for chosen, price in variants:
         out = out_channels(entry.pattern, chosen)
         target = State(out, ext)
@@ -274,8 +278,8 @@ def read_module(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
             if cin is not None:
                 parts = module_layers(entry.pattern, chosen, cin)
                 params = sum((area * i + bias) * o for area, i, o in parts)
-                if ext and None not in ext:
-                    macs = sum(area * i * o for area, i, o in parts) * prod(ext)  # type: ignore[arg-type]
+                if (sizes := known(ext)) is not None:
+                    macs = sum(area * i * o for area, i, o in parts) * prod(sizes)
             layer = Layer("module", cin, out, bias=bias, params=params, macs=macs)
             ways: list[tuple[Extents | None, float]] = [(ext, 0.0)]
             if state.ext is not None and ext is not None and len(ext) == len(state.ext):
@@ -294,15 +298,16 @@ def read_module(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
                 )
 
 
-def _fits(entry: Entry, widths: Mapping[str, int], role: str, cin: int) -> list[int]:
+def _fits(
+    entry: Entry, pattern: Pattern, widths: Mapping[str, int], role: str, cin: int
+) -> list[int]:
     """Widths in place of one that give the printed parameters exactly."""
-    assert entry.pattern is not None
     wanted = int(entry.values["params"])
     found = []
     for bias in (0, 1):
 
         def total(width: int, bias: int = bias) -> int:
-            parts = module_layers(entry.pattern, {**widths, role: width}, cin)  # type: ignore[arg-type]
+            parts = module_layers(pattern, {**widths, role: width}, cin)
             return sum((area * i + bias) * o for area, i, o in parts)
 
         zero, one = total(0), total(1)

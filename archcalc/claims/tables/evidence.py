@@ -9,7 +9,7 @@ from math import prod
 from typing import NamedTuple
 
 from archcalc.claims.tables.sheet import AXES, Entry, Number
-from archcalc.claims.tables.work import Layer, work_of
+from archcalc.claims.tables.work import Held, Layer, memory_of, work_of
 
 MISPRINT = 10.0
 """The price of a cell that says something else than its row's reading."""
@@ -19,6 +19,17 @@ DEAR = 24.0
 """How much more than its cheapest a reading of a row may cost."""
 
 Extents = tuple[int | None, ...]
+"""Sizes of axes; None for one that nothing says."""
+
+
+Sizes = tuple[int, ...]
+"""Extents of which every one is known."""
+
+
+def known(ext: Extents | None) -> Sizes | None:
+    """Extents of which every one is known, or None."""
+    sizes = tuple(n for n in ext or () if n is not None)
+    return sizes if ext is not None and len(sizes) == len(ext) else None
 
 
 class State(NamedTuple):
@@ -28,13 +39,14 @@ class State(NamedTuple):
     """Channels or features; None where nothing says."""
     ext: Extents | None
     """Extents of the axes beside them; None where not even their number is known."""
+    of: int = 1
+    """What its features are a whole multiple of, where they are not known."""
 
     @property
     def flat(self) -> int | None:
         """All of its numbers as one row."""
-        if self.c is None or self.ext is None or None in self.ext:
-            return None
-        return self.c * prod(each for each in self.ext if each is not None)
+        ext = known(self.ext)
+        return None if self.c is None or ext is None else self.c * prod(ext)
 
 
 UNKNOWN = State(None, None)
@@ -73,9 +85,13 @@ class Manner:
     """The price of groups that are not printed: as many as channels, or some."""
     ceil: bool | None = None
     """Whether poolings round up; None where nothing says."""
+    square: bool = False
+    """Whether all kernels but one are square, of many that parameters tell."""
     thousand: int = 1000
     work: dict[str, dict[str, str]] = field(default_factory=dict)
     """For each column of work, how each kind of row is counted."""
+    memory: dict[str, Held] = field(default_factory=dict)
+    """For each column of memory, what it counts."""
     batch: int = 1
     first: bool = False
 
@@ -100,6 +116,8 @@ class Hints(NamedTuple):
     """What the next row is printed to take, or to give where it changes nothing."""
     ends: bool = False
     """Whether it is the first or the last row with weights."""
+    needs: tuple[int, ...] = ()
+    """Channels that the next row's parameters ask for."""
 
 
 def weigh(entry: Entry, option: Option, manner: Manner) -> None:
@@ -120,7 +138,7 @@ def weigh(entry: Entry, option: Option, manner: Manner) -> None:
     for group in wrong.values():
         roles += group
         cost += MISPRINT + 0.1 * (len(group) - 1)
-        if not _slip(entry.values[group[0]], option.expected[group[0]]):
+        if not slip(entry.values[group[0]], option.expected[group[0]]):
             cost += 0.4
     option.wrong = tuple(roles)
     option.cost = cost
@@ -163,7 +181,7 @@ def _place(entry: Entry, role: str) -> int:
 
 
 @lru_cache(10_000)
-def _slip(printed: Number, right: Number) -> bool:
+def slip(printed: Number, right: Number) -> bool:
     """Whether a number may have become the other by a slip of digits, or by one."""
     if -1 <= printed - right <= 1:
         return True
@@ -232,6 +250,8 @@ def filled(state: State, printed: State) -> State:
     c = printed.c if state.c is None else state.c
     if state.ext is None:
         return State(c, printed.ext)
+    if c is None:
+        return state
     ext = state.ext
     if None in ext and printed.ext is not None and len(printed.ext) == len(ext):
         ext = tuple(p if n is None else n for n, p in zip(ext, printed.ext, strict=True))
@@ -261,7 +281,12 @@ def one_option(
 
 
 def weigh_work(entry: Entry, option: Option, manner: Manner) -> None:
-    """Expect the work that the table's way of counting gives."""
+    """Expect the work and the memory that the table's way of counting gives."""
+    for role, held in manner.memory.items():
+        if role in entry.values:
+            size = memory_of(option.layer, held, manner.batch, entry.powers[role])
+            if size is not None:
+                option.expected[role] = size
     for role, ways in manner.work.items():
         way = ways.get(option.layer.kind)
         if way and role in entry.values:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from archcalc.claims.tables.aligned import header, read_box, read_text
+from archcalc.claims.tables.calls import called, read_calls
 from archcalc.claims.tables.lines import (
     MOST_CHARACTERS,
     MOST_COLUMNS,
@@ -139,6 +140,8 @@ def _form(text: str) -> str:
         rule = any(re.fullmatch(r"\s*[+|][-+=:| ]+[+|]\s*", line) for line in lines)
         if rule:
             return "markdown"
+    if sum(called(line) is not None for line in lines) > 2:
+        return "calls"
     if any(re.match(r"\s*\d+ (conv|max)\b.*->", line) for line in lines):
         return "darknet"
     if sum(bool(YOLO.match(line)) for line in lines) > 1:
@@ -159,5 +162,6 @@ FORMS: Mapping[str, Callable[[str, str], Rows]] = {
     "ultralytics": read_ultralytics,
     "modules": read_modules,
     "fvcore": read_fvcore,
+    "calls": read_calls,
 }
 """Formats that are read."""

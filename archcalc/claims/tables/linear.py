@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import prod
 
 from archcalc.claims.tables.evidence import (
+    MISPRINT,
     UNKNOWN,
     Hints,
     Manner,
@@ -14,9 +15,13 @@ from archcalc.claims.tables.evidence import (
     as_int,
     one_option,
     printed_state,
+    slip,
 )
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.work import Layer
+
+MOST_FLAT = 10_000
+"""Positions that a layer takes at most of an input whose sizes are not known."""
 
 
 def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
@@ -47,7 +52,8 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
             features = state.c
         shown = State(features, ())
         if features is not None:
-            take(features, shown, whole, 0.0)
+            for n, price in _flattened(features, state):
+                take(n, State(n, ()), whole, price)
         elif isinstance(params, int) and params:
             for out in list(outs):
                 for bias in (1, 0):
@@ -118,12 +124,34 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
                         layer,
                         params=total,
                         channels_in=features,
-                        **({"kernel_in": features} if "kernel_in" in entry.values else {}),
+                        **_matrix(entry, features, out),
                     )
                     _as_printed(entry, made, features, shown, out)
                     yield made
         if not outs:
             yield one_option(entry, shown, UNKNOWN, price, Layer(kind, features))
+
+
+def _flattened(features: int, state: State) -> list[tuple[int, float]]:
+    """What a layer takes of channels whose sizes are not known: whole channels."""
+    each = state.c if state.c and state.ext != () else state.of
+    if each < 2 or features % each == 0 or features > MOST_FLAT * each:
+        return [(features, 0.0)]
+    near = [n for n in range(each, features + 2 * each, each) if slip(features, n)]
+    nearest = max(1, round(features / each)) * each
+    return [(features, MISPRINT + 2), *((n, 0.1) for n in (*near[:3], nearest))]
+
+
+def _matrix(entry: Entry, features: int, out: int) -> dict[str, int]:
+    """What a matrix's printed sides should be, whichever of them comes first."""
+    values = entry.values
+    if "kernel_in" not in values:
+        return {}
+    if "kernel_out" not in values:
+        return {"kernel_in": features}
+    turned = values["kernel_in"] == out or values["kernel_out"] == features
+    sides = (out, features) if turned and features != out else (features, out)
+    return dict(zip(("kernel_in", "kernel_out"), sides, strict=True))
 
 
 def _pieces(entry: Entry) -> tuple[int, ...]:

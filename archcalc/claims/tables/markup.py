@@ -66,8 +66,21 @@ def read_csv(text: str, name: str) -> Rows:
         raise ArchcalcError(f"{name}:{reader.line_num}: {error}") from None
     if len(found) < 2:
         raise ArchcalcError(f"{name}: has a header but no rows")
-    headers = found[0].cells
+    headers = _whole(found[0].cells, max(len(line.cells) for line in found[1:]))
     return headers, found[1:] + footers(footer, headers, reader.line_num)
+
+
+def _whole(headers: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """Headers of which a bracket holds a comma that nobody quoted: ``input (C,T)``."""
+    if len(headers) <= width:
+        return headers
+    joined: list[str] = []
+    for head in headers:
+        if joined and joined[-1].count("(") > joined[-1].count(")"):
+            joined[-1] += f",{head}"
+        else:
+            joined.append(head)
+    return tuple(joined) if len(joined) >= width else headers
 
 
 def read_markdown(text: str, name: str) -> Rows:
@@ -102,7 +115,7 @@ def _plain(cell: str) -> str:
 def read_latex(text: str, name: str) -> Rows:
     """A tabular of LaTeX."""
     body = re.sub(r"(?<!\\)%.*", "", text)
-    body = _NESTED.sub(lambda each: re.sub(r"\\\\|&", "; ", each[2]), body)
+    body = _NESTED.sub(_layers, body)
     body = re.sub(
         r"\\(?:makecell|shortstack|specialcell)(?:\[\w*\])?\{([^{}]*)\}",
         lambda each: re.sub(r"\\\\", " ", each[1]),
@@ -133,6 +146,12 @@ def read_latex(text: str, name: str) -> Rows:
     if len(found) < 2:
         raise ArchcalcError(f"{name}: has a header but no rows")
     return found[0].cells, found[1:]
+
+
+def _layers(found: re.Match[str]) -> str:
+    """Layers that stand in a matrix, in a row; in brackets where it draws some."""
+    inside = re.sub(r"\\\\|&", "; ", found[2]).strip()
+    return f"[{inside}]" if found[1] in ("bmatrix", "pmatrix") else inside
 
 
 _NESTED = re.compile(

@@ -20,6 +20,7 @@ from archcalc.claims.tables.evidence import (
     printed_state,
 )
 from archcalc.claims.tables.sheet import Entry, Number
+from archcalc.claims.tables.stacks import read_stack
 from archcalc.claims.tables.work import Layer
 
 
@@ -74,7 +75,7 @@ def _own(entry: Entry, state: State, manner: Manner) -> Iterator[tuple[int | Non
     if manner.first and state.ext and entry.what.axes is None and _layered(entry):
         width = state.ext[-1] or c  # PyTorch's LayerNorm is over the last axes
     trained = "frozen" in entry.values
-    usual = manner.norm
+    usual = None if _layered(entry) else manner.norm
     if printed == 2 * width + 1 and width <= 4:
         yield 2 * width + 1, 1.0  # of the data: means, variances and how many were seen
     for times in (2, 4, 0, 1, 3):
@@ -101,6 +102,11 @@ def read_flatten(entry: Entry, state: State, manner: Manner, hints: Hints) -> It
     printed = printed_state(entry, "out")
     layer = Layer("flatten", state.c, state.flat, params=0)
     out = State(state.flat if state.flat is not None else printed.c, ())
+    if out.c is None and state.c is not None:
+        out = out._replace(of=state.c)
+    if printed.ext and state.flat is not None and printed.flat == state.flat and state != printed:
+        # All axes but the channels' may be made one.
+        yield one_option(entry, state, printed, 0.2, layer._replace(cout=printed.c), params=0)
     yield one_option(entry, state, out, 0.0, layer, params=0)
 
 
@@ -155,9 +161,9 @@ def read_add(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterat
 def read_concat(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
     """The driver joins what flows in; here it only passes."""
     start = filled(state, printed_state(entry, "out"))
-    yield one_option(
-        entry, start, start, 0.0, Layer("concat", start.c, start.c, params=0), params=0
-    )
+    for c in dict.fromkeys((start.c, *(hints.needs if state.c is None else ()))):
+        made = start._replace(c=c)
+        yield one_option(entry, made, made, 0.0, Layer("concat", c, c, params=0), params=0)
 
 
 def read_pad(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
@@ -304,11 +310,15 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     if entry.pattern is not None:
         yield from read_module(entry, state, manner, hints)
         return
+    if entry.stack is not None:
+        yield from read_stack(entry, state, manner, hints)
+        return
     state = filled(state, printed_state(entry, "in"))
     printed, after = printed_state(entry, "out"), hints.after
     widths: dict[int | None, float] = {
         c: price for c, price in ((after.c, 0.3), (printed.c, 0.0)) if c is not None
     }
+    widths |= {c: 0.3 for c in hints.needs if c not in widths}
     layer = Layer("module" if entry.kind == "module" else entry.kind or "unknown", state.c)
     if "out" in entry.flat or not state.ext or None in state.ext:
         ext = printed.ext if printed.ext is not None else () if entry.flat else state.ext

@@ -56,7 +56,9 @@ def sides(area: int, axes: int) -> tuple[tuple[tuple[int, ...], float], ...]:
     if root * root == area:
         found.append(((root, root), side_price(root)))
     if 1 < area <= 15:
-        found += [((1, area), 3.0), ((area, 1), 3.0)]
+        # Inception's are odd.
+        price = 3.0 if area % 2 or area == 2 else MISPRINT + 1
+        found += [((1, area), price), ((area, 1), price)]
     for a in range(2, min(root, 15) + 1):
         if area % a == 0 and a * a != area and area // a <= 41:
             found += [((a, area // a), 9.6), ((area // a, a), 9.6)]
@@ -123,7 +125,8 @@ def weights(
                 area = _area(kind, int(value), cin, cout, g, b)
                 for side, sprice in sides(area, axes) if area else ():
                     if side != kernel:
-                        add(side, g, b, price + sprice * (1 if g == 1 else 4))
+                        odd = 1.5 * (manner.square and len(set(side)) > 1 and 1 not in side)
+                        add(side, g, b, price + sprice * (1 if g == 1 else 4) + odd)
             elif kernel is None and printed is not None:
                 for k in USUAL:
                     add((k,) * axes, g, b, price + side_price(k))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
+from itertools import product
 from typing import Any, NamedTuple
 
 from archcalc.claims.tables.evidence import (
@@ -13,8 +14,10 @@ from archcalc.claims.tables.evidence import (
     Hints,
     Manner,
     Option,
+    Sizes,
     State,
     filled,
+    known,
     one_option,
     printed_state,
 )
@@ -37,7 +40,7 @@ class Slide(NamedTuple):
 
 def slides(
     entry: Entry,
-    ext: Extents,
+    ext: Sizes,
     kernel: tuple[int, ...] | None,
     target: Extents | None,
     manner: Manner,
@@ -46,16 +49,17 @@ def slides(
 
     ``target`` is the size that is printed: strides and paddings that lead to it are solved for.
     """
-    if target is not None and (len(target) != len(ext) or None in target):
-        target = None
+    aim = known(target)
+    if aim is not None and len(aim) != len(ext):
+        aim = None
     if kernel is None or len(kernel) != len(ext):
-        return (Slide(target, 1, (), 0.0),) if target else ()
+        return (Slide(aim, 1, (), 0.0),) if aim else ()
     values = entry.values
     full = tuple(int(values.get("dilation", 1)) * (k - 1) + 1 for k in kernel)
     return _slides(
         ext,
         full,
-        target,
+        aim,
         _strides(entry, len(ext)),
         values.get("pad"),
         entry.kind == "pool",
@@ -136,6 +140,14 @@ def _slides(
                 price = max(each[1] for each in solved if each)
                 price += 6.0 * (len(set(pads[-2:])) > 1 and len(set(full[-2:])) == 1)
                 add(target, s, pads, cost + price, None)
+    if target is not None and not stride and len(ext) > 1 and len(set(full)) > 1:
+        # A window that is no square may move so, too.
+        for s in product((1, 2, 3, 4), repeat=len(ext)):
+            ways = [_solve(*each, pool) for each in zip(ext, full, s, target, strict=True)]
+            if len(set(s)) > 1 and None not in ways:
+                pads = tuple(each[0] for each in ways if each)
+                halves = all(p in (0, f // 2 * 2) for p, f in zip(pads, full, strict=True))
+                add(target, s, pads, (1.5 if halves else 4.0) + 0.1 * sum(s), None)
     return tuple(sorted(found.values(), key=lambda each: each.price))
 
 
@@ -150,7 +162,9 @@ def _solve(n: int | None, full: int, s: int, m: int | None, pool: bool) -> tuple
     most = 2 * (full // 2) if pool else 4 * full + 8
     for total in range(max(0, least), least + s):
         if total <= (full if pool else full - 1):
-            return total, 5.0
+            # One end is padded more where windows move on, or are even.
+            uneven = s == 1 and total % 2 == 1 and total != full - 1 and not pool
+            return total, MISPRINT + 2 if uneven else 5.0
     for total in range(max(0, least), least + s):
         if total <= most and total % 2 == 0 and not pool:
             # More than a kernel's width at each end is hardly meant.
@@ -158,27 +172,36 @@ def _solve(n: int | None, full: int, s: int, m: int | None, pool: bool) -> tuple
     return None
 
 
+def steps(entry: Entry, way: Slide) -> dict[str, Number | None]:
+    """What a row's strides should say."""
+    found: dict[str, Number | None] = {"stride": way.stride}
+    if entry.strides:
+        each = way.strides or (way.stride,) * len(entry.strides)
+        found |= {f"stride_{a}": n for a, n in zip(AXES[len(each)], each, strict=True)}
+    return found
+
+
 def unslides(
-    entry: Entry, ext: Extents, kernel: tuple[int, ...], target: Extents | None
+    entry: Entry, ext: Sizes, kernel: tuple[int, ...], target: Sizes | None
 ) -> list[Slide]:
     """How a transposed convolution may spread ``ext``."""
     stride, pad = entry.values.get("stride"), entry.values.get("pad")
     steps = [(int(stride), 0.0)] if stride else [(2, 0.0), (1, 0.0), (4, 1.0), (3, 1.0)]
     if stride:
         steps += [(s, 0.0) for s in (1, 2, 4) if s != stride]
-    elif target and all(m and n and m % n == 0 for n, m in zip(ext, target, strict=True)):
-        steps.append(((target[0] or 1) // (ext[0] or 1), 1.0))
+    elif target and all(m % n == 0 for n, m in zip(ext, target, strict=True)):
+        steps.append((target[0] // ext[0], 1.0))
     found: list[Slide] = []
     for s, cost in dict(reversed(steps)).items():
         if s < 1:
             continue
-        widest = tuple((n - 1) * s + k for n, k in zip(ext, kernel, strict=True))  # type: ignore[operator]
+        widest = tuple((n - 1) * s + k for n, k in zip(ext, kernel, strict=True))
         totals = [(tuple(int(2 * pad) for _ in ext), 0.0)] if pad is not None else []
         totals += [((0,) * len(ext), 0.0)] if not entry.same_pad else []
-        same = tuple(w - n * s for w, n in zip(widest, ext, strict=True))  # type: ignore[operator]
+        same = tuple(w - n * s for w, n in zip(widest, ext, strict=True))
         totals.append((same, 0.0))
-        if target and None not in target:
-            solved = tuple(w - m for w, m in zip(widest, target, strict=True))  # type: ignore[operator]
+        if target:
+            solved = tuple(w - m for w, m in zip(widest, target, strict=True))
             fits = all(-s < t <= 2 * k for t, k in zip(solved, kernel, strict=True))
             if fits:
                 totals.append((solved, 1.5 if all(t % 2 == 0 for t in solved) else 2.5))
@@ -193,17 +216,17 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     """The readings of a pooling."""
     state = filled(state, printed_state(entry, "in"))
     printed = printed_state(entry, "out")
-    ext = state.ext
+    ext = known(state.ext)
     c = state.c if state.c is not None else printed.c
     own = 0
     if c and "sampl" in entry.what.word.lower() and entry.values.get("params") == 2 * c:
         own = 2 * c  # LeNet's have a factor and a bias for each map
     layer = Layer("pool", state.c, state.c, params=own)
-    kernel = kernel_of(entry, len(ext) if ext is not None else 2)
+    kernel = kernel_of(entry, len(state.ext) if state.ext is not None else 2)
     if "global" in entry.name.lower():
         yield one_option(entry, state, State(c, ()), 0.0, layer, params=0)
         return
-    if ext is None or None in ext:
+    if ext is None:
         yield one_option(entry, state, State(c, printed.ext), 0.0, layer, params=0)
         return
     if not ext:
@@ -222,11 +245,10 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     else:
         sides = [(2, 0.0), (3, 0.3), (4, 0.7), (5, 1.0), (7, 1.0), (8, 1.0), (1, 2.0)]
         windows += [((k,) * len(ext), price) for k, price in sides]
-        whole = tuple(n or 1 for n in ext)
-        windows.append((whole, 0.3))
-        target = targets[0]
-        if target and all(m and n and n % m == 0 for n, m in zip(ext, target, strict=True)):
-            side = tuple(n // m for n, m in zip(ext, target, strict=True))  # type: ignore[operator]
+        windows.append((ext, 0.3))
+        aim = known(targets[0])
+        if aim and all(n % m == 0 for n, m in zip(ext, aim, strict=True)):
+            side = tuple(n // m for n, m in zip(ext, aim, strict=True))
             windows.append((side, 1.2 + 1.5 * _uneven(side)))
     found: list[tuple[float, tuple[int, ...], float, Slide]] = []
     for side, price in windows:
@@ -247,7 +269,7 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
             price + way.price,
             placed,
             params=own,
-            stride=way.stride,
+            **steps(entry, way),
             kernel_in=c if "kernel_in" in entry.values else None,
             **made,
         )
@@ -266,6 +288,8 @@ def unlike(
     values = entry.values
     cost = MISPRINT * (kernel is not None and side != kernel)
     cost += MISPRINT * ("stride" in values and way.stride != values["stride"])
+    if entry.strides and way.pads:
+        cost += MISPRINT * ((way.strides or (way.stride,) * len(way.out)) != entry.strides)
     pads = {int(2 * values["pad"])} if "pad" in values else set()
     cost += MISPRINT * (bool(pads) and set(way.pads) != pads)
     unlike = printed.ext is not None and len(printed.ext) == len(way.out) and printed.ext != way.out

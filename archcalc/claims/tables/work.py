@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from math import prod
 from typing import NamedTuple
 
@@ -75,6 +76,59 @@ def _taps(x: Layer, more: int) -> int | None:
     if x.kernel is None or x.given is None:
         return None
     return (prod(x.kernel) + more) * x.given
+
+
+class Held(NamedTuple):
+    """A way to say how much memory a layer takes."""
+
+    what: str
+    """One of :data:`HELD`."""
+    size: int = 4
+    """Bytes of each number."""
+    thousand: int = 1000
+    """What K is; M is its square."""
+
+    def __str__(self) -> str:
+        k = "" if self.thousand == 1000 else ", K is 1,024"
+        return f"{self.size} byte{'s' * (self.size > 1)} for each {self.what}{k}"
+
+
+HELD: Mapping[str, Callable[[Layer, int], int | None]] = {
+    "number in the output": lambda x, batch: _added(batch, x.given),
+    "number in the input": lambda x, batch: _added(batch, x.taken),
+    "parameter": lambda x, batch: x.params,
+    "weight": lambda x, batch: _unbiased(x),
+    "number in the input and output": lambda x, batch: _added(batch, x.taken, x.given),
+    "number in the input and parameter": lambda x, batch: _sum(_added(batch, x.taken), x.params),
+    "number in the output and parameter": lambda x, batch: _sum(_added(batch, x.given), x.params),
+    "number in the input and output and parameter": lambda x, batch: _sum(
+        _added(batch, x.taken, x.given), x.params
+    ),
+}
+"""Numbers that a column of memory may count."""
+
+
+def _unbiased(x: Layer) -> int | None:
+    """The parameters of a layer without its biases."""
+    if x.params is None or not x.cout or x.bias > 1:
+        return None
+    return x.params - x.cout * x.bias if x.params else 0
+
+
+def _added(times: int, *numbers: int | None) -> int | None:
+    found = _sum(*numbers)
+    return None if found is None else times * found
+
+
+def _sum(*numbers: int | None) -> int | None:
+    known = [n for n in numbers if n is not None]
+    return sum(known) if len(known) == len(numbers) else None
+
+
+def memory_of(layer: Layer, way: Held, batch: int, power: int) -> Fraction | None:
+    """The memory of a layer in units of K to the power: bytes, KB, MB."""
+    numbers = HELD[way.what](layer, batch)
+    return None if numbers is None else Fraction(numbers * way.size, way.thousand**power)
 
 
 def work_of(layer: Layer, way: str, batch: int) -> int | None:

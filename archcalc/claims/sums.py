@@ -1,0 +1,303 @@
+"""What rows add up to: the printed totals, and the modules of a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from math import prod
+from typing import NamedTuple
+
+from archcalc.claims.causes import Cause, label, number, slips
+from archcalc.claims.finding import Finding, Totals
+from archcalc.claims.readings import Reading
+from archcalc.claims.tables.evidence import slip
+from archcalc.claims.tables.sheet import Entry, Sheet
+from archcalc.claims.tables.totals import total_row
+
+MOST_REPAIRED = 20
+"""Modules whose sums are mended one after the other."""
+
+
+def totals(sheet: Sheet, told: Reading) -> tuple[Totals | None, list[Finding]]:
+    """The printed total against its rows, printed and right."""
+    rows = [entry for entry in sheet.addends if "params" in entry.values]
+    if not rows or any(entry.printed["params"].step > 1 for entry in rows):
+        return None, []
+    summed = sum(int(entry.values["params"]) for entry in rows)
+    effects = {
+        row: int(v - sheet.entries[row].values["params"])
+        for (row, r), v in told.wrong.items()
+        if r == "params"
+    }
+    right = summed + sum(effects.values())
+    total = total_row(sheet)
+    if total is None:
+        return Totals(None, summed, right, len(effects)), []
+    found = []
+    exact = total.printed["params"]
+    printed = int(total.values["params"])
+    frozen = sum(int(e.values.get("frozen", 0)) for e in sheet.addends)
+    lost = any(u.column == sheet.columns["params"] for u in sheet.unreadable)
+    holds = exact.verdict(right).holds or exact.verdict(right + frozen).holds
+    if not holds and not lost and not (sheet.whole and sum(sheet.whole) == printed > right):
+        column = sheet.columns["params"]
+        found.append(
+            Finding(
+                total.index,
+                column,
+                "params",
+                total.name or "total",
+                total.cells[column],
+                exact.like(right),
+                _total_rule(summed, right, len(effects)),
+                tuple(_total_causes(printed, summed, right, rows, exact.verdict(summed).holds)),
+            )
+        )
+    return Totals(printed, summed, right, len(effects)), found
+
+
+def right_sum(sheet: Sheet, told: Reading) -> int:
+    """What the rows add up to as they should be."""
+    rows = [e for e in sheet.addends if "params" in e.values]
+    return sum(int(told.wrong.get((e.index, "params"), e.values["params"])) for e in rows)
+
+
+def work_totals(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Totals of work, or of memory, that the rows do not add up to."""
+    for role in (*sheet.work, *(r for r in sheet.memory if r in told.found.manner.memory)):
+        rows = [e for e in sheet.layers if role in e.printed]
+        totals = [e for e in sheet.entries if e.kind == "total" and role in e.printed]
+        if len(rows) < 2 or not totals:
+            continue
+        total, exact = totals[-1], totals[-1].printed[role]
+        right = [told.wrong.get((e.index, role), e.printed[role].value) for e in rows]
+        inexact = [p for e in rows if (p := e.printed[role]).step > 1 or p.decimals]
+        slack = sum(p.step for p in inexact) / 2
+        summed = sum(right)
+        off = abs(summed - exact.value)
+        # A total that is far from the sum counts something else.
+        near = off <= slack + exact.step if slack else exact.verdict(summed).holds
+        # Functions that are no modules work, too.
+        near = near or (sheet.form == "modules" and exact.value > summed)
+        if near or not summed or not 0.3 < exact.value / summed < 3:
+            continue
+        whole = round(summed)
+        column = sheet.columns[role]
+        yield Finding(
+            total.index,
+            column,
+            role,
+            total.name or "total",
+            total.cells[column],
+            exact.like(whole),
+            f"the rows add up to {number(whole)}",
+            (),
+        )
+
+
+def _total_rule(summed: int, right: int, rows: int) -> str:
+    if not rows:
+        return f"the rows add up to {number(summed)}"
+    are = "row is" if rows == 1 else "rows are"
+    return (
+        f"the printed rows add up to {number(summed)}, of which {rows} {are} wrong "
+        f"by {right - summed:+,}: {number(summed)} {right - summed:+,} = {number(right)}"
+    )
+
+
+def _total_causes(
+    printed: int, summed: int, right: int, rows: list[Entry], sums: bool
+) -> Iterator[Cause]:
+    if sums:
+        yield Cause(0, "it is the sum of the printed rows, wrong ones included")
+        return
+    for whole, what in ((summed, ""), (right, " (rows as they should be)")):
+        for entry in rows:
+            value = int(entry.values["params"])
+            if value and printed == whole - value:
+                yield Cause(1, f"{label(entry)} is left out{what}", (entry.index, "params"))
+            if value and printed == whole + value:
+                yield Cause(1.2, f"{label(entry)} is counted twice{what}", (entry.index, "params"))
+        for text in slips(printed, whole):
+            yield Cause(2, f"{text}{what}")
+        if whole == right:
+            return
+
+
+# Modules ------------------------------------------------------------------------------------------
+
+
+class _Sum(NamedTuple):
+    """A module, and the rows that it is made of."""
+
+    whole: int
+    parts: tuple[int, ...]
+
+
+def modules(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Cells of a tree that its sums contradict: what a module has, its parts have together.
+
+    A module may have more, of its own or by functions: then only what a slip of digits explains is
+    wrong. Of the cells of a sum that does not hold, that one is named whose change mends most sums.
+    """
+    if sheet.form not in ("modules", "fvcore"):
+        return
+    for role in ("params", *sheet.work):
+        values, steps = _values(sheet, told, role)
+        sums = _sums(sheet, values)
+        for _ in range(MOST_REPAIRED):
+            broken = {s: off for s in sums if (off := _off(s, values, steps))}
+            found = _culprits(sheet, role, sums, broken, values, steps)
+            if not found:
+                break
+            for row, right in found:
+                entry = sheet.entries[row]
+                rule = _module_rule(sheet, role, sums, broken, row, values)
+                if len(found) > 1:
+                    others = ", ".join(label(sheet.entries[r]) for r, _ in found if r != row)
+                    rule = f"either this is wrong or {others}: {rule}"
+                at = role if role in entry.printed else "out"
+                column = sheet.columns[at]
+                text = _as_shape(entry, right) or entry.printed[role].like(right)
+                yield Finding(
+                    *(row, column, at, label(entry), entry.cells[column]), *(text, rule, ())
+                )
+            row, right = found[0]
+            values[row] = right
+            if len(found) > 1:
+                sums = [s for s in sums if s not in broken]
+
+
+def _values(
+    sheet: Sheet, told: Reading, role: str
+) -> tuple[dict[int, Fraction], dict[int, Fraction]]:
+    """What every row says of a role, as it should be as far as is known, and how exactly."""
+    values: dict[int, Fraction] = {}
+    steps: dict[int, Fraction] = {}
+    for entry in sheet.entries:
+        row = entry.index
+        sides = _sides(entry)
+        if role in entry.printed:
+            exact = entry.printed[role]
+            right = told.wrong.get((row, role))
+            values[row] = exact.value if right is None else Fraction(right)
+            steps[row] = exact.step if exact.step > 1 else Fraction(0)
+        elif entry.kind == "tensor" and role == "params" and sides:
+            values[row], steps[row] = Fraction(prod(sides)), Fraction(0)
+    return values, steps
+
+
+def _sums(sheet: Sheet, values: dict[int, Fraction]) -> list[_Sum]:
+    """The modules of a tree whose parts are all printed."""
+    parts: dict[int, list[int]] = {}
+    open_: list[Entry] = []
+    root = next((e for e in sheet.entries if e.kind == "total"), None)
+    for entry in sheet.entries:
+        while open_ and entry.depth <= open_[-1].depth:
+            open_.pop()
+        if entry.kind == "total":
+            continue
+        if open_:
+            parts.setdefault(open_[-1].index, []).append(entry.index)
+        elif root is not None:
+            parts.setdefault(root.index, []).append(entry.index)
+        if entry.container:
+            open_.append(entry)
+    return [
+        _Sum(whole, tuple(r for r in rows if r in values))
+        for whole, rows in parts.items()
+        if whole in values and any(r in values for r in rows)
+    ]
+
+
+def _off(each: _Sum, values: dict[int, Fraction], steps: dict[int, Fraction]) -> Fraction:
+    """What the parts lack of the whole, beyond what rounding may hide."""
+    off = values[each.whole] - sum(values[row] for row in each.parts)
+    slack = steps[each.whole] + sum(steps[row] for row in each.parts)
+    return Fraction(0) if abs(off) <= slack else off
+
+
+def _culprits(
+    sheet: Sheet,
+    role: str,
+    sums: list[_Sum],
+    broken: dict[_Sum, Fraction],
+    values: dict[int, Fraction],
+    steps: dict[int, Fraction],
+) -> list[tuple[int, Fraction]]:
+    """The cells of which one is wrong, and what each should say; the likeliest sum first."""
+    strict = sheet.form == "fvcore" and role == "params"
+    for each, off in broken.items():
+        rated = []
+        for row in (each.whole, *each.parts):
+            right = values[row] + (-off if row == each.whole else off)
+            entry = sheet.entries[row]
+            if right < 0 or not (role in entry.printed or _as_shape(entry, right)):
+                continue
+            changed = {**values, row: right}
+            near = [s for s in sums if row == s.whole or row in s.parts]
+            still = sum(bool(_off(s, changed, steps)) for s in near)
+            before = sum(s in broken for s in near)
+            slipped = _slipped(sheet, role, row, right, steps, each)
+            rated.append((still - before, not slipped, row, right))
+        rated.sort(key=lambda one: one[:2])
+        best = [one for one in rated if one[:2] == rated[0][:2]]
+        if not best or (off > 0 and not strict and best[0][1]):
+            continue  # what is more may be the module's own
+        if len(best) > 3 or best[0][1]:
+            best = [one for one in best if one[2] == each.whole] or best[:1]
+        return [(row, right) for _, _, row, right in best]
+    return []
+
+
+def _as_shape(entry: Entry, right: Fraction) -> str:
+    """A tensor's size with one side changed so that it holds so many numbers, if that can be."""
+    if entry.kind != "tensor":
+        return ""
+    sides = list(_sides(entry))
+    for k, side in enumerate(sides):
+        rest = prod(sides) // side
+        if right > 0 and right % rest == 0:
+            changed = [*sides[:k], int(right / rest), *sides[k + 1 :]]
+            return f"({', '.join(map(str, changed))}{',' * (len(sides) == 1)})"
+    return ""
+
+
+def _sides(entry: Entry) -> tuple[int, ...]:
+    return tuple(int(n) for role, n in entry.values.items() if role.startswith("out_"))
+
+
+def _slipped(
+    sheet: Sheet, role: str, row: int, right: Fraction, steps: dict[int, Fraction], each: _Sum
+) -> bool:
+    """Whether a slip of digits makes the printed number of one that rounding allows."""
+    if role not in sheet.entries[row].printed:
+        return True  # one side of a tensor
+    exact = sheet.entries[row].printed[role]
+    unit = exact.step or Fraction(1)
+    slack = int(sum(steps[r] for r in (each.whole, *each.parts)) / unit)
+    printed = round(exact.value / unit)
+    near = round(right / unit)
+    return any(
+        abs(n - printed) > 1 and slip(printed, n)
+        for n in range(near - min(slack, 20), near + min(slack, 20) + 1)
+    )
+
+
+def _module_rule(
+    sheet: Sheet,
+    role: str,
+    sums: list[_Sum],
+    broken: dict[_Sum, Fraction],
+    row: int,
+    values: dict[int, Fraction],
+) -> str:
+    each = next(s for s in broken if row == s.whole or row in s.parts)
+    total = sum(values[r] for r in each.parts)
+    if row == each.whole:
+        return f"the rows that it is made of add up to {number(int(total))}"
+    whole = sheet.entries[each.whole]
+    return (
+        f"the rows that {label(whole)} is made of add up to {number(int(total))}, "
+        f"not to {whole.cells[sheet.columns[role]]}"
+    )

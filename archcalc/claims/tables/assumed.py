@@ -1,0 +1,250 @@
+"""What may stand between printed rows that is not printed, and at what price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from math import prod
+
+from archcalc.claims.tables.evidence import (
+    MISPRINT,
+    UNKNOWN,
+    Manner,
+    State,
+    known,
+    printed_state,
+)
+from archcalc.claims.tables.flow import needs
+from archcalc.claims.tables.kinds import SAME, SLIDING, WEIGHTED
+from archcalc.claims.tables.paths import Path
+from archcalc.claims.tables.sheet import Entry, Sheet
+
+FAR = 60
+"""Rows back in which another producer is looked for."""
+
+POOLED, POOLED_AGAIN = 6.0, 2.0
+JUMPED, JUMPED_AGAIN = 6.0, 1.5
+JOINED, JOINED_AGAIN = 5.0, 1.0
+CHANGED, CHANGED_AGAIN = 13.0, 3.0
+CONVOLVED = 21.0
+"""Prices of what is assumed beside the rows: a pooling that is not printed, an input from an
+earlier row, a concatenation, anything else that changes sizes, and a layer with weights."""
+
+ANYTHING = frozenset(("", "attention", "pad"))
+"""Kinds that may take what functions have made of other rows."""
+
+
+class Assuming:
+    """What is thought of where a table's rows do not fit."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self.sheet = sheet
+        self.by_hand = sheet.by_hand
+        self.pooled = sum(entry.kind == "pool" for entry in sheet.layers) > 1
+        strides = [e.values["stride"] for e in sheet.layers if "stride" in e.values]
+        self.strided = sheet.by_hand and sum(s > 1 for s in strides) > 2
+
+    def between(
+        self, manner: Manner, path: Path, entry: Entry, state: State
+    ) -> Iterator[tuple[State, float, int, str]]:
+        """What may flow into a row instead, its price, its sort and how that is said."""
+        # Where rows say what they take, nothing stands between them unsaid.
+        said = self.sheet.has("source")
+        pooled, jumped, joined, changed = (0, 0, 0, 0) if said else path.counts
+        inward = printed_state(entry, "in")
+        row = f"row {entry.index + 1}"
+        if state.ext and None not in state.ext and entry.kind not in ("gpool", "flatten"):
+            price = POOLED_AGAIN if pooled else POOLED
+            # Who lists poolings lists them all.
+            price *= 1 + said + (0.8 if (self.pooled or self.strided) and not pooled else 0)
+            for ext, what in _shrunk(state.ext):
+                yield (
+                    State(state.c, ext),
+                    price,
+                    0,
+                    f"{what} before {row} is not in the table",
+                )
+            if _may_follow_global(entry, state):
+                yield (
+                    State(state.c, ()),
+                    price if said else POOLED_AGAIN if pooled else POOLED / 2,
+                    0,
+                    f"a global pooling before {row} is not in the table",
+                )
+            if entry.kind == "linear" and not said:
+                yield (
+                    State(state.ext[-1] if manner.first else state.c, ()),
+                    3.0,
+                    0,
+                    f"one position alone goes on to {row}",
+                )
+            shown = inward if inward.ext else printed_state(entry, "out")
+            if shown.ext and shown.c and shown != state and entry.kind != "linear":
+                dims = sorted(n for n in (state.c, *state.ext) if n)
+                row_ = len(shown.ext) == 1 and state.c == shown.c
+                token = row_ and extents(shown) - extents(state) in (1, 2)
+                alike = sorted(n for n in (shown.c, *shown.ext) if n) == dims
+                if shown.flat == state.flat or token:
+                    yield (
+                        shown,
+                        POOLED_AGAIN if joined else 4.0 if alike else 5.0,
+                        2,
+                        f"a {'permutation' if alike else 'rearrangement'} before {row} is not in "
+                        "the table",
+                    )
+            if entry.kind == "linear" and (windows := _windowed(entry, state, manner.first)):
+                note = f"a rearrangement before {row} is not in the table"
+                yield windows, POOLED_AGAIN if joined else 4.0, 2, note
+            flat = printed_state(entry, "out").ext in ((), None)
+            if flat and entry.kind not in SLIDING and entry.kind not in ("linear", "layer"):
+                yield State(state.flat, ()), 1.0, 0, f"a flatten before {row} is not in the table"
+            if entry.kind != "linear":
+                twice = tuple(2 * n for n in state.ext if n is not None)
+                yield (
+                    State(state.c, twice),
+                    price + 1 + 6 * self.by_hand,
+                    0,
+                    f"an upsampling before {row} is not in the table",
+                )
+        others = [(r, s) for r, s in reversed(path.recent) if s != state and r > entry.index - FAR]
+        if said:
+            others = []
+        # A table that somebody wrote row after row is read so; modules stand in no order.
+        price = (
+            0.3
+            if self.sheet.form == "modules"
+            else JUMPED_AGAIN
+            if jumped
+            else JUMPED * (1 + self.by_hand)
+        )
+        seen: set[State] = set()
+        for _, other in others:
+            if other in seen or other == UNKNOWN:
+                continue
+            seen.add(other)
+            # A normalization is of the convolution above it where both have as many channels.
+            own = _joins(path) or (entry.kind in SAME and _weighted(path) and other.c == state.c)
+            yield other, MISPRINT + 1 if own and self.sheet.form != "modules" else price, 1, ""
+        if said:
+            return
+        asked = dict.fromkeys(c for c in needs(entry) if c and c != state.c)
+        price = JOINED_AGAIN if joined else JOINED
+        sums = _sums([s.c for _, s in reversed(path.recent) if s.c and s.ext == state.ext][:9])
+        if state.c and state.ext:
+            # What is joined may be cropped first.
+            sums |= {state.c + s.c for _, s in path.recent if s.c and _larger(s, state)}
+        for c in asked:
+            if c in sums and not (entry.kind != "concat" and _joins(path)):
+                yield (
+                    State(c, state.ext),
+                    price,
+                    2,
+                    f"a concatenation before {row} is not in the table",
+                )
+            else:
+                dear = CHANGED_AGAIN if changed else CHANGED
+                if state.c is not None and c < state.c and inward.c == c:
+                    dear = CONVOLVED
+                if self.sheet.form == "modules":
+                    dear = CHANGED_AGAIN
+                elif entry.kind in ANYTHING and not self.by_hand:
+                    dear = min(dear, 6.0)
+                yield State(c, state.ext), dear, 3, f"what {row} takes is given by no row"
+        if inward.ext is not None and inward.ext != state.ext:
+            dear = CHANGED_AGAIN if changed else CHANGED
+            yield (
+                State(state.c, inward.ext),
+                dear,
+                3,
+                f"something between row {path.row + 1} and {row} that changes sizes is not in "
+                "the table",
+            )
+            if inward.c is not None and inward.c != state.c:
+                dear = CHANGED if changed else CONVOLVED
+                if entry.kind in ANYTHING and not self.by_hand:
+                    dear = 6.0
+                yield inward, dear, 3, f"what {row} takes is given by no row"
+
+
+def _may_follow_global(entry: Entry, state: State) -> bool:
+    """Whether a global pooling may stand before a row unsaid."""
+    made = printed_state(entry, "out")
+    if any(n != 1 for n in made.ext or ()):
+        return False
+    if entry.kind in SLIDING:
+        params, pointwise = entry.values.get("params"), (state.c or 0) * (made.c or 0)
+        plain = bool(pointwise) and params in (pointwise, pointwise + (made.c or 0))
+        return set(_kernel(entry)) == {1} or plain
+    return entry.kind not in ("same", "norm", "prelu", "add") or "drop" in entry.what.word.lower()
+
+
+def _kernel(entry: Entry) -> tuple[int, ...]:
+    """The sides of the kernel that a row prints."""
+    return tuple(int(entry.values[f"kernel_{a}"]) for a in "dhw" if f"kernel_{a}" in entry.values)
+
+
+def _shrunk(ext: tuple[int | None, ...]) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Sizes after poolings that may stand between rows."""
+    sizes = [n for n in ext if n is not None]
+    seen: set[tuple[int, ...]] = {tuple(sizes)}
+    for k, s in ((2, 2), (3, 2), (4, 4), (3, 3), (5, 5)):
+        for up in (False, True):
+            out = tuple(-(-(n - k) // s) + 1 if up else (n - k) // s + 1 for n in sizes)
+            if min(out, default=0) > 0 and out not in seen:
+                seen.add(out)
+                yield out, f"a {'x'.join([str(k)] * len(sizes))} pooling"
+
+
+def squared(state: State) -> Iterator[State]:
+    """Inputs that may be meant where one side of a square is misprinted, or the channels are."""
+    if state.ext and len(state.ext) > 1 and len(set(state.ext)) > 1:
+        for n in dict.fromkeys(state.ext[-2:]):
+            yield State(state.c, (*state.ext[:-2], n, n))
+    if state.c is not None:
+        yield from (State(c, state.ext) for c in (1, 3) if c != state.c)
+
+
+def _joins(path: Path) -> bool:
+    """Whether a path's last row is a concatenation."""
+    return path.option is not None and path.option.layer.kind == "concat"
+
+
+def _weighted(path: Path) -> bool:
+    """Whether a path's last row multiplies weights."""
+    return path.option is not None and path.option.layer.kind in WEIGHTED
+
+
+def _windowed(entry: Entry, state: State, first: bool) -> State | None:
+    """A state whose positions are arranged as those of a layer's output, if there are as many."""
+    made, sizes = printed_state(entry, "out"), known(state.ext)
+    shown = known(made.ext)
+    if None in (made.c, state.c) or not sizes or not shown or made.c is None or state.c is None:
+        return None
+    if first:
+        rows, features = (made.c, *shown[:-1]), sizes[-1]
+        taken = State(rows[0], (*rows[1:], features))
+        return taken if prod(rows) == state.c * prod(sizes[:-1]) and taken != state else None
+    taken = State(state.c, shown)
+    return taken if prod(shown) == prod(sizes) and taken != state else None
+
+
+def _larger(one: State, other: State) -> bool:
+    """Whether a state may be cropped to the size of another."""
+    sizes, wanted = known(one.ext), known(other.ext)
+    if sizes is None or wanted is None or len(sizes) != len(wanted):
+        return False
+    return all(m <= n < 2 * m for n, m in zip(sizes, wanted, strict=True))
+
+
+def _sums(widths: Sequence[int]) -> set[int]:
+    """What up to five of some widths add up to."""
+    found: set[int] = set()
+    for count in (2, 3, 4, 5):
+        for chosen in combinations(widths, count):
+            found.add(sum(chosen))
+    return found
+
+
+def extents(state: State) -> int:
+    """How many positions a state has."""
+    return prod(n for n in state.ext or () if n is not None)

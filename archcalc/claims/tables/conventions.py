@@ -1,0 +1,176 @@
+"""How a whole table writes sizes: its batch, which axis holds channels, what two numbers are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from archcalc.claims.tables.cells import Shape, natural, shapes, window
+from archcalc.claims.tables.draft import Draft, Row, cell_of
+from archcalc.claims.tables.kinds import SLIDING, WEIGHTED, Kind
+from archcalc.claims.tables.sheet import AXES, Number
+
+
+def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
+    """Whether there is a batch, which axis holds channels: decided by all rows at once."""
+    found: list[tuple[Shape, Kind]] = []
+    for role in ("in", "out"):
+        if role in read.columns:
+            for cells, what in zip(rows, kinds, strict=True):
+                printed = shapes(cell_of(cells, role, read)) or ()
+                found += [(shape, what) for shape in printed if shape.dims]
+    read.batched = any(shape.batched for shape, _ in found)
+    if not read.batched:
+        read.batch, read.batched = _batch(found)
+    votes = 0.0
+    ranks = Counter[int]()
+    apart: Counter[str] = Counter()
+    before: tuple[int, ...] = ()
+    for shape, what in found:
+        dims = shape.dims
+        if read.batched and not shape.batched and len(dims) > 1:
+            dims = dims[1:]
+        ranks[len(dims)] += 1
+        if len(dims) == 3 and re.search(r"[123]d\b", what.word) and what.kind in SLIDING:
+            apart["first"] += dims[-1] == dims[-2] != dims[0]
+        elif len(dims) == 3:
+            apart["last"] += dims[-2] == dims[-3] != dims[-1]
+        if what.kind == "pool" and before and len(before) == len(dims) == 3:
+            # A pooling leaves channels as they are.
+            kept = (dims[-1] == before[-1]) - (dims[0] == before[0])
+            votes -= kept * (dims[1] != before[1])
+        before = dims
+        if len(dims) in (3, 4):
+            votes += (dims[-1] == dims[-2] != dims[0]) - (dims[-2] == dims[-3] != dims[-1])
+        if len(dims) > 1 and re.search(r"[a-z]\d[dD]|^[A-Z][a-z]+:", what.word):
+            keras = re.search(r"\d+D", what.word) or re.search(r"\(None", str(rows[0]))
+            votes += -0.1 if keras else 0.1
+    behind = turned = 0
+    for cells in rows:
+        numbers = re.findall(r"\d+", cell_of(cells, "kernel", read))
+        if len(numbers) == 4:
+            behind += (numbers[0] == numbers[1]) - (numbers[2] == numbers[3])
+            given = {n for shape in shapes(cell_of(cells, "out", read)) or () for n in shape.dims}
+            turned += (int(numbers[1]) in given) - (int(numbers[0]) in given)
+    read.kernel_last = behind > 0
+    read.kernel_turned = turned > 0 >= behind
+    for cells, what in zip(rows, kinds, strict=True):
+        sides = [shapes(cell_of(cells, role, read)) or () for role in ("in", "out")]
+        if what.axes == 1 and what.kind == "conv" and all(sides):
+            # Of two numbers a convolution leaves the length as it is rather than the channels.
+            a, b = sides[0][0], sides[1][0]
+            if len(a.dims) == len(b.dims) > 1:
+                votes += 3.0 * ((a.dims[-1] == b.dims[-1]) - (a.dims[-2] == b.dims[-2]))
+        seen = window(cell_of(cells, "kernel", read), what.axes)
+        if seen and len(seen.weights) == 1 and what.kind in WEIGHTED:
+            number, taken = seen.weights[0], shapes(cell_of(cells, "in", read)) or ()
+            for shape in shapes(cell_of(cells, "out", read)) or ():
+                fits = number in (shape.dims[0], shape.dims[-1])
+                read.filters += 1 if fits else -1
+                read.filters -= any(number in each.dims for each in taken)
+        outs = natural(cell_of(cells, "channels_out", read) or "x")
+        for shape in shapes(cell_of(cells, "out", read)) or ():
+            dims = shape.dims
+            if outs and len(dims) > 1 and dims[0] != dims[-1]:
+                votes += (dims[0] == outs) - (dims[-1] == outs)
+    votes += (
+        0.3
+        * sum(
+            cell_of(cells, role, read).startswith("[")
+            for cells in rows[:50]
+            for role in ("in", "out")
+        )
+        * (read.batch == 1 and read.batched)
+    )
+    text = " ".join(" ".join(cells) for cells in rows[:50])
+    votes += ("[-1," in text) - ("(None," in text)
+    read.first = votes > 0
+    # PyTorch's convolutions have channels first, whatever the layers around them do.
+    read.mixed = apart["first"] > 1 and apart["last"] > 2
+    read.first = read.first and not read.mixed
+    axes = {what.axes for what in kinds if what.axes}
+    told = [
+        shapes_[0].dims[-1] == natural(cell_of(cells, "channels_out", read))
+        for cells in rows
+        if natural(cell_of(cells, "channels_out", read) or "x")
+        if (shapes_ := shapes(cell_of(cells, "out", read)))
+        if len(shapes_[0].dims) == 2
+    ]
+    heads = " ".join(read.grid.headers[read.columns[r]] for r in ("in", "out") if r in read.columns)
+    deep = sum(told) > len(told) / 2 or bool(re.search("length|channel|depth", heads.lower()))
+    read.tokens = bool(ranks[2]) and read.batched and 1 not in axes and read.first
+    read.plane = (
+        bool(ranks[2])
+        and not deep
+        and not ranks[3]
+        and not ranks[4]
+        and 1 not in axes
+        and not (
+            read.batched
+            or {k.kind for k in kinds} & {"embedding", "lstm", "gru", "rnn", "attention"}
+        )
+    )
+    sliding = {
+        len(shape.dims) - (read.batched and not shape.batched)
+        for shape, what in found
+        if what.kind in SLIDING
+    }
+    if sliding in ({2}, {4}) and not read.plane:
+        read.axes = sliding.pop() - 1
+    numbers = [cell_of(cells, "params", read) for cells in rows]
+    marked = [each for each in numbers if re.fullmatch(r"[1-9]\d{0,2}(\.\d{3})+", each)]
+    read.dotted = len(marked) > 1 and all(
+        re.fullmatch(r"[1-9]\d{0,2}(\.\d{3})*|0", each) for each in numbers if each
+    )
+
+
+def _batch(found: Sequence[tuple[Shape, Kind]]) -> tuple[int, bool]:
+    """The batch that all printed sizes begin with, if they do."""
+    if len(found) < 2:
+        return 1, False
+    axes = {what.axes for _, what in found if what.axes}
+    firsts = Counter(shape.dims[0] for shape, _ in found)
+    number, times = firsts.most_common(1)[0]
+    ranks = {len(shape.dims) for shape, _ in found}
+    if times < 0.9 * len(found) or min(ranks) < 2:
+        return 1, False
+    fit = [len(shape.dims) - 2 == what.axes for shape, what in found if what.axes in (1, 2, 3)]
+    if (fit and sum(fit) > len(fit) / 2) or (not fit and (max(ranks) == 4 and not axes)):
+        return number, True
+    return 1, False
+
+
+def state_of(
+    shape: Shape, what: Kind, role: str, read: Draft, filters: int | None
+) -> tuple[dict[str, Number], bool]:
+    """A printed size under its roles, and whether it is a whole vector."""
+    dims = shape.dims
+    if (
+        read.batched
+        and not shape.batched
+        and len(dims) > 1
+        and (dims[0] == read.batch or shape.bracketed)
+    ):
+        dims = dims[1:]
+    elif read.batched and not shape.batched and len(dims) == 1:
+        pass
+    if not dims or len(dims) > 4:
+        return {}, False
+    if len(dims) == 1:
+        lone = not shape.bracketed and not read.batched
+        spatial = lone and what.kind in ("conv", "pool", "depthwise", "deconv")
+        if spatial and dims[0] != filters and what.axes != 1:
+            return {f"{role}_h": dims[0], f"{role}_w": dims[0]}, False
+        return {f"{role}_c": dims[0]}, True
+    if len(dims) == 2 and read.plane:
+        return {f"{role}_h": dims[0], f"{role}_w": dims[1]}, False
+    first = read.first
+    if read.tokens and len(dims) == 2:
+        first = False
+    if read.mixed and len(dims) == 3:
+        # As square as it can be.
+        first = dims[-1] == dims[-2] if dims[0] != dims[-1] else what.kind in SLIDING
+    c, ext = (dims[0], dims[1:]) if first else (dims[-1], dims[:-1])
+    named = dict(zip((f"{role}_{axis}" for axis in AXES[len(ext)]), ext, strict=True))
+    return {**named, f"{role}_c": c}, False

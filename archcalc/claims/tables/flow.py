@@ -1,0 +1,214 @@
+"""What flows between printed rows: where each takes its input, and what neighbours say of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from archcalc.claims.tables.evidence import UNKNOWN, Hints, State, printed_state
+from archcalc.claims.tables.kinds import SAME, WEIGHTED
+from archcalc.claims.tables.sheet import Entry, Sheet
+
+MOST_MISSED = 40
+"""Names of rows that are not there for which a near one is looked for."""
+GATES = {"lstm": (4,), "gru": (3,), "rnn": (1,)}
+"""How many matrices of its kind a recurrent layer has."""
+INPUTS = frozenset(("input", "image", "data", "x", "input image", "inputs"))
+
+
+class Link(NamedTuple):
+    """Where a row's input comes from."""
+
+    rows: tuple[int, ...] | None
+    """None where nothing says; no rows for the network's own input."""
+    named: bool
+    unknown: tuple[tuple[str, str], ...] = ()
+    """Names that no earlier row has, each with the nearest that one has."""
+
+
+def links(sheet: Sheet) -> list[Link]:
+    """Where each row's input comes from: the nearest earlier row of a name, or the row before."""
+    found: list[Link] = []
+    latest: dict[str, int] = {}
+    numbers: dict[int, int] = {}
+    previous: int | None = None
+    any_named = any(entry.sources for entry in sheet.entries)
+    lost_so_far = 0
+    for entry in sheet.entries:
+        if entry.kind == "total" or entry.container:
+            found.append(Link(None, False))
+            continue
+        if entry.sources:
+            rows: list[int] = []
+            unknown: list[tuple[str, str]] = []
+            lost = False
+            for name in entry.sources:
+                at = latest.get(name)
+                if at is None:
+                    at = _cut_off(name, latest)
+                if at is None and name.lstrip("-").isdigit():
+                    number = int(name)
+                    at = numbers.get(number) if number >= 0 else entry.index + number
+                    if at is not None and not 0 <= at < entry.index:
+                        at = None
+                if at is None and name.endswith("…"):
+                    lost = True
+                elif at is None and previous is not None and not _is_input(name):
+                    near = [k for k, row in latest.items() if row > entry.index - 40]
+                    near = [k for k in near if k not in entry.sources]
+                    lost_so_far += 1
+                    match = []
+                    if lost_so_far <= MOST_MISSED:
+                        match = get_close_matches(name, near, n=1, cutoff=0.7)
+                    unknown.append((name, match[0] if match else ""))
+                    at = latest[match[0]] if match else None
+                    lost = lost or at is None
+                if at is not None:
+                    rows.append(at)
+            if (
+                entry.kind == "add"
+                and len(rows) == 1
+                and previous is not None
+                and rows[0] != previous
+                and sheet.form == "darknet"
+            ):
+                rows.insert(0, previous)
+            found.append(Link(None if lost else tuple(rows), True, tuple(unknown)))
+        elif previous is None or entry.kind == "input":
+            found.append(Link((), any_named))
+        elif entry.kind in ("concat", "merge"):
+            found.append(Link(None, False))
+        else:
+            found.append(Link((previous,), False))
+        previous = entry.index
+        for key in keys(entry):
+            latest[key] = entry.index
+        first = entry.name.split(" ")[0]
+        if first.isdecimal() and len(first) < 6:
+            numbers[int(first)] = entry.index
+    return found
+
+
+def _cut_off(name: str, latest: Mapping[str, int]) -> int | None:
+    """The latest row whose name begins as one does of which the end is cut off, or so cut."""
+    plain = name.rstrip("…")
+    found = [
+        row
+        for key, row in latest.items()
+        if (name.endswith("…") and key.startswith(plain))
+        or (key.endswith("…") and len(key) > 8 and plain.startswith(key.rstrip("…")[:-1]))
+    ]
+    return max(found, default=None)
+
+
+def _is_input(name: str) -> bool:
+    low = name.lower()
+    return low in INPUTS or "input" in low
+
+
+def keys(entry: Entry) -> list[str]:
+    """The names that a row is called by."""
+    if not entry.name:
+        return []
+    bare = entry.name.split("(")[0].strip()
+    return [entry.name, bare, f"{entry.stage}.{entry.name}"]
+
+
+def sequential(sheet: Sheet) -> frozenset[int]:
+    """Rows that take what the row before gives, for both stand in one ``Sequential``."""
+    found = set()
+    open_: list[tuple[Entry, int | None]] = []
+    for entry in sheet.entries:
+        while open_ and entry.depth <= open_[-1][0].depth:
+            open_.pop()
+        if entry.kind == "total":
+            continue
+        if open_:
+            parent, before = open_[-1]
+            ordered = parent.what.word.split(":")[0].strip() == "Sequential"
+            if ordered and before == entry.index - 1 and not entry.container:
+                found.add(entry.index)
+            open_[-1] = parent, entry.index
+        if entry.container:
+            open_.append((entry, None))
+    return frozenset(found)
+
+
+def closed(sheet: Sheet) -> dict[int, list[Entry]]:
+    """For each layer, the modules of a tree that end between the one before and it."""
+    found: dict[int, list[Entry]] = defaultdict(list)
+    open_: list[Entry] = []
+    ended: list[Entry] = []
+    for entry in sheet.entries:
+        while open_ and entry.depth <= open_[-1].depth:
+            ended.append(open_.pop())
+        if entry.container:
+            open_.append(entry)
+        elif ended:
+            found[entry.index], ended = ended, []
+    return found
+
+
+def hints(sheet: Sheet) -> list[Hints]:
+    """What the rows around each say that bears on it."""
+    rows = [e for e in sheet.entries if e.kind != "total" and not e.container]
+    weighted = [e.index for e in rows if e.kind in WEIGHTED]
+    ends = {weighted[0], weighted[-1]} if weighted else set()
+    found = [Hints()] * len(sheet.entries)
+    for k, entry in enumerate(rows):
+        following = rows[k + 1] if k + 1 < len(rows) else None
+        after = UNKNOWN
+        followed = False
+        if following is not None:
+            followed = following.kind == "norm"
+            after = printed_state(following, "in")
+            if after == UNKNOWN and following.kind in SAME:
+                after = printed_state(following, "out")
+            elif after.c is None and following.kind in ("pool", "gpool", "pad", "upsample"):
+                after = State(printed_state(following, "out").c, after.ext)
+            if following.sources and not any(key in following.sources for key in keys(entry)):
+                after = UNKNOWN
+        asking = following is not None and (entry.kind == "concat" or following.kind in GATES)
+        asked = tuple(needs(following)) if following is not None and asking else ()
+        found[entry.index] = Hints(followed, after, entry.index in ends, asked)
+    return found
+
+
+def needs(entry: Entry) -> Iterator[int]:
+    """Channels that a row must take, for what it prints."""
+    values = entry.values
+    for role in ("in_c", "channels_in", "kernel_in"):
+        if values.get(role):
+            yield int(values[role])
+    params = values.get("params")
+    made = printed_state(entry, "out").c
+    if entry.kind in ("pool", "gpool", "upsample", "same") and made:
+        yield made
+    if not isinstance(params, int) or params <= 0:
+        return
+    if entry.kind == "norm":
+        yield from (params // k for k in (2, 4) if params % k == 0)
+        if made:
+            yield made
+    elif entry.kind in SAME and made:
+        yield made
+    elif entry.kind in GATES and made:
+        for gates in GATES[entry.kind]:
+            for hidden, both in ((made, 1), (made // 2, 2)):
+                each = gates * hidden * both
+                yield from (
+                    params // each - hidden - biases
+                    for biases in (1, 2)
+                    if each and params % each == 0 and params // each > hidden + biases
+                )
+    elif entry.kind in ("conv", "linear", "deconv"):
+        cout = made
+        if cout:
+            areas = (1,) if entry.kind == "linear" else (9, 1, 25, 49)
+            for bias in (0, 1):
+                for area in areas:
+                    rest = params - bias * cout
+                    if rest > 0 and rest % (area * cout) == 0:
+                        yield rest // (area * cout)

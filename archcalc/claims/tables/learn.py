@@ -1,0 +1,133 @@
+"""How a whole table counts, learnt from a reading of it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from archcalc.claims.tables.evidence import Hints, Manner, Option
+from archcalc.claims.tables.kinds import WEIGHTED
+from archcalc.claims.tables.sheet import Entry, Sheet
+from archcalc.claims.tables.work import FORMULAS, HELD, Held, Layer, memory_of, work_of
+
+
+def learn(
+    sheet: Sheet, hints: Sequence[Hints], manner: Manner, chosen: Mapping[int, Option]
+) -> Manner:
+    """How the table counts, from its cheapest reading when nothing was known of that."""
+    biases: dict[tuple[str, bool], Counter[int]] = defaultdict(Counter)
+    norms: Counter[int] = Counter()
+    ceils: Counter[bool] = Counter()
+    groups: Counter[bool] = Counter()
+    square: Counter[bool] = Counter()
+    for row, option in chosen.items():
+        entry, layer = sheet.entries[row], option.layer
+        if layer.params and "params" in entry.values and "params" not in option.wrong:
+            kind = layer.kind
+            if kind in WEIGHTED or kind == "module":
+                biases[kind, hints[row].followed][layer.bias] += 1
+            elif kind == "norm" and option.out.c and "layer" not in entry.what.word.lower():
+                norms[layer.params // option.out.c] += 1
+        if layer.kernel and "kernel_h" not in entry.values and "params" in entry.values:
+            square[len(set(layer.kernel)) == 1] += 1
+        if layer.kind == "conv" and layer.groups > 1 and "params" not in option.wrong:
+            groups[layer.groups == layer.cin] += 1
+        if layer.kind == "pool" and layer.ceil is not None and not option.wrong:
+            ceils[layer.ceil] += "pad" in entry.values
+    learnt = Manner(first=manner.first, batch=manner.batch, thousand=manner.thousand)
+    learnt.by_hand = sheet.by_hand
+    learnt.square = square[True] > 3 and square[False] < 2
+    learnt.grouped = dict(manner.grouped)
+    for key, counts in biases.items():
+        bias = max(counts, key=lambda each: (counts[each], each == 1))
+        times = counts[bias]
+        learnt.biases[key] = bias
+        others = counts.total() - times
+        if others > 1 and others * 10 > times:
+            learnt.firm[key] = False
+        elif times >= 4:
+            learnt.firm[key] = others <= 1
+    if norms:
+        learnt.norm = norms.most_common(1)[0][0]
+    for whole in (True, False):
+        if groups[whole] > 1:
+            learnt.grouped[whole] = 0.5
+    if ceils:
+        learnt.ceil = ceils[True] >= ceils[False] > 0 or not ceils[False]
+    for role in sheet.work:
+        learnt.work[role] = _work(sheet, role, chosen)
+    for role in sheet.memory:
+        if held := _held(sheet, role, chosen):
+            learnt.memory[role] = held
+    return learnt
+
+
+MOST_OFF = 4
+"""One of so many cells of a column of memory may not be what the column counts."""
+
+
+def _held(sheet: Sheet, role: str, chosen: Mapping[int, Option]) -> Held | None:
+    """What a column of memory counts: what explains nearly all of its cells."""
+    cells = [
+        (sheet.entries[row], option.layer)
+        for row, option in chosen.items()
+        if sheet.entries[row].values.get(role)
+    ]
+    best: tuple[int, Held] | None = None
+    for way in (
+        Held(what, size, k) for what in HELD for size in (4, 2, 1, 8) for k in (1024, 1000)
+    ):
+        sizes = [(e, memory_of(x, way, sheet.batch, e.powers[role])) for e, x in cells]
+        known = [(entry, size) for entry, size in sizes if size is not None]
+        agree = sum(entry.printed[role].verdict(size).holds for entry, size in known)
+        off = len(known) - agree
+        if agree > 2 and off * MOST_OFF <= len(known) and (best is None or agree > best[0]):
+            best = agree, way
+    return best[1] if best else None
+
+
+def _work(sheet: Sheet, role: str, chosen: Mapping[int, Option]) -> dict[str, str]:
+    """For each kind of row, the way to count that explains most cells of a column of work."""
+    rows: dict[str, list[tuple[Entry, Layer]]] = defaultdict(list)
+    for row, option in chosen.items():
+        entry = sheet.entries[row]
+        if role in entry.printed:
+            rows[option.layer.kind].append((entry, option.layer))
+    batches = ("", " of the batch") if sheet.batch > 1 else ("",)
+    ways = [way + batch for way in FORMULAS for batch in batches]
+    found: dict[str, str] = {}
+    votes: Counter[str] = Counter()
+    scored: dict[str, Counter[str]] = {}
+    for kind, cells in rows.items():
+        agree: Counter[str] = Counter()
+        known = 0
+        for entry, layer in cells:
+            known += bool(entry.values[role])
+            for way in ways:
+                right = work_of(layer, way, sheet.batch)
+                if right is not None and entry.printed[role].verdict(right).holds:
+                    agree[way] += 2 if entry.values[role] else 1
+        scored[kind] = agree
+        if kind in WEIGHTED or kind == "module":
+            votes.update({way: n for way, n in agree.items() if "nothing" not in way})
+    for kind, agree in scored.items():
+        cells = rows[kind]
+        if not agree:
+            if kind in WEIGHTED and votes and votes.most_common(1)[0][1] >= 4:
+                found[kind] = votes.most_common(1)[0][0]
+            continue
+        best = max(ways, key=lambda way: (agree[way], votes[way] if kind in WEIGHTED else 0))
+        worked = [(entry, layer) for entry, layer in cells if entry.values[role]]
+        if worked and not any(
+            (right := work_of(layer, best, sheet.batch)) is not None
+            and entry.printed[role].verdict(right).holds
+            for entry, layer in worked
+        ):
+            continue  # only what did not run agrees
+        if sum(
+            (right := work_of(layer, best, sheet.batch)) is not None
+            and entry.printed[role].verdict(right).holds
+            for entry, layer in cells
+        ) * 2 >= len(cells):
+            found[kind] = best
+    return found

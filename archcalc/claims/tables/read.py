@@ -1,0 +1,182 @@
+"""Printed tables as evidence: what their columns and rows are, from a file or a text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from archcalc.claims.tables.cells import nothing
+from archcalc.claims.tables.columns import find_roles, unit
+from archcalc.claims.tables.conventions import settle
+from archcalc.claims.tables.draft import PARTS, WINDOW, Draft, Row, cell_of
+from archcalc.claims.tables.grid import Grid, read_grid
+from archcalc.claims.tables.kinds import Kind, kind_of
+from archcalc.claims.tables.lines import MOST_CHARACTERS
+from archcalc.claims.tables.rows import entry_of
+from archcalc.claims.tables.sheet import Sheet
+from archcalc.claims.tables.words import said
+from archcalc.errors import ArchcalcError
+from archcalc.spec.zoo import folder
+
+LONGEST_PATH = 1_000
+"""Characters of a file's name; what is longer is a table of one line."""
+
+
+def read_table(table: str | Path, map: Mapping[str, str] | None = None, form: str = "") -> Sheet:
+    """The rows of a table in a file or in a text of more than one line.
+
+    A name without an ending, such as ``vgg16_structure``, may be that of a table that is shipped.
+    ``map`` gives roles the headers of their columns (``{"channels_in": "planes"}``), ``form``
+    insists on a format. Raises :class:`ArchcalcError` for what can't be read as a table.
+    """
+    name, text = _text(table)
+    return read_sheet(read_grid(text, name, form), name, map)
+
+
+def _text(table: str | Path) -> tuple[str, str]:
+    if isinstance(table, str) and "\n" in table:
+        return "<table>", table
+    if len(str(table)) > LONGEST_PATH:
+        return "<table>", str(table)
+    path = Path(table)
+    shipped = folder() / "tables" / f"{path}.csv"
+    if path.name == str(path) and not path.suffix and not path.exists() and shipped.is_file():
+        path = shipped
+    try:
+        if path.stat().st_size > MOST_CHARACTERS:
+            raise ArchcalcError(f"{path}: is larger than {MOST_CHARACTERS:,} bytes")
+        return str(table), path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ArchcalcError(f"{path}: is no text in UTF-8") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ArchcalcError(f"{path}: can't be read: {reason}") from None
+
+
+def read_sheet(grid: Grid, name: str, map: Mapping[str, str] | None = None) -> Sheet:
+    """The rows of a table whose cells are known."""
+    rows = [Row(line.cells) for line in grid.rows]
+    roles = find_roles(grid.headers, rows, map or {}, name)
+    read = Draft(grid, roles, units={k: unit(h) for k, h in enumerate(grid.headers)})
+    for role, places in roles.items():
+        if role in ("ops", "mem"):
+            for k, place in enumerate(places):
+                read.columns[role if not k else f"{role}{k + 1}"] = place
+        elif role not in ("row", "remark"):
+            read.columns[role] = places[0]
+    for role, parts in PARTS.items():
+        if role in read.columns:
+            for part in parts:
+                read.columns.setdefault(f"{role}_{part}", read.columns[role])
+    if "weights" in read.columns and "biases" in read.columns:
+        read.columns.setdefault("params", read.columns["weights"])
+    if "channels" in read.columns:
+        read.columns.setdefault("channels_in", read.columns["channels"])
+        read.columns.setdefault("channels_out", read.columns["channels"])
+    if "kernel" in read.columns:
+        for role in (*WINDOW, "stride", "pad", "dilation", "kernel_in", "kernel_out"):
+            read.columns.setdefault(role, read.columns["kernel"])
+    worded = _worded(read, rows)
+    if "stride" in read.columns:
+        for axis in "dhw":
+            read.columns[f"stride_{axis}"] = read.columns["stride"]
+    read.tree = any(re.search(r": \d+-\d+$", cell_of(cells, "layer", read)) for cells in rows[:20])
+    kinds = [_kind(cells, read) for cells in rows]
+    settle(read, rows, kinds)
+    entries = tuple(
+        entry_of(index, line.number, rows[index], kinds[index], read)
+        for index, line in enumerate(grid.rows)
+    )
+    known = {k for places in roles.values() for k in places} | worded
+    filled = [any(not nothing(row[k]) for row in rows) for k in range(len(grid.headers))]
+    unmapped = tuple(h for k, h in enumerate(grid.headers) if k not in known and filled[k])
+    beside = sorted([*roles.get("remark", []), *roles.get("row", [])])
+    remarks = tuple(grid.headers[k] for k in beside if filled[k])
+    checkable = {"params", "ops", "out_h", "out_c", "channels_out", "in_h", "in", "out"}
+    if not set(read.columns) & checkable:
+        raise ArchcalcError(
+            f"{name}: no column says anything of sizes or parameters\n"
+            f"  headed: {', '.join(grid.headers)}; name them with map, such as "
+            f"params={grid.headers[-1]}"
+        )
+    return Sheet(
+        name,
+        grid.form,
+        grid.headers,
+        read.columns,
+        entries,
+        tuple(read.unreadable),
+        unmapped,
+        remarks,
+        read.first,
+        read.batch,
+        grid.whole,
+        read.tokens,
+    )
+
+
+WORDED = ("out", "kernel", "stride", "pad", "dilation", "channels_out")
+"""Roles that words may say."""
+
+_APART: Mapping[str, tuple[str, ...]] = {
+    "out": ("out", "out_h", "out_w", "in", "in_h"),
+    "kernel": ("kernel", "kernel_h"),
+    "channels_out": ("channels_out", "out", "out_c", "params"),
+}
+"""Columns that leave nothing for words to say."""
+
+
+def _worded(read: Draft, rows: Sequence[Row]) -> set[int]:
+    """Find what columns of words say for which there is no column; which those columns are."""
+    known = {k for places in read.roles.values() for k in places}
+    named = [read.columns[role] for role in ("op", "layer") if role in read.columns]
+    apart = {k for k in range(len(read.grid.headers)) if k not in known}
+    apart |= {k for k in read.roles.get("remark", ()) if k not in named}
+    used: set[int] = set()
+    free = [r for r in WORDED if not any(c in read.columns for c in _APART.get(r, (r,)))]
+    for k in [*sorted(apart), *named]:
+        found = [said(row[k], k in named) if row[k] else {} for row in rows]
+        telling = sum(bool(each) for each in found)
+        filled = sum(bool(row[k]) for row in rows)
+        if not telling or (k not in named and telling < 0.3 * filled):
+            continue
+        if k in named and not re.search(
+            r"(?<![\dx])\d+ ?[x×] ?\d|=|stride|-\d\d", str([r[k] for r in rows])
+        ):
+            continue
+        used |= {k} if k not in named else set()
+        for role in free:
+            if role in read.columns or not any(role in each for each in found):
+                continue
+            read.columns[role] = k
+            read.worded.add(role)
+            for row, each in zip(rows, found, strict=True):
+                if role in each:
+                    row.said = {**row.said, role: each[role]}
+    for role, parts in PARTS.items():
+        if role in read.worded:
+            for part in parts:
+                read.columns.setdefault(f"{role}_{part}", read.columns[role])
+    if "kernel" in read.worded:
+        for role in (*WINDOW, "stride", "pad", "dilation", "kernel_in", "kernel_out"):
+            read.columns.setdefault(role, read.columns["kernel"])
+    return used
+
+
+def _kind(cells: Row, read: Draft) -> Kind:
+    name, op = cell_of(cells, "layer", read), cell_of(cells, "op", read)
+    what = kind_of(name, op)
+    if read.grid.form == "fvcore" and what.kind != "tensor":
+        return Kind("module", word=name)  # what it is is not said
+    window_ = cell_of(cells, "kernel", read).lower()
+    if what.kind == "pool" and "global" in window_:
+        what = what._replace(kind="gpool")
+    elif what.kind == "conv" and re.search(r"\b(dw|depth-?wise)\b", window_):
+        what = what._replace(kind="depthwise")
+    if what.kind not in ("", "total"):
+        return what
+    firsts = [cell for cell in cells if cell][:2]
+    if any(kind_of(cell).kind == "total" for cell in firsts):
+        return Kind("total", word=name)
+    return what

@@ -1,0 +1,243 @@
+"""One row of a printed table: what its cells say, by role."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from archcalc.claims.printed import Printed
+from archcalc.claims.tables.cells import Window, count, natural, padding, shapes, window
+from archcalc.claims.tables.columns import NUMBERS, byte_power
+from archcalc.claims.tables.conventions import state_of
+from archcalc.claims.tables.draft import PARTS, Draft, Row, cell_of
+from archcalc.claims.tables.kinds import SLIDING, WEIGHTED, Kind
+from archcalc.claims.tables.modules import WIDTHS, pattern_of
+from archcalc.claims.tables.sheet import AXES, Entry, Number, Unreadable
+from archcalc.claims.tables.stacks import stack_of
+
+_MAY_BE_NONE = frozenset(("pad", "out_pad", *WIDTHS))
+_SYMBOL = re.compile(r"#?(n(um)?[_ ]?)?(of )?class(es)?|#?[A-Za-z]{1,2}'?", re.IGNORECASE)
+"""What stands for a number that every user has another of."""
+_SAID = frozenset(("row", "remark", "layer", "op", "stage", "source", "bias"))
+
+
+def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entry:
+    """A row as evidence; what can't be read of it is added to ``read.unreadable``."""
+    name = cell_of(cells, "layer", read)
+    values: dict[str, Number] = {}
+    printed: dict[str, Printed] = {}
+    flat: set[str] = set()
+    powers: dict[str, int] = {}
+    several = same_pad = False
+    strides: tuple[int, ...] = ()
+    if read.axes and what.axes is None and what.kind in SLIDING:
+        what = what._replace(axes=read.axes)
+    stack = stack_of(cells) if what.kind not in ("linear", "pool", "total") else None
+    if stack is not None:
+        what = what._replace(kind="module")
+    filters = natural(cell_of(cells, "channels_out", read) or "x")
+
+    def unread(role: str, what_: str) -> None:
+        column = read.columns[role]
+        text = cells[column]
+        read.unreadable.append(Unreadable(index, column, f"'{text[:40]}' is no {what_}"))
+
+    for role in read.columns:
+        text = cell_of(cells, role, read)
+        given = role in read.roles or role in read.worded or role.startswith(("ops", "mem"))
+        if role in _SAID or not text or not given:
+            continue
+        if role in NUMBERS or role.startswith("ops"):
+            number = _count(text, read, read.columns[role])
+            if number is None:
+                unread(role, "number")
+            elif number.value >= 0:
+                printed[role] = number
+                values[role] = _whole(number.value)
+        elif role.startswith("mem"):
+            power = byte_power(read.grid.headers[read.columns[role]])
+            held = re.fullmatch(r"~?([\d.,]+)\s*([kmgKMG]?)(?:i?[bB](?:ytes)?)?", text.strip())
+            number = count(held[1]) if held else None
+            if held is None or number is None:
+                continue  # said in words
+            printed[role], values[role] = number, _whole(number.value)
+            powers[role] = "kmg".index(held[2].lower()) + 1 if held[2] else power
+        elif role in PARTS:
+            sizes = shapes(text)
+            if sizes is None:
+                unread(role, "size")
+            elif sizes and all(sizes[0].dims):
+                several = several or len(sizes) > 1
+                found, vector = state_of(sizes[0], what, role, read, filters)
+                if what.kind == "tensor":
+                    axes = ("d", "h", "w", "c")[-len(sizes[0].dims) :]
+                    found = {
+                        f"{role}_{axis}": n for axis, n in zip(axes, sizes[0].dims, strict=False)
+                    }
+                    vector = False
+                if len(sizes) > 1 and role == "in" and what.kind in ("concat", "merge"):
+                    more = [state_of(s, what, role, read, None)[0].get("in_c") for s in sizes]
+                    found["in_c"] = sum(c for c in more if c is not None)
+                values |= {key: value for key, value in found.items() if key not in values}
+                flat |= {role} if vector else set()
+        elif role == "channels":
+            pair = re.fullmatch(r"(\d+)\s*(?:[/,>→-]+|to)\s*(\d+)", text.strip())
+            if pair is None:
+                unread(role, "pair of channels")
+            else:
+                values |= {"channels_in": int(pair[1]), "channels_out": int(pair[2])}
+        elif (
+            role == "kernel"
+            and what.kind == "linear"
+            and (pair := re.fullmatch(r"[\[(]?(\d+)\s*[x×,]\s*(\d+)[\])]?", text.strip()))
+            and max(int(pair[1]), int(pair[2])) > 31
+        ):
+            values["kernel_in"], values["kernel_out"] = int(pair[1]), int(pair[2])
+        elif role == "kernel" and what.kind == "linear" and text.strip().isdecimal():
+            if values.get("channels_out", 1) == 1 and int(text) > 1:
+                values["channels_out"] = int(text)  # neurons
+        elif role == "kernel" and stack is not None:
+            continue
+        elif role == "kernel":
+            seen = window(text, what.axes, read.kernel_last)
+            if seen is None:
+                if re.match(r"\s*[\[(]?\d", text):
+                    unread(role, "size of a kernel")
+                continue
+            values |= {
+                k: v
+                for k, v in _window(seen, what, read).items()
+                if k not in values and (v or k == "pad")
+            }
+        elif role == "pad":
+            ends = padding(text)
+            if re.fullmatch(r"\(\d+, \d+(, \d+)?\)", text) and natural(text) is None:
+                continue  # other paddings for other axes: sizes are not printed beside them
+            if ends is None:
+                unread(role, "padding")
+            elif ends == "same":
+                same_pad = True
+            else:
+                values["pad"] = _whole(Fraction(ends))
+        else:
+            steps = re.fullmatch(r"[\[(]?(\d+)((?:\s*[x×,]\s*\d+){1,2})[\])]?", text.strip())
+            if role == "stride" and steps and natural(text) is None:
+                strides = tuple(map(int, re.findall(r"\d+", text)))
+                values |= {
+                    f"stride_{a}": n for a, n in zip(AXES[len(strides)], strides, strict=True)
+                }
+                continue
+            whole = natural(text)
+            decimal = count(text)
+            if whole is None and decimal is not None and decimal.value.denominator == 1:
+                whole = int(decimal.value)
+            if role == "channels_out" and what.kind == "linear" and role in values:
+                continue
+            if whole or (whole is not None and role in _MAY_BE_NONE):
+                values[role] = whole
+            elif whole == 0:
+                continue  # a layer that has none of it
+            elif role in WIDTHS or re.match(r"\s*[\[(]?-?\d", text) or what.kind in WEIGHTED:
+                # A dropout's rate stands where a convolution has its filters.
+                rate = role == "channels_out" and what.kind in ("same", "input", "")
+                if not rate and not _SYMBOL.fullmatch(text):
+                    unread(role, "number")
+    if what.kind in ("input", "same") and values.get("channels_out") == 1:
+        del values["channels_out"]  # one image, one such layer
+    if what.kind == "same" and values.get("params") and "softmax" in what.word.lower():
+        what = what._replace(kind="linear")  # it stands for the layer before it, too
+    if "out" in flat or (values.get("out_c") == 1 and what.kind in ("linear", "same", "flatten")):
+        sides = [values[f"out_{a}"] for a in "hw" if f"out_{a}" in values]
+        if len(sides) == 1 and values.get("out_c") == 1 and what.kind in ("linear", "flatten"):
+            values["out_c"] = values.pop("out_h")  # a column: (120, 1)
+            flat.add("out")
+    if "params" not in read.roles and {"weights", "biases"} <= values.keys():
+        both = int(values["weights"] + values["biases"])
+        values["params"], printed["params"] = both, Printed.parse(both)
+    stated = cell_of(cells, "bias", read).lower()
+    if stated in ("true", "false") and what.kind in WEIGHTED:
+        values["bias"] = int(stated == "true")
+    pattern = pattern_of(values)
+    if (
+        pattern is None
+        and not what.kind
+        and values.get("params")
+        and ("channels_out" in values or "out_c" in values)
+    ) or (not what.kind and "kernel_out" in values):
+        what = what._replace(kind="layer")
+    if not name and "layer" in read.columns and what.kind == "layer":
+        read.unreadable.append(Unreadable(index, read.columns["layer"], "the layer has no name"))
+    depths = read.grid.depths
+    container = bool(depths) and index + 1 < len(depths) and depths[index + 1] > depths[index]
+    if container and read.grid.form == "fvcore" and name != "model":
+        container = read.grid.rows[index + 1].cells[0].startswith(f"{name}.")
+    numbered = read.tree
+    sources = _sources(cell_of(cells, "source", read))
+    return Entry(
+        index,
+        line,
+        cells,
+        what,
+        name,
+        cell_of(cells, "stage", read),
+        sources,
+        values,
+        printed,
+        frozenset(flat),
+        depths[index] if depths else 0,
+        container
+        and what.kind != "total"
+        and (numbered or read.grid.form in ("modules", "fvcore") or what.kind not in SLIDING),
+        pattern,
+        several,
+        same_pad,
+        strides,
+        read.columns,
+        frozenset(role for role, number in printed.items() if number.step == 1),
+        stack,
+        powers,
+    )
+
+
+def _window(seen: Window, what: Kind, read: Draft) -> dict[str, Number]:
+    """A kernel's cell under its roles."""
+    kernel = seen.kernel
+    axes = what.axes or (len(kernel) if len(kernel) > 1 else 2)
+    if len(kernel) == 1:
+        kernel = kernel * axes
+    found: dict[str, Number] = {
+        f"kernel_{axis}": side
+        for axis, side in zip(AXES.get(len(kernel), ""), kernel, strict=False)
+    }
+    for role in ("stride", "pad", "dilation"):
+        if (number := getattr(seen, role)) is not None:
+            found[role] = number
+    if len(seen.weights) == 1:
+        found["kernel_out" if read.filters > 0 else "kernel_in"] = seen.weights[0]
+    elif len(seen.weights) == 2:
+        sides = seen.weights[::-1] if read.kernel_turned else seen.weights
+        found["kernel_out"], found["kernel_in"] = sides
+    if seen.out is not None:
+        found["kernel_out"] = seen.out
+    return found
+
+
+def _count(text: str, read: Draft, column: int) -> Printed | None:
+    """A count under its column's unit."""
+    dotted = read.dotted and column == read.columns.get("params")
+    plain = text.replace(".", "") if dotted else text
+    suffix = read.units.get(column, "")
+    if suffix and re.fullmatch(r"\s*[\d.,]+\s*(bf|g|m|k)?\s*", plain, re.IGNORECASE):
+        plain = re.sub(r"[^\d.,]", "", plain) + suffix
+    return count(plain)
+
+
+def _sources(text: str) -> tuple[str, ...]:
+    """The names of the rows that an input comes from: ``conv1[0][0]; conv2[0][0]``."""
+    split = r"[,;+&]|\s+" if "[" in text else r"[,;+&]|\s{2,}"
+    words = re.split(split, re.sub(r"\[(\d+|…)(?:\]|(?=\s|$))|\[\d*…?", "", text))
+    return tuple(filter(None, (word.strip() for word in words)))
+
+
+def _whole(value: Fraction) -> Number:
+    return value.numerator if value.denominator == 1 else value

@@ -1,0 +1,45 @@
+"""What the rows of a printed table add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archcalc.claims.tables.evidence import Option
+from archcalc.claims.tables.sheet import Entry, Sheet
+
+
+def total_row(sheet: Sheet) -> Entry | None:
+    """The row of the printed total of parameters."""
+    rows = [e for e in sheet.entries if e.kind == "total" and "params" in e.printed]
+    return rows[-1] if rows else None
+
+
+def summed(
+    sheet: Sheet, readings: Mapping[int, Option], right: bool = True
+) -> tuple[int, int] | None:
+    """What the rows add up to, and how inexact that is; None where too little is known.
+
+    ``right`` takes wrong cells as they should be, otherwise as they are printed.
+    """
+    value, slack = 0, 0
+    if not any("params" in e.printed for e in sheet.addends):
+        return None
+    for entry in sheet.addends:
+        option = readings.get(entry.index)
+        expected = option.expected.get("params") if option else None
+        if "params" in entry.printed:
+            exact = entry.printed["params"]
+            if right and option and "params" in option.wrong and expected is not None:
+                value += int(expected)
+            else:
+                value += int(exact.value)
+                slack += int(exact.step) if exact.step > 1 else 0
+        elif right and expected and damaged(sheet, entry):
+            value += int(expected)
+    return value, slack
+
+
+def damaged(sheet: Sheet, entry: Entry) -> bool:
+    """Whether a row's parameters are printed but can't be read."""
+    place = sheet.columns.get("params")
+    return any(u.row == entry.index and u.column == place for u in sheet.unreadable)
