@@ -56,7 +56,7 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
     read.kernel_last = behind > 0
     read.kernel_turned = turned > 0 >= behind
     for cells, what in zip(rows, kinds, strict=True):
-        sides = [shapes(cell_of(cells, role, read)) or () for role in ("in", "out")]
+        sides = [shapes(cell_of(cells, role, read)) or [] for role in ("in", "out")]
         if what.axes == 1 and what.kind == "conv" and all(sides):
             # Of two numbers a convolution leaves the length as it is rather than the channels.
             a, b = sides[0][0], sides[1][0]
