@@ -303,7 +303,7 @@ class _Lifting:
             found[k] = self.said(self.text(numbers[k]) or "")
         if times:
             return found
-        for k in range(len(numbers) - 1):
+        for k in reversed(range(len(numbers) - 1)):
             both = numbers[k] * numbers[k + 1]
             if both and both % self.base == 0 and not self.times_only:
                 ratio = Fraction(both // self.base, numbers[k])

@@ -41,9 +41,8 @@ def fields_of(op: Operator) -> dict[str, Any]:
                 continue
         while isinstance(value, (tuple, list)) and len(set(value)) == 1:
             value = value[0]
-            if not _is(kind, {**written, name: value}, op):
-                break
-            written = {**written, name: value}
+            if _is(kind, {**written, name: value}, op):
+                written = {**written, name: value}
     return {name: _plain(value) for name, value in written.items()}
 
 

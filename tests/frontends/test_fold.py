@@ -155,6 +155,34 @@ def test_but_not_where_it_would_mean_something_else(layer: dict[str, Any]) -> No
     assert inlined(data) == data
 
 
+def test_a_doubling_row_is_an_expression_of_its_number() -> None:
+    data = again("""
+name: net
+input: [4, 64]
+blocks:
+  unit:
+    args: {k: }
+    layers:
+      conv: {op: Conv1d, out_channels: 4, kernel_size: 3, padding: =3 * k, dilation: =k}
+      cut: {op: Slice, dim: 2, end: =-4 * k}
+layers:
+  row: {block: unit, repeat: 3, k: =2 ** i}
+""")
+    row = data["layers"]["row"]
+    assert (row["padding"], row["end"]) == ("=3 * 2 ** i", "=-4 * 2 ** i")
+    (unit,) = data["blocks"].values()
+    assert unit["layers"]["conv"]["dilation"] == "=padding // 3"
+
+
+def test_a_block_has_its_first_name_where_that_is_free_again() -> None:
+    once = {"layers": {"a": {"op": "X"}}}
+    twice = {"layers": {"unit": {"block": "unit"}}}
+    layers = {"b": {"block": "unit_2"}, "c": {"block": "unit_2"}}
+    found = inlined({"blocks": {"unit": once, "unit_2": twice}, "layers": layers})
+    assert [*found["blocks"]] == ["unit"]
+    assert found["layers"] == {"b": {"block": "unit"}, "c": {"block": "unit"}}
+
+
 def test_names_that_mean_something_in_a_layer_are_no_arguments() -> None:
     data = again("""
 name: net

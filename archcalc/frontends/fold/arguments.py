@@ -198,9 +198,9 @@ class Arguments:
                 step = steps.pop()
                 times = "i" if abs(step) == 1 else f"{abs(step)} * i"
                 return f"={_inside(start)} {'+' if step > 0 else '-'} {times}"
-            if all(a > 0 and b == 2 * a for a, b in pairs):
+            if all(a and b == 2 * a for a, b in pairs):
                 start = self.say(key, name, spread(lambda row: row[0]), sources)
-                return f"={_inside(start)} * 2 ** i"
+                return "=2 ** i" if start == 1 else f"={_inside(start)} * 2 ** i"
         filled = [
             None if row is None else [one(row) if v is ANY else v for v in row] for row in rows
         ]

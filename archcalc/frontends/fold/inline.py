@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -38,10 +39,36 @@ def inlined(data: dict[str, Any]) -> dict[str, Any]:
             if row is not None:
                 each[name] = row
                 del blocks[found]
-    changed = {**data, "layers": layers, "blocks": blocks}
+    changed = _renamed({**data, "layers": layers, "blocks": blocks})
     if not blocks:
         del changed["blocks"]
     return changed
+
+
+def _renamed(data: dict[str, Any]) -> dict[str, Any]:
+    """The data with blocks by their first names where these are free again: not ``unit_2``."""
+    taken = set(data["blocks"])
+    names = {}
+    for name in data["blocks"]:
+        first = re.sub(r"_[0-9]+$", "", name)
+        if first not in taken:
+            names[name] = first
+            taken.add(first)
+
+    def renamed(layers: Layers) -> Layers:
+        found = {}
+        for key, layer in layers.items():
+            block, row = layer.get("block"), layer.get("layers")
+            named = {"block": names.get(block, block)} if block is not None else {}
+            inner = {"layers": renamed(row)} if row is not None else {}
+            found[key] = {**layer, **named, **inner}
+        return found
+
+    blocks = {
+        names.get(name, name): {**block, "layers": renamed(block["layers"])}
+        for name, block in data["blocks"].items()
+    }
+    return {**data, "blocks": blocks, "layers": renamed(data["layers"])}
 
 
 def _row(layer: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -82,6 +82,8 @@ def _stumbles(module: nn.Module, args: Any, kwargs: Mapping[str, Any]) -> str:
             said = f"{type(error).__name__}: {lines[0][:200] if lines else ''}".rstrip(": ")
             if any(word in str(error).lower() for word in _NUMBERS):
                 said = "it looks at numbers in a tensor, which only a module that runs has"
+            if "Long, Int" in str(error) or "integer dtype" in str(error):
+                said += "\n  of whole numbers write --input NAME=int64:128"
             where = f"in layer {running[-1]}\n  " if running else ""
             line = line_of(error)
             return f"{where}{said}" + (f"\n  {line}" if line else "")

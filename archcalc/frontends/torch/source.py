@@ -13,7 +13,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,7 @@ def _made(
         try:
             if isinstance(factory, torch.nn.Module):
                 return factory, str(next(factory.parameters(), torch.empty(0)).device)
-            with torch.device(device):
+            with torch.device(device), redirect_stdout(sys.stderr):
                 found = factory(*args, **kwargs)
         except Exception as error:  # whatever a stranger's code raises
             failure = error
@@ -211,8 +211,12 @@ def _require_callable(address: str, found: Any, args: Any, kwargs: Mapping[str, 
         signature.bind(*args, **kwargs)
     except TypeError as error:
         name = getattr(found, "__name__", "it")
-        said = f"torch:{address}: {error}\n  it is {name}{_briefly(signature)}: write the "
-        raise ArchcalcError(f"{said}arguments as literals, torch:...:{name}(...)") from None
+        raise ArchcalcError(
+            f"torch:{address}: {error}\n"
+            f"  it is {name}{_briefly(signature)}: write the arguments as literals, "
+            f"torch:...:{name}(...)\n"
+            "  where they are none, name a function of your own that makes the module"
+        ) from None
 
 
 def _briefly(signature: inspect.Signature) -> str:
@@ -224,12 +228,14 @@ def _briefly(signature: inspect.Signature) -> str:
 def _module(address: str, home: str) -> Any:
     try:
         if not home.endswith(".py"):
-            return importlib.import_module(home)
+            with redirect_stdout(sys.stderr):
+                return importlib.import_module(home)
         spec = importlib.util.spec_from_file_location(Path(home).stem, home)
         assert spec is not None
         assert spec.loader is not None
         found = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(found)
+        with redirect_stdout(sys.stderr):
+            spec.loader.exec_module(found)
         return found
     except Exception as error:  # whatever a stranger's code raises
         from archcalc.frontends.torch.capture import first_line

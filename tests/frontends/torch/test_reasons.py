@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -18,6 +19,9 @@ NUMBER = 3
 
 def needs(width, depth=2):
     return nn.Linear(width, depth)
+
+def words():
+    return nn.Sequential(nn.Embedding(5, 4))
 
 def other():
     return {"a": 1}
@@ -72,7 +76,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             ["missing a required argument: 'width'", "it is needs(width, depth=2)", "needs(...)"],
         ),
         ("mine.py:needs(3, deep=2)", ["3"], ["unexpected keyword argument 'deep'"]),
-        ("mine.py:Odd(3)", ["3"], ["can't be made: ValueError: an even size", "mine.py:35: raise"]),
+        ("mine.py:Odd(3)", ["3"], ["can't be made: ValueError: an even size", "mine.py:38: raise"]),
         ("mine.py:Net", [], ["which input? --input 3x224x224"]),
         (
             "mine.py:Net",
@@ -85,7 +89,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (
             "mine.py:Net",
             ["3x20x20"],
-            ["in layer 'fc', Linear(", "on (1, 2592)", "mine.py:21: return self.fc(x.flatten(1))"],
+            ["in layer 'fc', Linear(", "on (1, 2592)", "mine.py:24: return self.fc(x.flatten(1))"],
         ),
         (
             "mine.py:Two",
@@ -96,7 +100,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 "write --input ids=SHAPE --input mask=SHAPE",
             ],
         ),
-        ("mine.py:Asks", ["3"], ["can't be captured", "mine.py:29"]),
+        ("mine.py:words", ["7"], ["Embedding", "write --input NAME=int64:128"]),
+        ("mine.py:Asks", ["3"], ["can't be captured", "mine.py:32"]),
     ],
 )
 def test_it_is_told_in_words_and_with_exit_code_2(
@@ -110,6 +115,17 @@ def test_it_is_told_in_words_and_with_exit_code_2(
     for words in said:
         assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_what_the_code_prints_is_no_part_of_the_table(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(
+        "from torch import nn\nprint('hello')\n"
+        "def build():\n    print('number of parameters: 8')\n    return nn.Linear(3, 2)\n"
+    )
+    command = ["table", "torch:loud.py:build", "--input", "3", "--format", "json"]
+    result = CliRunner().invoke(application("table"), command)
+    assert json.loads(result.stdout)["totals"]["params"] == 8
+    assert {"hello", "number of parameters: 8"} <= set(result.stderr.splitlines())
 
 
 @pytest.mark.parametrize(
