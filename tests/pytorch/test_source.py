@@ -413,3 +413,50 @@ def test_text_of_a_spec_stays_text() -> None:
     spec, graph = net({"a": linear(3)}, title=title, source='"""\nraise SystemExit\n"""')
 
     require_equal(source(graph, spec), graph)
+
+
+def test_what_a_function_is_told_in_one_place_only_is_an_argument() -> None:
+    attend = {
+        "q": {"op": "Reshape", "shape": [4, 2, 3]},
+        "order": {"op": "Permute", "dims": [0, 2, 1, 3]},
+        "sdpa": {"op": "ScaledDotProductAttention", "from": ["order"] * 3, "is_causal": "=causal"},
+    }
+    spec = archcalc.load(
+        {
+            "name": "two-ways",
+            "input": [4, 6],
+            "blocks": {"attend": {"args": {"causal": False}, "layers": attend}},
+            "layers": {
+                "first": "attend",
+                "flat": {"op": "Reshape", "shape": [4, 6]},
+                "second": {"block": "attend", "causal": True},
+            },
+        }
+    )
+    text = exported_of(spec)
+    require_equal(text, archcalc.expand(spec))
+    assert "is_causal=self.causal" in text
+
+
+def test_a_loop_keeps_what_every_turn_takes_beside_its_own() -> None:
+    add = {"add": {"op": "Add", "from": ["dense", "y"]}}
+    dense = {"op": "Linear", "out_features": 3}
+    spec = archcalc.load(
+        {
+            "name": "turns",
+            "input": {"a": [3], "b": [3]},
+            "blocks": {
+                "turn": {"inputs": ["x", "y"], "layers": {"dense": dense | {"from": "x"}} | add},
+            },
+            "layers": {
+                "given": dense | {"from": "a"},
+                "start": dense | {"from": "b"},
+                "turns": {"block": "turn", "from": ["start", "given"], "repeat": 3},
+            },
+        }
+    )
+    require_equal(exported_of(spec), archcalc.expand(spec))
+
+
+def exported_of(spec: archcalc.Spec) -> str:
+    return source(archcalc.expand(spec), spec)

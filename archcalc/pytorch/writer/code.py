@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import isinf, isnan
 from typing import Any, NamedTuple
@@ -69,6 +70,11 @@ def broken(code: Code, indent: int, before: str = "", after: str = "") -> list[s
         return [f"{' ' * indent}{before}(", *body, f"{' ' * indent}){after}"]
     if isinstance(code, Joined):
         first, *others = code.parts
+        head, inside = _call(others[-1])
+        start = f"{' ' * indent}{before}{first} {code.symbol} {head}"
+        # One operator before a call: the call is broken, if what is before it fits.
+        if len(others) == 1 and inside and len(start) <= WIDTH >= indent + 4 + len(inside):
+            return [start, f"{' ' * (indent + 4)}{inside}", f"{' ' * indent}){after}"]
         lines = [first, *(f"{code.symbol} {part}" for part in others)]
         body = [f"{' ' * (indent + 4)}{line}" for line in lines]
         return [f"{' ' * indent}{before}(", *body, f"{' ' * indent}){after}"]
@@ -79,6 +85,19 @@ def broken(code: Code, indent: int, before: str = "", after: str = "") -> list[s
         comma = code.separator if len(code.items) > 1 else ""
         body = [part for item in code.items for part in broken(item, indent + 4, after=comma)]
     return [f"{' ' * indent}{before}{code.head}", *body, f"{' ' * indent}{code.tail}{after}"]
+
+
+def _call(text: str) -> tuple[str, str]:
+    """A call up to its opening bracket, and what stands in it; empty for anything else."""
+    found = re.match(r"[\w.]+\(", text)
+    if not found or not text.endswith(")"):
+        return "", ""
+    depth = 0
+    for k, mark in enumerate(text):
+        depth += (mark in "([{") - (mark in ")]}")
+        if not depth and k >= found.end() and k < len(text) - 1:
+            return "", ""
+    return found[0], text[found.end() : -1]
 
 
 def literal(value: Any) -> str:

@@ -253,6 +253,10 @@ class Forward:
                 for r in names
                 if r[0] == "port" and last.get(r, -1) > number
             }
+            # What a loop takes beside its own output, it takes each time.
+            beside = self.steps[line.steps[-1]].takes[1:] if self._is_loop(line) else ()
+            again = {names[_value(ref)].partition("[")[0] for ref in beside}
+            held |= again
             if len(given) > MOST_NAMES:
                 step = self.steps[line.steps[-1]]
                 whole = identifier(step.child if step.at is None else f"{step.child}_{step.at}")
@@ -270,7 +274,7 @@ class Forward:
                 wanted = self._label(ref)
                 if line.training:
                     pass
-                elif joined and not others:
+                elif joined and not others and "x" not in again:
                     wanted = "x"
                 elif {names.get(o) for o in others} == {"x"} and self._pair(ref) and until < end:
                     wanted = "out"

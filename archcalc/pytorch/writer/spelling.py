@@ -223,7 +223,8 @@ def applied(call: Call, texts: Texts, operands: Sequence[Expression]) -> Express
     target = call.target
     depth = 1 + max((operand.depth for operand in operands), default=0)
     first = operands[0]
-    told = {a.name for a in arguments(call) if a.told}
+    # What is the default here, and something else in another place, is the class's to say.
+    told = {a.name for a in arguments(call) if a.told or "self." in texts.get(a.name, "")}
     item = "" if call.unpack is None else f"[{texts['unpack']}]"
     if target in _INDEXING or target == "archcalc.Crop":
         return Expression(_INDEXING.get(target, _crop)(texts, first, call), True, first.depth)
