@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from os.path import isfile
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +31,14 @@ class _Commands(TyperGroup):
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         with _in_a_few_words():  # here help and version are printed
             return super().make_context(*args, **kwargs)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        from archcalc.spec.zoo import find
+
+        word = args[0]
+        if word not in self.commands and (isfile(word) or find(word) is not None):
+            raise ArchcalcError(f"no command '{word}'\n  write archcalc table {word}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         with _in_a_few_words():

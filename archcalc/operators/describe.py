@@ -96,7 +96,11 @@ def ops(name: str | None = None) -> tuple[Summary, ...] | Description:
             for known in names
         )
     if name not in NAMES:
-        hint = did_you_mean(name, NAMES) or "'archcalc ops' lists them"
+        word = name.lower()
+        alike = [known for known in NAMES if word in known.lower()] if word else []
+        if len(alike) > 1:
+            raise ArchcalcError(f"unknown operator '{name}'\n  known: {', '.join(sorted(alike))}")
+        hint = did_you_mean(name, alike or NAMES) or "'archcalc ops' lists them"
         raise ArchcalcError(f"unknown operator '{name}': {hint}")
     kind = operator(name)
     return Description(

@@ -22,6 +22,7 @@ from archcalc.spec.evaluation import MOST_AXES, Evaluation, ShapeOf
 from archcalc.spec.memory import Made, Memory
 from archcalc.spec.model import Block, Layer, Spec
 from archcalc.spec.problems import field_problems
+from archcalc.spec.refusal import misread
 from archcalc.spec.scope import (
     Local,
     Path,
@@ -178,6 +179,9 @@ class Making(Evaluation, ABC):
                 f"input {describe(shape)} comes from '{scope.label(source, trail)}'"
                 for source, shape in zip(sources, shapes, strict=True)
             ]
+            if not trail:
+                own = [shape for k, shape in zip(sources, shapes, strict=True) if k < 0]
+                origins += filter(None, map(misread, own))
             raise Wrong(str(error), "\n".join(origins)) from None
         if len(applied.shape) > MOST_AXES:
             raise Wrong(f"has an output of {len(applied.shape)} axes; {MOST_AXES} are the most")

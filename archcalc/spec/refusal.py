@@ -19,6 +19,19 @@ MOST_LAYERS = 200_000
 MOST_REASONS = 3
 """Of more problems than this the first ones only are told."""
 
+
+def misread(shape: Shape) -> str:
+    """What an input, batch first, looks like if it is written as elsewhere; else ``""``."""
+    own = shape[1:]
+    if not all(type(size) is int for size in own):
+        return ""
+    if len(own) > 3 and own[0] == 1:
+        return f"the batch is not written: if the 1 is meant so, write {list(own[1:])}"
+    if len(own) == 3 and own[0] == own[1] > 4 and own[2] in (1, 3, 4):
+        return f"channels come first: if {own[2]} is their number, write {[own[2], *own[:2]]}"
+    return ""
+
+
 Expanded = Callable[[Mapping[str, Sequence[int]] | None], Graph | None]
 """The graph for inputs without the batch, None for the spec's own; None where there is none."""
 

@@ -26,13 +26,15 @@ FIELDS: Mapping[str, str] = {
         (
             *("kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"),
             *("kernel_constraint", "bias_constraint", "trainable", "device", "dtype", "seed"),
-            *("data_format", "name", "track_running_stats", "generator", "weight_decay"),
+            *("data_format", "track_running_stats", "generator", "weight_decay"),
             *("dropout", "attn_drop", "proj_drop", "recurrent_dropout", "return_dict", "training"),
             *("need_weights", "average_attn_weights", "layout", "sparse", "output_padding_mode"),
         ),
         _NO_COUNT,
     ),
     **dict.fromkeys(("inputs", "bottom", "parents", "prev", "input"), "it is called 'from' here"),
+    "name": "a layer's name stands before it: 'conv1: {op: ...}'",
+    **{word: f"write 'parametrization: {word}'" for word in ("weight_norm", "spectral_norm")},
     "batch_first": "leave it out: the batch is always first",
     "return_sequences": "leave it out: all steps come out; Select with 'index: -1' is the last",
 }

@@ -386,11 +386,26 @@ def _document(source: Source | Spec) -> tuple[text.Document, str | None]:
     if path is None and isdir(name):
         return text.read(name), None  # which says that it is one
     if path is None:
-        hint = did_you_mean(name, words()) or "'archcalc list' lists them"
+        hint = _from_pytorch(name) or did_you_mean(name, words()) or "'archcalc list' lists them"
         raise SpecError(
             [Problem(name, 0, 0, (), "no network of this name, and no such file", hint)]
         )
     return text.read(path), name if name != path.stem else None
+
+
+def _from_pytorch(name: str) -> str:
+    """How a network gets in that a file of PyTorch has, or ``""``."""
+    end = File(name).suffix.removeprefix(".")
+    if end == "py":
+        return f"of a PyTorch module write 'torch:{name}:FACTORY@3x224x224', which runs its code"
+    if end in ("pt", "pth", "ckpt", "bin", "safetensors"):
+        return (
+            "weights don't say how they are wired: write 'torch:FILE.py:FACTORY@3x224x224' for the "
+            "code that makes the module, or take an .onnx file of it"
+        )
+    if end in ("h5", "hdf5"):
+        return "of Keras take a .keras file, or what model.to_json() says"
+    return ""
 
 
 def _written(data: Mapping[str, Any]) -> str:

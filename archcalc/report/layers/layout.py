@@ -41,6 +41,7 @@ from archcalc.report.layers.lines import DETAILS, Line, depth, lines
 from archcalc.report.layers.repeats import Repeat, folded, spanned
 from archcalc.report.units import print_bytes
 from archcalc.spec.bits import described
+from archcalc.spec.refusal import misread
 
 MOST_NAMES = 8
 """Of more layers than this that are not counted, the names of the first and the last only."""
@@ -299,6 +300,8 @@ def _totals(analysis: Analysis, request: Request, usual: Analysis | None) -> lis
         ("buffers", bounded(number(analysis.buffers))),
         (counted.header, bounded(number(counted.total(analysis)))),
     ]
+    doubts = filter(None, map(misread, analysis.graph.inputs.values()))
+    totals += [("input", doubt) for doubt in doubts]
     if analysis.training:
         backward = analysis.backward
         text = bounded(number(backward.macs), bool(backward.not_counted))
