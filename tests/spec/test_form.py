@@ -167,6 +167,22 @@ def test_a_row_that_would_take_four_lines_or_has_comments_has_a_line_a_layer() -
     assert form(f"name: net\nlayers: {{a: [{long}, ReLU]}}\n").count("\n    - ") == 2
 
 
+def test_a_block_with_other_keys_begins_a_line_with_each() -> None:
+    found = form(
+        f"name: net\nblocks:\n  a: {{inputs: [x, y], layers: [Concat, {CONV}, ReLU]}}\n"
+        "  b: {inputs: [x, y], layers: [Concat, ReLU]}\n"
+    )
+    assert found == (
+        "name: net\n"
+        "blocks:\n"
+        "  a:\n"
+        "    inputs: [x, y]\n"
+        "    layers: [Concat,\n"
+        f"      {CONV}, ReLU]\n"
+        "  b: {inputs: [x, y], layers: [Concat, ReLU]}\n"
+    )
+
+
 def test_what_is_made_from_data_is_written_in_short() -> None:
     data = {
         "name": "net",

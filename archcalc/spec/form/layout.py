@@ -24,6 +24,9 @@ PACKED = 3
 _SPREAD = ("variants", "blocks", "layers")
 """Keys of a spec below which each name begins a line."""
 
+_OF_BLOCKS = ("args", "inputs", "output", "outputs")
+"""Keys of a block, which begin lines where it takes more than one."""
+
 ALIGNED = 40
 """Comments beside lines in a row begin in one column, where these have at most so many signs."""
 
@@ -157,7 +160,9 @@ def _entry(
 def _packed(node: Node, start: str, further: str) -> list[Line]:
     """The lines of a row, as many layers on each as fit; none where a layer would be broken."""
     layers = node if node.kind == LIST else node.get("layers")
-    if layers is None or layers.kind != LIST or _depth(node) > DEEPEST or node.get("args"):
+    if layers is None or layers.kind != LIST or _depth(node) > DEEPEST:
+        return []
+    if any(entry.key in _OF_BLOCKS for entry in node.entries):
         return []
     room = WIDTH - len(further) - len("]},")
     if any(len(_item(each)) > room for each in (*layers.entries, *node.entries[:-1])):
