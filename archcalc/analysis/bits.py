@@ -38,7 +38,8 @@ class Stored(NamedTuple):
         """
         if len(shape) < 2 or name not in row.weights or not (self.weights or self.density):
             return elements(shape) * width
-        return (self.weights or Format("", 8 * width)).bytes(shape, self.density)
+        rows = (shape[0], elements(shape[1:]))  # groups run along what a channel of the output sums
+        return (self.weights or Format("", 8 * width)).bytes(rows, self.density)
 
 
 AS_IT_IS = Stored()

@@ -28,7 +28,8 @@ Machine = Annotated[
 On = Annotated[str, typer.Option("--on", metavar="MACHINE", help=MACHINE, autocompletion=machines)]
 _FORMATS = (
     "float32, bfloat16, float16, float8, int8, int4, int3, int2, ternary or binary; int4:128 with "
-    "a scale of 16 bits for 128 numbers, int4:128:zero with zero points, too"
+    "a scale of 16 bits for 128 numbers, int8:channel for each filter, int4:128:zero with zero "
+    "points, too"
 )
 Weights = Annotated[
     list[str] | None,

@@ -33,6 +33,9 @@ BITS: dict[str, int] = {
 SCALE = 16
 """Bits of a scale: a float16, as GPTQ, AWQ and most others have it."""
 
+ROW = -1
+"""Stands for the length of a row."""
+
 ENDS = "ends"
 """The word for the first and the last layer that multiply with weights."""
 
@@ -46,13 +49,14 @@ class Format(NamedTuple):
     name: str
     bits: int
     group: int = 0
-    """How many numbers of the last axis share a scale; 0 where none is counted."""
+    """How many numbers of a row share a scale; 0 where none is counted, ``ROW`` for all of them."""
     zero: bool = False
     """Whether each group has a zero point too, of as many bits as a number."""
 
     @classmethod
     def of(cls, text: str) -> Format:
-        """``int4``, ``int4:128`` with a scale for 128 numbers, ``int4:128:zero`` with zero points.
+        """``int4``, ``int4:128`` with a scale for 128 numbers, ``int4:128:zero`` with zero points,
+        ``int8:channel`` with a scale for each row of a matrix, or each filter.
 
         Raises :class:`ArchcalcError` for what is no format.
         """
@@ -60,13 +64,14 @@ class Format(NamedTuple):
         if name not in BITS:
             hint = did_you_mean(name, BITS) or f"known: {', '.join(BITS)}"
             raise ArchcalcError(f"no format '{text:.40}'\n  {hint}")
-        found = re.fullmatch(r"(\d{1,6})(:zero)?", rest, re.ASCII) if rest else None
-        if rest and (found is None or int(found[1]) == 0):
+        found = re.fullmatch(r"(channel|0*[1-9]\d{0,5})(:zero)?", rest, re.ASCII) if rest else None
+        if rest and found is None:
             raise ArchcalcError(
                 f"no format '{text:.40}'\n"
-                "  write int4:128 for a scale for 128 numbers, int4:128:zero"
+                "  write int4:128 for a scale for 128 numbers, int4:128:zero, int8:channel"
             )
-        group = int(found[1]) if found else 0
+        of_row = found is not None and found[1] == "channel"
+        group = ROW if of_row else int(found[1]) if found else 0
         return cls(text.strip().lower(), BITS[name], group, bool(found and found[2]))
 
     @property
@@ -84,7 +89,7 @@ class Format(NamedTuple):
         bits = density.bits(shape, self.bits) if density else elements(shape) * self.bits
         if self.group and shape:
             rows = elements(shape[:-1])
-            groups = rows * -(-shape[-1] // self.group)
+            groups = rows if self.group == ROW else rows * -(-shape[-1] // self.group)
             bits += groups * (SCALE + (self.bits if self.zero else 0))
         return -(-bits // 8)
 

@@ -154,6 +154,16 @@ def test_a_sweep_counts_bytes_of_tensors() -> None:
     layers = {**NET["layers"], "b": {**NET["layers"]["b"], "out_channels": "=n"}}
     spec = archcalc.load({**NET, "bits": bits, "vars": {"n": 16}, "layers": layers})
     found = archcalc.sweep(spec, quantities="weight_bytes", n=[16, 32])
-    # n x 8 in four bits, with a scale of two bytes for each, as a kernel of 1 is a row of one.
-    sizes = [n * 4 + n * 8 * 2 + 4 * (8 * 4 * 9 + n * 10 + 16 + 10) for n in (16, 32)]
+    # n x 8 in four bits, with two scales of two bytes for the eight weights of a filter.
+    sizes = [n * 4 + n * 2 * 2 + 4 * (8 * 4 * 9 + n * 10 + 16 + 10) for n in (16, 32)]
     assert [row["weight_bytes"] for row in found] == sizes
+
+
+def test_a_filter_is_a_row_whatever_its_extent() -> None:
+    """8 filters of 4 x 3 x 3 weights: a scale each, or one for 9 of the 36."""
+    conv = 8 * 36
+    whole = archcalc.memory(net(weights="a=int8:channel")).weights
+    groups = archcalc.memory(net(weights="a=int8:9")).weights
+    plain = archcalc.memory(net(weights="a=int8")).weights
+    assert (whole - plain, groups - plain) == (8 * 2, 8 * 4 * 2)
+    assert archcalc.memory(net()).weights - plain == 3 * conv

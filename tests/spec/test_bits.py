@@ -136,6 +136,8 @@ def test_densities_are_stored_with_where_the_numbers_are() -> None:
     assert int8.bytes((2, 64), Density.of("4:8")) == 64 * (8 + 3) // 8
     assert int8.bytes((2, 64), Density.of("0.1")) == (13 * 8 + 128) // 8
     assert Format.of("int4:32").bytes((2, 64), Density.of("2:4")) == 64 * 6 // 8 + 4 * 2
+    assert Format.of("binary:channel").bytes((2, 64)) == 16 + 2 * 2
+    assert Format.of("int8:channel:zero").bytes((2, 64)) == 128 + 2 * 3
 
 
 @pytest.mark.parametrize("text", ["0", "0:4", "4:4", "1.5", "-1", "nan", "2/4", "1e-3", "0.0"])
