@@ -1,7 +1,8 @@
-"""What was recorded on a GPU, held against what is said of it."""
+"""What was recorded on a GPU and a CPU, held against what is said of it."""
 
 from __future__ import annotations
 
+import csv
 import json
 from functools import cache
 from pathlib import Path
@@ -40,3 +41,13 @@ def test_no_run_is_below_the_least_time_nor_the_memory_above_what_it_took(name: 
         if not training:
             bound = archcalc.roofline(spec, "h200", dtype=dtype, batch=batch)
             assert bound.seconds <= bound.through_memory < run["seconds"]
+
+
+def test_no_run_on_a_cpu_was_below_the_least_time() -> None:
+    path = RECORD.parents[1] / "benchmarks" / "cpu.csv"
+    *runs, machine = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    assert "GFLOP/s in float32" in machine["network"]
+    assert len(runs) > 100
+    assert all(float(run["least ms"]) < float(run["measured ms"]) for run in runs)
+    macs = {run["network"]: int(run["MACs"]) for run in runs}
+    assert macs["resnet18"] == 1_814_073_344
