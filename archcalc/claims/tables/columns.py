@@ -67,8 +67,9 @@ HEADERS: Mapping[str, str] = {
     "dilation": r"dilations?|dil|rate|dilation rate|d|atrous rate",
     "groups": r"groups?|group count|g|cardinality",
     "bias": r"bias(es)?|use bias",
-    "ops": r".*\b(flops?|flps|macs?|madds?|m ?adds?|bflops|gflops|mflops|bf|fma|mult ?adds?|"
-    r"multiply ?adds?|operations?|ops|multiply accumulates?|multiplications|computations?)\b.*",
+    "ops": r".*\b([kmg]macs|flops?|flps|macs?|madds?|m ?adds?|bflops|gflops|mflops|bf|fma|"
+    r"mult ?adds?|multiply ?adds?|operations?|ops|multiply accumulates?|multiplications|"
+    r"computations?)\b.*",
     "op": r"op|operators?|layer kind|module type|type layer|kind|layer type|type|operation|class",
     "layer": r"layers?|names?|path|layer name|layer name type|layer type|type|operation|"
     r"layers? type|"
@@ -381,7 +382,10 @@ def _guess(columns: dict[str, list[int]], headers: Sequence[str], filled: list[l
         sized = sum(len(each[0].dims) > 2 for c in cells if (each := shapes(c)))
         windows = sum("x" in c.replace("×", "x") and bool(window(c)) for c in cells)
         words = sum(bool(kind_of(c).kind) for c in cells)
-        if all(re.fullmatch(r"\d+ ?[x×]", cell) for cell in cells):
+        worded = sum(bool(re.match(r"[A-Za-z]", c)) for c in cells)
+        if not k and not header and "layer" not in columns and worded > share:
+            columns["layer"] = [k]
+        elif all(re.fullmatch(r"\d+ ?[x×]", cell) for cell in cells):
             columns.setdefault("repeats", [k])
         elif "layer" not in columns and words > share:
             columns["layer"] = [k]

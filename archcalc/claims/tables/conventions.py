@@ -57,11 +57,12 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
     read.kernel_turned = turned > 0 >= behind
     for cells, what in zip(rows, kinds, strict=True):
         sides = [shapes(cell_of(cells, role, read)) or [] for role in ("in", "out")]
-        if what.axes == 1 and what.kind == "conv" and all(sides):
-            # Of two numbers a convolution leaves the length as it is rather than the channels.
+        if what.axes == 1 and what.kind in ("conv", "pool") and all(sides):
+            # Of two numbers a convolution rather leaves the length, a pooling the channels.
             a, b = sides[0][0], sides[1][0]
             if len(a.dims) == len(b.dims) > 1:
-                votes += 3.0 * ((a.dims[-1] == b.dims[-1]) - (a.dims[-2] == b.dims[-2]))
+                kept = (a.dims[-1] == b.dims[-1]) - (a.dims[-2] == b.dims[-2])
+                votes += 3.0 * kept if what.kind == "conv" else -3.0 * kept
         seen = window(cell_of(cells, "kernel", read), what.axes)
         if seen and len(seen.weights) == 1 and what.kind in WEIGHTED:
             number, taken = seen.weights[0], shapes(cell_of(cells, "in", read)) or ()

@@ -234,6 +234,9 @@ def _count(text: str, read: Draft, column: int) -> Printed | None:
 
 def _sources(text: str) -> tuple[str, ...]:
     """The names of the rows that an input comes from: ``conv1[0][0]; conv2[0][0]``."""
+    if "'" in text:
+        # Keras from 2.9 on prints a list: ['conv1d[0][0]', 'conv1d_1[0][0]'].
+        return tuple(re.findall(r"'([\w./:-]+)", text))
     split = r"[,;+&]|\s+" if "[" in text else r"[,;+&]|\s{2,}"
     words = re.split(split, re.sub(r"\[(\d+|…)(?:\]|(?=\s|$))|\[\d*…?", "", text))
     return tuple(filter(None, (word.strip() for word in words)))

@@ -47,7 +47,7 @@ TIRED = 150_000
 step is a reading of a row that is made, or a way that is gone on with."""
 MOST_A_ROW = 200
 """Steps that a row takes at most where only the likeliest way is followed."""
-GROUPED = 2 * MISPRINT
+GROUPED = 1.5 * MISPRINT
 """What convolutions in groups that nothing names must save in all."""
 
 UNSUMMED = MISPRINT + 0.5
