@@ -270,6 +270,10 @@ class _Reading(NamedTuple):
 
 
 def _read(document: text.Document, allow_unknown: bool = False) -> _Reading:
+    if "network" in document.data and "layers" not in document.data:
+        said = "says what must hold of a network that stands elsewhere, and is none itself"
+        problem = document.problem(("network",), said, "'archcalc check' reads it", key=True)
+        return _Reading(None, [problem], [])
     document = written_out(document)
     try:
         spec = Spec.of(document)

@@ -189,6 +189,13 @@ def test_of_a_project_too(folder: Path, old: str, new: str, line: int, said: str
     assert [(problem.file, problem.line) for problem in got.value.problems] == [(str(path), line)]
 
 
+def test_where_a_network_is_wanted_it_is_told_what_such_a_file_is(folder: Path) -> None:
+    with pytest.raises(SpecError, match="and is none itself\n  'archcalc check' reads it") as got:
+        archcalc.load(folder / "budget.yaml")
+    assert archcalc.validate(folder / "budget.yaml") == list(got.value.problems)
+    assert [problem.line for problem in got.value.problems] == [1]
+
+
 def test_what_is_no_such_file_is_a_spec(tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
     path.write_text("name: network\ninput: [3]\nlayers: {fc: {op: Linear, out_features: 2}}\n")
