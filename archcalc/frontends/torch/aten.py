@@ -564,25 +564,28 @@ def _stack(call: Call) -> Made:
     return Made("Stack", {"dim": call["dim"]}, tuple(call["tensors"]))
 
 
-@line("pad")
-def _pad(call: Call) -> Made | Same | None:
+@line("pad", "constant_pad_nd")
+def _pad(call: Call) -> Made | Same:
+    """A padding below zero takes away from that end."""
     pads = list(call["pad"])
+    shape = list(call.shape(call.x))
+    source: fx.Node | Made = call.x
+    for k in range(0, len(pads), 2):
+        dim = len(shape) - 1 - k // 2
+        before, after = (max(-n, 0) for n in pads[k : k + 2])
+        if before or after:
+            end = shape[dim] - after if after else None
+            shape[dim] -= before + after
+            fields = {"dim": dim, "start": before, "end": end}
+            source = Made("Slice", fields, (source,), shape=tuple(shape))
+    pads = [max(n, 0) for n in pads]
     if not any(pads):
-        return Same(call.x)
-    if min(pads) < 0:
-        return None
-    fields: dict[str, Any] = {"pad": pads, "mode": call["mode"]}
-    if call["mode"] == "constant" and call["value"] and isfinite(call["value"]):
+        return source if isinstance(source, Made) else Same(source)
+    mode = call.arguments.get("mode", "constant")
+    fields = {"pad": pads, "mode": mode}
+    if mode == "constant" and call["value"] and isfinite(call["value"]):
         fields["value"] = call["value"]
-    return Made("Pad", fields, (call.x,))
-
-
-@line("constant_pad_nd")
-def _constant_pad(call: Call) -> Made | Same | None:
-    pads = list(call["pad"])
-    if not any(pads):
-        return Same(call.x)
-    return None if min(pads) < 0 else Made("Pad", {"pad": pads}, (call.x,))
+    return Made("Pad", fields, (source,))
 
 
 @line(*(f"{kind}_pad{axes}d" for kind in ("reflection", "replication") for axes in (1, 2, 3)))

@@ -243,6 +243,17 @@ class Distances(nn.Module):
         return found, functional.mse_loss(found, x)
 
 
+class Shifted(nn.Module):
+    """A padding that takes away at one end what it gives at the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 3, 3)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.conv(functional.pad(functional.pad(x, (-1, 1, 2, -2)), (-1, -1)))
+
+
 MODELS: dict[str, tuple[type[nn.Module], tuple[Any, ...]]] = {
     "resnet": (ResNet, ((1, 3, 64, 64),)),
     "encoder": (Encoder, ((1, 3, 32, 32),)),
@@ -257,6 +268,7 @@ MODELS: dict[str, tuple[type[nn.Module], tuple[Any, ...]]] = {
     "masked": (Masked, ((1, 5, 6),)),
     "called twice": (Twice, ((1, 3, 6),)),
     "distances": (Distances, ((1, 5, 4),)),
+    "shifted": (Shifted, ((1, 2, 8, 8),)),
     "dynamic": (Dynamic, ((1, 4, 10, 10),)),
 }
 
