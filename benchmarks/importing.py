@@ -9,8 +9,8 @@ which holds no numbers: its parameters are counted there, and its multiply-accum
 FlopCounterMode. A line is written to ``importing.csv`` as soon as it is known; networks that stand
 there are passed over, unless they are named.
 
-Known of FlopCounterMode, and so no fault where the two differ: it counts nothing for a product that
-isn't a call of ATen's matrix products, convolutions or attention (``RIGHT``).
+Where FlopCounterMode sees less than runs it is asked otherwise: it counts nothing for attention
+that is fused on the CPU, nor for transformers' experts in one operator.
 """
 
 from __future__ import annotations

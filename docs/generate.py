@@ -324,9 +324,50 @@ def _rows_of(found: re.Match[str]) -> str:
     return f"<!-- {found[1]} -->\n\n{markdown_table(tuple(head), written)}\n"
 
 
+_IMPORTED = re.compile(
+    r"<!-- (benchmarks/importing\.csv), by library -->\n(?:\n(?:\|.*\n)+)?", re.MULTILINE
+)
+
+
+def _libraries_of(found: re.Match[str]) -> str:
+    """What came of importing other people's networks, a line a library and a line of all."""
+    with (ROOT / found[1]).open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    parts = {
+        row["library"]: [each for each in rows if each["library"] == row["library"]] for row in rows
+    }
+    written = [_imported(f"{name} {part[0]['version']}", part) for name, part in parts.items()]
+    head = (
+        "from",
+        "networks",
+        "captured",
+        "all counted",
+        "params equal",
+        "MACs equal",
+        "written as the same layers",
+        "seconds each",
+    )
+    table = markdown_table(head, [*written, _imported("all", rows)])
+    return f"<!-- {found[1]}, by library -->\n\n{table}\n"
+
+
+def _imported(name: str, rows: list[dict[str, str]]) -> tuple[str, ...]:
+    captured = [row for row in rows if not row["captured"].startswith("no")]
+    counts = (
+        len(rows),
+        len(captured),
+        sum(not row["not_counted"] for row in captured),
+        sum(row["params"] == row["our_params"] for row in captured),
+        sum(row["macs"] == row["our_macs"] for row in captured),
+        sum(row["same"] == "yes" for row in captured),
+    )
+    seconds = sorted(float(row["seconds"]) for row in captured)
+    return (name, *map(str, counts), f"{seconds[len(seconds) // 2]:.1f}")
+
+
 def with_outputs(page: str) -> str:
     """A page in which every command is followed by what it prints, and every record by its rows."""
-    page = _RECORD.sub(_rows_of, page)
+    page = _IMPORTED.sub(_libraries_of, _RECORD.sub(_rows_of, page))
     with tempfile.TemporaryDirectory() as folder:
 
         def block(found: re.Match[str]) -> str:

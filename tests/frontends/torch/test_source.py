@@ -17,6 +17,7 @@ from archcalc import ArchcalcError, Graph
 from archcalc.analysis.conventions import convention
 from archcalc.frontends.fold import folded, same_layers, written
 from archcalc.frontends.sources import graph as graph_of
+from archcalc.pytorch.source import source
 from tests.frontends.torch.models import MODELS, Deciding, Language, ResNet, counted
 
 
@@ -408,3 +409,37 @@ def test_other_counters_see_modules_or_functions() -> None:
         "ptflops": 8 * 64 + 64 + 2 * 64 + 64 + 8 * 64,
         "fvcore": 4 * 8 * 64,
     }
+
+
+def _trained(name: str) -> nn.Module:
+    """A module whose every tensor tells it from others."""
+    torch.manual_seed(0)
+    module = MODELS[name][0]().eval()
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    return module
+
+
+@pytest.mark.parametrize("name", ["resnet", "encoder", "language", "joined", "shifted"])
+def test_a_graph_agrees_with_its_module(name: str) -> None:
+    module = _trained(name)
+    found = archcalc.against(
+        archcalc.from_torch(module, *MODELS[name][1]), lambda: module, device="cpu"
+    )
+    assert found.ok, found.findings
+    assert found.distance is not None
+    assert found.distance < 1e-6
+
+
+@pytest.mark.parametrize("name", ["resnet", "joined", "shifted"])
+def test_exported_source_of_a_graph_has_the_tensors_and_outputs_of_its_module(name: str) -> None:
+    module = _trained(name)
+    inputs = MODELS[name][1]
+    spec = archcalc.to_spec(archcalc.from_torch(module, *inputs))
+    space: dict[str, Any] = {"__name__": "exported"}
+    exec(source(archcalc.expand(spec), spec), space)
+    kinds = [each for each in space.values() if isinstance(each, type)]
+    exported = next(each for each in reversed(kinds) if issubclass(each, nn.Module))().eval()
+    exported.load_state_dict(module.state_dict())
+    given = [torch.randn(shape) for shape in inputs]
+    torch.testing.assert_close(exported(*given), module(*given))
