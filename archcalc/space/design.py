@@ -149,7 +149,7 @@ class Space(Remembering):
 
     def part(self, numbers: range) -> Codes:
         """The configurations of some numbers, without those that a condition refuses."""
-        return self._kept(numbered(self.states, _numbers(list(numbers), self.size)))
+        return self.kept(numbered(self.states, indices(list(numbers), self.size)))
 
     def sample(
         self, count: int, *, seed: int = 0, replace: bool = False
@@ -192,16 +192,16 @@ class Space(Remembering):
         import numpy as np
 
         if not replace:
-            return self._kept(numbered(self.states, shuffled(self.size, seed, first, last - first)))
+            return self.kept(numbered(self.states, shuffled(self.size, seed, first, last - first)))
         blocks = []
         for block in range(first // BLOCK, -(-last // BLOCK)):
             rng = np.random.default_rng([seed, block])
             start = block * BLOCK
             codes = drawn(self.states, BLOCK, rng)
             blocks.append([column[max(0, first - start) : last - start] for column in codes])
-        return self._kept([np.concatenate(columns) for columns in zip(*blocks, strict=True)])
+        return self.kept([np.concatenate(columns) for columns in zip(*blocks, strict=True)])
 
-    def _kept(self, codes: Codes) -> Codes:
+    def kept(self, codes: Codes) -> Codes:
         """Without those that a condition refuses that was not counted."""
         if self.exact:
             return codes
@@ -252,7 +252,7 @@ class Space(Remembering):
         for name in self.variables if found is not None else ():
             if exact(told[name]) != exact(at[name]):
                 found, amiss = None, name
-        if found is not None and not self.exact and not len(self._kept(_one(found))[0]):
+        if found is not None and not self.exact and not len(self.kept(_one(found))[0]):
             found, amiss = None, self.states.apart[0]
         if found is None:
             raise ArchcalcError(f"is no configuration of the space: see {amiss}")
@@ -293,7 +293,7 @@ class Space(Remembering):
                 if found is None or tuple(found) in seen:
                     continue
                 seen.add(tuple(found))
-                if self.exact or len(self._kept(_one(found))[0]):
+                if self.exact or len(self.kept(_one(found))[0]):
                     yield self.at(found)
 
     def cross(
@@ -316,7 +316,7 @@ class Space(Remembering):
                 return alive[0] if len(alive) == 1 else None
 
             found = follow(self.states, wanted)
-            if found is not None and (self.exact or len(self._kept(_one(found))[0])):
+            if found is not None and (self.exact or len(self.kept(_one(found))[0])):
                 return self.at(found)
         return self.at(parents[0])
 
@@ -335,7 +335,7 @@ class Space(Remembering):
                 if not part.size or code == ABSENT:
                     continue
                 numbers = [0, part.size - 1, random.Random(0).randrange(part.size)]
-                for chosen in zip(*numbered(part, _numbers(numbers, part.size)), strict=True):
+                for chosen in zip(*numbered(part, indices(numbers, part.size)), strict=True):
                     point = self.at([int(number) for number in chosen])
                     for problem in attempt(self.network, asked(self.network, point)).problems:
                         told = ", ".join(f"{name}={value}" for name, value in point.items())
@@ -346,7 +346,7 @@ class Space(Remembering):
         return sorted(problems.values())
 
 
-def _numbers(numbers: Sequence[int], size: int) -> Any:
+def indices(numbers: Sequence[int], size: int) -> Any:
     """Numbers of configurations as an array."""
     import numpy as np
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -12,7 +12,9 @@ from archcalc.analysis.analyze import answer
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError
 from archcalc.frontends.network import NetworkLike, load
+from archcalc.space.best import best
 from archcalc.space.chunks import Refused, chunks
+from archcalc.space.design import Space
 from archcalc.space.grid import plan
 from archcalc.space.trace import (
     ALONE,
@@ -76,10 +78,14 @@ class Fit:
     """Configurations that were counted."""
     spec: Mapping[str, Any]
     """The network as a spec's data, to be written out."""
+    proven: bool = True
+    """Whether nothing that could have been chosen makes more of the budget."""
+    at_most_more: float = 1.0
+    """How many times more of it something could make, where it is not proven."""
 
 
 def fit(
-    network: NetworkLike,
+    network: NetworkLike | Space,
     at_most: Mapping[str, int],
     *,
     vary: Sequence[str] | str | Mapping[str, Any] = (),
@@ -98,6 +104,11 @@ def fit(
     ``compound`` scales variables together instead, each by its base to the power of a coefficient
     phi, in steps of 0.01 (Tan and Le 2019, equation 3); whole numbers are rounded to the nearest.
 
+    Of a :class:`archcalc.Space`, and of a network that declares one where nothing is named, it is
+    the configuration that makes the most of the budget. Bounds of parts say whether that is
+    ``proven``: where they leave too much, it is the best that was found, and ``at_most_more`` how
+    many times as much there may be.
+
     Raises :class:`ArchcalcError` where nothing fits, where everything does, and for names that
     are none.
 
@@ -107,10 +118,15 @@ def fit(
         >>> archcalc.fit("mobilenet_v2", {"macs": 300_000_000}, vary="side").values
         {'side': 192}
     """
-    network = load(network)
     require_quantities(at_most)
     if not at_most:
         raise ArchcalcError("without a budget nothing is too large: say macs=300M, for example")
+    if not isinstance(network, Space):
+        network = load(network)
+        if network.space is not None and not (vary or compound):
+            network = Space(network)
+    if isinstance(network, Space):
+        return _of_space(network, at_most, dtype)
     if bool(vary) is bool(compound):
         raise ArchcalcError("name either variables to vary, or the bases of compound scaling")
     if isinstance(vary, str):
@@ -124,6 +140,14 @@ def fit(
         return _compound(search, own, compound)
     given = vary if isinstance(vary, Mapping) else dict.fromkeys(vary)
     return _varied(search, own, given)
+
+
+def _of_space(space: Space, at_most: Mapping[str, int], dtype: str) -> Fit:
+    found = best(space, at_most, dtype)
+    search = _Search(space.network, dict(at_most), dtype, None)
+    search.looked_at = found.looked_at
+    result = search.result(found.values, ())
+    return replace(result, proven=found.proven, at_most_more=found.at_most)
 
 
 class _Search:
@@ -341,7 +365,7 @@ def _data(spec: Spec, values: Mapping[str, Any], at_most: Mapping[str, int]) -> 
 
     data: dict[str, Any] = deepcopy(dict(spec.document.data))
     chosen = (spec.variants.get(spec.variant) if spec.variant else None) or {}
-    for key in ("variants", "documented", "facts", "budget"):
+    for key in ("variants", "space", "documented", "facts", "budget"):
         data.pop(key, None)
     data.update({key: chosen[key] for key in OVERRIDABLE if key in chosen})
     variables = {key: value for key, value in chosen.items() if key not in OVERRIDABLE}

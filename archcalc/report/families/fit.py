@@ -40,14 +40,23 @@ def document(found: Fit) -> Document:
         limit = found.at_most.get(name)
         share = f"{100 * total / limit:.2f}%" if limit else ""
         rows.append((NAMES.get(name, name), total, share))
+    largest = "the largest" if found.proven else "the best found"
     heads = (Head("what", ""), Head("total", "total", True), Head("share", "of the budget", True))
     return Document.of(
-        Heading(f"{found.network}: the largest of {found.looked_at:,} with at most {budget}"),
+        Heading(f"{found.network}: {largest} of {found.looked_at:,} with at most {budget}"),
         Prose(f"{phi}{_values(found.values)}"),
         table(heads, rows),
+        None if found.proven else Prose(_unproven(found)),
         Items((Item("one step up:", tuple(_over(found, over) for over in found.beyond)),))
         if found.beyond
         else None,
+    )
+
+
+def _unproven(found: Fit) -> str:
+    return (
+        "the best that was found: the bounds of what was not looked at allow "
+        f"{found.at_most_more:.3g} times as much of the budget"
     )
 
 
@@ -75,6 +84,7 @@ def as_json(found: Fit) -> str:
         "phi": found.phi,
         "totals": dict(found.totals),
         "at_most": dict(found.at_most),
+        "proven": found.proven,
         "beyond": [
             {
                 "values": dict(over.values),

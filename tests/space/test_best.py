@@ -1,0 +1,54 @@
+"""What fits a budget best is the best there is, or it is said that this is not proven."""
+
+from __future__ import annotations
+
+from math import prod
+
+import pytest
+
+import archcalc
+from archcalc import ArchcalcError
+from archcalc.report.families import fit as report
+from archcalc.space import best as searching
+from tests.space.spaces import space
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [{"macs": 60_000}, {"params": 4_000}, {"macs": 2_000_000, "params": 9_000}],
+)
+def test_it_is_what_trying_all_finds(
+    budget: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = space()
+    rows = archcalc.sweep(small, quantities=tuple(budget))
+    inside = [
+        prod(row[name] for name in budget)
+        for row in rows
+        if all(row[name] <= limit for name, limit in budget.items())
+    ]
+    monkeypatch.setattr(searching, "SMALL", 16)
+    found = archcalc.fit(small, budget)
+    assert found.proven
+    assert prod(found.totals[name] for name in budget) == max(inside)
+    assert found.looked_at < small.size
+    assert archcalc.analyze(small.network, **found.values).macs == found.totals["macs"]
+    assert "space" not in found.spec
+
+
+def test_what_is_not_proven_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "SMALL", 16)
+    monkeypatch.setattr(searching, "MOST_PARTS", 1)
+    found = archcalc.fit(space(), {"macs": 60_000})
+    assert not found.proven
+    assert found.at_most_more >= 1
+    assert found.totals["macs"] <= 60_000
+    assert "best that was found" in report.render(found)
+    assert '"proven": false' in report.render(found, "json")
+
+
+def test_where_nothing_fits() -> None:
+    with pytest.raises(ArchcalcError, match="nothing fits"):
+        archcalc.fit(space(), {"macs": 10})
+    with pytest.raises(ArchcalcError, match="no bounds"):
+        archcalc.fit(space(), {"memory": 10})

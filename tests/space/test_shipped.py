@@ -1,0 +1,56 @@
+"""The spaces that are shipped: as large as published, and published networks are points in them."""
+
+from __future__ import annotations
+
+import pytest
+
+import archcalc
+from archcalc import Space
+from archcalc.spec import zoo
+
+SHIPPED = [path.stem for path in zoo.spaces()]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_sampled_networks_equal_analyze(name: str) -> None:
+    found = Space(name)
+    assert archcalc.validate(name) == []
+    rows = archcalc.sweep(found, sample=40, seed=11, quantities="params,macs,flops")
+    assert len(rows) == 40
+    for k, point in enumerate(found.sample(40, seed=11)):
+        if k % 8 == 0:
+            analysis = archcalc.analyze(found.network, **point)
+            assert analysis.params == rows[k]["params"]
+            assert (analysis.macs, analysis.flops) == (rows[k]["macs"], rows[k]["flops"])
+
+
+def test_nas_bench_201() -> None:
+    """Dong and Yang 2020: five operations on six edges are 15,625 cells; the benchmark's numbers
+    are documented in the spec.
+    """
+    found = Space("nasbench201")
+    assert found.size == 5**6 == 15_625
+    assert len(list(found.neighbours(next(found.enumerate())))) == 24  # as in tests of NASLib
+    whole = archcalc.sweep(found, quantities="params,connections")
+    assert len(whole) == 15_625
+    assert all(each.ok for each in archcalc.check("nasbench201"))
+
+
+def test_once_for_all() -> None:
+    """Cai et al. 2020, section 3.2, and the 25 sides of section 4.1."""
+    assert Space("ofa_mobilenet_v3", side=224).size == (9**2 + 9**3 + 9**4) ** 5
+    assert Space("ofa_mobilenet_v3").size == 25 * (9**2 + 9**3 + 9**4) ** 5
+
+
+@pytest.mark.parametrize(
+    "name", ["regnet_x_400mf", "regnet_x_800mf", "regnet_x_1_6gf", "regnet_x_3_2gf"]
+)
+def test_published_regnets_are_points(name: str) -> None:
+    space = Space("anynet_x")
+    own = zoo.load(name)
+    point = {variable: own.vars[variable] for variable in space.variables}
+    assert point in space
+    codes = {variable: [value] for variable, value in point.items()}
+    found = archcalc.sweep(Space("anynet_x", **codes))[0]
+    analysis = archcalc.analyze(own)
+    assert (found["params"], found["macs"]) == (analysis.params, analysis.macs)
