@@ -23,7 +23,7 @@ from archcalc.space.states import Box, narrowed, whole, within
 from archcalc.space.trace import ALONE
 from archcalc.space.tree import TooVarious
 
-SMALL = 4_096
+SMALL = 2**15
 """Configurations of a part that is counted whole."""
 
 MOST = 4_000_000
