@@ -114,7 +114,7 @@ def _counting(sheet: Sheet, found: Found) -> Counting:
             continue
         kind = "linear" if option.layer.kind == "linear" else "conv"
         said[kind][option.layer.bias] = said[kind].get(option.layer.bias, 0) + 1
-    names = {0: BIASES[1], 1: BIASES[0], 2: BIASES[2], 3: BIASES[0]}
+    names = dict(enumerate((BIASES[1], BIASES[0], BIASES[2], BIASES[0], BIASES[2], BIASES[0])))
     conv, linear = (
         names[max(said[kind], key=lambda bias: said[kind][bias])] if said[kind] else ""
         for kind in ("conv", "linear")

@@ -7,7 +7,8 @@ ProGAN, arXiv:1710.10196; ResNet, arXiv:1512.03385; Eyeriss, 10.1109/JSSC.2016.2
 courses, READMEs and blogs, and what MATLAB, Lightning, Paddle, MXNet, Flax, Ultralytics, R,
 ptflops, calflops, fvcore, PyTorch, torchinfo and Keras print; DS-CNN (arXiv:1711.07128), EEGNet
 (arXiv:1611.08024), C3D (arXiv:1412.0767), M5 (arXiv:1610.00087), NIN (arXiv:1312.4400), Xception
-(arXiv:1610.02357), ShuffleNet (arXiv:1707.01083), MobileNet (arXiv:1704.04861), SqueezeNet 1.1. In
+(arXiv:1610.02357), ShuffleNet (arXiv:1707.01083), MobileNet (arXiv:1704.04861), SqueezeNet 1.1,
+FaceNet (arXiv:1503.03832). In
 each table one error is planted.
 """
 
@@ -136,6 +137,17 @@ PLANTED = (
     ("keras3_ae", 9, "Output Shape", "14, 14, 64", "15, 15, 64", 21, 43),
     ("keras_so", 9, "Param #", "12416", "12461", 13, 59),
     ("print_model", 15, "in", "864", "846", 17, 28),
+    ("keras_bidirectional", 5, "Param #", "98816", "98861", 13, 55),
+    ("depthwise_md", 5, "Output size", "40", "42", 7, 29),
+    ("lenet_latex", 3, "# Parameters", "25,050", "20,550", 7, 50),
+    ("gan_aligned", 5, "output", "128x16x16", "128x14x14", 6, 56),
+    ("stages_in_kilo", 6, "MACs (M)", "18.87", "37.75", 7, 42),
+    ("yolov3_tiny", 9, "BFLOPs", "0.399", "0.993", 10, 70),
+    ("unet_norm_md", 5, "Params", "37,184", "38,174", 7, 44),
+    ("semicolons", 5, "params", "1296", "1269", 6, 28),
+    ("torchinfo_sentiment", 3, "Param #", "892,928", "829,928", 6, 67),
+    ("facenet_html", 9, "Size Out", "28x28x384", "27x27x384", 11, 40),
+    ("resnet18_cifar", 5, "Output", "8x8x256", "9x9x256", 6, 13),
 )
 
 ERRATA = {

@@ -53,6 +53,7 @@ class Assuming:
         pooled, jumped, joined, changed = (0, 0, 0, 0) if said else path.counts
         inward = printed_state(entry, "in")
         row = f"row {entry.index + 1}"
+        one = inward.ext == () or printed_state(entry, "out").ext == ()
         if state.ext and None not in state.ext and entry.kind not in ("gpool", "flatten"):
             price = POOLED_AGAIN if pooled else POOLED
             # Who lists poolings lists them all.
@@ -71,7 +72,7 @@ class Assuming:
                     0,
                     f"a global pooling before {row} is not in the table",
                 )
-            if entry.kind == "linear" and not said:
+            if (entry.kind == "linear" or (one and entry.kind in SAME)) and not said:
                 yield (
                     State(state.ext[-1] if manner.first else state.c, ()),
                     3.0,

@@ -67,9 +67,8 @@ HEADERS: Mapping[str, str] = {
     "dilation": r"dilations?|dil|rate|dilation rate|d|atrous rate",
     "groups": r"groups?|group count|g|cardinality",
     "bias": r"bias(es)?|use bias",
-    "ops": r".*\b([kmg]macs|flops?|flps|macs?|madds?|m ?adds?|bflops|gflops|mflops|bf|fma|"
-    r"mult ?adds?|multiply ?adds?|operations?|ops|multiply accumulates?|multiplications|"
-    r"computations?)\b.*",
+    "ops": r".*\b([kmgt]?flops?|flps|[kmgt]?macs?|madds?|m ?adds?|bflops|bf|fma|mult ?adds?|"
+    r"multiply ?adds?|operations?|ops|multiply accumulates?|multiplications|computations?)\b.*",
     "op": r"op|operators?|layer kind|module type|type layer|kind|layer type|type|operation|class",
     "layer": r"layers?|names?|path|layer name|layer name type|layer type|type|operation|"
     r"layers? type|"

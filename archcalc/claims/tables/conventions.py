@@ -137,7 +137,11 @@ def _batch(found: Sequence[tuple[Shape, Kind]]) -> tuple[int, bool]:
     if times < 0.9 * len(found) or min(ranks) < 2:
         return 1, False
     fit = [len(shape.dims) - 2 == what.axes for shape, what in found if what.axes in (1, 2, 3)]
-    if (fit and sum(fit) > len(fit) / 2) or (not fit and (max(ranks) == 4 and not axes)):
+    if fit:
+        return (number, True) if sum(fit) > len(fit) / 2 else (1, False)
+    # Tokens and vectors that begin alike have that in common alone.
+    mixed = len(ranks) > 1 and times == len(found) > 3
+    if not axes and (max(ranks) == 4 or mixed):
         return number, True
     return 1, False
 

@@ -96,10 +96,14 @@ class Manner:
     first: bool = False
 
     def bias_price(self, kind: str, followed: bool, bias: int) -> float:
-        """What it costs to read a layer as having so many numbers a channel beside its kernel."""
+        """What it costs to read a layer as having so many numbers a channel beside its kernel.
+
+        Two are a normalization's, three those and a bias; four and five, where its statistics are
+        counted, too.
+        """
         usual = self.biases.get((kind, followed))
         if usual is None:
-            return (0.0, 0.0, 3.0, 3.5)[bias]
+            return (0.0, 0.0, 3.0, 3.5, 3.2, 3.3)[bias]
         if bias == usual:
             return 0.0
         if self.by_hand and usual > bias and self.firm.get((kind, followed)) is not False:
@@ -282,15 +286,15 @@ def one_option(
 
 def weigh_work(entry: Entry, option: Option, manner: Manner) -> None:
     """Expect the work and the memory that the table's way of counting gives."""
+    # A layer that the printed pass does not execute has none of either.
     for role, held in manner.memory.items():
-        if role in entry.values:
+        if entry.values.get(role):
             size = memory_of(option.layer, held, manner.batch, entry.powers[role])
             if size is not None:
                 option.expected[role] = size
     for role, ways in manner.work.items():
         way = ways.get(option.layer.kind)
-        if way and role in entry.values:
+        if way and entry.values.get(role):
             found = work_of(option.layer, way, manner.batch)
-            # A layer that the printed pass does not execute has none.
-            if found is not None and entry.values[role]:
+            if found is not None:
                 option.expected[role] = found

@@ -13,7 +13,7 @@ from archcalc.claims.tables.sheet import Entry, Sheet
 
 MOST_MISSED = 40
 """Names of rows that are not there for which a near one is looked for."""
-GATES = {"lstm": (4,), "gru": (3,), "rnn": (1,)}
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 """How many matrices of its kind a recurrent layer has."""
 INPUTS = frozenset(("input", "image", "data", "x", "input image", "inputs"))
 
@@ -195,14 +195,13 @@ def needs(entry: Entry) -> Iterator[int]:
     elif entry.kind in SAME and made:
         yield made
     elif entry.kind in GATES and made:
-        for gates in GATES[entry.kind]:
-            for hidden, both in ((made, 1), (made // 2, 2)):
-                each = gates * hidden * both
-                yield from (
-                    params // each - hidden - biases
-                    for biases in (1, 2)
-                    if each and params % each == 0 and params // each > hidden + biases
-                )
+        for hidden, both in ((made, 1), (made // 2, 2)):
+            each = GATES[entry.kind] * hidden * both
+            yield from (
+                params // each - hidden - biases
+                for biases in (1, 2)
+                if each and params % each == 0 and params // each > hidden + biases
+            )
     elif entry.kind in ("conv", "linear", "deconv"):
         cout = made
         if cout:

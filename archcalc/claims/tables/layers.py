@@ -29,6 +29,7 @@ from archcalc.claims.tables.plain import (
     read_same,
     read_tensor,
     read_upsample,
+    read_wrapper,
 )
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.windows import read_pool
@@ -79,5 +80,6 @@ _READERS = {
     "pool": read_pool,
     "linear": read_linear,
     "embedding": read_embedding,
+    "wrapper": read_wrapper,
     "tensor": read_tensor,
 }

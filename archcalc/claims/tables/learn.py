@@ -16,6 +16,7 @@ def learn(
 ) -> Manner:
     """How the table counts, from its cheapest reading when nothing was known of that."""
     biases: dict[tuple[str, bool], Counter[int]] = defaultdict(Counter)
+    undecided: dict[tuple[str, bool], Counter[int]] = defaultdict(Counter)
     norms: Counter[int] = Counter()
     ceils: Counter[bool] = Counter()
     groups: Counter[bool] = Counter()
@@ -25,7 +26,9 @@ def learn(
         if layer.params and "params" in entry.values and "params" not in option.wrong:
             kind = layer.kind
             if kind in WEIGHTED or kind == "module":
-                biases[kind, hints[row].followed][layer.bias] += 1
+                # What holds with biases and without them says nothing of them.
+                votes = undecided if _either(entry, layer) else biases
+                votes[kind, hints[row].followed][layer.bias] += 1
             elif kind == "norm" and option.out.c and "layer" not in entry.what.word.lower():
                 norms[layer.params // option.out.c] += 1
         if layer.kernel and "kernel_h" not in entry.values and "params" in entry.values:
@@ -38,7 +41,7 @@ def learn(
     learnt.by_hand = sheet.by_hand
     learnt.square = square[True] > 3 and square[False] < 2
     learnt.grouped = dict(manner.grouped)
-    for key, counts in biases.items():
+    for key, counts in {**undecided, **biases}.items():
         bias = max(counts, key=lambda each: (counts[each], each == 1))
         times = counts[bias]
         learnt.biases[key] = bias
@@ -60,6 +63,14 @@ def learn(
         if held := _held(sheet, role, chosen):
             learnt.memory[role] = held
     return learnt
+
+
+def _either(entry: Entry, layer: Layer) -> bool:
+    """Whether a row's parameters are those of the layer with biases and of the one without."""
+    if layer.bias > 1 or layer.cout is None or layer.params is None:
+        return False
+    other = layer.params + (1 - 2 * layer.bias) * layer.cout
+    return entry.printed["params"].verdict(other).holds
 
 
 MOST_OFF = 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
 
 from archcalc.claims.tables.convs import read_module
@@ -19,6 +19,7 @@ from archcalc.claims.tables.evidence import (
     one_option,
     printed_state,
 )
+from archcalc.claims.tables.flow import GATES
 from archcalc.claims.tables.sheet import Entry, Number
 from archcalc.claims.tables.stacks import read_stack
 from archcalc.claims.tables.work import Layer
@@ -266,32 +267,52 @@ def read_embedding(entry: Entry, state: State, manner: Manner, hints: Hints) -> 
 
 def read_recurrent(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
     """The readings of a recurrent layer."""
+    yield from _recurrent(entry, state, manner, entry.kind, (1, 2))
+
+
+def read_wrapper(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a layer that holds another, of which nothing is printed.
+
+    What runs in both directions most likely is a recurrent layer.
+    """
+    if "bidirectional" in f"{entry.name} {entry.what.word}".lower():
+        for kind, price in (("lstm", 0.0), ("gru", 0.3), ("rnn", 1.0)):
+            for option in _recurrent(entry, state, manner, kind, (2,)):
+                option.price += price
+                yield option
+    for option in read_block(entry, state, manner, hints):
+        option.price += MISPRINT / 2
+        yield option
+
+
+def _recurrent(
+    entry: Entry, state: State, manner: Manner, kind: str, ways: Sequence[int]
+) -> Iterator[Option]:
     state = filled(state, printed_state(entry, "in"))
     printed = printed_state(entry, "out")
     features = state.c
     if manner.first and state.ext:
         features = state.ext[-1]
-    gates = {"lstm": (4,), "gru": (3,), "rnn": (1,)}[entry.kind]
+    gates = GATES[kind]
     hidden = printed.ext[-1] if manner.first and printed.ext else printed.c
     params = entry.values.get("params")
-    layer = Layer(entry.kind, features, hidden)
+    layer = Layer(kind, features, hidden)
     if features is None or hidden is None:
         yield one_option(entry, state, printed, 0.0, layer)
         return
-    for g in gates:
-        for both in (1, 2):
-            if hidden % both:
-                continue
-            h = hidden // both
-            for biases in (1, 2, 0):
-                for stacked in (1, 2, 3, 4):
-                    one = both * g * h * (features + h + biases)
-                    more = both * g * h * (both * h + h + biases)
-                    total = one + (stacked - 1) * more
-                    price = 0.5 * (both - 1) + 0.2 * (biases == 2) + 1.0 * (biases == 0)
-                    price += 1.5 * (stacked > 1)
-                    made = layer._replace(params=total)
-                    yield one_option(entry, state, printed, price, made, params=total)
+    for both in ways:
+        if hidden % both:
+            continue
+        h = hidden // both
+        for biases in (1, 2, 0):
+            for stacked in (1, 2, 3, 4):
+                one = both * gates * h * (features + h + biases)
+                more = both * gates * h * (both * h + h + biases)
+                total = one + (stacked - 1) * more
+                price = 0.5 * (both - 1) + 0.2 * (biases == 2) + 1.0 * (biases == 0)
+                price += 1.5 * (stacked > 1)
+                made = layer._replace(params=total)
+                yield one_option(entry, state, printed, price, made, params=total)
     if params:
         # With a projection: that the row alone can't say.
         yield one_option(entry, state, printed, MISPRINT + 1, layer)

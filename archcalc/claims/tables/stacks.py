@@ -13,6 +13,7 @@ from math import prod
 from typing import NamedTuple
 
 from archcalc.claims.tables.evidence import (
+    MISPRINT,
     Extents,
     Hints,
     Manner,
@@ -76,7 +77,7 @@ def read_stack(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
         ):
             params, macs = _counted(entry.stack, way, state, known(size))
             price = 0.0 if way.projected else 0.3
-            price += manner.bias_price("module", False, way.bias) + (0.0 if usual else 6.0)
+            price += manner.bias_price("module", False, way.bias) + (0.0 if usual else MISPRINT + 1)
             # Which of two ways is meant, its work tells.
             work = [entry.printed[role] for role in entry.printed if role.startswith("ops")]
             if macs is not None and not any(

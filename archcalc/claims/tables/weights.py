@@ -109,9 +109,10 @@ def weights(
         if g in seen or cin % g or (cout % g and kind != "depthwise"):
             continue
         seen.add(g)
-        for b in (1, 0, 2, 3) if exact or fused or not firm else (1, 0):
+        several = (1, 0, 2, 3, 5, 4) if entry.what.fused else (1, 0, 2, 3)
+        for b in several if exact or fused or not firm else (1, 0):
             price = gprice + manner.bias_price(kind, hints.followed, b)
-            if "bias" in entry.values and bool(entry.values["bias"]) != (b in (1, 3)):
+            if "bias" in entry.values and bool(entry.values["bias"]) != (b in (1, 3, 5)):
                 price += MISPRINT - 1
             if fused and b > 1 and entry.what.fused:
                 price = gprice
