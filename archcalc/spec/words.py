@@ -33,8 +33,11 @@ FIELDS: Mapping[str, str] = {
         _NO_COUNT,
     ),
     **dict.fromkeys(("inputs", "bottom", "parents", "prev", "input"), "it is called 'from' here"),
-    "name": "a layer's name stands before it: 'conv1: {op: ...}'",
-    **{word: f"write 'parametrization: {word}'" for word in ("weight_norm", "spectral_norm")},
+    "name": "leave it out: a layer's name stands before it, 'conv1: {op: ...}'",
+    **{
+        word: f"it is called 'parametrization: {word}' here"
+        for word in ("weight_norm", "spectral_norm")
+    },
     "batch_first": "leave it out: the batch is always first",
     "return_sequences": "leave it out: all steps come out; Select with 'index: -1' is the last",
 }

@@ -60,7 +60,7 @@ def test_a_word_that_is_wrong_is_answered_with_the_right_one(
         ({"type": "Conv2d"}, "'type' is called 'op' here"),
         ({**CONV, "padding": "SAME"}, "TensorFlow's SAME is 'same_upper'"),
         ({**CONV, "padding": -1}, "what is cut off is a layer of its own: Crop"),
-        ({**CONV, "weight_norm": True}, "write 'parametrization: weight_norm'"),
+        ({**CONV, "weight_norm": True}, "it is called 'parametrization: weight_norm' here"),
         ({**CONV, "name": "conv1"}, "a layer's name stands before it"),
         ("GRN", "it is 'GlobalResponseNorm'"),
         ("Relu", "did you mean 'ReLU'?"),
