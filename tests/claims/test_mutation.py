@@ -174,6 +174,11 @@ UNPINNED = {
     ),
     ("mobilenet", "=conv0.macs / macs - 72 / 10000"): "of a percentage printed to a hundredth",
     ("mobilenet_v3", "=macs + 2000000"): "2 or 3, of what is printed as 219 and may be cut off",
+    (
+        "reactnet",
+        "=(1024 * macs - bit_operations) / 1023 / 64 + (bit_operations - macs) / 1023",
+    ): "of a number printed to a hundredth",
+    ("t5", "=params - 2903552"): "what is left of a number rounded to tens of millions",
     ("yolov3", "=2 * (backbone.macs * 256 * 256 / (side * side) + 1024 * 1000)"): (
         "the classifier is a five-thousandth of what is printed"
     ),
