@@ -173,6 +173,7 @@ UNPINNED = {
         "the vocabulary of GPT; a token is a thousandth of what is printed"
     ),
     ("mobilenet", "=conv0.macs / macs - 72 / 10000"): "of a percentage printed to a hundredth",
+    ("mobilenet", "=weight_bytes - 2 * BatchNorm2d.params"): "a hundredth of the 4.3 printed",
     ("mobilenet_v3", "=macs + 2000000"): "2 or 3, of what is printed as 219 and may be cut off",
     (
         "reactnet",
