@@ -38,8 +38,8 @@ COLUMNS_SHOWN = ("layer", "output", "kernel", "stride", "params", "macs")
 MOST_ROWS = 3000
 """Of more layers than this the stages alone are shown."""
 
-MOST_DRAWN = 4000
-"""A network of more layers is not drawn."""
+MOST_DRAWN = {"stage": 20_000, "layer": 4000}
+"""A network of more layers is not drawn, with a box for each of what is named."""
 
 TEXT = "spec.yaml"
 """What a text that has no file is called in messages."""
@@ -298,7 +298,8 @@ def _places(spec: Spec) -> dict[str, int]:
 def _diagram(analysis: Analysis, spec: Spec, detail: str) -> str:
     from archcalc.report.diagrams.diagram import linked
 
-    return linked(analysis.graph, detail, spec) if len(analysis.rows) <= MOST_DRAWN else ""
+    few = len(analysis.rows) <= MOST_DRAWN[detail]
+    return linked(analysis.graph, detail, spec) if few else ""
 
 
 def _explain(asked: Asked) -> dict[str, Any]:

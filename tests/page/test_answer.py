@@ -212,7 +212,8 @@ def test_variables_with_names_of_our_own_are_variables() -> None:
 @pytest.mark.parametrize("name", list(zoo.words()))
 def test_every_network_is_answered(name: str) -> None:
     found = analyze(name=name)
-    assert found["diagram"]
+    # 58 layers of 256 experts each are more than a page draws.
+    assert bool(found["diagram"]) is not name.startswith("deepseek")
     assert found["table"]["rows"]
 
 
