@@ -48,17 +48,15 @@ class Lifted(NamedTuple):
     notes: tuple[str, ...]
 
 
-class NotLifted(ArchcalcError):
-    """A number that can't be a variable, and why."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"--lift {name}: {reason}")
+def not_lifted(name: str, reason: str) -> ArchcalcError:
+    """Why a number can't be a variable."""
+    return ArchcalcError(f"--lift {name}: {reason}")
 
 
 def lifted(data: Mapping[str, Any], graph: Graph, names: Sequence[str]) -> Lifted:
     """The data of a spec with numbers as variables, named as on the command line.
 
-    ``graph`` is what it was written of. Raises :class:`NotLifted`.
+    ``graph`` is what it was written of. Raises :class:`ArchcalcError`.
     """
     found = deepcopy(dict(data))
     question = Question(batch=batch_of(graph), allow_unknown=True)
@@ -74,13 +72,13 @@ def lifted(data: Mapping[str, Any], graph: Graph, names: Sequence[str]) -> Lifte
         lifting = _Lifting(found, graph, name)
         if equals:
             if not re.fullmatch(r"[1-9][0-9]{0,12}", number):
-                raise NotLifted(text, "write a number behind the sign, growth=32")
+                raise not_lifted(text, "write a number behind the sign, growth=32")
             value: Any = lifting.size(int(number), times_only=True)
         elif name in _LIFTS:
             value = _LIFTS[name](lifting)
         else:
             known = ", ".join(_LIFTS)
-            raise NotLifted(text, f"which number? known are {known}, or say it: {name}=32")
+            raise not_lifted(text, f"which number? known are {known}, or say it: {name}=32")
         values[name] = value
         others[name] = [n + 1 for n in value] if isinstance(value, list) else lifting.other(value)
         notes.append(f"{name} is {value}, in {_places(lifting.places)}")
@@ -98,13 +96,13 @@ def _places(number: int) -> str:
 
 def _require_name(name: str, data: Mapping[str, Any], taken: Mapping[str, Any]) -> None:
     if not re.fullmatch(NAME, name) or name in RESERVED or not name.isidentifier():
-        raise NotLifted(name, "is no name of a variable")
+        raise not_lifted(name, "is no name of a variable")
     if name in taken:
-        raise NotLifted(name, "is named twice")
+        raise not_lifted(name, "is named twice")
     for block, written in data.get("blocks", {}).items():
         if name in written.get("args", {}):
             said = f"block '{block}' has an argument of this name: choose another, and its number"
-            raise NotLifted(name, said)
+            raise not_lifted(name, said)
 
 
 def _require_same(
@@ -118,14 +116,14 @@ def _require_same(
     spec = load(data, allow_unknown=True)
     same = attempt(spec, question).graph
     if same is None or not same_layers(same, graph):
-        raise NotLifted(", ".join(values), "the spec would be another network: left as it is")
+        raise not_lifted(", ".join(values), "the spec would be another network: left as it is")
     for name, value in others.items():
         tried = attempt(spec, question._replace(variables={name: value}))
         if tried.graph is None:
             problem = tried.problems[0]
             where = ".".join(part for part in problem.path if part not in ("layers", "blocks"))
             said = f"with {name} = {value} there is no such network: {where}: {problem.message}"
-            raise NotLifted(name, said.strip())
+            raise not_lifted(name, said.strip())
 
 
 class _Lifting:
@@ -162,14 +160,14 @@ class _Lifting:
         ]
         if not found:
             said = "nothing is repeated in a row: members with names of their own are no repetition"
-            raise NotLifted(self.name, said)
+            raise not_lifted(self.name, said)
         times = [layer["repeat"] for layer in found]
         for k, layer in enumerate(found):
             layer["repeat"] = f"={self.name}" if len(found) == 1 else f"={self.name}[{k}]"
             for key, value in layer.items():
                 if is_expression(value) and re.search(r"\[[^\]]*\]\s*\[i\]", value):
                     said = f"each repetition has a number of its own, '{key}: {value}'"
-                    raise NotLifted(self.name, said)
+                    raise not_lifted(self.name, said)
         self.places = len(found)
         return times[0] if len(found) == 1 else times
 
@@ -178,7 +176,7 @@ class _Lifting:
         layer = self.last()
         key = next((k for k in ("out_features", "out_channels") if k in layer), None)
         if key is None or type(layer[key]) is not int:
-            raise NotLifted(self.name, "the last layer with weights says no number of outputs")
+            raise not_lifted(self.name, "the last layer with weights says no number of outputs")
         value = layer[key]
         layer[key] = f"={self.name}"
         self.places = 1
@@ -208,7 +206,7 @@ class _Lifting:
             size = next((s for f in sorted(SIZES) if (s := getattr(node.op, f, None))), None)
             if node.applied.cost.weights and type(size) is int:
                 return self.size(size)
-        raise NotLifted(self.name, "no layer says how many channels or features it gives")
+        raise not_lifted(self.name, "no layer says how many channels or features it gives")
 
     def size(self, base: int, times_only: bool = False) -> Any:
         """A number, with all that are so many times it, or a part of it."""
@@ -233,7 +231,7 @@ class _Lifting:
                 if kind in SIZES and value is not None:
                     block["args"][key] = self.scaled(value, kind, f"{name}.{key}")
         if not self.places:
-            raise NotLifted(
+            raise not_lifted(
                 self.name, f"no layer has {base} channels or features, or times so many"
             )
         return base

@@ -97,7 +97,7 @@ def ops(name: str | None = None) -> tuple[Summary, ...] | Description:
         )
     if name not in NAMES:
         word = name.lower()
-        alike = [known for known in NAMES if word in known.lower()] if word else []
+        alike = [known for known in NAMES if word in known.lower()] if len(word) > 2 else []
         if len(alike) > 1:
             raise ArchcalcError(f"unknown operator '{name}'\n  known: {', '.join(sorted(alike))}")
         hint = did_you_mean(name, alike or NAMES) or "'archcalc ops' lists them"

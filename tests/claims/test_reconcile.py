@@ -434,7 +434,7 @@ def test_of_what_a_number_is_is_told_by_its_size() -> None:
 
 def test_what_makes_no_difference_is_said_once() -> None:
     found = search("62M", "alexnet")
-    assert {"buffers", "batch normalization", "auxiliary heads", "groups"} <= set(found.idle)
+    assert {"buffers", "normalization", "auxiliary heads", "groups"} <= set(found.idle)
     assert "biases" not in found.idle
     assert "classifier" not in found.idle
 

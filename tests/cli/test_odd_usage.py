@@ -35,6 +35,7 @@ USAGE = {
     "roofline": "roofline lenet5 --on h100",
     "generate": "generate llama3_8b --prompt 20 --tokens 5 --on h100",
     "formula": "formula lenet5",
+    "space": "space nasbench201",
     "sweep": "sweep lenet5 --set classes=1:3",
     "fit": "fit lenet5 --vary classes --at-most params=60K",
     "validate": "validate lenet5",

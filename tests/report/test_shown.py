@@ -45,6 +45,7 @@ def results() -> dict[str, Any]:
         archcalc.audit("vgg16_structure"),
         archcalc.check(SPEC)[0],
         archcalc.reconcile("60.3M", "resnet152")[0],
+        archcalc.Space("nasbench201"),
         archcalc.sweep(archcalc.load("lenet5"), side=[32, 40]),
         archcalc.fit(archcalc.load("mobilenet_v2"), {"macs": 300_000_000}, vary="width"),
         archcalc.formula(archcalc.load("vgg16")),

@@ -250,7 +250,8 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
     """The role itself, or what its content makes of it."""
     if not cells:
         return role
-    if (role in NUMBERS or role == "ops") and re.fullmatch(r"[^\d?]+", "".join(cells)):
+    counts = role in NUMBERS or role == "ops"
+    if counts and len(cells) > 1 and re.fullmatch(r"[^\d?]+", "".join(cells)):
         return ""  # words, not counts
     sized = sum(len(each[0].dims) > 1 for c in cells if (each := shapes(c)))
     numeric = sum(bool(re.fullmatch(r"[\d,.]+", c)) for c in cells)

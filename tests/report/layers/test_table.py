@@ -131,7 +131,7 @@ def columns_of(table: Table) -> dict[str, list[Any]]:
     }
 
 
-UNABLE = {("torchprofile", family) for family in ("llama2", "llama3", "mixtral", "qwen3")}
+UNABLE = {("torchprofile", family) for family in ("gemma", "llama2", "llama3", "mixtral", "qwen3")}
 """Tools and families whose heads share keys, which they can't count."""
 
 
