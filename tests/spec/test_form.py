@@ -411,3 +411,8 @@ def test_a_result_of_the_library_is_written_in_the_same_form(tmp_path: Path) -> 
         assert archcalc.validate(path) == []
         assert fmt(path) == text
     assert archcalc.load(path) == archcalc.load(folded)
+
+
+def test_a_row_of_no_layers_is_written_too() -> None:
+    data = {"name": "a", "layers": {"row": {"layers": [], "op": "x", "when": "y"}}}
+    assert parse(as_yaml(data), "a.yaml").data == data

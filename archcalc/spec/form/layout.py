@@ -160,7 +160,7 @@ def _entry(
 def _packed(node: Node, start: str, further: str) -> list[Line]:
     """The lines of a row, as many layers on each as fit; none where a layer would be broken."""
     layers = node if node.kind == LIST else node.get("layers")
-    if layers is None or layers.kind != LIST or _depth(node) > DEEPEST:
+    if layers is None or layers.kind != LIST or not layers.entries or _depth(node) > DEEPEST:
         return []
     if any(entry.key in _OF_BLOCKS for entry in node.entries):
         return []
