@@ -1,13 +1,14 @@
 """Attention as networks write it: with its projections, of which everything is said in fields."""
 
-from typing import Annotated, Self, final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Self, final
 
 from pydantic import Field, model_validator
 
 from archcalc.dims import Shape, Size, divides, same
 from archcalc.errors import ShapeError
 from archcalc.operators.attention import Attending, ScaledDotProductAttention
-from archcalc.operators.autograd import WEIGHTS, Multiplying, Product
+from archcalc.operators.autograd import WEIGHTS, Multiplying, Product, Stepwise
 from archcalc.operators.base import (
     Call,
     Count,
@@ -18,11 +19,15 @@ from archcalc.operators.base import (
     elements,
     require_rank,
 )
+from archcalc.operators.positions import RotaryEmbedding
 from archcalc.operators.taps import Gathering
+
+if TYPE_CHECKING:
+    from archcalc.operators.saving import Autograd, Tensor
 
 
 @final
-class Attention(Trained, Gathering, Multiplying, Attending):
+class Attention(Trained, Gathering, Stepwise, Multiplying, Attending):
     """Projections, attention of ``num_heads`` heads and a projection, each as it is told.
 
     One input (N, T, E) attends to itself; of two the first asks the second; three are query, key
@@ -217,6 +222,47 @@ class Attention(Trained, Gathering, Multiplying, Attending):
     def kept(self, *inputs: Shape) -> tuple[Size, ...]:
         _, shared, d, dv = self._heads(*inputs)
         return (shared * (d + dv),)
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """Its projections, attention as :class:`ScaledDotProductAttention` does it, and the last.
+
+        With ``maps`` the scores are computed one by one, of keys and values that are copied.
+        """
+        given = inputs[:3] if len(inputs) > 2 else (inputs[0], *inputs[-1:] * 2)
+        shapes = [x.shape for x in inputs]
+        heads = self._heads(*shapes)
+        projected = self._projected(autograd, given, [p[2] for p in self._projections(*shapes)])
+        q, k, v = (
+            autograd.permute(autograd.reshape(x, (*x.shape[:2], h, x.shape[2] // h)), (0, 2, 1, 3))
+            for x, h in zip(projected, (heads[0], heads[1], heads[1]), strict=True)
+        )
+        if self.rotary is not None:
+            turning = RotaryEmbedding(base=self.rotary)
+            q, k = autograd.apply(turning, q), autograd.apply(turning, k)
+        masks = [autograd.unsqueeze(x, 1) if len(x.shape) == 3 else x for x in inputs[3:]]
+        maps = None
+        if self.maps:
+            k, v = (autograd.new((x.shape[0], heads[0], *x.shape[2:]), x) for x in (k, v))
+            scores = autograd.elementwise(autograd.matmul(q, autograd.transpose(k)))
+            maps = autograd.softmax(autograd.elementwise(scores, *masks))
+            attended = autograd.matmul(maps, v)
+        else:
+            attended = self._attention().record(autograd, q, k, v, *masks)
+        n, h, t, width = attended.shape
+        output = autograd.reshape(autograd.permute(attended, (0, 2, 1, 3)), (n, t, h * width))
+        if self.out_proj:
+            output = autograd.linear(output, self._out(*shapes))
+        if maps is None:
+            return output
+        return autograd.new((n, t, output.shape[2] + h * maps.shape[3]), output, maps)
+
+    def _projected(
+        self, autograd: "Autograd", given: "Sequence[Tensor]", features: Sequence[Size]
+    ) -> "list[Tensor]":
+        if not self.fused or given[0] is not given[1] or given[1] is not given[2]:
+            return [autograd.linear(x, n) for x, n in zip(given, features, strict=True)]
+        together = autograd.linear(given[0], sum(features))
+        return [together._replace(shape=(*together.shape[:2], n)) for n in features]
 
     def torch(self, *inputs: Shape) -> Call:
         q, k, v = self._inputs(*inputs)

@@ -151,6 +151,13 @@ RAISED = frozenset(
 ``torch.amp``. All others work in what they are given, and in float32 if that is among it."""
 
 
+def _counted(x: Tensor) -> Tensor:
+    """What says where to look, in 64 bits: a copy where it was computed as other numbers."""
+    if x.storage.width == INTEGER:
+        return x
+    return x._replace(storage=Storage(prod(x.shape), INTEGER))
+
+
 @dataclass(slots=True)
 class Autograd:
     """Does what PyTorch does with tensors that are trained, and remembers what is kept."""
@@ -196,6 +203,8 @@ class Autograd:
         autograd = self if trained else replace(self, kept={}, trainable=False)
         if self.autocast:
             inputs = tuple(self._cast(op, n, x) for n, x in enumerate(inputs))
+        if op.indices:
+            inputs = tuple(_counted(x) if n in op.indices else x for n, x in enumerate(inputs))
         if isinstance(op, Stepwise):
             return op.record(autograd, *inputs)
         shape = op.infer(*shapes)

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from archcalc import ArchcalcError, build, expand, freeze, load
 from archcalc.analysis.memory import MB, MIB, Memory, memory
 from archcalc.operators.dropout import Dropout
-from archcalc.operators.projected_attention import Attention
 from archcalc.pytorch.inputs import draw
 from archcalc.pytorch.naming import paths
 from archcalc.spec import zoo
@@ -496,13 +495,9 @@ def test_what_is_kept_in_training_is_what_pytorch_keeps(name: str) -> None:
 
     if name.startswith("fasterrcnn"):  # whose regions depend on what it sees
         assert set(found.not_counted) == {n.name for n in net.nodes if "RoI" in type(n.op).__name__}
-    elif name.startswith(("clip", "dit")):  # what PyTorch keeps of attention that is one operator
-        assert set(found.not_counted) == {n.name for n in net.nodes if type(n.op) is Attention}
     else:
         assert found.not_counted == ()
-        # T5's distances, whole numbers of 8 bytes that are computed of constants, are not known.
-        distances = 2 * 512 * 512 * 8 if name.startswith("t5") else 0
-        assert found.activations == pytorch_keeps(net) - distances
+        assert found.activations == pytorch_keeps(net)
 
 
 @pytest.mark.parametrize(
