@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from archcalc.analysis.analyze import Analysis, answer
 from archcalc.analysis.conventions import Convention, Difference, convention, differences
@@ -220,7 +220,7 @@ def _flat(networks: Iterable[NetworkLike | Sequence[NetworkLike]]) -> Iterator[N
         if isinstance(each, (list, tuple)):
             yield from each
         else:
-            yield each  # type: ignore[misc]
+            yield cast("NetworkLike", each)  # mypy can't know that a sequence is one of these two
 
 
 def _entry(

@@ -40,8 +40,8 @@ class Message:
 
     def group(self, *names: str) -> Message:
         for name in names:
-            if isinstance(self.one(name), Message):
-                return self.one(name)  # type: ignore[no-any-return]
+            if isinstance(found := self.one(name), Message):
+                return found
         return self
 
     def whole(self, name: str, default: int | None = None) -> int:

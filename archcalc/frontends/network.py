@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, overload
+from typing import Any, Protocol, TypeAlias, cast, overload
 
 from archcalc.dims import Size
 from archcalc.errors import Problem
@@ -55,13 +55,13 @@ def load(network: NetworkLike, *, allow_unknown: bool = False) -> Spec:
     """
     if isinstance(network, Spec):
         return network
-    found = _graph_in(network)
-    if found is None and isinstance(network, (str, Path)):
-        refuse_unsaid(str(network))
-        found = graph(network) if is_foreign(network) else None
-    if found is None:
-        return zoo.load(network, allow_unknown=allow_unknown)  # type: ignore[arg-type]
-    return to_spec(found, allow_unknown=allow_unknown)
+    found = _opened(network)
+    if isinstance(found, (str, Path)):
+        refuse_unsaid(str(found))
+        found = graph(found) if is_foreign(found) else found
+    if isinstance(found, Graph):
+        return to_spec(found, allow_unknown=allow_unknown)
+    return zoo.load(found, allow_unknown=allow_unknown)
 
 
 def to_spec(network: NetworkLike, *, allow_unknown: bool = False) -> Spec:
@@ -100,23 +100,25 @@ def validate(network: NetworkLike) -> list[Problem]:
         >>> wrong.hint
         "did you mean 'Linear'?"
     """
-    return zoo.validate(load(network) if _graph_in(network) else network)  # type: ignore[arg-type]
+    found = network if isinstance(network, Spec) else _opened(network)
+    return zoo.validate(load(found) if isinstance(found, Graph) else found)
 
 
-def _graph_in(network: NetworkLike) -> Graph | None:
-    """The graph that something is, or has; None for what is to be read."""
+def _opened(network: zoo.Source | Graph | Analyzed) -> zoo.Source | Graph:
+    """The graph that something has; what is a graph, or is to be read, as it is."""
     if isinstance(network, (Graph, str, Path, Mapping)):
-        return network if isinstance(network, Graph) else None
+        return network
     found = getattr(network, "graph", None)
-    return found if isinstance(found, Graph) else None
+    # What is no network is told by who reads it.
+    return found if isinstance(found, Graph) else cast("zoo.Source", network)
 
 
 def one_of(network: NetworkLike, allow_unknown: bool = False) -> Spec | Graph:
     """A network as far as it is known: a graph, or else the spec."""
     if isinstance(network, Spec):
         return network
-    found = _graph_in(network)
-    return load(network, allow_unknown=allow_unknown) if found is None else found
+    found = _opened(network)
+    return found if isinstance(found, Graph) else load(found, allow_unknown=allow_unknown)
 
 
 def graph_of(network: NetworkLike, question: Question = AS_IT_IS) -> Graph:

@@ -124,7 +124,7 @@ WITHOUT_PRODUCTS = frozenset(
 tag: of single elements, and views."""
 
 
-class _Unknown(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Unknown(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch's
     """Names the operations that run and are in no list."""
 
     def __init__(self, counter: FlopCounterMode) -> None:

@@ -23,6 +23,7 @@ from archcalc.frontends.onnx.values import Call, Value
 from archcalc.frontends.table import Made, Moves, Same
 from archcalc.operators import operator
 from archcalc.operators.base import LARGEST, Applied, Operator
+from archcalc.operators.linear import Linear
 from archcalc.spec.fold import FOLDED
 from archcalc.spec.graph import Graph
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
@@ -52,7 +53,7 @@ def read(path: str, inputs: Mapping[str, str]) -> Graph:
 def _loaded(path: str) -> onnx.ModelProto:
     try:
         import onnx
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+        from google.protobuf.message import DecodeError
     except ModuleNotFoundError as error:
         raise ArchcalcError(
             "ONNX files need the package onnx: pip install 'archcalc[onnx]'"
@@ -481,8 +482,8 @@ class Reader(Draft):
                 continue
             op = layer.applied.op
             kind = type(op).__name__
-            if made.op == "Add" and b.held and kind == "Linear" and not op.bias:  # type: ignore[attr-defined]
-                out = op.out_features  # type: ignore[attr-defined]
+            if made.op == "Add" and b.held and isinstance(op, Linear) and not op.bias:
+                out = op.out_features
                 alone = layer.share is None and len(b.roots) == 1 and b.roots[0] not in self.owners
                 if b.sizes[-1:] == (out,) and prod(b.sizes) == out and alone:
                     fields = {"out_features": out, "bias": True}
@@ -691,10 +692,7 @@ class Reader(Draft):
             attributes = [a for a in twin.attribute if not a.name.startswith(_OTHERS)]
             del twin.attribute[:]
             twin.attribute.extend(attributes)
-            values = [
-                None if inputs[k] is None else replace(inputs[k], dtype=1)  # type: ignore[type-var]
-                for k in present
-            ]
+            values = [x and replace(x, dtype=1) for x in (inputs[k] for k in present)]
             return self.inferred(twin, values, self.opsets.get("", 13))
 
         if node.op_type in _TWINS:

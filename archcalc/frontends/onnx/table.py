@@ -180,7 +180,7 @@ def _gemm(call: Call) -> Made | None:
     out = rows if call.get("transB", 0) else columns
     if b.held and not a.held and not call.get("transA", 0):
         if c is None or (c.held and prod(c.sizes) in (out, 1)):
-            bias = c if _stored(c) and prod(c.sizes) == out else None  # type: ignore[union-attr]
+            bias = c if c and _stored(c) and prod(c.sizes) == out else None
             fields = {"out_features": out, "bias": bias is not None}
             return Made("Linear", fields, (a,), held(weight=b, bias=bias))
         fields = {"out_features": out, "bias": False}

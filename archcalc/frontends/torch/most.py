@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-_LIBRARY: Any = torch.library.Library("archcalc", "DEF")  # type: ignore[no-untyped-call]
+_LIBRARY: Any = torch.library.Library("archcalc", "DEF")  # type: ignore[no-untyped-call]  # PyTorch's
 _LIBRARY.define("nonzero(Tensor mask) -> Tensor")
 _LIBRARY.define("nms(Tensor boxes, Tensor scores) -> Tensor")
 

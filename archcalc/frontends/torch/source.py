@@ -29,7 +29,7 @@ DTYPES = ("float32", "float16", "bfloat16", "float64", "int64", "int32", "bool")
 def require_torch() -> None:
     """Raises :class:`ArchcalcError` where PyTorch is not installed."""
     try:
-        import torch  # noqa: F401
+        import torch  # noqa: F401  (only whether it is there)
     except ModuleNotFoundError as error:
         raise ArchcalcError("PyTorch is not installed: pip install 'archcalc[torch]'") from error
 
