@@ -19,7 +19,7 @@ from archcalc.operators.saving import Autograd, Storage, Tensor, in_order, viewe
 from archcalc.pytorch import module
 
 UNKNOWN = {
-    *("EmbeddingBag", "MaxUnpool2d", "Einsum", "Attention"),
+    *("EmbeddingBag", "MaxUnpool2d", "Einsum"),
     *("GridSample", "DeformConv2d", "GlobalResponseNorm", "SpatialPyramidPooling"),
     *("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"),
     *("RoIAlign", "RoIPool"),
