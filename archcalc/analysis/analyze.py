@@ -17,11 +17,11 @@ from archcalc.errors import ArchcalcError, LayerError, SpecError, did_you_mean
 from archcalc.frontends.network import NetworkLike, one_of
 from archcalc.operators.base import KINDS, Work, elements
 from archcalc.spec.expand import settled
-from archcalc.spec.frozen import ways
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.memory import Piece
 from archcalc.spec.model import Spec
 from archcalc.spec.outline import outline
+from archcalc.spec.patterns import ways
 from archcalc.spec.question import AS_IT_IS, Input, Question, with_options
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 from archcalc.values import Remembering, rows_of

@@ -14,7 +14,7 @@ from archcalc.operators.base import elements
 from archcalc.operators.join import Concat
 from archcalc.operators.parameter import Cache
 from archcalc.spec.bits import BITS, ENDS, Density, Format
-from archcalc.spec.frozen import matching
+from archcalc.spec.patterns import matching
 
 if TYPE_CHECKING:
     from archcalc.analysis.analyze import Analysis, Row

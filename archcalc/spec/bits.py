@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from archcalc.dims import Shape, Size
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators.base import elements
+from archcalc.spec.patterns import named
 
 BITS: dict[str, int] = {
     "float64": 64,
@@ -198,11 +199,11 @@ def rules_of(
         for text in texts:
             layers, equals, said = text.rpartition("=")
             if equals:
-                of_some.append(Rule((layers.strip(),), **{key: reader(said)}))
+                of_some.append(Rule((named(layers.strip()),), **{key: reader(said)}))
             else:
                 of_all[key] = reader(said)
     if of_all:
-        yield Rule((), _several(exclude), **of_all)
+        yield Rule((), tuple(map(named, _several(exclude))), **of_all)
     yield from of_some
 
 

@@ -15,11 +15,11 @@ from archcalc.dims import Size, holds, is_recorded
 from archcalc.errors import Problem, SpecError
 from archcalc.spec.bits import ENDS, Rule
 from archcalc.spec.budget import WRITTEN, Spent
-from archcalc.spec.frozen import matching, ways
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.making import items_of
 from archcalc.spec.memory import Memory
 from archcalc.spec.model import Spec
+from archcalc.spec.patterns import matching, ways
 from archcalc.spec.question import AS_IT_IS, Question, Shapes
 from archcalc.spec.refusal import Refused
 from archcalc.spec.scope import Fold, Path, Scope, Template, Unfoldable, Value, Wrong, columns, near

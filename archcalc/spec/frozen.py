@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
-from itertools import accumulate
 
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.spec.graph import Graph
+from archcalc.spec.patterns import matching, named, ways
 
 
 def freeze(network: Graph, *patterns: str) -> Graph:
     """The graph with layers that are not trained: :func:`archcalc.freeze`."""
     frozen = {node.name: node.frozen for node in network.nodes}
     names = list(frozen)
-    for pattern in patterns:
+    for pattern in map(named, patterns):
         wanted = pattern.removeprefix("!")
         chosen = matching(names, wanted)
         if not chosen:
@@ -24,23 +22,6 @@ def freeze(network: Graph, *patterns: str) -> Graph:
         frozen.update((names[k], not pattern.startswith("!")) for k in chosen)
     nodes = (node._replace(frozen=frozen[node.share or node.name]) for node in network.nodes)
     return replace(network, nodes=tuple(nodes))
-
-
-def matching(names: Sequence[str], pattern: str) -> list[int]:
-    """The numbers of the layers that a pattern means, by their own names or a block's."""
-    known: dict[str, bool] = {}
-
-    def fits(way: str) -> bool:
-        if way not in known:
-            known[way] = fnmatchcase(way, pattern)
-        return known[way]
-
-    return [k for k, name in enumerate(names) if any(map(fits, ways(name)))]
-
-
-def ways(name: str) -> Iterator[str]:
-    """``layer1.0.conv1``: ``layer1``, ``layer1.0``, and itself."""
-    return accumulate(name.split("."), lambda around, inner: f"{around}.{inner}")
 
 
 def frozen_names(graph: Graph) -> list[str]:

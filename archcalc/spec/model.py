@@ -22,6 +22,7 @@ from archcalc.spec.bits import Density, Format, Rule
 from archcalc.spec.expressions import DOTTED, is_expression
 from archcalc.spec.graph import Origin
 from archcalc.spec.memory import Home
+from archcalc.spec.patterns import LONGEST, named
 from archcalc.spec.space import Space
 from archcalc.spec.sugar import in_full, written_out
 from archcalc.spec.text import Document
@@ -42,7 +43,7 @@ Input = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.\*
 Kind = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$")]
 """A block's name; that of a row is the way to it."""
 
-Pattern = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST)]
 """Names of layers: ``layer1``, ``*.bn?``, ``!fc``."""
 
 Quantity = Literal[
@@ -603,16 +604,12 @@ class Spec(_Record):
         return copied
 
     def refrozen(self, patterns: Iterable[str]) -> Self:
-        """The spec with more patterns of what is not trained, which count after its own."""
-        changed = type(self).model_validate(
-            {
-                "name": self.name,
-                "input": self.input,
-                "layers": dict(islice(self.layers.items(), 1)),
-                "frozen": [*self.frozen, *patterns],
-            }
-        )
-        found = self.model_copy(update={"frozen": changed.frozen})
+        """The spec with more patterns of what is not trained, which count after its own.
+
+        Raises :class:`ArchcalcError` for what can be none.
+        """
+        patterns = [named(each) for each in patterns]
+        found = self.model_copy(update={"frozen": [*self.frozen, *patterns]})
         found._family = None if self._family is None else self._family.refrozen(patterns)
         return found
 

@@ -8,9 +8,9 @@ from typing import TypeVar, cast
 
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.spec.bits import ENDS, Rule, rules_of
-from archcalc.spec.frozen import matching, ways
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.spec.patterns import matching, ways
 
 N = TypeVar("N", bound="Spec | Graph")
 

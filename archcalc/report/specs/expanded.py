@@ -7,9 +7,9 @@ from typing import Any
 
 from archcalc.errors import ArchcalcError
 from archcalc.spec.bits import ENDS, Rule
-from archcalc.spec.frozen import matching
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Bits, Spec
+from archcalc.spec.patterns import matching
 from archcalc.spec.written import fields_of, name_of
 
 
