@@ -12,7 +12,8 @@ from torch import fx
 from archcalc.dims import Shape
 from archcalc.frontends.draft import Draft, sample_of
 from archcalc.frontends.table import Beside, Made, Moves
-from archcalc.frontends.torch import aten
+from archcalc.frontends.torch.aten.call import Same, name_of
+from archcalc.frontends.torch.aten.read import piece, read
 from archcalc.frontends.torch.capture import (
     GETITEM,
     PLAIN,
@@ -139,13 +140,13 @@ class Assembler(Draft):
             assert isinstance(index, int)
             if shape is None:
                 return
-            made = aten.piece(origin, index, shape_of)
+            made = piece(origin, index, shape_of)
         elif isinstance(shape, list) or shape is None:
             return  # its pieces are taken one by one; or it is a number
         else:
             origin = node
-            made = aten.read(node, shape_of)
-        if isinstance(made, aten.Same):
+            made = read(node, shape_of)
+        if isinstance(made, Same):
             self.latest[node] = made.source
             return
         if 0 in shape:
@@ -161,7 +162,7 @@ class Assembler(Draft):
             self.values[node] = self.made(node, origin, made)
         if node.users and self.shape(self.values[node])[:1] == self.shape(-1)[:1]:
             self.recent = self.values[node]
-        name = aten.name_of(node)
+        name = name_of(node)
         if name.endswith("_") and not name.endswith("__") and node.args:
             target = node.args[0]
             if isinstance(target, fx.Node):
@@ -201,7 +202,7 @@ class Assembler(Draft):
                 return found
             reason = f"{made.op}: {found}"
             misfit = True
-        target = aten.name_of(origin)
+        target = name_of(origin)
         if isinstance(made, Beside):
             inputs: tuple[int, ...] = (self.first(origin, node),)
         else:
@@ -238,7 +239,7 @@ class Assembler(Draft):
         """The layer of the first of several outputs."""
         if origin not in self.firsts:
             shape = tuple(shape_of(origin)[0])
-            self.firsts[origin] = self.made(node, origin, aten.piece(origin, 0, shape_of), shape)
+            self.firsts[origin] = self.made(node, origin, piece(origin, 0, shape_of), shape)
         return self.firsts[origin]
 
     def emit(self, made: Made[fx.Node], node: fx.Node, wanted: Shape) -> int | str:
@@ -412,7 +413,7 @@ class Assembler(Draft):
         """The submodule that a call stands in, and what it is called there."""
         modules = stack(node)
         origin = node.args[0] if node.target is GETITEM else node
-        name = aten.name_of(origin).strip("_") if isinstance(origin, fx.Node) else ""
+        name = name_of(origin).strip("_") if isinstance(origin, fx.Node) else ""
         return modules[-1][0] if modules else "", name or "call"
 
     def origin(self, node: fx.Node) -> Origin | None:

@@ -1,0 +1,94 @@
+"""A call of an ATen operator, and the table of those that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import fx
+
+from archcalc.dims import Shape
+from archcalc.frontends import table
+from archcalc.frontends.table import Beside, Moves, Table
+
+
+class Made(table.Made[fx.Node]):
+    """What a call is."""
+
+
+class Same(table.Same[fx.Node]):
+    """A call that gives what it is given."""
+
+
+class Call:
+    """A call of an ATen operator, its arguments by name."""
+
+    def __init__(self, node: fx.Node, shape_of: Callable[[fx.Node], Any]) -> None:
+        self.node = node
+        self.shape_of = shape_of
+        schema = getattr(node.target, "_schema", None)
+        self.arguments: dict[str, Any] = {}
+        if schema is not None:
+            for k, argument in enumerate(schema.arguments):
+                if k < len(node.args):
+                    value = node.args[k]
+                elif argument.name in node.kwargs:
+                    value = node.kwargs[argument.name]
+                else:
+                    value = argument.default_value
+                self.arguments[argument.name] = value
+
+    def __getitem__(self, name: str) -> Any:
+        return self.arguments[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.arguments
+
+    @property
+    def x(self) -> fx.Node:
+        """The first input."""
+        node = self.arguments.get("input", self.arguments.get("self"))
+        assert isinstance(node, fx.Node)
+        return node
+
+    def shape(self, node: Any) -> Shape:
+        """A tensor's sizes."""
+        found: Shape = self.shape_of(node)
+        return found
+
+    @property
+    def output(self) -> Shape:
+        """The sizes of what it gives."""
+        return self.shape(self.node)
+
+
+Found = Made | Same | Moves | Beside | None
+"""What a call is; None where it is none that we know."""
+Line = Callable[[Call], Found]
+Piece = Callable[[Call, int], Found]
+
+TABLE: Table[Line] = Table()
+"""``conv2d.default`` -> what it is. A name without an overload stands for all of its overloads."""
+line = TABLE.line
+
+PIECES: Table[Piece] = Table()
+"""``topk`` -> what one output is of a call that has several, by its number."""
+piece = PIECES.line
+
+
+def name_of(node: fx.Node) -> str:
+    """What an operator is called, without where it comes from: ``conv2d``, ``roi_align``."""
+    parts = str(node.target).split(".")
+    return parts[1] if len(parts) > 2 else parts[0]
+
+
+def number(value: Any) -> bool:
+    """Whether an argument is a number, and no tensor."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def broadcast(a: Shape, b: Shape) -> Shape:
+    """The shape of what is worked out element by element."""
+    rank = max(len(a), len(b))
+    long = ((1,) * (rank - len(a)) + tuple(a), (1,) * (rank - len(b)) + tuple(b))
+    return tuple(max(m, n) for m, n in zip(*long, strict=True))

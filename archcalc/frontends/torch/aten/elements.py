@@ -1,0 +1,339 @@
+"""ATen's functions of elements, of two tensors element by element, and reductions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import fx
+
+from archcalc.frontends.torch.aten.call import (
+    TABLE,
+    Call,
+    Found,
+    Line,
+    Made,
+    Same,
+    broadcast,
+    line,
+    name_of,
+    number,
+    piece,
+)
+
+# Functions of elements --------------------------------------------------------------------------
+
+
+def _plain(op: str, *taken: str) -> Line:
+    """A function of one input, with these fields named as PyTorch's arguments."""
+
+    def made(call: Call) -> Made:
+        return Made(op, {name: call[name] for name in taken}, (call.x,))
+
+    return made
+
+
+for _name, _op in {
+    "relu": "ReLU",
+    "relu6": "ReLU6",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "silu": "SiLU",
+    "mish": "Mish",
+    "selu": "SELU",
+    "hardswish": "Hardswish",
+    "hardsigmoid": "Hardsigmoid",
+    "log_sigmoid": "LogSigmoid",
+}.items():
+    TABLE[_name] = _plain(_op)
+TABLE["gelu"] = _plain("GELU", "approximate")
+TABLE["leaky_relu"] = _plain("LeakyReLU", "negative_slope")
+TABLE["elu"] = _plain("ELU", "alpha")
+TABLE["celu"] = _plain("CELU", "alpha")
+TABLE["softplus"] = _plain("Softplus", "beta", "threshold")
+
+
+@line("hardtanh")
+def _hardtanh(call: Call) -> Made:
+    if (call["min_val"], call["max_val"]) == (0, 6):
+        return Made("ReLU6", {}, (call.x,))
+    return Made("Hardtanh", {"min_val": call["min_val"], "max_val": call["max_val"]}, (call.x,))
+
+
+@line("softmax.int", "log_softmax.int", "_softmax", "_log_softmax")
+def _softmax(call: Call) -> Made:
+    name = "LogSoftmax" if "log_softmax" in str(call.node.target) else "Softmax"
+    return Made(name, {"dim": call["dim"]}, (call.x,))
+
+
+@piece("native_dropout")
+def _native_dropout(call: Call, index: int) -> Found:
+    return _dropout(call) if index == 0 else None
+
+
+@line("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
+def _dropout(call: Call) -> Made | Same:
+    if call["p"] == 0:
+        return Same(call.x)
+    return Made("Dropout", {"p": call["p"]}, (call.x,))
+
+
+# Sums and products of elements --------------------------------------------------------------------
+
+
+def _of_two(op: str, a: Any, b: Any) -> Made | None:
+    """An operator of two tensors, or of one and a number."""
+    if isinstance(a, fx.Node) and isinstance(b, fx.Node):
+        return Made(op, {}, (a, b))
+    if isinstance(a, fx.Node) and number(b):
+        return Made(op, {"by": b}, (a,))
+    if isinstance(b, fx.Node) and number(a):
+        return Made(op, {"by" if op in ("Add", "Mul") else "of": a}, (b,))
+    return None
+
+
+def _pair(op: str) -> Line:
+    def made(call: Call) -> Made | None:
+        return _of_two(op, call["self"], call["other"])
+
+    return made
+
+
+for _names, _op in (
+    (("add.Tensor", "add.Scalar", "__add__", "__iadd__"), "Add"),
+    (("sub.Tensor", "sub.Scalar", "subtract"), "Sub"),
+    (("mul.Tensor", "mul.Scalar", "multiply"), "Mul"),
+    (("div.Tensor", "div.Scalar", "div.Tensor_mode", "div.Scalar_mode", "divide"), "Div"),
+    (("true_divide", "floor_divide", "remainder", "fmod"), "Div"),
+    (("minimum", "min.other", "fmin"), "Minimum"),
+    (("maximum", "max.other", "fmax"), "Maximum"),
+    (("eq", "__eq__"), "Eq"),
+    (("ne", "__ne__"), "Ne"),
+    (("lt",), "Lt"),
+    (("le",), "Le"),
+    (("gt",), "Gt"),
+    (("ge",), "Ge"),
+    (("logical_and", "__and__", "bitwise_and"), "LogicalAnd"),
+    (("logical_or", "__or__", "bitwise_or"), "LogicalOr"),
+    (("logical_xor", "__xor__", "bitwise_xor"), "LogicalXor"),
+    (("atan2", "arctan2"), "Atan2"),
+):
+    for _name in _names:
+        TABLE[_name] = _pair(_op)
+
+
+@line("rsub")
+def _rsub(call: Call) -> Made | None:
+    return _of_two("Sub", call["other"], call["self"])
+
+
+@line("pow")
+def _pow(call: Call) -> Made | None:
+    return _of_two("Pow", call["self"], call["exponent"])
+
+
+@line("clamp.default", "clamp_min.default", "clamp_max.default", "clip.default")
+def _clamp(call: Call) -> Made:
+    bounds = {k: call[k] for k in ("min", "max") if call.arguments.get(k) is not None}
+    return Made("Clamp", bounds, (call.x,))
+
+
+@line("clamp.Tensor", "clamp_min.Tensor", "clamp_max.Tensor")
+def _clamp_tensor(call: Call) -> Made | None:
+    made: fx.Node | Made = call.x
+    for name, op in (("min", "Maximum"), ("max", "Minimum")):
+        bound = call.arguments.get(name)
+        if bound is not None:
+            made = Made(op, {}, (made, bound), shape=call.output)
+    return made if isinstance(made, Made) else None
+
+
+@line("where.self", "where.ScalarOther", "where.ScalarSelf", "where.Scalar")
+def _where(call: Call) -> Made:
+    given = (call["condition"], call["self"], call["other"])
+    one = {"shape": [1]}
+    tensors = tuple(
+        value if isinstance(value, fx.Node) else Made("Constant", one, shape=(1,))
+        for value in given
+    )
+    return Made("Where", {}, tensors)
+
+
+@line("masked_fill.Scalar", "masked_fill.Tensor")
+def _masked_fill(call: Call) -> Made:
+    value = call["value"]
+    return Made("MaskedFill", {"value": value if number(value) else 0.0}, (call.x, call["mask"]))
+
+
+for _name, _op in {
+    "neg": "Neg",
+    "abs": "Abs",
+    "sign": "Sign",
+    "sgn": "Sign",
+    "exp": "Exp",
+    "log": "Log",
+    "log2": "Log2",
+    "log10": "Log10",
+    "log1p": "Log1p",
+    "sqrt": "Sqrt",
+    "rsqrt": "Rsqrt",
+    "square": "Square",
+    "reciprocal": "Reciprocal",
+    "sin": "Sin",
+    "cos": "Cos",
+    "tan": "Tan",
+    "atan": "Atan",
+    "erf": "Erf",
+    "floor": "Floor",
+    "ceil": "Ceil",
+    "round": "Round",
+    "trunc": "Trunc",
+    "logical_not": "LogicalNot",
+    "bitwise_not": "LogicalNot",
+}.items():
+    TABLE[_name] = _plain(_op)
+
+
+@line("addcmul", "addcdiv")
+def _addcmul(call: Call) -> Made:
+    op = "Mul" if "addcmul" in str(call.node.target) else "Div"
+    a, b = call["tensor1"], call["tensor2"]
+    meeting = broadcast(call.shape(a), call.shape(b))
+    return Made("Add", {}, (Made(op, {}, (a, b), shape=meeting), call.x))
+
+
+@line("lerp.Scalar", "lerp.Tensor")
+def _lerp(call: Call) -> Made:
+    """``a + w (b - a)``."""
+    a, b, weight = call["self"], call["end"], call["weight"]
+    apart = Made("Sub", {}, (b, a), shape=broadcast(call.shape(a), call.shape(b)))
+    by = {"by": weight} if number(weight) else {}
+    taken = (apart,) if by else (apart, weight)
+    return Made("Add", {}, (Made("Mul", by, taken, shape=call.output), a))
+
+
+@line("diff")
+def _diff(call: Call) -> Made | None:
+    """Each element less the one before it."""
+    rank = len(call.shape(call.x))
+    dim = call["dim"] % rank
+    if call["n"] != 1 or call["append"] is not None:
+        return None
+    whole = list(call.output)
+    whole[dim] += 1
+    given: fx.Node | Made = call.x
+    if call["prepend"] is not None:
+        given = Made("Concat", {"dim": dim}, (call["prepend"], call.x), shape=tuple(whole))
+    parts = [
+        Made("Slice", {"dim": dim, **cut}, (given,), shape=call.output)
+        for cut in ({"start": 1}, {"start": 0, "end": whole[dim] - 1})
+    ]
+    return Made("Sub", {}, tuple(parts))
+
+
+@line("glu")
+def _glu(call: Call) -> Made:
+    return Made("GLU", {"dim": call["dim"]}, (call.x,))
+
+
+@line("cdist", "_euclidean_dist")
+def _cdist(call: Call) -> Made | None:
+    """The norm of what each of some rows lacks to each of others."""
+    order = call.arguments.get("p", 2)
+    if order not in (1, 2):
+        return None
+    a, b = call["x1"], call["x2"]
+    (*many, rows, size), others = call.shape(a), call.shape(b)
+    one = Made("Reshape", {}, (a,), shape=(*many, rows, 1, size))
+    other = Made("Reshape", {}, (b,), shape=(*others[:-2], 1, *others[-2:]))
+    apart = Made("Sub", {}, (one, other), shape=(*call.output, size))
+    return Made("Norm", {"p": int(order), "dim": -1}, (apart,))
+
+
+@line("mse_loss", "l1_loss")
+def _loss(call: Call) -> Made | None:
+    if call["reduction"] != 1:
+        return None
+    x, target = call.x, call["target"]
+    shape = broadcast(call.shape(x), call.shape(target))
+    apart = Made("Sub", {}, (x, target), shape=shape)
+    op = "Square" if name_of(call.node) == "mse_loss" else "Abs"
+    return Made("Mean", {"dim": list(range(len(shape)))}, (Made(op, {}, (apart,), shape=shape),))
+
+
+# Reductions ---------------------------------------------------------------------------------------
+
+
+def _reduced(op: str, **more: Any) -> Line:
+    def made(call: Call) -> Made:
+        dim = call.arguments.get("dim")
+        fields: dict[str, Any] = dict(more)
+        if isinstance(dim, int):
+            fields["dim"] = dim
+        elif dim:
+            fields["dim"] = list(dim) if len(dim) > 1 else dim[0]
+        else:
+            fields["dim"] = list(range(len(call.shape(call.x))))
+        if call.arguments.get("keepdim"):
+            fields["keepdim"] = True
+        if "correction" in call and call["correction"] is not None:
+            fields["correction"] = int(call["correction"])
+        elif call.arguments.get("unbiased") is False:
+            fields["correction"] = 0
+        return Made(op, fields, (call.x,))
+
+    return made
+
+
+for _name, _op in {
+    "mean": "Mean",
+    "sum": "Sum",
+    "amax": "Max",
+    "amin": "Min",
+    "max.default": "Max",
+    "min.default": "Min",
+    "any": "Max",
+    "all": "Min",
+    "logsumexp": "LogSumExp",
+    "var": "Var",
+    "std": "Std",
+    "argmax": "ArgMax",
+    "argmin": "ArgMin",
+}.items():
+    TABLE[_name] = _reduced(_op)
+
+
+@piece("var_mean", "std_mean")
+def _with_mean(call: Call, index: int) -> Found:
+    op = {"var_mean": "Var", "std_mean": "Std"}[name_of(call.node)]
+    return _reduced(op if index == 0 else "Mean")(call)
+
+
+@piece("max", "min")
+def _extreme(call: Call, index: int) -> Made:
+    op = {"max": ("Max", "ArgMax"), "min": ("Min", "ArgMin")}[name_of(call.node)][index]
+    keep = {"keepdim": True} if call.arguments.get("keepdim") else {}
+    return Made(op, {"dim": call.arguments.get("dim", -1), **keep}, (call.x,))
+
+
+@piece("topk", "sort")
+def _ordered(call: Call, index: int) -> Made:
+    fields = {"dim": call.arguments.get("dim", -1)}
+    if index:
+        fields["returns"] = "indices"
+    if name_of(call.node) == "sort":
+        return Made("Sort", fields, (call.x,))
+    return Made("TopK", {"k": call["k"], **fields}, (call.x,))
+
+
+@line("linalg_vector_norm", "norm")
+def _norm(call: Call) -> Found:
+    order = call.arguments.get("ord", call.arguments.get("p"))
+    kinds = {None: 2, 1: 1, 2: 2, float("inf"): "inf"}
+    if order not in kinds:
+        return None
+    return _reduced("Norm", p=kinds[order])(call)
+
+
+@line("cumsum")
+def _cumsum(call: Call) -> Made:
+    return Made("CumSum", {"dim": call["dim"]}, (call.x,))

@@ -1,0 +1,361 @@
+"""ATen's views, and what moves elements about, repeats, picks or makes them of nothing."""
+
+from __future__ import annotations
+
+from math import isfinite, prod
+from typing import Any
+
+from torch import fx
+
+from archcalc.frontends.table import Moves
+from archcalc.frontends.torch.aten.call import (
+    TABLE,
+    Call,
+    Found,
+    Made,
+    Same,
+    line,
+    name_of,
+    number,
+    piece,
+)
+
+# Moving -----------------------------------------------------------------------------------------
+
+for _name in (
+    *("contiguous", "detach", "clone", "alias", "lift_fresh_copy", "lift_fresh", "lift"),
+    *("to", "type_as", "_to_copy", "float", "half", "positive", "resolve_conj", "resolve_neg"),
+    "requires_grad",
+):
+    TABLE[_name] = lambda call: Same(call.x)
+
+
+@line("flatten")
+def _flatten(call: Call) -> Made | Same:
+    if call.shape(call.x) == call.output:
+        return Same(call.x)
+    if call["start_dim"] % max(len(call.shape(call.x)), 1) == 0:
+        return Made("Reshape", {}, (call.x,))
+    return Made("Flatten", {"start_dim": call["start_dim"], "end_dim": call["end_dim"]}, (call.x,))
+
+
+@line(
+    *("view.default", "reshape", "_unsafe_view", "unflatten", "squeeze", "unsqueeze", "view_as"),
+    *("reshape_as", "_reshape_alias"),
+)
+def _view(call: Call) -> Made | Same:
+    """Other axes for the same elements in the same order, in whatever way it is written."""
+    if call.shape(call.x) == call.output:
+        return Same(call.x)
+    return Made("Reshape", {}, (call.x,))
+
+
+@line("permute", "transpose.int", "t", "numpy_T", "mT", "mH", "adjoint", "movedim", "swapaxes")
+def _permute(call: Call) -> Made | Same | None:
+    rank = len(call.shape(call.x))
+    order = list(range(rank))
+    if "dims" in call:
+        order = [dim % rank for dim in call["dims"]]
+    elif "dim0" in call or "axis0" in call:
+        a, b = (
+            call[k] % rank for k in (("dim0", "dim1") if "dim0" in call else ("axis0", "axis1"))
+        )
+        order[a], order[b] = order[b], order[a]
+    elif "source" in call:
+        return None
+    elif name_of(call.node) in ("mT", "mH", "adjoint"):
+        order[-2:] = reversed(order[-2:])
+    else:
+        order.reverse()
+    if order == list(range(rank)):
+        return Same(call.x)
+    return Made("Permute", {"dims": order}, (call.x,))
+
+
+@line("slice.Tensor")
+def _slice(call: Call) -> Made | Same:
+    if call.shape(call.x) == call.output:
+        return Same(call.x)
+    dim = call["dim"] % len(call.shape(call.x))
+    end = call["end"]
+    fields = {
+        "dim": dim,
+        "start": call["start"] or 0,
+        "end": None if end is None or end >= 2**31 else end,
+        "step": call["step"],
+    }
+    return Made("Slice", fields, (call.x,))
+
+
+@line("narrow")
+def _narrow(call: Call) -> Made:
+    start = call["start"]
+    return Made(
+        "Slice", {"dim": call["dim"], "start": start, "end": start + call["length"]}, (call.x,)
+    )
+
+
+@line("roll")
+def _roll(call: Call) -> Made | None:
+    if not call["dims"]:
+        return None
+    return Made("Roll", {"shifts": list(call["shifts"]), "dims": list(call["dims"])}, (call.x,))
+
+
+@line("cat", "concat", "concatenate")
+def _cat(call: Call) -> Made | Same:
+    tensors = [tensor for tensor in call["tensors"] if 0 not in call.shape(tensor)]
+    if len(tensors) == 1:
+        return Same(tensors[0])
+    return Made("Concat", {"dim": call["dim"]}, tuple(tensors))
+
+
+@line("stack")
+def _stack(call: Call) -> Made:
+    """Of one tensor too, which only gets an axis."""
+    return Made("Stack", {"dim": call["dim"]}, tuple(call["tensors"]))
+
+
+@line("pad", "constant_pad_nd")
+def _pad(call: Call) -> Made | Same:
+    """A padding below zero takes away from that end."""
+    pads = list(call["pad"])
+    shape = list(call.shape(call.x))
+    source: fx.Node | Made = call.x
+    for k in range(0, len(pads), 2):
+        dim = len(shape) - 1 - k // 2
+        before, after = (max(-n, 0) for n in pads[k : k + 2])
+        if before or after:
+            end = shape[dim] - after if after else None
+            shape[dim] -= before + after
+            fields = {"dim": dim, "start": before, "end": end}
+            source = Made("Slice", fields, (source,), shape=tuple(shape))
+    pads = [max(n, 0) for n in pads]
+    if not any(pads):
+        return source if isinstance(source, Made) else Same(source)
+    mode = call.arguments.get("mode", "constant")
+    fields = {"pad": pads, "mode": mode}
+    if mode == "constant" and call["value"] and isfinite(call["value"]):
+        fields["value"] = call["value"]
+    return Made("Pad", fields, (source,))
+
+
+@line(*(f"{kind}_pad{axes}d" for kind in ("reflection", "replication") for axes in (1, 2, 3)))
+def _mirror(call: Call) -> Made:
+    mode = "reflect" if "reflection" in str(call.node.target) else "replicate"
+    return Made("Pad", {"pad": list(call["padding"]), "mode": mode}, (call.x,))
+
+
+@line("pixel_shuffle")
+def _pixel_shuffle(call: Call) -> Made:
+    return Made("PixelShuffle", {"upscale_factor": call["upscale_factor"]}, (call.x,))
+
+
+@line("pixel_unshuffle")
+def _pixel_unshuffle(call: Call) -> Made:
+    return Made("PixelUnshuffle", {"downscale_factor": call["downscale_factor"]}, (call.x,))
+
+
+@line("channel_shuffle")
+def _channel_shuffle(call: Call) -> Made:
+    return Made("ChannelShuffle", {"groups": call["groups"]}, (call.x,))
+
+
+_RESIZED = {
+    "nearest1d": "nearest",
+    "nearest2d": "nearest",
+    "nearest3d": "nearest",
+    "linear1d": "linear",
+    "bilinear2d": "bilinear",
+    "bicubic2d": "bicubic",
+    "trilinear3d": "trilinear",
+}
+
+
+@line(
+    *(f"upsample_{name}" for name in _RESIZED),
+    *(f"_upsample_{name}_aa" for name in ("bilinear2d", "bicubic2d")),
+)
+def _upsample(call: Call) -> Made:
+    mode = next(m for name, m in _RESIZED.items() if f"upsample_{name}" in str(call.node.target))
+    fields: dict[str, Any] = {"mode": mode}
+    if call.arguments.get("align_corners") and mode != "nearest":
+        fields["align_corners"] = True
+    if "_aa" in str(call.node.target):
+        fields["antialias"] = True
+    fields["size"] = list(call.output[2:])
+    return Made("Upsample", fields, (call.x,))
+
+
+# Picking, repeating -------------------------------------------------------------------------------
+
+
+@line("select.int")
+def _select(call: Call) -> Made:
+    return Made("Select", {"dim": call["dim"], "index": call["index"]}, (call.x,))
+
+
+@line("index.Tensor")
+def _index(call: Call) -> Made | Moves:
+    places = [k for k, index in enumerate(call["indices"]) if index is not None]
+    if len(places) == 1:
+        return Made("Index", {"dim": places[0]}, (call.x, call["indices"][places[0]]))
+    return Moves()
+
+
+@line("index_select")
+def _index_select(call: Call) -> Made:
+    return Made("Index", {"dim": call["dim"]}, (call.x, call["index"]))
+
+
+@line("gather")
+def _gather(call: Call) -> Made:
+    return Made("Gather", {"dim": call["dim"]}, (call.x, call["index"]))
+
+
+@line("one_hot")
+def _one_hot(call: Call) -> Made:
+    return Made("OneHot", {"num_classes": call.output[-1]}, (call.x,))
+
+
+@line("expand", "expand_as", "broadcast_to")
+def _expand(call: Call) -> Made | Same:
+    if call.shape(call.x) == call.output:
+        return Same(call.x)
+    return Made("Expand", {}, (call.x,))
+
+
+@line("repeat", "tile")
+def _repeat(call: Call) -> Made | Same:
+    times = list(call["repeats"] if "repeats" in call else call["dims"])
+    times = [1] * (len(call.output) - len(times)) + times
+    if all(n == 1 for n in times):
+        return Same(call.x) if call.shape(call.x) == call.output else Made("Reshape", {}, (call.x,))
+    return Made("Repeat", {"repeats": times}, (call.x,))
+
+
+@line("repeat_interleave.self_int")
+def _repeat_interleave(call: Call) -> Made | None:
+    if call["dim"] is None:
+        return None
+    return Made("RepeatInterleave", {"repeats": call["repeats"], "dim": call["dim"]}, (call.x,))
+
+
+@line("flip")
+def _flip(call: Call) -> Made:
+    return Made("Flip", {"dims": list(call["dims"])}, (call.x,))
+
+
+@line("im2col")
+def _im2col(call: Call) -> Made:
+    names = ("kernel_size", "dilation", "padding", "stride")
+    return Made("Unfold", {name: list(call[name]) for name in names}, (call.x,))
+
+
+@line("col2im")
+def _col2im(call: Call) -> Made:
+    names = ("output_size", "kernel_size", "dilation", "padding", "stride")
+    return Made("Fold", {name: list(call[name]) for name in names}, (call.x,))
+
+
+@line("grid_sampler", "grid_sampler_2d", "grid_sampler_3d")
+def _grid_sample(call: Call) -> Made:
+    return Made(
+        "GridSample",
+        {"mode": ("bilinear", "nearest", "bicubic")[call["interpolation_mode"]]},
+        (call.x, call["grid"]),
+    )
+
+
+def _moves(call: Call) -> Moves:
+    return Moves()
+
+
+for _name in (
+    *("archcalc.nonzero", "archcalc.nms", "nonzero"),
+    *(
+        "index_put",
+        "scatter",
+        "slice_scatter",
+        "select_scatter",
+        "masked_scatter",
+        "copy",
+        "unfold",
+    ),
+    *("as_strided", "fill", "zero", "triu", "tril", "diagonal", "diag_embed", "masked_select"),
+    *(
+        "histc",
+        "bincount",
+        "scatter_add",
+        "scatter_reduce",
+        "index_add",
+        "index_copy",
+        "index_fill",
+        "index_reduce",
+        "take_along_dim",
+        "real",
+        "imag",
+        "view_as_real",
+        "view_as_complex",
+    ),
+):
+    TABLE[_name] = _moves
+
+
+# Constants ----------------------------------------------------------------------------------------
+
+
+@line(
+    *("zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "new_empty"),
+    *("zeros_like", "ones_like", "full_like", "empty_like", "scalar_tensor", "linspace", "eye"),
+    *("arange", "randn", "rand", "randint", "randn_like", "rand_like", "randperm", "normal"),
+)
+def _constant(call: Call) -> Made:
+    name = str(call.node.target)
+    fields: dict[str, Any] = {"shape": list(call.output) or [1]}
+    if "arange" in name:
+        fields["fill"] = "arange"
+    elif "ones" in name:
+        fields["fill"] = 1
+    elif number(call.arguments.get("fill_value")):
+        fields["fill"] = call["fill_value"]
+    return Made("Constant", fields)
+
+
+@piece("chunk", "split", "split_with_sizes", "tensor_split", "unsafe_chunk", "unsafe_split")
+def _split(call: Call, index: int) -> Made | Same:
+    dim = call["dim"] % len(call.shape(call.x))
+    sections = [shape[dim] for shape in call.shape_of(call.node)]
+    if len(sections) == 1:
+        return Same(call.x)
+    fields = {"split_size_or_sections": sections, "index": index, "dim": dim}
+    return Made("Split", fields, (call.x,))
+
+
+@piece("unbind")
+def _unbind(call: Call, index: int) -> Made:
+    return Made("Select", {"index": index, "dim": call["dim"]}, (call.x,))
+
+
+@piece("where", "nonzero_numpy")
+def _places(call: Call, index: int) -> Moves:
+    return Moves()
+
+
+@piece("broadcast_tensors")
+def _broadcast_tensors(call: Call, index: int) -> Made | Same:
+    given = call["tensors"][index]
+    whole = call.shape(given) == call.shape_of(call.node)[index]
+    return Same(given) if whole else Made("Expand", {}, (given,))
+
+
+@piece("_pack_padded_sequence", "_pad_packed_sequence")
+def _packed(call: Call, index: int) -> Found:
+    given = call["input"] if "input" in call else call["data"]
+    whole = prod(call.shape(given)) == prod(call.shape_of(call.node)[0])
+    return Made("Reshape", {}, (given,)) if index == 0 and whole else Moves()
+
+
+@piece("meshgrid")
+def _meshgrid(call: Call, index: int) -> Made:
+    return Made("Constant", {"shape": list(call.shape_of(call.node)[index]) or [1]})

@@ -1,0 +1,41 @@
+"""ATen's operators as ours: one table, in which each line is the inverse of an operator's spelling.
+
+A line is a function that is given the call, with its arguments by the names that PyTorch's schema
+has for them, and says which operator it is, with which fields, what it takes, and which of the
+module's tensors are its own. What is not in the table is not counted, and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import fx
+
+from archcalc.frontends.torch.aten import (  # which fill the tables
+    elements,
+    layers,
+    moves,
+    products,
+    recurrent,
+)
+from archcalc.frontends.torch.aten.call import PIECES, TABLE, Call, Found, name_of
+
+__all__ = ["elements", "layers", "moves", "piece", "products", "read", "recurrent"]
+
+
+def read(node: fx.Node, shape_of: Callable[[fx.Node], Any]) -> Found:
+    """What a call is; None if it is not known."""
+    name = str(node.target).removeprefix("aten.")
+    found = TABLE.get(name) or TABLE.get(name.rpartition(".")[0])
+    in_place = name.rpartition(".")[0]
+    if found is None and in_place.endswith("_") and not in_place.startswith("_"):
+        # An operator that writes into its input computes what its twin does.
+        found = TABLE.get(in_place[:-1] + "." + name.rpartition(".")[2]) or TABLE.get(in_place[:-1])
+    return None if found is None else found(Call(node, shape_of))
+
+
+def piece(node: fx.Node, index: int, shape_of: Callable[[fx.Node], Any]) -> Found:
+    """One output of a call that has several; None where it is not known what that is."""
+    found = PIECES.get(name_of(node))
+    return None if found is None else found(Call(node, shape_of), index)
