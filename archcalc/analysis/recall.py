@@ -8,7 +8,7 @@ totals at once, graph and rows when they are asked for. Where they don't, the en
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from archcalc.errors import ArchcalcError
@@ -36,37 +36,49 @@ TOTALS = (
     *("macs", "connections", "activations"),
 )
 
+KNOWN = ("training", "not_counted")
+"""What is the same at all numbers at which a record is one."""
+
+_BATCH = ("batch",)
+
+
+@lru_cache(maxsize=256)
+def _places(name: str, axes: int) -> list[tuple[str, int]]:
+    return [(name, k) for k in range(axes)]
+
 
 class Given:
     """What a question gives: the numbers, and all else."""
 
     def __init__(self, spec: Spec, question: Question) -> None:
         input: Any = question.input
-        names: list[Any] = [("batch",)]
+        names: list[Any] = [_BATCH]
         """Where each number is: the batch, a place in an input, a variable."""
         numbers: list[Any] = [question.batch]
         by_name = type(input) is not list and isinstance(input, Mapping)
         for name, axes in input.items() if by_name else (("", input),):
             if isinstance(axes, (list, tuple)):
-                names += [(name, k) for k in range(len(axes))]
+                names += _places(name, len(axes))
                 numbers += axes
             elif axes is not None:  # all axes but the first
                 names.append((name, None))
                 numbers.append(axes)
-        self.plain = {*map(type, numbers)} == {int}
+        kinds = [*map(type, numbers)]
+        self.plain = kinds.count(int) == len(kinds)
         """Whether all sizes are Python's own numbers."""
-        others = []
-        for name in sorted(question.variables):
+        others: list[Any] = []
+        for name in sorted(question.variables) if question.variables else ():
             value = question.variables[name]
             if type(value) in (int, float):
                 names.append(name)
                 numbers.append(value)
+                kinds.append(type(value))
             else:
                 others.append((name, exact(value)))
         self.question, self.names, self.numbers = question, names, numbers
         self.key = (
             *(spec.variant, question.training, question.allow_unknown, by_name),
-            *(tuple(names), tuple(map(type, numbers)), tuple(others)),
+            *(tuple(names), tuple(kinds), tuple(others)),
         )
 
     def at(self, numbers: list[Any]) -> Question:
@@ -106,7 +118,6 @@ class Replay:
         work = {kind: getattr(traced.work, kind) for kind in (*KINDS, "dots")}
         totals = {name: getattr(traced, name) for name in TOTALS}
         program = record.finish({**totals, **work})
-        self._known = {"training": traced.training, "not_counted": traced.not_counted}
         self._engine = partial(_run, engine, spec, given)
         self._asked = 0
         self._written: Callable[..., Any] | None = None
@@ -115,10 +126,10 @@ class Replay:
         source.guards()
         outputs = {name: source.step(k) for name, k in source.program.outputs.items()}
         work_ = source.build_of(Work, {kind: outputs[kind] for kind in work})
-        named = [f"{name!r}: {outputs[name]}" for name in TOTALS]
-        self.totals: Callable[..., Any] = source.function(
-            f"{{{', '.join(named)}, 'work': {work_}}}"
-        )
+        known = {name: source.constant(getattr(traced, name)) for name in KNOWN}
+        said = {name: outputs[name] for name in TOTALS} | {"work": work_} | known
+        named = ", ".join([f"{name!r}: {value}" for name, value in said.items()])
+        self.totals: Callable[..., Any] = source.function(f"{{{named}}}")
         """By name, or None where a guard does not hold."""
 
     def layers(self, numbers: list[Any]) -> Any:
@@ -145,10 +156,9 @@ class Replay:
             return None
         if found is None:
             return None
+        found["_later"] = partial(self.layers, numbers)
         analysis = object.__new__(kind)
-        object.__setattr__(
-            analysis, "__dict__", {**found, **self._known, "_later": lambda: self.layers(numbers)}
-        )
+        object.__setattr__(analysis, "__dict__", found)
         return analysis
 
 

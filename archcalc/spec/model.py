@@ -526,7 +526,8 @@ class Spec(_Record):
     @property
     def home(self) -> Home:
         """Where expansions of this family leave what later ones need; no part of its value."""
-        return self._home
+        home: Home = self._private["_home"]
+        return home
 
     @property
     def origins(self) -> Mapping[str, Origin]:
@@ -539,7 +540,13 @@ class Spec(_Record):
     @property
     def variant(self) -> str | None:
         """The chosen variant."""
-        return self._variant
+        variant: str | None = self._private["_variant"]
+        return variant
+
+    @property
+    def _private(self) -> Mapping[str, Any]:
+        # Where they are looked up at last; the way there takes a third of a recalled analysis.
+        return self.__pydantic_private__ or {}
 
     @cached_property
     def inputs(self) -> dict[str, Axes]:
