@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -363,6 +364,9 @@ def _take(asked: Asked) -> dict[str, Any]:
     from archcalc.spec.form import SCHEMA, as_yaml
 
     ending = Path(asked.file).suffix.lower()
+    if ending == ".onnx" and sys.platform == "emscripten":
+        message = "an ONNX file is read by the package onnx, which does not run inside a page"
+        raise ArchcalcError(f"{message}\nthe page of 'archcalc serve' takes it")
     try:
         content = base64.b64decode(asked.content, validate=True)
     except ValueError:

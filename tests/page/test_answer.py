@@ -162,6 +162,12 @@ def test_where_a_dropped_file_lies_is_not_told() -> None:
     assert "whole" in refused(ask="take", file="a.cfg", content="%%%")[0]["message"]
 
 
+def test_inside_a_page_no_onnx_file_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "emscripten")
+    (problem,) = refused(ask="take", file="net.onnx", content="")
+    assert problem["hint"] == "the page of 'archcalc serve' takes it"
+
+
 @pytest.mark.parametrize(
     "name", ["../../x", "/etc/passwd", "-", "specs/googlenet.yaml", "torch:os:getcwd", "x.onnx"]
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import random
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -216,6 +219,76 @@ def test_a_model_is_dropped(page: Any, serving: dict[str, str], tmp_path: Path) 
         "() => document.querySelector('.cm-content').innerText.includes('Linear')"
     )
     page.wait_for_function("() => document.querySelector('#totals dd').innerText === '8'")
+
+
+def test_of_a_large_model_only_what_says_its_network_is_sent(
+    page: Any, serving: dict[str, str], tmp_path: Path
+) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    weight = helper.make_tensor("w", kind, [2000, 1000], bytes(8_000_000), raw=True)
+    bias = helper.make_tensor("b", kind, [2000], bytes(8_000), raw=True)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Constant", [], ["w"], value=weight),
+            helper.make_node("Gemm", ["x", "w", "b"], ["y"], name="fc", transB=1),
+        ],
+        "large",
+        [helper.make_tensor_value_info("x", kind, [1, 1000])],
+        [helper.make_tensor_value_info("y", kind, [1, 2000])],
+        [bias],
+    )
+    onnx.save(helper.make_model(graph), tmp_path / "large.onnx")
+    dense = {"class_name": "Dense", "config": {"name": "fc", "units": 3000}}
+    begin = {"class_name": "InputLayer", "config": {"name": "x", "batch_shape": [None, 1000]}}
+    layers = {"name": "large", "layers": [begin, dense]}
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        with zipfile.ZipFile(tmp_path / f"large{method}.keras", "w", method) as archive:
+            archive.writestr("model.weights.h5", random.Random(0).randbytes(6_000_000))
+            archive.writestr(
+                "config.json", json.dumps({"class_name": "Sequential", "config": layers})
+            )
+    (tmp_path / "broken.onnx").write_bytes(b"\x3a\xff\xff\xff\xff\x0f broken")
+    page.goto(serving["plain"])
+    wait(page, "6,998,552")
+    sent: list[int] = []
+    page.on("request", lambda asked: sent.append(len(asked.post_data or "")))
+    files = {"large.onnx": "2,002,000", "large0.keras": "3,003,000", "large8.keras": "3,003,000"}
+    for name, params in files.items():
+        write(page, SMALL)
+        wait(page, "618")
+        page.locator("#file").set_input_files(tmp_path / name)
+        wait(page, params)
+    assert max(sent) < 20_000
+    page.locator("#file").set_input_files(tmp_path / "broken.onnx")
+    page.wait_for_selector("#notice:has-text('broken.onnx')")
+
+
+@pytest.mark.parametrize("size", [(1100, 800), (390, 844)])
+def test_the_work_of_a_layer_is_seen_on_narrow_screens(
+    browser: Any, serving: dict[str, str], size: tuple[int, int]
+) -> None:
+    wide, high = size
+    page = browser.new_context(viewport={"width": wide, "height": high}).new_page()
+    page.goto(serving["plain"])
+    wait(page, "6,998,552")
+    where = page.locator(".scroll").first.bounding_box()
+    row = page.locator("tr[data-layer=inception4e]")
+    cell = row.locator("[data-column=macs]").bounding_box()
+    assert cell["x"] + cell["width"] <= where["x"] + where["width"] + 1
+    row.locator(".why").last.click()  # and the row that is asked about stays in sight
+    page.wait_for_selector("#why:visible dd")
+    page.wait_for_function(
+        """() => {
+          const row = document.querySelector("tr[data-layer=inception4e]").getBoundingClientRect();
+          const why = document.getElementById("why").getBoundingClientRect();
+          return row.right < why.left + row.width / 2 || row.bottom <= why.top;
+        }"""
+    )
+    page.locator("#columns summary").click()  # what is chosen is shown
+    page.locator("#columns [value=groups]").check()
+    page.wait_for_selector("#table [data-column=kernel]:visible")
+    page.context.close()
 
 
 def test_a_file_is_watched_and_saved(page: Any, serving: dict[str, str], spec: Path) -> None:

@@ -2,6 +2,7 @@ import { ask, linked, loading, opened, ready, save } from "./engine.js";
 import { bytes, element, field, timeline } from "./draw.js";
 import { editor } from "./editor.js";
 import * as link from "./link.js";
+import { thin } from "./thin.js";
 
 const $ = (id) => document.getElementById(id);
 const state = { name: "googlenet", text: null, variant: null, vars: {}, input: null, batch: 1, convention: "macs", dtype: "float32", training: false, columns: null, detail: "stage", layer: null };
@@ -173,6 +174,7 @@ function variable(name, value) {
 
 function table(answer) {
   const { columns, rows, sums, hidden } = answer.table;
+  $("table").classList.toggle("usual", !state.columns); // of which some give way where it is narrow
   const [head, body, foot] = ["thead", "tbody", "tfoot"].map((name) => $("table").querySelector(name));
   head.replaceChildren(element("tr", {}, ...columns.map((column) => element("th", { scope: "col", "data-column": column.name, class: column.right ? "n" : null }, column.header))));
   body.replaceChildren(...rows.flatMap((row) => [line(row, columns), ...(open.has(row.name) ? inner(row, columns) : [])]));
@@ -330,11 +332,12 @@ function load(change) {
 async function take(dropped) {
   if (!dropped) return;
   notice(`Reading ${dropped.name} ...`);
-  const content = new Uint8Array(await dropped.arrayBuffer());
+  const thinned = await thin(dropped);
+  const content = new Uint8Array(await thinned.arrayBuffer());
   let binary = "";
   for (let k = 0; k < content.length; k += 32768) binary += String.fromCharCode(...content.subarray(k, k + 32768));
   let answer;
-  try { answer = await ask({ ask: "take", file: dropped.name.slice(-200), content: btoa(binary) }); }
+  try { answer = await ask({ ask: "take", file: thinned.name.slice(-200), content: btoa(binary) }); }
   catch { answer = { ok: false, problems: [{ message: "is too large for the page", hint: "try 'archcalc import'" }] }; }
   if (!answer.ok) {
     notice(`${dropped.name}: ${answer.problems.map((problem) => [problem.message, problem.hint].filter(Boolean).join(" ")).join("; ")}`);
