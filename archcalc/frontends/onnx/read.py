@@ -6,9 +6,6 @@ arithmetic on shapes. Weights are not read, and may be absent.
 
 from __future__ import annotations
 
-import ast
-import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -17,26 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, did_you_mean
-from archcalc.frontends.draft import Draft, as_name, parse_shape, sample_of
-from archcalc.frontends.onnx import table
-from archcalc.frontends.onnx.values import Call, Value
+from archcalc.frontends.draft import as_name, parse_shape, sample_of
+from archcalc.frontends.onnx.files import loaded
+from archcalc.frontends.onnx.layers import Layers
+from archcalc.frontends.onnx.names import place
+from archcalc.frontends.onnx.nodes import read as nodes
+from archcalc.frontends.onnx.nodes.call import Call
+from archcalc.frontends.onnx.numbers import FEW, elements_of, evaluated
+from archcalc.frontends.onnx.types import Types, at, checked
+from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Made, Moves, Same
-from archcalc.operators import operator
 from archcalc.operators.base import LARGEST, Applied, Operator
-from archcalc.operators.linear import Linear
 from archcalc.spec.fold import FOLDED
 from archcalc.spec.graph import Graph
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
 if TYPE_CHECKING:
     import onnx
-
-MOST_NODES = 200_000
-"""Nodes that a file may have, functions written out."""
-FEW = 4096
-"""Elements of a tensor that is read or worked out."""
-FLOATS = (1, 10, 11, 16, 17, 18, 19, 20, 23, 2, 3, 21, 22, 25, 26)
-"""ONNX's types that weights are of: floating point, and the bytes that they are rounded to."""
 
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli")
 _RECURRENT = ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")
@@ -47,84 +41,22 @@ def read(path: str, inputs: Mapping[str, str]) -> Graph:
 
     Raises :class:`ArchcalcError` for what is no such file, or is damaged, and where shapes lack.
     """
-    return Reader(_loaded(path), path).graph(inputs)
+    return Reader(loaded(path), path).graph(inputs)
 
 
-def _loaded(path: str) -> onnx.ModelProto:
-    try:
-        import onnx
-        from google.protobuf.message import DecodeError
-    except ModuleNotFoundError as error:
-        raise ArchcalcError(
-            "ONNX files need the package onnx: pip install 'archcalc[onnx]'"
-        ) from error
-    try:
-        with Path(path).open("rb"):
-            pass
-        model = onnx.load(path, load_external_data=False)
-    except OSError as error:
-        raise ArchcalcError(f"{path}: {error.strerror or error}") from error
-    except (DecodeError, ValueError, RuntimeError) as error:
-        raise ArchcalcError(f"{path}: is no ONNX file, or a damaged one") from error
-    if not model.graph.node:
-        raise ArchcalcError(f"{path}: is no ONNX file, or has no nodes")
-    return _inlined(model, path)
-
-
-def _inlined(model: onnx.ModelProto, path: str) -> onnx.ModelProto:
-    """The model without functions of its own; refused where written out it would be endless."""
-    if not model.functions:
-        return model
-    import onnx.inliner
-
-    functions = {(f.domain, f.name): f for f in model.functions}
-    sizes: dict[tuple[str, str], int] = {}
-
-    def size(nodes: Iterable[onnx.NodeProto], trail: tuple[tuple[str, str], ...]) -> int:
-        total = 0
-        for node in nodes:
-            key = node.domain, node.op_type
-            if key in trail or len(trail) > 100:
-                raise ArchcalcError(f"{path}: function '{node.op_type}' calls itself")
-            if key not in functions:
-                total += 1
-                continue
-            if key not in sizes:
-                sizes[key] = size(functions[key].node, (*trail, key))
-            total += sizes[key]
-        return total
-
-    if size(model.graph.node, ()) > MOST_NODES:
-        raise ArchcalcError(f"{path}: has more than {MOST_NODES:,} nodes, functions written out")
-    found: onnx.ModelProto = onnx.inliner.inline_local_functions(model)
-    return found
-
-
-class Reader(Draft):
+class Reader(Layers):
     """Makes a graph of a file, node by node."""
 
     def __init__(self, model: onnx.ModelProto, path: str) -> None:
         super().__init__()
         self.model = model
         self.path = path
-        self.values: dict[str, Value] = {}
-        self.opsets = {o.domain.replace("ai.onnx", ""): o.version for o in model.opset_import}
-        self.said: dict[str, onnx.TypeProto] = {}
-        """Types that the file itself gives tensors."""
-        self.users: Counter[str] = Counter()
-        self.standing: dict[int, int] = {}
-        """A held tensor that stands by itself -> its layer."""
-        self.sizes: dict[str, Shape] = {}
-        """A stored tensor -> its shape."""
-        self.spare: dict[str, None] = {}
-        """Stored tensors that are there, if no layer has them."""
-        self.places: dict[int, tuple[str, str]] = {}
-        """A layer named by its place -> the module's way, and what it does."""
+        self.types = Types(path, model.opset_import)
         self.notes: list[str] = []
 
     def graph(self, inputs: Mapping[str, str]) -> Graph:
         graph = self.model.graph
-        self.types(graph)
+        self.types.say(graph)
         for node in _all_nodes(graph.node):
             self.users.update(set(node.input))
         self.users.update(output.name for output in graph.output)
@@ -150,36 +82,13 @@ class Reader(Draft):
 
     # What the file says ---------------------------------------------------------------------------
 
-    def types(self, graph: onnx.GraphProto) -> None:
-        for info in (*graph.value_info, *graph.output):
-            if info.type.WhichOneof("value"):
-                self.said.setdefault(info.name, info.type)
-
     def initializers(self, graph: onnx.GraphProto) -> None:
-        from onnx import numpy_helper
-
         for tensor in graph.initializer:
-            shape = self.checked(tensor.dims, f"initializer '{tensor.name}'")
-            data = None
-            if prod(shape) <= FEW and tensor.data_location != tensor.EXTERNAL:
-                try:
-                    data = numpy_helper.to_array(tensor)
-                except (ValueError, TypeError):
-                    data = None
-            self.hold(tensor.name, shape, tensor.data_type, data)
+            shape = checked(self.path, tensor.dims, f"initializer '{tensor.name}'")
+            self.hold(tensor.name, shape, tensor.data_type, elements_of(tensor, shape))
         for sparse in graph.sparse_initializer:
             name = sparse.values.name
-            self.hold(name, self.checked(sparse.dims, f"initializer '{name}'"), 1, None)
-
-    def hold(self, name: str, shape: Shape, dtype: int, data: Any) -> None:
-        self.sizes[name] = shape
-        self.values[name] = Value(name, shape, dtype, data=data, roots=(name,))
-
-    def checked(self, dims: Iterable[int], what: str) -> Shape:
-        shape = tuple(int(n) for n in dims)
-        if any(n < 0 for n in shape) or prod(shape) > LARGEST:
-            raise ArchcalcError(f"{self.path}: {what} has the shape {list(shape)}")
-        return shape
+            self.hold(name, checked(self.path, sparse.dims, f"initializer '{name}'"), 1, None)
 
     def take_inputs(self, graph: onnx.GraphProto, inputs: Mapping[str, str]) -> None:
         needed = [
@@ -233,7 +142,7 @@ class Reader(Draft):
                     dims[0] = 1
                     self.notes.append(f"{words[0] if words[0] != '?' else 'batch'} = 1")
                 shape = tuple(n or 0 for n in dims)
-            shape = self.checked(shape, f"input '{info.name}'")
+            shape = checked(self.path, shape, f"input '{info.name}'")
             if 0 in shape:
                 raise ArchcalcError(f"{self.path}: input '{info.name}' has the shape {list(shape)}")
             ours = (batch, *shape) if lifted else shape or (1,)
@@ -257,7 +166,7 @@ class Reader(Draft):
         for name in node.input:
             if name and name not in self.values:
                 raise ArchcalcError(
-                    f"{self.at(node)} takes '{name}', which nothing before it gives"
+                    f"{at(self.path, node)} takes '{name}', which nothing before it gives"
                 )
             inputs.append(self.values[name] if name else None)
         if node.op_type == "Constant":
@@ -266,9 +175,9 @@ class Reader(Draft):
             return None
         if self.sequence(node, inputs):
             return None
-        version = self.opsets.get(node.domain.replace("ai.onnx", ""), 1)
-        types = self.inferred(node, inputs, version)
-        shapes = [self.shape_of(types.get(name)) for name in node.output]
+        version = self.types.version(node.domain)
+        types = self.types.inferred(node, inputs, version)
+        shapes = [self.types.shape_of(types.get(name)) for name in node.output]
         dtypes = [
             types[name].tensor_type.elem_type
             if name in types and types[name].WhichOneof("value") == "tensor_type"
@@ -326,7 +235,9 @@ class Reader(Draft):
                 return False
             index = int(place.number())
             if not -len(first.items) <= index < len(first.items):
-                raise ArchcalcError(f"{self.at(node)} takes item {index} of {len(first.items)}")
+                raise ArchcalcError(
+                    f"{at(self.path, node)} takes item {index} of {len(first.items)}"
+                )
             self.values[name] = first.items[index]
             return True
         return False
@@ -338,14 +249,14 @@ class Reader(Draft):
         made: Any = None
         windows = ("Conv", "Pool")
         if shape is not None and 0 in shape and any(word in call.op for word in windows):
-            raise ArchcalcError(f"{self.at(call.node)} gives the shape {list(shape)}")
+            raise ArchcalcError(f"{at(self.path, call.node)} gives the shape {list(shape)}")
         try:
             if k and call.op in _RECURRENT:
                 made = Moves()
             elif several:
-                made = table.piece(call, k)
+                made = nodes.piece(call, k)
             else:
-                made = table.read(call)
+                made = nodes.read(call)
             if isinstance(made, Same):
                 same: Value = replace(made.source, name=name, dtype=dtype)
                 if same.data is not None and dtype != made.source.dtype:
@@ -368,13 +279,9 @@ class Reader(Draft):
     def require_elements(self, call: Call, shape: Shape) -> None:
         if prod(call.x.sizes) != prod(shape):
             raise ArchcalcError(
-                f"{self.at(call.node)} makes {list(shape)} of {list(call.x.sizes)}, which has "
-                f"another number of elements: the file is made for an input of another size"
+                f"{at(self.path, call.node)} makes {list(shape)} of {list(call.x.sizes)}, which "
+                f"has another number of elements: the file is made for an input of another size"
             )
-
-    def note_recent(self, key: int) -> None:
-        if self.shape(key)[:1] == self.shape(-1)[:1]:
-            self.recent = key
 
     def unknown(self, call: Call, shape: Shape | None, moves: bool) -> int:
         """A layer of which nothing is known but its shape, or that it only moves elements."""
@@ -397,141 +304,6 @@ class Reader(Draft):
         self.places[key] = place(call.node)
         return key
 
-    def keep(self, value: Value) -> None:
-        """Own the tensors that a value is made of, whoever uses it."""
-        for root in value.roots:
-            if self.is_weight(root):
-                self.spare.setdefault(root)
-
-    def is_weight(self, root: str) -> bool:
-        """Whether a stored tensor looks like one that was trained: of more numbers than one."""
-        return self.values[root].dtype in FLOATS and prod(self.sizes[root]) > 1
-
-    def emit(self, made: Made[Value], call: Call, wanted: Shape) -> int | str:
-        """Add the layer of an operator; a reason where it does not fit the shape."""
-        joined = self.joined(made)
-        if joined is not None:
-            return joined
-        made = self.weighed(made, wanted)
-        given: list[tuple[int, Shape]] = []
-        for source in made.inputs:
-            if isinstance(source, Value) and source.key is not None:
-                self.note_recent(source.key)
-        for source in made.inputs:
-            if not isinstance(source, Value):
-                if source.shape is None:
-                    return "takes what has no shape"
-                inner = self.emit(source, call, source.shape)
-                if isinstance(inner, str):
-                    return inner
-                given.append((inner, source.shape))
-            else:
-                given.append((self.stood(source), source.sizes))
-        found = self.fitted(made.op, made.fields, wanted, given, made.declared)
-        if isinstance(found, str):
-            return found
-        applied, inputs = found
-        if made.op in ("Reshape", "Expand") and applied.shape == self.shape(inputs[0]):
-            return inputs[0]
-        return self.layer(made, call, applied, self.branch_first(made.op, inputs))
-
-    def layer(
-        self, made: Made[Value], call: Call, applied: Applied, inputs: tuple[int, ...]
-    ) -> int:
-        """Add a layer with the tensors that are its own."""
-        names: list[str] = []
-        for value in made.weights.values():
-            roots = sorted(value.roots, key=lambda root: -prod(self.sizes[root]))
-            if roots and prod(self.sizes[roots[0]]) == prod(value.sizes):
-                names.append(roots[0])
-                roots = roots[1:]
-            elif roots and sum(prod(self.sizes[root]) for root in roots) == prod(value.sizes):
-                names += roots  # joined to it
-                roots = []
-            for root in roots:
-                if self.is_weight(root):
-                    self.spare.setdefault(root)
-        owners = {self.owners.get(name) for name in names}
-        share = owners.pop() if len(owners) == 1 else None
-        if share is not None and type(self.by_key[share].applied.op) is not type(applied.op):
-            share = None if made.op not in ("Linear", "Embedding") else share
-        key = self.add("", made.op.lower(), applied, inputs, share)
-        if share is None:
-            names = [name for name in names if name not in self.owners]
-        self.tensors[key] = tuple(names)
-        for name in names:
-            self.owners.setdefault(name, key)
-        module, function = place(call.node)
-        weight = next(iter(made.weights.values()), None)
-        home = _home(weight.roots[-1]) if weight is not None and weight.roots else ""
-        if home and share is None:
-            self.by_key[key].wish = home
-        else:
-            self.places[key] = module, function if made.op == "Linear" else made.op.lower()
-        return key
-
-    def joined(self, made: Made[Value]) -> int | None:
-        """The layer that an operation belongs to, as an exporter took the layer apart."""
-        if made.op not in ("Add", "Mul") or len(made.inputs) != 2:
-            return None
-        for a, b in (made.inputs, reversed(made.inputs)):
-            if not isinstance(a, Value) or not isinstance(b, Value) or a.key is None or a.key < 0:
-                continue
-            layer = self.by_key[a.key]
-            if self.users[a.name] != 1:
-                continue
-            op = layer.applied.op
-            kind = type(op).__name__
-            if made.op == "Add" and b.held and isinstance(op, Linear) and not op.bias:
-                out = op.out_features
-                alone = layer.share is None and len(b.roots) == 1 and b.roots[0] not in self.owners
-                if b.sizes[-1:] == (out,) and prod(b.sizes) == out and alone:
-                    fields = {"out_features": out, "bias": True}
-                    layer.applied = Applied.to(
-                        operator("Linear")(**fields), *layer.applied.input_shapes
-                    )
-                    self.tensors[a.key] = (*self.tensors[a.key], b.roots[0])
-                    self.owners[b.roots[0]] = a.key
-                    return a.key
-            if made.op == "Mul" and b.key is not None and layer.inputs == (b.key,):
-                whole = {"Sigmoid": "SiLU", "Hardsigmoid": "Hardswish"}.get(kind)
-                if whole is not None and self.shape(b.key) == layer.applied.shape:
-                    layer.applied = Applied.to(operator(whole)(), self.shape(b.key))
-                    layer.function = whole
-                    module, _ = self.places.get(a.key, ("", ""))
-                    self.places[a.key] = module, whole.lower()
-                    return a.key
-        return None
-
-    def weighed(self, made: Made[Value], wanted: Shape) -> Made[Value]:
-        """The same, where a weight comes of the input: a product, which owns no weights."""
-        weight = made.weights.get("weight")
-        if weight is None or weight.held or not made.op.startswith("Conv"):
-            return made
-        times = wanted
-        if made.op.startswith("ConvTranspose") and isinstance(made.inputs[0], Value):
-            times = made.inputs[0].sizes
-        macs = prod(times) * prod(weight.sizes[1:])
-        given = (*made.inputs, *made.weights.values())
-        return Made(made.op, {"macs": macs}, given, declared=True)
-
-    def stood(self, value: Value) -> int:
-        """The layer of a value; one of its own for a tensor that is held."""
-        if value.key is not None:
-            return value.key
-        if id(value) not in self.standing:
-            alone = len(value.roots) == 1 and prod(self.sizes[value.roots[0]]) == prod(value.sizes)
-            root = value.roots[0] if value.roots else value.name
-            if alone and self.is_weight(root):
-                key = self.tensor(root, "parameter", value.sizes)
-                self.by_key[key].wish = _path(root)
-            else:
-                key = self.tensor(value.name, "constant", value.sizes)
-                self.by_key[key].wish = "constant"
-                self.keep(value)
-            self.standing[id(value)] = key
-        return self.standing[id(value)]
-
     def output(self, name: str) -> int:
         """The layer that gives an output of the network."""
         value = self.values.get(name)
@@ -546,19 +318,13 @@ class Reader(Draft):
 
     def constant(self, node: onnx.NodeProto) -> None:
         import numpy
-        from onnx import numpy_helper
         from onnx.helper import get_attribute_value
 
         for attribute in node.attribute:
             value = get_attribute_value(attribute)
             if attribute.name == "value":
-                shape = self.checked(value.dims, self.at(node))
-                few = prod(shape) <= FEW and value.data_location != value.EXTERNAL
-                try:
-                    data = numpy_helper.to_array(value) if few else None
-                except (ValueError, TypeError):
-                    data = None
-                dtype = value.data_type
+                shape = checked(self.path, value.dims, at(self.path, node))
+                data, dtype = elements_of(value, shape), value.data_type
             elif attribute.name.startswith("value_") and "string" not in attribute.name:
                 whole = "int" in attribute.name
                 data = numpy.array(value, dtype=numpy.int64 if whole else numpy.float32)
@@ -572,7 +338,7 @@ class Reader(Draft):
             else:
                 self.hold(name, shape, dtype, data)
             return
-        raise ArchcalcError(f"{self.at(node)} has no value that is a tensor of numbers")
+        raise ArchcalcError(f"{at(self.path, node)} has no value that is a tensor of numbers")
 
     def shape_node(self, node: onnx.NodeProto, shape: Shape) -> None:
         import numpy
@@ -608,7 +374,7 @@ class Reader(Draft):
         known = all(value is None or value.data is not None for value in inputs)
         few = all(shape is not None and prod(shape) <= FEW for shape in shapes)
         if known and few and node.op_type not in _RANDOM:
-            data = _evaluated(node, [None if v is None else v.data for v in inputs], version)
+            data = evaluated(node, [None if v is None else v.data for v in inputs], version)
         for k, name in enumerate(node.output):
             shape = shapes[k]
             elements = data[k] if k < len(data) else None
@@ -627,9 +393,11 @@ class Reader(Draft):
         wanted = "then_branch" if bool(condition.data.reshape(-1)[0]) else "else_branch"
         graph = next((a.g for a in node.attribute if a.name == wanted), None)
         if graph is None or len(graph.output) != len(node.output):
-            raise ArchcalcError(f"{self.at(node)} has no {wanted} that gives as much as it does")
+            raise ArchcalcError(
+                f"{at(self.path, node)} has no {wanted} that gives as much as it does"
+            )
         before = dict(self.values)
-        self.types(graph)
+        self.types.say(graph)
         self.users.update(output.name for output in graph.output)
         self.initializers(graph)
         for inner in graph.node:
@@ -639,144 +407,9 @@ class Reader(Draft):
         self.values = {**stored, **before}
         for name, value in zip(node.output, given, strict=True):
             if value is None:
-                raise ArchcalcError(f"{self.at(node)}: no node in {wanted} gives '{name}'")
+                raise ArchcalcError(f"{at(self.path, node)}: no node in {wanted} gives '{name}'")
             self.values[name] = value
         return True
-
-    # Shapes ---------------------------------------------------------------------------------------
-
-    def inferred(
-        self, node: onnx.NodeProto, inputs: Sequence[Value | None], version: int
-    ) -> dict[str, onnx.TypeProto]:
-        """The types of what a node gives: as its operator says, else as the file does."""
-        from onnx import checker, defs, helper, numpy_helper, shape_inference
-
-        found: dict[str, onnx.TypeProto] = {}
-        try:
-            schema = defs.get_schema(node.op_type, version, node.domain.replace("ai.onnx", ""))
-            types, data = {}, {}
-            for name, value in zip(node.input, inputs, strict=True):
-                if value is not None:
-                    types[name] = helper.make_tensor_type_proto(value.dtype, value.shape)
-                    if value.data is not None and value.data.dtype.kind in "iufb":
-                        data[name] = numpy_helper.from_array(value.data, name)
-            found = shape_inference.infer_node_outputs(
-                schema, node, types, data, opset_imports=list(self.model.opset_import)
-            )
-        except defs.SchemaError:
-            found = self.as_given(node, inputs)
-        except checker.ValidationError:
-            pass  # types that do not fit, which are none of our business
-        except shape_inference.InferenceError as error:
-            if not any(name in self.said for name in node.output):
-                reason = str(error).strip().splitlines()[-1]
-                raise ArchcalcError(f"{self.at(node)}: {reason}") from error
-        for name in node.output:
-            if self.shape_of(found.get(name)) is None and name in self.said:
-                found[name] = self.said[name]
-        return found
-
-    def as_given(
-        self, node: onnx.NodeProto, inputs: Sequence[Value | None]
-    ) -> dict[str, onnx.TypeProto]:
-        """What operators give that onnx does not know, and that are like others."""
-        from onnx import NodeProto, helper
-
-        def like(name: str, taken: Sequence[int]) -> dict[str, onnx.TypeProto]:
-            twin = NodeProto()
-            twin.CopyFrom(node)
-            twin.op_type, twin.domain = name, ""
-            present = [k for k in taken if k < len(node.input)]
-            del twin.input[:]
-            twin.input.extend(node.input[k] for k in present)
-            attributes = [a for a in twin.attribute if not a.name.startswith(_OTHERS)]
-            del twin.attribute[:]
-            twin.attribute.extend(attributes)
-            values = [x and replace(x, dtype=1) for x in (inputs[k] for k in present)]
-            return self.inferred(twin, values, self.opsets.get("", 13))
-
-        if node.op_type in _TWINS:
-            name, taken = _TWINS[node.op_type]
-            if node.op_type == "QLinearConcat":
-                taken = range(2, len(inputs), 3)
-            return like(name, taken)
-        x = inputs[0] if inputs else None
-        if node.op_type in _KEEPING and x is not None:
-            return {node.output[0]: helper.make_tensor_type_proto(x.dtype, x.shape)}
-        return {}
-
-    def shape_of(self, proto: onnx.TypeProto | None) -> Shape | None:
-        """A tensor's sizes, if all of them are said."""
-        if proto is None or proto.WhichOneof("value") != "tensor_type":
-            return None
-        tensor = proto.tensor_type
-        if not tensor.HasField("shape"):
-            return None
-        if not all(d.HasField("dim_value") and d.dim_value >= 0 for d in tensor.shape.dim):
-            return None
-        return self.checked((d.dim_value for d in tensor.shape.dim), "a tensor")
-
-    # Names ----------------------------------------------------------------------------------------
-
-    def settle_names(self) -> None:
-        """Name layers by their modules: alone in one, a layer has its name."""
-        alone = Counter(self.places[y.key][0] for y in self.layers if y.key in self.places)
-        above: set[str] = set()
-        for layer in self.layers:
-            way = layer.wish or self.places.get(layer.key, ("", ""))[0]
-            parts = way.split(".")
-            above |= {".".join(parts[:k]) for k in range(1, len(parts))}
-            if layer.wish:
-                above.add(layer.wish)
-        for layer in self.layers:
-            if layer.key in self.places and not layer.wish:
-                module, function = self.places[layer.key]
-                if not module:
-                    layer.wish = as_name(function.lower())
-                elif alone[module] == 1 and module not in above:
-                    layer.wish = module
-                else:
-                    layer.wish = f"{module}.{as_name(function.lower())}"
-
-    def at(self, node: onnx.NodeProto) -> str:
-        """A node in messages."""
-        name = node.name or next(iter(node.output), "")
-        return f"{self.path}: node '{name}' ({node.op_type})"
-
-    def folded(self) -> bool:
-        """Whether an exporter folded batch normalization into convolutions, as far as names tell.
-
-        PyTorch's gives weights that it has worked out names of its own.
-        """
-        kinds = [type(layer.applied.op).__name__ for layer in self.layers]
-        convs = [y for y, kind in zip(self.layers, kinds, strict=True) if kind.startswith("Conv")]
-        made = [
-            y
-            for y in convs
-            if any(re.match(r"onnx::Conv_\d+|.*_(bn|fused|folded)", t) for t in self.tensors[y.key])
-            and getattr(y.applied.op, "bias", False)
-        ]
-        return bool(made) and 2 * len(made) >= len(convs) and "BatchNorm2d" not in kinds
-
-
-_TWINS: dict[str, tuple[str, Sequence[int]]] = {
-    "FusedConv": ("Conv", (0, 1, 2)),
-    "QLinearAdd": ("Add", (0, 3)),
-    "QLinearMul": ("Mul", (0, 3)),
-    "QLinearConcat": ("Concat", ()),
-    "QLinearGlobalAveragePool": ("GlobalAveragePool", (0,)),
-    "QLinearAveragePool": ("AveragePool", (0,)),
-    "QGemm": ("Gemm", (0, 3)),
-    "DynamicQuantizeLSTM": ("LSTM", (0, 1, 2, 3)),
-    "MatMulIntegerToFloat": ("MatMul", (0, 1)),
-    "DynamicQuantizeMatMul": ("MatMul", (0, 1)),
-}
-_OTHERS = ("activation", "channels_last")
-_KEEPING = (
-    *("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "FastGelu", "BiasGelu", "QuickGelu"),
-    *("SkipLayerNormalization", "SkipSimplifiedLayerNormalization", "SimplifiedLayerNormalization"),
-    *("Gelu",),
-)
 
 
 def _all_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterable[onnx.NodeProto]:
@@ -788,67 +421,3 @@ def _all_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterable[onnx.NodeProto]:
             queue += attribute.g.node
             for graph in attribute.graphs:
                 queue += graph.node
-
-
-def _evaluated(node: onnx.NodeProto, inputs: Sequence[Any], version: int) -> Sequence[Any]:
-    """What a node gives of numbers that are known, as onnx's reference does it."""
-    import numpy
-    from onnx import helper
-    from onnx.reference import ReferenceEvaluator
-
-    try:
-        named = [f"i{k}" if value is not None else "" for k, value in enumerate(inputs)]
-        twin = helper.make_node(node.op_type, named, list(node.output), domain=node.domain)
-        twin.attribute.extend(node.attribute)
-        run = ReferenceEvaluator(twin, opsets={"": version})
-        fed = {f"i{k}": value for k, value in enumerate(inputs) if value is not None}
-        with numpy.errstate(all="ignore"):
-            given = run.run(None, fed)
-    except Exception:  # the reference raises what numpy does, and lacks operators
-        return ()
-    return [numpy.asarray(value) if value is not None else None for value in given]
-
-
-_NUMBERED = re.compile(r"_\d+$")
-_WEIGHT = re.compile(
-    r"[._/](?:weight|kernel|gamma|scale|W|w|s|weight_ih_l0)(?:_quantized)?(?::\d+)?(?:_\d+)?$"
-)
-
-
-def _home(root: str) -> str:
-    """The module that a stored tensor's name begins with; ``""`` for a name of another kind."""
-    found = _WEIGHT.search(root)
-    return _path(root[: found.start()]) if found else ""
-
-
-def _path(text: str) -> str:
-    """A name of the file as a way."""
-    words = re.split(r"[./]+", text.split(":")[-1] or text)
-    parts = [as_name(word, not word.isdigit()) for word in words if word]
-    return ".".join(parts) or "tensor"
-
-
-def place(node: onnx.NodeProto) -> tuple[str, str]:
-    """The module that a node stands in, and what it does there."""
-    for entry in node.metadata_props:
-        if entry.key == "pkg.torch.onnx.name_scopes" and len(entry.value) < 10_000:
-            try:
-                scopes = [str(scope) for scope in ast.literal_eval(entry.value)]
-            except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-                break
-            if len(scopes) > 1:
-                return _path(scopes[-2]) if scopes[-2] else "", _NUMBERED.sub("", scopes[-1])
-    parts: list[str] = []
-    for part in node.name.strip("/").split("/"):
-        if parts and part.startswith(f"{parts[-1]}."):
-            parts[-1] = part
-        elif part:
-            parts.append(part)
-    if parts and (len(parts) > 1 or parts[0].startswith(node.op_type)):
-        last = parts.pop()
-        if not last.startswith(node.op_type):
-            parts.append(last)
-        return _path("/".join(parts)) if parts else "", node.op_type
-    if parts and not re.fullmatch(r"\w?\d+|node_.*", parts[0]):
-        return _path(parts[0]), node.op_type
-    return "", node.op_type

@@ -1,0 +1,219 @@
+"""A graph in the making out of an ONNX file: its layers, and the stored tensors that they own."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from math import prod
+from typing import Any
+
+from archcalc.dims import Shape
+from archcalc.frontends.draft import Draft, as_name
+from archcalc.frontends.onnx.names import home, place, way
+from archcalc.frontends.onnx.nodes.call import Call
+from archcalc.frontends.onnx.values import Value
+from archcalc.frontends.table import Made
+from archcalc.operators import operator
+from archcalc.operators.base import Applied
+from archcalc.operators.linear import Linear
+
+FLOATS = (1, 10, 11, 16, 17, 18, 19, 20, 23, 2, 3, 21, 22, 25, 26)
+"""ONNX's types that weights are of: floating point, and the bytes that they are rounded to."""
+
+
+class Layers(Draft):
+    """Layers, with the tensors of the file that are theirs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, Value] = {}
+        self.users: Counter[str] = Counter()
+        """A tensor -> how many nodes take it."""
+        self.standing: dict[int, int] = {}
+        """A held tensor that stands by itself -> its layer."""
+        self.sizes: dict[str, Shape] = {}
+        """A stored tensor -> its shape."""
+        self.spare: dict[str, None] = {}
+        """Stored tensors that are there, if no layer has them."""
+        self.places: dict[int, tuple[str, str]] = {}
+        """A layer named by its place -> the module's way, and what it does."""
+
+    def note_recent(self, key: int) -> None:
+        if self.shape(key)[:1] == self.shape(-1)[:1]:
+            self.recent = key
+
+    def hold(self, name: str, shape: Shape, dtype: int, data: Any) -> None:
+        self.sizes[name] = shape
+        self.values[name] = Value(name, shape, dtype, data=data, roots=(name,))
+
+    def keep(self, value: Value) -> None:
+        """Own the tensors that a value is made of, whoever uses it."""
+        for root in value.roots:
+            if self.is_weight(root):
+                self.spare.setdefault(root)
+
+    def is_weight(self, root: str) -> bool:
+        """Whether a stored tensor looks like one that was trained: of more numbers than one."""
+        return self.values[root].dtype in FLOATS and prod(self.sizes[root]) > 1
+
+    def emit(self, made: Made[Value], call: Call, wanted: Shape) -> int | str:
+        """Add the layer of an operator; a reason where it does not fit the shape."""
+        joined = self.joined(made)
+        if joined is not None:
+            return joined
+        made = self.weighed(made, wanted)
+        given: list[tuple[int, Shape]] = []
+        for source in made.inputs:
+            if isinstance(source, Value) and source.key is not None:
+                self.note_recent(source.key)
+        for source in made.inputs:
+            if not isinstance(source, Value):
+                if source.shape is None:
+                    return "takes what has no shape"
+                inner = self.emit(source, call, source.shape)
+                if isinstance(inner, str):
+                    return inner
+                given.append((inner, source.shape))
+            else:
+                given.append((self.stood(source), source.sizes))
+        found = self.fitted(made.op, made.fields, wanted, given, made.declared)
+        if isinstance(found, str):
+            return found
+        applied, inputs = found
+        if made.op in ("Reshape", "Expand") and applied.shape == self.shape(inputs[0]):
+            return inputs[0]
+        return self.layer(made, call, applied, self.branch_first(made.op, inputs))
+
+    def layer(
+        self, made: Made[Value], call: Call, applied: Applied, inputs: tuple[int, ...]
+    ) -> int:
+        """Add a layer with the tensors that are its own."""
+        names: list[str] = []
+        for value in made.weights.values():
+            roots = sorted(value.roots, key=lambda root: -prod(self.sizes[root]))
+            if roots and prod(self.sizes[roots[0]]) == prod(value.sizes):
+                names.append(roots[0])
+                roots = roots[1:]
+            elif roots and sum(prod(self.sizes[root]) for root in roots) == prod(value.sizes):
+                names += roots  # joined to it
+                roots = []
+            for root in roots:
+                if self.is_weight(root):
+                    self.spare.setdefault(root)
+        owners = {self.owners.get(name) for name in names}
+        share = owners.pop() if len(owners) == 1 else None
+        if share is not None and type(self.by_key[share].applied.op) is not type(applied.op):
+            share = None if made.op not in ("Linear", "Embedding") else share
+        key = self.add("", made.op.lower(), applied, inputs, share)
+        if share is None:
+            names = [name for name in names if name not in self.owners]
+        self.tensors[key] = tuple(names)
+        for name in names:
+            self.owners.setdefault(name, key)
+        module, function = place(call.node)
+        weight = next(iter(made.weights.values()), None)
+        module_of = home(weight.roots[-1]) if weight is not None and weight.roots else ""
+        if module_of and share is None:
+            self.by_key[key].wish = module_of
+        else:
+            self.places[key] = module, function if made.op == "Linear" else made.op.lower()
+        return key
+
+    def joined(self, made: Made[Value]) -> int | None:
+        """The layer that an operation belongs to, as an exporter took the layer apart."""
+        if made.op not in ("Add", "Mul") or len(made.inputs) != 2:
+            return None
+        for a, b in (made.inputs, reversed(made.inputs)):
+            if not isinstance(a, Value) or not isinstance(b, Value) or a.key is None or a.key < 0:
+                continue
+            layer = self.by_key[a.key]
+            if self.users[a.name] != 1:
+                continue
+            op = layer.applied.op
+            kind = type(op).__name__
+            if made.op == "Add" and b.held and isinstance(op, Linear) and not op.bias:
+                out = op.out_features
+                alone = layer.share is None and len(b.roots) == 1 and b.roots[0] not in self.owners
+                if b.sizes[-1:] == (out,) and prod(b.sizes) == out and alone:
+                    fields = {"out_features": out, "bias": True}
+                    layer.applied = Applied.to(
+                        operator("Linear")(**fields), *layer.applied.input_shapes
+                    )
+                    self.tensors[a.key] = (*self.tensors[a.key], b.roots[0])
+                    self.owners[b.roots[0]] = a.key
+                    return a.key
+            if made.op == "Mul" and b.key is not None and layer.inputs == (b.key,):
+                whole = {"Sigmoid": "SiLU", "Hardsigmoid": "Hardswish"}.get(kind)
+                if whole is not None and self.shape(b.key) == layer.applied.shape:
+                    layer.applied = Applied.to(operator(whole)(), self.shape(b.key))
+                    layer.function = whole
+                    module, _ = self.places.get(a.key, ("", ""))
+                    self.places[a.key] = module, whole.lower()
+                    return a.key
+        return None
+
+    def weighed(self, made: Made[Value], wanted: Shape) -> Made[Value]:
+        """The same, where a weight comes of the input: a product, which owns no weights."""
+        weight = made.weights.get("weight")
+        if weight is None or weight.held or not made.op.startswith("Conv"):
+            return made
+        times = wanted
+        if made.op.startswith("ConvTranspose") and isinstance(made.inputs[0], Value):
+            times = made.inputs[0].sizes
+        macs = prod(times) * prod(weight.sizes[1:])
+        given = (*made.inputs, *made.weights.values())
+        return Made(made.op, {"macs": macs}, given, declared=True)
+
+    def stood(self, value: Value) -> int:
+        """The layer of a value; one of its own for a tensor that is held."""
+        if value.key is not None:
+            return value.key
+        if id(value) not in self.standing:
+            alone = len(value.roots) == 1 and prod(self.sizes[value.roots[0]]) == prod(value.sizes)
+            root = value.roots[0] if value.roots else value.name
+            if alone and self.is_weight(root):
+                key = self.tensor(root, "parameter", value.sizes)
+                self.by_key[key].wish = way(root)
+            else:
+                key = self.tensor(value.name, "constant", value.sizes)
+                self.by_key[key].wish = "constant"
+                self.keep(value)
+            self.standing[id(value)] = key
+        return self.standing[id(value)]
+
+    # Names ----------------------------------------------------------------------------------------
+
+    def settle_names(self) -> None:
+        """Name layers by their modules: alone in one, a layer has its name."""
+        alone = Counter(self.places[y.key][0] for y in self.layers if y.key in self.places)
+        above: set[str] = set()
+        for layer in self.layers:
+            way = layer.wish or self.places.get(layer.key, ("", ""))[0]
+            parts = way.split(".")
+            above |= {".".join(parts[:k]) for k in range(1, len(parts))}
+            if layer.wish:
+                above.add(layer.wish)
+        for layer in self.layers:
+            if layer.key in self.places and not layer.wish:
+                module, function = self.places[layer.key]
+                if not module:
+                    layer.wish = as_name(function.lower())
+                elif alone[module] == 1 and module not in above:
+                    layer.wish = module
+                else:
+                    layer.wish = f"{module}.{as_name(function.lower())}"
+
+    def folded(self) -> bool:
+        """Whether an exporter folded batch normalization into convolutions, as far as names tell.
+
+        PyTorch's gives weights that it has worked out names of its own.
+        """
+        kinds = [type(layer.applied.op).__name__ for layer in self.layers]
+        convs = [y for y, kind in zip(self.layers, kinds, strict=True) if kind.startswith("Conv")]
+        made = [
+            y
+            for y in convs
+            if any(re.match(r"onnx::Conv_\d+|.*_(bn|fused|folded)", t) for t in self.tensors[y.key])
+            and getattr(y.applied.op, "bias", False)
+        ]
+        return bool(made) and 2 * len(made) >= len(convs) and "BatchNorm2d" not in kinds

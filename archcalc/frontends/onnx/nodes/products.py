@@ -1,0 +1,120 @@
+"""ONNX's products, attention and recurrent layers."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from archcalc.frontends.onnx.nodes.call import (
+    Call,
+    Found,
+    Made,
+    is_stored,
+    line,
+    piece,
+)
+from archcalc.frontends.onnx.values import Value
+from archcalc.frontends.table import Moves, held
+
+# Products -----------------------------------------------------------------------------------------
+
+
+def _product(a: Value, b: Value) -> Made:
+    if b.held and b.rank == 2 and not a.held and a.rank >= 2:
+        return Made("Linear", {"out_features": b.sizes[1], "bias": False}, (a,), {"weight": b})
+    return Made("MatMul", {}, (a, b))
+
+
+@line("MatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")
+def _matmul(call: Call) -> Made:
+    return _product(call.x, call.taken(1))
+
+
+@line("QLinearMatMul")
+def _qlinear_matmul(call: Call) -> Made:
+    return _product(call.x, call.taken(3))
+
+
+@line("Gemm", "QGemm")
+def _gemm(call: Call) -> Made | None:
+    quantised = call.op == "QGemm"
+    a, b, c = call.x, call.taken(3 if quantised else 1), call.given(6 if quantised else 2)
+    rows, columns = b.sizes
+    out = rows if call.get("transB", 0) else columns
+    if b.held and not a.held and not call.get("transA", 0):
+        if c is None or (c.held and prod(c.sizes) in (out, 1)):
+            bias = c if c and is_stored(c) and prod(c.sizes) == out else None
+            fields = {"out_features": out, "bias": bias is not None}
+            return Made("Linear", fields, (a,), held(weight=b, bias=bias))
+        fields = {"out_features": out, "bias": False}
+        product = Made("Linear", fields, (a,), {"weight": b}, shape=call.output)
+        return Made("Add", {}, (product, c))
+    taken: list[Value | Made] = [a, b]
+    for k, turned in enumerate(("transA", "transB")):
+        if call.get(turned, 0):
+            m, n = taken[k].shape or (1, 1)
+            taken[k] = Made("Permute", {"dims": [1, 0]}, (taken[k],), shape=(n, m))
+    product = Made("MatMul", {}, tuple(taken), shape=call.output)
+    return product if c is None else Made("Add", {}, (product, c))
+
+
+@line("Einsum")
+def _einsum(call: Call) -> Made:
+    inputs = tuple(value for value in call.inputs if value is not None)
+    return Made("Einsum", {"equation": call.get("equation", "").replace(" ", "")}, inputs)
+
+
+# Attention ----------------------------------------------------------------------------------------
+
+
+@line("Attention")
+def _attention(call: Call) -> Made | None:
+    """The operator of opset 23 on four axes; onnxruntime's own of that name is another."""
+    if call.node.domain not in ("", "ai.onnx") or call.x.rank != 4:
+        return None
+    q, k, v, mask = call.x, call.taken(1), call.taken(2), call.given(3)
+    if call.given(4) is not None:
+        return None
+    fields = {"is_causal": bool(call.get("is_causal", 0)), "enable_gqa": q.sizes[1] != k.sizes[1]}
+    return Made("ScaledDotProductAttention", fields, (q, k, v, *((mask,) if mask else ())))
+
+
+# Recurrent layers ---------------------------------------------------------------------------------
+
+
+@line("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")
+def _recurrent(call: Call) -> Made | None:
+    op = "LSTM" if call.op.endswith("LSTM") else call.op
+    gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[op]
+    w, r, b = call.taken(1), call.taken(2), call.given(3)
+    x = call.x
+    ways, size = w.sizes[0], call.get("hidden_size")
+    peepholes = call.given(7) if call.op == "LSTM" else None
+    if x.rank != 3 or size is None or peepholes is not None:
+        return None
+    if prod(w.sizes) != ways * gates * size * x.sizes[-1]:
+        return None
+    fields = {"hidden_size": size, "bias": is_stored(b), "bidirectional": ways == 2}
+    if op == "RNN" and "Relu" in [_text(f) for f in call.get("activations", [])]:
+        fields["nonlinearity"] = "relu"
+    weights = held(weight_ih_l0=w, weight_hh_l0=r, bias=b if is_stored(b) else None)
+    batch_first = call.get("layout", 0) == 1
+    n, t = x.sizes[:2] if batch_first else (x.sizes[1], x.sizes[0])
+    taken: Value | Made = x
+    if not batch_first:
+        taken = Made("Permute", {"dims": [1, 0, 2]}, (x,), shape=(n, t, x.sizes[2]))
+    made = Made(op, fields, (taken,), weights, shape=(n, t, ways * size))
+    if batch_first:
+        return made if ways == 1 else None
+    # (N, T, D H) -> (T, D, N, H)
+    parts = Made("Reshape", {"shape": [t, ways, size]}, (made,), shape=(n, t, ways, size))
+    return Made("Permute", {"dims": [1, 2, 0, 3]}, (parts,))
+
+
+@piece("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")
+def _with_states(call: Call, index: int) -> Found:
+    return Moves() if index else _recurrent(call)
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,46 @@
+"""Numbers of an ONNX file that are known before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from archcalc.dims import Shape
+
+if TYPE_CHECKING:
+    import onnx
+
+FEW = 4096
+"""Elements of a tensor that is read or worked out."""
+
+
+def elements_of(tensor: onnx.TensorProto, shape: Shape) -> Any:
+    """The elements of a stored tensor, if they are few and there; else None."""
+    from onnx import numpy_helper
+
+    if prod(shape) > FEW or tensor.data_location == tensor.EXTERNAL:
+        return None
+    try:
+        return numpy_helper.to_array(tensor)
+    except (ValueError, TypeError):
+        return None
+
+
+def evaluated(node: onnx.NodeProto, inputs: Sequence[Any], version: int) -> Sequence[Any]:
+    """What a node gives of numbers that are known, as onnx's reference does it."""
+    import numpy
+    from onnx import helper
+    from onnx.reference import ReferenceEvaluator
+
+    try:
+        named = [f"i{k}" if value is not None else "" for k, value in enumerate(inputs)]
+        twin = helper.make_node(node.op_type, named, list(node.output), domain=node.domain)
+        twin.attribute.extend(node.attribute)
+        run = ReferenceEvaluator(twin, opsets={"": version})
+        fed = {f"i{k}": value for k, value in enumerate(inputs) if value is not None}
+        with numpy.errstate(all="ignore"):
+            given = run.run(None, fed)
+    except Exception:  # the reference raises what numpy does, and lacks operators
+        return ()
+    return [numpy.asarray(value) if value is not None else None for value in given]

@@ -1,0 +1,146 @@
+"""Types of an ONNX file's tensors: as operators say, else as the file does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING
+
+from archcalc.dims import Shape
+from archcalc.errors import ArchcalcError
+from archcalc.frontends.onnx.values import Value
+from archcalc.operators.base import LARGEST
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def at(path: str, node: onnx.NodeProto) -> str:
+    """A node in messages."""
+    name = node.name or next(iter(node.output), "")
+    return f"{path}: node '{name}' ({node.op_type})"
+
+
+def checked(path: str, dims: Iterable[int], what: str) -> Shape:
+    """Extents that a tensor can have. Raises :class:`ArchcalcError`."""
+    shape = tuple(int(n) for n in dims)
+    if any(n < 0 for n in shape) or prod(shape) > LARGEST:
+        raise ArchcalcError(f"{path}: {what} has the shape {list(shape)}")
+    return shape
+
+
+class Types:
+    """What is known of the types of tensors."""
+
+    def __init__(self, path: str, opsets: Iterable[onnx.OperatorSetIdProto]) -> None:
+        self.path = path
+        self.opsets = list(opsets)
+        self.said: dict[str, onnx.TypeProto] = {}
+        """Types that the file itself gives tensors."""
+
+    def version(self, domain: str) -> int:
+        """Of the operators of a domain, the version that the file is written for."""
+        versions = {_plain(o.domain): o.version for o in self.opsets}
+        return versions.get(_plain(domain), 1)
+
+    def say(self, graph: onnx.GraphProto) -> None:
+        """Take in the types that a graph says."""
+        for info in (*graph.value_info, *graph.output):
+            if info.type.WhichOneof("value"):
+                self.said.setdefault(info.name, info.type)
+
+    def inferred(
+        self, node: onnx.NodeProto, inputs: Sequence[Value | None], version: int
+    ) -> dict[str, onnx.TypeProto]:
+        """The types of what a node gives: as its operator says, else as the file does."""
+        from onnx import checker, defs, helper, numpy_helper, shape_inference
+
+        found: dict[str, onnx.TypeProto] = {}
+        try:
+            schema = defs.get_schema(node.op_type, version, node.domain.replace("ai.onnx", ""))
+            types, data = {}, {}
+            for name, value in zip(node.input, inputs, strict=True):
+                if value is not None:
+                    types[name] = helper.make_tensor_type_proto(value.dtype, value.shape)
+                    if value.data is not None and value.data.dtype.kind in "iufb":
+                        data[name] = numpy_helper.from_array(value.data, name)
+            found = shape_inference.infer_node_outputs(
+                schema, node, types, data, opset_imports=self.opsets
+            )
+        except defs.SchemaError:
+            found = self.as_given(node, inputs)
+        except checker.ValidationError:
+            pass  # types that do not fit, which are none of our business
+        except shape_inference.InferenceError as error:
+            if not any(name in self.said for name in node.output):
+                reason = str(error).strip().splitlines()[-1]
+                raise ArchcalcError(f"{at(self.path, node)}: {reason}") from error
+        for name in node.output:
+            if self.shape_of(found.get(name)) is None and name in self.said:
+                found[name] = self.said[name]
+        return found
+
+    def as_given(
+        self, node: onnx.NodeProto, inputs: Sequence[Value | None]
+    ) -> dict[str, onnx.TypeProto]:
+        """What operators give that onnx does not know, and that are like others."""
+        from onnx import NodeProto, helper
+
+        def like(name: str, taken: Sequence[int]) -> dict[str, onnx.TypeProto]:
+            twin = NodeProto()
+            twin.CopyFrom(node)
+            twin.op_type, twin.domain = name, ""
+            present = [k for k in taken if k < len(node.input)]
+            del twin.input[:]
+            twin.input.extend(node.input[k] for k in present)
+            attributes = [a for a in twin.attribute if not a.name.startswith(_OTHERS)]
+            del twin.attribute[:]
+            twin.attribute.extend(attributes)
+            values = [x and replace(x, dtype=1) for x in (inputs[k] for k in present)]
+            return self.inferred(twin, values, self.version(""))
+
+        if node.op_type in _TWINS:
+            name, taken = _TWINS[node.op_type]
+            if node.op_type == "QLinearConcat":
+                taken = range(2, len(inputs), 3)
+            return like(name, taken)
+        x = inputs[0] if inputs else None
+        if node.op_type in _KEEPING and x is not None:
+            return {node.output[0]: helper.make_tensor_type_proto(x.dtype, x.shape)}
+        return {}
+
+    def shape_of(self, proto: onnx.TypeProto | None) -> Shape | None:
+        """A tensor's sizes, if all of them are said."""
+        if proto is None or proto.WhichOneof("value") != "tensor_type":
+            return None
+        tensor = proto.tensor_type
+        if not tensor.HasField("shape"):
+            return None
+        if not all(d.HasField("dim_value") and d.dim_value >= 0 for d in tensor.shape.dim):
+            return None
+        return checked(self.path, (d.dim_value for d in tensor.shape.dim), "a tensor")
+
+
+_TWINS: dict[str, tuple[str, Sequence[int]]] = {
+    "FusedConv": ("Conv", (0, 1, 2)),
+    "QLinearAdd": ("Add", (0, 3)),
+    "QLinearMul": ("Mul", (0, 3)),
+    "QLinearConcat": ("Concat", ()),
+    "QLinearGlobalAveragePool": ("GlobalAveragePool", (0,)),
+    "QLinearAveragePool": ("AveragePool", (0,)),
+    "QGemm": ("Gemm", (0, 3)),
+    "DynamicQuantizeLSTM": ("LSTM", (0, 1, 2, 3)),
+    "MatMulIntegerToFloat": ("MatMul", (0, 1)),
+    "DynamicQuantizeMatMul": ("MatMul", (0, 1)),
+}
+_OTHERS = ("activation", "channels_last")
+_KEEPING = (
+    *("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "FastGelu", "BiasGelu", "QuickGelu"),
+    *("SkipLayerNormalization", "SkipSimplifiedLayerNormalization", "SimplifiedLayerNormalization"),
+    *("Gelu",),
+)
+
+
+def _plain(domain: str) -> str:
+    return domain.replace("ai.onnx", "")
