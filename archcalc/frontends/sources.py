@@ -15,7 +15,7 @@ SCHEMES = {"torch": "torch.source", "hf": "torch.config"}
 
 FILES = {
     ".onnx": "onnx.read",
-    ".keras": "keras",
+    ".keras": "keras.read",
     ".cfg": "darknet",
     ".prototxt": "caffe",
 }
@@ -105,7 +105,7 @@ def _is_keras(path: str) -> bool:
         return False
     if b"class_name" not in text:
         return False
-    from archcalc.frontends.keras import config_of
+    from archcalc.frontends.keras.config import config_of
 
     try:
         config_of(path)

@@ -235,7 +235,7 @@ def test_models_without_an_end_are_refused(tmp_path: Path) -> None:
 
 
 def _graph_of_data(tmp_path: Path, data: dict[str, Any]) -> None:
-    from archcalc.frontends.keras import Reader
+    from archcalc.frontends.keras.read import Reader
 
     Reader("net.keras", data).graph({})
 

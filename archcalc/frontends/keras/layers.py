@@ -1,0 +1,173 @@
+"""A graph in the making out of Keras' layers, and the table of those that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from archcalc.dims import Shape
+from archcalc.errors import ShapeError
+from archcalc.frontends.draft import Draft, as_name
+from archcalc.frontends.keras.config import Config
+from archcalc.operators import operator
+from archcalc.operators.base import LARGEST, Applied
+from archcalc.spec.unknown import UnknownOperator
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What a call gives: a layer, and its shape in the author's order, without the batch."""
+
+    key: int
+    shape: Shape
+    moved: bool
+    """Whether the layer has the channels first where the author has them last."""
+
+
+@dataclass
+class Place:
+    """Where a layer stands, to name what it is made of."""
+
+    name: str
+    kind: str
+    config: Config
+
+
+class Unknown(Exception):
+    """A layer that is not known."""
+
+
+class Layers(Draft):
+    """Layers, and their tensors in the author's order or with the channels first."""
+
+    def __init__(self, plain: bool) -> None:
+        super().__init__()
+        self.plain = plain
+        """Whether the author has the channels first, too."""
+        self.turned: dict[tuple[int, bool], int] = {}
+        self.idle: list[int] = []
+        """Layers that are owned and that nothing uses."""
+
+    def emit(
+        self, place: Place, op: str, tensors: Sequence[Tensor], *, part: str = "", **fields: Any
+    ) -> int:
+        """Add a layer; parts of one layer of Keras stand under its name."""
+        keys = tuple(tensor.key for tensor in tensors)
+        applied = Applied.to(operator(op)(**fields), *map(self.shape, keys))
+        if applied.shape[0] != 1 or prod(applied.shape) > LARGEST:
+            raise ShapeError(f"{op} gives the shape {applied.shape}")
+        name = f"{place.name}.{part}" if part else place.name
+        self.recent = self.add(name, op.lower(), applied, keys)
+        return self.recent
+
+    def result(self, key: int, moved: bool) -> Tensor:
+        """A tensor of a layer, whose shape says the author's."""
+        shape = tuple(self.shape(key)[1:])
+        return Tensor(key, (*shape[1:], shape[0]) if moved and len(shape) > 1 else shape, moved)
+
+    def turn(self, tensor: Tensor, moved: bool) -> Tensor:
+        """A tensor in the one order or the other."""
+        if tensor.moved == moved or self.plain or len(tensor.shape) < 2:
+            return replace(tensor, moved=moved and len(tensor.shape) > 1 and not self.plain)
+        rank = len(tensor.shape) + 1
+        ours = (tensor.shape[-1], *tensor.shape[:-1]) if moved else tensor.shape
+        found = self.turned.get((tensor.key, moved))
+        if found is None:
+            if prod(tensor.shape[:-1]) == 1:
+                applied = self.applied_to("Reshape", tensor.key, shape=list(ours))
+            else:
+                dims = [0, rank - 1, *range(1, rank - 1)] if moved else [0, *range(2, rank), 1]
+                applied = self.applied_to("Permute", tensor.key, dims=dims)
+            source = "input" if tensor.key < 0 else self.by_key[tensor.key].wish
+            above = source.rpartition(".")[0]
+            wish = f"{above}.permute" if above else "permute"
+            found = self.add(wish, "permute", applied, (tensor.key,))
+            self.turned[tensor.key, moved] = found
+        return Tensor(found, tensor.shape, moved)
+
+    def images(self, tensor: Tensor) -> Tensor:
+        """A tensor with its channels first."""
+        return tensor if self.plain else self.turn(tensor, True)
+
+    def axis(self, tensor: Tensor, axis: int) -> int:
+        """An author's axis, the batch's being 0, as the layer has it."""
+        rank = len(tensor.shape) + 1
+        if not -rank <= axis < rank:
+            raise ShapeError(f"axis {axis} of {rank} axes")
+        axis %= rank
+        if not tensor.moved or axis == 0:
+            return axis
+        return 1 if axis == rank - 1 else axis + 1
+
+    def activated(self, place: Place, tensor: Tensor, said: Any) -> Tensor:
+        """What a layer's ``activation`` makes of its output."""
+        name = said.get("config") if isinstance(said, dict) else said
+        if isinstance(said, dict) and isinstance(said.get("config"), dict):
+            name = said.get("class_name")
+        if name in (None, "linear"):
+            return tensor
+        found = ACTIVATIONS.get(str(name).lower())
+        if found is None:
+            op = UnknownOperator(
+                name=f"keras.{as_name(str(name))}", shape=self.shape(tensor.key)[1:]
+            )
+            applied = Applied.to(op, self.shape(tensor.key))
+            return replace(tensor, key=self.add(place.name, "act", applied, (tensor.key,)))
+        op_name, fields = found
+        if place.kind != "Activation":
+            place = replace(place, name=f"{place.name}_{op_name.lower()}")
+        if op_name in ("Softmax", "LogSoftmax"):
+            fields = {"dim": self.axis(tensor, -1)}
+        return replace(tensor, key=self.emit(place, op_name, [tensor], **fields))
+
+
+# Layers -------------------------------------------------------------------------------------------
+
+ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "relu": ("ReLU", {}),
+    "relu6": ("ReLU6", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
+    "softmax": ("Softmax", {}),
+    "log_softmax": ("LogSoftmax", {}),
+    "elu": ("ELU", {}),
+    "selu": ("SELU", {}),
+    "celu": ("CELU", {}),
+    "gelu": ("GELU", {}),
+    "softplus": ("Softplus", {}),
+    "swish": ("SiLU", {}),
+    "silu": ("SiLU", {}),
+    "mish": ("Mish", {}),
+    "leaky_relu": ("LeakyReLU", {"negative_slope": 0.2}),
+    "hard_sigmoid": ("Hardsigmoid", {}),
+    "hard_swish": ("Hardswish", {}),
+    "hard_silu": ("Hardswish", {}),
+    "log_sigmoid": ("LogSigmoid", {}),
+    "exponential": ("Exp", {}),
+    "square": ("Square", {}),
+    "sqrt": ("Sqrt", {}),
+    "abs": ("Abs", {}),
+    "absolute": ("Abs", {}),
+    "exp": ("Exp", {}),
+    "log": ("Log", {}),
+    "negative": ("Neg", {}),
+}
+
+Made = Callable[[Layers, Place, Any], Any]
+LAYERS: dict[str, Made] = {}
+WITH_NUMBERS: set[str] = set()
+
+
+def layer(*names: str, numbers: bool = False) -> Callable[[Made], Made]:
+    """Enter a function in the table; those that take ``numbers`` are given them, too."""
+
+    def enter(function: Made) -> Made:
+        for name in names:
+            LAYERS[name] = function
+            if numbers:
+                WITH_NUMBERS.add(name)
+        return function
+
+    return enter

@@ -1,0 +1,171 @@
+"""Keras' layers that own nothing: functions of elements, sums, views."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from archcalc.errors import ShapeError
+from archcalc.frontends.keras.config import flat
+from archcalc.frontends.keras.layers import Layers, Place, Tensor, Unknown, layer
+
+
+@layer("Activation")
+def _activation(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    return r.activated(place, given[0], place.config.get("activation"))
+
+
+@layer("ReLU")
+def _relu(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    c = place.config
+    top, slope = c.get("max_value"), c.get("negative_slope") or 0
+    if c.get("threshold") or (top is not None and slope):
+        raise Unknown
+    if slope:
+        return replace(given[0], key=r.emit(place, "LeakyReLU", given[:1], negative_slope=slope))
+    if top is None:
+        return replace(given[0], key=r.emit(place, "ReLU", given[:1]))
+    if top == 6:
+        return replace(given[0], key=r.emit(place, "ReLU6", given[:1]))
+    return replace(given[0], key=r.emit(place, "Clamp", given[:1], min=0, max=top))
+
+
+@layer("LeakyReLU", "ELU", "Softmax", "Dropout", "SpatialDropout1D", "SpatialDropout2D")
+@layer("GaussianNoise", "GaussianDropout", "AlphaDropout", "SpatialDropout3D")
+def _simple(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    c, x = place.config, given[0]
+    if place.kind == "LeakyReLU":
+        slope = c.get("negative_slope", c.get("alpha", 0.3))
+        return replace(x, key=r.emit(place, "LeakyReLU", [x], negative_slope=slope))
+    if place.kind == "ELU":
+        return replace(x, key=r.emit(place, "ELU", [x], alpha=c.get("alpha", 1.0)))
+    if place.kind == "Softmax":
+        axis = r.axis(x, c.get("axis", -1))
+        return replace(x, key=r.emit(place, "Softmax", [x], dim=axis))
+    if "rate" not in c and "stddev" not in c:
+        raise Unknown
+    return replace(x, key=r.emit(place, "Dropout", [x], p=min(c.get("rate", 0.0), 1.0)))
+
+
+@layer("Rescaling")
+def _rescaling(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x, c = given[0], place.config
+    for op, said in (("Mul", c.get("scale", 1)), ("Add", c.get("offset", 0))):
+        said = said.get("config", {}).get("value", [0, 1]) if isinstance(said, dict) else said
+        if isinstance(said, list):
+            size = len(said)
+            shape = [size, *[1] * (len(x.shape) - 1)] if x.moved or r.plain else [size]
+            constant = r.emit(place, "Constant", [x], part="constant", shape=shape)
+            key = r.emit(place, op, [x, replace(x, key=constant)], part=op.lower())
+            x = replace(x, key=key)
+        elif said != (1 if op == "Mul" else 0):
+            x = replace(x, key=r.emit(place, op, [x], part=op.lower(), by=said))
+    return x
+
+
+@layer("CustomScaleLayer")
+def _residual(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    """Inception-ResNet's sum, of which the second is scaled: a class of Keras' own."""
+    x, y = (r.turn(value, given[0].moved) for value in given)
+    scale = place.config.get("scale", 1.0)
+    scaled = replace(y, key=r.emit(place, "Mul", [y], part="mul", by=scale))
+    return replace(x, key=r.emit(place, "Add", [x, scaled], part="add"))
+
+
+@layer("StochasticDepth")
+def _depth(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    p = place.config.get("drop_path_rate", 0.0)
+    return replace(given[0], key=r.emit(place, "StochasticDepth", given[:1], p=p))
+
+
+_TWO = {
+    "Add": "Add",
+    "Subtract": "Sub",
+    "Multiply": "Mul",
+    "Maximum": "Maximum",
+    "Minimum": "Minimum",
+    "Divide": "Div",
+    "TrueDivide": "Div",
+    "Power": "Pow",
+}
+
+
+@layer(*_TWO, "Average", numbers=True)
+def _merged(r: Layers, place: Place, given: list[Any]) -> Tensor:
+    values = [v for v in flat(given) if isinstance(v, Tensor)]
+    numbers = [v for v in flat(given) if type(v) in (int, float)]
+    op = _TWO.get(place.kind, "Add")
+    if len(values) == 1 and numbers:
+        side = "by" if isinstance(next(flat(given)), Tensor) or op in ("Add", "Mul") else "of"
+        return replace(values[0], key=r.emit(place, op, values, **{side: numbers[0]}))
+    rank = max(len(v.shape) for v in values)
+    moved = any(v.moved for v in values if len(v.shape) == rank) and not r.plain
+    if all(len(v.shape) == rank for v in values):
+        values = [r.turn(v, moved) for v in values]
+    else:
+        values = [r.turn(v, False) for v in values]
+        moved = False
+    if op in ("Add", "Mul") and len(values) > 1:
+        key = r.emit(place, op, values, part="add" if place.kind == "Average" else "")
+    else:
+        key = r.emit(place, op, values[:2])
+        for value in values[2:]:
+            key = r.emit(place, op, [replace(values[0], key=key), value])
+    found = r.result(key, moved)
+    if place.kind == "Average":
+        found = replace(found, key=r.emit(place, "Div", [found], part="div", by=len(values)))
+    return found
+
+
+@layer("Concatenate")
+def _concatenate(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    moved = any(v.moved for v in given)
+    given = [r.turn(v, moved) for v in given]
+    axis = r.axis(given[0], place.config.get("axis", -1))
+    return r.result(r.emit(place, "Concat", given, dim=axis), moved)
+
+
+@layer("Flatten")
+def _flatten(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x = given[0]
+    if len(x.shape) < 2:
+        return x
+    return r.result(r.emit(place, "Flatten", [x]), False)
+
+
+@layer("Reshape")
+def _reshape(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x = given[0]
+    shape = [int(n) for n in place.config["target_shape"]]
+    if shape.count(-1) == 1:
+        rest = -prod(shape)
+        shape[shape.index(-1)] = prod(x.shape) // max(rest, 1)
+    if any(n < 1 for n in shape) or prod(shape) != prod(x.shape):
+        raise ShapeError(f"target_shape {shape} of {list(x.shape)}")
+    if x.moved and prod(x.shape[:-1]) != 1:
+        x = r.turn(x, False)
+    if len(shape) > 2 and not r.plain and prod(shape[:-1]) == 1:
+        key = r.emit(place, "Reshape", [x], shape=[shape[-1], *shape[:-1]])
+        return Tensor(key, tuple(shape), True)
+    key = r.emit(place, "Reshape", [x], shape=shape)
+    return Tensor(key, tuple(shape), False)
+
+
+@layer("Permute")
+def _permute(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x = r.turn(given[0], False)
+    return r.result(r.emit(place, "Permute", [x], dims=[0, *place.config["dims"]]), False)
+
+
+@layer("RepeatVector")
+def _repeat(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    n = place.config["n"]
+    key = r.emit(place, "Reshape", given[:1], part="reshape", shape=[1, *given[0].shape])
+    x = r.result(key, False)
+    return r.result(r.emit(place, "Repeat", [x], part="repeat", repeats=[1, n, 1]), False)
+
+
+@layer("Identity", "ActivityRegularization", "Masking", "Cast")
+def _same(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    return given[0]

@@ -1,0 +1,256 @@
+"""``.keras`` and Keras' config JSON -> Graph, without Keras: layers, calls, nested models.
+
+Keras has channels last, and our operators first. An image is turned at the input, and where a layer
+needs the author's order it is turned there by a permutation, which costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from archcalc.errors import ArchcalcError, ShapeError
+from archcalc.frontends.draft import as_name, parse_shape
+from archcalc.frontends.keras import plain, weighty, windows  # they fill the table
+from archcalc.frontends.keras.config import (
+    Config,
+    as_dict,
+    config_of,
+    flat,
+    has_channels_first,
+    has_layers,
+    is_config,
+    is_size,
+    name_of,
+    references,
+    resolved,
+    shape_in,
+)
+from archcalc.frontends.keras.layers import LAYERS, WITH_NUMBERS, Layers, Place, Tensor, Unknown
+from archcalc.operators.base import LARGEST, Applied
+from archcalc.spec.graph import Graph
+from archcalc.spec.unknown import UnknownOperator
+
+__all__ = ["Reader", "plain", "read", "weighty", "windows"]
+
+MOST_CALLS = 50_000
+"""Calls of layers that a model may have, nested ones written out."""
+
+Given = list[Any]
+
+
+def read(path: str, inputs: Mapping[str, str]) -> Graph:
+    """The graph of a model's file, on inputs without the batch by their names.
+
+    Raises :class:`ArchcalcError` for what is no such file, and for calls that can't be followed.
+    """
+    data = config_of(path)
+    return Reader(path, data).graph(inputs)
+
+
+class Reader(Layers):
+    """Makes a graph of a config, call by call."""
+
+    def __init__(self, path: str, data: Config) -> None:
+        super().__init__(has_channels_first(data))
+        self.path = path
+        self.data = data
+        self.calls = 0
+        self.made: dict[str, list[int]] = {}
+        """A layer -> the numbered layers that it is made of, which a second call shares."""
+
+    def graph(self, inputs: Mapping[str, str]) -> Graph:
+        given = dict(inputs)
+        found = self.model(self.data, None, "", given)
+        if given:
+            known = ", ".join(name for name, _ in self.inputs.values())
+            raise ArchcalcError(f"{self.path}: no input '{next(iter(given))}': it has {known}")
+        outputs = []
+        for tensor in found:
+            key = tensor.key
+            if key < 0:
+                key = self.add("output", "output", self.applied_to("Identity", key), (key,))
+            outputs.append(key)
+        if not outputs:
+            raise ArchcalcError(f"{self.path}: the model has no outputs")
+        name = as_dict(self.data["config"]).get("name") or Path(self.path).stem
+        graph = self.drafted(as_name(str(name), True), outputs, self.idle)
+        turned = any(len(shape) > 3 for shape in graph.inputs.values()) and not self.plain
+        return replace(graph, edition="channels first, where Keras has them last" if turned else "")
+
+    def fail(self, what: str, message: str) -> ArchcalcError:
+        return ArchcalcError(f"{self.path}: layer '{what}': {message}")
+
+    # Models -------------------------------------------------------------------------------------
+
+    def model(
+        self, data: Config, inputs: Given | None, prefix: str, given: dict[str, str]
+    ) -> list[Tensor]:
+        """What a model gives; its inputs are the network's where it is called on none."""
+        if prefix.count(".") > 40:
+            raise ArchcalcError(f"{self.path}: models are nested too deeply")
+        config = data["config"]
+        layers = config if isinstance(config, list) else config.get("layers")
+        if not isinstance(layers, list) or not layers:
+            raise ArchcalcError(f"{self.path}: {data['class_name']} says no layers: it is a class")
+        for layer in layers:
+            if not is_config(layer) or not isinstance(layer["config"], dict):
+                raise ArchcalcError(f"{self.path}: a layer without class_name or config")
+        if data["class_name"] == "Sequential":
+            return self.sequential(layers, config, inputs, prefix, given)
+        return self.functional(layers, config, inputs, prefix, given)
+
+    def sequential(
+        self,
+        layers: Sequence[Config],
+        config: Any,
+        inputs: Given | None,
+        prefix: str,
+        given: dict[str, str],
+    ) -> list[Tensor]:
+        value: Any = None
+        if inputs is not None:
+            value = inputs[0]
+        for layer in layers:
+            if layer["class_name"] == "InputLayer":
+                if value is None:
+                    value = self.take(layer["config"], given)
+                continue
+            if value is None:
+                said = {**(config if isinstance(config, dict) else {}), **layer["config"]}
+                said["name"] = "input"
+                if layer["class_name"] == "Embedding" and said.get("input_length"):
+                    said.setdefault("batch_shape", [None, said["input_length"]])
+                nested = shape_in(layer)
+                if nested is not None:
+                    said.setdefault("batch_shape", nested)
+                value = self.take(said, given)
+            value = self.call(layer, [value], prefix)[0]
+        return [value]
+
+    def functional(
+        self,
+        layers: Sequence[Config],
+        config: Any,
+        inputs: Given | None,
+        prefix: str,
+        given: dict[str, str],
+    ) -> list[Tensor]:
+        values: dict[tuple[str, int, int], Tensor] = {}
+        starts = list(references(config.get("input_layers", [])))
+        by_name = {name_of(layer): layer for layer in layers}
+        if inputs is not None:
+            if len(inputs) != len(starts):
+                raise ArchcalcError(f"{self.path}: a model of {len(starts)} inputs has other calls")
+            values.update(zip(starts, inputs, strict=True))
+        pending: list[tuple[str, int, Any]] = []
+        for name, layer in by_name.items():
+            if layer["class_name"] == "InputLayer":
+                if (name, 0, 0) not in values:
+                    values[name, 0, 0] = self.take({"name": name, **layer["config"]}, given)
+                continue
+            nodes = layer.get("inbound_nodes", [])
+            if not isinstance(nodes, list):
+                raise self.fail(name, "inbound_nodes is no list")
+            pending += [(name, k, node) for k, node in enumerate(nodes)]
+        while pending:
+            left = []
+            for name, k, node in pending:
+                needed = list(references(node))
+                if not all(reference in values for reference in needed):
+                    left.append((name, k, node))
+                    continue
+                outputs = self.call(by_name[name], resolved(node, values), prefix)
+                for index, output in enumerate(outputs):
+                    values[name, k, index] = output
+            if len(left) == len(pending):
+                name, _, node = left[0]
+                lacking = next(r for r in references(node) if r not in values)
+                why = "comes to itself" if lacking[0] in by_name else "is none of the layers"
+                raise self.fail(name, f"takes '{lacking[0]}', which {why}")
+            pending = left
+        ends = list(references(config.get("output_layers", [])))
+        for reference in ends:
+            if reference not in values:
+                raise ArchcalcError(f"{self.path}: no layer gives the output '{reference[0]}'")
+        return [values[reference] for reference in ends]
+
+    def take(self, config: Config, given: dict[str, str]) -> Tensor:
+        """An input of the network."""
+        name = as_name(str(config.get("name", "input")), True)
+        shape = config.get("batch_shape") or config.get("batch_input_shape")
+        shape = shape or config.get("build_input_shape")
+        if isinstance(shape, dict):
+            shape = next(iter(shape.values()), None)
+        said = given.pop(name, None) or given.pop("", None)
+        sizes: list[Any] = list(shape[1:]) if isinstance(shape, list) else []
+        if said is not None:
+            sizes = list(parse_shape(said, f"{self.path}: input '{name}'"))
+            image = len(sizes) in (3, 4) and not self.plain
+            channels = shape[-1] if isinstance(shape, list) and len(shape) > 3 else None
+            if image and (channels is None or channels != sizes[-1] or channels == sizes[0]):
+                sizes = [*sizes[1:], sizes[0]]  # it is said with the channels first
+        elif not isinstance(shape, list) or any(n is None for n in sizes):
+            words = ", ".join("?" if n is None else str(n) for n in sizes) or "not said"
+            raise ArchcalcError(
+                f"{self.path}: how large is the input '{name}'? its shape is ({words})\n"
+                "  say it without the batch, channels first: --input 3x224x224"
+            )
+        if any(type(n) is not int or n < 1 for n in sizes) or prod(sizes) > LARGEST:
+            raise ArchcalcError(f"{self.path}: input '{name}' has the shape {sizes}")
+        moved = len(sizes) > 2 and not self.plain
+        ours = (1, sizes[-1], *sizes[:-1]) if moved else (1, *sizes)
+        return Tensor(self.input(name, ours if len(ours) > 1 else (1, 1)), tuple(sizes), moved)
+
+    # Calls ----------------------------------------------------------------------------------------
+
+    def call(self, layer: Config, given: Given, prefix: str) -> list[Tensor]:
+        """What a layer gives, called on tensors and numbers."""
+        self.calls += 1
+        if self.calls > MOST_CALLS:
+            raise ArchcalcError(f"{self.path}: has more than {MOST_CALLS:,} calls of layers")
+        kind, config = layer["class_name"], layer["config"]
+        name = as_name(name_of(layer).replace("/", "_"), True)
+        path = f"{prefix}{name}"
+        inner = has_layers(layer)
+        if kind in ("Functional", "Model", "Sequential") or (inner and "layers" in config):
+            tensors = [value for value in flat(given) if isinstance(value, Tensor)]
+            return self.model(layer, tensors, f"{path}.", {})
+        tensors = [value for value in flat(given) if isinstance(value, Tensor)]
+        function = LAYERS.get(kind)
+        place = Place(path, kind, config)
+        start = len(self.layers)
+        shared = self.made.get(path)
+        try:
+            if function is None or not tensors:
+                raise Unknown
+            found = function(self, place, given if kind in WITH_NUMBERS else tensors)
+        except Unknown:
+            found = self.unknown(place, tensors, layer)
+        except (ValidationError, ShapeError, ValueError, TypeError, KeyError, IndexError) as error:
+            raise self.fail(name, f"{kind}: {' '.join(str(error).split())}") from error
+        mine = [y.key for y in self.layers[start:]]
+        if shared is None:
+            self.made[path] = mine
+        else:
+            same = [k for k in mine if self.by_key[k].applied.cost.weights]
+            first = [k for k in shared if self.by_key[k].applied.cost.weights]
+            for key, owner in zip(same, first, strict=False):
+                self.by_key[key].share = owner
+        return [found] if isinstance(found, Tensor) else found
+
+    def unknown(self, place: Place, tensors: Sequence[Tensor], layer: Config) -> Tensor:
+        """A layer of which nothing is known: a class of somebody's, or a function."""
+        keys = tuple(dict.fromkeys(tensor.key for tensor in tensors)) or (self.batch(),)
+        shape = place.config.get("output_shape")
+        sizes = tuple(shape) if isinstance(shape, list) and all(map(is_size, shape)) else None
+        if sizes is None:
+            sizes = tensors[0].shape if tensors else (1,)
+        op = UnknownOperator(name=f"keras.{as_name(place.kind)}", shape=tuple(sizes))
+        applied = Applied.to(op, *map(self.shape, keys))
+        return Tensor(self.add(place.name, place.kind.lower(), applied, keys), sizes, False)

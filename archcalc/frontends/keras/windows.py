@@ -1,0 +1,166 @@
+"""Keras' convolutions, poolings, and what else slides or keeps to a map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from archcalc.frontends.keras.layers import Layers, Place, Tensor, Unknown, layer
+
+
+def _pair(value: Any, axes: int) -> list[int]:
+    found = [value] * axes if type(value) is int else list(value)
+    return found * axes if len(found) == 1 else found
+
+
+def _axes(kind: str) -> int:
+    return next((n for n in (1, 2, 3) if f"{n}D" in kind), 2)
+
+
+def _padding(said: Any, extents: Sequence[int], k: Any, s: Any, d: Any) -> Any:
+    if said in ("valid", None):
+        return 0
+    if said == "causal":
+        return [[d[0] * (k[0] - 1), 0]]
+    pads = []
+    for n, kernel, stride, dilation in zip(extents, k, s, d, strict=True):
+        total = max((-(-n // stride) - 1) * stride + (kernel - 1) * dilation + 1 - n, 0)
+        pads.append([total // 2, total - total // 2])
+    return [a for a, _ in pads] if all(a == b for a, b in pads) else pads
+
+
+def _window(r: Layers, x: Tensor, place: Place, size: str, stride: str) -> dict[str, Any]:
+    axes, config = _axes(place.kind), place.config
+    kernel = _pair(config[size], axes)
+    strides = _pair(
+        config.get(stride) or (kernel if "pool" in stride or "Pool" in place.kind else 1), axes
+    )
+    dilation = _pair(config.get("dilation_rate", 1), axes)
+    pads = _padding(config.get("padding"), r.shape(x.key)[2:], kernel, strides, dilation)
+    return {"kernel_size": kernel, "stride": strides, "padding": pads, "dilation": dilation}
+
+
+@layer("Conv1D", "Conv2D", "Conv3D", "Convolution2D")
+def _conv(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x = r.images(given[0])
+    c = place.config
+    fields = _window(r, x, place, "kernel_size", "strides")
+    key = r.emit(
+        place,
+        f"Conv{_axes(place.kind)}d",
+        [x],
+        out_channels=c["filters"],
+        groups=c.get("groups", 1),
+        bias=c.get("use_bias", True),
+        **fields,
+    )
+    return r.activated(place, r.result(key, not r.plain), c.get("activation"))
+
+
+@layer("DepthwiseConv2D", "DepthwiseConv1D")
+def _depthwise(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x = r.images(given[0])
+    c, channels = place.config, r.shape(r.images(given[0]).key)[1]
+    fields = _window(r, x, place, "kernel_size", "strides")
+    many = channels * c.get("depth_multiplier", 1)
+    name, bias = f"Conv{_axes(place.kind)}d", c.get("use_bias", True)
+    key = r.emit(place, name, [x], out_channels=many, groups=channels, bias=bias, **fields)
+    return r.activated(place, r.result(key, not r.plain), c.get("activation"))
+
+
+@layer("SeparableConv2D", "SeparableConv1D", "SeparableConvolution2D")
+def _separable(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x = r.images(given[0])
+    c, channels = place.config, r.shape(r.images(given[0]).key)[1]
+    fields = _window(r, x, place, "kernel_size", "strides")
+    many, name = channels * c.get("depth_multiplier", 1), f"Conv{_axes(place.kind)}d"
+    key = r.emit(
+        place, name, [x], part="depthwise", out_channels=many, groups=channels, bias=False, **fields
+    )
+    key = r.emit(
+        place,
+        name,
+        [r.result(key, not r.plain)],
+        part="pointwise",
+        out_channels=c["filters"],
+        kernel_size=1,
+        bias=c.get("use_bias", True),
+    )
+    found = r.result(key, not r.plain)
+    return r.activated(place, found, c.get("activation"))
+
+
+@layer("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "Deconvolution2D")
+def _transposed(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x = r.images(given[0])
+    c, axes = place.config, _axes(place.kind)
+    if c.get("output_padding") is not None or c.get("groups", 1) != 1:
+        raise Unknown
+    kernel, stride = _pair(c["kernel_size"], axes), _pair(c.get("strides", 1), axes)
+    padding: Any = "same_upper" if c.get("padding") == "same" else 0
+    extra = [0 if padding else max(s - k, 0) for k, s in zip(kernel, stride, strict=True)]
+    key = r.emit(
+        place,
+        f"ConvTranspose{axes}d",
+        [x],
+        out_channels=c["filters"],
+        kernel_size=kernel,
+        stride=stride,
+        padding=padding,
+        output_padding=extra,
+        dilation=_pair(c.get("dilation_rate", 1), axes),
+        bias=c.get("use_bias", True),
+    )
+    return r.activated(place, r.result(key, not r.plain), c.get("activation"))
+
+
+@layer("MaxPooling1D", "MaxPooling2D", "MaxPooling3D", "AveragePooling1D", "AveragePooling2D")
+@layer("AveragePooling3D", "MaxPool1D", "MaxPool2D", "MaxPool3D", "AvgPool2D")
+def _pool(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x = r.images(given[0])
+    fields = _window(r, x, place, "pool_size", "strides")
+    fields.pop("dilation")
+    name = "Max" if place.kind.startswith("Max") else "Avg"
+    if name == "Avg" and fields["padding"] != 0:
+        fields["count_include_pad"] = False
+    key = r.emit(place, f"{name}Pool{_axes(place.kind)}d", [x], **fields)
+    return r.result(key, not r.plain)
+
+
+@layer(*(f"Global{kind}Pooling{n}D" for kind in ("Average", "Max") for n in (1, 2, 3)))
+def _global(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x = r.images(given[0])
+    name = "GlobalAvgPool" if "Average" in place.kind else "GlobalMaxPool"
+    keep = bool(place.config.get("keepdims"))
+    key = r.emit(place, name, [x], keepdim=keep)
+    return r.result(key, keep and not r.plain)
+
+
+@layer("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D")
+def _zero_padding(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x, axes = r.images(given[0]), _axes(place.kind)
+    pairs = [_pair(p, 2) for p in _pair(place.config["padding"], axes)]
+    if axes == 1 and type(place.config["padding"]) is not int:
+        pairs = [_pair(place.config["padding"], 2)]
+    pad = [n for pair in reversed(pairs) for n in pair]
+    return r.result(r.emit(place, "Pad", [x], pad=pad), not r.plain)
+
+
+@layer("Cropping1D", "Cropping2D", "Cropping3D")
+def _cropping(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x, axes = r.images(given[0]), _axes(place.kind)
+    pairs = [_pair(p, 2) for p in _pair(place.config["cropping"], axes)]
+    if axes == 1 and type(place.config["cropping"]) is not int:
+        pairs = [_pair(place.config["cropping"], 2)]
+    return r.result(r.emit(place, "Crop", [x], cropping=pairs), not r.plain)
+
+
+@layer("UpSampling1D", "UpSampling2D", "UpSampling3D")
+def _upsampling(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x, axes = r.images(given[0]), _axes(place.kind)
+    times = _pair(place.config.get("size", 2), axes)
+    size = [n * k for n, k in zip(r.shape(x.key)[2:], times, strict=True)]
+    mode = place.config.get("interpolation", "nearest")
+    if mode not in ("nearest", "bilinear", "bicubic"):
+        raise Unknown
+    return r.result(r.emit(place, "Upsample", [x], size=size, mode=mode), not r.plain)
