@@ -18,6 +18,7 @@ from archcalc.cli.completion import networks, several, words
 from archcalc.cli.options import (
     NETWORKS,
     Batch,
+    Frozen,
     InputShapes,
     Output,
     Variables,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from archcalc.pytorch.crosscheck import Crosscheck
+    from archcalc.spec.model import Spec
     from archcalc.spec.question import Question
 
 
@@ -77,6 +79,7 @@ def crosscheck(
     batch: Batch = 1,
     input: InputShapes = None,
     set_: Variables = None,
+    frozen: Frozen = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure time and memory, too.")
     ] = False,
@@ -148,6 +151,8 @@ def crosscheck(
         if all_ or len(networks or ()) != 1 or measure or plot or dtype is not None:
             raise ArchcalcError("--against compares one network, in float32, and measures nothing")
         choose("format with --against", form, opposed.FORMATS)
+        if frozen:
+            raise ArchcalcError("--against compares no training: leave --frozen out")
         told = asked(archcalc.against, input, set_, batch).keywords
         other = archcalc.against((networks or [])[0], against, device=device, **told)
         publish(opposed, other, form, output)
@@ -162,13 +167,20 @@ def crosscheck(
     if all_:  # from small to large, so that little time comes to many
         sizes = _sizes()
         names = sorted(zoo.names(), key=lambda name: sizes.get(name, 0))
-    question = _Run(device, dtypes, input or [], asked(archcalc.crosscheck, input, set_, batch))
+    question = _Run(
+        device,
+        dtypes,
+        input or [],
+        tuple(frozen or ()),
+        asked(archcalc.crosscheck, input, set_, batch),
+    )
     told = {
         "device": device,
         "dtype": dtypes,
         "batch": batch,
         "input": input,
         "set": question.asked.variables,
+        **({"frozen": frozen} if frozen else {}),
         "measure": measure,
     }
     kept = Record(Path(record), told, resume) if record is not None else None
@@ -203,12 +215,15 @@ class _Run(NamedTuple):
     device: str
     dtypes: tuple[str, ...]
     inputs: list[str]
+    frozen: tuple[str, ...]
     asked: Question
 
-    def network(self, name: str) -> str:
+    def network(self, name: str) -> str | Spec:
+        import archcalc
         from archcalc.cli.arguments import addressed
 
-        return addressed(name, self.inputs)
+        address = addressed(name, self.inputs)
+        return archcalc.freeze(archcalc.load(address), *self.frozen) if self.frozen else address
 
 
 def _one(name: str, question: _Run, measure: bool = False) -> Crosscheck:

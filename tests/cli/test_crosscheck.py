@@ -292,3 +292,21 @@ def test_what_can_t_be_compared_is_told(args: list[str], message: str) -> None:
 
     assert (done.exit_code, done.stdout) == (2, "")
     assert message in done.stderr
+
+
+def test_layers_frozen_from_outside_have_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run("-", "--frozen", "conv", stdin=NET)
+    assert (done.exit_code, done.stderr) == (0, "")
+
+    # A module that trains them all the same is found out.
+    monkeypatch.setattr(torch.nn.Module, "requires_grad_", lambda self, _: self)
+    done = run("-", "--frozen", "conv", "--device", "meta", stdin=NET)
+    assert done.exit_code == 1
+    assert "frozen in torch.float32" in done.stdout
+    assert "requires_grad=True" in done.stdout
+
+    done = run("-", "--frozen", "fcc", stdin=NET)
+    assert done.exit_code == 2
+    assert "no layer is called 'fcc'" in done.stderr
+    done = run("lenet5", "--frozen", "c1", "--against", "torch.nn:Linear")
+    assert (done.exit_code, "leave --frozen out" in done.stderr) == (2, True)
