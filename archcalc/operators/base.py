@@ -88,7 +88,7 @@ class Call:
     ``kwargs``; ``archcalc.`` is one of the small modules in ``archcalc.pytorch.modules``.
     With ``gather`` the inputs are passed as one list (``torch.cat``). ``unpack`` names the item
     taken from a tuple result (``nn.LSTM`` returns its states as well). ``parametrization`` is the
-    function of ``torch.nn.utils.parametrizations`` that the module is given to.
+    function of ``torch.nn.utils.parametrizations``, or of ours, that the module is given to.
     """
 
     target: str

@@ -18,7 +18,7 @@ from archcalc.operators.base import (
     per_axis,
     require_rank,
 )
-from archcalc.operators.parametrization import Parametrization, Parametrized
+from archcalc.operators.parametrization import ConvParametrization, Parametrized
 from archcalc.operators.taps import Window, Windowed
 from archcalc.operators.window import (
     Padding,
@@ -62,9 +62,10 @@ class _Conv(Parametrized, Windowed, Stepwise, Weighing):
     """Whether a trained number is added to every channel."""
     padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
     """What the padding holds; it changes no count."""
-    parametrization: Parametrization = None
-    """What the weight is computed by, of other tensors that are stored instead: ``weight_norm`` or
-    ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
+    parametrization: ConvParametrization = None
+    """What the weight is computed by, of other tensors that are stored instead: ``weight_norm``,
+    ``spectral_norm``, ``weight_standardization`` or ``scaled_weight_standardization``, which has a
+    gain for each kernel. It is done once for all samples, and no work is counted for it."""
 
     @field_validator("kernel_size", "stride", "dilation", mode="plain")
     @classmethod
@@ -193,6 +194,20 @@ class Conv2d(_Conv):
         ),
         Example(
             {"out_channels": 6, "kernel_size": 3, "parametrization": "spectral_norm"},
+            ((2, 4, 9, 9),),
+        ),
+        Example(
+            {"out_channels": 6, "kernel_size": 3, "parametrization": "weight_standardization"},
+            ((2, 4, 9, 9),),
+        ),
+        Example(
+            {
+                "out_channels": 6,
+                "kernel_size": 3,
+                "padding": [[0, 1]],
+                "groups": 2,
+                "parametrization": "scaled_weight_standardization",
+            },
             ((2, 4, 9, 9),),
         ),
     )

@@ -13,6 +13,7 @@ from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.operators import FAMILIES, NAMES, operator
 from archcalc.operators.base import KINDS, Call, Example, Operator
+from archcalc.operators.parametrization import STANDARDIZATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +256,9 @@ def call_source(call: Call, inputs: int) -> str:
     else:
         source = f"{target}({', '.join(arguments)})"
         if call.parametrization is not None:
-            source = f"nn.utils.parametrizations.{call.parametrization}({source})"
+            ours = call.parametrization in STANDARDIZATIONS
+            home = "archcalc.pytorch.modules" if ours else "nn.utils.parametrizations"
+            source = f"{home}.{call.parametrization}({source})"
         if call.unpack is not None:
             source = f"{source}({', '.join(tensors)})"
     return source if call.unpack is None else f"{source}[{call.unpack}]"

@@ -49,7 +49,7 @@ def module(
             else modules.Function(target, call.kwargs)
         )
         if call.parametrization is not None:
-            getattr(torch.nn.utils.parametrizations, call.parametrization)(made)
+            modules.parametrized(made, call.parametrization)
     if dtype is not None:
         made.to(dtype=dtype)
     # Hooks and not a module around this one, which would prefix the names of its parameters.

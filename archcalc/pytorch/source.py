@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from archcalc.analysis.analyze import Analysis, analyze
+from archcalc.operators.parametrization import STANDARDIZATIONS
 from archcalc.pytorch.naming import paths
 from archcalc.pytorch.perform import require_torch
 from archcalc.pytorch.writer.blocks import blocks
@@ -16,7 +17,7 @@ from archcalc.pytorch.writer.code import WIDTH, Bracket, broken
 from archcalc.pytorch.writer.forward import Forward
 from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.naming import class_name
-from archcalc.pytorch.writer.spelling import arguments, is_module, target_of
+from archcalc.pytorch.writer.spelling import PARAMETRIZED, arguments, is_module, target_of
 from archcalc.pytorch.writer.steps import Ref
 from archcalc.spec.frozen import frozen_names
 from archcalc.spec.graph import Graph
@@ -45,7 +46,9 @@ def source(graph: Graph, spec: Spec | None = None) -> str:
             training = cls.outputs[len(cls.outputs) - count :] if count else ()
             ties = [*_ties(library, graph), *_frozen(graph)]
         classes.append("\n".join(_class(library, cls, training, ties, spec, graph)))
-    extra, imports = _modules([target.removeprefix("archcalc.") for target in own])
+    needed = [target.removeprefix("archcalc.") for target in own]
+    needed += (f for f in (PARAMETRIZED, *STANDARDIZATIONS) if any(f"{f}(" in c for c in classes))
+    extra, imports = _modules(needed)
     body = "\n\n\n".join([*extra, *classes])
     head = [f'"""{line}' if k == 0 else line for k, line in enumerate(_about(graph, spec))]
     lines = [*head, '"""', ""]

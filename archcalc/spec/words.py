@@ -36,7 +36,7 @@ FIELDS: Mapping[str, str] = {
     "name": "leave it out: a layer's name stands before it, 'conv1: {op: ...}'",
     **{
         word: f"it is called 'parametrization: {word}' here"
-        for word in ("weight_norm", "spectral_norm")
+        for word in ("weight_norm", "spectral_norm", "weight_standardization")
     },
     "batch_first": "leave it out: the batch is always first",
     "return_sequences": "leave it out: all steps come out; Select with 'index: -1' is the last",
@@ -174,6 +174,14 @@ OPERATORS: Mapping[str, str] = {
     "Rescaling": "it is 'Mul' with 'by'",
     "Scale": "it is 'Mul', with 'by' or a 'Parameter' in 'from'",
     "WeightNorm": "write 'parametrization: weight_norm' in the layer whose weight it is",
+    **dict.fromkeys(
+        ("StdConv2d", "StdConv2dSame", "WSConv2d", "WeightStandardizedConv2d", "Conv2dWS"),
+        "it is 'Conv2d' with 'parametrization: weight_standardization'",
+    ),
+    **dict.fromkeys(
+        ("ScaledStdConv2d", "ScaledStdConv2dSame", "ScaledWSConv2d"),
+        "it is 'Conv2d' with 'parametrization: scaled_weight_standardization'",
+    ),
     "SpectralNorm": "write 'parametrization: spectral_norm' in the layer whose weight it is",
     "MaxPooling1D": "it is 'MaxPool1d', with 'kernel_size' for pool_size",
     "MaxPooling3D": "it is 'MaxPool3d', with 'kernel_size' for pool_size",

@@ -8,6 +8,7 @@ import pytest
 
 import archcalc
 from archcalc.operators import operator
+from archcalc.pytorch.perform import module as build
 
 G, V = "parametrizations.weight.original0", "parametrizations.weight.original1"
 ORIGINAL = "parametrizations.weight.original"
@@ -61,6 +62,20 @@ def test_a_batch_normalization_behind_it_is_not_folded() -> None:
     assert len(archcalc.fold_batch_norm(graph).nodes) == 2
 
 
+def test_a_gain_for_each_kernel_is_stored_where_standardized_weights_are_scaled() -> None:
+    # timm's StdConv2d and ScaledStdConv2d: 6 kernels of 4 x 3 x 3, and 6 gains.
+    fields: dict[str, Any] = {"out_channels": 6, "kernel_size": 3, "bias": False}
+    even = operator("Conv2d")(**{**fields, "parametrization": "weight_standardization"})
+    scaled = operator("Conv2d")(**{**fields, "parametrization": "scaled_weight_standardization"})
+    x = (2, 4, 9, 9)
+
+    assert even.weights(x) == {ORIGINAL: (6, 4, 3, 3)}
+    gain = {"parametrizations.weight.0.gain": (6, 1, 1, 1)}
+    assert scaled.weights(x) == {ORIGINAL: (6, 4, 3, 3), **gain}
+    assert even.work(even.infer(x), x) == scaled.work(scaled.infer(x), x)
+    assert even.work(even.infer(x), x).macs == 2 * 6 * 7 * 7 * 36
+
+
 @pytest.mark.parametrize("how", ["weight_norm", "spectral_norm"])
 def test_networks_are_built_written_and_tied(how: str) -> None:
     import torch
@@ -83,6 +98,47 @@ def test_networks_are_built_written_and_tied(how: str) -> None:
     home: dict[str, Any] = {}
     exec(source, home)
     assert sum(p.numel() for p in home["Net"]().parameters()) == 3 * each
+
+
+def test_a_block_may_be_told_which() -> None:
+    unit = {"op": "Conv2d", "out_channels": 8, "kernel_size": 3, "parametrization": "=how"}
+    ways = ("weight_norm", "spectral_norm", "scaled_weight_standardization", None)
+    layers = {
+        f"unit{k}": {"block": "unit", "how": f"={how}" if how is None else how}
+        for k, how in enumerate(ways)
+    }
+    spec = archcalc.load(
+        {"name": "net", "input": [8, 9, 9], "blocks": {"unit(how)": {"conv": unit}}}
+        | {"layers": layers}
+    )
+    home: dict[str, Any] = {}
+    exec(archcalc.export(spec, to="torch"), home)
+
+    theirs = sum(parameter.numel() for parameter in home["Net"]().parameters())
+    assert theirs == archcalc.analyze(spec).params == 4 * (8 * 8 * 9 + 8) + 8 + 8
+
+
+@pytest.mark.parametrize(("how", "scaled"), [("weight", False), ("scaled_weight", True)])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_kernels_are_standardized_as_their_papers_say(how: str, scaled: bool, groups: int) -> None:
+    import torch
+    from torch.nn import functional
+
+    fields: dict[str, Any] = {"out_channels": 6, "kernel_size": 3, "groups": groups, "bias": False}
+    op = operator("Conv2d")(**{**fields, "parametrization": f"{how}_standardization"})
+    x = torch.randn(2, 4, 9, 9, dtype=torch.float64)
+    module = build(op, tuple(x.shape), dtype=torch.float64)
+    kernels: torch.Tensor = dict(module.named_parameters())[ORIGINAL]
+    assert sum(p.numel() for p in module.parameters()) == kernels.numel() + 6 * scaled
+
+    # Each kernel of n numbers: less their mean, over their deviation (of all n, not n - 1).
+    n = 4 // groups * 9
+    mean = kernels.mean(dim=(1, 2, 3), keepdim=True)
+    variance = ((kernels - mean) ** 2).mean(dim=(1, 2, 3), keepdim=True)
+    even = (kernels - mean) / (variance + 1e-6).sqrt()
+    if scaled:  # the gain is one at first
+        even = even / n**0.5
+    assert torch.allclose(module(x), functional.conv2d(x, even, groups=groups))
 
 
 def test_an_unknown_one_is_told() -> None:

@@ -7,6 +7,7 @@ Each names its parameters and buffers as the operator does.
 from archcalc.pytorch.modules import (
     attention,
     called,
+    computed,
     joining,
     moving,
     padding,
@@ -17,6 +18,7 @@ from archcalc.pytorch.modules import (
 )
 from archcalc.pytorch.modules.attention import *
 from archcalc.pytorch.modules.called import *
+from archcalc.pytorch.modules.computed import *
 from archcalc.pytorch.modules.joining import *
 from archcalc.pytorch.modules.moving import *
 from archcalc.pytorch.modules.padding import *
@@ -25,5 +27,5 @@ from archcalc.pytorch.modules.recurrent import *
 from archcalc.pytorch.modules.scaled import *
 from archcalc.pytorch.modules.stored import *
 
-FILES = (called, padding, pooling, moving, joining, recurrent, stored, attention, scaled)
+FILES = (called, padding, pooling, moving, joining, recurrent, stored, attention, scaled, computed)
 """In an order in which each needs those before it alone."""

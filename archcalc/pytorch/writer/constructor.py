@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from archcalc.operators.parametrization import STANDARDIZATIONS
 from archcalc.pytorch.writer.blocks import Block, Child, Unit
 from archcalc.pytorch.writer.code import Bracket, Choice, Code
 from archcalc.pytorch.writer.columns import (
@@ -17,6 +18,7 @@ from archcalc.pytorch.writer.columns import (
 from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.spelling import (
     PARAMETRIZATION,
+    PARAMETRIZED,
     arguments,
     is_module,
     spread,
@@ -114,10 +116,11 @@ class Constructor:
             if PARAMETRIZATION not in fields:
                 return made
             by = fields[PARAMETRIZATION].text
-            home = "nn.utils.parametrizations"
             literal = by[1:-1].isidentifier() and by[0] in "'\""
-            function = f"{home}.{by[1:-1]}" if literal else f"getattr({home}, {by})"
-            return Bracket(f"{function}(", [made])
+            if not literal:
+                return Bracket(f"{PARAMETRIZED}(", [made, by])
+            ours = by[1:-1] in STANDARDIZATIONS
+            return Bracket(f"{'' if ours else 'nn.utils.parametrizations.'}{by[1:-1]}(", [made])
 
         return made
 

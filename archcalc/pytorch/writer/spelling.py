@@ -102,6 +102,8 @@ class Argument(NamedTuple):
 
 PARAMETRIZATION = "parametrization"
 """Told with the arguments of a module, and no argument: the function that it is given to."""
+PARAMETRIZED = "parametrized"
+"""A function of ours that is given a module and the name of such a function."""
 
 
 def arguments(call: Call) -> list[Argument]:
