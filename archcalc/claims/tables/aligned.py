@@ -89,12 +89,9 @@ def read_text(text: str, name: str) -> Rows:
         if rows and _goes_on(rows[-1].cells[0], cells):
             before = rows[-1]
             rows[-1] = Line(before.number, (before.cells[0] + cells[0].strip(), *before.cells[1:]))
-        elif rows and not cells[0].strip() and any(cells):
+        elif rows and any(cells) and (not cells[0].strip() or _wrapped(rows[-1].cells, cells)):
             before = rows[-1]
-            joined = tuple(
-                f"{old}; {new}" if old and new and "[" in new else f"{old} {new}".strip()
-                for old, new in zip(before.cells, cells, strict=True)
-            )
+            joined = tuple(map(_joined, before.cells, cells))
             rows[-1] = Line(before.number, joined)
         else:
             rows.append(Line(number, cells))
@@ -133,10 +130,31 @@ def _apart(header: str, rows: list[str]) -> tuple[list[str], list[list[tuple[int
     return [header[a:b] for a, b in heads], found
 
 
+def _joined(old: str, new: str) -> str:
+    """A cell and what the next line has of it: a name or a size goes on where it was cut."""
+    new = new.strip()
+    if old and new and "[" in new:
+        return f"{old}; {new}"
+    return f"{old}{new}" if _unended(old) else f"{old} {new}".strip()
+
+
+def _unended(cell: str) -> bool:
+    """Whether a bracket that a cell opens is closed nowhere in it."""
+    return cell.count("(") > cell.count(")") or cell.count("[") > cell.count("]")
+
+
+def _wrapped(above: tuple[str, ...], cells: tuple[str, ...]) -> bool:
+    """Whether every cell of a line ends one above it whose bracket is open."""
+    return all(
+        _unended(old) and re.fullmatch(r"[\w, ]*[\])]+", new.strip())
+        for old, new in zip(above, cells, strict=True)
+        if new.strip()
+    )
+
+
 def _goes_on(name: str, cells: tuple[str, ...]) -> bool:
     """Whether a line only ends the name of the row above, which its column was too narrow for."""
-    unended = name.count("(") > name.count(")")
-    return unended and not any(cells[1:]) and cells[0].strip().endswith(")")
+    return _unended(name) and not any(cells[1:]) and cells[0].strip().endswith(")")
 
 
 def header(lines: list[str]) -> int | None:
@@ -198,8 +216,8 @@ def _shifted(row: str, cuts: list[tuple[int, int]]) -> list[tuple[int, int]]:
             start = solid.rfind(" ", 0, at) + 1
             end = solid.find(" ", at)
             end = len(solid) if end < 0 else end
-            opens = solid.rfind("(", start, at)
-            if opens > start and solid[opens : opens + 5] in ("(None", "(1,_3"):
+            opens = solid.rfind("(", start, at + 1)
+            if opens > start and re.match(r"\((None|-1|\d+),", solid[opens:]):
                 edge = opens
             elif start > edges[-1] and at - start < end - at:
                 edge = start
@@ -211,4 +229,9 @@ def _shifted(row: str, cuts: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _solid(row: str) -> str:
     """A row whose brackets hold no blanks: a shape is one word."""
-    return re.sub(r"[\[(][^\[\]()]*[\])]", lambda found: found[0].replace(" ", "_"), row)
+    closed = re.sub(r"[\[(][^\[\]()]*[\])]", lambda found: found[0].replace(" ", "_"), row)
+    return _OPEN.sub(lambda found: found[0].replace(" ", "_"), closed)
+
+
+_OPEN = re.compile(r"[\[(](?:None|-1|\d+)(?:, (?:None|-1|\d+)(?![^,\s]))*,?(?=\s|$)")
+"""A shape whose end is cut off."""

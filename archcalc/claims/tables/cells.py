@@ -17,7 +17,7 @@ LARGEST = 10**12
 """Sizes above it are no sizes."""
 
 NOTHING = frozenset(
-    ("", "-", "--", "---", "–", "—", "−", "n/a", "na", "none", "nan", ".", "…", "...")
+    ("", "[]", "()", "-", "--", "---", "–", "—", "−", "n/a", "na", "none", "nan", ".", "…", "...")
 )
 """Cells that say that there is nothing to say."""
 
@@ -30,7 +30,7 @@ class Shape:
     """A printed size."""
 
     dims: tuple[int, ...]
-    """Without a batch that shows that it is one."""
+    """Without a batch that shows that it is one; 0 for a size that is not fixed."""
     bracketed: bool = False
     batched: bool = False
     """Whether a batch without a number (``None``, ``-1``) was taken off."""
@@ -63,6 +63,9 @@ def shapes(text: str) -> list[Shape] | None:
     plain = re.sub(r"\b(?:bfloat|float|u?int|complex)\d+(?=\[)", "", plain)
     if re.fullmatch(r"torch\.size\((.*)\)", plain):
         plain = plain[11:-1]
+    if cut := re.fullmatch(r"\[?\(((?:none|-1)(?:,\s*(?:none|-1|\d+))*),?", plain):
+        lost = _shape(cut[1], True, not plain.endswith(","))
+        return None if lost is None else [lost]
     inner = re.findall(r"[\[(]\s*([^\[\]()]*?)\s*[\])]", plain)
     outside = re.sub(r"[\[(][^\[\]()]*[\])]", "", plain)
     if inner and not re.search(r"[\da-z]", outside):
@@ -75,7 +78,7 @@ def shapes(text: str) -> list[Shape] | None:
     return [each for each in found if each] if found and None not in found else None
 
 
-def _shape(text: str, bracketed: bool) -> Shape | None:
+def _shape(text: str, bracketed: bool, cut_off: bool = False) -> Shape | None:
     if bracketed:
         parts = [part.strip() for part in re.split(r"[,x]", text) if part.strip()]
     else:
@@ -89,13 +92,16 @@ def _shape(text: str, bracketed: bool) -> Shape | None:
     dims = []
     for part in numbers:
         number = _NUMBER.fullmatch(part)
-        if not number and part in ("none", "-1", "?"):
-            return Shape((), bracketed, True)  # of no fixed size
-        if not number:
+        open_ = part in ("none", "-1", "?")
+        if not number and not open_:
             return None
-        dims.append(int(part.replace(",", "")))
-    if any(not 0 < size <= LARGEST for size in dims):
+        dims.append(0 if open_ else int(part.replace(",", "")))
+    if any(not 0 <= size <= LARGEST for size in dims) or re.search(r"(?<!\d)0(?!\d)", text):
         return None
+    if cut_off:
+        dims[-1:] = [0]  # of which some digits may be lost
+    if not any(dims):
+        return Shape((), bracketed, True)
     return Shape(tuple(dims), bracketed, batched)
 
 
@@ -173,10 +179,16 @@ def _kernel(
     return numbers, ()
 
 
+_APART = re.compile(r"([\d,]+) ?(?:w|weights?) ?\+ ?([\d,]+) ?(?:b|bias(?:es)?)", re.IGNORECASE)
+"""Weights and biases of one layer."""
+
+
 def count(text: str, thousand: int = 1000) -> Printed | None:
     """A count as printed: ``1,234``, ``9K``, ``115M``, ``18.8 M``, ``(3*3*3+1)*64 = 1,792``."""
     if bytes_ := re.search(r"([\d,]+) \([\d.,]+ [KMG]?B\)$", text):
         text = bytes_[1]  # what it is made of stands before it
+    if apart := _APART.fullmatch(text.strip()):
+        return Printed.parse(sum(int(n.replace(",", "")) for n in apart.groups()))
     plain = text.strip().rpartition("=")[2].strip("*`() ")
     plain = re.sub(r"^(?:macc?s?|comp|param|flops|ops)\s+(?=[\d.])", "", plain)
     if re.search(r"\d\s*[*×x]\s*\d", plain):

@@ -48,11 +48,12 @@ HEADERS: Mapping[str, str] = {
     "out_w": r"(out|output) w|w out|output width|width out",
     "out_c": r"(out|output) c",
     "channels_in": r"channels? in|(in|input) (channels?|features|planes|depth|maps)|c in|cin|n in|"
-    r"in ch|ch in",
+    r"in ch|ch in|ic|ich|i ch",
     "channels_out": r"channels? out|(out|output) (channels?|features|planes|depth|maps)|c out|cout|"
     r"filters|feature maps|filters or neurons|neurons|units|kernels|n out|channels?|ch|c|width|"
     r"of (filters|kernels|channels|neurons|units)|out ch|maps?|filter count|nodes|hidden units|"
-    r"num (filters|channels)|ch out|(kernel|filter|channel|neuron|unit) (number|num|count)s?",
+    r"num (filters|channels)|ch out|(kernel|filter|channel|neuron|unit) (number|num|count)s?|"
+    r"oc|och|o ch",
     "kernel": r"kernels?( size| shape)?|weights? (shape|size|dims?)|k|f|"
     r"filters? ?(size|shape)|filter|patch size|"
     r"window( size)?|ksize|(pool|conv) size|receptive field size|field size|"

@@ -22,7 +22,7 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
                 found += [(shape, what) for shape in printed if shape.dims]
     read.batched = any(shape.batched for shape, _ in found)
     if not read.batched:
-        read.batch, read.batched = _batch(found)
+        read.batch, read.batched = _batch(found, read.tree)
     votes = 0.0
     ranks = Counter[int]()
     apart: Counter[str] = Counter()
@@ -36,10 +36,10 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
             apart["first"] += dims[-1] == dims[-2] != dims[0]
         elif len(dims) == 3:
             apart["last"] += dims[-2] == dims[-3] != dims[-1]
-        if what.kind == "pool" and before and len(before) == len(dims) == 3:
+        if what.kind == "pool" and before and len(before) == len(dims) in (3, 4):
             # A pooling leaves channels as they are.
             kept = (dims[-1] == before[-1]) - (dims[0] == before[0])
-            votes -= kept * (dims[1] != before[1])
+            votes -= kept * (dims[1:-1] != before[1:-1])
         before = dims
         if len(dims) in (3, 4):
             votes += (dims[-1] == dims[-2] != dims[0]) - (dims[-2] == dims[-3] != dims[-1])
@@ -75,6 +75,7 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
             dims = shape.dims
             if outs and len(dims) > 1 and dims[0] != dims[-1]:
                 votes += (dims[0] == outs) - (dims[-1] == outs)
+    votes += _divided(read, rows, kinds)
     votes += (
         0.3
         * sum(
@@ -126,7 +127,21 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
     )
 
 
-def _batch(found: Sequence[tuple[Shape, Kind]]) -> tuple[int, bool]:
+def _divided(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> int:
+    """How many more convolutions' parameters are a multiple of the first size than of the last."""
+    votes = 0
+    for cells, what in zip(rows, kinds, strict=True):
+        params = natural(cell_of(cells, "params", read) or "x")
+        sizes = shapes(cell_of(cells, "out", read)) or ()
+        if what.kind != "conv" or not params or not sizes or len(sizes[0].dims) not in (3, 4):
+            continue
+        first, last = sizes[0].dims[0], sizes[0].dims[-1]
+        if first and last:
+            votes += (params % first == 0) - (params % last == 0)
+    return votes
+
+
+def _batch(found: Sequence[tuple[Shape, Kind]], tree: bool) -> tuple[int, bool]:
     """The batch that all printed sizes begin with, if they do."""
     if len(found) < 2:
         return 1, False
@@ -141,7 +156,7 @@ def _batch(found: Sequence[tuple[Shape, Kind]]) -> tuple[int, bool]:
         return (number, True) if sum(fit) > len(fit) / 2 else (1, False)
     # Tokens and vectors that begin alike have that in common alone.
     mixed = len(ranks) > 1 and times == len(found) > 3
-    if not axes and (max(ranks) == 4 or mixed):
+    if not axes and (max(ranks) == 4 or mixed or tree):
         return number, True
     return 1, False
 
@@ -162,6 +177,9 @@ def state_of(
         pass
     if not dims or len(dims) > 4:
         return {}, False
+    if 0 in dims:
+        c = dims[0] if read.first else dims[-1]
+        return ({f"{role}_c": c} if c else {}), False
     if len(dims) == 1:
         lone = not shape.bracketed and not read.batched
         spatial = lone and what.kind in ("conv", "pool", "depthwise", "deconv")

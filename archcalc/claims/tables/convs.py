@@ -37,7 +37,7 @@ from archcalc.claims.tables.windows import (
 from archcalc.claims.tables.work import Layer
 
 
-def _channels_in(entry: Entry, state: State) -> Iterator[tuple[int, float]]:
+def _channels_in(entry: Entry, state: State, axes: int) -> Iterator[tuple[int, float]]:
     """Channels that a row may take where nothing before it says."""
     if state.c is not None:
         yield state.c, 0.0
@@ -49,8 +49,8 @@ def _channels_in(entry: Entry, state: State) -> Iterator[tuple[int, float]]:
         yield from ((3, 0.2), (1, 0.3), (2, 2.0), (4, 2.0))
         cout, params = printed_state(entry, "out").c, entry.values.get("params")
         if cout and isinstance(params, int) and params:
-            kernel = kernel_of(entry, 2)
-            areas = [prod(kernel)] if kernel else [k * k for k in (3, 1, 4, 5, 7)]
+            kernel = kernel_of(entry, axes)
+            areas = [prod(kernel)] if kernel else [k**axes for k in (3, 1, 4, 5, 7)]
             for bias in (0, 1):
                 for area in areas:
                     rest = params - bias * cout
@@ -69,6 +69,8 @@ def _channels_out(
             found.setdefault(int(values[role]), 0.0)
     if hints.after.c:
         found.setdefault(hints.after.c, 0.3)
+    if not found:
+        found |= dict(zip(hints.needs, (0.0, 1.5), strict=False))
     params = values.get("params")
     groups = int(values.get("groups", 1))
     if isinstance(params, int) and params and "params" in entry.exact:
@@ -116,7 +118,7 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     done = False
     kernel = kernel_of(entry, axes)
     made: dict[int, list[tuple[float, Any, float, Slide]]] = {}
-    for cin, cin_price in _channels_in(entry, state):
+    for cin, cin_price in _channels_in(entry, state, axes):
         outs = _channels_out(entry, cin, axes, hints, manner)
         if kind == "depthwise":
             outs = [(c, p) for c, p in outs if c % cin == 0] or [(cin, 0.0)]

@@ -170,7 +170,12 @@ def hints(sheet: Sheet) -> list[Hints]:
                 after = State(printed_state(following, "out").c, after.ext)
             if following.sources and not any(key in following.sources for key in keys(entry)):
                 after = UNKNOWN
-        asking = following is not None and (entry.kind == "concat" or following.kind in GATES)
+        unsaid = printed_state(entry, "out").c is None
+        asking = following is not None and (
+            entry.kind == "concat"
+            or following.kind in GATES
+            or (following.kind == "norm" and unsaid and entry.kind in WEIGHTED)
+        )
         asked = tuple(needs(following)) if following is not None and asking else ()
         found[entry.index] = Hints(followed, after, entry.index in ends, asked)
     return found

@@ -108,6 +108,8 @@ def read_markdown(text: str, name: str) -> Rows:
 def _plain(cell: str) -> str:
     """A cell of Markdown or HTML without emphasis."""
     bare = re.sub(r"<br\s*/?>", " ", cell)
+    if "$" in bare or "\\times" in bare:
+        bare = _latex(bare)
     bare = bare.replace("\\|", "|").replace("&nbsp;", " ").replace("&times;", "x").strip()
     return re.sub(r"^(\*\*|__|`|\*)(.*)\1$", r"\2", bare).replace("\\_", "_").strip()
 
@@ -212,7 +214,9 @@ def read_html(text: str, name: str) -> Rows:
             self.fill()
             if len(self.row) > MOST_COLUMNS:
                 raise ArchcalcError(f"{name}: has more than {MOST_COLUMNS} columns")
-            words = " ".join("".join(self.cell).replace("×", "x").split())
+            text = "".join(self.cell)
+            text = _latex(text) if "$" in text or "\\times" in text else text
+            words = " ".join(text.replace("×", "x").split())
             for k in range(self.span[1]):
                 if self.span[0] > 1:
                     self.spans[len(self.row)] = (self.span[0], words if k == 0 else "")

@@ -66,7 +66,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
             sizes = shapes(text)
             if sizes is None:
                 unread(role, "size")
-            elif sizes and all(sizes[0].dims):
+            elif sizes:
                 several = several or len(sizes) > 1
                 found, vector = state_of(sizes[0], what, role, read, filters)
                 if what.kind == "tensor":

@@ -51,6 +51,13 @@ def sides(area: int, axes: int) -> tuple[tuple[tuple[int, ...], float], ...]:
             side = isqrt(area // deep)
             if area % deep == 0 and side * side == area // deep and 1 < side != deep:
                 found.append(((deep, side, side), 2.0))
+        if not found:
+            found = [
+                ((a, b, area // (a * b)), 9.6)
+                for a in range(1, 12)
+                for b in range(1, 12)
+                if area % (a * b) == 0 and area // (a * b) < 12
+            ]
         return tuple(found)
     root = isqrt(area)
     if root * root == area:

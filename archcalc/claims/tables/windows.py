@@ -254,6 +254,8 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     for side, price in windows:
         for target in targets:
             for way in slides(entry, ext, side, target, manner):
+                if side == ext != kernel and set(way.out) != {1}:
+                    continue  # over everything, or not at all
                 rank = price + way.price + unlike(entry, way, side, kernel, printed)
                 rank -= 0.6 * (way.out == hints.after.ext)
                 found.append((rank, side, price, way))

@@ -46,6 +46,7 @@ def said(text: str, name: bool = False) -> Mapping[str, str]:
         return {"channels_out": units[1]}
     if name and re.search(r"\w[._/]\w", plain):
         return {}  # a path of names
+    plain = plain.replace("_", " ")
     for role, pattern in _PATTERNS:
         if role in found or (name and role == "out"):
             continue
