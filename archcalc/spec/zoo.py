@@ -367,10 +367,10 @@ def _problems(reading: _Reading, variant: str | None, allow_unknown: bool = Fals
 
 def _require_variant(spec: Spec, variant: str) -> None:
     if variant not in spec.variants:
-        hint = did_you_mean(variant, spec.variants)
-        if not hint:
-            known = f"it has {', '.join(list(spec.variants)[:8])}" if spec.variants else ""
-            hint = known or "the spec has no variants"
+        many = f"it has {len(spec.variants)}, such as {next(iter(spec.variants), '')}"
+        hint = did_you_mean(variant, spec.variants) or many
+        if not spec.variants:
+            hint = "the spec has no variants"
         raise SpecError([spec.document.problem(("variants",), f"no variant '{variant}'", hint)])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,11 @@ def test_a_variant_that_is_not_there_is_said_to_be_so(family: Path) -> None:
     assert problem.hint == "did you mean 'tiny-small'?"
     with pytest.raises(SpecError, match="no variant 'tiny-smal'"):
         archcalc.load(f"{family}::tiny-smal")
-    (problem,) = archcalc.validate(f"{family}::huge")  # near none of them
-    assert problem.hint == "it has tiny, tiny-small, other"
+
+
+def test_where_no_variant_of_many_is_near_one_of_them_is_said() -> None:
+    (problem,) = archcalc.validate(archcalc.load("resnet").document.file + "::zzz")
+    assert re.fullmatch(r"it has \d\d, such as resnet18", problem.hint)
 
 
 def test_standard_input_is_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
