@@ -17,8 +17,9 @@ from archcalc.errors import ArchcalcError
 from archcalc.space.bounds import Bounds
 from archcalc.space.count import Counted, Counter, Wanted
 from archcalc.space.design import Space, indices
-from archcalc.space.layered import COLUMNS, NotByLayers
+from archcalc.space.pieces import COLUMNS
 from archcalc.space.points import Codes, numbered
+from archcalc.space.seen import NotByLayers
 from archcalc.space.states import Box, narrowed, whole, within
 from archcalc.space.trace import ALONE
 from archcalc.space.tree import TooVarious
@@ -72,7 +73,7 @@ class _Best:
         if not proven:
             bounds = None
             if self.counter.layered is not None:
-                bounds = Bounds(self.counter.layered, space.states)
+                bounds = Bounds(self.counter.layered.pieces, space.states)
             if bounds is None:
                 if space.size > MOST:
                     raise ArchcalcError(

@@ -8,10 +8,12 @@ narrower they get.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from archcalc.space.layered import APART, COLUMNS, REFUSED, Layered, NotByLayers
+from archcalc.space.pieces import APART, COLUMNS, REFUSED, Pieces
+from archcalc.space.seen import Args, Late, NotByLayers, bound
 from archcalc.space.states import ABSENT, Box, States
 from archcalc.space.tree import TooVarious, Tree
 from archcalc.spec.model import Layer
@@ -22,11 +24,27 @@ MOST_RESULTS = 20_000
 Within = Mapping[Hashable, "tuple[list[int], list[Any]]"]
 
 
+@dataclass
+class _List:
+    """The state of one list of layers."""
+
+    site: tuple[Any, ...]
+    args: Args
+    places: Within
+    """What is at the places of arguments."""
+    shapes: dict[str, list[int]]
+    """The numbers of the shapes that references may stand for."""
+    sure: bool
+    """Whether it is there for certain."""
+    groups: dict[str, list[str]] = field(default_factory=dict)
+    """What the names of layers with several outputs stand for."""
+
+
 class Bounds:
     """Bounds of parts of a space; raises :class:`NotByLayers` where there are none."""
 
-    def __init__(self, layered: Layered, states: States) -> None:
-        self.layered, self.states = layered, states
+    def __init__(self, pieces: Pieces, states: States) -> None:
+        self.pieces, self.states = pieces, states
         self.known: dict[Hashable, Any] = {}
 
     def of(self, box: Box) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -39,20 +57,18 @@ class Bounds:
             for step, codes, values in zip(self.states.steps, box, self.states.values, strict=True)
         }
         self.least, self.most = [0] * len(COLUMNS), [0] * len(COLUMNS)
-        spec = self.layered.spec
-        shapes: dict[str, list[int]] = {}
-        for name in spec.inputs:
-            shapes[name] = self.inputs(name)
-        self.layers((), spec.layers, next(iter(shapes)), {}, shapes)
+        spec = self.pieces.spec
+        whole = _List((), {}, {}, {name: self.inputs(name) for name in spec.inputs}, True)
+        self.layers(whole, spec.layers)
         return tuple(self.least), tuple(self.most)
 
     def inputs(self, name: str) -> list[int]:
         """All shapes that an input may have, which the engine has to say of some of them first."""
-        tree = self.layered.tree("input")
-        found = self.reach(tree, {}, self.layered.find_input)
-        place = list(self.layered.spec.inputs).index(name)
-        values = self.layered.values.values
-        return sorted({self.layered.shapes.number(values[c][place]) for c in found if values[c]})
+        tree = self.pieces.tree("input")
+        found = self.reach(tree, {}, self.pieces.find_input)
+        place = list(self.pieces.spec.inputs).index(name)
+        values = self.pieces.values.values
+        return sorted({self.pieces.shapes.number(values[c][place]) for c in found if values[c]})
 
     def reach(self, tree: Tree, more: Within, find: Any) -> list[int]:
         """What a question may come to, each once."""
@@ -84,133 +100,159 @@ class Bounds:
             self.known[key] = listed
         return listed
 
-    def layers(
-        self,
-        site: tuple[Any, ...],
-        layers: Mapping[str, Layer],
-        previous: str,
-        args: Within,
-        shapes: dict[str, list[int]],
-        sure: bool = True,
-    ) -> None:
+    def layers(self, here: _List, layers: Mapping[str, Layer]) -> None:
+        previous = next(iter(here.shapes))
         for name, layer in layers.items():
-            references = layer.from_ or [previous]
-            taken = [shapes[reference] for reference in references]
-            shapes[name] = self.layer(site, name, layer, taken, args, shapes, sure)
+            self.layer(here, name, layer, layer.from_ or [previous])
             previous = name
 
-    def layer(
-        self,
-        site: tuple[Any, ...],
-        name: str,
-        layer: Layer,
-        taken: list[list[int]],
-        args: Within,
-        shapes: Mapping[str, list[int]],
-        sure: bool,
-    ) -> list[int]:
-        here = (*site, name)
-        values = self.layered.values.values
+    def name(self, here: _List, name: str, layer: Layer, found: Sequence[list[int]]) -> None:
+        """Let a name stand for the outputs of a layer."""
+        results = self.pieces.results(layer)
+        if len(found) != len(results):
+            raise NotByLayers
+        ways = [f"{name}.{result}" for result in results]
+        here.shapes.update(zip(ways, found, strict=True))
+        if len(found) == 1:
+            here.shapes[name] = found[0]
+        else:
+            here.groups[name] = ways
+
+    def take(
+        self, here: _List, name: str, references: Sequence[str], i: int | None
+    ) -> list[list[int]]:
+        """The shapes that each input of a layer may have."""
+        found: list[list[int]] = []
+        for k, reference in enumerate(references):
+            ways = here.groups.get(reference) or [reference]
+            if "{" not in reference:
+                found += [here.shapes[way] for way in ways]
+                continue
+            find = self.pieces.reference_finder(reference, here.args, i is not None)
+            tree = self.pieces.tree((*here.site, name, "from", k))
+            meant = [
+                self.pieces.values.values[c] for c in self.reach(tree, self.more(here, [], i), find)
+            ]
+            # A copy that is not there in some of the part is left out.
+            found.append(sorted({c for way in meant for c in here.shapes.get(way, ())}))
+        return found
+
+    def layer(self, here: _List, name: str, layer: Layer, references: Sequence[str]) -> None:
+        site, values = (*here.site, name), self.pieces.values.values
         fewest = most = 1
         repeated = layer.repeat is not None
         if layer.when is not True:
-            more = self.more(taken, args, shapes, None)
-            answers = [values[c] for c in self.ask((*here, "when"), layer.when, args, more, False)]
+            more = self.more(here, [], None)
+            answers = {values[c] for c in self.ask((*site, "when"), layer.when, here, more, False)}
             fewest, most = int(False not in answers), int(True in answers)
         if repeated:
-            more = self.more(taken, args, shapes, None)
-            found = self.ask((*here, "repeat"), layer.repeat, args, more, False)
+            more = self.more(here, [], None)
+            found = self.ask((*site, "repeat"), layer.repeat, here, more, False)
             counts = [values[c] for c in found if type(values[c]) is int and values[c] >= 0]
             if not counts:
                 raise NotByLayers
             fewest, most = fewest * min(counts), most * max(counts)
-        if fewest == 0 and len(taken) > 1:
+        width = len(self.pieces.results(layer))
+        taken = self.take(here, name, references, 0 if layer.counts_in_from else None)
+        if len(taken) < width:
             raise NotByLayers
-        out = {*taken[0]} if fewest == 0 else set[int]()
-        handed = taken[0]
+        handed, others = taken[:width], taken[width:]
+        out: list[set[int]] = [{*each} if fewest == 0 else set() for each in handed]
         for i in range(most):
             number = i if repeated else None
-            handed = self.once(
-                here, layer, [handed, *taken[1:]], args, shapes, number, sure and i < fewest
-            )
+            if i and layer.counts_in_from:
+                others = self.take(here, name, references[width:], i)
+            sure = here.sure and i < fewest
+            handed = self.once(here, name, layer, [*handed, *others], number, sure)
+            if repeated:
+                self.name(here, f"{name}.{i}", layer, handed)
             if i + 1 >= fewest:
-                out |= {*handed}
-        return sorted(out)
+                for each, codes in zip(out, handed, strict=True):
+                    each.update(codes)
+        self.name(here, name, layer, [sorted(each) for each in out])
 
     def more(
-        self, taken: list[list[int]], args: Within, shapes: Mapping[str, list[int]], i: int | None
+        self, here: _List, taken: Sequence[list[int]], i: int | None
     ) -> dict[Hashable, tuple[list[int], list[Any]]]:
-        known = self.layered.shapes.values
-        more: dict[Hashable, tuple[list[int], list[Any]]] = dict(args)
+        known = self.pieces.shapes.values
+        more: dict[Hashable, tuple[list[int], list[Any]]] = dict(here.places)
         more.update({("in", k): (each, known) for k, each in enumerate(taken)})
-        more.update({("shape", name): (each, known) for name, each in shapes.items()})
+        more.update({("shape", name): (each, known) for name, each in here.shapes.items()})
         if i is not None:
             more["i"] = ([i], list(range(i + 1)))
         return more
 
     def ask(
-        self, site: Hashable, written: Any, args: Within, more: Within, counted: bool
+        self, site: Hashable, written: Any, here: _List, more: Within, counted: bool
     ) -> list[int]:
-        named = [str(key[1]) for key in args if isinstance(key, tuple)]
-        find = self.layered.finder(written, named, counted)
-        return self.reach(self.layered.tree(site), more, find)
+        find = self.pieces.finder(written, here.args, counted)
+        return self.reach(self.pieces.tree(site), more, find)
 
     def once(
         self,
-        here: tuple[Any, ...],
+        here: _List,
+        name: str,
         layer: Layer,
         taken: list[list[int]],
-        args: Within,
-        shapes: Mapping[str, list[int]],
         i: int | None,
         sure: bool,
-    ) -> list[int]:
-        layered = self.layered
-        more = self.more(taken, args, shapes, i)
+    ) -> list[list[int]]:
+        pieces, site = self.pieces, (*here.site, name)
+        more = self.more(here, taken, i)
         kinds: list[Any] = [layer.block]
         if layer.block is not None and layer.block.startswith("="):
-            found = self.ask((*here, "block"), layer.block, args, more, i is not None)
-            kinds = [layered.values.values[c] for c in found]
-        into = [kind for kind in kinds if layered.is_gone_into(kind)]
+            found = self.ask((*site, "block"), layer.block, here, more, i is not None)
+            kinds = [pieces.values.values[c] for c in found]
+        into = [kind for kind in kinds if pieces.is_gone_into(kind, layer, here.args)]
         if into:
             if len(kinds) > 1:
                 raise NotByLayers  # the box has to be smaller
-            return self.inside(here, layer, into[0], taken, args, more, i, sure)
-        named = [str(key[1]) for key in args if isinstance(key, tuple)]
-        find = layered.piece_finder(layer, len(taken), named, i is not None)
-        pieces = self.reach(layered.tree(here), more, find)
-        if APART in pieces:
+            return self.inside(here, site, layer, into[0], taken, more, i, sure)
+        find = pieces.piece_finder(layer, len(taken), here.args, i is not None)
+        several = self.reach(pieces.tree(site), more, find)
+        if APART in several:
             raise NotByLayers
-        pieces = [piece for piece in pieces if piece != REFUSED]
-        if not pieces:
-            return taken[0]  # nothing in here is a network
-        for k, column in enumerate(zip(*[layered.vectors[p] for p in pieces], strict=True)):
+        several = [piece for piece in several if piece != REFUSED]
+        if not several:
+            return taken[: len(pieces.results(layer))]  # nothing in here is a network
+        for k, column in enumerate(zip(*[pieces.vectors[p] for p in several], strict=True)):
             self.least[k] += min(column) if sure else 0
             self.most[k] += max(column)
-        return sorted({layered.out[piece] for piece in pieces})
+        return [sorted({*each}) for each in zip(*[pieces.outputs[p] for p in several], strict=True)]
 
     def inside(
         self,
-        here: tuple[Any, ...],
+        here: _List,
+        site: tuple[Any, ...],
         layer: Layer,
         kind: str,
         taken: list[list[int]],
-        args: Within,
         more: Within,
         i: int | None,
         sure: bool,
-    ) -> list[int]:
-        layered = self.layered
-        block = layered.spec.blocks[kind]
-        inner: dict[Hashable, tuple[list[int], list[Any]]] = {}
+    ) -> list[list[int]]:
+        pieces = self.pieces
+        block, values = pieces.spec.blocks[kind], pieces.values.values
+        inner: dict[Hashable, tuple[list[int], list[Any]]] = dict(here.places)
+        args: dict[str, Late | None] = {}
+        around = bound(here.args, i is not None)
         for key, value in layer.fields.items():
-            found = self.ask((*here, kind, key), value, args, more, i is not None)
-            inner["arg", key] = (found, layered.values.values)
+            late = pieces.late(value, around)
+            if late is not None:
+                late, places = late.inside((*site, kind, key))
+                inner.update({own: more[place] for own, place in places.items()})
+            else:
+                found = self.ask((*site, kind, key), value, here, more, i is not None)
+                inner["arg", key] = (found, values)
+            args[key] = late
         for key, default in block.args.items():
-            if ("arg", key) not in inner:
-                found = self.ask((*here, kind, key), default, dict(inner), dict(inner), False)
-                inner["arg", key] = (found, layered.values.values)
+            if key not in args:
+                args[key] = pieces.late(default, bound(args, False))
+                if args[key] is None:
+                    seen = _List((), dict(args), {}, {}, sure)
+                    found = self.ask((*site, kind, key), default, seen, dict(inner), False)
+                    inner["arg", key] = (found, values)
         shapes = dict(zip(block.ports(len(taken)) or (), taken, strict=True))
-        self.layers((*here, kind), block.layers, next(iter(shapes)), inner, shapes, sure)
-        (output,) = block.results
-        return shapes[output]
+        within = _List((*site, kind), args, inner, shapes, sure)
+        self.layers(within, block.layers)
+        return self.take(within, "", block.results, None)

@@ -16,8 +16,10 @@ from archcalc.errors import ArchcalcError, SpecError
 from archcalc.space.chunks import Refused, chunks
 from archcalc.space.design import Space
 from archcalc.space.grid import Axis, Grid
-from archcalc.space.layered import COLUMNS, Layered, NotByLayers
+from archcalc.space.layered import Layered
+from archcalc.space.pieces import COLUMNS
 from archcalc.space.points import Codes
+from archcalc.space.seen import NotByLayers
 from archcalc.space.select import Columns, Selection, condition, selection
 from archcalc.space.states import ABSENT, LENGTH
 from archcalc.space.trace import ALONE, asked, total
@@ -153,7 +155,8 @@ class Counter:
         if self.layered is not None and not self.together:
             try:
                 # The first chunk may be all new, if that is not much.
-                self.layered.most_made = self.layered.made + MOST_PIECES
+                pieces = self.layered.pieces
+                pieces.most_made = pieces.made + MOST_PIECES
                 return self.by_layers(codes, found)
             except (NotByLayers, TooVarious):
                 self.together, self.layered = True, None

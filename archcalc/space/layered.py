@@ -1,133 +1,28 @@
 """Totals of many configurations of other structures at once, as sums over the network's layers.
 
 It is what ``spec/outline.py`` does of one configuration, done of an array of them: layer by layer,
-with what each stores and computes found by what it looks at (``tree.py``), the shapes that it takes
-and a few choices. A block that looks at whole lists of choices is gone into, any other is a layer.
-What can't be done so is left to the engine.
+with what each stores and computes found by what it looks at (``pieces.py``), the shapes that it
+takes and a few choices. A block that looks at whole lists of choices is gone into, any other is a
+layer. What can't be done so is left to the engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
-
-from archcalc.analysis.analyze import sums
-from archcalc.dims import Shape
-from archcalc.errors import ArchcalcError, ExpressionError, ShapeError
-from archcalc.operators import NAMES, operator
-from archcalc.operators.base import KINDS, Applied, Work
-from archcalc.space.states import LENGTH, States
-from archcalc.space.trace import asked
-from archcalc.space.tree import Column, Read, TooVarious, Tree
-from archcalc.spec import expressions
-from archcalc.spec.budget import Spent
-from archcalc.spec.dependence import variables_of
-from archcalc.spec.evaluation import MOST_AXES
-from archcalc.spec.expand import Expansion
-from archcalc.spec.expressions import is_expression
-from archcalc.spec.memory import Memory, Piece
+from archcalc.space.pieces import APART, COLUMNS, REFUSED, Pieces
+from archcalc.space.seen import Args, Late, NotByLayers, Rows, bound
+from archcalc.space.states import States
+from archcalc.space.tree import Column
 from archcalc.spec.model import Layer, Spec
-from archcalc.spec.scope import Scope, Unknown, Wrong
-from archcalc.values import exact
-
-REFUSED, APART = 0, 1
-"""Results: there is no network, and it has to be asked of the engine."""
-
-COLUMNS = ("params", "buffers", "connections", "activations", "macs", "flops", "layers")
-"""What is added up."""
 
 MOST_LAYERS = 10_000
 """A network of more layers is left to the engine, which says whether it is too large."""
 
 MOST_REPEATED = 1_000
 """Repetitions of a layer; more are left to the engine."""
-
-
-class NotByLayers(Exception):
-    """The network can't be worked out layer by layer."""
-
-
-class Interned:
-    """Values by number."""
-
-    def __init__(self, *values: Any) -> None:
-        self.values: list[Any] = list(values)
-        self._numbers: dict[Hashable, int] = {exact(v): k for k, v in enumerate(values)}
-
-    def number(self, value: Any) -> int:
-        key = exact(value)
-        found = self._numbers.get(key)
-        if found is None:
-            found = self._numbers[key] = len(self.values)
-            self.values.append(value)
-        return found
-
-
-class _Listed(tuple[Any, ...]):
-    """A list of choices, each of which is looked at by itself."""
-
-    read: Read
-    variable: str
-    places: Sequence[int]
-    length: int | None
-
-    def __len__(self) -> int:
-        return self.read((self.variable, LENGTH)) if self.length is None else self.length
-
-    def __getitem__(self, place: Any) -> Any:
-        return self.read((self.variable, place if place >= 0 else len(self) + place))
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[k] for k in range(len(self)))
-
-    def __contains__(self, value: object) -> bool:
-        return any(each == value for each in self)
-
-
-class Names(Mapping[str, Any]):
-    """What expressions see of a configuration: each name is looked at when it is asked for."""
-
-    def __init__(self, layered: Layered, read: Read, args: Sequence[str], counted: bool) -> None:
-        self.layered, self.read, self.args, self.counted = layered, read, args, counted
-
-    def __getitem__(self, name: str) -> Any:
-        if name in self.args:
-            return self.read(("arg", name))
-        if name == "i" and self.counted:
-            return self.read("i")
-        return self.layered.variable(name, self)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys([*self.args, *self.layered.spec.vars]))
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-
-class Rows:
-    """The places of some configurations, as columns; part of others, or with more of them."""
-
-    def __init__(self, count: int, around: Rows | None = None, where: Any = None) -> None:
-        self.count, self.around, self.where = count, around, where
-        self.own: dict[Hashable, Column] = {}
-
-    def __call__(self, place: Hashable) -> Column:
-        found = self.own.get(place)
-        if found is None:
-            if self.around is None:
-                raise NotByLayers
-            found = self.around(place)
-            if self.where is not None:
-                found = Column(found.codes[self.where], found.values)
-            self.own[place] = found
-        return found
-
-    def inside(self, where: Any) -> Rows:
-        """Some of them."""
-        return self if where is None else Rows(len(where), self, where)
 
 
 @dataclass
@@ -139,6 +34,10 @@ class Found:
     apart: Any
     most: int = 0
     """What no sum exceeds."""
+    needed: dict[Any, Any] = field(default_factory=dict)
+    """Of each layer, by its place in the spec: 1 where it is and leads to no output, 2 where it
+    leads to one in some use of its block.
+    """
 
 
 @dataclass
@@ -149,14 +48,27 @@ class _List:
     rows: Rows
     where: Any
     """Which of all configurations these are; None for all."""
-    args: tuple[str, ...]
+    args: Args
     shapes: dict[str, Any]
-    """The numbers of the shapes that names stand for."""
-    sources: dict[str, list[str]] = field(default_factory=dict)
+    """The numbers of the shapes that references stand for, 0 where there is none."""
+    groups: dict[str, list[str]] = field(default_factory=dict)
+    """What the names of layers with several outputs stand for."""
+    times: dict[str, Any] = field(default_factory=dict)
+    """How many copies there are of what is repeated."""
+    taken: dict[str, list[tuple[str, Any]]] = field(default_factory=lambda: {"": []})
+    """Which layers each one needs, and in which of the configurations; None for all. ``""`` are
+    the outputs.
+    """
+    used: set[str] = field(default_factory=set)
+    """Of layers with several outputs those that are taken, or are inputs that are handed on."""
+
+    @property
+    def count(self) -> int:
+        return self.rows.count
 
 
 class Layered:
-    """A network whose totals are found layer by layer; it remembers what it has worked out.
+    """A network whose totals are found layer by layer.
 
     Raises :class:`NotByLayers` where that can't be.
     """
@@ -165,66 +77,14 @@ class Layered:
         if spec.training_outputs:
             raise NotByLayers
         self.spec = spec
-        self.steps = {(step.variable, step.place): k for k, step in enumerate(states.steps)}
-        self.choices = states.values
-        self.listed: dict[str, int | None] = {}
-        """The variables that are lists of choices, and how long each is where that is known."""
-        self.single: set[str] = set()
-        for variable, place in self.steps:
-            if place is None:
-                self.single.add(variable)
-            elif place == LENGTH:
-                self.listed[variable] = None
-            elif self.listed.get(variable, 0) is not None:
-                self.listed[variable] = place + 1
-        for name, value in spec.vars.items():
-            if value is None and name not in self.single and name not in self.listed:
-                raise NotByLayers
-        self.lists = self._lists()
-        self.trees: dict[Hashable, Tree] = {}
-        self.shapes = Interned(None)
-        self.values = Interned()
-        self.memory = Memory()
-        self.pieces: dict[Hashable, int] = {}
-        self.vectors: list[tuple[int, ...]] = [(0,) * len(COLUMNS)] * 2
-        self.out: list[int] = [0, 0]
-        """Of each piece the number of its output's shape."""
-        self.made = 0
-        """How many pieces were worked out."""
-        self.most_made = 2**62
-        self._arrays: tuple[int, Any, Any] = (0, None, None)
-
-    def _lists(self) -> set[str]:
-        """The names that depend on a list of choices."""
-        found = set(self.listed)
-        for _ in self.spec.vars:
-            before = len(found)
-            for name, value in self.spec.vars.items():
-                if name in self.single or name in found or not is_expression(value):
-                    continue
-                if expressions.parse(value[1:]).names & found:
-                    found.add(name)
-            if len(found) == before:
-                break
-        return found
-
-    def variable(self, name: str, names: Names) -> Any:
-        """The value of a variable of the network."""
-        if name in self.single:
-            return names.read((name, None))
-        if name in self.listed:
-            listed = _Listed()
-            listed.read, listed.variable, listed.length = names.read, name, self.listed[name]
-            return listed
-        value = self.spec.vars[name]
-        return self.evaluate(value, Names(self, names.read, (), False), None)
-
-    def evaluate(self, written: Any, names: Mapping[str, Any], shape_of: Any) -> Any:
-        if isinstance(written, str) and written.startswith("="):
-            return _plain(expressions.parse(written[1:])(names, shape_of))
-        if isinstance(written, (list, tuple)):
-            return tuple([self.evaluate(item, names, shape_of) for item in written])
-        return written
+        self.pieces = Pieces(spec, states)
+        several = [spec.layers, *(block.layers for block in spec.blocks.values())]
+        taken = [
+            each for layers in several for layer in layers.values() for each in layer.from_ or ()
+        ]
+        self.by_way = any("." in each or "{" in each for each in (*taken, *(spec.outputs or ())))
+        """Whether something takes a part of a layer: a copy of it, or an output of several."""
+        self.found: Found
 
     def totals(self, codes: Sequence[Any]) -> Found:
         """The totals of some configurations. Raises :class:`NotByLayers`, :class:`TooVarious`."""
@@ -232,200 +92,251 @@ class Layered:
 
         count = len(codes[0])
         rows = Rows(count)
-        for (variable, place), k in self.steps.items():
-            rows.own[variable, place] = Column(codes[k], self.choices[k])
+        for (variable, place), k in self.pieces.steps.items():
+            rows.own[variable, place] = Column(codes[k], self.pieces.choices[k])
         found = Found(
             np.zeros((count, len(COLUMNS)), np.int64), np.zeros(count, bool), np.zeros(count, bool)
         )
         self.found = found
-        shapes = self.inputs(rows)
-        whole = _List((), rows, None, (), shapes)
-        previous = next(iter(shapes))
-        self.layers(whole, self.spec.layers, previous)
-        self.require_needed(whole, self.spec.outputs or [next(reversed(self.spec.layers))])
+        whole = _List((), rows, None, {}, self.inputs(rows))
+        self.layers(whole, self.spec.layers, next(iter(whole.shapes)))
+        self.take(whole, "", self.spec.outputs or [next(reversed(self.spec.layers))])
+        self.require_needed(whole, "")
         for number, requirement in enumerate(self.spec.requires):
             if not requirement.training:
                 true = self.ask(whole, ("requires", number), requirement.that, whole.rows)
-                self.flag(whole.where, np.array([v is True for v in self.values.values])[true])
+                fine = np.array([v is True for v in self.pieces.values.values])[true]
+                self.flag(found.refused, whole.where, ~fine)
+        # A layer that leads to no output wherever it is: the engine says what that means.
+        for uses in found.needed.values():
+            found.apart |= uses == 1
         found.apart |= found.sums[:, -1] > MOST_LAYERS
         if found.most >= 2**62:
             found.apart[:] = True
         return found
 
-    def flag(self, where: Any, fine: Any) -> None:
-        """Note that those that are not fine are no networks."""
+    @staticmethod
+    def flag(flags: Any, where: Any, which: Any) -> None:
+        """Note something of some configurations."""
         if where is None:
-            self.found.refused |= ~fine
+            flags |= which
         else:
-            self.found.refused[where[~fine]] = True
-
-    def tree(self, site: Hashable) -> Tree:
-        found = self.trees.get(site)
-        if found is None:
-            found = self.trees[site] = Tree()
-        return found
+            flags[where[which]] = True
 
     def inputs(self, rows: Rows) -> dict[str, Any]:
         import numpy as np
 
-        names_of = list(self.spec.inputs)
-        codes = self.tree("input").look_up(rows, rows.count, self.find_input)
-        self.flag(None, np.array([v != () for v in self.values.values])[codes])
+        pieces = self.pieces
+        codes = pieces.tree("input").look_up(rows, rows.count, pieces.find_input)
+        self.flag(
+            self.found.refused, None, np.array([v == () for v in pieces.values.values])[codes]
+        )
         found = {}
-        for k, name in enumerate(names_of):
-            numbers = {c: self.values.values[c] for c in np.unique(codes).tolist()}
-            to = np.zeros(len(self.values.values), np.int64)
+        for k, name in enumerate(self.spec.inputs):
+            numbers = {c: pieces.values.values[c] for c in np.unique(codes).tolist()}
+            to = np.zeros(len(pieces.values.values), np.int64)
             for c, shapes in numbers.items():
-                to[c] = self.shapes.number(shapes[k]) if shapes else 0
+                to[c] = pieces.shapes.number(shapes[k]) if shapes else 0
             found[name] = to[codes]
         return found
-
-    def find_input(self, read: Read) -> int:
-        """The number of the input's shapes of one configuration."""
-        free = [name for name in self.single if name not in self.spec.vars and name in _FREE]
-        question = asked(self.spec, {name: read((name, None)) for name in free})
-        expansion = Expansion(self.spec, frozenset(), False, Memory())
-        expansion.names = Names(self, read, (), False)
-        try:
-            shapes = expansion.input_shapes(question)
-        except (Wrong, Unknown, ExpressionError):
-            return self.values.number(())
-        return self.values.number(tuple(shapes[name] for name in self.spec.inputs))
 
     def layers(self, here: _List, layers: Mapping[str, Layer], previous: str) -> None:
         for name, layer in layers.items():
             if layer.share is not None or layer.parallel is not None or name in here.shapes:
                 raise NotByLayers
-            references = layer.from_ or [previous]
-            for reference in references:
-                if reference not in here.shapes:
-                    raise NotByLayers
-            here.sources[name] = list(references)
-            here.shapes[name] = self.layer(here, name, layer, [here.shapes[r] for r in references])
+            here.taken[name] = []
+            self.layer(here, name, layer, previous)
             previous = name
+
+    def name(self, here: _List, name: str, layer: Layer, found: Sequence[Any]) -> None:
+        """Let a name stand for the outputs of a layer."""
+        results = self.pieces.results(layer)
+        if len(found) != len(results):
+            raise NotByLayers
+        if len(found) == 1:
+            here.shapes[name] = found[0]
+        if results == [""] or not self.by_way:
+            return
+        ways = [f"{name}.{result}" for result in results]
+        here.shapes.update(zip(ways, found, strict=True))
+        if len(found) > 1:
+            here.groups[name] = ways
+            inputs = self.spec.blocks[layer.block or ""].sources
+            here.used.update(w for w, result in zip(ways, results, strict=True) if result in inputs)
+
+    def take(
+        self,
+        here: _List,
+        name: str,
+        references: Sequence[str],
+        i: int | None = None,
+        there: Any = None,
+        always: int = 0,
+    ) -> list[Any]:
+        """The shapes that a layer takes.
+
+        It needs them where it is ``there``, and the first few ``always``, which it stands for.
+        """
+        found: list[Any] = []
+        for k, reference in enumerate(references):
+            if "{" in reference:
+                mask = there if len(found) >= always else None
+                found.append(self.chosen(here, name, k, reference, i, mask))
+                continue
+            for way in here.groups.get(reference) or [reference]:
+                if way not in here.shapes:
+                    raise NotByLayers
+                self.need(here, name, way, there if len(found) >= always else None)
+                found.append(here.shapes[way])
+        return found
+
+    def need(self, here: _List, name: str, way: str, there: Any) -> None:
+        """Note that a layer takes another. One of many copies needs none that come after it."""
+        here.used.add(way)
+        root, _, rest = way.partition(".")
+        number = rest.partition(".")[0]
+        if number.isdigit() and root in here.times:
+            last = here.times[root] == int(number) + 1
+            there = last if there is None else there & last
+        here.taken[name].append((root, there))
+
+    def chosen(
+        self, here: _List, name: str, k: int, reference: str, i: int | None, there: Any
+    ) -> Any:
+        """The shapes of what a reference means, which says itself which layer that is."""
+        import numpy as np
+
+        pieces = self.pieces
+        rows = self.rows_of(here, [], i)
+        find = pieces.reference_finder(reference, here.args, i is not None)
+        codes = pieces.tree((*here.site, name, "from", k)).look_up(rows, rows.count, find)
+        found = np.zeros(here.count, np.int64)
+        for code in np.unique(codes).tolist():
+            way = pieces.values.values[code]
+            if way in here.groups:
+                raise NotByLayers
+            if way not in here.shapes:
+                continue  # there is no such layer
+            which = codes == code
+            found[which] = here.shapes[way][which]
+            self.need(here, name, way, which if there is None else which & there)
+        return found
 
     def rows_of(self, here: _List, taken: Sequence[Any], i: int | None) -> Rows:
         import numpy as np
 
-        rows = Rows(here.rows.count, here.rows)
+        rows = Rows(here.count, here.rows)
+        known = self.pieces.shapes.values
+        rows.shapes = here.shapes, known
         for k, codes in enumerate(taken):
-            rows.own["in", k] = Column(codes, self.shapes.values)
-        for name, codes in here.shapes.items():
-            rows.own["shape", name] = Column(codes, self.shapes.values)
+            rows.own["in", k] = Column(codes, known)
         if i is not None:
             rows.own["i"] = Column(np.full(rows.count, i, np.int64), list(range(i + 1)))
         return rows
 
-    def layer(self, here: _List, name: str, layer: Layer, taken: list[Any]) -> Any:
-        """The numbers of the shapes that a layer's name stands for."""
+    def layer(self, here: _List, name: str, layer: Layer, previous: str) -> None:
+        """Add up a layer, and let its name stand for its outputs."""
         import numpy as np
 
-        present: Any = None
+        pieces = self.pieces
+        values, rows = pieces.values.values, self.rows_of(here, [], None)
+        there: Any = None
         if layer.when is not True:
-            rows = self.rows_of(here, taken, None)
             answers = self.ask(here, (*here.site, name, "when"), layer.when, rows)
-            kinds = np.array(
-                [1 if v is True else 0 if v is False else -1 for v in self.values.values]
-            )
-            present = kinds[answers]
-            self.flag(here.where, present >= 0)
-            present = present == 1
+            kinds = np.array([1 if v is True else 0 if v is False else -1 for v in values])[answers]
+            self.flag(self.found.refused, here.where, kinds < 0)
+            there = kinds == 1
         times: Any = None
         if layer.repeat is not None:
-            rows = self.rows_of(here, taken, None)
             answers = self.ask(here, (*here.site, name, "repeat"), layer.repeat, rows)
-            kinds = np.array(
-                [v if type(v) is int and v >= 0 else -1 for v in self.values.values], np.int64
-            )
-            times = kinds[answers]
-            self.flag(here.where, times >= 0)
-            if present is not None:
-                times = np.where(present, times, 0)
+            numbers = [v if type(v) is int and v >= 0 else -1 for v in values]
+            times = np.array(numbers, np.int64)[answers]
+            self.flag(self.found.refused, here.where, times < 0)
+            if there is not None:
+                times = np.where(there, times, 0)
             if (times > MOST_REPEATED).any():
                 raise NotByLayers
-            present = times > 0
-        if present is not None and not present.all() and len(taken) != 1:
-            absent = np.flatnonzero(~present)
-            self.found.apart[absent if here.where is None else here.where[absent]] = True
+            there = times > 0
+        if there is not None and there.all():
+            there = None
+        # One that is left out stands for the first of what it takes, and needs no others.
+        references, width = layer.from_ or [previous], len(pieces.results(layer))
+        counted = 0 if layer.counts_in_from else None
+        taken = self.take(here, name, references, counted, there, width)
         if times is None:
-            return self.present(here, name, layer, taken, present, None)
-        handed = taken[0]
+            self.name(here, name, layer, self.present(here, name, layer, taken, there, None))
+            return
+        here.times[name] = times
+        handed, others = taken[:width], taken[width:]
+        if len(handed) < width or (layer.counts_in_from and here.groups.keys() & {*references}):
+            raise NotByLayers
         for i in range(int(times.max(initial=0))):
-            handed = self.present(here, name, layer, [handed, *taken[1:]], times > i, i)
-        return handed
+            there = times > i
+            if i and layer.counts_in_from:
+                others = self.take(here, name, references[width:], i, there)
+            handed = self.present(here, name, layer, [*handed, *others], there, i)
+            if self.by_way:
+                copy = [np.where(there, codes, 0) for codes in handed]
+                self.name(here, f"{name}.{i}", layer, copy)
+        self.name(here, name, layer, handed)
 
     def present(
         self, here: _List, name: str, layer: Layer, taken: list[Any], there: Any, i: int | None
-    ) -> Any:
+    ) -> list[Any]:
         """One layer, or a copy of it, in those configurations in which it is there."""
         import numpy as np
 
         if there is None or there.all():
             return self.once(here, name, layer, taken, i)
-        shapes = taken[0].copy()
+        found = [codes.copy() for codes in taken[: len(self.pieces.results(layer))]]
         where = np.flatnonzero(there)
         if len(where):
             some = self.some(here, where)
-            shapes[where] = self.once(some, name, layer, [codes[where] for codes in taken], i)
-        return shapes
+            made = self.once(some, name, layer, [codes[where] for codes in taken], i)
+            for codes, own in zip(found, made, strict=True):
+                codes[where] = own
+        return found
 
     def some(self, here: _List, where: Any) -> _List:
         outer = where if here.where is None else here.where[where]
         shapes = {name: codes[where] for name, codes in here.shapes.items()}
-        return _List(here.site, here.rows.inside(where), outer, here.args, shapes)
+        return _List(here.site, here.rows.inside(where), outer, here.args, shapes, here.groups)
 
-    def once(self, here: _List, name: str, layer: Layer, taken: list[Any], i: int | None) -> Any:
+    def once(
+        self, here: _List, name: str, layer: Layer, taken: list[Any], i: int | None
+    ) -> list[Any]:
+        """The outputs of a layer, which is added up."""
         import numpy as np
 
-        site = (*here.site, name)
+        pieces, site = self.pieces, (*here.site, name)
         rows = self.rows_of(here, taken, i)
         if layer.block is not None:
             kinds = [layer.block]
             if layer.block.startswith("="):
                 codes = self.ask(here, (*site, "block"), layer.block, rows, i is not None)
                 several = np.unique(codes).tolist()
-                kinds = [self.values.values[code] for code in several]
-            into = [kind for kind in kinds if self.is_gone_into(kind)]
+                kinds = [pieces.values.values[code] for code in several]
+            into = [kind for kind in kinds if pieces.is_gone_into(kind, layer, here.args)]
             if len(into) == len(kinds) == 1:
                 return self.inside(here, site, layer, into[0], taken, rows, i)
             if into:
-                shapes = np.zeros(rows.count, np.int64)
+                found = np.zeros(rows.count, np.int64)
                 for code, kind in zip(several, kinds, strict=True):
                     where = np.flatnonzero(codes == code)
                     some, part = self.some(here, where), [each[where] for each in taken]
                     part_rows = self.rows_of(some, part, i)
-                    shapes[where] = (
+                    (found[where],) = (
                         self.inside(some, site, layer, kind, part, part_rows, i)
                         if kind in into
                         else self.pieced(some, site, layer, part_rows, len(taken), i)
                     )
-                return shapes
+                return [found]
         return self.pieced(here, site, layer, rows, len(taken), i)
 
-    def is_gone_into(self, kind: Any) -> bool:
-        """Whether a block looks at lists of choices, which are too many to be known by heart."""
-        if kind not in self.spec.blocks:
-            return False
-        return bool(variables_of(self.spec, kind) & self.lists)
-
-    def ask(
-        self, here: _List, site: Hashable, written: Any, rows: Rows, counted: bool = False
-    ) -> Any:
+    def ask(self, here: _List, site: Any, written: Any, rows: Rows, counted: bool = False) -> Any:
         """The numbers of an expression's values."""
-        find = self.finder(written, here.args, counted)
-        return self.tree(site).look_up(rows, rows.count, find)
-
-    def finder(self, written: Any, args: Sequence[str], counted: bool) -> Callable[[Read], int]:
-        """What works out an expression of one configuration."""
-
-        def find(read: Read) -> int:
-            names = Names(self, read, args, counted)
-            try:
-                return self.values.number(self.evaluate(written, names, _shapes(read)))
-            except (ArchcalcError, _NoShape, KeyError, TypeError):
-                return self.values.number(("amiss",))
-
-        return find
+        find = self.pieces.finder(written, here.args, counted)
+        return self.pieces.tree(site).look_up(rows, rows.count, find)
 
     def pieced(
         self,
@@ -435,157 +346,36 @@ class Layered:
         rows: Rows,
         taken: int,
         i: int | None,
-    ) -> Any:
+    ) -> list[Any]:
         """A layer that is known by what it looks at: its shapes, its totals being added."""
         import numpy as np
 
-        find = self.piece_finder(layer, taken, here.args, i is not None)
-        found = self.tree(site).look_up(rows, rows.count, find)
-        size, vectors, out = self._arrays
-        if size != len(self.vectors):
-            vectors, out = np.array(self.vectors, np.int64), np.array(self.out, np.int64)
-            self._arrays = len(self.vectors), vectors, out
-        into = self.found
+        pieces, into = self.pieces, self.found
+        find = pieces.piece_finder(layer, taken, here.args, i is not None)
+        found = pieces.tree(site).look_up(rows, rows.count, find)
+        vectors, outputs = pieces.arrays()
         into.most += int(vectors.max())
+        width = 1
+        if pieces.widest > 1:
+            widths = {len(pieces.outputs[k]) for k in np.unique(found).tolist() if k > APART}
+            if len(widths) > 1:
+                raise NotByLayers
+            width = max(widths, default=len(pieces.results(layer)))
         first = int(found[0]) if len(found) else APART + 1
         if first > APART and (found == first).all():
             if here.where is None:
                 into.sums += vectors[first]
             else:
                 into.sums[here.where] += vectors[first]
-            return np.full(len(found), out[first])
+            return [np.full(len(found), outputs[first, k]) for k in range(width)]
         if here.where is None:
             into.sums += vectors[found]
         else:
             into.sums[here.where] += vectors[found]
         if int(found.min(initial=APART + 1)) <= APART:
             for code, flags in ((REFUSED, into.refused), (APART, into.apart)):
-                which = np.flatnonzero(found == code)
-                flags[which if here.where is None else here.where[which]] = True
-        return out[found]
-
-    def piece_finder(
-        self, layer: Layer, taken: int, args: Sequence[str], counted: bool
-    ) -> Callable[[Read], int]:
-        """What works out a layer of one configuration: the number of its piece."""
-
-        def find(read: Read) -> int:
-            names = Names(self, read, args, counted)
-            shapes = tuple([read(("in", k)) for k in range(taken)])
-            if None in shapes:
-                return REFUSED
-            try:
-                kind = self.evaluate(layer.block or layer.op, names, _shapes(read))
-                fields = {
-                    key: self.evaluate(value, names, _shapes(read))
-                    if key in layer.computed
-                    else value
-                    for key, value in layer.fields.items()
-                }
-                plain = Names(self, read, (), False)
-                named: dict[str, Any] = {}
-                if layer.block is not None:
-                    if kind not in self.spec.blocks:
-                        return REFUSED
-                    named = {n: _plain(plain[n]) for n in sorted(variables_of(self.spec, kind))}
-            except (ArchcalcError, _NoShape, KeyError, TypeError):
-                return REFUSED
-            return self.piece(layer.block is not None, kind, fields, shapes, named)
-
-        return find
-
-    def piece(
-        self,
-        is_block: bool,
-        kind: Any,
-        fields: Mapping[str, Any],
-        shapes: tuple[Shape, ...],
-        named: Mapping[str, Any],
-    ) -> int:
-        """A layer, or a block with all that is in it, on inputs of some shapes: its number."""
-        given = tuple([(key, exact(value)) for key, value in fields.items()])
-        values = tuple([(key, exact(value)) for key, value in named.items()])
-        key: Hashable = (is_block, kind, given, shapes, values)
-        found = self.pieces.get(key)
-        if found is None:
-            self.made += 1
-            if self.made > self.most_made:
-                raise TooVarious
-            try:
-                applied, shape = (
-                    self.block(kind, fields, shapes, named)
-                    if is_block
-                    else self.operator(kind, fields, shapes)
-                )
-                found = self.keep(applied, shape)
-            except (Wrong, ShapeError, ExpressionError, ValidationError, Unknown):
-                found = REFUSED
-            except (NotByLayers, Spent):
-                found = APART
-            self.pieces[key] = found
-        return found
-
-    def keep(self, applied: Sequence[Applied], shape: Shape) -> int:
-        params, buffers, connections, activations, *work = sums(Piece(tuple(applied), shape, 0, {}))
-        done = Work(*work[: len(KINDS) + 1])
-        numbers = (params, buffers, connections, activations, done.macs, done.flops, len(applied))
-        if max(numbers) >= 2**62:
-            raise NotByLayers
-        self.vectors.append(numbers)
-        self.out.append(self.shapes.number(shape))
-        return len(self.vectors) - 1
-
-    def operator(
-        self, kind: Any, fields: Mapping[str, Any], shapes: tuple[Shape, ...]
-    ) -> tuple[list[Applied], Shape]:
-        if kind not in NAMES:
-            raise NotByLayers
-        op = operator(kind)(**fields)
-        least, most = op.arity
-        if len(shapes) < least or (most is not None and len(shapes) > most):
-            raise Wrong("takes another number of inputs")
-        applied = Applied.to(op, *shapes)
-        if len(applied.shape) > MOST_AXES:
-            raise Wrong("has too many axes")
-        return [applied], applied.shape
-
-    def block(
-        self,
-        kind: str,
-        fields: Mapping[str, Any],
-        shapes: tuple[Shape, ...],
-        named: Mapping[str, Any],
-    ) -> tuple[list[Applied], Shape]:
-        block = self.spec.blocks[kind]
-        if block.ports(len(shapes)) is None or fields.keys() - block.args.keys():
-            raise Wrong("takes other inputs or arguments")
-        expansion = Expansion(self.spec, frozenset(), False, self.memory)
-        expansion.names, expansion.remembering = named, True
-        scope = Scope(named, {f"x{k}": (shape, "") for k, shape in enumerate(shapes)})
-        args = dict(fields)
-        for key, default in block.args.items():
-            if key not in args:
-                if default is None:
-                    raise Wrong("needs an argument")
-                args[key] = expansion.evaluate(default, {**named, **args}, None, ())
-        sources = [-1 - k for k in range(len(shapes))]
-        template = expansion.template(kind, block, args, scope, "x", sources, ())
-        if expansion.problems:
-            raise Wrong("has problems")
-        nodes = template.nodes
-        applied = [node.applied for node in nodes if node.applied is not None]
-        (output, *others) = template.outputs
-        if others or not 0 <= output < len(nodes) or len(applied) < len(nodes):
-            raise NotByLayers
-        led = {output}
-        for k in range(len(nodes) - 1, -1, -1):
-            if k in led:
-                led.update(nodes[k].inputs)
-        tied = any(node.share is not None or node.spare for node in nodes)
-        known = all(each.op.counted for each in applied)
-        if tied or not known or not led.issuperset(range(len(nodes))):
-            raise NotByLayers
-        return applied, applied[output].shape
+                self.flag(flags, here.where, found == code)
+        return [outputs[found, k] for k in range(width)]
 
     def inside(
         self,
@@ -596,68 +386,70 @@ class Layered:
         taken: list[Any],
         rows: Rows,
         i: int | None,
-    ) -> Any:
+    ) -> list[Any]:
         """A block that is gone into, with its arguments as columns."""
-        block = self.spec.blocks[kind]
+        block, values = self.spec.blocks[kind], self.pieces.values.values
         ports = block.ports(len(taken))
-        if ports is None or layer.fields.keys() - block.args.keys() or block.outputs:
+        if ports is None or layer.fields.keys() - block.args.keys():
             raise NotByLayers
         inner = Rows(rows.count, here.rows)
-        args: list[str] = []
+        args: dict[str, Late | None] = {}
+        around = bound(here.args, i is not None)
         for key, value in layer.fields.items():
-            codes = self.ask(here, (*site, kind, key), value, rows, i is not None)
-            inner.own["arg", key] = Column(codes, self.values.values)
-            args.append(key)
+            late = self.pieces.late(value, around)
+            if late is not None:
+                late, places = late.inside((*site, kind, key))
+                inner.own.update({own: rows(place) for own, place in places.items()})
+            else:
+                codes = self.ask(here, (*site, kind, key), value, rows, i is not None)
+                inner.own["arg", key] = Column(codes, values)
+            args[key] = late
         for key, default in block.args.items():
             if key not in args:
                 if default is None:
                     raise NotByLayers
-                seen = _List((), inner, None, tuple(args), {})
-                codes = self.ask(seen, (*site, kind, key), default, inner)
-                inner.own["arg", key] = Column(codes, self.values.values)
-                args.append(key)
-        shapes = dict(zip(ports, taken, strict=True))
-        within = _List((*site, kind), inner, here.where, tuple(args), shapes)
-        self.layers(within, block.layers, next(iter(shapes)))
-        self.require_needed(within, block.results)
-        (output,) = block.results
-        return within.shapes[output]
-
-    def require_needed(self, here: _List, outputs: Sequence[str]) -> None:
-        """Leave to the engine what has a layer that leads to no output: it says what that means.
-
-        A layer that may be left out stands for its only source, so that what leads to it is the
-        same with it and without it.
-        """
-        needed, pending = set[str](), list(outputs)
-        while pending:
-            name = pending.pop()
-            if name not in here.shapes:
-                raise NotByLayers
-            if name not in needed:
-                needed.add(name)
-                pending += here.sources.get(name, ())
-        if not here.sources.keys() <= needed:
-            raise NotByLayers
-
-
-_FREE = ("side", "H", "W", "N", "batch")
-
-
-class _NoShape(Exception):
-    pass
-
-
-def _shapes(read: Read) -> Callable[[str], Shape]:
-    def shape_of(reference: str) -> Shape:
-        found: Shape | None = read(("shape", reference))
-        if found is None:
-            raise _NoShape
+                args[key] = self.pieces.late(default, bound(args, False))
+                if args[key] is None:
+                    seen = _List((), inner, None, dict(args), {})
+                    codes = self.ask(seen, (*site, kind, key), default, inner)
+                    inner.own["arg", key] = Column(codes, values)
+        within = _List((*site, kind), inner, here.where, args, dict(zip(ports, taken, strict=True)))
+        self.layers(within, block.layers, next(iter(within.shapes)))
+        found = self.take(within, "", block.results)
+        self.require_needed(within, kind, ports)
         return found
 
-    return shape_of
+    def require_needed(self, here: _List, block: str, inputs: Sequence[str] = ()) -> None:
+        """Note which layers of a block, or of the network, lead to an output, and leave to the
+        engine what has an input of a block that leads to none.
+        """
+        import numpy as np
+
+        everywhere = np.ones(here.count, bool)
+        needed = {"": everywhere}
+        for name in ["", *reversed([name for name in here.taken if name])]:
+            for source, which in here.taken[name] if name in needed else ():
+                mask = needed[name] if which is None else needed[name] & which
+                needed[source] = needed[source] | mask if source in needed else mask
+        for name in inputs:
+            self.flag(self.found.apart, here.where, ~needed[name] if name in needed else everywhere)
+        for name in here.taken:
+            if name:
+                uses = self.found.needed.get((block, name))
+                if uses is None:
+                    uses = np.zeros(len(self.found.apart), np.int8)
+                    self.found.needed[block, name] = uses
+                one = needed[name] + np.int8(1) if name in needed else np.int8(1)
+                where = slice(None) if here.where is None else here.where
+                uses[where] = np.maximum(uses[where], one)
+        for name, ways in here.groups.items():
+            if name in here.taken and not here.used.issuperset(ways):
+                raise NotByLayers
 
 
-def _plain(value: Any) -> Any:
-    """A value with lists as tuples."""
-    return tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else value
+def _references(spec: Spec) -> Iterator[str]:
+    """All references of a spec's layers and outputs."""
+    yield from spec.outputs or ()
+    for layers in (spec.layers, *(block.layers for block in spec.blocks.values())):
+        for layer in layers.values():
+            yield from layer.from_ or ()

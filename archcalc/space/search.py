@@ -12,8 +12,9 @@ from archcalc.space.bounds import Bounds
 from archcalc.space.chunks import Refused
 from archcalc.space.count import Counted, Counter, Wanted, rows_of
 from archcalc.space.design import BLOCK, CHUNK, Space
-from archcalc.space.layered import COLUMNS, NotByLayers
+from archcalc.space.pieces import COLUMNS
 from archcalc.space.points import Codes
+from archcalc.space.seen import NotByLayers
 from archcalc.space.select import Columns, asked_for, condition, impossible
 from archcalc.space.states import whole
 from archcalc.space.trace import ALONE, QUANTITIES, USUAL, listed, require_quantities
@@ -149,7 +150,7 @@ class Search:
         early, _ = self.wanted.conditions
         bounds = None
         if early is not None and self.counter.layered is not None:
-            bounds = Bounds(self.counter.layered, states)
+            bounds = Bounds(self.counter.layered.pieces, states)
         if bounds is None or early is None:
             yield 0, self.space.size
             return

@@ -224,7 +224,10 @@ def _arguments(name: str, block: Block, given: Mapping[str, Any]) -> Iterator[Wr
 
 
 def _reference(reference: str, before: Collection[str], layers: Collection[str]) -> Iterator[Wrong]:
-    name = reference.split(".")[0].split("{")[0]
+    name, brace, _ = reference.partition("{")
+    if brace and "." not in name:
+        name += "*"  # which one it is, is worked out
+    name = name.split(".")[0]
     if name in before or (name.endswith("*") and any(is_like(each, name) for each in before)):
         return
     if name in layers:

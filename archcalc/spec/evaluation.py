@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from archcalc.dims import Shape, Size, holds, is_array, is_size, plain
+from archcalc.dims import Shape, Size, holds, is_array, is_size, plain, settle
 from archcalc.errors import IN_FULL, ExpressionError, Problem
 from archcalc.spec import expressions
 from archcalc.spec.budget import VARIABLE, Budget
@@ -178,7 +178,7 @@ class Evaluation:
         if "{" not in reference:
             return reference
         return expressions.fill(
-            reference, lambda text: self.evaluate(f"={text}", names, shape_of, at)
+            reference, lambda text: settle(self.evaluate(f"={text}", names, shape_of, at))
         )
 
     def decide(self, written: bool | str, scope: Scope, key: str = "when") -> bool:

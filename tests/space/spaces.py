@@ -62,3 +62,70 @@ SMALL: dict[str, Any] = {
 def space(**changed: Any) -> archcalc.Space:
     """The small space, with other choices."""
     return archcalc.Space(archcalc.load(SMALL), **changed)
+
+
+CELLS: dict[str, Any] = {
+    "name": "cells",
+    "input": [8, 8, 8],
+    "vars": {
+        "ops": ["conv", "conv", "conv"],
+        "others": ["conv", "same", "conv"],
+        "takes": [0, 0, 1],
+        "depth": 3,
+        "seen": 1,
+    },
+    "blocks": {
+        "conv": {"op": {"op": "Conv2d", "out_channels": "=channels(input)", "kernel_size": 1}},
+        "half": {"op": {"op": "Conv2d", "out_channels": "=channels(input) // 2", "kernel_size": 1}},
+        "same": {"op": {"op": "Identity"}},
+        # What comes before is a state by its number; lists of choices are handed in.
+        "cell": {
+            "args": {"which": None, "early": None, "first": "=early"},
+            "inputs": ["before", "last"],
+            "outputs": ["last", "cat"],
+            "layers": {
+                "state0": {"op": "Conv2d", "from": "before", "out_channels": 8, "kernel_size": 1},
+                "state1": {"op": "Conv2d", "from": "last", "out_channels": 4, "kernel_size": 1},
+                "a": {"block": "=which[0]", "from": "state{takes[0]}"},
+                "state2": {"op": "ReLU"},
+                "b": {"block": "=which[1]", "from": "state{takes[1]}"},
+                "state3": {"op": "ReLU"},
+                "cat": {"op": "Concat", "from": ["a", "b", "state{2 if first else 3}"]},
+            },
+        },
+        "tower": {
+            "layers": {
+                "unit": {"op": "Conv2d", "out_channels": 8, "kernel_size": 1, "repeat": "=depth"},
+                "late": {"op": "Concat", "from": ["unit", "unit.{depth - seen}"]},
+            }
+        },
+    },
+    "layers": {
+        "stem": {"op": "Conv2d", "out_channels": 6, "kernel_size": 1},
+        "cells": {
+            "block": "cell",
+            "from": ["stem", "stem"],
+            "repeat": 3,
+            "which": "=others if i == 1 else ops",
+            "early": "=i == 0",
+        },
+        "tower": {"block": "tower", "from": "cells.cat"},
+        "skip": {"op": "Add", "from": ["tower", "tower"], "when": "=seen == 1"},
+        "head": {"op": "GlobalAvgPool", "keepdim": False},
+    },
+    "space": {
+        "vars": {
+            "ops": {"each": ["conv", "half", "same"], "times": 2},
+            "others": {"each": ["conv", "same"], "times": 2},
+            "takes": {"places": [[0, 1], [0, 1, 2]]},
+            "depth": [2, 3],
+            "seen": {"from": 1, "to": "=depth"},
+        }
+    },
+}
+"""Cells that choose what they take, and of which list they are made: some leave a state aside."""
+
+
+def cells(**changed: Any) -> archcalc.Space:
+    """The space of cells, with other choices."""
+    return archcalc.Space(archcalc.load(CELLS), **changed)

@@ -20,8 +20,9 @@ import archcalc
 from archcalc import ArchcalcError, Space, SpecError
 from archcalc.space import search as searching
 from archcalc.space.bounds import Bounds
-from archcalc.space.count import Counter, Wanted
-from archcalc.space.layered import COLUMNS, Layered
+from archcalc.space.count import Counted, Counter, Wanted
+from archcalc.space.layered import Layered
+from archcalc.space.pieces import COLUMNS
 from archcalc.space.points import numbered
 from archcalc.space.search import Search
 from archcalc.space.select import condition, impossible
@@ -29,14 +30,14 @@ from archcalc.space.states import narrowed, whole, within
 from archcalc.space.workers import mapped, processes
 from archcalc.spec import zoo
 from archcalc.spec.space import Space as Declared
-from tests.space.spaces import SMALL, space
+from tests.space.spaces import SMALL, cells, space
 
 QUANTITIES = ("params", "macs", "flops", "activations", "weight_bytes", "buffers", "connections")
 
 
 def one_by_one(network: archcalc.Spec, point: dict[str, Any]) -> dict[str, int] | None:
     side: dict[str, Any] = (
-        {"input": [3, point["side"], point["side"]]} if "side" not in network.vars else {}
+        {"input": [3, point["side"], point["side"]]} if point.keys() - network.vars.keys() else {}
     )
     known = {name: value for name, value in point.items() if name in network.vars}
     try:
@@ -58,6 +59,29 @@ def test_rows_are_those_of_analyze(seed: int, fixed: dict[str, Any]) -> None:
     rows = [{**point, **numbers} for point, numbers in expected if numbers is not None]
     assert list(found) == rows
     assert found.refused.count == 12 - len(rows)
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=10, deadline=None)
+def test_cells_that_choose_what_they_take(seed: int) -> None:
+    own = cells()
+    found = archcalc.sweep(own, sample=30, seed=seed, quantities=QUANTITIES)
+    drawn = list(own.sample(30, seed=seed))
+    expected = [(point, one_by_one(own.network, point)) for point in drawn]
+    assert list(found) == [{**p, **numbers} for p, numbers in expected if numbers is not None]
+
+
+def test_a_cell_that_leaves_a_state_aside_is_no_network() -> None:
+    own = cells()
+    counter = Counter(own, Wanted(("params",)))
+    for codes in own.between(0, own.size):
+        counter.totals(codes, found := Counted({}))
+    assert counter.layered is not None
+    # Both states 0 and 1 are taken by (0, 1) and (1, 0) alone, of six pairs.
+    assert found.refused == own.size * 4 // 6
+    assert "leads to no output" in str(found.error)
+    # A state that only some of the cells leave aside is none of those.
+    assert counter.layered.found.apart.sum() == found.refused
 
 
 def test_all_of_a_space() -> None:
@@ -106,25 +130,25 @@ def test_networks_of_the_zoo(name: str) -> None:
     assert [{n: row[n] for n in QUANTITIES} for row in found] == [row for row in expected if row]
 
 
-def test_bounds_hold_in_every_part() -> None:
-    small = space(side=[16])
+@pytest.mark.parametrize("small", [space(side=[16]), cells()])
+def test_bounds_hold_in_every_part(small: Space) -> None:
     layered = Layered(small.network, small.states)
-    bounds = Bounds(layered, small.states)
+    bounds = Bounds(layered.pieces, small.states)
     everything = whole(small.states)
     for at, codes in enumerate(everything):
         for code in codes:
             part, box = within(small.states, narrowed(everything, at, [code]))
             found = layered.totals(numbered(part, np.arange(part.size)))
-            fine = found.sums[~found.refused]
+            fine = found.sums[~(found.refused | found.apart)]
             least, most = bounds.of(box)
-            assert (np.array(least) <= fine.min(axis=0)).all()
-            assert (np.array(most) >= fine.max(axis=0)).all()
+            assert (np.array(least) <= fine.min(axis=0, initial=2**62)).all()
+            assert (np.array(most) >= fine.max(axis=0, initial=0)).all()
 
 
-def test_a_part_that_is_one_configuration_has_its_numbers() -> None:
-    small = space()
+@pytest.mark.parametrize("small", [space(), cells()])
+def test_a_part_that_is_one_configuration_has_its_numbers(small: Space) -> None:
     layered = Layered(small.network, small.states)
-    bounds = Bounds(layered, small.states)
+    bounds = Bounds(layered.pieces, small.states)
     for point in small.sample(40, seed=2):
         numbers = one_by_one(small.network, point)
         if numbers is not None:

@@ -36,6 +36,14 @@ def test_nas_bench_201() -> None:
     assert all(each.ok for each in archcalc.check("nasbench201"))
 
 
+def test_darts() -> None:
+    """Liu et al. 2019, appendix A.1: of the k + 1 states before it a node takes two, each with one
+    of seven operations, so that there are 180 x 7^8 or about 10^9 cells of each kind.
+    """
+    assert Space("darts").size == (180 * 7**8) ** 2
+    assert all(each.ok for each in archcalc.check("darts"))
+
+
 def test_once_for_all() -> None:
     """Cai et al. 2020, section 3.2, and the 25 sides of section 4.1."""
     assert Space("ofa_mobilenet_v3", side=224).size == (9**2 + 9**3 + 9**4) ** 5

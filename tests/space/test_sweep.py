@@ -414,3 +414,18 @@ def test_time_on_a_machine_and_memory_are_found_of_each_configuration() -> None:
         least = archcalc.roofline(spec, "h100", dtype="tf32", **how).seconds
         assert 0 <= row["time"] - least * 1e9 < 1
         assert row["memory"] == archcalc.memory(spec, **how).most
+
+
+def test_what_a_layer_takes_may_depend_on_what_is_swept() -> None:
+    layers = {
+        "conv": {"op": "Conv2d", "out_channels": "=4 + i", "kernel_size": 1, "repeat": "=n"},
+        "back": {"op": "Concat", "from": ["conv", "conv.{n - 1 - k}"]},
+    }
+    network = archcalc.load(
+        {"name": "back", "input": [3, 8, 8], "vars": {"n": 3, "k": 0}, "layers": layers}
+    )
+    for row in archcalc.sweep(network, n=[2, 3, 4], k=[0, 1], quantities="activations"):
+        # Convolutions of 4, 5, ... channels, and the last joined with the one so far before it.
+        widths = [4 + i for i in range(row["n"])]
+        joined = widths[-1] + widths[row["n"] - 1 - row["k"]]
+        assert row["activations"] == 64 * (sum(widths) + joined)

@@ -271,6 +271,10 @@ def test_a_reference_may_have_an_expression_in_it() -> None:
     ]
     (found,) = problems("vars: {n: 3}\n" + layers.replace("n - 1", "m - 1"))
     assert found[2] == "unknown name 'm' in '=m - 1 - i'"
+    named = "layers: {at0: ReLU, at1: ReLU, add: {op: Add, from: [at1, 'at{k}']}}"
+    assert wired("vars: {k: 0}\n" + named)[-1] == ("add", ("at1", "at0"))
+    assert problems("vars: {k: 2}\n" + named)[0][2] == "no layer 'at2' before this one"
+    assert problems("vars: {k: 2}\n" + named.replace("'at{", "'as{"))[0][2] == "no layer 'as*'"
     assert "no '7' in 'down'" in problems("vars: {n: 3}\n" + layers.replace("n - 1", "7"))[0][2]
 
 
