@@ -135,6 +135,7 @@ def test_a_printed_number_is_reconciled() -> None:
 def test_a_printed_table_is_audited() -> None:
     printed = "layer,output,params\nconv,16x32x32,448\nfc,10,171\n"
     found = ask(ask="audit", text=SMALL, table=printed)
+    assert found["html"].startswith("<h1>the table</h1>")  # no folder of ours
     assert found["ok"], found
     assert "<mark>171" in found["html"]
 

@@ -405,8 +405,10 @@ function listen() {
       event.preventDefault();
       const given = Object.fromEntries(new FormData(form));
       if (given.other) given.other = { name: given.other };
-      const answer = await ask({ ask: form.dataset.ask, ...network(), convention: state.convention, dtype: state.dtype, ...given });
       const where = $("tools").querySelector(".result");
+      where.replaceChildren(element("p", { class: "note" }, "..."));
+      const answer = await ask({ ask: form.dataset.ask, ...network(), convention: state.convention, dtype: state.dtype, ...given })
+        .catch((error) => ({ ok: false, problems: [{ message: "archcalc does not answer", hint: String(error.message ?? error) }] }));
       if (answer.ok) where.innerHTML = answer.html; // as in why()
       else where.replaceChildren(...answer.problems.map((problem) => element("p", { class: "bad" }, [problem.message, problem.hint].filter(Boolean).join(" "))));
     });
