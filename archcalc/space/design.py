@@ -85,7 +85,7 @@ class Space(Remembering):
                 f"'{network.label}' declares no space\n  write what its variables may be under "
                 "'space', or in a file of its own beside 'network'"
             )
-        require_free(network, fixed)
+        require_free(network, [name for name in fixed if name not in network.space.vars])
         _ = self.states
 
     @cached_property

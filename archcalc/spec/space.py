@@ -134,6 +134,8 @@ class Space(_Declared):
     expression of the variables above. What is no variable of the network helps others."""
     where: list[Annotated[str, StringConstraints(pattern="^="), BeforeValidator(_condition)]] = []
     """What is true of every configuration: expressions of the variables."""
+    title: str = ""
+    """What is searched, in a few words; the network's own title by default."""
 
 
 class Apart(_Declared):

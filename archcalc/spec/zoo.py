@@ -257,7 +257,8 @@ def _spaced(
         document.problem(("space", *wrong.at), wrong.message, wrong.hint, key=wrong.key)
         for _, wrong in amiss(apart.space, spec.vars, spec.inputs)
     ]
-    return (None if problems else spec.spaced(apart.space)), problems
+    titled = apart.space.model_copy(update={"title": apart.title or apart.space.title})
+    return (None if problems else spec.spaced(titled)), problems
 
 
 class _Reading(NamedTuple):

@@ -44,6 +44,36 @@ def test_darts() -> None:
     assert all(each.ok for each in archcalc.check("darts"))
 
 
+def test_autoformer() -> None:
+    """Chen et al. 2021, table 1, the small supernet: a depth, a width, and in each layer one of three
+    numbers of heads and of three ratios.
+    """
+    space = Space("autoformer")
+    assert space.size == 3 * (9**12 + 9**13 + 9**14)
+    assert all(each.ok for each in archcalc.check("autoformer"))
+    small = archcalc.load("autoformer-small")
+    assert {name: small.vars[name] for name in space.variables} in space
+
+
+@pytest.mark.parametrize(
+    ("hidden_size", "num_hidden_layers", "billions"),
+    [(4096, 32, "6.7"), (5120, 40, "13.0"), (6656, 60, "32.5"), (8192, 80, "65.2")],
+)
+def test_llamas_are_points(hidden_size: int, num_hidden_layers: int, billions: str) -> None:
+    """Touvron et al. 2023, table 2; of the largest, the rest was cut off."""
+    fixed = {"hidden_size": hidden_size, "num_hidden_layers": num_hidden_layers}
+    space = Space("llama_grid", shared=1, vocab_size=32000, **fixed)
+    (row,) = archcalc.sweep(space, quantities="params")
+    millions = row["params"] // 10**6
+    assert billions in (f"{millions / 1000:.1f}", f"{millions // 100 / 10:.1f}")
+
+
+def test_a_grid_of_llamas() -> None:
+    """Widths of 4 to 64 heads, of which so many share one that it goes up, 89 depths, 2 tables."""
+    shared = sum(heads % each == 0 for heads in range(4, 65) for each in (1, 2, 4, 8))
+    assert Space("llama_grid").size == shared * 89 * 2
+
+
 def test_once_for_all() -> None:
     """Cai et al. 2020, section 3.2, and the 25 sides of section 4.1."""
     assert Space("ofa_mobilenet_v3", side=224).size == (9**2 + 9**3 + 9**4) ** 5

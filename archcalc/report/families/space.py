@@ -54,9 +54,10 @@ def document(space: Space, points: Sequence[Mapping[str, Any]] | None = None) ->
     helping = [name for name in declared.vars if name not in space.variables]
     if helping:
         notes.append(f"no variable of the network, for others: {', '.join(helping)}")
+    title = declared.title or space.network.title
     return Document.of(
         Heading(_headed(space)),
-        Prose(space.network.title, "about") if space.network.title else None,
+        Prose(title, "about") if title else None,
         table(heads, rows),
         Items.of(notes),
     )
