@@ -1,22 +1,24 @@
 """The command ``audit``."""
 
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 from archcalc.cli.completion import networks, words
-from archcalc.cli.options import Output
+from archcalc.cli.jobs import each
+from archcalc.cli.options import Jobs, Output
 from archcalc.cli.output import complain, publish
 from archcalc.errors import ArchcalcError
 
 
 def audit(
-    table: Annotated[
-        str,
+    tables: Annotated[
+        list[str],
         typer.Argument(
-            metavar="TABLE",
-            help="A printed table of layers, or - for standard input: CSV, Markdown, HTML, LaTeX, "
+            metavar="TABLE...",
+            help="Printed tables of layers, or - for standard input: CSV, Markdown, HTML, LaTeX, "
             "or what Keras, torchsummary, torchinfo or Darknet print; or the name of a shipped "
             "one, such as vgg16_structure.",
             show_default=False,
@@ -71,6 +73,7 @@ def audit(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Show only rows with something wrong.")
     ] = False,
+    jobs: Jobs = 1,
     output: Output = None,
 ) -> None:
     """Find the cells of a printed table of layers that contradict others, and why they may.
@@ -78,35 +81,58 @@ def audit(
     A table is evidence about a network: the one that explains most of it is searched, and cells
     that contradict it are named, with what they should say. Columns are recognized by their headers
     and by what stands in them. Exits with 1 if a cell contradicts others, and with 2 if something
-    can't be read.
+    can't be read. Of several tables those that can be read are audited.
 
     \b
     Examples:
       archcalc audit vgg16_structure
       archcalc audit table.csv --against resnet18 --map channels_in=planes
+      archcalc audit tables/*.csv --quiet --jobs 2
     """
-    from archcalc.claims.audit import audit as run
     from archcalc.claims.tables.grid import FORMS
     from archcalc.report.choice import choose
     from archcalc.report.claims import audits
 
     form = choose("format", format, audits.FORMATS)
     form_read = choose("read", read, FORMS) if read else ""
-    found = run(_read(table), against=against, map=_mapping(map_ or []), read=form_read)
+    how = {"against": against, "map": _mapping(map_ or []), "read": form_read}
+    if emit_ is not None and len(tables) > 1:
+        raise ArchcalcError("--emit writes the network of one table")
+    tried = each(_auditing, how, tables, jobs)
+    unread = [one for one in tried if isinstance(one, ArchcalcError)]
+    found = [one for one in tried if not isinstance(one, ArchcalcError)]
+    if len(tables) == len(unread) == 1:
+        raise unread[0]
+    for error in unread:
+        complain(str(error))
     if emit_ is not None:
         from archcalc.claims.emit import emit as spec_of
         from archcalc.cli.output import emit
 
-        emit(spec_of(found), emit_)
+        emit(spec_of(found[0]), emit_)
         if emit_ == "-":
             return
-    publish(audits, found, form, output, quiet)
-    if found.findings or found.differences:
+    publish(audits, found[0] if len(tables) == 1 else found, form, output, quiet)
+    if any(one.findings or one.differences for one in found):
         raise typer.Exit(1)
-    if not found.ok:
-        if output not in (None, "-"):
-            complain(f"{found.name}: {output} says what of it can't be read")
+    for one in found:
+        if not one.ok and output not in (None, "-"):
+            complain(f"{one.name}: {output} says what of it can't be read")
+    if unread or not all(one.ok for one in found):
         raise typer.Exit(2)
+
+
+def _auditing(how: dict[str, Any]) -> Callable[[str], Any]:
+    """What audits a table, as another process can be told it: an audit, or why there is none."""
+    from archcalc.claims.audit import audit
+
+    def found(table: str) -> Any:
+        try:
+            return audit(_read(table), **how)
+        except ArchcalcError as error:
+            return error
+
+    return found
 
 
 def _read(table: str) -> str:

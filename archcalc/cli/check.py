@@ -1,13 +1,14 @@
 """The command ``check``."""
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from archcalc.cli.completion import networks
-from archcalc.cli.options import Output, formats
+from archcalc.cli.jobs import each
+from archcalc.cli.options import Jobs, Output, formats
 from archcalc.cli.output import complain, publish
 from archcalc.errors import SpecError
 
@@ -59,6 +60,7 @@ def check(
         ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --update: don't ask.")] = False,
+    jobs: Jobs = 1,
     output: Output = None,
 ) -> None:
     """Recompute the numbers that specs document, and their budgets.
@@ -79,8 +81,6 @@ def check(
     from archcalc.report.claims import findings
     from archcalc.spec import zoo
 
-    # Looking for garbage in what a family leaves takes a fifth of the time.
-    gc.set_threshold(2_000_000)
     form = choose("format", format, findings.FORMATS)
     every = sources or [str(path) for path in (*zoo.families(), *zoo.examples(), *zoo.spaces())]
     named = [name for source in every for name in zoo.named(source, ["layers", "network"])]
@@ -90,27 +90,31 @@ def check(
     if layers or budget or yes:
         complain("--layers, --budget and --yes say how numbers are recorded: with --record")
         raise typer.Exit(2)
-    checked = _checked(named, run_code)
-    problems = [problem for each in checked for problem in each.problems]
+    checked = each(_checking, run_code, named, jobs)
+    problems = [problem for one in checked for problem in one.problems]
     if form in ("table", "markdown") and problems:
         complain("\n".join(map(str, problems)))
     publish(findings, checked, form, output, quiet)
     if problems:
         raise typer.Exit(2)
-    if not all(finding.ok for each in checked for finding in each.findings):
+    if not all(finding.ok for one in checked for finding in one.findings):
         raise typer.Exit(1)
 
 
-def _checked(sources: Sequence[str], run_code: bool) -> Any:
+def _checking(run_code: bool) -> Callable[[str], Any]:
+    """What checks a file, as another process can be told it."""
     from archcalc.claims.check import check
     from archcalc.report.claims.findings import Checked
 
-    checked = []
-    for source in sources:
+    # Looking for garbage in what a family leaves takes a fifth of the time.
+    gc.set_threshold(2_000_000)
+
+    def checked(source: str) -> Any:
         try:
-            checked.append(Checked(source, tuple(check(source, run_code=run_code))))
+            return Checked(source, tuple(check(source, run_code=run_code)))
         except SpecError as error:
-            checked.append(Checked(source, (), error.problems))
+            return Checked(source, (), error.problems)
+
     return checked
 
 
@@ -128,8 +132,8 @@ def _record(
         complain("numbers are recorded in files: name one, archcalc check my-net.yaml --record")
         raise typer.Exit(2)
     how = {"layers": layers, "budget": budget, "run_code": run_code}
-    found = [each for source in sources for each in record(source, **how)]
-    differences = [str(each) for recording in found for each in recording.differences]
+    found = [one for source in sources for one in record(source, **how)]
+    differences = [str(one) for recording in found for one in recording.differences]
     if differences:
         complain("\n".join(differences))
         if not update:
@@ -140,8 +144,8 @@ def _record(
                 complain("nothing is written: there is nobody to ask; --yes changes it")
                 raise typer.Exit(1)
             typer.confirm("Change what is recorded?", abort=True, err=True)
-    for each in found:
-        if each.text != each.written:
-            write(each.text, Path(each.file))
-        changed = f", {len(each.differences)} changed" if each.differences else ""
-        complain(f"{each.file}: {each.added} numbers recorded{changed}")
+    for one in found:
+        if one.text != one.written:
+            write(one.text, Path(one.file))
+        changed = f", {len(one.differences)} changed" if one.differences else ""
+        complain(f"{one.file}: {one.added} numbers recorded{changed}")

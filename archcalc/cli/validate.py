@@ -1,10 +1,13 @@
 """The command ``validate``."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 from archcalc.cli.completion import networks, words
+from archcalc.cli.jobs import each
+from archcalc.cli.options import Jobs
 from archcalc.cli.output import complain, emit
 from archcalc.document.safe import safe
 
@@ -29,6 +32,7 @@ def validate(
             autocompletion=words("text", "github", "json"),
         ),
     ] = "text",
+    jobs: Jobs = 1,
 ) -> None:
     """Check that specs are well-formed and that their shapes fit, in every variant.
 
@@ -44,20 +48,28 @@ def validate(
     from archcalc.spec import zoo
 
     form = choose("format", format, problems.FORMATS)
-    outcomes = [
-        problems.Outcome(name, variants, tuple(found))
-        for source in files
-        for name in zoo.named(source)
-        for found, variants in [zoo.look_through(name)]
-    ]
+    names = [name for source in files for name in zoo.named(source, ["layers", "space"])]
+    outcomes = each(_looking_through, None, names, jobs)
     if form == "json":
         emit(problems.as_json(outcomes))
     for outcome in outcomes if form != "json" else ():
         if not outcome.problems:
             emit(f"{safe(outcome.verdict)}\n")
         elif form == "github":
-            emit("".join(f"{problems.annotation(each)}\n" for each in outcome.problems))
+            emit("".join(f"{problems.annotation(one)}\n" for one in outcome.problems))
         else:
             complain(listed(outcome.problems))
     if any(outcome.problems for outcome in outcomes):
         raise typer.Exit(2)
+
+
+def _looking_through(_: None) -> Callable[[str], Any]:
+    """What validates a file, as another process can be told it."""
+    from archcalc.report.specs.problems import Outcome
+    from archcalc.spec import zoo
+
+    def outcome(name: str) -> Outcome:
+        found, variants = zoo.look_through(name)
+        return Outcome(name, variants, tuple(found))
+
+    return outcome

@@ -111,10 +111,17 @@ def processes(jobs: int) -> Iterator[Callable[[], Executor]]:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    made: list[ProcessPoolExecutor] = []
+    class Pool(ProcessPoolExecutor):
+        """One whose processes are not even interrupted while they begin."""
+
+        def submit(self, fn: Any, /, *args: Any, **how: Any) -> Future[Any]:
+            with _uninterrupted():
+                return super().submit(fn, *args, **how)
+
+    made: list[Pool] = []
 
     def make() -> Executor:
-        made.append(ProcessPoolExecutor(jobs, get_context("spawn"), _begin))
+        made.append(Pool(jobs, get_context("spawn"), _begin))
         return made[-1]
 
     try:
@@ -127,6 +134,21 @@ def processes(jobs: int) -> Iterator[Callable[[], Executor]]:
     finally:
         for pool in made:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """What is begun meanwhile is never interrupted; this process is, afterwards."""
+    import signal
+
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin() -> None:

@@ -305,6 +305,33 @@ def test_a_signal_leaves_no_half_a_file(tmp_path: Path, name: str) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("written", [False, True], ids=["while it begins", "later"])
+def test_an_interrupted_search_leaves_no_half_a_file_and_no_process(
+    tmp_path: Path, written: bool
+) -> None:
+    """A terminal interrupts all of a program: the workers, too."""
+    file = tmp_path / "rows.csv"
+    main = "from archcalc.cli import main; main()"
+    program = f"import signal; signal.signal(2, signal.default_int_handler); {main}"
+    search = ("sweep", "nasbench201", "--sample", "1e9", "--replace", "--jobs", "2")
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *search, "-o", str(file)],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    while not any(not written or path.stat().st_size for path in tmp_path.iterdir()):
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.stderr.read()  # until the workers, who have it too, have ended
+    process.stderr.close()
+    assert process.wait(60) == 130
+    assert b"Traceback" not in said
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -45,8 +45,8 @@ def test_darts() -> None:
 
 
 def test_autoformer() -> None:
-    """Chen et al. 2021, table 1, the small supernet: a depth, a width, and in each layer one of three
-    numbers of heads and of three ratios.
+    """Chen et al. 2021, table 1, the small supernet: a depth, a width, and in each layer one of
+    three numbers of heads and of three ratios.
     """
     space = Space("autoformer")
     assert space.size == 3 * (9**12 + 9**13 + 9**14)

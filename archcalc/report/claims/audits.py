@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.claims.finding import Audit, Difference, Finding
@@ -47,13 +47,22 @@ class Note(NamedTuple):
         return tuple(filter(None, (self.rule, *self.causes, effect)))
 
 
-def render(audit: Audit, format: str = "table", brief: bool = False) -> str:
-    """An audit in one of ``FORMATS``; with ``brief`` people see only rows with something wrong."""
-    return _json(audit) if format == "json" else rendered(document(audit, brief), format)
+def render(audit: Audit | Sequence[Audit], format: str = "table", brief: bool = False) -> str:
+    """An audit, or several, in one of ``FORMATS``; with ``brief`` people see only rows with
+    something wrong.
+    """
+    if format != "json":
+        return rendered(document(audit, brief), format)
+    if isinstance(audit, Audit):
+        return versioned(_data(audit))
+    return versioned({"tables": list(map(_data, audit))})
 
 
-def document(audit: Audit, brief: bool = False) -> Document:
-    """The table with its wrong cells marked, what is wrong with them, and the totals."""
+def document(audit: Audit | Sequence[Audit], brief: bool = False) -> Document:
+    """The table with its wrong cells marked, what is wrong with them, and the totals; or tables."""
+    if not isinstance(audit, Audit):
+        several = [document(each, brief) for each in audit]
+        return Document.of(*(block for each in several for block in each.blocks), name="tables")
     found = notes(audit)
     marks = {cell: k for k, note in enumerate(found, 1) for cell in note.cells}
     wrong = {row for row, _ in marks}
@@ -184,13 +193,13 @@ def _difference(each: Difference) -> tuple[str, str, str, str, str]:
     return row, each.layer, each.column, each.printed, each.computed
 
 
-def _json(audit: Audit) -> str:
+def _data(audit: Audit) -> dict[str, Any]:
     def cause(each: Any) -> dict[str, Any]:
         cell = None if each.cell is None else {"row": each.cell[0] + 1, "role": each.cell[1]}
         return {"text": each.text, "distance": round(each.distance, 3), "cell": cell}
 
     totals = audit.totals
-    data = {
+    return {
         "table": audit.name,
         "ok": audit.ok,
         "checked": dict(audit.checked),
@@ -230,7 +239,6 @@ def _json(audit: Audit) -> str:
             for each in audit.differences
         ],
     }
-    return versioned(data)
 
 
 FORMATS = ("table", "markdown", "html", "json")
