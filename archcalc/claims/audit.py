@@ -11,8 +11,9 @@ from archcalc.claims.causes import causes, label, number
 from archcalc.claims.finding import Audit, Finding, Totals
 from archcalc.claims.names import misspelt, moved_sources, unknown_sources
 from archcalc.claims.readings import Reading, reading
+from archcalc.claims.receptive import receptive
 from archcalc.claims.rules import printed_like, rule
-from archcalc.claims.sums import modules, right_sum, totals, work_totals
+from archcalc.claims.sums import memory_sizes, modules, right_sum, totals, work_totals
 from archcalc.claims.tables.evidence import Option
 from archcalc.claims.tables.modules import PATTERNS
 from archcalc.claims.tables.read import read_table
@@ -82,7 +83,9 @@ def _audit(sheet: Sheet) -> Audit:
     total, more = totals(sheet, told)
     found += more
     found += work_totals(sheet, told)
+    found += memory_sizes(sheet, told)
     found += modules(sheet, told)
+    found += receptive(sheet, told)
     merged = _merge(sheet, told, found)
     merged += _alternatives(sheet, told, merged)
     return Audit(
@@ -236,7 +239,7 @@ def _cell_like(
             names += [each for each in ("stride", "pad") if each in entry.values and each in roles]
     if len(names) < 2 and len(roles) < 2:
         return ""
-    text = entry.cells[column]
+    text = re.sub(r"(\d+)\s*(?:\^\s*2|²)", r"\1x\1", entry.cells[column])
     tokens = list(re.finditer(r"\d+(?:,\d{3})*(?!\d)", text))
     if len(tokens) == len(names) + 1 and sheet.batch > 1:
         tokens = tokens[1:]
@@ -271,7 +274,8 @@ CHECKS = (
     ("strides", ("stride", "stride_d", "stride_h", "stride_w")),
     ("paddings", ("pad",)),
     ("groups", ("groups",)),
-    ("params", ("params", "frozen")),
+    ("params", ("params", "frozen", "trained")),
+    ("receptive fields", ("rf", "jump")),
     ("memory", ("mem", *(f"mem{k}" for k in range(2, 10)))),
     ("operations", ("ops", *(f"ops{k}" for k in range(2, 10)))),
 )
@@ -349,10 +353,12 @@ def _notes(sheet: Sheet, told: Reading) -> Iterator[str]:
     total = total_row(sheet)
     if sheet.whole and total is not None and told.found.sums is False:
         unlisted = int(total.values["params"]) - right_sum(sheet, told)
-        if unlisted > 0 and sum(sheet.whole) == total.values["params"]:
+        if unlisted > 0 and sheet.whole.trained + sheet.whole.frozen == total.values["params"]:
             yield f"{number(unlisted)} params of the total are in no row: what did not run, say"
     if sheet.unmapped:
         yield f"not read: {', '.join(sheet.unmapped)}"
+    if sheet.remarks:
+        yield f"nothing to check: {', '.join(sheet.remarks)}"
 
 
 def _plain(kind: str) -> str:

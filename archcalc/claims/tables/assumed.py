@@ -30,6 +30,8 @@ CONVOLVED = 21.0
 """Prices of what is assumed beside the rows: a pooling that is not printed, an input from an
 earlier row, a concatenation, anything else that changes sizes, and a layer with weights."""
 
+INNER = frozenset(("pool", "pad", "crop", "upsample", "norm"))
+"""Kinds that are no network's last row."""
 ANYTHING = frozenset(("", "attention", "pad"))
 """Kinds that may take what functions have made of other rows."""
 
@@ -40,6 +42,9 @@ class Assuming:
     def __init__(self, sheet: Sheet) -> None:
         self.sheet = sheet
         self.by_hand = sheet.by_hand
+        joins = any(entry.kind in ("add", "concat", "merge") for entry in sheet.layers)
+        self.chain = sheet.program == "keras" and not joins
+        """Whether nothing branches but what the network gives: Keras prints all that joins."""
         self.pooled = sum(entry.kind == "pool" for entry in sheet.layers) > 1
         strides = [e.values["stride"] for e in sheet.layers if "stride" in e.values]
         self.strided = sheet.by_hand and sum(s > 1 for s in strides) > 2
@@ -118,6 +123,8 @@ class Assuming:
             if jumped
             else JUMPED * (1 + self.by_hand)
         )
+        if self.chain and path.row >= 0 and self.sheet.entries[path.row].kind in INNER:
+            price = MISPRINT + 3  # what it gives would lead nowhere
         seen: set[State] = set()
         for _, other in others:
             if other in seen or other == UNKNOWN:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from archcalc.claims.tables.cells import nothing, shapes, window
+from archcalc.claims.tables.cells import natural, nothing, shapes, window
 from archcalc.claims.tables.kinds import kind_of
 from archcalc.claims.tables.modules import WIDTHS
 from archcalc.errors import ArchcalcError, did_you_mean
@@ -14,6 +14,8 @@ HEADERS: Mapping[str, str] = {
     "row": r"batch|batch size|row|index|idx|id|s no|no|number|#|serial",
     "mem": r"mem|memory.*|.*\b(bytes|[mk]i?b)\b|mem(read|write|r w) b|"
     r"((param(eter)?s?|weights?|output|activation) )?(mem(ory)?|storage|footprint).*",
+    "rf": r"receptive fields?( size)?( out)?|rf( size)?( out)?|r out",
+    "jump": r"jump( in| out)?|j( in| out)?|(effective|cumulative|total|output) stride",
     "remark": r"activation( function)?|act|non ?linearity|nonlin|nl|trainable|depth|note|notes|"
     r"remarks?|comments?|description|duration.*|"
     r"receptive field.*|rf|dropout|time.*|document|source line|se|hs|dtype|initiali[sz]ation|"
@@ -29,6 +31,7 @@ HEADERS: Mapping[str, str] = {
     r"connect(ion|ed)s?|parents?|inbound",
     "stage": r"stage|block|module|group",
     "frozen": r"(of |# )?non ?trainable.*",
+    "trained": r"(of )?trainable (params?|parameters?|weights)( count)?",
     "params": r"(of |trainable |learnable )*(params?|parameters?|weights|learnables?)"
     r"( count| number)?|"
     r".*\bparam(s|eter|eters)?\b.*|of weights|weights count",
@@ -47,9 +50,10 @@ HEADERS: Mapping[str, str] = {
     "out_h": r"(out|output) h|h out|output height|height out",
     "out_w": r"(out|output) w|w out|output width|width out",
     "out_c": r"(out|output) c",
-    "channels_in": r"channels? in|(in|input) (channels?|features|planes|depth|maps)|c in|cin|n in|"
+    "channels_in": r"channels? in|(in|input) (channels?|features?|planes|depth|maps)|c in|cin|n in|"
     r"in ch|ch in|ic|ich|i ch",
-    "channels_out": r"channels? out|(out|output) (channels?|features|planes|depth|maps)|c out|cout|"
+    "channels_out": r"channels? out|(out|output) (channels?|features?|planes|depth|maps)|c out|"
+    r"cout|"
     r"filters|feature maps|filters or neurons|neurons|units|kernels|n out|channels?|ch|c|width|"
     r"of (filters|kernels|channels|neurons|units)|out ch|maps?|filter count|nodes|hidden units|"
     r"num (filters|channels)|ch out|(kernel|filter|channel|neuron|unit) (number|num|count)s?|"
@@ -80,7 +84,7 @@ HEADERS: Mapping[str, str] = {
 ROLES = (*HEADERS, "weights", *WIDTHS)
 """Everything that a column can say."""
 
-NUMBERS = frozenset(("params", "frozen", "ops", "weights", "biases"))
+NUMBERS = frozenset(("params", "frozen", "trained", "ops", "weights", "biases"))
 UNIT = re.compile(r"[(\[]\s*(?:x?10\^?(\d)|([KMGB])\w*|(millions?|billions?|thousands?))\s*[)\]]")
 
 
@@ -115,6 +119,24 @@ def _translated(header: str) -> str:
         if re.fullmatch(words, plain):
             return english
     return header
+
+
+def heads_columns(cells: Sequence[str]) -> bool:
+    """Whether cells are headers of sizes and numbers, two of them or one that stands alone."""
+    heads = [cell for cell in cells if cell]
+    said = (*_SIZED, "layer", "op") if len(cells) == 1 else _SIZED
+    return len(heads) > min(1, len(cells) - 1) and all(
+        len(head) > 2
+        and not re.search(r"\d", head)
+        and any(re.fullmatch(HEADERS[role], plain_header(head)) for role in said)
+        for head in heads
+    )
+
+
+_SIZED = (
+    *("in", "out", "in_h", "in_w", "out_h", "out_w", "channels_in", "channels_out"),
+    *("kernel", "kernel_h", "kernel_w", "stride", "pad", "params", "ops"),
+)
 
 
 def unit(header: str) -> str:
@@ -273,6 +295,8 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
             re.fullmatch(r"(of |trainable )*param(eter)?s?|(of )?bias(es)?", h) for h in heads
         )
         return "weights" if beside else role
+    if role == "trained" and not any(re.fullmatch(HEADERS["params"], head) for head in heads):
+        return "params"
     if role == "biases" and not (numeric == len(cells) and any(len(c) > 1 for c in cells)):
         return "bias"
     if role == "volume" and sized > len(cells) / 2:
@@ -283,6 +307,8 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         apart = any(re.fullmatch(r"out(put)?( (size|shape|dim\w*))?s?", h) for h in heads)
         if apart or sum("/" in c for c in cells) > len(cells) / 2:
             return "kernel"
+    if role in ("rf", "jump"):
+        return role if sum(bool(natural(c)) for c in cells) > 0.8 * len(cells) else "remark"
     if role == "mem":
         said = sum(bool(re.match(r"[~\d.]", c)) for c in cells)
         return role if said > len(cells) / 2 else "remark"
@@ -370,6 +396,10 @@ def _settle_names(columns: dict[str, list[int]], filled: list[list[str]]) -> Non
         columns["op"] = [named[-1]]
     columns.setdefault("row", []).extend(k for k in places if k not in named)
     columns.setdefault("remark", []).extend(named[1:-1])
+    telling = [k for k in columns["remark"] if known(k) > 0.6]
+    if "op" not in columns and telling and known(named[0]) < 0.5:
+        columns["op"] = [telling[0]]
+        columns["remark"].remove(telling[0])
 
 
 def _guess(columns: dict[str, list[int]], headers: Sequence[str], filled: list[list[str]]) -> None:
@@ -394,7 +424,7 @@ def _guess(columns: dict[str, list[int]], headers: Sequence[str], filled: list[l
             columns["out"] = [k]
         elif windows >= share and not sized and "kernel" not in columns:
             columns["kernel"] = [k]
-        elif all(re.fullmatch(r"[A-Za-z ,.()/-]*", c) for c in cells) and "layer" in columns:
+        elif "layer" in columns and not any(natural(c) or shapes(c) or window(c) for c in cells):
             columns.setdefault("remark", []).append(k)
         elif not header and all(c.isdigit() for c in cells):
             columns.setdefault("row", []).append(k)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from archcalc.claims.tables.cells import Shape, natural, shapes, window
 from archcalc.claims.tables.draft import Draft, Row, cell_of
@@ -101,6 +102,7 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
     ]
     heads = " ".join(read.grid.headers[read.columns[r]] for r in ("in", "out") if r in read.columns)
     deep = sum(told) > len(told) / 2 or bool(re.search("length|channel|depth", heads.lower()))
+    deep = deep or _unlike(read, rows)
     read.tokens = bool(ranks[2]) and read.batched and 1 not in axes and read.first
     read.plane = (
         bool(ranks[2])
@@ -125,6 +127,22 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
     read.dotted = len(marked) > 1 and all(
         re.fullmatch(r"[1-9]\d{0,2}(\.\d{3})*|0", each) for each in numbers if each
     )
+
+
+def _unlike(read: Draft, rows: Sequence[Row]) -> bool:
+    """Whether two numbers change by other factors in most rows: they are no sides of an image."""
+    sizes = [
+        [each.dims for each in shapes(cell_of(cells, role, read)) or () if len(each.dims) == 2]
+        for cells in rows
+        for role in ("in", "out")
+    ]
+    pairs = [
+        (a[0], b[0])
+        for k, (a, b) in enumerate(pairwise(sizes))
+        if k % 2 == 0 and a and b and a[0] != b[0] and 0 not in a[0] + b[0]
+    ]
+    factors = [(a[0] * b[1], a[1] * b[0]) for a, b in pairs]
+    return sum(2 * n >= 3 * m or 2 * m >= 3 * n for n, m in factors) > len(pairs) / 2
 
 
 def _divided(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> int:

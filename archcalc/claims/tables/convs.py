@@ -12,6 +12,7 @@ from archcalc.claims.tables.evidence import (
     Hints,
     Manner,
     Option,
+    Sizes,
     State,
     filled,
     known,
@@ -24,6 +25,8 @@ from archcalc.claims.tables.modules import layers as module_layers
 from archcalc.claims.tables.sheet import Entry, Number
 from archcalc.claims.tables.weights import Weights, count, mispriced, weights
 from archcalc.claims.tables.windows import (
+    UNLIKE,
+    UNUSUAL,
     Slide,
     cheapest_ways,
     kernel_axes,
@@ -130,6 +133,9 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
                 price = cin_price + cout_price + w.price
                 base = price + other + mispriced(entry, w, kernel, manner)
                 for way in _ways(entry, ext, w.kernel, printed, axes, manner, hints):
+                    if way.pads and manner.padded is not None and "pad" not in entry.values:
+                        other_way = any(way.pads) != manner.padded and max(w.kernel or (1,)) > 1
+                        way = way._replace(price=way.price + UNLIKE * other_way)
                     rank = base + way.price + unlike(entry, way, None, None, printed)
                     rank -= 0.6 * (way.out == hints.after.ext)
                     made.setdefault(cout, []).append((rank, (cin, w), price, way))
@@ -174,7 +180,9 @@ def _ways(
         outs = [target or (None,) * axes]
         if target and hints.after.ext and len(hints.after.ext) == axes:
             outs.append(hints.after.ext)
-        return [Slide(each, 1, (), 0.0) for each in dict.fromkeys(outs)]
+        less = tuple(n - 2 for n in sizes)
+        outs += [each for each in (sizes, less) if target and min(each, default=0) > 0]
+        return [Slide(each, 1, (), _even(sizes, each)) for each in dict.fromkeys(outs)]
     ways = list(
         unslides(entry, sizes, kernel, known(target))
         if entry.kind == "deconv"
@@ -186,6 +194,12 @@ def _ways(
     if not ways and target:
         ways = [Slide(target, 1, (), MISPRINT + 2)]
     return list(ways)
+
+
+def _even(ext: Sizes, out: Extents) -> float:
+    """What it costs that a kernel that nothing says anything of is even."""
+    few = [n - m for n, m in zip(ext, out, strict=True) if m is not None and 0 < n - m < min(n, 8)]
+    return UNUSUAL * (len(few) == len(ext) and all(n % 2 for n in few))
 
 
 def _convolved(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archcalc.claims.tables.cells import nothing
+from archcalc.claims.printed import Printed
+from archcalc.claims.tables.cells import count, nothing
 from archcalc.claims.tables.grid import Grid
 from archcalc.claims.tables.sheet import Unreadable
 
@@ -43,8 +45,26 @@ class Draft:
     """Whether positions stand in one row, features last, though images have channels first."""
     tree: bool = False
     """Whether rows are numbered by their depth, as in torchinfo's tree."""
+    wholes: Mapping[int, Printed] = field(default_factory=dict)
+    """Totals of columns whose other cells are shares of them."""
     worded: set[str] = field(default_factory=set)
     """Roles that no column is for, said in the words of another."""
+
+
+SHARE = re.compile(r"\s*([\d.]+) ?%\s*")
+
+
+def shared(rows: Sequence[Row], totals: Sequence[bool]) -> dict[int, Printed]:
+    """The totals of columns in which all other rows print shares: ``9.84 %`` over ``61.10 M``."""
+    found = {}
+    for k in range(len(rows[0]) if rows else 0):
+        parts = [row[k] for row, total in zip(rows, totals, strict=True) if not total and row[k]]
+        wholes = [
+            count(row[k]) for row, total in zip(rows, totals, strict=True) if total and row[k]
+        ]
+        if len(wholes) == 1 and wholes[0] and parts and all(map(SHARE.fullmatch, parts)):
+            found[k] = wholes[0]
+    return found
 
 
 class Row(tuple[str, ...]):
@@ -59,4 +79,11 @@ def cell_of(cells: Row, role: str, read: Draft) -> str:
         return cells.said.get(role, "")
     found = cells[read.columns[role]] if role in read.columns else ""
     # A list cut short says too little to check anything by.
-    return "" if nothing(found) or "..." in found else found
+    if nothing(found) or "..." in found:
+        return ""
+    worked = WORKED.fullmatch(found)
+    return worked[1] if worked else found
+
+
+WORKED = re.compile(r"(?=.*\d\s*[-+/^*x×].*=)[\d\s()\[\]+*/^.x×⌊⌋-]+=\s*(\d[\d,.]*)")
+"""A number and how it was worked out: ``(28-3)/2+1=13``."""

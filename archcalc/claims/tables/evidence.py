@@ -94,6 +94,16 @@ class Manner:
     """For each column of memory, what it counts."""
     batch: int = 1
     first: bool = False
+    program: str = ""
+    """``keras`` or ``pytorch``, if one of them printed the table."""
+    window: tuple[int, int] | None = None
+    """Side and stride of all poolings but one, of which neither is printed."""
+    padded: bool | None = None
+    """Whether all windows of more than one row are padded to keep what they take, or none is."""
+    start: int = -1
+    """The first row with weights: nothing goes back from it to the input."""
+    backward: frozenset[str] = frozenset()
+    """Columns of work that is done backwards."""
 
     def bias_price(self, kind: str, followed: bool, bias: int) -> float:
         """What it costs to read a layer as having so many numbers a channel beside its kernel.
@@ -151,6 +161,10 @@ def weigh(entry: Entry, option: Option, manner: Manner) -> None:
 def _split(entry: Entry, option: Option) -> None:
     """Expect weights and biases apart where they have columns."""
     total, layer = option.expected.get("params"), option.layer
+    if total is not None and "trained" in entry.values:
+        # Of a normalization's numbers its statistics do not train; nothing does that is frozen.
+        fits = (0, *([total // 2] if layer.kind == "norm" else []))
+        option.expected["trained"] = next((n for n in fits if n == entry.values["trained"]), total)
     if total is None or not ({"weights", "biases"} & set(entry.values)):
         return
     if layer.kind == "norm":
@@ -297,4 +311,8 @@ def weigh_work(entry: Entry, option: Option, manner: Manner) -> None:
         if way and entry.values.get(role):
             found = work_of(option.layer, way, manner.batch)
             if found is not None:
+                if role in manner.backward and entry.index == manner.start:
+                    # Only its weights want gradients, no input does.
+                    half = entry.printed[role].verdict(found // 2).holds
+                    found = found // 2 if half else found
                 option.expected[role] = found

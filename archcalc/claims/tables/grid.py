@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from archcalc.claims.tables.aligned import header, read_box, read_text
 from archcalc.claims.tables.calls import called, read_calls
+from archcalc.claims.tables.columns import heads_columns
 from archcalc.claims.tables.lines import (
     MOST_CHARACTERS,
     MOST_COLUMNS,
@@ -20,6 +21,8 @@ from archcalc.claims.tables.lines import (
     MOST_ROWS,
     Line,
     Rows,
+    Whole,
+    given,
     whole,
 )
 from archcalc.claims.tables.listings import (
@@ -46,8 +49,10 @@ class Grid:
     rows: tuple[Line, ...]
     depths: tuple[int, ...] = ()
     """How deep each row stands in a tree of modules; empty where there is none."""
-    whole: tuple[int, int] | None = None
+    whole: Whole | None = None
     """Parameters that train and that do not, if both are said below the table."""
+    given: tuple[int, ...] = ()
+    """The input's size, as said in a line of its own."""
 
 
 def read_grid(text: str, name: str, form: str = "") -> Grid:
@@ -62,11 +67,11 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
     headers, lines = FORMS[form](text, name)
     if not headers or not lines:
         raise ArchcalcError(f"{name}: has {'a header but no rows' if headers else 'no header'}")
-    return replace(_checked(form, headers, lines, name), whole=whole(text))
+    return replace(_checked(form, headers, lines, name), whole=whole(text), given=given(text))
 
 
 def _checked(form: str, headers: tuple[str, ...], lines: list[Line], name: str) -> Grid:
-    headers, lines = _headed(headers, lines)
+    headers, lines = _sections(*_headed(headers, lines))
     width = len(headers)
     if width > MOST_COLUMNS or len(lines) > MOST_ROWS:
         raise ArchcalcError(f"{name}: has more than {MOST_COLUMNS} columns or {MOST_ROWS:,} rows")
@@ -92,12 +97,44 @@ def _headed(headers: tuple[str, ...], lines: list[Line]) -> Rows:
     gaps = [k for k, head in enumerate(headers) if k and not head and below[k : k + 1] != ("",)]
     if not words or not gaps or not any(below) or len(lines) < 2 or below[0]:
         return headers, lines
+    if not any(headers[1:]):
+        return (headers[0], *below[1:]), lines[1:]  # a title above them
     joined: list[str] = []
     above = ""
     for k, head in enumerate(headers):
         above = head or above
         joined.append(f"{above} {below[k]}".strip() if below[k] else head)
     return tuple(joined), lines[1:]
+
+
+def _sections(headers: tuple[str, ...], lines: list[Line]) -> Rows:
+    """A table whose rows are headed anew on the way: what is headed otherwise has its own columns.
+
+    A line that only says the header once more is no row.
+    """
+    more: list[str] = []
+    places: dict[int, int] = {}
+    rows: list[Line] = []
+    for line in lines:
+        cells = line.cells
+        if [c.lower() for c in cells if c] == [h.lower() for h in headers if h]:
+            places = {}
+        elif rows and heads_columns(cells[1:]) and (not cells[0] or heads_columns(cells[:1])):
+            places = {}
+            for k, cell in enumerate(cells):
+                if k and cell and (cell,) != headers[k : k + 1]:
+                    if cell not in more:
+                        more.append(cell)
+                    places[k] = len(headers) + more.index(cell)
+        elif places:
+            moved = [cell if k not in places else "" for k, cell in enumerate(cells)]
+            moved += [""] * (len(headers) + len(more) - len(moved))
+            for k, at in places.items():
+                moved[at] = cells[k] if k < len(cells) else ""
+            rows.append(Line(line.number, tuple(moved)))
+        else:
+            rows.append(line)
+    return (*headers, *more), rows
 
 
 def _depth(cell: str) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -21,6 +22,7 @@ def learn(
     ceils: Counter[bool] = Counter()
     groups: Counter[bool] = Counter()
     square: Counter[bool] = Counter()
+    windows: Counter[tuple[int, int]] = Counter()
     for row, option in chosen.items():
         entry, layer = sheet.entries[row], option.layer
         if layer.params and "params" in entry.values and "params" not in option.wrong:
@@ -35,10 +37,26 @@ def learn(
             square[len(set(layer.kernel)) == 1] += 1
         if layer.kind == "conv" and layer.groups > 1 and "params" not in option.wrong:
             groups[layer.groups == layer.cin] += 1
+        unsaid = layer.kind == "pool" and layer.kernel and "kernel_h" not in entry.values
+        if unsaid and layer.kernel and 1 not in (option.out.ext or ()):
+            windows[layer.kernel[-1], layer.stride] += 1
         if layer.kind == "pool" and layer.ceil is not None and not option.wrong:
             ceils[layer.ceil] += "pad" in entry.values
-    learnt = Manner(first=manner.first, batch=manner.batch, thousand=manner.thousand)
-    learnt.by_hand = sheet.by_hand
+    learnt = Manner(
+        first=manner.first,
+        batch=manner.batch,
+        thousand=manner.thousand,
+        program=manner.program,
+        by_hand=sheet.by_hand,
+        window=_window(windows),
+        padded=_padded(sheet, chosen),
+        start=min((row for row in chosen if sheet.entries[row].kind in WEIGHTED), default=-1),
+        backward=frozenset(
+            role
+            for role in sheet.work
+            if re.search("backward|bwd", sheet.headers[sheet.columns[role]].lower())
+        ),
+    )
     learnt.square = square[True] > 3 and square[False] < 2
     learnt.grouped = dict(manner.grouped)
     for key, counts in {**undecided, **biases}.items():
@@ -63,6 +81,32 @@ def learn(
         if held := _held(sheet, role, chosen):
             learnt.memory[role] = held
     return learnt
+
+
+def _window(windows: Counter[tuple[int, int]]) -> tuple[int, int] | None:
+    """The side and the stride that all poolings have, or all but one."""
+    if not windows:
+        return None
+    usual, times = windows.most_common(1)[0]
+    return usual if times > 1 >= windows.total() - times else None
+
+
+MANY = 5
+"""Windows of which all are padded alike, for that to be how a table pads."""
+
+
+def _padded(sheet: Sheet, chosen: Mapping[int, Option]) -> bool | None:
+    """Whether all windows are padded so as to keep sizes, or none is; None where they differ."""
+    votes: Counter[bool] = Counter()
+    for row, option in chosen.items():
+        entry, layer = sheet.entries[row], option.layer
+        if layer.kind != "conv" or not layer.kernel or not layer.pads or "pad" in entry.values:
+            continue
+        if max(layer.kernel) > 1:
+            votes[any(layer.pads)] += 1
+    if votes.total() < MANY or (votes[True] > 1 and votes[False] > 1):
+        return None
+    return None if votes[True] and votes[False] and votes.total() < MANY + 1 else votes[True] > 1
 
 
 def _either(entry: Entry, layer: Layer) -> bool:

@@ -28,9 +28,13 @@ Rows = tuple[tuple[str, ...], list[Line]]
 
 FOOTER = re.compile(
     r"\s*((?:total|trainable|non-trainable|estimated|params|input|forward|optimizer)"
-    r"[^:]{0,40}):\s*([\d.,]+(?:\s?[KMGBT])?)",
+    r"[^:]{0,40}):\s*([\d.,]+(?:\s?[KMGBT]\b)?)",
     re.IGNORECASE,
 )
+MEMORY = re.compile(
+    r"(input|forward/backward pass|params|estimated total) size \(mb\)", re.IGNORECASE
+)
+"""What torchsummary and torchinfo say of memory below a table."""
 
 
 def footers(lines: list[str], headers: tuple[str, ...], number: int) -> list[Line]:
@@ -39,9 +43,15 @@ def footers(lines: list[str], headers: tuple[str, ...], number: int) -> list[Lin
     params = next((k for k, header in enumerate(plain) if "param" in header), None)
     work = [k for k, head in enumerate(plain) if re.search(r"mult|flop|mac|madd", head)]
     cells = [""] * len(headers)
+    sizes = []
     for line in lines:
         found = FOOTER.match(line)
         if not found:
+            continue
+        if MEMORY.fullmatch(found[1].strip()) and params is not None:
+            size = [""] * len(headers)
+            size[0], size[params] = found[1].strip(), found[2].strip()
+            sizes.append(Line(number, tuple(size)))
             continue
         what = found[1].strip().lower()
         unit = re.search(r"\(([KMGBT])\)", found[1], re.IGNORECASE)
@@ -50,19 +60,45 @@ def footers(lines: list[str], headers: tuple[str, ...], number: int) -> list[Lin
             cells[0], cells[params] = "Total params", value
         elif what.startswith("total mult-adds") and work:
             cells[0], cells[work[0]] = cells[0] or "Total", value
-    return [Line(number, tuple(cells))] if any(cells) else []
+    return ([Line(number, tuple(cells))] if any(cells) else []) + (
+        sizes if len(sizes) == 4 and params else []
+    )
 
 
-def whole(text: str) -> tuple[int, int] | None:
+_GIVEN = re.compile(
+    r"^[\s*#>-]*(?:input|eingabe|entr[ée]e|entrada)(?:[ _](?:size|shape|image))?[*` ]*"
+    r"[:=]\s*[*`\[(]*"
+    r"(?:(?:none|-1|n|b|batch)\s*,\s*)?(\d{1,5}(?:\s*[x×,]\s*\d{1,5}){1,3})(?!\s*[x×,.]?\d)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def given(text: str) -> tuple[int, ...]:
+    """The input's size where a line beside the table says it: ``Input: (92, 13) MFCCs``."""
+    found = _GIVEN.findall(text)
+    sizes = {tuple(map(int, re.findall(r"\d+", each))) for each in found}
+    return sizes.pop() if len(sizes) == 1 else ()
+
+
+class Whole(NamedTuple):
+    """Parameters in all, as said below a table."""
+
+    trained: int
+    frozen: int
+    optimizer: int = 0
+    """Numbers that the optimizer keeps, which Keras 3 counts in its total."""
+
+
+def whole(text: str) -> Whole | None:
     """Parameters that train and that do not, where a program says so below its table."""
     found = {
         said[1].lower(): int(said[2].replace(",", ""))
         for said in re.finditer(
-            r"^\W*((?:non-)?trainable) params: *(\d{1,3}(?:,\d{3})+|\d{1,15})(?!\S)",
+            r"^\W*((?:non-)?trainable|optimizer) params: *(\d{1,3}(?:,\d{3})+|\d{1,15})(?!\S)",
             text,
             re.IGNORECASE | re.MULTILINE,
         )
     }
-    if len(found) < 2:
+    if not found.keys() >= {"trainable", "non-trainable"}:
         return None
-    return found["trainable"], found["non-trainable"]
+    return Whole(found["trainable"], found["non-trainable"], found.get("optimizer", 0))

@@ -86,10 +86,13 @@ def _whole(headers: tuple[str, ...], width: int) -> tuple[str, ...]:
 def read_markdown(text: str, name: str) -> Rows:
     """The first table of a page of Markdown."""
     found: list[Line] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    lines = text.splitlines()
+    last = len(lines) + 1
+    for number, line in enumerate(lines, 1):
         bare = line.strip()
         if not bare.startswith("|"):
             if len(found) > 1 and bare and not bare.startswith("+"):
+                last = number
                 break
             continue
         if re.fullmatch(r"[-+=:| ]+", bare):
@@ -102,7 +105,12 @@ def read_markdown(text: str, name: str) -> Rows:
         found.append(Line(number, tuple(plain)))
     if len(found) < 2:
         raise ArchcalcError(f"{name}: has a header but no rows")
-    return found[0].cells, found[1:]
+    below = [re.sub(r"^[-*>\s]+|\*", "", line) for line in lines[last - 1 : last + BELOW]]
+    return found[0].cells, found[1:] + footers(below, found[0].cells, last)
+
+
+BELOW = 8
+"""Lines below a table of Markdown that may say what it adds up to."""
 
 
 def _plain(cell: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from archcalc.claims.tables.cells import nothing
 from archcalc.claims.tables.columns import find_roles, unit
 from archcalc.claims.tables.conventions import settle
-from archcalc.claims.tables.draft import PARTS, WINDOW, Draft, Row, cell_of
+from archcalc.claims.tables.draft import PARTS, WINDOW, Draft, Row, cell_of, shared
 from archcalc.claims.tables.grid import Grid, read_grid
 from archcalc.claims.tables.kinds import Kind, kind_of
 from archcalc.claims.tables.lines import MOST_CHARACTERS
@@ -83,6 +83,7 @@ def read_sheet(grid: Grid, name: str, map: Mapping[str, str] | None = None) -> S
             read.columns[f"stride_{axis}"] = read.columns["stride"]
     read.tree = any(re.search(r": \d+-\d+$", cell_of(cells, "layer", read)) for cells in rows[:20])
     kinds = [_kind(cells, read) for cells in rows]
+    read.wholes = shared(rows, [what.kind == "total" for what in kinds])
     settle(read, rows, kinds)
     entries = tuple(
         entry_of(index, line.number, rows[index], kinds[index], read)
@@ -92,7 +93,7 @@ def read_sheet(grid: Grid, name: str, map: Mapping[str, str] | None = None) -> S
     filled = [any(not nothing(row[k]) for row in rows) for k in range(len(grid.headers))]
     unmapped = tuple(h for k, h in enumerate(grid.headers) if k not in known and filled[k])
     beside = sorted([*roles.get("remark", []), *roles.get("row", [])])
-    remarks = tuple(grid.headers[k] for k in beside if filled[k])
+    remarks = tuple(grid.headers[k] for k in beside if filled[k] and k not in worded)
     checkable = {"params", "ops", "out_h", "out_c", "channels_out", "in_h", "in", "out"}
     if not set(read.columns) & checkable:
         raise ArchcalcError(
@@ -112,6 +113,7 @@ def read_sheet(grid: Grid, name: str, map: Mapping[str, str] | None = None) -> S
         read.first,
         read.batch,
         grid.whole,
+        grid.given,
         read.tokens,
     )
 

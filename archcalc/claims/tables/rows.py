@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 from archcalc.claims.printed import Printed
 from archcalc.claims.tables.cells import Window, count, natural, padding, shapes, window
 from archcalc.claims.tables.columns import NUMBERS, byte_power
 from archcalc.claims.tables.conventions import state_of
-from archcalc.claims.tables.draft import PARTS, Draft, Row, cell_of
+from archcalc.claims.tables.draft import PARTS, SHARE, Draft, Row, cell_of
 from archcalc.claims.tables.kinds import SLIDING, WEIGHTED, Kind
+from archcalc.claims.tables.lines import MEMORY
 from archcalc.claims.tables.modules import WIDTHS, pattern_of
 from archcalc.claims.tables.sheet import AXES, Entry, Number, Unreadable
 from archcalc.claims.tables.stacks import stack_of
@@ -24,6 +26,8 @@ _SAID = frozenset(("row", "remark", "layer", "op", "stage", "source", "bias"))
 def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entry:
     """A row as evidence; what can't be read of it is added to ``read.unreadable``."""
     name = cell_of(cells, "layer", read)
+    if MEMORY.fullmatch(name):
+        return _memory(index, line, cells, name, read)
     values: dict[str, Number] = {}
     printed: dict[str, Printed] = {}
     flat: set[str] = set()
@@ -199,6 +203,16 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     )
 
 
+def _memory(index: int, line: int, cells: Row, name: str, read: Draft) -> Entry:
+    """What stands below a table of the memory that it takes."""
+    at = read.columns.get("params", 0)
+    size = count(cells[at])
+    printed = {} if size is None else {"size": size}
+    values = {role: _whole(number.value) for role, number in printed.items()}
+    total = Kind("total", word=name)
+    return Entry(index, line, cells, total, name, "", (), values, printed, columns={"size": at})
+
+
 def _window(seen: Window, what: Kind, read: Draft) -> dict[str, Number]:
     """A kernel's cell under its roles."""
     kernel = seen.kernel
@@ -224,6 +238,18 @@ def _window(seen: Window, what: Kind, read: Draft) -> dict[str, Number]:
 
 def _count(text: str, read: Draft, column: int) -> Printed | None:
     """A count under its column's unit."""
+    share = SHARE.fullmatch(text)
+    if share and (whole := read.wholes.get(column)):
+        part = Printed.parse(share[1])
+        scale = whole.value / 100
+        return replace(
+            part,
+            text=text,
+            value=part.value * scale,
+            step=part.step * scale,
+            suffix=" %",
+            scale=scale,
+        )
     dotted = read.dotted and column == read.columns.get("params")
     plain = text.replace(".", "") if dotted else text
     suffix = read.units.get(column, "")

@@ -30,7 +30,7 @@ from archcalc.claims.tables.layers import options
 from archcalc.claims.tables.learn import learn
 from archcalc.claims.tables.paths import Path, Reading
 from archcalc.claims.tables.sheet import Entry, Sheet
-from archcalc.claims.tables.totals import damaged, summed, total_row
+from archcalc.claims.tables.totals import adds_up, damaged, summed, total_row
 
 BEAM = 8
 """Things that may flow on that are kept."""
@@ -50,6 +50,8 @@ MOST_A_ROW = 200
 GROUPED = 1.5 * MISPRINT
 """What convolutions in groups that nothing names must save in all."""
 
+TOLD = 3.0
+"""What it is worth that a network takes what is said beside the table."""
 UNSUMMED = MISPRINT + 0.5
 """The price of a total that is not what the rows add up to."""
 TIE = 0.75
@@ -88,7 +90,7 @@ class Search:
     def run(self) -> Reading:
         """The cheapest reading."""
         first = self.sheet.channels_first and not self.sheet.tokens
-        manner = Manner(first=first, batch=self.sheet.batch)
+        manner = Manner(first=first, batch=self.sheet.batch, program=self.sheet.program)
         words = " ".join(" ".join(entry.cells) for entry in self.sheet.entries[:400])
         if not re.search(r"Conv[123]d|dw\b|depth-?wise|group|separable", words):
             # Only PyTorch's printouts hold groups that nothing names.
@@ -178,6 +180,9 @@ class Search:
         for option in self.read(entry, state):
             least = min(least, option.cost)
             yield self.extend(path, entry, option, 0.0, path.counts, ())
+        if state == UNKNOWN and path.row < 0 and (told := self.told()) is not None:
+            for option in self.read(entry, told):
+                yield self.extend(path, entry, option, -TOLD, path.counts, ())
         puzzled = 0.2 if self.sheet.form == "modules" else PUZZLED
         if least < puzzled or not inventive or entry.index in self.sequential:
             return
@@ -198,6 +203,14 @@ class Search:
                         )
         if link.named and link.rows:
             yield from self.renamed(path, entry, link, least)
+
+    def told(self) -> State | None:
+        """The input that is said beside the table."""
+        given = self.sheet.given
+        if len(given) < 2 or (given[0] == self.sheet.batch != 1):
+            return None
+        c, ext = (given[0], given[1:]) if self.sheet.channels_first else (given[-1], given[:-1])
+        return State(c, ext)
 
     def joined(self, entry: Entry, given: Sequence[State], link: Link, path: Path) -> State:
         """What flows into a row."""
@@ -399,7 +412,7 @@ class Search:
             return True
         value, slack = found
         exact = total.printed["params"]
-        return exact.verdict(value).holds or abs(value - exact.value) <= slack + exact.step
+        return adds_up(self.sheet, value, slack) or abs(value - exact.value) <= slack + exact.step
 
 
 def _left(path: Path, container: Entry) -> Iterator[Path]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from archcalc.claims.printed import Printed
 from archcalc.claims.tables.kinds import WEIGHTED, Kind
+from archcalc.claims.tables.lines import Whole
 from archcalc.claims.tables.modules import Pattern
 
 Number = int | Fraction
@@ -117,8 +118,10 @@ class Sheet:
     """Whether sizes are printed 64x56x56."""
     batch: int = 1
     """The batch that the printed sizes have; 1 where they have none."""
-    whole: tuple[int, int] | None = None
+    whole: Whole | None = None
     """Parameters that train and that do not, as said below the table."""
+    given: tuple[int, ...] = ()
+    """The input's size, as said beside the table."""
     tokens: bool = False
     """Whether features stand last where positions are one row, though channels stand first."""
 
@@ -143,6 +146,18 @@ class Sheet:
     def has_any(self, *roles: str) -> bool:
         """Whether the table has a column for one of these."""
         return any(role in self.columns for role in roles)
+
+    @property
+    def program(self) -> str:
+        """``keras`` or ``pytorch`` where one of their summaries is printed; ``""`` elsewhere."""
+        if not re.match(r"layer \(type", self.headers[0].lower()):
+            return ""
+        names = [entry.name for entry in self.layers[:200]]
+        keras = sum(bool(re.match(r"[\w./]+ ?\([A-Z]\w*\)?$", name)) for name in names)
+        pytorch = sum(bool(re.match(r"[A-Z]\w*(-\d+|: \d+-\d+)$", name)) for name in names)
+        if 2 * max(keras, pytorch) <= len(names):
+            return ""
+        return "keras" if keras > pytorch else "pytorch"
 
     @property
     def by_hand(self) -> bool:

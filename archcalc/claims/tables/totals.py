@@ -39,6 +39,25 @@ def summed(
     return value, slack
 
 
+def adds_up(sheet: Sheet, value: int, slack: int = 0) -> bool:
+    """Whether the printed total is a sum of parameters, or that and what an optimizer keeps.
+
+    Keras 3 counts the optimizer's numbers in the total: two for each trained parameter of Adam,
+    or one, and two of its own.
+    """
+    total = total_row(sheet)
+    if total is None:
+        return True
+    exact, whole = total.printed["params"], sheet.whole
+    trained = whole.trained if whole else value
+    kept = [0, whole.optimizer] if whole else [0, 2 * trained + 2, trained + 2]
+    return any(
+        exact.verdict(value + more).holds
+        or (slack and abs(value + more - exact.value) <= slack + exact.step)
+        for more in kept
+    )
+
+
 def damaged(sheet: Sheet, entry: Entry) -> bool:
     """Whether a row's parameters are printed but can't be read."""
     place = sheet.columns.get("params")

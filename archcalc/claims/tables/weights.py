@@ -138,6 +138,12 @@ def weights(
             elif kernel is None and printed is not None:
                 for k in USUAL:
                     add((k,) * axes, g, b, price + side_price(k))
+            elif kernel is not None and len(set(kernel)) == 1 and price == 0.0:
+                # The kernel may be what is misprinted.
+                shown = kernel[0]
+                for k in dict.fromkeys((3, 5, 1, 7, shown - 1, shown + 1, shown - 2, shown + 2)):
+                    if 0 < k != shown:
+                        add((k,) * axes, g, b, 0.1 + side_price(k))
         if kernel is None and not exact:
             add(None if printed is None else (3,) * axes, g, 1, gprice)
     if kernel is None and exact:
@@ -151,7 +157,7 @@ def weights(
         found[key] = Weights(key[0], 1, 1, 6.0, 0)
     rated = sorted(found.values(), key=lambda w: w.price + mispriced(entry, w, kernel, manner))
     if not exact:
-        return rated[:6]
+        return [*rated[:6], *(w for w in rated[6:] if kernel is not None and w.kernel != kernel)]
     # That the number is wrong stays a reading, however many odd kernels would give it.
     wrong = next((w for w in rated if w.params != value), None)
     return [*rated[:5], wrong] if wrong is not None and wrong not in rated[:5] else rated[:6]

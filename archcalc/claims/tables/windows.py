@@ -65,6 +65,7 @@ def slides(
         entry.kind == "pool",
         entry.same_pad,
         manner.ceil,
+        manner.program,
     )
 
 
@@ -87,6 +88,7 @@ def _slides(
     pool: bool,
     same_pad: bool,
     ceils: bool | None,
+    program: str,
 ) -> tuple[Slide, ...]:
     if isinstance(stride, tuple):
         steps = {stride: 0.0}
@@ -104,6 +106,7 @@ def _slides(
         out: Extents, s: tuple[int, ...], pads: tuple[int, ...], price: float, ceil: bool | None
     ) -> None:
         key = (out, s, pads, ceil)
+        price += _strange(program, ext, full, s, pads, bool(ceil))
         if min(n or 0 for n in out) > 0 and (key not in found or found[key].price > price):
             found[key] = Slide(out, max(s), pads, price, ceil, s if len(set(s)) > 1 else ())
 
@@ -115,9 +118,7 @@ def _slides(
         rules: list[tuple[int, ...]] = []
         if pad is not None:
             rules.append(tuple(int(2 * pad) for _ in ext))
-        same = tuple(
-            max(0, (-(-n // t) - 1) * t + f - n) for n, f, t in zip(ext, full, s, strict=True)
-        )
+        same = _same(ext, full, s)
         half = tuple(f // 2 * 2 if f % 2 else f - 1 for f in full)
         rules += [same] if same_pad else [(0,) * len(ext), same, half]
         for k, pads in enumerate(rules):
@@ -143,12 +144,44 @@ def _slides(
     if target is not None and not stride and len(ext) > 1 and len(set(full)) > 1:
         # A window that is no square may move so, too.
         for s in product((1, 2, 3, 4), repeat=len(ext)):
+            same = _same(ext, full, s)
+            if tuple(-(-n // t) for n, t in zip(ext, s, strict=True)) == target:
+                add(target, s, same, 1.5 + 0.1 * sum(s), None)
             ways = [_solve(*each, pool) for each in zip(ext, full, s, target, strict=True)]
             if len(set(s)) > 1 and None not in ways:
                 pads = tuple(each[0] for each in ways if each)
                 halves = all(p in (0, f // 2 * 2) for p, f in zip(pads, full, strict=True))
                 add(target, s, pads, (1.5 if halves else 4.0) + 0.1 * sum(s), None)
     return tuple(sorted(found.values(), key=lambda each: each.price))
+
+
+def _same(ext: Sizes, full: Sizes, s: Sizes) -> Sizes:
+    """The padding of both ends together that leaves as many positions as there are strides."""
+    return tuple(max(0, (-(-n // t) - 1) * t + f - n) for n, f, t in zip(ext, full, s, strict=True))
+
+
+UNUSUAL = 5.0
+"""The price of a pooling that is not printed and goes otherwise than all others."""
+UNLIKE = 8.5
+"""The price of padding one convolution otherwise than all others, where none is printed."""
+STRANGE = 9.0
+"""The price of a padding that the program that printed the table does not know."""
+
+
+def _strange(program: str, ext: Sizes, full: Sizes, s: Sizes, pads: Sizes, ceil: bool) -> float:
+    """What it costs that a program pads so.
+
+    Keras pads nothing or as is the ``same``, one axis as is causal, too, and rounds down; PyTorch
+    pads both ends alike, but at strides of 1, where it knows ``same`` as well.
+    """
+    if not program or not any(pads):
+        return STRANGE if ceil and program == "keras" else 0.0
+    same = pads == _same(ext, full, s)
+    if program == "keras":
+        fits = same or (len(ext) == 1 and pads == (full[0] - 1,))
+    else:
+        fits = all(p % 2 == 0 for p in pads) or (same and set(s) == {1})
+    return 0.0 if fits else STRANGE
 
 
 def _solve(n: int | None, full: int, s: int, m: int | None, pool: bool) -> tuple[int, float] | None:
@@ -256,6 +289,9 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
             for way in slides(entry, ext, side, target, manner):
                 if side == ext != kernel and set(way.out) != {1}:
                     continue  # over everything, or not at all
+                usual = manner.window in (None, (side[-1], way.stride)) or 1 in way.out
+                if kernel is None and not usual:
+                    way = way._replace(price=way.price + UNUSUAL)
                 rank = price + way.price + unlike(entry, way, side, kernel, printed)
                 rank -= 0.6 * (way.out == hints.after.ext)
                 found.append((rank, side, price, way))

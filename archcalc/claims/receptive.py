@@ -1,0 +1,83 @@
+"""Receptive fields, and how far apart two outputs look, that a table prints of its layers.
+
+A window of k over positions that are j apart sees (k - 1) * j more; a stride of s leaves them s * j
+apart (Araujo, Norris and Sim, 10.23915/distill.00021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from archcalc.claims.causes import label, number
+from archcalc.claims.finding import Finding
+from archcalc.claims.readings import Reading
+from archcalc.claims.tables.evidence import Option
+from archcalc.claims.tables.kinds import SLIDING
+from archcalc.claims.tables.sheet import Entry, Sheet
+
+FEW = 3
+"""Cells that must agree before one that does not is wrong."""
+
+
+class _Field(NamedTuple):
+    """What a row should print, and how that follows."""
+
+    entry: Entry
+    right: int
+    rule: str
+
+
+def receptive(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Receptive fields that do not follow from those above them and from their layers.
+
+    Where more than one in five does not, they are counted in another way, and none is checked.
+    """
+    for role in ("rf", "jump"):
+        if not sheet.has(role):
+            continue
+        ways = [
+            list(_fields(sheet, told, role, late)) for late in (False, True)[: 1 + (role == "jump")]
+        ]
+        best = min(ways, key=lambda way: sum(f.right != f.entry.values[role] for f in way))
+        wrong = [each for each in best if each.right != each.entry.values[role]]
+        if len(best) - len(wrong) < FEW or 5 * len(wrong) > max(5, len(best)):
+            continue
+        for each in best:
+            option = told.found.options[each.entry.index]
+            if option is not None:
+                option.expected[role] = each.right
+        column = sheet.columns[role]
+        for entry, right, rule in wrong:
+            text = entry.cells[column]
+            shown = text.replace(str(entry.values[role]), str(right))
+            yield Finding(entry.index, column, role, label(entry), text, shown, rule, ())
+
+
+def _fields(sheet: Sheet, told: Reading, role: str, late: bool) -> Iterator[_Field]:
+    """What each row should print of a role; ``late`` prints what the row takes."""
+    field = jump = 1
+    for entry in sheet.layers:
+        k, s = _window(entry, told.found.options[entry.index])
+        before = jump
+        rule = f"{number(field)} + ({k} - 1) * {number(jump)} = {number(field + (k - 1) * jump)}"
+        field += (k - 1) * jump
+        jump *= s
+        shown = field if role == "rf" else before if late else jump
+        if role == "jump":
+            rule = f"{number(before)} * {s} = {number(jump)}"
+        if role in entry.values:
+            yield _Field(entry, shown, rule)
+
+
+def _window(entry: Entry, option: Option | None) -> tuple[int, int]:
+    """The side and the stride of a row's window; 1 and 1 for what slides none."""
+    values = entry.values
+    kernel, stride = values.get("kernel_h", values.get("kernel_w")), values.get("stride")
+    if option is not None and (entry.kind in SLIDING or entry.kind == "layer"):
+        if option.layer.kernel:
+            kernel, stride = option.layer.kernel[0], stride or option.layer.stride
+        kernel = option.expected.get("kernel_h", kernel)
+        stride = option.expected.get("stride", stride)
+    wide = int(values.get("dilation", 1)) * (int(kernel or 1) - 1) + 1
+    return wide, int(stride or 1)
