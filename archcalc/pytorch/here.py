@@ -114,9 +114,9 @@ def _cpu() -> dict[str, Any]:
     found = _torch("cpu", ("float32", "bfloat16", "float16"), lambda: None)
     cache = _last_cache()
     if cache:
-        found["cache"] = {"printed": f"{cache / 1e6:.6f} MB", "source": "the operating system"}
+        found["cache"] = {"printed": f"{cache / 2**20:.6f} MiB", "source": "the operating system"}
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    found["memory"] = {"printed": f"{memory / 1e9:.6f} GB", "source": "the operating system"}
+    found["memory"] = {"printed": f"{memory / 2**30:.6f} GiB", "source": "the operating system"}
     return found
 
 
@@ -125,8 +125,8 @@ def _cuda() -> dict[str, Any]:
 
     found = _torch("cuda", ("float32", "tf32", "bfloat16", "float16"), torch.cuda.synchronize)
     properties = torch.cuda.get_device_properties(0)
-    stated = {"cache": (properties.L2_cache_size / 1e6, "MB")}
-    stated["memory"] = (properties.total_memory / 1e9, "GB")
+    stated = {"cache": (properties.L2_cache_size / 2**20, "MiB")}
+    stated["memory"] = (properties.total_memory / 2**30, "GiB")
     for key, (value, unit) in stated.items():
         found[key] = {"printed": f"{value:.6f} {unit}", "source": "CUDA"}
     return found

@@ -56,9 +56,9 @@ class Hardware:
     name: str
     title: str
     memory: Stated | None
-    """Bytes that it has."""
+    """Bytes that it has, 2**30 a printed GB."""
     cache: Stated | None
-    """Bytes of the last cache that all of it shares."""
+    """Bytes of the last cache that all of it shares, 2**20 a printed MB."""
     bandwidth: Stated | None
     """Bytes a second from and to its memory."""
     peaks: Mapping[str, Stated]
@@ -195,11 +195,9 @@ def _stated(
     if Fraction(match[1]) == 0:
         problems.append(document.problem(at, "is nothing: leave out what is not known"))
         return None
-    scale = (
-        1024 ** (1 + "kmg".index(match[2][0].lower()))
-        if "i" in match[2]
-        else (_SCALES[match[2][0]])
-    )
+    # What stores is made in powers of two, whatever is printed: an H200 of 141 GB has 143,771 MiB.
+    stores = kind in ("memory", "cache")
+    scale = 1024 ** (1 + "kmg".index(match[2][0].lower())) if stores else _SCALES[match[2][0]]
     value = Fraction(match[1]) * scale / (2 if sparse else 1)
     doubles = sparse or beside is not None
     return Stated(float(value), printed, sparse, str(sources.get(source, source)), doubles)

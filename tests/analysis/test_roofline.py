@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archcalc import ArchcalcError, SpecError, analyze, load, machines, memory, roofline
+from archcalc import (
+    ArchcalcError,
+    SpecError,
+    analyze,
+    generate,
+    load,
+    machines,
+    memory,
+    roofline,
+)
 from archcalc.analysis.roofline import Roofline
 from archcalc.spec.machines import Hardware, Stated, find, read
 
@@ -245,6 +254,23 @@ def test_a_file_describes_another_machine(tmp_path: Path) -> None:
     assert found.cache.value == 8 * 2**20
     assert found.peak("int8").value == 13e12
     assert roofline(load("lenet5"), str(path), dtype="int8").seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "mebibytes"),
+    [("h200", 143_771), ("h100-sxm", 81_559), ("rtx4090", 24_564), ("a100-40gb", 40_960)],
+)
+def test_a_machine_has_no_less_memory_than_its_driver_says(name: str, mebibytes: int) -> None:
+    """What nvidia-smi prints of each; printed in GB it is a little more than that."""
+    (found,) = (each for each in machines() if each.name == name)
+    assert found.memory is not None
+    assert mebibytes * 2**20 <= found.memory.value < 1.01 * mebibytes * 2**20
+
+
+def test_llama_of_70_billion_in_16_bits_is_not_said_to_be_too_large_for_an_h200() -> None:
+    """141.1 billion bytes, of 150.8 billion that are there."""
+    found = generate("llama3_70b", on="h200", prompt=100, tokens=10)
+    assert (found.largest or 0) >= 1
 
 
 @pytest.mark.parametrize(
