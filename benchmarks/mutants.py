@@ -5,7 +5,8 @@
 In a copy of what git knows, a sample of comparisons, signs, constants and truth values is changed,
 one at a time. The test file that mirrors the module runs first, then all tests of the room, until
 one fails. A mistake that none notices is printed: it shows a test that lacks, or that what was
-changed makes no difference. Annotations, docstrings and what only type checkers read stay.
+changed makes no difference. Annotations, docstrings and what only type checkers read stay, and
+examples of operators, which are tests themselves.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def mutants(file: Path) -> Iterator[Mutant]:
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.expr]:
-    """The expressions that run: no annotations, nothing that only type checkers read."""
+    """The expressions that run: nothing that only type checkers read, and no examples for tests."""
     for name, value in ast.iter_fields(tree):
         if name in ("annotation", "returns"):
             continue
@@ -112,6 +113,8 @@ def _executed(tree: ast.AST) -> Iterator[ast.expr]:
             if not isinstance(child, ast.AST):
                 continue
             if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            if isinstance(child, ast.Assign) and ast.unparse(child.targets[0]) == "examples":
                 continue
             if isinstance(child, ast.expr):
                 yield child

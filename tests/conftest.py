@@ -13,6 +13,8 @@ from archcalc.spec import zoo
 # Small tensors gain nothing by threads, which wait for one another where each core has tests of its
 # own. It is read when PyTorch is imported, here and in the commands that tests run.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What is printed is as wide as it is, whatever the shell that runs the tests exports.
+os.environ.pop("COLUMNS", None)
 
 # Tests are not timed: the machines are noisy. They are the same on every run, so that a change
 # that turns them red is the change that broke them.

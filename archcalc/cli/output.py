@@ -45,15 +45,30 @@ def stream(texts: Iterable[str], output: str | None = None) -> None:
 def publish(report: Any, found: Any, form: str, output: str | None, *how: Any) -> None:
     """Print what a report says of something: on a terminal as wide as that is, else in a format.
 
-    ``report`` is a module with ``document(found, *how)`` and ``render(found, form, *how)``.
+    In a pipe, too, sentences are no longer than ``COLUMNS`` where that is exported, but nothing is
+    left out. ``report`` is a module with ``document(found, *how)`` and
+    ``render(found, form, *how)``.
     """
     if form in ("table", "text") and output is None and sys.stdout.isatty():
         from archcalc.document.terminal import show
 
         with telling():
             show(report.document(found, *how), sys.stdout)
+    elif form in ("table", "text") and output is None and (columns := _narrow()):
+        from archcalc.document.text import lines
+
+        emit("".join(f"{line.text}\n" for line in lines(report.document(found, *how), columns)))
     else:
         emit(report.render(found, form, *how), output)
+
+
+def _narrow() -> int:
+    """Columns that the shell says there are, where that is fewer than sentences take; else 0."""
+    from archcalc.document.text import WIDTH
+
+    told = os.environ.get("COLUMNS", "")
+    columns = int(told) if told.isdecimal() and len(told) < 4 else 0
+    return columns if columns < WIDTH else 0
 
 
 @contextmanager

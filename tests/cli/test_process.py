@@ -122,6 +122,27 @@ def on_terminal(columns: int, *args: str, encoding: str = "utf-8", **environment
     return found.decode(encoding).replace("\r\n", "\n")
 
 
+@pytest.mark.parametrize("columns", [40, 80])
+def test_sentences_in_a_pipe_are_as_wide_as_the_shell_says(columns: int) -> None:
+    def printed(*args: str, **environment: str) -> str:
+        kept = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
+        environment = {**kept, **environment}
+        return subprocess.run(
+            [*MAIN, *args], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    whole = printed("explain", "alexnet", "conv1")
+    wrapped = printed("explain", "alexnet", "conv1", COLUMNS=str(columns))
+    legend = wrapped.partition("where ")[2]
+    assert legend
+    assert max(map(len, legend.splitlines())) <= columns < max(map(len, whole.splitlines()))
+    assert "".join(whole.split()) == "".join(wrapped.split())
+
+    table = printed("table", "lenet5", COLUMNS=str(columns))
+    assert "padding" in table  # no column is left out where a program reads
+    assert printed("explain", "alexnet", "conv1", COLUMNS="wide") == whole
+
+
 def test_a_terminal_gets_colours_unless_it_wants_none() -> None:
     coloured = on_terminal(200, "table", "lenet5")
     assert "\x1b[1;36m" in coloured
