@@ -79,6 +79,13 @@ _FIELDS = {
 }
 """The letters of fields. A field without one stays the number it is."""
 
+_SAID = {
+    "proj_size": "units after the projection",
+    "normalized_shape": "numbers normalized together",
+    "num_parameters": "slopes",
+}
+"""What a field's letter means where that is not what the letter means elsewhere."""
+
 _NEUTRAL = {"D": 1, "G": 1, "O": 0}
 """Values of fields that change nothing and are not mentioned."""
 
@@ -191,6 +198,8 @@ class _Layer:
         self.node = node
         self.record = Record()
         self.letters: dict[str, Letter] = {}
+        fields = type(node.op).__pydantic_fields__
+        self.said = _MEANINGS | {_FIELDS[name]: _SAID[name] for name in fields if name in _SAID}
 
     def trace(self) -> tuple[Operator, tuple[Shape, ...], Shape, Shape]:
         """The operator, its inputs, its output as it computes it, and the same as letters of its
@@ -240,12 +249,12 @@ class _Layer:
         extent = first in "CLZHWTXNh"
         leads = first in "ar" or (extent and end != "out")
         if not meaning and extent and first != "N":
-            which = (
-                f"input {end}" if end.isdigit() else "the output" if end == "out" else "the input"
-            )
+            number = end.rpartition("_")[2]
+            which = "the output" if end == "out" else "the input"
+            which = f"input {number}" if number.isdigit() else which
             meaning = f"{_word(whole)} of {which}"
         elif not meaning:
-            meaning = _MEANINGS[first] + (f", {_word(end)}" if end else "")
+            meaning = self.said[first] + (f", {_word(end)}" if end else "")
         key = name if of is None else f"{name} {of}"
         known = self.letters.setdefault(key, Letter(name, value, meaning, order, leads))
         return self.record.variable(key, value) if known.value == value else value

@@ -53,5 +53,6 @@ def explain(
 
     form = choose("format", format, report.FORMATS)
     question = asked(archcalc.explain, input, set_, batch)
-    analysis = archcalc.analyze(archcalc.load(addressed(network, input)), **question.keywords)
-    publish(report, analysis, form, output, layer, convention)
+    spec = archcalc.load(addressed(network, input))
+    analysis = archcalc.analyze(spec, **question.keywords)
+    publish(report, analysis, form, output, layer, convention, spec)

@@ -17,12 +17,16 @@ from archcalc.document import Document
 from archcalc.document import render as rendered
 from archcalc.document.model import Block, Formula, Formulas, Heading, Items, number
 from archcalc.errors import ArchcalcError
-from archcalc.frontends.network import NetworkLike
+from archcalc.frontends.network import NetworkLike, one_of
+from archcalc.operators.shape import Moving
 from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
 from archcalc.report.layers.layout import Request, lay_out
 from archcalc.report.reasons.story import columns, has_positions, story
+from archcalc.spec.graph import Node
+from archcalc.spec.model import Spec
 from archcalc.spec.question import Input, Question, with_options
+from archcalc.spec.records import records
 
 FORMATS = ("text", "markdown", "latex")
 """The forms an explanation takes."""
@@ -90,17 +94,30 @@ def explain(
         ...
     """
     form, counted = choose("format", format, FORMATS), by_name(convention).name
-    analysis = answer(network, Question(input, batch, variables))
-    return render(analysis, form, layer, counted)
+    known = one_of(network)
+    spec = known if isinstance(known, Spec) else None
+    analysis = answer(spec or network, Question(input, batch, variables))
+    return render(analysis, form, layer, counted, spec)
 
 
-def render(analysis: Analysis, format: str, layer: str | None, convention: str = "macs") -> str:
+def render(
+    analysis: Analysis,
+    format: str,
+    layer: str | None,
+    convention: str = "macs",
+    spec: Spec | None = None,
+) -> str:
     """The same of an analysis, in one of ``FORMATS``."""
-    return rendered(document(analysis, layer, convention), format)
+    return rendered(document(analysis, layer, convention, spec), format)
 
 
-def document(analysis: Analysis, layer: str | None, convention: str = "macs") -> Document:
-    """The reasons of a layer or a block, or the story of a network."""
+def document(
+    analysis: Analysis, layer: str | None, convention: str = "macs", spec: Spec | None = None
+) -> Document:
+    """The reasons of a layer or a block, or the story of a network.
+
+    With its ``spec``, what is printed otherwise of the layer, as is recorded there.
+    """
     counted = by_name(convention)
     if analysis.partial:
         first = analysis.not_counted[0]
@@ -114,8 +131,24 @@ def document(analysis: Analysis, layer: str | None, convention: str = "macs") ->
     if not rows:
         raise analysis.missing(layer)
     if rows[0].name == layer:
-        return Document.of(*_blocks([_layer(analysis, rows[0], counted)]))
+        section = _layer(analysis, rows[0], counted)
+        wrong = tuple(_misprints(spec, analysis, rows[0])) if spec is not None else ()
+        return Document.of(*_blocks([section._replace(notes=(*section.notes, *wrong))]))
     return Document.of(*_blocks(_block(analysis, layer, rows, counted)))
+
+
+def _misprints(spec: Spec, analysis: Analysis, row: Row) -> Iterator[str]:
+    """What others print of a layer, or of the input that it takes, and is known to be wrong."""
+    takes = any(name in analysis.graph.inputs for name in row.node.inputs)
+    for record in records(spec).documented:
+        if record.erratum is None or (record.variant or spec.name) != analysis.graph.name:
+            continue
+        layer, _, what = record.quantity.rpartition(".")
+        if (record.layer or layer) == row.name or (record.quantity == "input" and takes):
+            yield (
+                f"Its {what} is printed as {record.value} ({', '.join(record.source)}). "
+                f"It is {record.erratum.value}: {record.erratum.reason}."
+            )
 
 
 def _aside(row: Row) -> str:
@@ -198,7 +231,7 @@ def _field(analysis: Analysis, found: Reasons) -> Iterator[Entry]:
         return
     fields = analysis.receptive_fields[name]
     if fields is None:
-        yield Entry("receptive field", "can't be said: positions are rearranged")
+        yield Entry("receptive field", f"can't be said: {_lost(analysis, found.row.node)}")
         return
     axes = {tuple(write(r.form, numbers=True) for r in axis): axis for axis in found.field}
     if axes and not all(r.form.letter for axis in axes.values() for r in axis):
@@ -224,6 +257,20 @@ def _field(analysis: Analysis, found: Reasons) -> Iterator[Entry]:
         if not several and not axes:
             why = ""
         yield Entry("receptive field", said, None, (why,) if why else ())
+
+
+def _lost(analysis: Analysis, node: Node) -> str:
+    """In which layer it is lost which positions are seen, and how."""
+    nodes = {each.name: each for each in analysis.graph.nodes}
+    fields = analysis.receptive_fields
+    lost = node
+    while before := [s for s in lost.inputs if s in nodes and fields.get(s, ()) is None]:
+        lost = nodes[before[0]]
+    op = type(lost.op).__name__
+    who = op if lost is node else f"{lost.name} ({op})"
+    if isinstance(lost.op, Moving):
+        return f"{who} rearranges positions"
+    return f"{who} does not say where it looks"
 
 
 def _mentioned(entries: Iterable[Entry]) -> tuple[Letter, ...]:

@@ -165,6 +165,60 @@ def test_a_field_without_a_rule_is_stated(layer: str, expected: str) -> None:
     assert said(archcalc.explain(archcalc.load("alexnet"), layer), "receptive field") == expected
 
 
+def test_what_is_printed_otherwise_is_said() -> None:
+    # Krizhevsky et al. 2012 print 224, which 11x11 kernels at every fourth pixel do not fit.
+    found = " ".join(archcalc.explain("alexnet", "conv1").split())
+    assert "Its input is printed as 224x224x3 (Krizhevsky et al. 2012, section 3.5" in found
+    assert "It is 227x227x3: kernels of 11 at every fourth pixel" in found
+    assert "(224 - 11)/4 + 1 = 54.25 places" in found
+    assert "printed as" not in archcalc.explain("alexnet", "conv2")
+    # MobileNet's table 1: a stride of 2 from 7x7 to 7x7.
+    found = archcalc.explain("mobilenet_v1", "conv13.conv_dw")
+    assert "Its stride is printed as 2 (arXiv:1704.04861, table 1)" in found
+    assert "printed as" not in archcalc.explain(archcalc.expand("alexnet"), "conv1")
+
+
+@pytest.mark.parametrize(
+    ("op", "said_of_it"),
+    [
+        ({"op": "ConvTranspose2d", "out_channels": 8, "kernel_size": 3, "dilation": 2}, None),
+        ({"op": "Upsample", "size": [7, 7], "mode": "bicubic", "antialias": True}, None),
+        ({"op": "Permute", "dims": [0, 1, 3, 2]}, "Permute rearranges positions"),
+    ],
+)
+def test_why_a_field_can_not_be_said_is_the_layers_own(
+    op: dict[str, Any], said_of_it: str | None
+) -> None:
+    layers = {"odd": op, "after": {"op": "Conv2d", "out_channels": 8, "kernel_size": 3}}
+    spec = archcalc.load({"name": "net", "input": [8, 9, 9], "layers": layers})
+    why = said_of_it or f"{op['op']} does not say where it looks"
+
+    assert said(archcalc.explain(spec, "odd"), "receptive field") == f"can't be said: {why}"
+    after = said(archcalc.explain(spec, "after"), "receptive field")
+    assert after == f"can't be said: odd ({why.replace(' ', ') ', 1)}"
+
+
+@pytest.mark.parametrize(
+    ("op", "shape", "meaning"),
+    [
+        ({"op": "LSTM", "hidden_size": 3, "proj_size": 2}, (7, 4), "O: units after the projection"),
+        (
+            {"op": "ConvTranspose2d", "out_channels": 3, "kernel_size": 3, "stride": 2}
+            | {"output_padding": 1},
+            (2, 5, 5),
+            "O: output padding",
+        ),
+        ({"op": "LayerNorm", "normalized_shape": 4}, (7, 4), "K: numbers normalized together"),
+        ({"op": "PReLU", "num_parameters": 4}, (4, 3), "K: slopes"),
+    ],
+)
+def test_a_letter_means_what_it_means_to_the_operator(
+    op: dict[str, Any], shape: tuple[int, ...], meaning: str
+) -> None:
+    spec = archcalc.load({"name": "net", "input": list(shape), "layers": {"layer": op}})
+    assert meaning in " ".join(archcalc.explain(spec, "layer").split())
+
+
 def test_inputs_batches_and_variables_are_those_of_a_table() -> None:
     text = archcalc.explain(archcalc.load("alexnet"), "conv1", batch=2, input=[3, 231, 231])
     assert said(text, "height, width").startswith("(W - F + 2P)/S + 1 = (231 - 11 + 2*0)/4 + 1")
