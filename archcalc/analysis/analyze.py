@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,7 @@ from archcalc.dims import Shape, Size
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, LayerError, SpecError, did_you_mean
 from archcalc.frontends.network import NetworkLike, one_of
-from archcalc.operators.base import KINDS, Work, elements
+from archcalc.operators.base import KINDS, Applied, Operator, Work, elements
 from archcalc.spec.expand import settled
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.memory import Piece
@@ -157,6 +157,19 @@ class Analysis(Remembering):
     def __getstate__(self) -> dict[str, Any]:
         """The fields, which are worked out first where this was recalled."""
         return {"graph": self.graph, "rows": self.rows, "training": self.training}
+
+    @cached_property
+    def variables(self) -> Mapping[str, object]:
+        """The values of the spec's variables."""
+        return self.graph.variables
+
+    @cached_property
+    def kinds(self) -> frozenset[type[Operator]]:
+        """The classes of the operators in it."""
+        pieces: Sequence[Piece] | None = self.__dict__.get("_pieces")
+        if pieces is None:
+            return frozenset([type(row.node.op) for row in self.rows])
+        return frozenset([type(applied.op) for each in pieces for applied in each.applied])
 
     @cached_property
     def not_counted(self) -> tuple[str, ...]:
@@ -488,12 +501,23 @@ def answer(network: NetworkLike, question: Question = AS_IT_IS) -> Analysis:
         return _count(fold_batch_norm(settled(network, question)), question)
     if isinstance(network, Spec) and not network.bits:
         question = question.of(network)
+        question.require_known(network)
         found = recall(network, _engine, Analysis, question)
         if found is None and not question.allow_unknown:
             found = _outlined(network, question)
         if found is not None:
             return found
     return _engine(network, question)
+
+
+def totals(spec: Spec, *, input: Input = None) -> Analysis:
+    """:func:`analyze` for one who will ask for totals: layers are made if they are asked for, so
+    that those of a network of thousands of equal blocks are not.
+    """
+    question = Question(input).of(spec)
+    question.require_known(spec)
+    found = None if spec.bits else _outlined(spec, question, making=True)
+    return found or answer(spec, question)
 
 
 def backward(network: NetworkLike, *, input_grad: bool = False) -> Backward:
@@ -524,19 +548,27 @@ def _engine(network: Spec | Graph, question: Question) -> Analysis:
     return _count(settled(network, question), question)
 
 
-def _outlined(spec: Spec, question: Question) -> Analysis | None:
-    """The totals as sums over pieces that are known, None where there are others in it."""
-    pieces = outline(spec, question)
-    if not pieces:  # a network of no layer at all is the engine's to say
+def _outlined(spec: Spec, question: Question, *, making: bool = False) -> Analysis | None:
+    """The totals as sums over pieces, None where some are not known and not to be made either."""
+    found = outline(spec, question, making=making)
+    if found is None or not found.pieces:  # a network of no layer at all is the engine's to say
         return None
 
     def later() -> tuple[Graph, tuple[Row, ...]]:
         found = _engine(spec, question)
         return found.graph, found.rows
 
-    # Layers that are neither shared nor left aside own what they use, and all of them run.
-    added = [sum(column) for column in zip(*map(sums, pieces), strict=True)]
-    params, buffers, connections, activations, *work = added
+    added = [sum(column) for column in zip(*map(sums, found.pieces), strict=True)]
+    params, buffers, connections, activations, *work, executed = added
+    borrowed: dict[tuple[str, str], Size] = {}
+    for tie in found.ties:
+        weights, stored = (
+            {name: elements(shape) for name, shape in tensors.items() if name in tie.tensors}
+            for tensors in (tie.applied.cost.weights, tie.applied.cost.buffers)
+        )
+        borrowed |= {(tie.owner, name): size for name, size in weights.items()}
+        params, executed = params - sum(weights.values()), executed - sum(weights.values())
+        buffers -= sum(stored.values())
     analysis = object.__new__(Analysis)
     object.__setattr__(
         analysis,
@@ -544,8 +576,8 @@ def _outlined(spec: Spec, question: Question) -> Analysis | None:
         {
             "params": params,
             "trainable": params,
-            "executed_params": params,
-            "shared_params": 0,
+            "executed_params": executed,
+            "shared_params": sum(borrowed.values()),
             "buffers": buffers,
             "connections": connections,
             "activations": activations,
@@ -553,6 +585,8 @@ def _outlined(spec: Spec, question: Question) -> Analysis | None:
             "macs": work[0],
             "not_counted": (),
             "training": question.training,
+            "variables": found.variables,
+            "_pieces": found.pieces,
             "_later": later,
         },
     )
@@ -563,20 +597,30 @@ def sums(piece: Piece) -> tuple[Size, ...]:
     """What a piece adds to the totals."""
     found: tuple[Size, ...] | None = piece.kept.get("sums")
     if found is None:
-        nodes = [Node("", applied, ()) for applied in piece.applied]
-        rows = [
-            Row(n, c.weights, c.buffers, c.params, 0, c.stored, c.work, True)
-            for n, c in [(node, node.applied.cost) for node in nodes]
-        ]
+        times: dict[tuple[int, bool], int] = {}
+        for k, applied in enumerate(piece.applied):
+            key = id(applied), piece.executed is None or k in piece.executed
+            times[key] = times.get(key, 0) + 1
+        known = {id(applied): applied for applied in piece.applied}
         columns = [
-            (
-                *(row.params, row.buffers, row.connections, elements(row.shape)),
-                *[getattr(row.work, kind) for kind in (*KINDS, "dots")],
-            )
-            for row in rows
+            [number * copies for number in _added(known[key], runs)]
+            for (key, runs), copies in times.items()
         ]
         found = piece.kept["sums"] = tuple(map(sum, zip(*columns, strict=True)))
     return found
+
+
+def _added(applied: Applied, executed: bool) -> tuple[Size, ...]:
+    """What a layer adds to them."""
+    cost = applied.cost
+    work = cost.work if executed else NOTHING
+    node = Node("", applied, ())
+    row = Row(node, cost.weights, cost.buffers, cost.params, 0, cost.stored, work, executed)
+    return (
+        *(row.params, row.buffers, row.connections, elements(row.shape) if executed else 0),
+        *[getattr(work, kind) for kind in (*KINDS, "dots")],
+        row.params if executed else 0,
+    )
 
 
 def _count(graph: Graph, question: Question) -> Analysis:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from math import inf
 from pathlib import Path as File
 from typing import Any, Literal, NamedTuple
 
-from archcalc.claims.facts import VARIABLES, Axes, Scope, ways
+from archcalc.claims.facts import FACTS, TOTALS, VARIABLES, Axes, Scope, ways
 from archcalc.claims.printed import Number, Printed, Verdict, exact
 from archcalc.document.shown import shown
-from archcalc.errors import ArchcalcError, Problem, SpecError, did_you_mean
+from archcalc.errors import (
+    ArchcalcError,
+    ExpressionError,
+    Problem,
+    SpecError,
+    did_you_mean,
+)
 from archcalc.frontends import sources
 from archcalc.frontends.network import NetworkLike, expand, load
 from archcalc.spec import elsewhere, expressions
@@ -224,12 +230,30 @@ class Checking:
 
     def _scope(self, variant: str | None) -> Scope:
         spec = self.spec
-        name = variant or (spec.name if spec.name in spec.variants else None)
-        if not name:
-            return Scope.of(spec, self.networks, self.input)
-        if name not in self.networks:
-            self.networks[name] = Scope.of(spec.choose(name), self.networks, self.input)
-        return self.networks[name]
+        name = variant or self.plain
+        if name and name in self.networks:
+            return self.networks[name]
+        whole = name not in self.looked_into
+        chosen = spec.choose(name) if name else spec
+        found = Scope.of(chosen, self.networks, self.input, whole=whole)
+        if name:
+            self.networks[name] = found
+        return found
+
+    @property
+    def plain(self) -> str | None:
+        """The variant that is meant where none is named."""
+        return self.spec.name if self.spec.name in self.spec.variants else None
+
+    @cached_property
+    def looked_into(self) -> set[str | None]:
+        """The variants of which something is said that is about their layers."""
+        found: set[str | None] = set()
+        for _, record in records(self.spec, self.records):
+            if not isinstance(record, Fact) and not _is_of_whole(record, self.spec.vars):
+                of_all = isinstance(record, Budget) and record.variant is None
+                found |= {*self.spec.variants, None} if of_all else {record.variant or self.plain}
+        return found
 
     def judge(self, at: Path, record: Record, only: str | None = None) -> list[Finding]:
         """The findings on one record: one, or one for each network a budget is of."""
@@ -328,6 +352,28 @@ class Checking:
                     )
         network = variant or self.spec.label
         return self.found(at, record, network, quantity, computed, verdict, message)
+
+
+def _is_of_whole(record: Documented | Budget, variables: Collection[str]) -> bool:
+    """Whether it takes no look at the layers to judge a record."""
+    asked = [record.quantity]
+    if isinstance(record, Documented):
+        if record.convention not in (None, THOUSAND, "executed"):
+            return False
+        asked += [f"{record.value}"] if expressions.is_expression(record.value) else []
+        asked += [record.erratum.mistake] if record.erratum else []
+    names: set[str] = set()
+    for each in asked:
+        if not expressions.is_expression(each):
+            names.add(each)
+            continue
+        try:
+            parsed = expressions.parse(each[1:], facts=True)
+        except ExpressionError:
+            return False
+        names |= {*parsed.names, *parsed.references}
+    known = TOTALS | (set(variables) - FACTS.keys())
+    return record.layer is None and names <= known
 
 
 def _located(compute: Callable[[], Any], *at: str) -> Any:

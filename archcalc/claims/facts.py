@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
+from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze, totals
 from archcalc.analysis.bits import bit_operations
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.depth import is_weight_layer
@@ -57,14 +57,22 @@ class Scope(Remembering):
     """Other networks that were asked about, each analyzed once."""
 
     @classmethod
-    def of(cls, spec: Spec, networks: dict[str, Scope] | None = None, input: Input = None) -> Scope:
+    def of(
+        cls,
+        spec: Spec,
+        networks: dict[str, Scope] | None = None,
+        input: Input = None,
+        *,
+        whole: bool = False,
+    ) -> Scope:
         """The whole of a network, with those of its family that are analyzed already.
 
-        ``input`` is instead of its own.
-
+        ``input`` is instead of its own. With ``whole`` it is made for questions of ``TOTALS``.
         Raises :class:`SpecError` where it can't be expanded.
         """
-        return cls(spec, analyze(spec, input=input), networks={} if networks is None else networks)
+        answer = totals if whole else analyze
+        found = answer(spec, input=input)
+        return cls(spec, found, networks={} if networks is None else networks)
 
     def network(self, name: str) -> Scope | None:
         """The whole of another network: a variant of this family, or one of the zoo."""
@@ -93,6 +101,8 @@ class Scope(Remembering):
     @cached_property
     def kinds(self) -> frozenset[type[Operator]]:
         """The classes of the operators that are asked about."""
+        if not self.layer and not self.kind:
+            return self.analysis.kinds
         return frozenset([type(row.node.op) for row in self.rows])
 
     def narrow(self, name: str) -> Scope:
@@ -129,7 +139,7 @@ class Scope(Remembering):
         """The network's variables, lists as lists; a part of it has none."""
         if self.layer or self.kind:
             return {}
-        return {name: _listed(value) for name, value in self.analysis.graph.variables.items()}
+        return {name: _listed(value) for name, value in self.analysis.variables.items()}
 
     def variable(self, name: str) -> Any:
         """The value of a variable. Raises :class:`Wrong`."""
@@ -291,6 +301,18 @@ def _total(name: str) -> Callable[[Scope], Any]:
     return total
 
 
+def _active(scope: Scope) -> Any:
+    if scope.layer or scope.kind:
+        return sum([row.params for row in scope.rows if row.executed])
+    return scope.analysis.executed_params
+
+
+def _flops(scope: Scope) -> Any:
+    if scope.layer or scope.kind:
+        return sum([row.work.flops for row in scope.rows])
+    return scope.analysis.flops
+
+
 def _bytes(dtype: str) -> Callable[[Scope], Any]:
     return lambda scope: sum(scope.analysis.row_bytes(row, dtype) for row in scope.rows)
 
@@ -303,10 +325,10 @@ def _bit_operations(dtype: str) -> Callable[[Scope], Any]:
 
 FACTS: Mapping[str, Callable[[Scope], Any]] = {
     "params": _total("params"),
-    "active_params": _sum(lambda row: row.params if row.executed else 0),
+    "active_params": _active,
     "buffers": _total("buffers"),
     "macs": _total("macs"),
-    "flops": _sum(lambda row: row.work.flops),
+    "flops": _flops,
     "connections": _total("connections"),
     "weight_bytes": _bytes("float32"),
     "bit_operations": _bit_operations("float32"),
@@ -331,6 +353,10 @@ receptive field, which has one number an axis, stride and padding are called as 
 and Sim, Computing receptive fields of convolutional neural networks, Distill 2019."""
 
 
+TOTALS = frozenset({"params", "active_params", "buffers", "macs", "flops", "connections"})
+"""What is asked of a whole network without a look at its layers."""
+
+
 def ways(fact: str) -> Mapping[str, Callable[[Scope], Any]]:
     """Other ways of counting what a fact counts, by the convention's name."""
     if fact in ("macs", "flops"):
@@ -338,7 +364,7 @@ def ways(fact: str) -> Mapping[str, Callable[[Scope], Any]]:
     if fact == "params":
         return {
             "buffers": _sum(lambda row: row.params + row.buffers),
-            "executed": _sum(lambda row: row.params if row.executed else 0),
+            "executed": _active,
         }
     if fact == "weight_bytes":
         return {dtype: _bytes(dtype) for dtype in BYTES}

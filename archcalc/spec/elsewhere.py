@@ -30,6 +30,9 @@ MOST_LINES = 400
 
 _EXTENT = r"[1-9][0-9]{0,12}"
 
+_KEY = re.compile(rb"network[\"']?\s*:")
+"""What is in every file that has the key, and in few others."""
+
 
 def _as_inputs(value: Any) -> dict[str, str]:
     """Shapes by name, as on the command line; the name of one alone is empty."""
@@ -110,7 +113,7 @@ def entries(path: str | File) -> list[Entry] | None:
     if file.name == PROJECT:
         documents = list(_tables(file))
     elif file.suffix in (".yaml", ".yml", ".json") and file.is_file():
-        if b"network" not in file.read_bytes():
+        if not _KEY.search(file.read_bytes()):
             return None
         document = text.read(file)
         if "network" not in document.data or {"layers", "space"} & document.data.keys():

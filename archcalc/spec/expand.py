@@ -240,6 +240,8 @@ class Expansion(Unrolling):
 
     def bits(self, scope: Scope) -> tuple[Rule, ...]:
         """The rules of what numbers are stored in, each of which is about some layer."""
+        if not self.spec.bits:
+            return ()
         rules = tuple(each.rule for each in self.spec.bits)
         kinds = {type(node.applied.op).__name__ for node in scope.nodes if node.applied}
         names = [node.name for node in scope.nodes]

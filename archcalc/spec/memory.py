@@ -40,6 +40,10 @@ class Piece(NamedTuple):
     """How many it took to expand where it was met first."""
     kept: dict[str, Any]
     """What was worked out from it."""
+    executed: frozenset[int] | None = None
+    """Which of the layers its output is computed from, None for all: experts may be left aside."""
+    edges: int = 0
+    """How many inputs they take together."""
 
     @property
     def size(self) -> int:

@@ -178,17 +178,24 @@ class Unrolling(Making):
         if key in self.memory.pieces:
             return
         nodes = scope.nodes[start : start + size]
-        inside = range(start, start + size)
-        led = {output}
-        for k in reversed(inside):
+        led = {output - start}
+        for k in range(size - 1, -1, -1):
             if k in led:
-                led.update(scope.nodes[k].inputs)
+                led.update([number - start for number in nodes[k].inputs])
+        executed = frozenset([k for k in range(size) if k in led])
+        needed = all(k in executed or nodes[k].spare for k in range(size))
         applied = [node.applied for node in nodes if node.applied is not None and not node.share]
         known = all(each.op.counted for each in applied)
-        if len(applied) < size or not led.issuperset(inside) or not known:
+        if len(applied) < size or not needed or not known:
             return
-        shape = applied[output - start].shape
-        self.memory.pieces[key] = Piece(tuple(applied), shape, self.budget.steps - steps, {})
+        self.memory.pieces[key] = Piece(
+            tuple(applied),
+            applied[output - start].shape,
+            self.budget.steps - steps,
+            {},
+            None if len(executed) == size else executed,
+            sum([len(node.inputs) for node in nodes]),
+        )
         self.memory.size += 1 + size
 
     def active(self, scope: Scope, layer: Layer, count: int) -> int | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
 import pytest
 
 import archcalc
-from archcalc.analysis.analyze import Analysis
+from archcalc.analysis.analyze import Analysis, totals
 from archcalc.analysis.recall import TOTALS
 from archcalc.spec import zoo
 from archcalc.spec.dependence import variables_of
@@ -68,7 +69,7 @@ def assert_same(found: Analysis, data: Any, **given: Any) -> None:
     expected = archcalc.analyze(archcalc.load(data), **given)
     assert expected.rows  # the engine's
     assert "_later" not in expected.__dict__
-    for name in (*TOTALS, "work", "flops", "not_counted", "partial"):
+    for name in (*TOTALS, "work", "flops", "not_counted", "partial", "kinds", "variables"):
         value, other = getattr(found, name), getattr(expected, name)
         assert (value, type(value)) == (other, type(other)), name
     assert found.rows == expected.rows
@@ -120,10 +121,91 @@ def test_the_pieces_of_a_network_sum_to_its_totals(name: str) -> None:
         assert_same(again, name, batch=2)
 
 
+@pytest.mark.every_network
+@pytest.mark.parametrize("name", [*zoo.names()])
+def test_totals_that_are_asked_first_are_those_of_the_layers(name: str) -> None:
+    assert_same(totals(archcalc.load(name)), name)
+
+
+# Of 8 experts one input takes 2: 8 x (16 + 4) parameters, 2 x 16 products; and a tied output.
+EXPERTS: dict[str, Any] = {
+    "name": "experts",
+    "input": ["=tokens"],
+    "vars": {"tokens": 3, "depth": 2, "experts": 8},
+    "blocks": {
+        "moe": {
+            "layers": {
+                "experts": {
+                    "op": "Linear",
+                    "out_features": 4,
+                    "parallel": "=experts",
+                    "active": 2,
+                },
+                "sum": {"op": "Add", "from": "experts.*"},
+            }
+        }
+    },
+    "layers": {
+        "embed": {"op": "Embedding", "num_embeddings": 10, "embedding_dim": 4},
+        "stack": {"block": "moe", "repeat": "=depth"},
+        "head": {"op": "Linear", "out_features": 10, "bias": False, "share": "embed"},
+    },
+}
+
+
+def test_experts_that_are_left_aside_are_owned_and_tied_tensors_are_once() -> None:
+    found = totals(archcalc.load(EXPERTS))
+    assert "_later" in found.__dict__ and "rows" not in found.__dict__
+    assert found.params == 10 * 4 + 2 * 8 * (16 + 4)
+    assert found.executed_params == 10 * 4 + 2 * 2 * (16 + 4)
+    assert found.shared_params == 10 * 4
+    assert found.macs == 3 * (2 * 2 * 16 + 4 * 10)
+    assert_same(found, EXPERTS)
+
+
+def test_many_experts_are_not_made() -> None:
+    spec = archcalc.load({**EXPERTS, "vars": {"tokens": 3, "depth": 100, "experts": 1000}})
+    found = totals(spec)
+    assert found.params == 10 * 4 + 100 * 1000 * (16 + 4)
+    assert "rows" not in found.__dict__
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"depth": 121, "experts": 1000},  # 121,121 layers
+        {"depth": 2, "experts": -1},
+        {"depth": 2, "experts": 1},  # of which two are to be active
+        {"tokens": 0},
+    ],
+)
+def test_what_is_refused_is_refused_if_totals_are_asked(given: dict[str, Any]) -> None:
+    data = {**EXPERTS, "vars": {**EXPERTS["vars"], **given}}
+    with pytest.raises(archcalc.SpecError) as expected:
+        archcalc.analyze(given_spec(data))
+    with pytest.raises(archcalc.SpecError) as found:
+        totals(given_spec(data))
+    assert found.value.problems == expected.value.problems
+
+
+def given_spec(data: dict[str, Any]) -> archcalc.Spec:
+    from archcalc.spec.text import parse
+
+    return archcalc.Spec.of(parse(json.dumps(data), "<mapping>"))
+
+
+def test_no_variable_is_taken_that_is_none_once_the_pieces_are_known() -> None:
+    spec = archcalc.load(SEARCH)
+    for _ in range(3):
+        archcalc.analyze(spec)
+        with pytest.raises(archcalc.SpecError, match="has no variable 'detph'"):
+            archcalc.analyze(spec, detph=3)
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        {"requires": [{"that": "=height(input) == 16", "reason": "it is so"}]},
+        {"requires": [{"that": "=channels(stem) == 8", "reason": "it is so"}]},
         {"layers": {**SEARCH["layers"], "last": {"op": "Add", "from": ["join", "head.conv"]}}},
         {
             "layers": {
