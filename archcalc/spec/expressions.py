@@ -228,6 +228,8 @@ def _bounded(value: Any) -> Any:
         if -LARGEST <= value <= LARGEST:
             return value
         raise OverflowError
+    if kind is str or kind is bool:
+        return value
     if kind is float or _is_fraction(value):
         if value != value:
             raise ValueError("is not a number")

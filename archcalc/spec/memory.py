@@ -37,7 +37,7 @@ class Piece(NamedTuple):
     shape: Shape
     """The output's."""
     steps: int
-    """How many it took to expand where it was met first."""
+    """How many it took to expand where it was met first, with those of its rows."""
     kept: dict[str, Any]
     """What was worked out from it."""
     executed: frozenset[int] | None = None

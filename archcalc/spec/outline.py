@@ -14,7 +14,7 @@ from archcalc.dims import Shape
 from archcalc.errors import ExpressionError
 from archcalc.operators.base import Applied
 from archcalc.spec import expressions
-from archcalc.spec.budget import LOOKED_AT, MOST_STEPS, ROW, TAKEN, TIED, WRITTEN, Spent
+from archcalc.spec.budget import LOOKED_AT, MOST_STEPS, TAKEN, TIED, WRITTEN, Spent
 from archcalc.spec.expand import Expansion, records
 from archcalc.spec.making import MOST_EDGES, MOST_NODES
 from archcalc.spec.memory import Memory, Piece
@@ -22,7 +22,7 @@ from archcalc.spec.model import Layer, Spec
 from archcalc.spec.question import Question
 from archcalc.spec.scope import Scope, Unknown, Wrong
 
-AROUND = 4 * LOOKED_AT
+AROUND = 5 * LOOKED_AT
 """Steps of a piece besides those of what is in it, and those of its inputs; more than there are."""
 
 
@@ -111,8 +111,8 @@ class _Outline:
             previous = name
         self.require_few(0)
         edges = sum([piece.edges for piece in self.pieces])
-        steps = sum([piece.steps + ROW * piece.size + AROUND for piece in self.pieces])
-        taken = sum(map(len, self.sources.values())) + len(self.pieces)
+        steps = sum([piece.steps for piece in self.pieces]) + AROUND * len(self.pieces)
+        taken = sum(map(len, self.sources.values()))
         if edges > MOST_EDGES or expansion.budget.steps + steps + TAKEN * taken > MOST_STEPS:
             raise _Missing
         self.require_all_needed(list(map(self.place, spec.outputs or [previous])))
@@ -159,11 +159,11 @@ class _Outline:
                 raise _Missing
         if layer.repeat is None:
             shape = self.add(name, layer, names, [self.shapes[each] for each in sources])
-            if self.pieces[-1].size == 1:
+            if layer.op is not None:
                 (applied,) = self.pieces[-1].applied
                 if layer.share is not None:
                     self.tie(applied, layer.share)
-                elif layer.op is not None:
+                else:
                     self.single[name] = applied
             elif layer.share is not None:
                 raise _Missing

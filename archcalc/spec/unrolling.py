@@ -191,7 +191,7 @@ class Unrolling(Making):
         self.memory.pieces[key] = Piece(
             tuple(applied),
             applied[output - start].shape,
-            self.budget.steps - steps,
+            self.budget.steps - steps + ROW * size,
             {},
             None if len(executed) == size else executed,
             sum([len(node.inputs) for node in nodes]),
