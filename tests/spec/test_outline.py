@@ -155,7 +155,8 @@ EXPERTS: dict[str, Any] = {
 
 def test_experts_that_are_left_aside_are_owned_and_tied_tensors_are_once() -> None:
     found = totals(archcalc.load(EXPERTS))
-    assert "_later" in found.__dict__ and "rows" not in found.__dict__
+    assert "_later" in found.__dict__
+    assert "rows" not in found.__dict__
     assert found.params == 10 * 4 + 2 * 8 * (16 + 4)
     assert found.executed_params == 10 * 4 + 2 * 2 * (16 + 4)
     assert found.shared_params == 10 * 4
