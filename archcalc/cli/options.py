@@ -16,8 +16,8 @@ def formats(*known: str) -> Any:
 
 
 MACHINE = (
-    "A machine that roofline lists, a file that describes one, or here: this one, which is "
-    "measured once and remembered."
+    "A machine that roofline lists, 2xh100 for two, a file that describes one, or here: this one, "
+    "which is measured once and remembered."
 )
 Machine = Annotated[
     str | None,

@@ -88,11 +88,14 @@ def machines() -> list[Hardware]:
 
 
 def find(name: str) -> Hardware:
-    """A machine by its name, another name of it, or its file.
+    """A machine by its name, another name of it, or its file; ``2xh100`` are two of them.
 
     Raises :class:`ArchcalcError` for an unknown name, and :class:`SpecError` for a file that says
     something else than a machine.
     """
+    several = re.fullmatch(r"\s*([1-9]\d{0,4})\s*x\s*(.+)", name)
+    if several and not Path(name).is_file():
+        return together(int(several[1]), find(several[2]))
     if name.endswith((".yaml", ".yml", ".json")) or "/" in name:
         return read(Path(name))
     named: dict[str, Path] = {}
@@ -106,6 +109,28 @@ def find(name: str) -> Hardware:
     hint = did_you_mean(wanted, named) or f"known: {', '.join(sorted(named))}"
     raise ArchcalcError(
         f"no machine '{name}'\n  {hint}\n  here is this one; a file may describe another one"
+    )
+
+
+def together(count: int, machine: Hardware) -> Hardware:
+    """As many machines as one: at best they share everything, and wait for nothing."""
+
+    def all_of(stated: Stated | None) -> Stated | None:
+        if stated is None or count == 1:
+            return stated
+        return stated._replace(value=count * stated.value, printed=f"{count:,} x {stated.printed}")
+
+    note = (
+        "They are taken to share work and memory evenly; what passes between them is not counted."
+    )
+    return Hardware(
+        f"{count}x{machine.name}",
+        f"{count:,} x {machine.title}",
+        all_of(machine.memory),
+        all_of(machine.cache),
+        all_of(machine.bandwidth),
+        {dtype: peak for dtype, each in machine.peaks.items() if (peak := all_of(each))},
+        " ".join(filter(None, (machine.notes, note if count > 1 else ""))),
     )
 
 

@@ -267,6 +267,34 @@ def test_a_machine_has_no_less_memory_than_its_driver_says(name: str, mebibytes:
     assert mebibytes * 2**20 <= found.memory.value < 1.01 * mebibytes * 2**20
 
 
+def test_two_machines_have_twice_as_much_of_everything() -> None:
+    one, two = find("rtx4090"), find("2x4090")
+    assert (two.name, two.title) == ("2xrtx4090", f"2 x {one.title}")
+    for once, twice in (
+        (one.memory, two.memory),
+        (one.cache, two.cache),
+        (one.bandwidth, two.bandwidth),
+        *((peak, two.peaks[dtype]) for dtype, peak in one.peaks.items()),
+    ):
+        assert once is not None
+        assert twice is not None
+        assert twice.value == 2 * once.value
+        assert twice.printed == f"2 x {once.printed}"
+    assert "what passes between them is not counted" in two.notes
+    assert find("1xm2").memory == find("m2").memory
+    with pytest.raises(ArchcalcError, match="no machine 'b17'"):
+        find("8xb17")
+    with pytest.raises(ArchcalcError, match="no machine '0xm2'"):
+        find("0xm2")
+
+
+def test_llama_of_70_billion_in_4_bits_fits_into_two_cards_of_24_gb_and_not_into_one() -> None:
+    """70.6 billion numbers of four bits and a quarter, with 128 a scale: about 38 GB."""
+    how: dict[str, Any] = {"prompt": 100, "tokens": 10, "weights": "int4:128"}
+    assert generate("llama3_70b", on="rtx4090", **how).largest == 0
+    assert (generate("llama3_70b", on="2xrtx4090", **how).largest or 0) >= 1
+
+
 def test_llama_of_70_billion_in_16_bits_is_not_said_to_be_too_large_for_an_h200() -> None:
     """141.1 billion bytes, of 150.8 billion that are there."""
     found = generate("llama3_70b", on="h200", prompt=100, tokens=10)
