@@ -107,7 +107,9 @@ def compare(
             "int8",
         ),
     ] = "float32",
-    format: Annotated[str, formats("table", "markdown", "csv", "json", "latex", "html")] = "table",
+    format: Annotated[
+        str, formats("table", "markdown", "csv", "json", "latex", "siunitx", "html")
+    ] = "table",
     output: Output = None,
 ) -> None:
     """Put networks side by side, with what is documented of them and whether it holds.

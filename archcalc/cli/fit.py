@@ -41,7 +41,7 @@ def fit(
             metavar="VAR,VAR",
             help="What may be changed: names, or VAR=FROM:TO:STEP for the values to choose from. "
             "May be repeated.",
-            autocompletion=several(variables("N", "side", "H", "W")),
+            autocompletion=several(variables("N", "side", "D", "H", "W", "length")),
             show_default=False,
         ),
     ] = None,
@@ -51,7 +51,7 @@ def fit(
             metavar="VAR=BASE,...",
             help="Scale variables together, each by its base to one power: "
             "width=1.1,depth=1.2,side=1.15.",
-            autocompletion=several(variables("N", "side", "H", "W", end="=")),
+            autocompletion=several(variables("N", "side", "D", "H", "W", "length", end="=")),
             show_default=False,
         ),
     ] = None,

@@ -17,8 +17,8 @@ def formula(
             "--in",
             metavar="VAR,VAR",
             help="What the formula is in: variables of the spec, N, the batch, and of images "
-            "side, H and W. The side by default.",
-            autocompletion=several(variables("N", "side", "H", "W")),
+            "side, H and W, of volumes D, of sequences length. The side by default.",
+            autocompletion=several(variables("N", "side", "D", "H", "W", "length")),
             show_default=False,
         ),
     ] = None,

@@ -50,7 +50,9 @@ def generate(
     cache: Kept = None,
     set_: Variables = None,
     plot: Annotated[str | None, drawn("tokens a second against the batch")] = None,
-    format: Annotated[str, formats("table", "markdown", "csv", "json", "latex", "html")] = "table",
+    format: Annotated[
+        str, formats("table", "markdown", "csv", "json", "latex", "siunitx", "html")
+    ] = "table",
     output: Output = None,
 ) -> None:
     """Say what a prompt and the tokens after it take: work, bytes, the least time, memory.

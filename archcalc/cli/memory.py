@@ -124,7 +124,15 @@ def memory(
     plot: Annotated[str | None, drawn("what is there while each layer runs")] = None,
     format: Annotated[
         str,
-        formats("table", "markdown", "csv (a line a layer as it runs)", "json", "latex", "html"),
+        formats(
+            "table",
+            "markdown",
+            "csv (a line a layer as it runs)",
+            "json",
+            "latex",
+            "siunitx",
+            "html",
+        ),
     ] = "table",
     output: Output = None,
 ) -> None:

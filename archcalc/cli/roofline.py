@@ -96,7 +96,8 @@ def roofline(
     ] = "stage",
     plot: Annotated[str | None, drawn("the roofline with a dot a kernel")] = None,
     format: Annotated[
-        str, formats("table", "markdown", "csv (a line a kernel)", "json", "latex", "html")
+        str,
+        formats("table", "markdown", "csv (a line a kernel)", "json", "latex", "siunitx", "html"),
     ] = "table",
     output: Output = None,
 ) -> None:

@@ -29,7 +29,9 @@ def space(
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="What they are drawn by.", min=0)] = 0,
     replace: Annotated[bool, typer.Option("--replace", help="Let one be drawn again.")] = False,
-    format: Annotated[str, formats("table", "markdown", "latex", "html", "json")] = "table",
+    format: Annotated[
+        str, formats("table", "markdown", "latex", "siunitx", "html", "json")
+    ] = "table",
     output: Output = None,
 ) -> None:
     """Show the design space of a network: what each variable may be, and how large it is.

@@ -29,8 +29,9 @@ def sweep(
             "--set",
             metavar="VAR=VALUES",
             help="The values of a variable: FROM:TO:STEP, FROM:TO:xFACTOR, A,B,C or one. Of any "
-            "network N, the batch, and of images side, H and W. May be repeated.",
-            autocompletion=variables("N", "side", "H", "W", end="="),
+            "network N, the batch, and of images side, H and W, of volumes D, of sequences "
+            "length. May be repeated.",
+            autocompletion=variables("N", "side", "D", "H", "W", "length", end="="),
             show_default=False,
         ),
     ] = None,
@@ -40,7 +41,7 @@ def sweep(
             "--zip",
             metavar="VAR,VAR",
             help="Let variables change together, not in every combination. May be repeated.",
-            autocompletion=several(variables("N", "side", "H", "W")),
+            autocompletion=several(variables("N", "side", "D", "H", "W", "length")),
             show_default=False,
         ),
     ] = None,
@@ -112,9 +113,11 @@ def sweep(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="table, markdown, latex, html, csv, json or parquet; by default what the name of "
-            "the output ends in.",
-            autocompletion=words("table", "markdown", "latex", "html", "csv", "json", "parquet"),
+            help="table, markdown, latex, siunitx, html, csv, json or parquet; by default what the "
+            "name of the output ends in.",
+            autocompletion=words(
+                "table", "markdown", "latex", "siunitx", "html", "csv", "json", "parquet"
+            ),
             show_default=False,
         ),
     ] = None,

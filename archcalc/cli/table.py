@@ -89,7 +89,9 @@ def table(
             show_default=False,
         ),
     ] = None,
-    format: Annotated[str, formats("table", "markdown", "csv", "json", "latex", "html")] = "table",
+    format: Annotated[
+        str, formats("table", "markdown", "csv", "json", "latex", "siunitx", "html")
+    ] = "table",
     output: Output = None,
 ) -> None:
     """Print the layers of a network with their shapes, parameters and work.

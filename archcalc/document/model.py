@@ -157,11 +157,12 @@ class Table(NamedTuple):
                 cells = [cell.full if type(cell) is Part else cell for cell in cells]
             return Row(tuple(cells), row.look)
 
-        rows = tuple(
-            each.each(narrower) if isinstance(each, Group) else narrower(each) for each in self.rows
-        )
-        heads = self.heads[:at] + self.heads[at + 1 :]
-        return self._replace(heads=heads, rows=rows, sums=tuple(map(narrower, self.sums)))
+        return self.each(narrower)._replace(heads=self.heads[:at] + self.heads[at + 1 :])
+
+    def each(self, change: Callable[[Row], Row]) -> Table:
+        """The table with every row changed."""
+        rows = tuple(r.each(change) if isinstance(r, Group) else change(r) for r in self.rows)
+        return self._replace(rows=rows, sums=tuple(map(change, self.sums)))
 
     def empty(self) -> list[str]:
         """The columns in which no row says anything."""

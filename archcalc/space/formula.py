@@ -25,6 +25,7 @@ from archcalc.space.trace import (
     asked,
     free,
     listed,
+    places,
     require_free,
     require_quantities,
     total,
@@ -33,7 +34,7 @@ from archcalc.space.trace import (
 from archcalc.spec.expand import settled
 from archcalc.spec.model import Spec
 from archcalc.spec.question import with_options
-from archcalc.spec.space import INPUT
+from archcalc.spec.space import BATCH, EXTENTS
 
 QUANTITIES = ("params", "macs", "flops", "activations")
 """What closed forms are given of."""
@@ -157,10 +158,11 @@ def formula(
 ) -> Formula:
     """Closed forms of a network's totals in some of its variables.
 
-    ``free_in`` names them: variables of the spec, ``N``, and of images ``side``, ``H`` and ``W``;
-    the side by default, or the batch where there is none. ``variables`` fixes others. Extents are
-    written as ``32 k`` (plus a rest where the network's own is none), which leaves nothing to
-    round, unless ``floors`` are wanted. ``layer`` asks for a layer or a block, ``detail`` for all
+    ``free_in`` names them: variables of the spec, ``N``, of images ``side``, ``H`` and ``W``, of
+    volumes ``D`` too, and of sequences ``length``; the side by default, or the batch where there is
+    none. ``variables`` fixes others. Extents are written as ``32 k`` (plus a rest where the
+    network's own is none), which leaves nothing to round, unless ``floors`` are wanted. ``layer``
+    asks for a layer or a block, ``detail`` for all
     stages or layers. Raises :class:`ArchcalcError` for what can't be free, :class:`SpecError`
     where there is no network.
 
@@ -194,7 +196,7 @@ def formula(
     if program.error:
         raise program.error
     times = dict.fromkeys(names, 1)
-    extents = [name for name in names if name in INPUT or name in _sides(network)]
+    extents = [name for name in names if name in EXTENTS or name in _sides(network)]
     if not floors:
         for name in extents:
             times[name] = _stride(program, name, point)
@@ -235,7 +237,7 @@ def _own(spec: Spec, names: Sequence[str], variables: Mapping[str, Any]) -> dict
             fraction = any(type(chosen.get(name)) is float for chosen in variants)
             found[name] = float(value) if fraction else value
         else:
-            found[name] = {"N": 3, "batch": 3, "W": first[-1]}.get(name, first[2 % len(first)])
+            found[name] = 3 if name in BATCH else first[1 + places(spec, name)[0]]
     return found
 
 

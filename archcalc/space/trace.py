@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from math import ceil
 from typing import Any
@@ -13,13 +13,14 @@ from archcalc.analysis.analyze import BYTES, Analysis, analyze, answer
 from archcalc.analysis.memory import memory
 from archcalc.analysis.roofline import roofline
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
+from archcalc.operators import FAMILIES
 from archcalc.operators.base import elements
-from archcalc.spec.expand import folded
+from archcalc.spec.expand import folded, settled
 from archcalc.spec.expressions import LARGEST
 from archcalc.spec.machines import Hardware
 from archcalc.spec.model import Spec
 from archcalc.spec.question import NoVariable, Question
-from archcalc.spec.space import BATCH, INPUT, extents
+from archcalc.spec.space import BATCH, EXTENTS, extents
 
 QUANTITIES = ("params", "macs", "flops", "activations", "weight_bytes", "buffers", "connections")
 """The totals that can be asked for: :class:`archcalc.Analysis` says what each is."""
@@ -58,16 +59,32 @@ def asked(spec: Spec, values: Mapping[str, Any]) -> Question:
     variables = {name: value for name, value in values.items() if name in spec.vars}
     others = {name: value for name, value in values.items() if name not in spec.vars}
     batch = next((others[name] for name in reversed(BATCH) if name in others), 1)
-    input = None
-    if any(name in others for name in INPUT):
-        ((_, (channels, height, width)),) = spec.inputs.items()
-        side = others.get("side")
-        input = [
-            channels,
-            others.get("H", height if side is None else side),
-            others.get("W", width if side is None else side),
-        ]
+    input: list[Any] | None = None
+    if any(name in others for name in EXTENTS):
+        ((_, axes),) = spec.inputs.items()
+        input = list(axes)
+        for name in EXTENTS:  # the side of all first, and then those of one axis
+            for place in places(spec, name) if name in others else ():
+                input[place] = others[name]
     return Question(input, batch, variables)
+
+
+def places(spec: Spec, extent: str) -> tuple[int, ...]:
+    """Which axes of the only input an extent is, counted without the batch.
+
+    A volume's side are all three if it is a cube, of others (a video) the last two. The length of
+    (T, C) is the first axis, and the last of (C, L), which convolutions and pooling take.
+    """
+    ((name, axes),) = spec.inputs.items()
+    if extent == "length":
+        graph = settled(spec, Question())
+        windows = {*FAMILIES["conv"], *FAMILIES["pooling"], "BatchNorm1d"}
+        first = {type(node.op).__name__ for node in graph.nodes if name in node.inputs}
+        return (len(axes) - 1 if first & windows else 0,)
+    if extent == "side":
+        cube = len({str(axis) for axis in axes[1:]}) == 1
+        return tuple(range(1 if cube else len(axes) - 2, len(axes)))
+    return (len(axes) - 1 - "WHD".index(extent),)
 
 
 def total(
@@ -141,11 +158,14 @@ def trace(
     if measure is None:
         with suppress(Exception):
             return _folded(spec, point, quantities, fixed or {}, dtype)
-    record, values = _recorded(point)
-    given = {**(fixed or {}), **values}
-    try:
-        analysis = answer(spec, asked(spec, given))
+
+    def made(record: Record, values: Mapping[str, Any]) -> Program:
+        analysis = answer(spec, asked(spec, {**(fixed or {}), **values}))
         return record.finish(measured(analysis), None)
+
+    record, values = _recorded(point)
+    try:
+        return made(record, values)
     except Exception as error:
         # Where there is no network the engine says so for plain numbers too, and in their words.
         # Anything else is a formula that takes no number but a plain one.
@@ -157,13 +177,29 @@ def trace(
         if isinstance(failed, SpecError):
             return record.finish({}, error)
         return _pinned(point, {}, error)
+    alone = set()
+    for name in point if len(point) > 1 else ():
+        try:
+            made(*_recorded(point, {*point} - {name}))
+        except Exception:
+            alone.add(name)
+    with suppress(Exception):
+        return made(*_recorded(point, alone or {*point}))
     return _pinned(point, measured(analysis), None)
 
 
-def _recorded(point: Mapping[str, Any]) -> tuple[Record, dict[str, Any]]:
-    """A point with its numbers recorded."""
+def _recorded(
+    point: Mapping[str, Any], plain: Collection[str] = ()
+) -> tuple[Record, dict[str, Any]]:
+    """A point with its numbers recorded; ``plain`` ones hold at their values alone."""
     record = Record()
-    known = {name: record.variable(name, number) for name, number in numbers(point).items()}
+    known: dict[str, Any] = {
+        name: record.variable(name, number) for name, number in numbers(point).items()
+    }
+    for name in known:
+        if name.partition("[")[0] in plain:
+            known[name].settled()
+            known[name] = numbers(point)[name]
     return record, {
         name: [known[f"{name}[{k}]"] for k in range(len(value))]
         if is_listed(value)

@@ -30,6 +30,9 @@ from archcalc.spec.scope import Wrong, near
 INPUT = ("side", "H", "W")
 """What may be free of any network with images for input: both extents at once, or each."""
 
+EXTENTS = ("side", "D", "H", "W", "length")
+"""The same of all inputs: volumes and videos have a depth, sequences a length."""
+
 BATCH = ("N", "batch")
 
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_-]*$"
@@ -164,8 +167,10 @@ def keys(depth: int) -> list[str]:
 
 def extents(inputs: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of an input's extents, where they may be free."""
-    images = [axes for axes in inputs.values() if len(axes) == 3]
-    return INPUT if len(images) == len(inputs) == 1 else ()
+    if len(inputs) != 1:
+        return ()
+    ((_, axes),) = inputs.items()
+    return {1: EXTENTS[4:], 2: EXTENTS[4:], 3: INPUT, 4: EXTENTS[:4]}.get(len(axes), ())
 
 
 def written(choices: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -54,10 +54,27 @@ def test_shapes_and_powers_are_mathematics(words: str, written: str) -> None:
     assert escaped(words) == written
 
 
+def test_numbers_are_left_to_siunitx_where_it_is_wanted() -> None:
+    # 11 x 11 x 3 x 96 + 96, and times 55 x 55 places
+    text = archcalc.table(archcalc.load("alexnet"), format="siunitx")
+    assert r"$\num{34944}$ & $\num{105415200}$" in text
+    assert r"\usepackage{booktabs,siunitx," in text
+    # Words that begin with digits stay words, and so do notes below.
+    assert r"11$\times$11" in text
+    assert "params: 62,378,344" in text
+
+
+def _has(package: str) -> bool:
+    found = shutil.which("kpsewhich")
+    done = found and subprocess.run([found, f"{package}.sty"], check=False, capture_output=True)
+    return bool(done and done.stdout)
+
+
 COMMANDS = {
     "table": lambda: archcalc.table(archcalc.load("resnet18"), format="latex"),
     "repeats": lambda: archcalc.table(archcalc.load("llama2_7b"), format="latex"),
     "stages": lambda: archcalc.table(archcalc.load("googlenet"), detail="stage", format="latex"),
+    "siunitx": lambda: archcalc.table(archcalc.load("resnet18"), format="siunitx"),
     "explain": lambda: archcalc.explain(archcalc.load("alexnet"), "conv1", format="latex"),
 }
 
@@ -65,6 +82,8 @@ COMMANDS = {
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="TeX is not installed")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_it_compiles_and_no_box_is_overfull(tmp_path: Path, name: str) -> None:
+    if name == "siunitx" and not _has(name):
+        pytest.skip("TeX has no siunitx here")
     text = COMMANDS[name]()
     first, _, body = text.partition("\n")
     packages = re.findall(r"usepackage\{.*?\}", first)

@@ -70,7 +70,7 @@ def document(words: str) -> Document:
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-@pytest.mark.parametrize("format", ["table", "markdown", "html", "latex", "csv"])
+@pytest.mark.parametrize("format", ["table", "markdown", "html", "latex", "siunitx", "csv"])
 @pytest.mark.parametrize("words", HOSTILE)
 def test_nothing_is_obeyed_by_a_terminal_or_the_log_of_a_build(words: str, format: str) -> None:
     text = render(document(words), format)

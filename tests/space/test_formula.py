@@ -185,3 +185,68 @@ def test_a_variable_is_not_taken_for_the_name_of_what_rounds() -> None:
     )
 
     assert python_of(found)(n1=20) == found(n1=20)
+
+
+LSTM = {
+    "name": "lstmp",
+    "input": [7, 4],
+    "vars": {"h": 3, "n": 2},
+    "layers": {
+        "lstm": {"op": "LSTM", "hidden_size": "=h", "num_layers": "=n", "proj_size": 2},
+    },
+}
+
+
+def test_what_takes_a_plain_number_alone_is_pinned_alone() -> None:
+    # Of 4 gates: (4 + 2 + 2) h in the first layer, (2 + 2 + 2) h in the second, and 2 h each of
+    # projections; 4 x 8 + 2 + 4 x 6 + 2 = 60.
+    found = archcalc.formula(LSTM, "h,n")
+
+    assert [found(h=h, n=2)["params"] for h in (3, 5, 100)] == [180, 300, 6000]
+    assert archcalc.analyze(LSTM, h=100).params == 6000
+    assert "only where n == 2\n" in render(found, "text")
+
+
+@pytest.mark.parametrize(
+    ("layers", "input", "name", "asked", "macs"),
+    [
+        # (L, C): each of L positions is 4 x 8.
+        ({"fc": {"op": "Linear", "out_features": 8}}, [7, 4], "length", 9, 9 * 32),
+        # (C, L): 8 kernels of 4 x 3 at L - 2 positions.
+        (
+            {"c": {"op": "Conv1d", "out_channels": 8, "kernel_size": 3}},
+            *([4, 7], "length", 9, 7 * 8 * 12),
+        ),
+        # Words: 5 numbers each, and then 5 x 2.
+        (
+            {
+                "words": {"op": "Embedding", "num_embeddings": 10, "embedding_dim": 5},
+                "fc": {"op": "Linear", "out_features": 2},
+            },
+            *([7], "length", 9, 9 * 10),
+        ),
+        # A video keeps its 4 frames, a cube has three sides.
+        (
+            {"c": {"op": "Conv3d", "out_channels": 2, "kernel_size": 1}},
+            *([3, 4, 6, 6], "side", 5, 2 * 3 * 4 * 25),
+        ),
+        (
+            {"c": {"op": "Conv3d", "out_channels": 2, "kernel_size": 1}},
+            *([3, 4, 4, 4], "side", 5, 2 * 3 * 125),
+        ),
+        (
+            {"c": {"op": "Conv3d", "out_channels": 2, "kernel_size": 1}},
+            *([3, 4, 6, 6], "D", 5, 2 * 3 * 5 * 36),
+        ),
+    ],
+)
+def test_volumes_and_sequences_have_extents(
+    layers: dict[str, Any], input: list[int], name: str, asked: int, macs: int
+) -> None:
+    spec = {"name": "net", "input": input, "layers": layers}
+    found = archcalc.formula(spec, name)
+
+    assert found(**{name: asked})["macs"] == macs
+    values: dict[str, Any] = {name: [asked, asked + 1]}
+    swept = archcalc.sweep(spec, quantities="macs", **values)
+    assert next(iter(swept.columns["macs"])) == macs

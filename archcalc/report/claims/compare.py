@@ -35,7 +35,7 @@ from archcalc.report.layers.lines import depth
 from archcalc.report.runs import measured
 from archcalc.report.units import print_bytes, print_time
 
-FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
+FORMATS = ("table", "markdown", "csv", "json", "latex", "siunitx", "html")
 """The forms a comparison takes."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from archcalc.analysis.analyze import Analysis, Row, analyze
 from archcalc.dims import Shape
 from archcalc.operators import FAMILIES
+from archcalc.operators.taps import Traced
 from archcalc.pytorch.writer.blocks import Block, Child, Number, Unit, as_written, blocks
 from archcalc.report.layers.windows import window
 from archcalc.spec.graph import Graph, Node
@@ -141,7 +142,7 @@ class _Drawing:
         ports: dict[tuple[int, int], None] = {}
         for k, cell in enumerate(cells):
             for unit in cell:
-                for number in unit.takes:
+                for number in unit.takes if _computes_from(unit) else ():
                     source = where.get(number, -1)
                     if source != k:
                         edges[source, k] = None
@@ -260,6 +261,13 @@ class _Drawing:
         if len(cell) == 1:
             return True
         return self.detail == "layer" and len({_fingerprint(unit) for unit in cell}) == 1
+
+
+def _computes_from(unit: Unit) -> bool:
+    """Whether data of its inputs goes into it: a parameter is told how many samples there are."""
+    if unit.node is None or not isinstance(unit.node.op, Traced):
+        return True
+    return bool(unit.node.op.taps(unit.node.shape, *unit.node.input_shapes))
 
 
 def _follows(first: Unit, unit: Unit) -> bool:

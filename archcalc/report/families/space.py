@@ -13,7 +13,7 @@ from archcalc.report.choice import choose
 from archcalc.space.design import Space
 from archcalc.spec.space import Each, Places, Range
 
-FORMATS = ("table", "markdown", "latex", "html", "json")
+FORMATS = ("table", "markdown", "latex", "siunitx", "html", "json")
 """The forms of a space."""
 
 SHOWN = 12

@@ -20,7 +20,7 @@ from archcalc.space.chunks import Refused
 from archcalc.space.select import Columns
 from archcalc.space.sweep import Sweep
 
-TABLES = ("table", "markdown", "latex", "html")
+TABLES = ("table", "markdown", "latex", "siunitx", "html")
 STREAMS = ("csv", "json")
 FORMATS = (*TABLES, *STREAMS, "parquet")
 """The forms of a sweep. Tables are for people and show the first rows; the others have all."""

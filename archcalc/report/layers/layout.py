@@ -325,14 +325,30 @@ def _totals(analysis: Analysis, request: Request, usual: Analysis | None) -> lis
     if request.detail == "stage":
         longest = depth(row for row in analysis.rows if row.executed)
         totals.append(("depth", bounded(number(longest))))
+    if stretched := [f"{row.name} ({_sum(row)})" for row in analysis.rows if _stretches(row)]:
+        totals.append(("broadcast", _some(stretched)))
     if analysis.partial:
-        totals.append(("not counted", _uncounted(analysis)))
+        named = [f"{row.name} ({row.op})" for row in analysis.rows if not row.counted]
+        totals.append(("not counted", _some(named)))
     return totals
 
 
-def _uncounted(analysis: Analysis) -> str:
-    """The layers of unknown operators: ``mix (MyOp), attend (TheirOp)``."""
-    named = [f"{row.name} ({row.op})" for row in analysis.rows if not row.counted]
+def _stretches(row: Row) -> bool:
+    """Whether it is a sum of unequal shapes, which may be meant or a mistake."""
+    shapes = row.node.input_shapes
+    return len(shapes) > 1 and row.op in _SIGNS and any(shape != shapes[0] for shape in shapes)
+
+
+_SIGNS = {"Add": " + ", "Sub": " - "}
+
+
+def _sum(row: Row) -> str:
+    """``64x1x1 + 1x8x8``."""
+    return _SIGNS[row.op].join(map(_unbatched, row.node.input_shapes))
+
+
+def _some(named: Sequence[str]) -> str:
+    """Layers: ``mix (MyOp), attend (TheirOp)``; of many the first and the last."""
     if len(named) > MOST_NAMES:
         return f"{named[0]}, ..., {named[-1]} ({len(named)} layers)"
     return ", ".join(named)

@@ -16,7 +16,7 @@ from archcalc.report.layers.layout import Request, lay_out
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Input, Question, with_options
 
-FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
+FORMATS = ("table", "markdown", "csv", "json", "latex", "siunitx", "html")
 """The forms a table takes."""
 
 
@@ -86,7 +86,11 @@ def render(asked: Asked, format: str, request: Request) -> str:
     if format != "json":
         found = document(asked, request, format != "csv")
         chosen = request.unroll or request.columns or request.detail != "layer"
-        if format == "latex" and not chosen and len(list(found.tables[0].lines())) > MOST_PRINTED:
+        if (
+            format in ("latex", "siunitx")
+            and not chosen
+            and len(list(found.tables[0].lines())) > MOST_PRINTED
+        ):
             found = document(asked, request._replace(detail="stage"))
         return rendered(found, format, request.width)
     if request.columns is not None:

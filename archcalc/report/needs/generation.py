@@ -28,7 +28,7 @@ from archcalc.report.needs.roofline import NOT_COUNTED
 from archcalc.report.units import print_bytes, print_rate, print_time
 from archcalc.spec.bits import described
 
-FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
+FORMATS = ("table", "markdown", "csv", "json", "latex", "siunitx", "html")
 """The forms that it is printed in."""
 
 

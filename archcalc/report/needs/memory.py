@@ -30,7 +30,7 @@ from archcalc.report.needs.bits import rules
 from archcalc.report.units import print_bytes
 from archcalc.spec.bits import described
 
-FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
+FORMATS = ("table", "markdown", "csv", "json", "latex", "siunitx", "html")
 """The forms that memory is printed in."""
 
 SHOWN = 10

@@ -30,7 +30,7 @@ from archcalc.report.units import print_bytes, print_rate, print_time
 from archcalc.spec.bits import described
 from archcalc.spec.machines import Stated
 
-FORMATS = ("table", "markdown", "csv", "json", "latex", "html")
+FORMATS = ("table", "markdown", "csv", "json", "latex", "siunitx", "html")
 """The forms that a bound is printed in."""
 
 DETAILS = ("stage", "layer")

@@ -197,6 +197,16 @@ def test_lines_of_a_frame_are_those_of_the_boxes_in_it() -> None:
     assert f"  {stem} --> {sum_}\n" in text
 
 
+def test_no_line_leads_into_a_parameter() -> None:
+    # It is told how many samples there are, and takes no data of what tells it.
+    text = diagram(archcalc.expand("vit_b_16"), "dot")
+    (token,) = re.findall(r'(n\d+) \[label="class_token', text)
+    (joined,) = re.findall(r'(n\d+) \[label="tokens\\nConcat', text)
+
+    assert f"{token} -> {joined}\n" in text
+    assert f"-> {token}\n" not in text
+
+
 def test_text_of_a_spec_stays_text() -> None:
     title = '<script>alert("1")</script> & `x` %% \\ " ]]'
     graph = archcalc.expand(archcalc.load({**SPEC, "title": title}))

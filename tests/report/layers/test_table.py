@@ -465,3 +465,16 @@ def test_on_paper_a_long_network_is_its_stages() -> None:
     assert "inception3a.conv3x3.conv" in printed(unroll=True)
     assert "inception3a.conv3x3.conv" in printed(columns="layer,params")
     assert "conv1.0.conv" in archcalc.table(analysis("vgg16"), format="latex")
+
+
+def test_sums_of_unequal_shapes_are_said_once() -> None:
+    layers: dict[str, Any] = {
+        "s": {"op": "Add", "from": ["a", "b"]},
+        "double": {"op": "Add", "from": ["s", "s"]},
+        "scaled": {"op": "Mul", "from": ["double", "a"]},
+    }
+    spec = {"name": "net", "input": {"a": [64, 1, 1], "b": [1, 8, 8]}, "layers": layers}
+    text = archcalc.table(archcalc.load(spec))
+
+    assert "broadcast     s (64x1x1 + 1x8x8)\n" in text
+    assert "broadcast" not in archcalc.table("resnet18")
