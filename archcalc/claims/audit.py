@@ -275,7 +275,7 @@ CHECKS = (
     ("paddings", ("pad",)),
     ("groups", ("groups",)),
     ("params", ("params", "frozen", "trained")),
-    ("receptive fields", ("rf", "jump")),
+    ("receptive fields", ("rf", "jump", "rf_in", "jump_in")),
     ("memory", ("mem", *(f"mem{k}" for k in range(2, 10)))),
     ("operations", ("ops", *(f"ops{k}" for k in range(2, 10)))),
 )

@@ -33,12 +33,11 @@ def receptive(sheet: Sheet, told: Reading) -> Iterator[Finding]:
 
     Where more than one in five does not, they are counted in another way, and none is checked.
     """
-    for role in ("rf", "jump"):
+    for role in ("rf", "jump", "rf_in", "jump_in"):
         if not sheet.has(role):
             continue
-        ways = [
-            list(_fields(sheet, told, role, late)) for late in (False, True)[: 1 + (role == "jump")]
-        ]
+        sides = (True,) if role.endswith("_in") else (False, True)[: 1 + (role == "jump")]
+        ways = [list(_fields(sheet, told, role, late)) for late in sides]
         best = min(ways, key=lambda way: sum(f.right != f.entry.values[role] for f in way))
         wrong = [each for each in best if each.right != each.entry.values[role]]
         if len(best) - len(wrong) < FEW or 5 * len(wrong) > max(5, len(best)):
@@ -59,12 +58,13 @@ def _fields(sheet: Sheet, told: Reading, role: str, late: bool) -> Iterator[_Fie
     field = jump = 1
     for entry in sheet.layers:
         k, s = _window(entry, told.found.options[entry.index])
-        before = jump
+        before, seen = jump, field
         rule = f"{number(field)} + ({k} - 1) * {number(jump)} = {number(field + (k - 1) * jump)}"
         field += (k - 1) * jump
         jump *= s
-        shown = field if role == "rf" else before if late else jump
-        if role == "jump":
+        far = role.startswith("jump")
+        shown = (before if far else seen) if late else jump if far else field
+        if far:
             rule = f"{number(before)} * {s} = {number(jump)}"
         if role in entry.values:
             yield _Field(entry, shown, rule)

@@ -37,6 +37,13 @@ ERRATA = {
     "unet_md": {(12, "Input"), (12, "Ch I/O")},
     # Three poolings more stand between than are printed.
     "vgg_html": {(8, "Size")},
+    # The input alone is printed with channels last; a padding of 2 leaves 5x5 of 4x4.
+    "traffic_signs_bare_md": {(1, "Output"), (8, "Output"), (8, "Padding")},
+    # (84 + 1) * 10 is 850.
+    "chinese_lenet_md": {(8, "参数量")},
+    # 5 * 5 * 48 * 256 is 307,200: in two groups, as no other layer there is counted.
+    "chinese_alexnet_kilo_md": {(2, "参数量")},
+    "chinese_thousands_md": {(3, "参数数量")},
 }
 """What may be accused in the originals."""
 

@@ -56,6 +56,7 @@ _HEADWORDS = re.compile(
 def read_text(text: str, name: str) -> Rows:
     """Columns aligned by blanks, under the line that heads them."""
     lines = [line.expandtabs() for line in text.splitlines()]
+    lines = _ordered(lines) or lines
     at = header(lines)
     if at is None:
         raise ArchcalcError(f"{name}: has no header with two columns or more")
@@ -96,6 +97,51 @@ def read_text(text: str, name: str) -> Rows:
         else:
             rows.append(Line(number, cells))
     return headers, rows + footers(footer, headers, len(lines))
+
+
+_SUMMARY = re.compile(r"\W*Layer \( ?type\) Output Shape Param #( Connected to)?\s*")
+_LAYER = re.compile(
+    r"\s*(?P<name>\S.*?)\s*(?P<shape>[\[(]+\s*(?:None|-1|\d+)\b[^()\[\]]*[\])]+)\s+"
+    r"(?P<params>\d[\d,]*)(?P<source>\s.*)?"
+)
+
+
+def _ordered(lines: list[str]) -> list[str]:
+    """Keras' or torchsummary's lines with their columns where they were, if blanks were lost.
+
+    Nothing where columns are, or where a line is none of a layer.
+    """
+    at = next((k for k, line in enumerate(lines) if _SUMMARY.fullmatch(_single(line))), None)
+    if at is None:
+        return []
+    linked = "Connected to" if "Connected" in lines[at] else ""
+    found = [*lines[:at], _set("Layer (type)", "Output Shape", "Param #", linked)]
+    odd = not re.search(r"Output Shape\s{2,}Param #", lines[at])
+    for k, line in enumerate(lines[at + 1 :], at + 1):
+        if re.fullmatch(r"[-_=─━+\s]*", line):
+            found.append(line)
+            continue
+        if FOOTER.match(line):
+            return found + lines[k:] if odd else []
+        layer = _LAYER.fullmatch(line)
+        if layer is None:
+            return []
+        name = re.sub(r"\( +", "(", layer["name"])
+        odd = odd or not re.search(r"\s{2,}|\($", line[layer.end("name") : layer.start("shape")])
+        odd = odd and len(name) < 59
+        found.append(_set(name, layer["shape"], layer["params"], (layer["source"] or "").strip()))
+    return found if odd else []
+
+
+def _single(line: str) -> str:
+    """A line with single blanks."""
+    return re.sub(r"\s+", " ", line).strip()
+
+
+def _set(name: str, shape: str, params: str, source: str) -> str:
+    """A line in columns."""
+    shape = re.sub(r"\s+", " ", shape).replace("( ", "(")
+    return f"{name:<60}{shape:<40}{params:<20}{source}".rstrip()
 
 
 def _indented(header: str, word: str) -> bool:

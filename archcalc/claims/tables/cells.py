@@ -60,6 +60,7 @@ def shapes(text: str) -> list[Shape] | None:
     plain = text.strip().lower().replace("×", "x").replace("✕", "x").replace("*", "x")
     plain = re.sub(r"(?<=\d)\s*@\s*(?=\d)", "x", plain).replace("multiple", "")
     plain = re.sub(r"(\d+)\s*(?:\^\s*2|²)", r"\1x\1", plain)
+    plain = re.sub(r"\([\d,]+ *(?:dims?|features|units|values|elements|neurons)\)$", "", plain)
     plain = re.sub(r"\b(?:bfloat|float|u?int|complex)\d+(?=\[)", "", plain)
     if re.fullmatch(r"torch\.size\((.*)\)", plain):
         plain = plain[11:-1]
@@ -129,7 +130,7 @@ def window(text: str, axes: int | None = None, last: bool = False) -> Window | N
         if name not in found and (match := re.search(pattern, plain)):
             found[name] = int(match[1])
             plain = (plain[: match.start()] + plain[match.end() :]).strip(" ,;/")
-    plain = re.sub(r"\b[a-z][a-z-]+\b", " ", plain).strip(" ,;/")
+    plain = re.sub(r"\b[a-z][a-z-]+\b", " ", plain).replace("()", "").strip(" ,;/")
     bracket = re.match(r"[\[(]\s*(\d+(?:\s*,\s*\d+)*)\s*[\])]", plain)
     if bracket:
         numbers = [int(each) for each in bracket[1].split(",")]
@@ -142,6 +143,8 @@ def window(text: str, axes: int | None = None, last: bool = False) -> Window | N
     if rest:
         if both := re.fullmatch(r",\s*(\d{2,5})\s*[,;]?\s*/\s*(\d{1,2})", rest):
             found["out"], rest = int(both[1]), f"/{both[2]}"  # 3x3, 64, /2
+        elif both := re.fullmatch(r"/\s*(\d{1,2})\s*,\s*(\d{2,5})", rest):
+            found["out"], rest = int(both[2]), f"/{both[1]}"  # 11x11/4, 96
         more = re.fullmatch(r"[/,;]?\s*\(?(\d{1,4})(?:x\d+)?\)?", rest)
         if not more:
             return None
@@ -189,6 +192,8 @@ def count(text: str, thousand: int = 1000) -> Printed | None:
         text = bytes_[1]  # what it is made of stands before it
     if apart := _APART.fullmatch(text.strip()):
         return Printed.parse(sum(int(n.replace(",", "")) for n in apart.groups()))
+    if worked := re.fullmatch(r"([\d,.]+[KMB]?) *\([\d\s*×x+()-]+\)", text.strip()):
+        text = worked[1]
     plain = text.strip().rpartition("=")[2].strip("*`() ")
     plain = re.sub(r"^(?:macc?s?|comp|param|flops|ops)\s+(?=[\d.])", "", plain)
     if re.search(r"\d\s*[*×x]\s*\d", plain):
@@ -250,8 +255,9 @@ def _factor(terms: list[str]) -> tuple[int | None, list[str]]:
 
 def natural(text: str) -> int | None:
     """A whole number: ``64``, ``1,024``, ``64.0``, ``1x1`` and ``(2, 2)`` where all are equal."""
+    listed = text.strip()[:1] in "[("
     plain = text.strip().strip("[]()").replace("×", "x").replace(" ", "").lower()
-    parts = re.split(r"x|,(?!\d{3}(?!\d))", plain)
+    parts = re.split(r"x|," if listed and plain.count(",") < 3 else r"x|,(?!\d{3}(?!\d))", plain)
     numbers = {part.replace(",", "").removesuffix(".0") for part in parts}
     if len(numbers) == 1 and re.fullmatch(r"\d{1,12}", only := numbers.pop()):
         return int(only)
@@ -265,6 +271,9 @@ def padding(text: str) -> Fraction | str | None:
         return Fraction(0)
     if plain.startswith("same") or plain in ("yes", "half"):
         return "same"
+    if around := re.fullmatch(r"\[(\d) (\d) (\d) (\d)\]", plain):
+        top, bottom, left, right = map(int, around.groups())
+        return Fraction(top + bottom, 2) if top + bottom == left + right else None
     ends = re.fullmatch(r"(\d{1,6})(?:\.(0|5))?(?: ?\+ ?(\d{1,6}))?", plain)
     if ends is None:
         single = natural(plain)

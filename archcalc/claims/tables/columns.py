@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from archcalc.claims.tables.cells import natural, nothing, shapes, window
+from archcalc.claims.tables.cells import count, natural, nothing, shapes, window
 from archcalc.claims.tables.kinds import kind_of
 from archcalc.claims.tables.modules import WIDTHS
 from archcalc.errors import ArchcalcError, did_you_mean
@@ -14,11 +14,14 @@ HEADERS: Mapping[str, str] = {
     "row": r"batch|batch size|row|index|idx|id|s no|no|number|#|serial",
     "mem": r"mem|memory.*|.*\b(bytes|[mk]i?b)\b|mem(read|write|r w) b|"
     r"((param(eter)?s?|weights?|output|activation) )?(mem(ory)?|storage|footprint).*",
-    "rf": r"receptive fields?( size)?( out)?|rf( size)?( out)?|r out",
-    "jump": r"jump( in| out)?|j( in| out)?|(effective|cumulative|total|output) stride",
+    "rf_in": r"(input|in) (rf|receptive fields?)|(rf|receptive fields?|r) in",
+    "rf": r"((output|out) )?(receptive fields?( size)?|rf( size)?)( out)?|r out",
+    "jump_in": r"(input|in) jump|(jump|j) in",
+    "jump": r"((output|out) )?jump( out)?|j( out)?|(effective|cumulative|total|output) stride",
     "remark": r"activation( function)?|act|non ?linearity|nonlin|nl|trainable|depth|note|notes|"
     r"remarks?|comments?|description|duration.*|"
-    r"receptive field.*|rf|dropout|time.*|document|source line|se|hs|dtype|initiali[sz]ation|"
+    r"receptive field.*|rf|eff(ective)? kernel.*|dropout|time.*|document|source line|se|hs|dtype|"
+    r"initiali[sz]ation|"
     r"params? size.*|references?|exp size|non ?linear|normali[sz]ation|regulari[sz]ation|"
     r"forward.*|.*% *|latency.*|macs ratio|ratio|.*percent.*",
     "repeats": r"n|repeats?|times|of (blocks|layers|repeats)|blocks",
@@ -74,7 +77,8 @@ HEADERS: Mapping[str, str] = {
     "bias": r"bias(es)?|use bias",
     "ops": r".*\b([kmgt]?flops?|flps|[kmgt]?macs?|madds?|m ?adds?|bflops|bf|fma|mult ?adds?|"
     r"multiply ?adds?|operations?|ops|multiply accumulates?|multiplications|computations?)\b.*",
-    "op": r"op|operators?|layer kind|module type|type layer|kind|layer type|type|operation|class",
+    "op": r"op|(block|node) type|operators?|layer kind|module type|type layer|kind|layer type|type|"
+    r"operation|class",
     "layer": r"layers?|names?|path|layer name|layer name type|layer type|type|operation|"
     r"layers? type|"
     r"module name|component|layer type depth idx|layer .*|module|part",
@@ -98,16 +102,17 @@ def plain_header(header: str) -> str:
 
 
 WORDS_ABROAD: Mapping[str, str] = {
-    "layer": r"couches?|schicht(en)?|capas?|camadas?|层名称|网络层|层|слой",
+    "layer": r"couches?|schicht(en)?|capas?|camadas?|层名称|网络层|层|层级|层次|слой",
     "output": r"sorties?|salidas?|sa[ií]das?|ausgabe(gr[oö](ss|ß)e)?|输出(尺寸|大小|形状|维度)?"
     r"|выход",
     "input": r"entr[eé]es?|entradas?|eingabe(gr[oö](ss|ß)e)?|输入(尺寸|大小|形状|维度)?|вход",
-    "kernel": r"noyaux?|filtergr[oö](ss|ß)e|n[uú]cleo|卷积核(大小|尺寸)?|核(大小|尺寸)?|ядро",
+    "kernel": r"noyaux?|filtergr[oö](ss|ß)e|n[uú]cleo|卷积核(大小|尺寸)?|核/?(大小|尺寸)?|ядро",
     "stride": r"pas|schrittweite|paso|passo|步长|步幅|шаг",
     "padding": r"remplissage|relleno|填充",
     "parameters": r"param[eèé]tr(es?|os?|o)|参数(量|数|数量|个数)?|параметры",
     "channels": r"canaux|kan[aä]le|canales|canais|通道数?|каналы",
-    "type": r"typ|tipo|类型|тип",
+    "type": r"typ|tipo|(层|操作)?类型|操作|тип",
+    "remark": r"funktion|fonction|funci[oó]n|fun[cç][aã]o|功能|说明|备注|作用|描述|激活函数",
 }
 """Headers in other languages."""
 
@@ -274,8 +279,10 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
     if not cells:
         return role
     counts = role in NUMBERS or role == "ops"
-    if counts and len(cells) > 1 and re.fullmatch(r"[^\d?]+", "".join(cells)):
-        return ""  # words, not counts
+    if counts and len(cells) > 1:
+        worded = sum(bool(re.search(r"[A-Za-z]{4}", c)) or count(c) is None for c in cells)
+        if re.fullmatch(r"[^\d?]+", "".join(cells)) or (role == "ops" and worded > len(cells) / 2):
+            return ""  # words, not counts
     sized = sum(len(each[0].dims) > 1 for c in cells if (each := shapes(c)))
     numeric = sum(bool(re.fullmatch(r"[\d,.]+", c)) for c in cells)
     if role in ("channels_in", "channels_out") and sized > len(cells) / 2:
@@ -307,7 +314,7 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         apart = any(re.fullmatch(r"out(put)?( (size|shape|dim\w*))?s?", h) for h in heads)
         if apart or sum("/" in c for c in cells) > len(cells) / 2:
             return "kernel"
-    if role in ("rf", "jump"):
+    if role in ("rf", "jump", "rf_in", "jump_in"):
         return role if sum(bool(natural(c)) for c in cells) > 0.8 * len(cells) else "remark"
     if role == "mem":
         said = sum(bool(re.match(r"[~\d.]", c)) for c in cells)
@@ -377,7 +384,8 @@ def _letters(
 
 def _settle_names(columns: dict[str, list[int]], filled: list[list[str]]) -> None:
     """Which columns name rows and which say their operator, where several might."""
-    places = [*columns.pop("layer", []), *columns.pop("op", [])]
+    layers, ops = columns.pop("layer", []), columns.pop("op", [])
+    places = [*layers, *ops]
 
     def known(k: int) -> float:
         return sum(bool(kind_of(c).kind) for c in filled[k]) / max(1, len(filled[k]))
@@ -386,6 +394,10 @@ def _settle_names(columns: dict[str, list[int]], filled: list[list[str]]) -> Non
         return any(re.search("[A-Za-z]", c) for c in filled[k])
 
     named = sorted((k for k in places if wordy(k)), key=known)
+    if named and named[0] in ops and known(named[0]) < 0.5 and any(wordy(k) for k in layers):
+        # What it is headed as an operator says other things of each layer.
+        columns.setdefault("remark", []).append(named.pop(0))
+        places = [k for k in places if k not in columns["remark"]]
     if not named:
         if places:
             columns["layer"] = [places[0]]
@@ -424,7 +436,9 @@ def _guess(columns: dict[str, list[int]], headers: Sequence[str], filled: list[l
             columns["out"] = [k]
         elif windows >= share and not sized and "kernel" not in columns:
             columns["kernel"] = [k]
-        elif "layer" in columns and not any(natural(c) or shapes(c) or window(c) for c in cells):
+        elif "layer" in columns and not any(
+            re.match(r"[\[(]*\d", c) and (natural(c) or shapes(c) or window(c)) for c in cells
+        ):
             columns.setdefault("remark", []).append(k)
         elif not header and all(c.isdigit() for c in cells):
             columns.setdefault("row", []).append(k)

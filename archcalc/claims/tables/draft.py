@@ -47,10 +47,16 @@ class Draft:
     """Whether rows are numbered by their depth, as in torchinfo's tree."""
     wholes: Mapping[int, Printed] = field(default_factory=dict)
     """Totals of columns whose other cells are shares of them."""
+    rounded: frozenset[int] = frozenset()
+    """Columns whose counts are rounded to thousands: ``885,000``."""
+    flow: int = -1
+    """The column that says what each row takes and gives: ``(64, 64, 32) → (32, 32, 64)``."""
     worded: set[str] = field(default_factory=set)
     """Roles that no column is for, said in the words of another."""
 
 
+FLOW = re.compile(r"\s*(?:→|->|=>|⇒)\s*")
+"""What stands between what a layer takes and what it gives."""
 SHARE = re.compile(r"\s*([\d.]+) ?%\s*")
 
 
@@ -67,6 +73,16 @@ def shared(rows: Sequence[Row], totals: Sequence[bool]) -> dict[int, Printed]:
     return found
 
 
+def thousands(rows: Sequence[Row]) -> frozenset[int]:
+    """Columns of four counts or more that all end in three zeros."""
+    found = set()
+    for k in range(len(rows[0]) if rows else 0):
+        cells = [row[k].strip() for row in rows if re.search(r"[1-9]", row[k])]
+        if len(cells) > 3 and all(re.fullmatch(r"\d[\d,]*,?000", cell) for cell in cells):
+            found.add(k)
+    return frozenset(found)
+
+
 class Row(tuple[str, ...]):
     """A row's cells, and what the words in them say by role."""
 
@@ -78,6 +94,9 @@ def cell_of(cells: Row, role: str, read: Draft) -> str:
     if role in read.worded:
         return cells.said.get(role, "")
     found = cells[read.columns[role]] if role in read.columns else ""
+    if role in ("in", "out") and read.columns.get(role, -2) == read.flow:
+        sides = FLOW.split(found, 1)
+        found = sides[role == "out"].strip() if len(sides) == 2 else found
     # A list cut short says too little to check anything by.
     if nothing(found) or "..." in found:
         return ""

@@ -155,7 +155,7 @@ def _uncommented(text: str) -> str:
     for mark in ("#", ">", "//", "%"):
         marked = [line for line in filled if line.lstrip().startswith(mark)]
         if filled and len(marked) >= 0.9 * len(filled):
-            return "\n".join(re.sub(rf"^\s*{mark} ?", "", line) for line in lines)
+            return "\n".join(re.sub(rf"^\s*(?:{mark})+ ?", "", line) for line in lines)
     return text
 
 

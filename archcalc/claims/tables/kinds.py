@@ -98,6 +98,28 @@ PARAMLESS = frozenset(
 )
 
 
+ABROAD = (
+    ("全连接层?|полносвязн\\w*", "fullyconnected"),
+    ("深度可分离卷积", "separableconv"),
+    ("(转置|反)卷积层?", "transposedconv"),
+    ("卷积层?|св[её]рт\\w*|convoluci[oó]n\\w*|convolu[cç][aã]o\\w*|faltung\\w*", "conv"),
+    ("全局平均池化层?", "globalaveragepool"),
+    ("(最大|平均)?池化层?|пулинг|submuestreo|agrupamento", "pool"),
+    ("批(量)?归一化层?|归一化", "batchnorm"),
+    ("展平层?", "flatten"),
+    ("输入层?|eingabe\\w*|entrada|entr[ée]e", "input"),
+    ("输出层?|ausgabe\\w*|salida|sa[ií]da|sortie", "output"),
+    ("总计|合计|总参数量?|总和|итого|gesamt", "total"),
+)
+"""What rows are called in other languages."""
+
+
+_ARGUMENT = re.compile(
+    r"\b(pad(ding)?|strides?|dilation|groups)\s*[=:]?\s*\(?(\d+|same|valid)\b", re.IGNORECASE
+)
+"""What is said of a layer beside what it is."""
+
+
 class Kind(NamedTuple):
     """What a row is."""
 
@@ -119,6 +141,9 @@ def compact(text: str) -> str:
 @lru_cache(8192)
 def _kind(text: str) -> str:
     """The kind of one operator or name; the words from the left, the whole first."""
+    text = _ARGUMENT.sub(" ", text)
+    for words, english in ABROAD:
+        text = re.sub(words, f" {english} ", text, flags=re.IGNORECASE)
     whole = compact(text)
     if not whole:
         return ""

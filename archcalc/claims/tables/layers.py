@@ -42,7 +42,9 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[l
         # What no word says the kind of may be a module; a program's class most likely is one.
         for option in read_block(entry, state, manner, hints):
             convolves = "kernel_h" in entry.values
-            option.price += 1.0 if _class(entry) else MISPRINT + 2 if convolves else 6.0
+            ends = re.search(r"(?i)^\W*(output|logits?|输出)", entry.name)
+            dear = MISPRINT + 2
+            option.price += 1.0 if _class(entry) else dear if convolves or ends else 6.0
             made.append(option)
     for option in made:
         weigh(entry, option, manner)

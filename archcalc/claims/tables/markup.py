@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from html import unescape
 from io import StringIO
 
 from archcalc.claims.tables.lines import (
@@ -58,8 +59,9 @@ def read_csv(text: str, name: str) -> Rows:
                 stripped = stripped[1:-1]
             if len(stripped) == 1 and len(found) > 1 and mark == "|":
                 footer.append(stripped[0])
-            elif any(stripped) and not re.fullmatch(r"[-=_+ ]{3,}", "".join(stripped)):
-                found.append(Line(reader.line_num, stripped))
+            elif any(stripped) and not re.fullmatch(r"[-=_+: ]{3,}", "".join(stripped)):
+                plain = tuple(map(_plain, stripped)) if mark == "|" else stripped
+                found.append(Line(reader.line_num, plain))
             if len(found) > MOST_ROWS + 1:
                 break
     except csv.Error as error:
@@ -118,7 +120,7 @@ def _plain(cell: str) -> str:
     bare = re.sub(r"<br\s*/?>", " ", cell)
     if "$" in bare or "\\times" in bare:
         bare = _latex(bare)
-    bare = bare.replace("\\|", "|").replace("&nbsp;", " ").replace("&times;", "x").strip()
+    bare = unescape(bare.replace("\\|", "|").replace("&times;", "x")).strip()
     return re.sub(r"^(\*\*|__|`|\*)(.*)\1$", r"\2", bare).replace("\\_", "_").strip()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from math import prod
+from math import isqrt, prod
 
 from archcalc.claims.tables.convs import read_module
 from archcalc.claims.tables.evidence import (
@@ -297,9 +297,21 @@ def _recurrent(
     hidden = printed.ext[-1] if manner.first and printed.ext else printed.c
     params = entry.values.get("params")
     layer = Layer(kind, features, hidden)
+    if features is None and hidden is not None and isinstance(params, int) and params:
+        yield from _first_recurrent(entry, state, layer, gates, hidden, params, ways)
+        return
     if features is None or hidden is None:
         yield one_option(entry, state, printed, 0.0, layer)
         return
+    if isinstance(params, int) and params and not (manner.first and printed.ext):
+        for both in ways:
+            # params / gates / both = h * h + h * (features + 1)
+            h = (isqrt((features + 1) ** 2 + 4 * params // gates // both) - features - 1) // 2
+            total = both * gates * h * (features + h + 1)
+            if total == params and both * h != hidden:
+                made = layer._replace(cout=both * h, params=total)
+                out = State(both * h, printed.ext)
+                yield one_option(entry, state, out, 0.6 + 0.5 * (both - 1), made, params=total)
     for both in ways:
         if hidden % both:
             continue
@@ -316,6 +328,30 @@ def _recurrent(
     if params:
         # With a projection: that the row alone can't say.
         yield one_option(entry, state, printed, MISPRINT + 1, layer)
+
+
+def _first_recurrent(
+    entry: Entry,
+    state: State,
+    layer: Layer,
+    gates: int,
+    hidden: int,
+    params: int,
+    ways: Sequence[int],
+) -> Iterator[Option]:
+    """The readings of a recurrent layer of which nothing says what it takes but its parameters."""
+    printed = printed_state(entry, "out")
+    for both in ways:
+        if hidden % both:
+            continue
+        h, each = hidden // both, both * gates * (hidden // both)
+        for biases in (1, 2):
+            features = max(1, round(params / each) - h - biases)
+            total = each * (features + h + biases)
+            price = 0.5 * (both - 1) + 0.2 * (biases == 2)
+            taken = State(features, printed.ext)
+            made = layer._replace(cin=features, params=total)
+            yield one_option(entry, taken, printed, price, made, params=total)
 
 
 _CUTTING = r"slice|split|chunk|getitem|narrow|select|gather|lambda|attention|unbind|roll"

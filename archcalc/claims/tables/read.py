@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from archcalc.claims.tables.cells import nothing
+from archcalc.claims.tables.cells import nothing, shapes
 from archcalc.claims.tables.columns import find_roles, unit
 from archcalc.claims.tables.conventions import settle
-from archcalc.claims.tables.draft import PARTS, WINDOW, Draft, Row, cell_of, shared
+from archcalc.claims.tables.draft import FLOW, PARTS, WINDOW, Draft, Row, cell_of, shared, thousands
 from archcalc.claims.tables.grid import Grid, read_grid
 from archcalc.claims.tables.kinds import Kind, kind_of
 from archcalc.claims.tables.lines import MOST_CHARACTERS
@@ -65,6 +65,15 @@ def read_sheet(grid: Grid, name: str, map: Mapping[str, str] | None = None) -> S
                 read.columns[role if not k else f"{role}{k + 1}"] = place
         elif role not in ("row", "remark"):
             read.columns[role] = places[0]
+    for k in range(len(grid.headers)):
+        sides = [FLOW.split(row[k], 1) for row in rows if not nothing(row[k])]
+        both = sum(len(each) == 2 and all(shapes(side) for side in each) for each in sides)
+        if both > 1 and both > 0.7 * len(sides) and not {"in_h", "out_h"} & read.columns.keys():
+            read.columns["in"] = read.columns["out"] = read.flow = k
+            for places in roles.values():
+                places[:] = [each for each in places if each != k]
+            roles["in"] = roles["out"] = [k]
+            read.columns = {r: at for r, at in read.columns.items() if at != k or r in PARTS}
     for role, parts in PARTS.items():
         if role in read.columns:
             for part in parts:
@@ -83,6 +92,7 @@ def read_sheet(grid: Grid, name: str, map: Mapping[str, str] | None = None) -> S
             read.columns[f"stride_{axis}"] = read.columns["stride"]
     read.tree = any(re.search(r": \d+-\d+$", cell_of(cells, "layer", read)) for cells in rows[:20])
     kinds = [_kind(cells, read) for cells in rows]
+    read.rounded = thousands(rows)
     read.wholes = shared(rows, [what.kind == "total" for what in kinds])
     settle(read, rows, kinds)
     entries = tuple(
@@ -124,7 +134,7 @@ WORDED = ("out", "kernel", "stride", "pad", "dilation", "channels_out")
 _APART: Mapping[str, tuple[str, ...]] = {
     "out": ("out", "out_h", "out_w", "in", "in_h"),
     "kernel": ("kernel", "kernel_h"),
-    "channels_out": ("channels_out", "out", "out_c", "params"),
+    "channels_out": ("channels_out",),
 }
 """Columns that leave nothing for words to say."""
 

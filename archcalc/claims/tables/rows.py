@@ -100,6 +100,11 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         elif role == "kernel" and what.kind == "linear" and text.strip().isdecimal():
             if values.get("channels_out", 1) == 1 and int(text) > 1:
                 values["channels_out"] = int(text)  # neurons
+        elif role == "kernel" and (
+            units := re.fullmatch(r"([\d,]+) *\(?(?:neurons|units|nodes|classes|outputs)\)?", text)
+        ):
+            if read.columns.get("channels_out") == read.columns["kernel"]:
+                values["channels_out"] = int(units[1].replace(",", ""))
         elif role == "kernel" and stack is not None:
             continue
         elif role == "kernel":
@@ -146,7 +151,8 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
                 rate = role == "channels_out" and what.kind in ("same", "input", "")
                 if not rate and not _SYMBOL.fullmatch(text):
                     unread(role, "number")
-    if what.kind in ("input", "same") and values.get("channels_out") == 1:
+    whole_vector = what.kind in ("flatten", "linear") and values.get("out_c", 1) != 1
+    if (what.kind in ("input", "same") or whole_vector) and values.get("channels_out") == 1:
         del values["channels_out"]  # one image, one such layer
     if what.kind == "same" and values.get("params") and "softmax" in what.word.lower():
         what = what._replace(kind="linear")  # it stands for the layer before it, too
@@ -255,7 +261,10 @@ def _count(text: str, read: Draft, column: int) -> Printed | None:
     suffix = read.units.get(column, "")
     if suffix and re.fullmatch(r"\s*[\d.,]+\s*(bf|g|m|k)?\s*", plain, re.IGNORECASE):
         plain = re.sub(r"[^\d.,]", "", plain) + suffix
-    return count(plain)
+    found = count(plain)
+    if found is not None and column in read.rounded and found.value:
+        return replace(found, step=Fraction(1000))
+    return found
 
 
 def _sources(text: str) -> tuple[str, ...]:

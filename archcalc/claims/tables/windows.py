@@ -292,6 +292,11 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
                 usual = manner.window in (None, (side[-1], way.stride)) or 1 in way.out
                 if kernel is None and not usual:
                     way = way._replace(price=way.price + UNUSUAL)
+                if any(way.pads) and "pad" not in entry.values and not entry.same_pad:
+                    # Windows side by side are seldom padded, and what is padded rounds down.
+                    apart = way.pads != _same(ext, side, (way.stride,) * len(ext))
+                    rare = (way.stride >= max(side) and apart) + bool(way.ceil)
+                    way = way._replace(price=way.price + 4.0 * rare)
                 rank = price + way.price + unlike(entry, way, side, kernel, printed)
                 rank -= 0.6 * (way.out == hints.after.ext)
                 found.append((rank, side, price, way))
