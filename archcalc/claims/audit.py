@@ -15,7 +15,7 @@ from archcalc.claims.receptive import receptive
 from archcalc.claims.rules import printed_like, rule
 from archcalc.claims.sums import memory_sizes, modules, right_sum, totals, work_totals
 from archcalc.claims.tables.evidence import Option
-from archcalc.claims.tables.modules import PATTERNS
+from archcalc.claims.tables.modules import PATTERNS, Pattern
 from archcalc.claims.tables.read import read_table
 from archcalc.claims.tables.search import Search
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
@@ -34,6 +34,7 @@ def audit(
     against: NetworkLike | None = None,
     map: Mapping[str, str] | None = None,
     read: str = "",
+    patterns: str | Path | None = None,
 ) -> Audit:
     """Hold every cell of a printed table of layers against the others, and against a network.
 
@@ -42,8 +43,9 @@ def audit(
     torchinfo, torchstat or Darknet print; ``read`` insists on one of
     :data:`archcalc.claims.tables.grid.FORMS`. ``against`` is a network of the zoo, a spec's file,
     or a spec. ``map`` gives roles the headers of their columns where these are not recognized
-    (:data:`archcalc.claims.tables.columns.HEADERS`). A column that the table lacks is not checked.
-    Raises :class:`ArchcalcError` for what can't be read as a table.
+    (:data:`archcalc.claims.tables.columns.HEADERS`). ``patterns`` is a file of modules that rows
+    may stand for (:mod:`archcalc.claims.tables.notations`). A column that the table lacks is not
+    checked. Raises :class:`ArchcalcError` for what can't be read as a table.
 
     ::
 
@@ -55,7 +57,12 @@ def audit(
         >>> [(wrong.printed, wrong.right) for wrong in archcalc.audit(printed).findings]
         [('4460', '4640')]
     """
-    sheet = read_table(table, map, read)
+    own: tuple[Pattern, ...] = ()
+    if patterns is not None:
+        from archcalc.claims.tables.notations import read_patterns
+
+        own = read_patterns(patterns)
+    sheet = read_table(table, map, read, own)
     if all(role in sheet.columns for role in PATTERNS[1].columns) and sheet.has("ops"):
         from archcalc.claims.stages import audit_stages
 
@@ -66,7 +73,7 @@ def audit(
         return found
     from archcalc.claims.versus import compare
 
-    name, differences = compare(sheet, against)
+    name, differences = compare(sheet, against, found.reading)
     return replace(found, against=name, differences=differences)
 
 

@@ -103,6 +103,8 @@ def _params(entry: Entry, option: Option, right: Number) -> str:
     if not right:
         kind = {"pool": "pooling", "gpool": "pooling", "concat": "concatenation"}
         return f"{kind.get(entry.kind, 'such a layer')} has no parameters"
+    if entry.pattern is not None:
+        return f"the layers of {entry.pattern.name} have {number(right)} together"
     if entry.kind == "norm" and option.out.c:
         times = {2: "two", 4: "four", 1: "one", 3: "three"}.get(int(right) // option.out.c, "some")
         return f"{times} for each channel"

@@ -1,4 +1,8 @@
-"""A printed table against a computed network: which cells differ, rows aligned as a diff aligns."""
+"""A printed table against a computed network: which cells differ.
+
+Rows are what takes the same in both, whatever they are called and in whichever order branches are
+printed; where that finds less than the order does, they are aligned in order, as a diff aligns.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import NamedTuple
 
 from archcalc.analysis.analyze import Analysis, Row, answer
 from archcalc.claims.finding import Difference
+from archcalc.claims.readings import Reading
 from archcalc.claims.tables.kinds import kind_of
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
 from archcalc.errors import ArchcalcError
@@ -21,13 +26,21 @@ CELLS = (
 )
 
 
+UNPRINTED = frozenset(("flatten", "reshape", "same", "input", "gpool", "shuffle", ""))
+"""Kinds without parameters that one prints as a row, and another calls as a function."""
+
+
 class _Ours(NamedTuple):
     name: str
     kind: str
     cells: Mapping[str, Number]
+    takes: frozenset[str] = frozenset()
+    """The nearest layers before it that the table lists, too."""
 
 
-def compare(sheet: Sheet, network: NetworkLike) -> tuple[str, tuple[Difference, ...]]:
+def compare(
+    sheet: Sheet, network: NetworkLike, told: Reading | None = None
+) -> tuple[str, tuple[Difference, ...]]:
     """The network's name, and every difference, in the order of the table.
 
     Layers of a kind that the table never lists, such as activations, are left out. Raises
@@ -39,12 +52,13 @@ def compare(sheet: Sheet, network: NetworkLike) -> tuple[str, tuple[Difference, 
         raise ArchcalcError(f"{graph.name}: has no plain numbers to compare a table with")
     listed = {"linear" if e.kind == "flatten" else _kind(e.kind) for e in sheet.layers}
     listed |= {"conv", "linear"} if "layer" in listed else set()
-    ours = [_cells(row, sheet) for row in analysis.rows]
+    statistics = told is not None and told.found.manner.norm == 4
+    ours = [_cells(row, statistics) for row in analysis.rows]
     unlisted = sum(int(each.cells["params"]) for each in ours if each.kind not in listed)
-    ours = [each for each in ours if each.kind in listed]
+    ours = _flowing([each for each in ours if each.kind in listed], analysis)
     if len(ours) * len(sheet.layers) > MOST_PAIRS:
         raise ArchcalcError(f"{sheet.name}: is too long to compare with {graph.name}")
-    differences = tuple(_differences(sheet, ours, analysis))
+    differences = tuple(_differences(sheet, ours, analysis, told))
     if unlisted:
         name = "layers of kinds that the table does not list"
         unseen = Difference(None, name, "", "no rows", _number(unlisted), unlisted)
@@ -52,12 +66,26 @@ def compare(sheet: Sheet, network: NetworkLike) -> tuple[str, tuple[Difference, 
     return graph.variant or graph.family, differences
 
 
-def _cells(row: Row, sheet: Sheet) -> _Ours:
-    """A layer under the roles of a printed table."""
+def _flowing(ours: list[_Ours], analysis: Analysis) -> list[_Ours]:
+    """Layers with those that each takes from, through layers that the table does not list."""
+    listed = {each.name for each in ours}
+    before: dict[str, frozenset[str]] = {}
+    for row in analysis.rows:
+        taken: set[str] = set()
+        for name in row.node.inputs:
+            taken |= {name} if name in listed else before.get(name, frozenset())
+        before[row.name] = frozenset(taken)
+    return [each._replace(takes=before[each.name]) for each in ours]
+
+
+def _cells(row: Row, statistics: bool) -> _Ours:
+    """A layer under the roles of a printed table, which may count what normalizations keep."""
     op, node = row.node.op, row.node
     kind = _kind(kind_of(row.op).kind)
     shapes = node.input_shapes
     cells: dict[str, Number] = {"params": row.params, "ops": row.macs}
+    if statistics and kind == "norm":
+        cells["params"] = 2 * row.params
     if shapes and kind == "linear":
         cells |= {"channels_in": shapes[0][-1], "channels_out": row.shape[-1]}
         cells |= {"in_c": shapes[0][-1], "out_c": row.shape[-1]}
@@ -99,24 +127,36 @@ def _pad(padding: object) -> Mapping[str, Number]:
     return {"pad": half.numerator if half.denominator == 1 else half}
 
 
-def _differences(sheet: Sheet, ours: list[_Ours], analysis: Analysis) -> Iterator[Difference]:
-    for entry, layer in _aligned(list(sheet.layers), ours):
+def _differences(
+    sheet: Sheet, ours: list[_Ours], analysis: Analysis, told: Reading | None
+) -> Iterator[Difference]:
+    entries = list(sheet.layers)
+    pairs = list(_aligned(entries, ours))
+    if told is not None:
+        flow = _by_flow(entries, ours, told)
+        pairs = flow if _agreement(flow) > _agreement(pairs) else pairs
+    for entry, layer in pairs:
         if layer is None and entry is not None:
-            if entry.kind not in ("input", "") or entry.values.get("params"):
+            if entry.kind not in UNPRINTED or entry.values.get("params"):
                 effect = -int(entry.values.get("params", 0))
                 yield Difference(entry.index, entry.name, "", "a row", "no such layer", effect)
         elif entry is None and layer is not None:
             params = int(layer.cells["params"])
-            yield Difference(None, layer.name, "", "no row", _number(params), params)
+            overall = layer.kind == "pool" and layer.cells.get("out_h", 1) == 1
+            if params or not (overall or layer.kind in UNPRINTED):
+                yield Difference(None, layer.name, "", "no row", _number(params), params)
         elif entry is not None and layer is not None:
             yield from _row(sheet, entry, layer)
     totals = [e for e in sheet.entries if e.kind == "total" and "params" in e.printed]
-    if totals and not totals[-1].printed["params"].verdict(analysis.params).holds:
+    kept = sum(int(each.cells["params"]) for each in ours if each.kind == "norm") // 2
+    counts = told is not None and told.found.manner.norm == 4
+    stored = analysis.params + (kept if counts else 0)
+    if totals and not totals[-1].printed["params"].verdict(stored).holds:
         total = totals[-1]
         column = sheet.headers[sheet.columns["params"]]
         printed = total.cells[sheet.columns["params"]]
         name = total.name or "total"
-        yield Difference(total.index, name, column, printed, _number(analysis.params))
+        yield Difference(total.index, name, column, printed, _number(stored))
 
 
 def _row(sheet: Sheet, entry: Entry, layer: _Ours) -> Iterator[Difference]:
@@ -178,6 +218,49 @@ def _aligned(
         else:
             yield None, ours[j]
             j += 1
+
+
+_Pairs = list[tuple[Entry | None, _Ours | None]]
+
+
+def _agreement(pairs: _Pairs) -> float:
+    """How much all rows and layers that stand side by side agree."""
+    return sum(_likeness(e, layer) for e, layer in pairs if e is not None and layer is not None)
+
+
+def _by_flow(entries: list[Entry], ours: list[_Ours], told: Reading) -> _Pairs:
+    """Rows beside the layers that take what they take; the rest in order."""
+    found: dict[int, _Ours] = {}
+    taken: set[str] = set()
+    flows: dict[int, frozenset[str]] = {}
+    waiting: dict[frozenset[str], list[_Ours]] = {}
+    for layer in ours:
+        waiting.setdefault(layer.takes, []).append(layer)
+    before: int | None = None
+    for entry in entries:
+        sources = told.sources[entry.index]
+        if sources is None:
+            sources = () if before is None else (before,)
+        given = [flows.get(row, frozenset()) for row in sources]
+        takes = frozenset(name for names in given for name in names)
+        free = [each for each in waiting.get(takes, ()) if each.name not in taken]
+        best = max(free, key=lambda each: _likeness(entry, each), default=None)
+        if best is not None and _likeness(entry, best):
+            found[entry.index] = best
+            taken.add(best.name)
+            flows[entry.index] = frozenset((best.name,))
+        else:
+            flows[entry.index] = takes
+        before = entry.index
+    rest = [each for each in ours if each.name not in taken]
+    lost = {
+        e.index: layer
+        for e, layer in _aligned([e for e in entries if e.index not in found], rest)
+        if e is not None and layer is not None
+    }
+    pairs: _Pairs = [(e, found.get(e.index) or lost.get(e.index)) for e in entries]
+    kept = taken | {layer.name for layer in lost.values()}
+    return pairs + [(None, each) for each in ours if each.name not in kept]
 
 
 def _likeness(entry: Entry, layer: _Ours) -> float:

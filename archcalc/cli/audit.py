@@ -43,6 +43,14 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    patterns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Modules of your own notation that rows may stand for, as a small YAML file.",
+            show_default=False,
+        ),
+    ] = None,
     read: Annotated[
         str,
         typer.Option(
@@ -95,7 +103,7 @@ def audit(
 
     form = choose("format", format, audits.FORMATS)
     form_read = choose("read", read, FORMS) if read else ""
-    how = {"against": against, "map": _mapping(map_ or []), "read": form_read}
+    how = {"against": against, "map": _mapping(map_ or []), "read": form_read, "patterns": patterns}
     if emit_ is not None and len(tables) > 1:
         raise ArchcalcError("--emit writes the network of one table")
     tried = each(_auditing, how, tables, jobs)

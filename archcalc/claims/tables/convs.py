@@ -272,6 +272,9 @@ def _flatly(entry: Entry, state: State) -> bool:
 def read_module(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
     """A row whose widths say what it is made of."""
     assert entry.pattern is not None
+    if entry.widths:
+        yield from _read_own(entry, entry.pattern, state, manner, hints)
+        return
     printed = printed_state(entry, "out")
     widths = {role: int(entry.values[role]) for role in WIDTHS if role in entry.values}
     cin = state.c if state.c is not None else printed_state(entry, "in").c
@@ -312,6 +315,34 @@ def read_module(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
                     params=params,
                     **chosen,
                 )
+
+
+def _read_own(
+    entry: Entry, pattern: Pattern, state: State, manner: Manner, hints: Hints
+) -> Iterator[Option]:
+    """A row of a user's own notation: its first convolution with a window moves by its stride."""
+    state = filled(state, printed_state(entry, "in"))
+    printed, step = printed_state(entry, "out"), int(entry.values.get("stride", 1))
+    known_ = known(state.ext)
+    moved = None if known_ is None else tuple(-(-n // step) for n in known_)
+    sizes: list[tuple[Extents | None, float]] = [(moved, 0.0)]
+    sizes += [(e, MISPRINT + 1) for e in (printed.ext, hints.after.ext) if e and e != moved]
+    out = out_channels(pattern, {**entry.widths, "in": state.c or 0})
+    for bias in (1, 0, 2, 3):
+        params = macs = None
+        if state.c is not None:
+            parts = module_layers(pattern, entry.widths, state.c)
+            params = sum((area * i + (0, 1, 2, 3)[bias]) * o for area, i, o in parts)
+            if step == 1 and known_ is not None:
+                macs = sum(area * i * o for area, i, o in parts) * prod(known_)
+        layer = Layer("module", state.c, out, bias=bias, params=params, macs=macs)
+        for size, extra in sizes:
+            if size is None and moved is None and printed.ext is not None:
+                continue
+            cost = extra * (moved is not None) + manner.bias_price("module", False, bias)
+            yield one_option(
+                entry, state, State(out, size), cost, layer, params=params, channels_out=out
+            )
 
 
 def _fits(

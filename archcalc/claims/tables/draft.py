@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from archcalc.claims.printed import Printed
 from archcalc.claims.tables.cells import count, nothing
 from archcalc.claims.tables.grid import Grid
+from archcalc.claims.tables.modules import Pattern
 from archcalc.claims.tables.sheet import Unreadable
 
 PARTS = {"in": "dhwc", "out": "dhwc"}
@@ -51,6 +52,8 @@ class Draft:
     """Columns whose counts are rounded to thousands: ``885,000``."""
     flow: int = -1
     """The column that says what each row takes and gives: ``(64, 64, 32) → (32, 32, 64)``."""
+    patterns: tuple[tuple[Pattern, Mapping[str, int]], ...] = ()
+    """Modules that a user added, with the columns of their widths."""
     worded: set[str] = field(default_factory=set)
     """Roles that no column is for, said in the words of another."""
 

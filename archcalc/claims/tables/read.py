@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from archcalc.claims.tables.cells import nothing, shapes
-from archcalc.claims.tables.columns import find_roles, unit
+from archcalc.claims.tables.columns import find_roles, plain_header, unit
 from archcalc.claims.tables.conventions import settle
 from archcalc.claims.tables.draft import FLOW, PARTS, WINDOW, Draft, Row, cell_of, shared, thousands
 from archcalc.claims.tables.grid import Grid, read_grid
 from archcalc.claims.tables.kinds import Kind, kind_of
 from archcalc.claims.tables.lines import MOST_CHARACTERS
+from archcalc.claims.tables.modules import Pattern
 from archcalc.claims.tables.rows import entry_of
 from archcalc.claims.tables.sheet import Sheet
 from archcalc.claims.tables.words import said
@@ -23,15 +24,21 @@ LONGEST_PATH = 1_000
 """Characters of a file's name; what is longer is a table of one line."""
 
 
-def read_table(table: str | Path, map: Mapping[str, str] | None = None, form: str = "") -> Sheet:
+def read_table(
+    table: str | Path,
+    map: Mapping[str, str] | None = None,
+    form: str = "",
+    patterns: Sequence[Pattern] = (),
+) -> Sheet:
     """The rows of a table in a file or in a text of more than one line.
 
     A name without an ending, such as ``vgg16_structure``, may be that of a table that is shipped.
     ``map`` gives roles the headers of their columns (``{"channels_in": "planes"}``), ``form``
-    insists on a format. Raises :class:`ArchcalcError` for what can't be read as a table.
+    insists on a format, and ``patterns`` are modules that rows may stand for. Raises
+    :class:`ArchcalcError` for what can't be read as a table.
     """
     name, text = _text(table)
-    return read_sheet(read_grid(text, name, form), name, map)
+    return read_sheet(read_grid(text, name, form), name, map, patterns)
 
 
 def _text(table: str | Path) -> tuple[str, str]:
@@ -54,11 +61,22 @@ def _text(table: str | Path) -> tuple[str, str]:
         raise ArchcalcError(f"{path}: can't be read: {reason}") from None
 
 
-def read_sheet(grid: Grid, name: str, map: Mapping[str, str] | None = None) -> Sheet:
+def read_sheet(
+    grid: Grid,
+    name: str,
+    map: Mapping[str, str] | None = None,
+    patterns: Sequence[Pattern] = (),
+) -> Sheet:
     """The rows of a table whose cells are known."""
     rows = [Row(line.cells) for line in grid.rows]
     roles = find_roles(grid.headers, rows, map or {}, name)
     read = Draft(grid, roles, units={k: unit(h) for k, h in enumerate(grid.headers)})
+    heads = {plain_header(head): k for k, head in reversed(list(enumerate(grid.headers)))}
+    read.patterns = tuple(
+        (each, {width: heads[plain_header(head)] for width, head in each.heads.items()})
+        for each in patterns
+        if all(plain_header(head) in heads for head in each.heads.values())
+    )
     for role, places in roles.items():
         if role in ("ops", "mem"):
             for k, place in enumerate(places):
@@ -100,6 +118,7 @@ def read_sheet(grid: Grid, name: str, map: Mapping[str, str] | None = None) -> S
         for index, line in enumerate(grid.rows)
     )
     known = {k for places in roles.values() for k in places} | worded
+    known |= {k for _, places in read.patterns for k in places.values()}
     filled = [any(not nothing(row[k]) for row in rows) for k in range(len(grid.headers))]
     unmapped = tuple(h for k, h in enumerate(grid.headers) if k not in known and filled[k])
     beside = sorted([*roles.get("remark", []), *roles.get("row", [])])

@@ -167,7 +167,12 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     stated = cell_of(cells, "bias", read).lower()
     if stated in ("true", "false") and what.kind in WEIGHTED:
         values["bias"] = int(stated == "true")
-    pattern = pattern_of(values)
+    pattern, widths = pattern_of(values), {}
+    for own, places in read.patterns:
+        known = {width: natural(cells[at]) for width, at in places.items()}
+        if re.search(own.words, f"{name} {what.word}", re.IGNORECASE) and all(known.values()):
+            pattern, widths = own, {width: side for width, side in known.items() if side}
+            what = what._replace(kind="module")
     if (
         pattern is None
         and not what.kind
@@ -199,6 +204,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         and what.kind != "total"
         and (numbered or read.grid.form in ("modules", "fvcore") or what.kind not in SLIDING),
         pattern,
+        widths,
         several,
         same_pad,
         strides,

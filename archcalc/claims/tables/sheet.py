@@ -63,6 +63,8 @@ class Entry:
     container: bool = False
     """Whether the rows below it are what it is made of."""
     pattern: Pattern | None = None
+    widths: Mapping[str, int] = field(default_factory=dict)
+    """The widths of a pattern that a user added."""
     several: bool = False
     """Whether more than one output is printed."""
     same_pad: bool = False

@@ -1,0 +1,56 @@
+"""A printed table held against a network: rows found by what flows into them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archcalc.analysis.analyze import analyze
+from archcalc.claims.audit import audit
+from archcalc.spec.zoo import load
+from tests.claims.printers import keras
+
+BRANCHED = """
+name: branched
+input: [3, 32, 32]
+layers:
+  stem: {op: Conv2d, out_channels: 8, kernel_size: 3, padding: 1}
+  left: {op: Conv2d, out_channels: 4, kernel_size: 1, from: stem}
+  right: {op: Conv2d, out_channels: 6, kernel_size: 3, padding: 1, from: stem}
+  deep: {op: Conv2d, out_channels: 6, kernel_size: 3, padding: 1}
+  both: {op: Concat, from: [left, deep]}
+  head: {op: Conv2d, out_channels: 5, kernel_size: 1}
+"""
+# 224 = (9 * 3 + 1) * 8; 438 = (9 * 8 + 1) * 6; 330 = (9 * 6 + 1) * 6; 36 = (8 + 1) * 4.
+OTHER_ORDER = """Layer,Output Shape,Param #,Connected to
+a (Conv2D),32x32x8,224,input
+b (Conv2D),32x32x6,438,a
+c (Conv2D),32x32x6,330,b
+d (Conv2D),32x32x4,{},a
+e (Concatenate),32x32x10,0,d; c
+f (Conv2D),32x32x5,55,e
+"""
+
+
+@pytest.fixture
+def branched(tmp_path: Path) -> Path:
+    path = tmp_path / "branched.yaml"
+    path.write_text(BRANCHED, encoding="utf-8")
+    return path
+
+
+def test_branches_are_found_in_whichever_order_they_are_printed(branched: Path) -> None:
+    assert audit(OTHER_ORDER.format(36), against=str(branched)).differences == ()
+
+
+def test_what_differs_is_named_by_the_network_s_layer(branched: Path) -> None:
+    (difference,) = audit(OTHER_ORDER.format(63), against=str(branched)).differences
+    assert (difference.row, difference.layer, difference.computed) == (3, "left", "36")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "googlenet", "densenet121"])
+def test_what_keras_prints_of_a_network_differs_nowhere(name: str) -> None:
+    # Its names are others, and its normalizations' statistics are counted.
+    printed = keras(analyze(load(name))).csv()
+    assert audit(printed, against=name).differences == ()
