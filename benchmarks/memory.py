@@ -36,7 +36,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "llama2_7b": {**_DECODER, "intermediate_size": 1376},
     "gemma_2b": {**_DECODER, "intermediate_size": 2048, "vocab_size": 32000},
     "qwen3_0_6b": {**_DECODER, "intermediate_size": 1536, "vocab_size": 32000},
-    "gpt2": {"n_positions": 256},
+    "gpt2": {"n_positions": 128},
     "mixtral_8x7b": _EXPERTS,
     "deepseek_v3": {
         **_EXPERTS,

@@ -107,6 +107,8 @@ def find(name: str) -> Hardware:
     if wanted in named:
         return read(named[wanted])
     hint = did_you_mean(wanted, named) or f"known: {', '.join(sorted(named))}"
+    if "," in wanted:
+        hint = f"one at a time; 'archcalc compare NETWORK --on {name}' puts them side by side"
     raise ArchcalcError(
         f"no machine '{name}'\n  {hint}\n  here is this one; a file may describe another one"
     )

@@ -288,6 +288,11 @@ def test_two_machines_have_twice_as_much_of_everything() -> None:
         find("0xm2")
 
 
+def test_where_one_machine_is_wanted_two_lead_to_compare() -> None:
+    with pytest.raises(ArchcalcError, match="compare NETWORK --on a100,h100' puts them side"):
+        find("a100,h100")
+
+
 def test_llama_of_70_billion_in_4_bits_fits_into_two_cards_of_24_gb_and_not_into_one() -> None:
     """70.6 billion numbers of four bits and a quarter, with 128 a scale: about 38 GB."""
     how: dict[str, Any] = {"prompt": 100, "tokens": 10, "weights": "int4:128"}

@@ -61,6 +61,7 @@ def shown(browser: Any, request: pytest.FixtureRequest) -> Iterator[tuple[Any, A
         """async (source) => {
           const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
           const { default: found } = await import(url);
+          window.widget = found;
           window.leave = found.render({ model: window.model, el: document.getElementById("cell") });
         }""",
         source,
@@ -94,6 +95,26 @@ def test_it_shows_a_network_and_the_kernel_knows_what_was_written(shown: Any) ->
     assert widget.spec().name == "resnet"
     page.evaluate("window.leave()")
     assert page.evaluate("window.heard['msg:custom'].length") == 0
+
+
+@pytest.mark.parametrize("shown", ["googlenet"], indirect=True)
+def test_what_one_view_asks_is_answered_to_no_other(shown: Any) -> None:
+    page, _, answered = shown
+    one = answered("6,998,552")
+    page.evaluate(
+        """() => {
+          const el = document.body.appendChild(document.createElement("div"));
+          window.widget.render({ model: window.model, el });
+        }"""
+    )
+    two = answered("6,998,552")
+    assert one != two
+    for frame, name in ((one, "resnet18"), (two, "resnet34")):  # both before the kernel answers
+        frame.locator("#network").fill(name)
+        frame.locator("#network").press("Enter")
+    page.wait_for_timeout(500)
+    answered("21,797,672")  # torchvision's
+    assert "11,689,512" in one.locator("#totals").inner_text()
 
 
 @pytest.mark.parametrize("shown", [archcalc.load(SMALL)], indirect=True)

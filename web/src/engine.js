@@ -2,6 +2,7 @@
 
 const inside = parent !== window && location.protocol === "about:"; // a frame without an address
 const waiting = new Map();
+const me = Math.random().toString(36).slice(2); // a notebook may show one widget in many frames
 let asked = 0;
 
 if (inside) {
@@ -14,7 +15,7 @@ if (inside) {
 
 function called(what, signal) {
   return new Promise((resolve, reject) => {
-    const number = ++asked;
+    const number = `${me}-${++asked}`;
     waiting.set(number, resolve);
     signal?.addEventListener("abort", () => { waiting.delete(number); reject(signal.reason); });
     parent.postMessage({ number, ...what }, "*"); // what has no address has no origin to name
