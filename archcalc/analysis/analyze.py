@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,12 +16,14 @@ from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, LayerError, SpecError, did_you_mean
 from archcalc.frontends.network import NetworkLike, one_of
 from archcalc.operators.base import KINDS, Applied, Operator, Work, elements
+from archcalc.spec.bits import BYTES
 from archcalc.spec.expand import settled
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.memory import Piece
 from archcalc.spec.model import Spec
 from archcalc.spec.outline import outline
 from archcalc.spec.patterns import ways
+from archcalc.spec.quantized import with_rules
 from archcalc.spec.question import AS_IT_IS, Input, Question, with_options
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 from archcalc.values import Remembering, rows_of
@@ -32,16 +34,6 @@ if TYPE_CHECKING:
     from archcalc.analysis.cache import Cache
     from archcalc.analysis.receptive_field import Field
     from archcalc.spec.bits import Format
-
-BYTES: dict[str, int] = {
-    "float64": 8,
-    "float32": 4,
-    "bfloat16": 2,
-    "float16": 2,
-    "float8": 1,
-    "int8": 1,
-}
-"""Bytes of one number, by dtype."""
 
 NOTHING = Work()
 
@@ -489,12 +481,13 @@ def answer(network: NetworkLike, question: Question = AS_IT_IS) -> Analysis:
 
     Of what is one already, itself, where nothing else is to be counted.
     """
+    rules = question.formats.rules
     if isinstance(network, Analysis):
         question.require_settled()
         if not question.fold_bn and question.training <= network.training:
-            return network
+            return replace(network, graph=with_rules(network.graph, rules)) if rules else network
         question = question._replace(allow_unknown=network.partial)
-    network = one_of(network, question.allow_unknown)
+    network = with_rules(one_of(network, question.allow_unknown), rules)
     if question.fold_bn:
         from archcalc.spec.fold import fold_batch_norm
 

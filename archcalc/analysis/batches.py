@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
-from archcalc.analysis.memory import Memory, memory
+from archcalc.analysis.memory import Memory, Training, held
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike, load
+from archcalc.spec.bits import Formats
 from archcalc.spec.model import Spec
+from archcalc.spec.quantized import with_rules
+from archcalc.spec.question import Input, Question, with_options
 
 LARGEST_BATCH = 2**24
 """No larger batch is looked for."""
@@ -47,8 +50,29 @@ class Fits:
         return int(self.beyond.most) - self.budget
 
 
+@with_options
 def largest_batch(
-    network: NetworkLike, budget: int, dtype: str = "float32", training: bool = False, **how: Any
+    network: NetworkLike,
+    budget: int,
+    dtype: str = "float32",
+    training: bool | Training = False,
+    *,
+    input: Input = None,
+    optimizer: str = "sgd",
+    master: bool = False,
+    checkpoint: str | int | None = None,
+    micro_batches: int = 1,
+    zero: int = 0,
+    devices: int = 1,
+    fused: bool = False,
+    autocast: bool = False,
+    weights: str | Sequence[str] | None = None,
+    activations: str | Sequence[str] | None = None,
+    density: str | float | Sequence[str] | None = None,
+    exclude: str | Sequence[str] = (),
+    cache: str | None = None,
+    allow_unknown: bool = False,
+    **variables: Any,
 ) -> Fits:
     """The largest batch with which a network takes at most ``budget`` bytes at its peak.
 
@@ -64,31 +88,41 @@ def largest_batch(
         >>> found.memory.most <= 10**9 < found.beyond.most
         True
     """
-    network = load(network)
-    batch, found, beyond = _search(network, budget, dtype, training, how)
+    how = Training.of(
+        training, optimizer, master, checkpoint, micro_batches, zero, devices, fused, autocast
+    )
+    formats = Formats.of(dtype, weights, activations, density, exclude, cache)
+    question = Question(input, 1, variables, allow_unknown=allow_unknown, formats=formats)
+    return fits(load(network, allow_unknown=allow_unknown), budget, question, how)
+
+
+def fits(network: Spec, budget: int, question: Question, how: Training | None) -> Fits:
+    """The batch that is asked for: :func:`largest_batch`."""
+    if how is not None:
+        how.require(question.formats)
+    network = with_rules(network, question.formats.rules)
+    question = question._replace(formats=question.formats._replace(rules=()))
+    batch, found, beyond = _search(network, budget, question, how)
     changes = {}
-    for words, change in _changes(dtype, training, how).items():
-        asked = {"dtype": dtype, **how, **change}
+    for words, other, otherwise in _changes(question, how):
         try:
-            changes[words] = _search(network, budget, asked.pop("dtype"), training, asked)[0]
+            most = _search(network, budget, other, otherwise)[0]
         except ArchcalcError:  # what can't be done with this network
             continue
-    return Fits(budget, batch, found, beyond, {k: n for k, n in changes.items() if n > batch})
+        if most > batch:
+            changes[words] = most
+    return Fits(budget, batch, found, beyond, changes)
 
 
 def _search(
-    network: Spec, budget: int, dtype: str, training: bool, how: Mapping[str, Any]
+    network: Spec, budget: int, question: Question, how: Training | None
 ) -> tuple[int, Memory | None, Memory]:
     """A batch that fits with what it takes, and what the next one takes."""
-    parts = how.get("micro_batches", 1)
-
-    def of(batch: int) -> Memory:
-        return memory(network, dtype, training, batch=batch * parts, **how)
-
+    parts = how.micro_batches if how else 1
     found: dict[int, Memory] = {}
 
     def over(batch: int) -> int:
-        found[batch] = of(batch)
+        found[batch] = held(network, question._replace(batch=batch * parts), how)
         return int(found[batch].most) - budget - 1
 
     beyond = boundary(over, LARGEST_BATCH)
@@ -125,23 +159,33 @@ def boundary(over: Callable[[int], float], most: int) -> int | None:
     return high
 
 
-def _changes(dtype: str, training: bool, how: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What might be changed, in the command's words and the library's."""
-    found: dict[str, dict[str, Any]] = {}
+def _changes(
+    question: Question, how: Training | None
+) -> Iterator[tuple[str, Question, Training | None]]:
+    """What might be asked instead, in the command's words."""
+
+    def stored(dtype: str) -> tuple[str, Question, Training | None]:
+        formats = question.formats._replace(dtype=dtype)
+        return f"--dtype {dtype}", question._replace(formats=formats), how
+
+    def trained(words: str, **change: Any) -> tuple[str, Question, Training | None]:
+        assert how is not None
+        return words, question, replace(how, **change)
+
+    dtype = question.formats.dtype
     if dtype in ("float64", "float32"):
-        found["--dtype bfloat16"] = {"dtype": "bfloat16"}
-    if not training:
+        yield stored("bfloat16")
+    if how is None:
         if dtype != "int8":
-            found["--dtype int8"] = {"dtype": "int8"}
-        return found
-    if how.get("checkpoint") is None:
-        found |= {f"--checkpoint {word}": {"checkpoint": word} for word in ("stages", "blocks")}
-    if how.get("micro_batches", 1) == 1:
-        found["--micro-batches 8"] = {"micro_batches": 8}
-    if how.get("optimizer", "sgd") not in ("sgd", "adafactor"):
-        found["--optimizer adafactor"] = {"optimizer": "adafactor"}
-    if not how.get("zero"):
-        found |= {
-            f"--zero {stage} --devices 8": {"zero": stage, "devices": 8} for stage in (1, 2, 3)
-        }
-    return found
+            yield stored("int8")
+        return
+    if how.checkpoint is None:
+        for word in ("stages", "blocks"):
+            yield trained(f"--checkpoint {word}", checkpoint=word)
+    if how.micro_batches == 1:
+        yield trained("--micro-batches 8", micro_batches=8)
+    if how.optimizer not in ("sgd", "adafactor"):
+        yield trained("--optimizer adafactor", optimizer="adafactor")
+    if not how.zero:
+        for stage in (1, 2, 3):
+            yield trained(f"--zero {stage} --devices 8", zero=stage, devices=8)

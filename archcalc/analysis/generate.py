@@ -6,21 +6,22 @@ has one, whether only the last token is scored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from archcalc.analysis.batches import LARGEST_BATCH, boundary
-from archcalc.analysis.memory import Memory, memory
-from archcalc.analysis.roofline import Kernel, Roofline, roofline
+from archcalc.analysis.memory import Memory, held
+from archcalc.analysis.roofline import Kernel, Roofline, bound
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike, load
-from archcalc.spec.bits import Rule
+from archcalc.spec.bits import Formats, Rule
 from archcalc.spec.machines import Hardware, find
-from archcalc.spec.quantized import quantize
-from archcalc.spec.question import with_options
+from archcalc.spec.model import Spec
+from archcalc.spec.quantized import with_rules
+from archcalc.spec.question import Question, with_options
 from archcalc.values import Remembering
 
 PAST, LAST = "past", "last"
@@ -103,17 +104,20 @@ def generate(
     tokens: int,
     batch: int = 1,
     dtype: str = "bfloat16",
-    weights: str | None = None,
-    kept: str | None = None,
+    weights: str | Sequence[str] | None = None,
+    activations: str | Sequence[str] | None = None,
+    density: str | float | Sequence[str] | None = None,
+    exclude: str | Sequence[str] = (),
+    cache: str | None = None,
     **variables: Any,
 ) -> Generation:
     """What a prompt and the tokens after it take: work, bytes, the least time, and memory.
 
     The prompt is read at once, and the first token follows from it. Each further one reads all
     weights and what is kept of the tokens before it, and adds its own; ``batch`` texts share the
-    weights. ``weights`` and ``kept`` are the formats of matrices and of keys and values, such as
-    ``int4:128`` and ``float8``; products are in ``dtype``. :func:`archcalc.quantize` says more than
-    that.
+    weights. ``weights`` and ``cache`` are the formats of matrices and of keys and values, such as
+    ``int4:128`` and ``float8``, ``activations``, ``density`` and ``exclude`` as in
+    :func:`archcalc.quantize`; products are in ``dtype``.
     Times are bounds, as in :func:`archcalc.roofline`. The memory is that of weights, of what is
     kept of all tokens, for which room is left from the beginning, and of the tensors at the peak.
 
@@ -126,7 +130,17 @@ def generate(
         >>> found.cache_per_token
         131072
     """
-    network = load(network)
+    machine = find(on) if isinstance(on, str) else on
+    formats = Formats.of(dtype, weights, activations, density, exclude, cache)
+    question = Question(None, batch, variables, formats=formats)
+    return generation(load(network), machine, question, prompt, tokens)
+
+
+def generation(
+    network: Spec, machine: Hardware, question: Question, prompt: int, tokens: int
+) -> Generation:
+    """The work and the times that are asked for: :func:`generate`."""
+    batch, variables, said = int(question.batch), question.variables, question.formats
     if PAST not in network.vars:
         raise ArchcalcError(
             f"'{network.label}' keeps nothing of the tokens before: it has no variable '{PAST}'\n"
@@ -139,53 +153,51 @@ def generate(
         )
     if len(network.inputs) != 1:
         raise ArchcalcError(f"'{network.label}' has several inputs: which are tokens is not known")
-    machine = find(on) if isinstance(on, str) else on
     scored = {LAST: True} if LAST in network.vars else {}
-    network = quantize(network, weights=weights)
+    network, formats = with_rules(network, said.rules), said._replace(rules=())
 
-    def asked(given: int, past: int, batch: int) -> dict[str, Any]:
-        return {"input": [given], "batch": batch, **variables, PAST: past, **scored, "kept": kept}
+    def asked(given: int, past: int, batch: int) -> Question:
+        return Question([given], batch, {**variables, PAST: past, **scored}, formats=formats)
 
-    def bound(given: int, past: int, batch: int = batch) -> Roofline:
-        return roofline(network, machine, dtype=dtype, **asked(given, past, batch))
+    def time(given: int, past: int, batch: int = batch) -> Roofline:
+        return bound(network, machine, asked(given, past, batch))
 
-    def held(given: int, past: int, batch: int = batch) -> Memory:
-        return memory(network, "float32" if dtype == "tf32" else dtype, **asked(given, past, batch))
+    def room(given: int, past: int, batch: int = batch) -> Memory:
+        return held(network, asked(given, past, batch))
 
     end = prompt + tokens - 2
-    seconds, macs = _summed(lambda past: bound(1, past), prompt, end)
+    seconds, macs = _summed(lambda past: time(1, past), prompt, end)
 
     def found(largest: int | None, crossing: int | None) -> Generation:
         return Generation(
             network.label,
             machine,
-            dtype,
+            said.dtype,
             tuple(each.rule for each in network.bits),
-            kept or dtype,
+            said.cache or said.dtype,
             batch,
             prompt,
             tokens,
             variables,
-            bound(prompt, 0),
-            bound(1, prompt),
-            bound(1, end),
+            time(prompt, 0),
+            time(1, prompt),
+            time(1, end),
             seconds,
             macs,
-            held(1, end),
-            held(prompt, 0),
+            room(1, end),
+            room(prompt, 0),
             largest,
             crossing,
         )
 
     def over(many: int) -> float:
-        room = machine.memory
-        assert room is not None
-        kept_, read = held(1, end, many), held(prompt, 0, many)
-        most = max(kept_.total, read.total - read.cache + kept_.cache)
-        return float(int(most) - room.value - 1)
+        assert machine.memory is not None
+        kept, read = room(1, end, many), room(prompt, 0, many)
+        most = max(kept.total, read.total - read.cache + kept.cache)
+        return float(int(most) - machine.memory.value - 1)
 
     def computing(many: int) -> float:
-        kernels = [k for k in bound(1, prompt, many).kernels if k.weights and k.macs]
+        kernels = [k for k in time(1, prompt, many).kernels if k.weights and k.macs]
         moving = sum(kernel.seconds_moving for kernel in kernels)
         return sum(kernel.seconds_computing for kernel in kernels) - moving
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analyze import BYTES, Analysis, Row, answer
+from archcalc.analysis.analyze import Analysis, Row, answer
 from archcalc.analysis.bits import joined
 from archcalc.analysis.liveness import Held, inference, step
 from archcalc.analysis.optimizers import OPTIMIZERS, states
@@ -17,17 +17,10 @@ from archcalc.frontends.network import NetworkLike, one_of
 from archcalc.operators.autograd import FLOAT32, INTEGER
 from archcalc.operators.base import elements
 from archcalc.operators.saving import LOWERED
-from archcalc.spec.bits import Format, Rule
+from archcalc.spec.bits import BYTES, Formats, Rule
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
-from archcalc.spec.quantized import quantize
 from archcalc.spec.question import Input, Question, with_options
-
-MB = 10**6
-"""Bytes of a megabyte."""
-
-MIB = 2**20
-"""Bytes of a mebibyte."""
 
 HALF = 2
 """Bytes of a number that autocast made smaller."""
@@ -66,8 +59,33 @@ class Training:
     autocast: bool = False
     """Whether products are of 16 bits, with copies of the float32 weights."""
 
-    def require(self, dtype: str) -> None:
+    @classmethod
+    def of(cls, training: bool | Training, *how: Any) -> Training | None:
+        """What is said of it, whole or by its fields in order; None at inference.
+
+        Raises :class:`ArchcalcError` where fields say how, and nothing is trained.
+        """
+        if isinstance(training, Training):
+            return training
+        found = cls(*how)
+        if not training and found.said:
+            raise ArchcalcError(f"{found.said}: is for training")
+        return found if training else None
+
+    @property
+    def said(self) -> str:
+        """The first field that is not as usual; ``""`` where all are."""
+        known = ((each.name, each.default) for each in fields(self))
+        return next((name for name, usual in known if getattr(self, name) != usual), "")
+
+    def require(self, formats: Formats) -> None:
         """Raise :class:`ArchcalcError` for what can't be meant."""
+        dtype = formats.dtype
+        if formats.rules:
+            raise ArchcalcError(
+                "formats of weights and activations are for inference: what is trained is in the "
+                "dtype"
+            )
         if self.optimizer not in OPTIMIZERS:
             hint = did_you_mean(self.optimizer, list(OPTIMIZERS))
             known = f"known: {', '.join(OPTIMIZERS)}"
@@ -209,8 +227,11 @@ def memory(
     devices: int = 1,
     fused: bool = False,
     autocast: bool = False,
-    weights: str | None = None,
-    kept: str | None = None,
+    weights: str | Sequence[str] | None = None,
+    activations: str | Sequence[str] | None = None,
+    density: str | float | Sequence[str] | None = None,
+    exclude: str | Sequence[str] = (),
+    cache: str | None = None,
     allow_unknown: bool = False,
     **variables: Any,
 ) -> Memory:
@@ -228,13 +249,13 @@ def memory(
     :class:`Training`, which may be given whole. ``batch`` is each device's, all micro-batches
     together. Sharing among devices rounds up. ``allow_unknown`` is as in :func:`archcalc.analyze`.
 
-    ``weights`` is the format of matrices and kernels of layers that multiply, such as
-    ``int4:128``; :func:`archcalc.quantize` says more than that, of activations too, and the spec
-    may say it itself. All of it is for inference: in training numbers are of the dtype. ``kept`` is
-    the format of a cache, which is joined in place.
+    ``weights``, such as ``int4:128``, ``activations``, ``density`` and ``exclude`` are as in
+    :func:`archcalc.quantize`; a spec may say it itself. All of it is for inference: in training
+    numbers are of the dtype. ``cache`` is the format of what is kept of steps before, which is
+    joined in place.
 
-    Raises ``KeyError`` for a dtype that is not in ``BYTES``, :class:`ArchcalcError` for what can't
-    be meant, and what :func:`archcalc.analyze` raises. Sizes are compared, and have to be ints.
+    Raises :class:`ArchcalcError` for what can't be meant, and what :func:`archcalc.analyze` raises.
+    Sizes are compared, and have to be ints.
 
     ::
 
@@ -242,21 +263,26 @@ def memory(
         >>> archcalc.memory("resnet18").weights == 4 * 11689512
         True
     """
-    size = BYTES[dtype]
-    network = one_of(network, allow_unknown)
-    how = training if isinstance(training, Training) else None
-    if training is True:
-        how = Training(optimizer, master, checkpoint, micro_batches, zero, devices, fused, autocast)
+    how = Training.of(
+        training, optimizer, master, checkpoint, micro_batches, zero, devices, fused, autocast
+    )
+    formats = Formats.of(dtype, weights, activations, density, exclude, cache)
+    question = Question(input, batch, variables, allow_unknown=allow_unknown, formats=formats)
+    return held(network, question, how)
+
+
+def held(network: NetworkLike, question: Question, how: Training | None = None) -> Memory:
+    """The memory that is asked for: :func:`memory`."""
+    formats, size = question.formats, question.formats.width
+    network = one_of(network, question.allow_unknown)
     if how is not None:
-        how.require(dtype)
+        how.require(formats)
         if how.micro_batches > 1:
             if isinstance(network, Graph):
                 raise ArchcalcError("a graph has its batch: expand it with that of a micro-batch")
-            batch = -(-batch // how.micro_batches)
-    network = quantize(network, weights=weights)
-    if how is not None:
-        network = _as_trained(network)
-    analysis = answer(network, Question(input, batch, variables, how is not None, allow_unknown))
+            question = question._replace(batch=-(-question.batch // how.micro_batches))
+        network, question = _as_trained(network), question._replace(training=True)
+    analysis = answer(network, question)
     integers = sum(
         elements(shape)
         for row in analysis.rows
@@ -266,16 +292,16 @@ def memory(
     )
     stored = Memory(
         network=analysis.graph.name,
-        dtype=dtype,
+        dtype=formats.dtype,
         batch=next(iter(analysis.graph.inputs.values()))[0] * (how.micro_batches if how else 1),
-        weights=analysis.weight_bytes(dtype),
+        weights=analysis.weight_bytes(formats.dtype),
         buffers=(analysis.buffers - integers) * size + integers * INTEGER,
         activations=0,
-        cache=_cache(analysis, dtype, kept),
+        cache=_cache(analysis, formats),
         peak=None,
         not_counted=analysis.not_counted,
         bits=analysis.graph.bits,
-        kept=kept,
+        kept=formats.cache,
     )
     if how is None:
         return _at_inference(stored, analysis)
@@ -352,9 +378,9 @@ def _as_trained(network: Spec | Graph) -> Spec | Graph:
     return network.stored_by(()) if network.bits else network
 
 
-def _cache(analysis: Analysis, dtype: str, format: str | None) -> Size:
-    written = Format.of(format if format is not None else dtype)
-    return sum(written.bytes(row.shape) for row in joined(analysis.rows) if row.executed)
+def _cache(analysis: Analysis, formats: Formats) -> Size:
+    rows = joined(analysis.rows)
+    return sum(formats.kept.bytes(row.shape) for row in rows if row.executed)
 
 
 def _copies(analysis: Analysis) -> Size:

@@ -8,34 +8,30 @@ than products takes longer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analyze import BYTES, Analysis, Row, answer
+from archcalc.analysis.analyze import Analysis, Row, answer
 from archcalc.analysis.bits import Stored, executed, joined
 from archcalc.analysis.liveness import inputs_of, makers
-from archcalc.analysis.memory import memory
+from archcalc.analysis.memory import held
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
-from archcalc.frontends.network import NetworkLike, one_of
+from archcalc.frontends.network import NetworkLike
 from archcalc.operators.autograd import INTEGER, Untrained
 from archcalc.operators.autograd import Stored as Kept
 from archcalc.operators.base import elements
 from archcalc.operators.parameter import Cache
 from archcalc.operators.taps import Pointwise
-from archcalc.spec.bits import BITS, Format, Rule, rules_of
+from archcalc.spec.bits import BITS, Formats, Rule
 from archcalc.spec.machines import Hardware, find
-from archcalc.spec.quantized import with_rules
 from archcalc.spec.question import Input, Question, with_options
 from archcalc.values import Remembering
 
 FUSIONS = ("none", "elementwise", "all")
 """What is taken as one kernel: each layer; a layer with what follows element by element; all."""
-
-WIDTHS = {"tf32": 4, **BYTES}
-"""Bytes of a number, by what products are computed in. TF32's are stored as float32."""
 
 
 class Kernel(NamedTuple):
@@ -163,9 +159,12 @@ def roofline(
     batch: int = 1,
     input: Input = None,
     fusion: str = "elementwise",
-    cache: bool = True,
-    weights: str | None = None,
-    kept: str | None = None,
+    through_memory: bool = False,
+    weights: str | Sequence[str] | None = None,
+    activations: str | Sequence[str] | None = None,
+    density: str | float | Sequence[str] | None = None,
+    exclude: str | Sequence[str] = (),
+    cache: str | None = None,
     allow_unknown: bool = False,
     **variables: Any,
 ) -> Roofline:
@@ -177,15 +176,16 @@ def roofline(
     nothing. With ``fusion="elementwise"`` a layer is one kernel with what follows it element by
     element (activations, batch normalization, scales, sums with another tensor), as compilers do
     it; with ``none`` each is its own; with ``all`` only weights, inputs and outputs of the network
-    are moved. With ``cache`` a tensor between layers is moved only as far as it exceeds the
-    machine's last cache, where that is known. Other arithmetic than products is not counted.
+    are moved. A tensor between layers is moved only as far as it exceeds the machine's last cache,
+    where that is known, or always if ``through_memory``. Other arithmetic than products is not
+    counted.
 
-    ``weights`` is the format in which matrices and kernels of layers that multiply are stored and
-    read, such as ``int4:128``; :func:`archcalc.quantize` says more than that. A product is computed
+    ``weights``, such as ``int4:128``, ``activations``, ``density`` and ``exclude`` are as in
+    :func:`archcalc.quantize`. A product is computed
     in ``dtype``, or where both of its factors have at most 8 bits in ``int8`` or ``float8``, if the
     machine has a peak for it. Of weights of density 2:4 half are multiplied where the machine's
     peaks are printed with sparsity; zeros that are scattered are multiplied like any other number.
-    ``kept`` is the format of what is kept of steps before (``Cache``), which is read once, by what
+    ``cache`` is the format of what is kept of steps before (``Cache``), which is read once, by what
     it is joined for, and the new part of it is written.
 
     The count is of convolutions done directly. Winograd's way multiplies less: of a 3x3 kernel
@@ -202,18 +202,26 @@ def roofline(
         True
     """
     machine = find(on) if isinstance(on, str) else on
+    formats = Formats.of(dtype, weights, activations, density, exclude, cache)
+    question = Question(input, batch, variables, allow_unknown=allow_unknown, formats=formats)
+    return bound(network, machine, question, fusion, through_memory)
+
+
+def bound(
+    network: NetworkLike,
+    machine: Hardware,
+    question: Question,
+    fusion: str = "elementwise",
+    through_memory: bool = False,
+) -> Roofline:
+    """The least time that is asked for: :func:`roofline`."""
+    formats, dtype = question.formats, question.formats.dtype
     if fusion not in FUSIONS:
         raise ArchcalcError(f"no fusion '{fusion}'\n  known: {', '.join(FUSIONS)}")
-    if dtype not in WIDTHS:
-        raise ArchcalcError(f"no dtype '{dtype}'\n  known: {', '.join(WIDTHS)}")
     machine.peak(dtype)
-    asked = Question(input, batch, variables, allow_unknown=allow_unknown)
-    analysis = _analysis(network, asked, tuple(rules_of(weights)))
-    resident = machine.cache.value if cache and machine.cache else 0.0
-    width = WIDTHS[dtype]
-    reading = _Reading(
-        width, Format.of(kept) if kept is not None else Format(dtype, 8 * width), analysis
-    )
+    analysis = answer(network, question)
+    resident = 0.0 if through_memory or machine.cache is None else machine.cache.value
+    reading = _Reading(formats, analysis)
     bandwidth = machine.bandwidth.value if machine.bandwidth else None
     computing = _Computing(machine, dtype)
 
@@ -231,7 +239,7 @@ def roofline(
             for rows, macs, weights, moved in _kernels(analysis, reading, fusion, cache)
         )
 
-    stored_as = "float32" if dtype == "tf32" else dtype
+    settled = Question(allow_unknown=question.allow_unknown, formats=formats._replace(rules=()))
     return Roofline(
         analysis.graph.name,
         machine,
@@ -242,20 +250,12 @@ def roofline(
         kernels(int(resident)),
         analysis.not_counted,
         sum(kernel.seconds for kernel in kernels(0)),
-        memory(analysis.graph, stored_as, kept=kept, allow_unknown=allow_unknown).most,
+        held(analysis.graph, settled).most,
         analysis.graph.bits,
-        kept,
+        formats.cache,
         tuple(computing.met) or (dtype,),
         computing.skips,
     )
-
-
-def _analysis(network: NetworkLike, asked: Question, rules: tuple[Rule, ...]) -> Analysis:
-    if not rules:
-        return answer(network, asked)
-    if isinstance(network, Analysis):
-        return replace(answer(network, asked), graph=with_rules(network.graph, rules))
-    return answer(with_rules(one_of(network, asked.allow_unknown), rules), asked)
 
 
 class _Computing:
@@ -308,7 +308,7 @@ def _kernels(
         given.add(row.name)
         for name, shape in [*zip(row.node.inputs, row.node.input_shapes, strict=True)][1:]:
             maker = tensors[name]
-            written[maker] = written.get(maker, 0) + int(reading.kept.bytes(shape))
+            written[maker] = written.get(maker, 0) + int(reading.formats.kept.bytes(shape))
     read: list[set[str]] = [set() for _ in groups]
     used_by: dict[str, set[int]] = {}
     by_name = {row.name: row for row in rows}
@@ -367,7 +367,7 @@ def _elementwise(row: Row) -> bool:
 
 def _sizes(analysis: Analysis, rows: list[Row], reading: _Reading) -> dict[str, int]:
     """Bytes of inputs and of layers' outputs; a weight's stand with the weights."""
-    width, formats = reading.width, analysis.formats()
+    width, formats = reading.formats.width, analysis.formats()
     sizes = {name: t.storage.bytes(width) for name, t in inputs_of(analysis.graph).items()}
     for name, tensor in inputs_of(analysis.graph).items():
         if name in formats and not tensor.storage.width:
@@ -383,16 +383,14 @@ def _sizes(analysis: Analysis, rows: list[Row], reading: _Reading) -> dict[str, 
         else:
             sizes[row.name] = int(format.bytes(row.shape))
     for row in joined(rows):
-        sizes[row.name] = int(reading.kept.bytes(row.shape))
+        sizes[row.name] = int(reading.formats.kept.bytes(row.shape))
     return sizes
 
 
 class _Reading(NamedTuple):
     """How numbers are stored that are read."""
 
-    width: int
-    """Bytes of one, unless it is said otherwise."""
-    kept: Format
+    formats: Formats
     analysis: Analysis
 
 
@@ -401,7 +399,7 @@ def _weights(rows: Iterable[Row], reading: _Reading) -> int:
 
     What layers share is read once by a kernel, and again by the next one.
     """
-    width = reading.width
+    width = reading.formats.width
     read: dict[tuple[str, str], int] = {}
     looked_up = 0
     for row in rows:

@@ -13,7 +13,7 @@ from functools import cached_property
 from math import prod
 from typing import NamedTuple
 
-from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
+from archcalc.analysis.analyze import Analysis, Row, analyze
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.counters import bias_adds
 from archcalc.analysis.depth import UNWEIGHTED, is_weight_layer
@@ -25,6 +25,7 @@ from archcalc.operators.channel_norm import BatchNorm1d, BatchNorm2d, BatchNorm3
 from archcalc.operators.conv import Conv1d, Conv2d, Conv3d
 from archcalc.operators.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from archcalc.operators.linear import Linear
+from archcalc.spec.bits import BYTES
 from archcalc.spec.graph import Graph
 
 STEP = 3

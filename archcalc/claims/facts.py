@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze, totals
+from archcalc.analysis.analyze import Analysis, Row, analyze, totals
 from archcalc.analysis.bits import bit_operations
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.depth import is_weight_layer
@@ -24,6 +24,7 @@ from archcalc.errors import ExpressionError, did_you_mean
 from archcalc.operators import NAMES
 from archcalc.operators.base import Operator, elements
 from archcalc.spec import expressions, zoo
+from archcalc.spec.bits import BYTES
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Input
 from archcalc.spec.scope import Wrong

@@ -1,8 +1,10 @@
 """The command line: its commands, and what all of them have in common."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from importlib import import_module
+from inspect import Parameter, signature
 from os.path import isfile
 from typing import Annotated, Any
 
@@ -93,5 +95,33 @@ def application(*commands: str) -> typer.Typer:
     app.callback()(_archcalc)
     for name in commands or COMMANDS:
         module = import_module("archcalc.cli." + ("import_" if name == "import" else name))
-        app.command(name)(getattr(module, f"{name}_" if name in ("import", "list") else name))
+        command = getattr(module, f"{name}_" if name in ("import", "list") else name)
+        app.command(name)(_in_options(command))
     return app
+
+
+def _in_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes values made of several options (:mod:`archcalc.cli.asked`) by these."""
+    stated = signature(command, eval_str=True)
+    kinds = {
+        each.name: each.annotation
+        for each in stated.parameters.values()
+        if hasattr(each.annotation, "_fields")
+    }
+    if not kinds:
+        return command
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        for name, kind in kinds.items():
+            given[name] = kind(*[given.pop(field) for field in kind._fields])
+        command(**given)
+
+    parameters = []
+    for each in stated.parameters.values():
+        kind = kinds.get(each.name)
+        options = signature(kind).parameters.values() if kind else (each,)
+        parameters += [option.replace(kind=Parameter.KEYWORD_ONLY) for option in options]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    vars(run)["__signature__"] = stated.replace(parameters=parameters)
+    return run

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from archcalc.cli.completion import known, machines, networks, several
-from archcalc.cli.options import Output, drawn, dtypes, formats, settings, shapes
+from archcalc.cli.options import DType, Output, drawn, formats, settings, shapes
 from archcalc.cli.output import complain, publish, write
 from archcalc.errors import ArchcalcError
 
@@ -95,18 +95,7 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    dtype: Annotated[
-        str,
-        dtypes(
-            "What the products of these times are computed in: float32, tf32, bfloat16, int8.",
-            "float32",
-            "tf32",
-            "bfloat16",
-            "float16",
-            "float8",
-            "int8",
-        ),
-    ] = "float32",
+    dtype: DType = "float32",
     format: Annotated[
         str, formats("table", "markdown", "csv", "json", "latex", "siunitx", "html")
     ] = "table",

@@ -14,17 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from archcalc.cli.asked import Asked
 from archcalc.cli.completion import networks, several, words
-from archcalc.cli.options import (
-    NETWORKS,
-    Batch,
-    Frozen,
-    InputShapes,
-    Output,
-    Variables,
-    drawn,
-    formats,
-)
+from archcalc.cli.options import NETWORKS, Frozen, Output, drawn, formats
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
 
@@ -37,6 +29,7 @@ if TYPE_CHECKING:
 
 
 def crosscheck(
+    *,
     networks: Annotated[
         list[str] | None,
         typer.Argument(
@@ -76,9 +69,7 @@ def crosscheck(
             show_default=False,
         ),
     ] = None,
-    batch: Batch = 1,
-    input: InputShapes = None,
-    set_: Variables = None,
+    asked: Asked,
     frozen: Frozen = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure time and memory, too.")
@@ -134,7 +125,7 @@ def crosscheck(
       archcalc crosscheck resnet18 --against torchvision.models:resnet18
     """
     import archcalc
-    from archcalc.cli.arguments import asked, parse_duration
+    from archcalc.cli.arguments import parse_duration
     from archcalc.pytorch import require_torch
     from archcalc.report.choice import choose
     from archcalc.report.runs import against as opposed
@@ -153,7 +144,7 @@ def crosscheck(
         choose("format with --against", form, opposed.FORMATS)
         if frozen:
             raise ArchcalcError("--against compares no training: leave --frozen out")
-        told = asked(archcalc.against, input, set_, batch).keywords
+        told = asked.of(archcalc.against).keywords
         other = archcalc.against((networks or [])[0], against, device=device, **told)
         publish(opposed, other, form, output)
         if not other.ok:
@@ -168,17 +159,13 @@ def crosscheck(
         sizes = _sizes()
         names = sorted(zoo.names(), key=lambda name: sizes.get(name, 0))
     question = _Run(
-        device,
-        dtypes,
-        input or [],
-        tuple(frozen or ()),
-        asked(archcalc.crosscheck, input, set_, batch),
+        device, dtypes, asked.input or [], tuple(frozen or ()), asked.of(archcalc.crosscheck)
     )
     told = {
         "device": device,
         "dtype": dtypes,
-        "batch": batch,
-        "input": input,
+        "batch": asked.batch,
+        "input": asked.input,
         "set": question.asked.variables,
         **({"frozen": frozen} if frozen else {}),
         "measure": measure,

@@ -4,20 +4,14 @@ from typing import Annotated
 
 import typer
 
+from archcalc.cli.asked import Asked
 from archcalc.cli.completion import layers
-from archcalc.cli.options import (
-    Batch,
-    ConventionName,
-    InputShapes,
-    NetworkName,
-    Output,
-    Variables,
-    formats,
-)
+from archcalc.cli.options import ConventionName, NetworkName, Output, formats
 from archcalc.cli.output import publish
 
 
 def explain(
+    *,
     network: NetworkName,
     layer: Annotated[
         str | None,
@@ -27,9 +21,7 @@ def explain(
             show_default=False,
         ),
     ] = None,
-    input: InputShapes = None,
-    batch: Batch = 1,
-    set_: Variables = None,
+    asked: Asked,
     convention: ConventionName = "macs",
     format: Annotated[str, formats("text", "markdown", "latex")] = "text",
     output: Output = None,
@@ -47,12 +39,11 @@ def explain(
       archcalc explain googlenet
     """
     import archcalc
-    from archcalc.cli.arguments import addressed, asked
+    from archcalc.cli.arguments import addressed
     from archcalc.report.choice import choose
     from archcalc.report.reasons import explain as report
 
     form = choose("format", format, report.FORMATS)
-    question = asked(archcalc.explain, input, set_, batch)
-    spec = archcalc.load(addressed(network, input))
-    analysis = archcalc.analyze(spec, **question.keywords)
+    spec = archcalc.load(addressed(network, asked.input))
+    analysis = archcalc.analyze(spec, **asked.of(archcalc.explain).keywords)
     publish(report, analysis, form, output, layer, convention, spec)

@@ -4,12 +4,14 @@ from typing import Annotated
 
 import typer
 
+from archcalc.cli.asked import Asked
 from archcalc.cli.completion import words
-from archcalc.cli.options import Batch, Frozen, InputShapes, NetworkName, Output, Variables
+from archcalc.cli.options import Frozen, NetworkName, Output
 from archcalc.cli.output import emit
 
 
 def export(
+    *,
     network: NetworkName,
     to: Annotated[
         str,
@@ -32,9 +34,7 @@ def export(
             autocompletion=words("stage", "layer"),
         ),
     ] = "stage",
-    input: InputShapes = None,
-    batch: Batch = 1,
-    set_: Variables = None,
+    asked: Asked,
     frozen: Frozen = None,
     output: Output = None,
 ) -> None:
@@ -51,7 +51,7 @@ def export(
     from pathlib import Path
 
     import archcalc
-    from archcalc.cli.arguments import addressed, asked
+    from archcalc.cli.arguments import addressed
     from archcalc.cli.output import write
     from archcalc.errors import ArchcalcError
     from archcalc.report.choice import choose
@@ -60,9 +60,9 @@ def export(
     form = choose("form", to, FORMS)
     if form == "onnx" and output in (None, "-"):
         raise ArchcalcError("ONNX is no text: name a file with -o")
-    question = asked(archcalc.export, input, set_, batch)
-    spec = archcalc.freeze(archcalc.load(addressed(network, input)), *(frozen or ()))
-    made = archcalc.export(spec, to=form, detail=detail, **question.keywords)
+    told = asked.of(archcalc.export).keywords
+    spec = archcalc.freeze(addressed(network, asked.input), *(frozen or ()))
+    made = archcalc.export(spec, to=form, detail=detail, **told)
     if isinstance(made, bytes):
         assert output is not None
         write(made, Path(output))

@@ -4,24 +4,22 @@ from typing import Annotated
 
 import typer
 
+from archcalc.cli.asked import Stored
 from archcalc.cli.options import (
-    Activations,
-    Density,
-    Exclude,
+    DType,
     Kept,
     NetworkName,
     On,
     Output,
     Variables,
-    Weights,
     drawn,
-    dtypes,
     formats,
 )
 from archcalc.cli.output import publish, write
 
 
 def generate(
+    *,
     network: NetworkName,
     prompt: Annotated[
         int, typer.Option(metavar="N", help="How many tokens are read at once.", min=1)
@@ -31,22 +29,8 @@ def generate(
     ],
     batch: Annotated[int, typer.Option(metavar="N", help="How many texts at once.", min=1)] = 1,
     on: On = "h100-sxm",
-    dtype: Annotated[
-        str,
-        dtypes(
-            "What products are computed in: bfloat16, float16, float8, int8, float32 or tf32.",
-            "bfloat16",
-            "float16",
-            "float8",
-            "int8",
-            "float32",
-            "tf32",
-        ),
-    ] = "bfloat16",
-    weights: Weights = None,
-    activations: Activations = None,
-    density: Density = None,
-    exclude: Exclude = None,
+    dtype: DType = "bfloat16",
+    stored: Stored,
     cache: Kept = None,
     set_: Variables = None,
     plot: Annotated[str | None, drawn("tokens a second against the batch")] = None,
@@ -68,19 +52,21 @@ def generate(
         --weights int4:128 --cache float8
     """
     import archcalc
+    from archcalc.analysis.generate import generation
     from archcalc.cli.arguments import asked
     from archcalc.report.choice import choose
     from archcalc.report.needs import generation as report
     from archcalc.report.picture import picture_at
+    from archcalc.spec.machines import find
+    from archcalc.spec.question import Question
 
     form = choose("format", format, report.FORMATS)
     picture = picture_at(plot) if plot is not None else None
     variables = asked(archcalc.generate, None, set_).variables
-    machine = archcalc.here() if on == "here" else on
-    how = {"dtype": dtype, "kept": cache, **variables}
-    bits = {"weights": weights, "activations": activations, "density": density}
-    spec = archcalc.quantize(archcalc.load(network), **bits, exclude=exclude or ())
-    found = archcalc.generate(spec, machine, prompt=prompt, tokens=tokens, batch=batch, **how)
+    machine = archcalc.here() if on == "here" else find(on)
+    spec = archcalc.load(network)
+    question = Question(None, batch, variables, formats=stored.in_(dtype, cache))
+    found = generation(spec, machine, question, prompt, tokens)
     if picture is not None:
         from archcalc.report.needs.batches import draw
 

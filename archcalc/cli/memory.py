@@ -1,23 +1,18 @@
 """The command ``memory``."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from archcalc.cli.asked import Asked, Stored
 from archcalc.cli.completion import known, words
 from archcalc.cli.options import (
-    Activations,
+    DTYPE,
     AllowUnknown,
-    Batch,
-    Density,
-    Exclude,
     Frozen,
-    InputShapes,
     Kept,
     NetworkName,
     Output,
-    Variables,
-    Weights,
     drawn,
     formats,
 )
@@ -26,26 +21,12 @@ from archcalc.errors import ArchcalcError
 
 
 def memory(
+    *,
     network: NetworkName,
-    dtype: Annotated[
-        str | None,
-        typer.Option(
-            "--dtype",
-            metavar="DTYPE",
-            help="float64, float32, bfloat16, float16, float8 or int8. float32, with --master "
-            "bfloat16.",
-            autocompletion=words("float64", "float32", "bfloat16", "float16", "float8", "int8"),
-            show_default=False,
-        ),
-    ] = None,
-    weights: Weights = None,
-    activations: Activations = None,
-    density: Density = None,
-    exclude: Exclude = None,
+    dtype: Annotated[str | None, DTYPE] = None,
+    stored: Stored,
     cache: Kept = None,
-    input: InputShapes = None,
-    batch: Batch = 1,
-    set_: Variables = None,
+    asked: Asked,
     frozen: Frozen = None,
     training: Annotated[
         bool,
@@ -55,20 +36,20 @@ def memory(
         ),
     ] = False,
     optimizer: Annotated[
-        str | None,
+        str,
         typer.Option(
             metavar="NAME",
             help="sgd, momentum, adagrad, rmsprop, rmsprop-momentum, adadelta, adam, adamw, "
-            "amsgrad, adamax, nadam, radam, asgd, rprop, adafactor or lion. By default sgd.",
+            "amsgrad, adamax, nadam, radam, asgd, rprop, adafactor or lion.",
             autocompletion=known("analysis.optimizers:OPTIMIZERS"),
-            show_default=False,
         ),
-    ] = None,
+    ] = "sgd",
     master: Annotated[
         bool,
         typer.Option(
             "--master",
-            help="The optimizer has float32 copies of the 16-bit weights, and float32 states.",
+            help="The optimizer has float32 copies of the 16-bit weights, and float32 states. The "
+            "dtype is bfloat16 then, unless another is said.",
         ),
     ] = False,
     autocast: Annotated[
@@ -149,47 +130,35 @@ def memory(
       archcalc memory gpt2 --training --optimizer adamw --master --checkpoint blocks
     """
     import archcalc
-    from archcalc.analysis.analyze import BYTES
     from archcalc.analysis.batches import Fits
-    from archcalc.cli.arguments import addressed, asked, parse_bytes
+    from archcalc.analysis.batches import fits as fitting
+    from archcalc.analysis.memory import Memory, Training, held
+    from archcalc.cli.arguments import addressed, parse_bytes
     from archcalc.report.choice import choose
     from archcalc.report.needs import memory as report
     from archcalc.report.picture import picture_at
+    from archcalc.spec.bits import BYTES
 
     form = choose("format", format, report.FORMATS)
     usual = "bfloat16" if master else "float32"
-    stored = usual if dtype is None else choose("dtype", dtype, BYTES)
-    trained = {"optimizer": optimizer, "checkpoint": _parts(checkpoint)}
-    trained |= {"master": master or None, "fused": fused or None}
-    trained["autocast"] = autocast or None
-    how: dict[str, Any] = {name: value for name, value in trained.items() if value is not None}
-    if micro_batches > 1:
-        how["micro_batches"] = micro_batches
-    if zero or devices > 1:
-        how |= {"zero": zero, "devices": devices}
-    bits = {"weights": weights, "activations": activations, "density": density}
-    if training and any(bits.values()):
-        options = ", ".join(f"--{name}" for name, said in bits.items() if said)
-        raise ArchcalcError(f"{options}: is for inference, for training is in the dtype")
-    if how and not training:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in how if name != "devices")
-        raise ArchcalcError(f"{options or '--devices'}: is for --training")
+    formats = stored.in_(usual if dtype is None else choose("dtype", dtype, BYTES), cache)
+    parts = _parts(checkpoint)
+    how = Training(optimizer, master, parts, micro_batches, zero, devices, fused, autocast)
+    if how.said and not training:
+        raise ArchcalcError(f"--{how.said.replace('_', '-')}: is for --training")
     picture = picture_at(plot) if plot is not None else None
     budget = parse_bytes("--fits", fits) if fits is not None else None
-    question = asked(archcalc.memory, input, set_)
-    spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
-    spec = archcalc.freeze(spec, *(frozen or ()))
-    spec = archcalc.quantize(spec, **bits, exclude=exclude or ())
-    if cache is not None:
-        how["kept"] = cache
-    how |= {"input": question.of(spec).input, **question.variables, "allow_unknown": allow_unknown}
-    found: Any
-    if budget is None:
-        found = archcalc.memory(spec, stored, training, batch=batch, **how)
-    elif batch != 1:
+    if budget is not None and asked.batch != 1:
         raise ArchcalcError("--fits finds the batch: leave out --batch")
-    else:
-        found = archcalc.largest_batch(spec, budget, stored, training, **how)
+    spec = archcalc.load(addressed(network, asked.input), allow_unknown=allow_unknown)
+    spec = archcalc.freeze(spec, *(frozen or ()))
+    question = asked.of(archcalc.memory)._replace(allow_unknown=allow_unknown, formats=formats)
+    trained = how if training else None
+    found: Memory | Fits = (
+        held(spec, question, trained)
+        if budget is None
+        else fitting(spec, budget, question, trained)
+    )
     if picture is not None:
         from archcalc.report.needs.timeline import draw
 

@@ -6,6 +6,7 @@ import typer
 
 from archcalc.cli.completion import known, layers, machines, networks, variables, words
 from archcalc.operators.base import LARGEST
+from archcalc.spec.bits import BYTES
 
 
 def formats(*known: str) -> Any:
@@ -151,7 +152,10 @@ Batch = Annotated[
 Variables = Annotated[list[str] | None, settings("the spec")]
 AllowUnknown = Annotated[
     bool,
-    typer.Option("--allow-unknown", help="Leave layers of unknown operators out of the count."),
+    typer.Option(
+        "--allow-unknown",
+        help="Leave layers of unknown operators out of the count: totals are lower bounds then, ≥.",
+    ),
 ]
 Frozen = Annotated[
     list[str] | None,
@@ -164,11 +168,12 @@ Frozen = Annotated[
         show_default=False,
     ),
 ]
-_DTYPES = ("float32", "float16", "bfloat16", "float64", "float8", "int8")
-DType = Annotated[
-    str,
-    dtypes(f"What a weight is stored as: {', '.join(_DTYPES[:-1])} or {_DTYPES[-1]}.", *_DTYPES),
-]
+DTYPE = dtypes(
+    f"What numbers are stored as, and products computed in: {', '.join([*BYTES][:-1])} or "
+    f"{[*BYTES][-1]}.",
+    *BYTES,
+)
+DType = Annotated[str, DTYPE]
 ConventionName = Annotated[
     str,
     typer.Option(

@@ -1,24 +1,18 @@
 """The command ``roofline``."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from archcalc.cli.asked import Asked, Stored
 from archcalc.cli.completion import networks, words
 from archcalc.cli.options import (
-    Activations,
     AllowUnknown,
-    Batch,
-    Density,
-    Exclude,
-    InputShapes,
+    DType,
     Kept,
     On,
     Output,
-    Variables,
-    Weights,
     drawn,
-    dtypes,
     formats,
 )
 from archcalc.cli.output import publish, write
@@ -26,6 +20,7 @@ from archcalc.errors import ArchcalcError
 
 
 def roofline(
+    *,
     network: Annotated[
         str | None,
         typer.Argument(
@@ -37,27 +32,10 @@ def roofline(
         ),
     ] = None,
     on: On = "h100-sxm",
-    dtype: Annotated[
-        str,
-        dtypes(
-            "What numbers are stored as and products computed in: float32, tf32, bfloat16, "
-            "float16, float8, int8 or float64.",
-            "float32",
-            "tf32",
-            "bfloat16",
-            "float16",
-            "float8",
-            "int8",
-        ),
-    ] = "float32",
-    weights: Weights = None,
-    activations: Activations = None,
-    density: Density = None,
-    exclude: Exclude = None,
+    dtype: DType = "float32",
+    stored: Stored,
     cache: Kept = None,
-    batch: Batch = 1,
-    input: InputShapes = None,
-    set_: Variables = None,
+    asked: Asked,
     fusion: Annotated[
         str,
         typer.Option(
@@ -68,10 +46,11 @@ def roofline(
             autocompletion=words("none", "elementwise", "all"),
         ),
     ] = "elementwise",
-    no_cache: Annotated[
+    through_memory: Annotated[
         bool,
         typer.Option(
-            "--no-cache", help="Move every tensor between kernels, whatever fits into the cache."
+            "--through-memory",
+            help="Move every tensor between kernels, whatever fits into the machine's cache.",
         ),
     ] = False,
     measured: Annotated[
@@ -113,10 +92,12 @@ def roofline(
       archcalc roofline mobilenet_v2 --on raspberry-pi-5 --dtype int8 --detail layer
     """
     import archcalc
-    from archcalc.cli.arguments import addressed, asked
+    from archcalc.analysis.roofline import bound as bounded
+    from archcalc.cli.arguments import addressed
     from archcalc.report.choice import choose
     from archcalc.report.needs import roofline as report
     from archcalc.report.picture import picture_at
+    from archcalc.spec.machines import find
     from archcalc.spec.machines import machines as known
 
     form = choose("format", format, report.FORMATS)
@@ -131,22 +112,12 @@ def roofline(
     if measured and on != "here":
         raise ArchcalcError("--measured runs on this machine: --on here")
     picture = picture_at(plot) if plot is not None else None
-    question = asked(archcalc.roofline, input, set_, batch)
-    spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
-    bits = {"weights": weights, "activations": activations, "density": density}
-    spec = archcalc.quantize(spec, **bits, exclude=exclude or ())
-    how: dict[str, Any] = {"dtype": dtype, "batch": batch, "input": question.of(spec).input}
-    how |= question.variables
-    bound = archcalc.roofline(
-        spec,
-        archcalc.here(again) if on == "here" else on,
-        fusion=fusion,
-        kept=cache,
-        cache=not no_cache,
-        allow_unknown=allow_unknown,
-        **how,
-    )
-    run = archcalc.measure(spec, **how) if measured else None
+    spec = archcalc.load(addressed(network, asked.input), allow_unknown=allow_unknown)
+    formats = stored.in_(dtype, cache)
+    question = asked.of(archcalc.roofline)._replace(allow_unknown=allow_unknown, formats=formats)
+    machine = archcalc.here(again) if on == "here" else find(on)
+    bound = bounded(spec, machine, question, fusion, through_memory)
+    run = archcalc.measure(spec, dtype=dtype, **question.keywords) if measured else None
     if picture is not None:
         from archcalc.report.needs.ridge import draw
 

@@ -4,20 +4,15 @@ from typing import Annotated
 
 import typer
 
+from archcalc.cli.asked import Asked, Stored
 from archcalc.cli.completion import known, several, words
 from archcalc.cli.options import (
-    Activations,
-    Batch,
+    AllowUnknown,
     ConventionName,
-    Density,
     DType,
-    Exclude,
     Frozen,
-    InputShapes,
     NetworkName,
     Output,
-    Variables,
-    Weights,
     formats,
 )
 from archcalc.cli.output import publish
@@ -25,6 +20,7 @@ from archcalc.report.layers.columns import COLUMNS
 
 
 def table(
+    *,
     network: NetworkName,
     detail: Annotated[
         str,
@@ -44,15 +40,10 @@ def table(
             show_default=False,
         ),
     ] = None,
-    input: InputShapes = None,
-    batch: Batch = 1,
+    asked: Asked,
     dtype: DType = "float32",
-    weights: Weights = None,
-    activations: Activations = None,
-    density: Density = None,
-    exclude: Exclude = None,
+    stored: Stored,
     convention: ConventionName = "macs",
-    set_: Variables = None,
     frozen: Frozen = None,
     training: Annotated[
         bool, typer.Option("--training", help="Count what is executed in training only, too.")
@@ -63,14 +54,7 @@ def table(
             "--fold-bn", help="Fold batch normalizations into the layers before them, if any."
         ),
     ] = False,
-    allow_unknown: Annotated[
-        bool,
-        typer.Option(
-            "--allow-unknown",
-            help="Count all but layers of unknown operators that declare a shape: totals are "
-            "lower bounds then, ≥.",
-        ),
-    ] = False,
+    allow_unknown: AllowUnknown = False,
     unroll: Annotated[
         bool,
         typer.Option(
@@ -108,18 +92,19 @@ def table(
       archcalc table resnet50 --input 160 --batch 8 --format csv -o resnet50.csv
     """
     import archcalc
-    from archcalc.cli.arguments import addressed, asked
+    from archcalc.cli.arguments import addressed
     from archcalc.report.choice import choose
     from archcalc.report.layers import table as report
     from archcalc.report.layers.layout import Request
 
     form = choose("format", format, report.FORMATS)
     request = Request.of(detail, columns, dtype, convention, unroll, width)
-    question = asked(archcalc.table, input, set_, batch)._replace(
-        training=training, fold_bn=fold_bn, allow_unknown=allow_unknown
+    question = asked.of(archcalc.table)._replace(
+        training=training,
+        fold_bn=fold_bn,
+        allow_unknown=allow_unknown,
+        formats=stored.in_(request.dtype),
     )
-    spec = archcalc.load(addressed(network, input), allow_unknown=allow_unknown)
+    spec = archcalc.load(addressed(network, asked.input), allow_unknown=allow_unknown)
     spec = archcalc.freeze(spec, *(frozen or ()))
-    bits = {"weights": weights, "activations": activations, "density": density}
-    spec = archcalc.quantize(spec, **bits, exclude=exclude or ())
     publish(report, (spec, question), form, output if width is None else output or "-", request)

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from archcalc.analysis.analyze import BYTES, Analysis, answer
+from archcalc.analysis.analyze import Analysis, answer
 from archcalc.analysis.conventions import CONVENTIONS, convention, differences
 from archcalc.analysis.diff import diff
 from archcalc.analysis.memory import memory
@@ -29,6 +29,7 @@ from archcalc.report.choice import choose
 from archcalc.report.layers.columns import COLUMNS, Column, Frame, columns
 from archcalc.report.layers.lines import Line, depth, lines
 from archcalc.spec import text, zoo
+from archcalc.spec.bits import BYTES
 from archcalc.spec.graph import Graph
 from archcalc.spec.machines import Hardware, machines
 from archcalc.spec.model import LAYER_KEYS, Spec

@@ -10,7 +10,7 @@ from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcalc.analysis.analyze import BYTES, Analysis, Row, analyze
+from archcalc.analysis.analyze import Analysis, Row, analyze
 from archcalc.analysis.measured import Measurement
 from archcalc.analysis.memory import memory
 from archcalc.document.shown import shown
@@ -19,6 +19,7 @@ from archcalc.frontends.network import NetworkLike
 from archcalc.pytorch.asked import PRECISIONS, SEED, graphs, require_known
 from archcalc.pytorch.perform import require_torch
 from archcalc.pytorch.windows import placed
+from archcalc.spec.bits import BYTES
 from archcalc.spec.question import Input, Question, with_options
 from archcalc.values import Remembering
 
@@ -236,7 +237,7 @@ def _too_large(
 ) -> _TooLarge:
     import torch
 
-    size = training_bytes(trained, "float32" if dtype == "tf32" else dtype)
+    size = training_bytes(trained, dtype)
     if device == "cpu" and not chosen:
         macs = trained.macs // next(iter(trained.graph.inputs.values()))[0]
         if macs > MOST_MACS:
@@ -250,7 +251,7 @@ def _too_large(
         torch.cuda.empty_cache()  # which PyTorch keeps of the network before
         free, _ = torch.cuda.mem_get_info()
         if size > free:
-            at_inference = memory(analysis.graph, "float32" if dtype == "tf32" else dtype).total
+            at_inference = memory(analysis.graph, dtype).total
             if at_inference > free:
                 return _TooLarge(f"takes {at_inference / 1e9:,.1f} GB, {free / 1e9:,.1f} are free")
             return _TooLarge(

@@ -96,7 +96,7 @@ def measure(
         held = {id(t): t for t in (*built.parameters(), *built.buffers(), *inputs)}
         stored = sum(t.numel() * t.element_size() for t in held.values())
     seconds, spread, runs = times
-    predicted = memory(graph, "float32" if dtype == "tf32" else dtype)
+    predicted = memory(graph, dtype)
     return Measurement(
         machine(place),
         dtype,

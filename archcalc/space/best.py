@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analyze import BYTES
 from archcalc.errors import ArchcalcError
 from archcalc.space.bounds import Bounds
 from archcalc.space.count import Counted, Counter, Wanted
@@ -23,6 +22,7 @@ from archcalc.space.seen import NotByLayers
 from archcalc.space.states import Box, narrowed, whole, within
 from archcalc.space.trace import ALONE
 from archcalc.space.tree import TooVarious
+from archcalc.spec.bits import BYTES
 
 SMALL = 2**15
 """Configurations of a part that is counted whole."""
@@ -157,8 +157,7 @@ class _Best:
 
     def quantities(self, sums: Sequence[int]) -> dict[str, int]:
         found = dict(zip(COLUMNS, sums, strict=True))
-        stored = BYTES["float32" if self.dtype == "tf32" else self.dtype]
-        return {**found, "weight_bytes": found["params"] * stored}
+        return {**found, "weight_bytes": found["params"] * BYTES[self.dtype]}
 
     def order(self, bounds: Bounds, box: Box) -> list[int]:
         """The steps, those first whose choices differ most in what they make of a part."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archcalc.analysis.analyze import BYTES, answer
+from archcalc.analysis.analyze import answer
 from archcalc.errors import ArchcalcError, SpecError
 from archcalc.space.chunks import Refused, chunks
 from archcalc.space.design import Space
@@ -24,6 +24,7 @@ from archcalc.space.select import Columns, Selection, condition, selection
 from archcalc.space.states import ABSENT, LENGTH
 from archcalc.space.trace import ALONE, asked, total
 from archcalc.space.tree import TooVarious
+from archcalc.spec.bits import BYTES
 from archcalc.spec.machines import Hardware
 
 MOST_PIECES = 4_000
@@ -168,7 +169,7 @@ class Counter:
         assert self.layered is not None
         made = self.layered.totals(codes)
         sums = {name: made.sums[:, k] for k, name in enumerate(COLUMNS)}
-        sums["weight_bytes"] = sums["params"] * BYTES[_stored(self.wanted.dtype)]
+        sums["weight_bytes"] = sums["params"] * BYTES[self.wanted.dtype]
         columns: Columns = {name: sums[name] for name in self.wanted.first}
         refused = made.refused & ~made.apart
         apart = np.flatnonzero(made.apart)
@@ -228,10 +229,6 @@ class _Numbered(Grid):
         found = super().at(place)
         del found["archcalc row"]
         return found
-
-
-def _stored(dtype: str) -> str:
-    return "float32" if dtype == "tf32" else dtype
 
 
 def _any(columns: Columns) -> Any:

@@ -9,7 +9,6 @@ from math import prod
 from typing import Any
 
 from archcalc.algebra.arrays import import_numpy
-from archcalc.analysis.roofline import WIDTHS
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.space.select import asked_for
 from archcalc.space.trace import (
@@ -23,6 +22,7 @@ from archcalc.space.trace import (
     require_free,
     require_quantities,
 )
+from archcalc.spec.bits import BYTES
 from archcalc.spec.expressions import LARGEST
 from archcalc.spec.machines import Hardware
 from archcalc.spec.model import Spec
@@ -161,8 +161,8 @@ def plan(
 
 def require_machine(quantities: Sequence[str], dtype: str, on: Hardware | None) -> None:
     """Raise :class:`ArchcalcError` for a time on no machine, and for what is no dtype of one."""
-    if dtype not in WIDTHS:
-        raise ArchcalcError(f"no dtype '{dtype}'\n  {did_you_mean(dtype, WIDTHS)}")
+    if dtype not in BYTES:
+        raise ArchcalcError(f"no dtype '{dtype}'\n  {did_you_mean(dtype, BYTES)}")
     if "time" in quantities and on is None:
         raise ArchcalcError("a time is one on a machine: say which, such as --on h100")
     if on is not None:

@@ -9,12 +9,13 @@ from typing import Any
 
 from archcalc.algebra.program import Number, Program
 from archcalc.algebra.record import Record
-from archcalc.analysis.analyze import BYTES, Analysis, analyze, answer
+from archcalc.analysis.analyze import Analysis, analyze, answer
 from archcalc.analysis.memory import memory
 from archcalc.analysis.roofline import roofline
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
 from archcalc.operators import FAMILIES
 from archcalc.operators.base import elements
+from archcalc.spec.bits import BYTES
 from archcalc.spec.expand import folded, settled
 from archcalc.spec.expressions import LARGEST
 from archcalc.spec.machines import Hardware
@@ -92,9 +93,9 @@ def total(
 ) -> Any:
     """One of ``QUANTITIES`` of an analysis, or of ``ALONE``: the time ``on`` a machine."""
     if quantity == "weight_bytes":
-        return analysis.weight_bytes("float32" if dtype == "tf32" else dtype)
+        return analysis.weight_bytes(dtype)
     if quantity == "memory":
-        return memory(analysis.graph, "float32" if dtype == "tf32" else dtype).most
+        return memory(analysis.graph, dtype).most
     if quantity == "time":
         if on is None:
             raise ArchcalcError("a time is one on a machine: say which")

@@ -31,6 +31,9 @@ BITS: dict[str, int] = {
 }
 """Bits of a number, by format. TF32's are stored as float32; three values take two bits."""
 
+BYTES = {name: bits // 8 for name, bits in BITS.items() if bits % 8 == 0}
+"""Bytes of a number, by the dtypes that products are computed in."""
+
 SCALE = 16
 """Bits of a scale: a float16, as GPTQ, AWQ and most others have it."""
 
@@ -205,6 +208,44 @@ def rules_of(
     if of_all:
         yield Rule((), tuple(map(named, _several(exclude))), **of_all)
     yield from of_some
+
+
+class Formats(NamedTuple):
+    """In what a network's numbers are stored, beside what it says itself of its layers."""
+
+    dtype: str = "float32"
+    """Of all of which nothing else is said, and in which products are computed."""
+    rules: tuple[Rule, ...] = ()
+    cache: str | None = None
+    """The format of what is kept of steps before; None is the dtype."""
+
+    @classmethod
+    def of(
+        cls,
+        dtype: str = "float32",
+        weights: str | Sequence[str] | None = None,
+        activations: str | Sequence[str] | None = None,
+        density: str | float | Sequence[str] | None = None,
+        exclude: str | Sequence[str] = (),
+        cache: str | None = None,
+    ) -> Formats:
+        """Raises :class:`ArchcalcError` for what is no format."""
+        if dtype not in BYTES:
+            raise ArchcalcError(f"no dtype '{dtype}'\n  {did_you_mean(dtype, BYTES)}")
+        rules = tuple(rules_of(weights, activations, density, exclude))
+        if exclude and not rules:
+            raise ArchcalcError("nothing is said from which layers could be excluded")
+        return cls(dtype, rules, None if cache is None else Format.of(cache).name)
+
+    @property
+    def width(self) -> int:
+        """Bytes of a number of the dtype."""
+        return BYTES[self.dtype]
+
+    @property
+    def kept(self) -> Format:
+        """The format of what is kept of steps before."""
+        return Format.of(self.cache or self.dtype)
 
 
 def _several(texts: str | float | Sequence[str] | None) -> tuple[str, ...]:

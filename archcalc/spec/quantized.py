@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 from archcalc.errors import ArchcalcError, did_you_mean
-from archcalc.spec.bits import ENDS, Rule, rules_of
+from archcalc.spec.bits import ENDS, Formats, Rule
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 from archcalc.spec.patterns import matching, ways
@@ -24,16 +24,14 @@ def quantize(
     exclude: str | Sequence[str] = (),
 ) -> N:
     """The network with other formats: :func:`archcalc.quantize`."""
-    rules = tuple(rules_of(weights, activations, density, exclude))
-    if not rules:
-        if exclude:
-            raise ArchcalcError("nothing is said from which layers could be excluded")
-        return network
-    return with_rules(network, rules)
+    found = Formats.of("float32", weights, activations, density, exclude)
+    return with_rules(network, found.rules)
 
 
 def with_rules(network: N, rules: Sequence[Rule]) -> N:
     """The network with more rules. Raises as :func:`quantize` does."""
+    if not rules:
+        return network
     if isinstance(network, Spec):
         return cast("N", network.quantized(rules))
     _require_known(network, rules)

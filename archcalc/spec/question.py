@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from archcalc.dims import Size, same
 from archcalc.errors import Problem, SpecError, did_you_mean
+from archcalc.spec.bits import Formats
 
 if TYPE_CHECKING:
     from archcalc.spec.model import Spec
@@ -32,6 +33,8 @@ class Question(NamedTuple):
     """Whether layers of unknown operators are left out of the count."""
     fold_bn: bool = False
     """Whether batch normalizations are folded into the layers before them."""
+    formats: Formats = Formats()
+    """In what numbers are stored."""
 
     def of(self, spec: Spec) -> Question:
         """The same with the input of this spec."""

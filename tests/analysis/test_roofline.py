@@ -103,11 +103,12 @@ def test_what_fits_into_the_cache_is_not_moved_between_kernels() -> None:
     """Of tensors of 12 bytes 2 exceed a cache of 10; inputs, outputs and weights pass anyway."""
     found = bound(CHAIN, 2, 4, on=machine(cache=10))
     assert moved(found) == {"a+relu": 8 + 9 + 2, "b": 2 + 12 + 12}
-    assert moved(bound(CHAIN, 2, 4, on=machine(cache=10), cache=False)) == {
+    assert moved(bound(CHAIN, 2, 4, on=machine(cache=10), through_memory=True)) == {
         "a+relu": 8 + 9 + 12,
         "b": 12 + 12 + 12,
     }
-    assert found.through_memory == bound(CHAIN, 2, 4, on=machine(cache=10), cache=False).seconds
+    apart = bound(CHAIN, 2, 4, on=machine(cache=10), through_memory=True)
+    assert found.through_memory == apart.seconds
 
 
 def test_time_is_the_longer_of_computing_and_moving() -> None:
@@ -183,7 +184,7 @@ def test_the_more_is_fused_and_kept_the_less_is_moved(name: str, dtype: str, bat
     on = machine(1e9, 1e9, 1e6)
     how: dict[str, Any] = {"dtype": dtype, "batch": batch}
     none, some, whole = (
-        roofline(spec, on, fusion=fusion, cache=False, **how)
+        roofline(spec, on, fusion=fusion, through_memory=True, **how)
         for fusion in ("none", "elementwise", "all")
     )
     cached = roofline(spec, on, **how)

@@ -40,7 +40,7 @@ def test_json_is_the_librarys() -> None:
         prompt=100,
         tokens=20,
         weights="int4:128",
-        kept="float8",
+        cache="float8",
     )
 
     assert data["least_seconds"] == found.seconds

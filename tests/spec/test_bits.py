@@ -10,7 +10,7 @@ import pytest
 
 import archcalc
 from archcalc import ArchcalcError, SpecError
-from archcalc.spec.bits import Density, Format, Rule
+from archcalc.spec.bits import Density, Format, Formats, Rule
 
 NET: dict[str, Any] = {
     "name": "net",
@@ -144,3 +144,30 @@ def test_densities_are_stored_with_where_the_numbers_are() -> None:
 def test_no_densities(text: str) -> None:
     with pytest.raises(ArchcalcError, match="no density"):
         Density.of(text)
+
+
+# What is asked for
+
+
+def test_what_is_asked_for_is_one_value_of_keywords() -> None:
+    found = Formats.of("bfloat16", "int4:128", density="2:4", exclude="fc", cache="float8")
+
+    assert (found.dtype, found.width, found.kept) == ("bfloat16", 2, Format("float8", 8))
+    four = Format("int4:128", 4, 128)
+    assert found.rules == (Rule((), ("fc",), four, None, Density.of("2:4")),)
+    assert Formats.of("tf32").width == 4
+    assert Formats().kept == Format("float32", 32)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"dtype": "float31"}, "did you mean 'float32'"),
+        ({"dtype": "int4"}, "no dtype 'int4'"),
+        ({"cache": "int4:0"}, "write int4:128"),
+        ({"exclude": "fc"}, "nothing is said from which"),
+    ],
+)
+def test_what_cannot_be_asked_for(how: dict[str, str], message: str) -> None:
+    with pytest.raises(ArchcalcError, match=message):
+        Formats.of(**how)

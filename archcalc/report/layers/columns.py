@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analyze import BYTES, Analysis, Row
+from archcalc.analysis.analyze import Analysis, Row
 from archcalc.analysis.bits import bit_operations, output_format
 from archcalc.analysis.conventions import Convention
 from archcalc.dims import Shape, Size, holds
@@ -16,7 +16,7 @@ from archcalc.operators.base import KINDS, elements
 from archcalc.operators.window import Pads
 from archcalc.report.choice import choose
 from archcalc.report.layers.lines import Line, depth
-from archcalc.spec.bits import BITS, Format
+from archcalc.spec.bits import BITS, BYTES, Format
 
 UNKNOWN = "unknown"
 """What stands where there is no number: of an operator that is not known, 0 would be a lie."""

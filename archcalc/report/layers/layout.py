@@ -8,7 +8,7 @@ from itertools import groupby
 from math import inf
 from typing import NamedTuple, TypeAlias
 
-from archcalc.analysis.analyze import BYTES, Analysis, Row
+from archcalc.analysis.analyze import Analysis, Row
 from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as counted_by
 from archcalc.dims import Size
@@ -40,7 +40,7 @@ from archcalc.report.layers.columns import (
 from archcalc.report.layers.lines import DETAILS, Line, depth, lines
 from archcalc.report.layers.repeats import Repeat, folded, spanned
 from archcalc.report.units import print_bytes
-from archcalc.spec.bits import described
+from archcalc.spec.bits import BYTES, described
 from archcalc.spec.refusal import misread
 
 MOST_NAMES = 8

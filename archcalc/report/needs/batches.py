@@ -32,7 +32,7 @@ def draw(found: Generation, network: Spec, format: str = "svg") -> bytes:
             stored,
             found.machine,
             dtype=found.dtype,
-            kept=found.kept,
+            cache=found.kept,
             input=[1],
             batch=many,
             **given,
