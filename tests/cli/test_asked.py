@@ -59,7 +59,7 @@ def test_the_library_takes_what_the_command_does(function: Callable[..., Any]) -
 
 def test_keywords_of_one_name_are_of_one_kind() -> None:
     kinds: dict[str, set[str]] = {}
-    for name in archcalc.__all__:
+    for name in dir(archcalc):
         function = getattr(archcalc, name)
         if callable(function) and not isinstance(function, type):
             for each in signature(function).parameters.values():
