@@ -22,7 +22,7 @@ import archcalc
 from archcalc import Analysis, ArchcalcError, Graph, Spec
 from archcalc.operators import NAMES
 from archcalc.spec import zoo
-from archcalc.spec.model import LAYER_KEYS
+from archcalc.spec.layer import LAYER_KEYS
 
 CASES, _, FIRST = os.environ.get("ARCHCALC_FUZZ", "300").partition(",")
 SEEDS = range(int(FIRST or 0), int(FIRST or 0) + int(CASES))

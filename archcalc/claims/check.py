@@ -23,7 +23,8 @@ from archcalc.errors import (
 from archcalc.frontends import sources
 from archcalc.frontends.network import NetworkLike, expand, load
 from archcalc.spec import elsewhere, expressions
-from archcalc.spec.model import Budget, Documented, Fact, Spec
+from archcalc.spec.documented import Budget, Documented, Fact
+from archcalc.spec.model import Spec
 from archcalc.spec.records import Records
 from archcalc.spec.records import records as recorded
 from archcalc.spec.scope import Path, Wrong

@@ -18,9 +18,10 @@ from archcalc.dims import Size
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
 from archcalc.frontends.network import NetworkLike, load
+from archcalc.spec.documented import Budget, Documented, Fact
 from archcalc.spec.graph import Graph
 from archcalc.spec.machines import Hardware, find
-from archcalc.spec.model import Budget, Documented, Fact, Spec
+from archcalc.spec.model import Spec
 from archcalc.spec.question import AS_IT_IS, Input, Question, with_options
 from archcalc.spec.scope import Path, Wrong
 from archcalc.values import Remembering

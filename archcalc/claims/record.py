@@ -12,8 +12,8 @@ from archcalc.claims.facts import Axes, Scope
 from archcalc.claims.printed import Printed
 from archcalc.errors import ArchcalcError
 from archcalc.spec import elsewhere, text
+from archcalc.spec.documented import Budget, Documented
 from archcalc.spec.form.edit import edited
-from archcalc.spec.model import Budget, Documented
 from archcalc.spec.text import Document, TreePath
 
 SOURCE = "recorded by archcalc"

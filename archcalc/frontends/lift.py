@@ -22,8 +22,8 @@ from archcalc.frontends.fold import batch_of, same_layers
 from archcalc.spec.check import RESERVED
 from archcalc.spec.expand import attempt
 from archcalc.spec.expressions import is_expression, parse
+from archcalc.spec.fields import NAME
 from archcalc.spec.graph import Graph
-from archcalc.spec.model import NAME
 from archcalc.spec.question import Question
 from archcalc.spec.zoo import load
 

@@ -31,8 +31,9 @@ from archcalc.report.layers.lines import Line, depth, lines
 from archcalc.spec import text, zoo
 from archcalc.spec.bits import BYTES
 from archcalc.spec.graph import Graph
+from archcalc.spec.layer import LAYER_KEYS
 from archcalc.spec.machines import Hardware, machines
-from archcalc.spec.model import LAYER_KEYS, Spec
+from archcalc.spec.model import Spec
 from archcalc.spec.question import Question
 
 COLUMNS_SHOWN = ("layer", "output", "kernel", "stride", "params", "macs")

@@ -16,7 +16,7 @@ from archcalc.space.pieces import APART, COLUMNS, REFUSED, Pieces
 from archcalc.space.seen import Args, Late, NotByLayers, bound
 from archcalc.space.states import ABSENT, Box, States
 from archcalc.space.tree import TooVarious, Tree
-from archcalc.spec.model import Layer
+from archcalc.spec.layer import Layer
 
 MOST_RESULTS = 20_000
 """The most that a layer of a part may be."""

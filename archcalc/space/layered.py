@@ -16,7 +16,8 @@ from archcalc.space.pieces import APART, COLUMNS, REFUSED, Pieces
 from archcalc.space.seen import Args, Late, NotByLayers, Rows, bound
 from archcalc.space.states import States
 from archcalc.space.tree import Column
-from archcalc.spec.model import Layer, Spec
+from archcalc.spec.layer import Layer
+from archcalc.spec.model import Spec
 
 MOST_LAYERS = 10_000
 """A network of more layers is left to the engine, which says whether it is too large."""

@@ -34,8 +34,9 @@ from archcalc.spec.dependence import variables_of
 from archcalc.spec.evaluation import MOST_AXES
 from archcalc.spec.expand import Expansion
 from archcalc.spec.expressions import is_expression, parse
+from archcalc.spec.layer import Layer
 from archcalc.spec.memory import Memory, Piece
-from archcalc.spec.model import Layer, Spec
+from archcalc.spec.model import Spec
 from archcalc.spec.scope import Scope, Unknown, Wrong
 from archcalc.values import exact
 

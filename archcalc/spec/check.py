@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from archcalc.errors import IN_FULL, ExpressionError, Problem, did_you_mean
 from archcalc.operators import NAMES, operator
 from archcalc.spec import expressions
-from archcalc.spec.model import LAYER_KEYS, OVERRIDABLE, Block, Layer, Spec
+from archcalc.spec.layer import LAYER_KEYS, Block, Layer
+from archcalc.spec.model import OVERRIDABLE, Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.scope import Hint, Path, Wrong, is_like, near
 from archcalc.spec.space import amiss

@@ -7,7 +7,8 @@ from typing import Any
 
 from archcalc.errors import ExpressionError
 from archcalc.spec import expressions
-from archcalc.spec.model import Layer, Spec
+from archcalc.spec.layer import Layer
+from archcalc.spec.model import Spec
 
 
 def variables_of(spec: Spec, block: str) -> frozenset[str]:

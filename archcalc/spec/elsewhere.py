@@ -17,7 +17,9 @@ from pydantic import BeforeValidator, StringConstraints, ValidationError
 
 from archcalc.errors import Problem, SpecError, did_you_mean
 from archcalc.spec import text
-from archcalc.spec.model import Budget, Name, Recorded, Spec
+from archcalc.spec.documented import Budget, Recorded
+from archcalc.spec.fields import Name
+from archcalc.spec.model import Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.records import Records
 from archcalc.spec.text import Document, Place, TreePath

@@ -19,8 +19,9 @@ from archcalc.operators.base import Applied, describe
 from archcalc.spec.budget import MADE
 from archcalc.spec.dependence import variables_of
 from archcalc.spec.evaluation import MOST_AXES, Evaluation, ShapeOf
+from archcalc.spec.layer import Block, Layer
 from archcalc.spec.memory import Made, Memory
-from archcalc.spec.model import Block, Layer, Spec
+from archcalc.spec.model import Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.refusal import misread
 from archcalc.spec.scope import (

@@ -16,9 +16,10 @@ from archcalc.operators.base import Applied
 from archcalc.spec import expressions
 from archcalc.spec.budget import LOOKED_AT, MOST_STEPS, TAKEN, TIED, WRITTEN, Spent
 from archcalc.spec.expand import Expansion, records
+from archcalc.spec.layer import Layer
 from archcalc.spec.making import MOST_EDGES, MOST_NODES
 from archcalc.spec.memory import Memory, Piece
-from archcalc.spec.model import Layer, Spec
+from archcalc.spec.model import Spec
 from archcalc.spec.question import Question
 from archcalc.spec.scope import Scope, Unknown, Wrong
 

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from archcalc.errors import Problem, SpecError, did_you_mean
 from archcalc.spec import text
-from archcalc.spec.model import Budget, Documented, Fact, Recorded, Spec
+from archcalc.spec.documented import Budget, Documented, Fact, Recorded
+from archcalc.spec.model import Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.scope import Path
 

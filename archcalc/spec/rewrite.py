@@ -26,7 +26,8 @@ from archcalc.spec.expand import settled
 from archcalc.spec.expressions import is_expression
 from archcalc.spec.fold import CONVOLUTIONS
 from archcalc.spec.graph import Graph, Node
-from archcalc.spec.model import LAYER_KEYS, OVERRIDABLE, Spec
+from archcalc.spec.layer import LAYER_KEYS
+from archcalc.spec.model import OVERRIDABLE, Spec
 from archcalc.spec.question import AS_IT_IS, Input, Question
 from archcalc.spec.zoo import load
 

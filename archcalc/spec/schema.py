@@ -14,23 +14,10 @@ from pydantic import BaseModel
 
 from archcalc.operators import NAMES, operator
 from archcalc.operators.describe import attribute_docs, docstring
-from archcalc.spec.model import (
-    LAYER,
-    LAYER_KEYS,
-    NAME,
-    OVERRIDABLE,
-    Bits,
-    Block,
-    Budget,
-    Documented,
-    Erratum,
-    Fact,
-    Layer,
-    Recorded,
-    Requirement,
-    Spec,
-    _as_list,
-)
+from archcalc.spec.documented import Budget, Documented, Erratum, Fact, Recorded, Requirement
+from archcalc.spec.fields import LAYER, NAME, as_list
+from archcalc.spec.layer import LAYER_KEYS, Block, Layer
+from archcalc.spec.model import OVERRIDABLE, Bits, Spec
 from archcalc.spec.space import Each, Places, Range, Space
 from archcalc.spec.sugar import BLOCK_KEYS, OWN_KEYS, SIGNATURE
 
@@ -138,7 +125,7 @@ def _record(kind: type[BaseModel]) -> Json:
     for name, field in kind.model_fields.items():
         key = field.alias or name
         written = _plain(made["properties"][key])
-        if any(getattr(check, "func", None) is _as_list for check in field.metadata):
+        if any(getattr(check, "func", None) is as_list for check in field.metadata):
             written = _or(written, {"type": "string"})  # a list of one
         if key in _EVALUATED:
             written = _text_is_expression(written)

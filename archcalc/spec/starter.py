@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from archcalc.errors import Problem, SpecError
+from archcalc.spec.fields import NAME
 from archcalc.spec.form import form_of
-from archcalc.spec.model import NAME
 
 _NO_TEXT = ("null", "true", "false", "nan", "infinity")
 """What YAML or archcalc reads as something other than text unless it stands in quotes."""

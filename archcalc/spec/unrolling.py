@@ -8,9 +8,10 @@ from typing import Any
 
 from archcalc.dims import Shape, Size, is_recorded, settle
 from archcalc.spec.budget import COPIED, LOOKED_AT, ROW, TAKEN, TIED
+from archcalc.spec.layer import Layer
 from archcalc.spec.making import MOST_NODES, Making
 from archcalc.spec.memory import Memory, Piece
-from archcalc.spec.model import Layer, Spec
+from archcalc.spec.model import Spec
 from archcalc.spec.scope import Fold, Hidden, Path, Scope, Unfoldable, Unknown, Value, Wrong
 from archcalc.values import exact
 

@@ -17,8 +17,10 @@ from archcalc.errors import Problem, SpecError, did_you_mean
 from archcalc.spec import text
 from archcalc.spec.budget import MOST_STEPS, VARIANT, WRITTEN
 from archcalc.spec.check import check
+from archcalc.spec.documented import Recorded
 from archcalc.spec.expand import attempt
-from archcalc.spec.model import LAYER, Recorded, Spec
+from archcalc.spec.fields import LAYER
+from archcalc.spec.model import Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.question import Question
 from archcalc.spec.records import records, spec_of

@@ -21,8 +21,9 @@ from archcalc.claims.check import Checking, records, show
 from archcalc.claims.printed import Printed, exact
 from archcalc.spec import expressions, zoo
 from archcalc.spec.check import check
+from archcalc.spec.documented import Documented
 from archcalc.spec.graph import Node
-from archcalc.spec.model import Documented, Spec
+from archcalc.spec.model import Spec
 from archcalc.spec.scope import Path as Place
 from archcalc.spec.scope import Wrong
 

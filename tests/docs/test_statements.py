@@ -17,7 +17,9 @@ from archcalc.report.layers.columns import COLUMNS
 from archcalc.report.layers.contract import contract
 from archcalc.report.layers.lines import DETAILS
 from archcalc.spec import budget, evaluation, expressions, making, text
-from archcalc.spec.model import LAYER_KEYS, QUANTITIES, Block, Spec
+from archcalc.spec.documented import QUANTITIES
+from archcalc.spec.layer import LAYER_KEYS, Block
+from archcalc.spec.model import Spec
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SPEC = (DOCS / "spec.md").read_text(encoding="utf-8")

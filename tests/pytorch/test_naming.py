@@ -15,7 +15,7 @@ from torch import nn
 import archcalc
 from archcalc.pytorch.naming import attributes, is_reserved, paths
 from archcalc.pytorch.source import source
-from archcalc.spec.model import NAME
+from archcalc.spec.fields import NAME
 from tests.pytorch.test_source import run
 
 MODULE = nn.Module()

@@ -9,7 +9,8 @@ import pytest
 
 from archcalc.operators import NAMES, operator
 from archcalc.spec import text, zoo
-from archcalc.spec.model import LAYER_KEYS, Spec
+from archcalc.spec.layer import LAYER_KEYS
+from archcalc.spec.model import Spec
 from archcalc.spec.records import file_of
 from archcalc.spec.schema import records_schema, schema
 

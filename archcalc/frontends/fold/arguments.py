@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from archcalc.dims import Shape
 from archcalc.frontends.fold.regions import ANY, Block, Value
-from archcalc.spec.model import LAYER_KEYS
+from archcalc.spec.layer import LAYER_KEYS
 from archcalc.spec.sugar import BLOCK_KEYS
 
 if TYPE_CHECKING:

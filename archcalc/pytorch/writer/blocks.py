@@ -14,8 +14,9 @@ from archcalc.dims import Shape
 from archcalc.pytorch.naming import attributes
 from archcalc.spec.expand import uses
 from archcalc.spec.graph import Graph, Node
-from archcalc.spec.model import Block as Written
-from archcalc.spec.model import Layer, Spec
+from archcalc.spec.layer import Block as Written
+from archcalc.spec.layer import Layer
+from archcalc.spec.model import Spec
 from archcalc.spec.scope import Template, Value
 
 Number = int
