@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
-from archcalc.analysis.memory import Memory, Training, held
+from archcalc.analysis.memory import Memory, held
+from archcalc.analysis.training import Training
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike, load

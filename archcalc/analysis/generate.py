@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import Any
 
 from archcalc.analysis.batches import LARGEST_BATCH, boundary
+from archcalc.analysis.kernels import Kernel
 from archcalc.analysis.memory import Memory, held
-from archcalc.analysis.roofline import Kernel, Roofline, bound
+from archcalc.analysis.roofline import Roofline, bound
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike, load

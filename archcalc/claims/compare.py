@@ -12,7 +12,8 @@ from archcalc.analysis.analyze import Analysis, answer
 from archcalc.analysis.conventions import Convention, Difference, convention, differences
 from archcalc.analysis.measured import Measurement
 from archcalc.analysis.roofline import Roofline, roofline
-from archcalc.claims.check import Checking, Finding, Record, judged, records
+from archcalc.claims.check import Checking, Finding, Record, records
+from archcalc.claims.judged import judged
 from archcalc.claims.printed import Printed
 from archcalc.dims import Size
 from archcalc.document.shown import shown

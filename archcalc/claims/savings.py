@@ -19,7 +19,8 @@ from archcalc.spec import zoo
 from archcalc.spec.form import as_json, as_yaml
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Input, with_options
-from archcalc.spec.rewrite import Rewrite, Rewritten, rewrite
+from archcalc.spec.rewrite import Rewritten, rewrite
+from archcalc.spec.rewrites import Rewrite
 
 
 class Change(NamedTuple):
@@ -123,7 +124,7 @@ def savings(
     """What is saved by rewriting every convolution of a network that can be.
 
     ``rewrite_as`` is ``bottleneck:N``, ``separable``, ``stack3x3``, ``groups:N`` or ``lowrank:N``
-    (:data:`archcalc.spec.rewrite.REWRITES`). ``convention`` says how work is counted
+    (:data:`archcalc.spec.rewrites.REWRITES`). ``convention`` says how work is counted
     (:data:`archcalc.analysis.conventions.CONVENTIONS`). ``input`` and ``variables`` are as in
     :func:`archcalc.expand`. Raises :class:`SpecError` for a spec that is none, and
     :class:`ArchcalcError` for a rewrite that is none or whose number fits no convolution, for an

@@ -228,7 +228,7 @@ def _run(
     Processes run some at once; what is measured is measured afterwards, when nothing else runs.
     The largest have the machine for themselves.
     """
-    from archcalc.pytorch.crosscheck import MOST_COMPARED_MACS
+    from archcalc.pytorch.drawn import MOST_COMPARED_MACS
 
     sizes = _sizes()
     alone = [name for name in names if jobs == 1 or sizes.get(name, 0) > MOST_COMPARED_MACS]

@@ -132,7 +132,8 @@ def memory(
     import archcalc
     from archcalc.analysis.batches import Fits
     from archcalc.analysis.batches import fits as fitting
-    from archcalc.analysis.memory import Memory, Training, held
+    from archcalc.analysis.memory import Memory, held
+    from archcalc.analysis.training import Training
     from archcalc.cli.arguments import addressed, parse_bytes
     from archcalc.report.choice import choose
     from archcalc.report.needs import memory as report

@@ -82,7 +82,7 @@ def savings(
         return
     import archcalc
     from archcalc.cli.arguments import addressed, asked
-    from archcalc.spec.rewrite import REWRITES
+    from archcalc.spec.rewrites import REWRITES
 
     if rewrite is None:
         known = ", ".join(name if n is None else f"{name}:N" for name, (n, _) in REWRITES.items())

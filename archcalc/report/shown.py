@@ -129,7 +129,8 @@ def _diff(diff: Any) -> str:
 
 
 def _finding(finding: Any) -> str:
-    from archcalc.claims.check import VERDICTS, show
+    from archcalc.claims.check import VERDICTS
+    from archcalc.claims.judged import show
 
     said = f"{finding.network} {finding.quantity}: {finding.printed} printed"
     return f"{said}, {show(finding.computed)} computed, {VERDICTS[finding.verdict]}"
@@ -143,7 +144,7 @@ def _finding_table(finding: Any) -> Document:
 
 
 def _explanation(explanation: Any) -> str:
-    from archcalc.claims.check import show
+    from archcalc.claims.judged import show
 
     return f"{show(explanation.number)} {explanation.quantity}: {explanation.words}"
 

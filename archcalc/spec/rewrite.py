@@ -13,186 +13,22 @@ from __future__ import annotations
 
 import copy
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
-from archcalc.errors import ArchcalcError, did_you_mean
-from archcalc.operators.base import LARGEST
+from archcalc.errors import ArchcalcError
 from archcalc.operators.conv import Conv2d
 from archcalc.spec.expand import settled
-from archcalc.spec.expressions import is_expression
 from archcalc.spec.fold import CONVOLUTIONS
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.layer import LAYER_KEYS
 from archcalc.spec.model import OVERRIDABLE, Spec
 from archcalc.spec.question import AS_IT_IS, Input, Question
+from archcalc.spec.replacing import Place, call_of, replaced_in
+from archcalc.spec.rewrites import BOTH_AXES, Clause, Rewrite, clauses_of, first_failed, reason
 from archcalc.spec.zoo import load
-
-REWRITES: dict[str, tuple[int | None, str]] = {
-    "bottleneck": (2, "a 1x1 convolution to 1/N of the channels, then the convolution"),
-    "separable": (None, "a convolution of each channel on its own, then a 1x1 convolution"),
-    "stack3x3": (None, "3x3 convolutions in a row that see as much as the large kernel"),
-    "groups": (2, "the convolution with its channels shared out to N groups"),
-    "lowrank": (1, "a k x 1 convolution to N channels, then a 1 x k convolution"),
-}
-"""Rewrite -> the least number after its colon, None if it takes none, and what it does.
-
-``bottleneck``: Szegedy et al., arXiv:1409.4842, section 4, after Lin et al., arXiv:1312.4400.
-``separable``: Howard et al., arXiv:1704.04861, section 3.1. ``stack3x3``: Simonyan and Zisserman,
-arXiv:1409.1556, section 2.3. ``groups``: Krizhevsky et al. 2012, section 3.5. ``lowrank``:
-Jaderberg, Vedaldi and Zisserman, arXiv:1405.3866, section 2.2 (scheme 2).
-"""
-
-FIELDS = tuple(Conv2d.__pydantic_fields__)
-"""The fields of a convolution, in their order."""
-
-_DEFAULTS: dict[str, Any] = {
-    "stride": 1,
-    "padding": 0,
-    "dilation": 1,
-    "groups": 1,
-    "bias": True,
-    "padding_mode": "zeros",
-}
-_BOTH_AXES: dict[str, tuple[str, ...]] = {
-    "stack3x3": ("kernel_size", "padding"),
-    "lowrank": ("kernel_size", "stride", "padding", "dilation"),
-}
-"""Fields that a block takes axis by axis, because it splits them."""
-
-
-class Rewrite(NamedTuple):
-    """What is done to convolutions: ``bottleneck:4``."""
-
-    name: str
-    number: int | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Rewrite:
-        """The rewrite that a text names. Raises :class:`ArchcalcError` for what is none."""
-        name, colon, digits = text.strip().partition(":")
-        if name not in REWRITES:
-            hint = did_you_mean(name, REWRITES) or f"known: {', '.join(REWRITES)}"
-            raise ArchcalcError(f"no rewrite '{name}'\n  {hint}")
-        least, _ = REWRITES[name]
-        if least is None:
-            if colon:
-                raise ArchcalcError(f"'{name}' takes no number: write {name}")
-            return cls(name)
-        if not re.fullmatch(r"[0-9]{1,13}", digits) or not least <= int(digits) <= LARGEST:
-            given = f", not '{digits}'" if colon else ""
-            raise ArchcalcError(f"'{name}' takes a whole number from {least}{given}: {name}:8")
-        return cls(name, int(digits))
-
-    def __str__(self) -> str:
-        return self.name if self.number is None else f"{self.name}:{self.number}"
-
-    @property
-    def slug(self) -> str:
-        """As part of a name: ``bottleneck4``."""
-        return str(self).replace(":", "")
-
-
-class _Clause(NamedTuple):
-    """Something that must hold of a convolution that is to be rewritten."""
-
-    holds: Callable[[Conv2d, int], bool]
-    """Of the operator and how many channels it takes."""
-    written: str
-    """The same in the language of specs, in a block that has the fields as arguments."""
-    reason: Callable[[Conv2d, int], str]
-    """What to say where it does not hold."""
-    asks: tuple[str, ...]
-    """The fields in ``written``."""
-    numbered: bool = False
-    """Whether another number might make it hold."""
-
-
-def _clauses(how: Rewrite) -> list[_Clause]:
-    n = how.number or 1
-    wide = _Clause(
-        lambda op, _: max(op.kernel_size) > 1,
-        "max(kernel_size) > 1",
-        lambda op, _: "is 1x1",
-        ("kernel_size",),
-    )
-    divided = _Clause(
-        lambda op, channels: channels % n == 0,
-        f"channels(input) % {n} == 0",
-        lambda op, channels: f"{n} does not divide its {channels} input channels",
-        (),
-        True,
-    )
-    if how.name == "bottleneck":
-        shared = _Clause(
-            lambda op, channels: channels // n % op.groups == 0,
-            f"channels(input) // {n} % groups == 0",
-            lambda op, channels: (
-                f"its {op.groups} groups do not divide {channels} / {n} = {channels // n} channels"
-            ),
-            ("groups",),
-            True,
-        )
-        return [wide, divided, shared]
-    if how.name == "separable":
-        mixed = _Clause(
-            lambda op, channels: op.groups == 1 or op.groups < channels,
-            "groups == 1 or groups < channels(input)",
-            lambda op, _: "is one of each channel on its own",
-            ("groups",),
-        )
-        return [wide, mixed]
-    if how.name == "groups":
-        finer = _Clause(
-            lambda op, _: op.groups < n and n % op.groups == 0,
-            f"groups < {n} and {n} % groups == 0",
-            lambda op, _: f"has {op.groups} groups",
-            ("groups",),
-            True,
-        )
-        filled = _Clause(
-            lambda op, _: op.out_channels % n == 0,
-            f"out_channels % {n} == 0",
-            lambda op, _: f"{n} does not divide its {op.out_channels} output channels",
-            ("out_channels",),
-            True,
-        )
-        return [finer, divided, filled]
-    if how.name == "stack3x3":
-        large = _Clause(
-            lambda op, _: max(op.kernel_size) > 3,
-            "max(kernel_size) > 3",
-            lambda op, _: f"is {_x(op.kernel_size)}",
-            ("kernel_size",),
-        )
-        square = _Clause(
-            lambda op, _: op.kernel_size[0] == op.kernel_size[1] and op.kernel_size[0] % 2 == 1,
-            "kernel_size[0] == kernel_size[1] and kernel_size[0] % 2 == 1",
-            lambda op, _: f"no stack of 3x3 sees {_x(op.kernel_size)}",
-            ("kernel_size",),
-        )
-        return [large, square]
-    broad = _Clause(
-        lambda op, _: min(op.kernel_size) > 1,
-        "min(kernel_size) > 1",
-        lambda op, _: f"is {_x(op.kernel_size)}",
-        ("kernel_size",),
-    )
-    ranked = _Clause(
-        lambda op, _: n % op.groups == 0,
-        f"{n} % groups == 0",
-        lambda op, _: f"its {op.groups} groups do not divide {n} channels",
-        ("groups",),
-        True,
-    )
-    return [broad, ranked]
-
-
-def _x(sizes: Sequence[int]) -> str:
-    return "x".join(map(str, sizes))
 
 
 @dataclass(frozen=True)
@@ -223,9 +59,9 @@ def rewrite(spec: Spec, how: Rewrite, *, input: Input = None, **variables: Any) 
     places = _places(data)
     at = _instances(data, places)
     by_name = {node.name: node for node in before.nodes}
-    clauses = _clauses(how)
+    clauses = clauses_of(how)
     reasons = {
-        node.name: _reason(node, at, clauses)
+        node.name: reason(node, at, clauses)
         for node in before.nodes
         if isinstance(node.op, CONVOLUTIONS)
     }
@@ -234,10 +70,10 @@ def rewrite(spec: Spec, how: Rewrite, *, input: Input = None, **variables: Any) 
     for name, place in at.items():
         instances.setdefault(place, []).append(by_name[name])
     asked = _asked(instances, reasons, clauses)
-    both = {*_BOTH_AXES.get(how.name, ()), *({"kernel_size"} & {f for c in asked for f in c.asks})}
+    both = {*BOTH_AXES.get(how.name, ()), *({"kernel_size"} & {f for c in asked for f in c.asks})}
     for place, nodes in instances.items():
         if any(not reasons[node.name] for node in nodes):
-            call, wrong = _call(places[place].layer, nodes, both)
+            call, wrong = call_of(places[place].layer, nodes, both)
             calls[place] = call
             if wrong:
                 _refuse(nodes, reasons, wrong)
@@ -251,7 +87,7 @@ def rewrite(spec: Spec, how: Rewrite, *, input: Input = None, **variables: Any) 
         _require_fit(how, before, [by_name[name] for name in at], clauses)
     if calls:
         asked = _asked({place: instances[place] for place in calls}, reasons, clauses)
-        _replace(data, how, places, calls, asked, both)
+        replaced_in(data, how, places, calls, asked, both)
     rewritten = load(data)
     after = settled(rewritten, AS_IT_IS)
     return Rewritten(rewritten, before, after, reasons, _replaced(before, after))
@@ -296,10 +132,10 @@ def _one_network(spec: Spec, how: Rewrite, graph: Graph, question: Question) -> 
 
 
 def _require_fit(
-    how: Rewrite, graph: Graph, nodes: Sequence[Node], clauses: Sequence[_Clause]
+    how: Rewrite, graph: Graph, nodes: Sequence[Node], clauses: Sequence[Clause]
 ) -> None:
     """Raise where nothing is rewritten because of the number that was given."""
-    failed = [(node, _first_failed(node, clauses)) for node in nodes]
+    failed = [(node, first_failed(node, clauses)) for node in nodes]
     unfit = [
         f"{node.name}: {clause.reason(node.op, node.input_shapes[0][1])}"
         for node, clause in failed
@@ -310,29 +146,17 @@ def _require_fit(
         raise ArchcalcError("\n  ".join(lines))
 
 
-class _Place(NamedTuple):
-    """Where a convolution is written: in which layers, and under which name."""
-
-    layers: dict[str, Any]
-    name: str
-
-    @property
-    def layer(self) -> dict[str, Any]:
-        layer: dict[str, Any] = self.layers[self.name]
-        return layer
-
-
-def _places(data: Mapping[str, Any]) -> list[_Place]:
+def _places(data: Mapping[str, Any]) -> list[Place]:
     scopes = [*(block["layers"] for block in (data.get("blocks") or {}).values()), data["layers"]]
     return [
-        _Place(layers, name)
+        Place(layers, name)
         for layers in scopes
         for name, layer in layers.items()
         if isinstance(layer, dict) and layer.get("op") == "Conv2d"
     ]
 
 
-def _instances(data: Mapping[str, Any], places: Sequence[_Place]) -> dict[str, int]:
+def _instances(data: Mapping[str, Any], places: Sequence[Place]) -> dict[str, int]:
     """Node -> the place where it is written.
 
     A block may be chosen by an expression, so an expansion must tell: of a spec in which each
@@ -363,28 +187,12 @@ def _unused(name: str, among: str) -> str:
     return next(found for k in count() if (found := name + "_" * k) not in among)
 
 
-def _reason(node: Node, at: Mapping[str, int], clauses: Sequence[_Clause]) -> str:
-    """Why a convolution can't be rewritten; ``""`` if it can."""
-    if not isinstance(node.op, Conv2d):
-        return f"is a {type(node.op).__name__}, and only Conv2d is rewritten"
-    if node.name not in at:
-        return "its operator is an expression"
-    failed = _first_failed(node, clauses)
-    return failed.reason(node.op, node.input_shapes[0][1]) if failed else ""
-
-
-def _first_failed(node: Node, clauses: Sequence[_Clause]) -> _Clause | None:
-    assert isinstance(node.op, Conv2d)
-    channels = node.input_shapes[0][1]
-    return next((clause for clause in clauses if not clause.holds(node.op, channels)), None)
-
-
 def _asked(
-    instances: Mapping[int, Sequence[Node]], reasons: Mapping[str, str], clauses: Sequence[_Clause]
-) -> list[_Clause]:
+    instances: Mapping[int, Sequence[Node]], reasons: Mapping[str, str], clauses: Sequence[Clause]
+) -> list[Clause]:
     """What a block must ask: where a line of the spec is rewritten at one place, not at another."""
     asked = [
-        _first_failed(node, clauses)
+        first_failed(node, clauses)
         for nodes in instances.values()
         if any(not reasons[node.name] for node in nodes)
         for node in nodes
@@ -418,174 +226,6 @@ def _refuse_unequal_sharing(
                     why = f"shares its tensors with {kept}, which is not rewritten"
                     _refuse(instances[at[name]], reasons, why)
                     unequal = True
-
-
-def _call(
-    layer: Mapping[str, Any], nodes: Sequence[Node], both: set[str]
-) -> tuple[dict[str, Any], str]:
-    """The layer as the call of a block, and why it can't be one if it can't.
-
-    The fields in ``both`` are given axis by axis, in whatever form they are written.
-    """
-    call: dict[str, Any] = {}
-    for key, written in layer.items():
-        if key == "op":
-            call["block"] = None
-        elif key in both:
-            call[key] = _axis_by_axis(key, written, nodes)
-            if call[key] is None:
-                return call, f"its {key} is an expression that gives lists"
-        else:
-            call[key] = written
-    return call, ""
-
-
-def _axis_by_axis(field: str, written: Any, nodes: Sequence[Node]) -> Any:
-    """A field as a list with an item for each axis, pairs for padding; None if it can't be said."""
-    if isinstance(written, list):
-        return _spread(field, written)
-    if not isinstance(written, str):
-        return _pair(field, written)
-    values = {_resolved(field, node) for node in nodes}
-    if len(values) == 1:
-        return json.loads(json.dumps(values.pop()))
-    if is_expression(written) and all(len(set(_flat(value))) == 1 for value in values):
-        within = _pair(field, written[1:].strip())
-        return "=" + json.dumps(within).replace('"', "")
-    return None
-
-
-def _pair(field: str, item: Any) -> list[Any]:
-    return [[item, item], [item, item]] if field == "padding" else [item, item]
-
-
-def _spread(field: str, written: list[Any]) -> list[Any]:
-    items = written * 2 if len(written) == 1 else written
-    if field == "padding":
-        return [item if isinstance(item, list) else [item, item] for item in items]
-    return items
-
-
-def _resolved(field: str, node: Node) -> tuple[Any, ...]:
-    assert isinstance(node.op, Conv2d)
-    found: tuple[Any, ...] = (
-        node.op.pads(*node.input_shapes) if field == "padding" else getattr(node.op, field)
-    )
-    return found
-
-
-def _flat(value: Any) -> Iterator[int]:
-    if isinstance(value, tuple):
-        for item in value:
-            yield from _flat(item)
-    else:
-        yield value
-
-
-def _replace(
-    data: dict[str, Any],
-    how: Rewrite,
-    places: Sequence[_Place],
-    calls: Mapping[int, dict[str, Any]],
-    asked: Sequence[_Clause],
-    both: set[str],
-) -> None:
-    """Put calls in the places of convolutions, and the block that is called before all others."""
-    given = {"out_channels", "kernel_size", *(f for clause in asked for f in clause.asks)}
-    given |= {key for call in calls.values() for key in call}
-    fields = [field for field in FIELDS if field in given]
-    name = next(
-        found for k in count() if (found := how.slug + "_" * k) not in (data.get("blocks") or {})
-    )
-    defaults = {
-        key: _pair(key, value) if key in both else value for key, value in _DEFAULTS.items()
-    }
-    block = {
-        "args": {field: defaults.get(field) for field in fields},
-        "layers": _layers(how, fields, " and ".join(_bracketed(c.written) for c in asked)),
-    }
-    for number, call in calls.items():
-        places[number].layers[places[number].name] = {**call, "block": name}
-    data["blocks"] = {name: block, **(data.get("blocks") or {})}
-    for key in ("layers", "outputs", "training_outputs", "budget"):
-        if key in data:  # behind the blocks, as specs are written
-            data[key] = data.pop(key)
-
-
-def _bracketed(condition: str) -> str:
-    return f"({condition})" if " or " in condition else condition
-
-
-def _layers(how: Rewrite, fields: Sequence[str], condition: str) -> dict[str, Any]:
-    """The layers of a block that stands for a convolution, or is one where ``condition`` fails."""
-    n = how.number
-    when = {"when": f"={condition}"} if condition else {}
-
-    def conv(*same: str, **other: Any) -> dict[str, Any]:
-        """A convolution with some of the arguments as they are."""
-        kept = {key: f"={key}" for key in fields if key in same and key not in other}
-        ordered = {key: {**kept, **other}[key] for key in FIELDS if key in kept or key in other}
-        return {"op": "Conv2d", **ordered}
-
-    unchanged = {"unchanged": {**conv(*fields), "when": f"=not ({condition})"}} if when else {}
-    each = ("bias", "padding_mode")
-    if how.name == "groups":
-        groups: Any = n
-        if condition:
-            groups = f"={n} if {condition} else {'groups' if 'groups' in fields else 1}"
-        return {"conv": conv(*fields, groups=groups)}
-    if how.name == "bottleneck":
-        reduced = f"=channels(input) // {n}"
-        return {
-            "reduce": {
-                **conv("groups", "bias", out_channels=reduced, kernel_size=1),
-                **when,
-            },
-            "conv": conv(*fields),
-        }
-    if how.name == "separable":
-        return {
-            "depthwise": {
-                **conv(*fields, out_channels="=channels(input)", groups="=channels(input)"),
-                **when,
-            },
-            "pointwise": {**conv("out_channels", "groups", "bias", kernel_size=1), **when},
-            **unchanged,
-        }
-    if how.name == "stack3x3":
-        # What all before the last leave of the padding is its share: the total is the same.
-        ends = [
-            f"(padding[{axis}][{end}] + (kernel_size[0] - 3) // 2 - i) // (kernel_size[0] // 2)"
-            for axis in (0, 1)
-            for end in (0, 1)
-        ]
-        last = [
-            f"padding[{axis}][{end}] // (kernel_size[0] // 2)" for axis in (0, 1) for end in (0, 1)
-        ]
-        padded = "padding" in fields
-        most: dict[str, Any] = {"kernel_size": 3}
-        least: dict[str, Any] = {"kernel_size": 3}
-        if padded:
-            most["padding"] = f"=[[{ends[0]}, {ends[1]}], [{ends[2]}, {ends[3]}]]"
-            least["padding"] = f"=[[{last[0]}, {last[1]}], [{last[2]}, {last[3]}]]"
-        kept = ("out_channels", "dilation", "groups", *each)
-        return {
-            "conv": {**conv(*kept, **most), "repeat": "=(kernel_size[0] - 3) // 2", **when},
-            "last": {**conv(*kept, "stride", **least), **when},
-            **unchanged,
-        }
-    rows: dict[str, Any] = {"kernel_size": "=[kernel_size[0], 1]"}
-    columns: dict[str, Any] = {"kernel_size": "=[1, kernel_size[1]]"}
-    for field in ("stride", "dilation"):
-        if field in fields:
-            rows[field], columns[field] = f"=[{field}[0], 1]", f"=[1, {field}[1]]"
-    if "padding" in fields:
-        rows["padding"], columns["padding"] = "=[padding[0], [0, 0]]", "=[[0, 0], padding[1]]"
-    return {
-        "rows": {**conv("groups", *each, out_channels=n, **rows), **when},
-        "columns": {**conv("out_channels", "groups", *each, **columns), **when},
-        **unchanged,
-    }
 
 
 def _replaced(before: Graph, after: Graph) -> dict[str, tuple[str, ...]]:

@@ -10,8 +10,9 @@ import pytest
 
 import archcalc
 from archcalc import Finding, SpecError, check
-from archcalc.claims.check import VERDICTS, judged, show
+from archcalc.claims.check import VERDICTS
 from archcalc.claims.facts import Axes, Scope
+from archcalc.claims.judged import judged, show
 
 
 def small(**stated: Any) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 import archcalc
 from archcalc import ArchcalcError
-from archcalc.claims.check import Checking, records, show
+from archcalc.claims.check import Checking, records
+from archcalc.claims.judged import show
 from archcalc.claims.printed import Printed, exact
 from archcalc.spec import expressions, zoo
 from archcalc.spec.check import check

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import archcalc
 from archcalc import ArchcalcError, Explanation, SpecError
 from archcalc.analysis.conventions import CONVENTIONS
-from archcalc.claims.reconcile import MOST, MOST_VARIANTS, Candidates, readings, search
+from archcalc.claims.candidates import MOST, MOST_VARIANTS, Candidates, readings
+from archcalc.claims.reconcile import search
 
 
 def small(**changes: Any) -> Any:

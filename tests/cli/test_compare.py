@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from archcalc.cli.app import application
-from archcalc.report.claims.compare import COLUMNS
+from archcalc.report.claims.columns import COLUMNS
 from archcalc.report.layers.diff import MARKS
 
 NET = """\

@@ -15,7 +15,7 @@ from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError
 from archcalc.operators import NAMES, operator
 from archcalc.operators.base import KINDS, Applied, Example, Operator, Work
-from archcalc.pytorch import crosscheck as module
+from archcalc.pytorch import compared
 from archcalc.pytorch.crosscheck import Crosscheck, crosscheck
 from archcalc.pytorch.network import Network
 from archcalc.spec.graph import Graph, Node
@@ -248,7 +248,7 @@ def test_a_layer_that_does_not_run_is_found(monkeypatch: pytest.MonkeyPatch) -> 
 def test_values_off_by_more_than_a_dtype_s_rounding_are_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(module.TOLERANCE, "bfloat16", 1e-6)
+    monkeypatch.setitem(compared.TOLERANCE, "bfloat16", 1e-6)
 
     found = crosscheck(spec(SMALL), device="cpu", dtype="bfloat16")
     # Flatten only moves numbers.

@@ -17,7 +17,8 @@ from archcalc.operators.conv import Conv2d
 from archcalc.spec.form import as_yaml
 from archcalc.spec.graph import Node
 from archcalc.spec.model import Spec
-from archcalc.spec.rewrite import REWRITES, Rewrite, Rewritten, rewrite
+from archcalc.spec.rewrite import Rewritten, rewrite
+from archcalc.spec.rewrites import REWRITES, Rewrite
 from archcalc.spec.text import parse
 from archcalc.spec.zoo import load
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from archcalc.analysis.conventions import Difference
-from archcalc.analysis.measured import Measurement
-from archcalc.claims.check import VERDICTS, Finding, show
-from archcalc.claims.compare import ACCURACY, ERROR, SORTED_BY, WORK, Comparison, Entry
+from archcalc.claims.check import VERDICTS, Finding
+from archcalc.claims.compare import ACCURACY, ERROR, SORTED_BY, Comparison, Entry
+from archcalc.claims.judged import show
 from archcalc.dims import Size
 from archcalc.document import Document
 from archcalc.document import render as rendered
@@ -29,136 +29,23 @@ from archcalc.document.model import (
 )
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
+from archcalc.report.claims.columns import (
+    COLUMNS,
+    DROPPED_FIRST,
+    MEASURED,
+    SENTENCES,
+    Column,
+    chosen,
+    depth_of,
+    input_of,
+    top5_of,
+)
 from archcalc.report.claims.findings import as_data
-from archcalc.report.layers.columns import print_shape
-from archcalc.report.layers.lines import depth
 from archcalc.report.runs import measured
-from archcalc.report.units import print_bytes, print_time
+from archcalc.report.units import print_time
 
 FORMATS = ("table", "markdown", "csv", "json", "latex", "siunitx", "html")
 """The forms a comparison takes."""
-
-
-class Column(NamedTuple):
-    """What a comparison says of each network."""
-
-    header: str
-    cell: Callable[[Entry], Cell]
-    right: bool = False
-    size: Callable[[Entry], Size | None] | None = None
-    """The number that a ratio to the baseline is of."""
-    kind: str = ""
-    """The kind of documented number it shows."""
-
-
-def _depth(entry: Entry) -> int:
-    return depth(row for row in entry.analysis.rows if row.executed)
-
-
-def _said(kind: str) -> Callable[[Entry], Cell]:
-    def cell(entry: Entry) -> Cell:
-        found = entry.said(kind)
-        if found is None:
-            return ""
-        other = found.network != entry.spec.label
-        return f"{found.printed} {f'of {found.network}' if other else found.verdict}"
-
-    return cell
-
-
-def _top5(entry: Entry) -> str:
-    """The accuracy as printed, or what a printed error leaves, as exactly as that is printed."""
-    if entry.top5 is None:
-        return ""
-    if entry.top5.quantity != ERROR or entry.accuracy is None:
-        return entry.top5.printed
-    _, _, decimals = entry.top5.printed.partition(".")
-    digits = sum(each.isdigit() for each in decimals)
-    return f"{100 * entry.accuracy:.{digits}f}%"
-
-
-def _input(entry: Entry) -> str:
-    return ", ".join(map(print_shape, entry.analysis.graph.inputs.values()))
-
-
-def _measured(show: Callable[[Measurement], str]) -> Callable[[Entry], Cell]:
-    return lambda entry: show(entry.measured) if entry.measured else ""
-
-
-COLUMNS: Mapping[str, Column] = {
-    "network": Column("network", lambda e: e.name),
-    "title": Column("title", lambda e: " ".join(e.spec.title.split())),
-    "edition": Column("edition", lambda e: " ".join(e.spec.edition.split())),
-    "year": Column("year", lambda e: str(e.analysis.graph.year or "")),
-    "feature": Column("salient feature", lambda e: " ".join(e.spec.feature.split())),
-    "input": Column("input", _input),
-    "top5": Column("top-5", _top5, True),
-    "layers": Column("layers", lambda e: len(e.analysis.rows), True),
-    "depth": Column("depth", _depth, True),
-    "params": Column("params", lambda e: e.analysis.params, True, lambda e: e.analysis.params),
-    "printed_params": Column("params in print", _said("params"), kind="params"),
-    "buffers": Column("buffers", lambda e: e.analysis.buffers, True),
-    "macs": Column(
-        "MACs", lambda e: "fails" if e.number is None else e.number, True, lambda e: e.number
-    ),
-    "printed_work": Column("work in print", _said(WORK), kind=WORK),
-    "flops": Column("FLOPs", lambda e: e.analysis.flops, True, lambda e: e.analysis.flops),
-    "activations": Column("activations", lambda e: e.analysis.activations, True),
-    "size": Column(
-        "size",
-        lambda e: print_bytes(e.analysis.weight_bytes()),
-        True,
-        lambda e: e.analysis.weight_bytes(),
-    ),
-    "printed_size": Column("size in print", _said("weight_bytes"), kind="weight_bytes"),
-    "latency": Column("latency", _measured(measured.latency), True),
-    "spread": Column("IQR", _measured(measured.spread), True),
-    "throughput": Column("inputs/s", _measured(measured.throughput), True),
-    "achieved": Column("FLOP/s", _measured(measured.achieved), True),
-    "peak": Column("peak", _measured(measured.peak), True),
-    "predicted": Column("predicted", _measured(measured.predicted), True),
-}
-"""What can be shown. ``printed_`` columns hold documented numbers, each with its verdict or the
-variant that it is of."""
-
-USUAL = (
-    "network",
-    "year",
-    "feature",
-    "top5",
-    "params",
-    "printed_params",
-    "macs",
-    "printed_work",
-    "flops",
-    "size",
-)
-"""The columns of a comparison where none are chosen."""
-
-MEASURED = ("latency", "spread", "throughput", "achieved", "peak", "predicted")
-"""The columns of what was measured. Where none are chosen, they stand beside the sizes."""
-
-DROPPED_FIRST = (
-    "feature",
-    "spread",
-    "predicted",
-    "throughput",
-    "size",
-    "flops_ratio",
-    "size_ratio",
-    "flops",
-    "year",
-    "printed_size",
-    "top5",
-    "printed_work",
-    "printed_params",
-    "edition",
-    "title",
-)
-"""The columns that a narrow terminal goes without, in this order."""
-
-SENTENCES = ("title", "edition", "feature")
-"""The columns whose text may take several lines."""
 
 BARS: Mapping[str, Callable[[Entry], Any]] = {
     name: key
@@ -166,17 +53,6 @@ BARS: Mapping[str, Callable[[Entry], Any]] = {
     if name in COLUMNS and name not in ("network", "year")
 }
 """What bars can be drawn of."""
-
-
-def chosen(columns: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Names of columns, from a list or from text with commas between.
-
-    Raises :class:`ArchcalcError` for what is none.
-    """
-    if columns is None:
-        return USUAL
-    names = columns.split(",") if isinstance(columns, str) else columns
-    return tuple(choose("column", name, COLUMNS) for name in names)
 
 
 def render(
@@ -324,7 +200,7 @@ def _said_of(entry: Entry, name: str) -> Iterator[str]:
     if name == "top5" and entry.top5 is not None:
         text = f"accuracy as printed, which can't be computed ({entry.top5.message})"
         if entry.top5.quantity == ERROR:
-            text = f"{_top5(entry)}: printed is an error of {entry.top5.printed}; {text}"
+            text = f"{top5_of(entry)}: printed is an error of {entry.top5.printed}; {text}"
         yield text
 
 
@@ -345,7 +221,7 @@ def _note(entry: Entry, finding: Finding) -> str:
 def _in_every_convention(entry: Entry, brief: bool) -> Iterator[Block]:
     graph = entry.analysis.graph
     edition = " ".join(graph.edition.split())
-    parts = [edition, f"input {_input(entry)}", f"{show(entry.analysis.macs)} MACs"]
+    parts = [edition, f"input {input_of(entry)}", f"{show(entry.analysis.macs)} MACs"]
     heads = [
         Head("network", "network"),
         Head("convention", "convention"),
@@ -450,7 +326,7 @@ def _data(entry: Entry, comparison: Comparison) -> dict[str, Any]:
         "macs": analysis.macs,
         "flops": analysis.flops,
         "weight_bytes": analysis.weight_bytes(),
-        "depth": _depth(entry),
+        "depth": depth_of(entry),
     }
     if comparison.convention is None:
         data["conventions"] = [

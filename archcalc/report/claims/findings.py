@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from archcalc.claims.check import VERDICTS, Finding, Judgement, show
+from archcalc.claims.check import VERDICTS, Finding, Judgement
+from archcalc.claims.judged import show
 from archcalc.claims.printed import Number, exact
 from archcalc.document import Document
 from archcalc.document import render as rendered

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from archcalc.claims.check import VERDICTS, show
+from archcalc.claims.candidates import MOST
+from archcalc.claims.check import VERDICTS
+from archcalc.claims.departures import Choice, Explanation, said
+from archcalc.claims.judged import show
 from archcalc.claims.printed import exact
-from archcalc.claims.reconcile import MOST, QUANTITIES, Choice, Explanation, Reconciliation, said
+from archcalc.claims.reconcile import QUANTITIES, Reconciliation
 from archcalc.document import Document
 from archcalc.document import render as rendered
 from archcalc.document.data import versioned

@@ -8,7 +8,8 @@ from typing import Any
 
 from archcalc.analysis.analyze import Analysis
 from archcalc.analysis.analyze import Row as Layer
-from archcalc.claims.check import VERDICTS, show
+from archcalc.claims.check import VERDICTS
+from archcalc.claims.judged import show
 from archcalc.claims.savings import Change, Example, Savings
 from archcalc.dims import Size
 from archcalc.document import Document

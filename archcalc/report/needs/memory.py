@@ -7,7 +7,8 @@ from typing import Any
 
 from archcalc.analysis.batches import Fits
 from archcalc.analysis.liveness import Held
-from archcalc.analysis.memory import Memory, Training
+from archcalc.analysis.memory import Memory
+from archcalc.analysis.training import Training
 from archcalc.document import Document
 from archcalc.document import render as rendered
 from archcalc.document.data import versioned

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from archcalc.analysis.kernels import Kernel
 from archcalc.analysis.measured import Measurement
-from archcalc.analysis.roofline import Kernel, Roofline
+from archcalc.analysis.roofline import Roofline
 from archcalc.document import Document
 from archcalc.document import render as rendered
 from archcalc.document.data import versioned

@@ -21,7 +21,8 @@ from archcalc.document.model import (
     number,
     table,
 )
-from archcalc.pytorch.crosscheck import Crosscheck, Difference, Run
+from archcalc.pytorch.compared import Difference
+from archcalc.pytorch.crosscheck import Crosscheck, Run
 from archcalc.report.choice import choose
 from archcalc.report.runs.measured import (
     achieved,

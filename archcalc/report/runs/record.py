@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from archcalc.analysis.measured import Machine, Measurement
 from archcalc.document.data import FORMAT, dumps
 from archcalc.errors import ArchcalcError
-from archcalc.pytorch.crosscheck import Counts, Crosscheck, Difference, NotCounted, Run
+from archcalc.pytorch.compared import Counts, Difference, NotCounted
+from archcalc.pytorch.crosscheck import Crosscheck, Run
 from archcalc.report.runs.crosscheck import as_data
 
 

@@ -13,16 +13,8 @@ import archcalc
 from archcalc import ArchcalcError, Graph, Machine, Measurement
 from archcalc.document import Document
 from archcalc.document.text import lines
-from archcalc.report.claims.compare import (
-    BARS,
-    COLUMNS,
-    FORMATS,
-    MEASURED,
-    USUAL,
-    drawn,
-    print_ratio,
-    render,
-)
+from archcalc.report.claims.columns import COLUMNS, MEASURED, USUAL
+from archcalc.report.claims.compare import BARS, FORMATS, drawn, print_ratio, render
 
 SMALL: dict[str, Any] = {
     "name": "small",

@@ -10,7 +10,8 @@ import pytest
 
 from archcalc.analysis.analyze import analyze
 from archcalc.analysis.measured import Machine, Measurement
-from archcalc.pytorch.crosscheck import Counts, Crosscheck, Difference, NotCounted, Run
+from archcalc.pytorch.compared import Counts, Difference, NotCounted
+from archcalc.pytorch.crosscheck import Crosscheck, Run
 from archcalc.report.runs.crosscheck import FORMATS, render, summary
 from archcalc.spec.zoo import load
 

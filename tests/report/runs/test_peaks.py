@@ -9,7 +9,8 @@ import pytest
 
 from archcalc import ArchcalcError
 from archcalc.analysis.measured import Machine, Measurement
-from archcalc.pytorch.crosscheck import Counts, Crosscheck, Run
+from archcalc.pytorch.compared import Counts
+from archcalc.pytorch.crosscheck import Crosscheck, Run
 from archcalc.report.runs import peaks
 from archcalc.report.runs.peaks import draw
 

@@ -10,7 +10,8 @@ import pytest
 
 from archcalc.analysis.measured import Machine, Measurement
 from archcalc.errors import ArchcalcError
-from archcalc.pytorch.crosscheck import Counts, Crosscheck, Difference, NotCounted, Run
+from archcalc.pytorch.compared import Counts, Difference, NotCounted
+from archcalc.pytorch.crosscheck import Crosscheck, Run
 from archcalc.report.runs.record import Record, from_data, read
 
 ASKED: dict[str, Any] = {"device": "cuda", "dtype": ("float32", "tf32"), "measure": True}

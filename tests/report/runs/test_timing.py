@@ -10,7 +10,8 @@ import pytest
 from archcalc import ArchcalcError
 from archcalc.analysis.analyze import analyze
 from archcalc.analysis.measured import Machine, Measurement
-from archcalc.pytorch.crosscheck import Counts, Crosscheck, Run
+from archcalc.pytorch.compared import Counts
+from archcalc.pytorch.crosscheck import Crosscheck, Run
 from archcalc.report.runs import timing
 from archcalc.report.runs.timing import draw
 from archcalc.spec.zoo import load
