@@ -69,6 +69,20 @@ def test_only_what_is_about_pytorch_imports_torch(path: Path) -> None:
         assert not [name for name in names if name.split(".")[0] == "torch"]
 
 
+# What is kept between runs, and a stream of many rows, which is no document.
+OWN_TEXT = {"report/specs/index.py", "report/runs/record.py", "report/families/sweep.py"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if room_of(path) == "report"],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_no_report_prints_a_format_of_its_own(path: Path) -> None:
+    names = {name.partition(".")[0] for name in imported(ast.parse(path.read_text("utf-8")))}
+    assert not names & {"json", "csv"} or str(path.relative_to(PACKAGE)) in OWN_TEXT
+
+
 def at_run_time(tree: ast.AST) -> ast.AST:
     """Code without what only type checkers see."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.frontends.network import NetworkLike, one_of
@@ -11,11 +12,21 @@ from archcalc.spec.expand import settled
 from archcalc.spec.graph import Graph
 from archcalc.spec.question import Question
 
+if TYPE_CHECKING:
+    import torch
+
 PRECISIONS = (*DTYPES, "tf32")
 """The dtypes of a run; ``tf32`` is float32 whose products a GPU rounds to TensorFloat-32."""
 
 SEED = 0
 """What weights and inputs are drawn from."""
+
+
+def stored_as(dtype: str) -> torch.dtype:
+    """PyTorch's dtype of the numbers of a run."""
+    import torch
+
+    return torch.float32 if dtype == "tf32" else getattr(torch, dtype)
 
 
 def require_known(what: str, word: str, known: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.analysis.analyze import Analysis, Row
-from archcalc.pytorch.asked import SEED
+from archcalc.pytorch.asked import SEED, stored_as
 from archcalc.pytorch.drawn import Drawn
 from archcalc.pytorch.windows import placed
 
@@ -83,9 +83,9 @@ class Findings:
         from archcalc.pytorch.running import trained as trained_once
 
         analysis, trained = drawn.analysis, drawn.trained
-        stored_as: torch.dtype = torch.float32 if dtype == "tf32" else getattr(torch, dtype)
+        stored = stored_as(dtype)
         network, inputs, wanted = drawn.of(dtype)
-        self.differences += _tensors(network, analysis, stored_as)
+        self.differences += _tensors(network, analysis, stored)
         output, seen = counted(network.eval(), inputs)
         self._layers(analysis, seen)
         if wanted is not None:
@@ -95,7 +95,7 @@ class Findings:
         if not train or not trained.training:
             return
         generator = torch.Generator().manual_seed(SEED + 1)
-        inputs = draw(trained.graph, device=drawn.device, dtype=stored_as, generator=generator)
+        inputs = draw(trained.graph, device=drawn.device, dtype=stored, generator=generator)
         if analysis.graph.training_outputs:
             self._layers(trained, counted(network.train(), inputs)[1])
         self._layers(trained, trained_once(network, inputs, SEED), macs=False)

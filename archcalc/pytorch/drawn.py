@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archcalc.analysis.analyze import Analysis
-from archcalc.pytorch.asked import SEED
+from archcalc.pytorch.asked import SEED, stored_as
 from archcalc.spec.bits import BYTES
 
 if TYPE_CHECKING:
@@ -48,18 +48,18 @@ class Drawn:
         from archcalc.pytorch.inputs import draw
         from archcalc.pytorch.running import copied, moved_to
 
-        stored_as: torch.dtype = torch.float32 if dtype == "tf32" else getattr(torch, dtype)
+        stored = stored_as(dtype)
         exact = torch.float64 if dtype == "float64" else torch.float32
-        if not self._compared or (self.device == "cpu" and stored_as is exact):
+        if not self._compared or (self.device == "cpu" and stored is exact):
             generator = torch.Generator().manual_seed(SEED)
-            given: dict[str, Any] = {"device": self.device, "dtype": stored_as}
+            given: dict[str, Any] = {"device": self.device, "dtype": stored}
             inputs = draw(self.analysis.graph, **given, generator=generator)
-            return self._built(stored_as), inputs, None
+            return self._built(stored), inputs, None
         if exact not in self._exact:
             self._exact[exact] = self._computed(exact)
         network, inputs, wanted = self._exact[exact]
-        there = tuple(moved_to(x, self.device, stored_as) for x in inputs)
-        return copied(network).to(dtype=stored_as), there, wanted
+        there = tuple(moved_to(x, self.device, stored) for x in inputs)
+        return copied(network).to(dtype=stored), there, wanted
 
     def _built(self, dtype: Any) -> Network:
         from archcalc.pytorch.build import build

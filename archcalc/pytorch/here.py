@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archcalc.errors import ArchcalcError
+from archcalc.pytorch.asked import stored_as
 from archcalc.spec.machines import Hardware, read
 
 COPIED = 2**28
@@ -144,10 +145,10 @@ def _torch(device: str, dtypes: tuple[str, ...], wait: Callable[[], None]) -> di
     peaks = {}
     with torch.inference_mode():
         for dtype in dtypes:
-            stored_as = torch.float32 if dtype == "tf32" else getattr(torch, dtype)
+            stored = stored_as(dtype)
             rates = []
             for side in SIDES[device]:
-                a, b = (torch.randn(side, side, device=device).to(stored_as) for _ in range(2))
+                a, b = (torch.randn(side, side, device=device).to(stored) for _ in range(2))
                 with precision(dtype):
                     rates.append((2 * side**3 / _best(lambda: a @ b, wait), side))  # noqa: B023
                 if device == "cpu" and rates[-1][0] < 1e10:  # emulated: a larger one takes minutes

@@ -65,7 +65,7 @@ def measure(
     require_torch()
     import torch
 
-    from archcalc.pytorch.asked import PRECISIONS, SEED, graphs, require_known
+    from archcalc.pytorch.asked import PRECISIONS, SEED, graphs, require_known, stored_as
     from archcalc.pytorch.build import build
     from archcalc.pytorch.inputs import draw
     from archcalc.pytorch.running import precision, seeded
@@ -77,11 +77,11 @@ def measure(
         raise ArchcalcError("PyTorch finds no CUDA device here\n  --device cpu needs none")
     place = ("cuda" if gpu else "cpu") if device == "auto" else device
     graph, _ = graphs(network, Question(input, batch, variables))
-    stored_as = torch.float32 if dtype == "tf32" else getattr(torch, dtype)
+    stored_in = stored_as(dtype)
     with warnings.catch_warnings(), seeded(SEED), precision(dtype), torch.inference_mode():
         warnings.simplefilter("ignore", UserWarning)  # which kernel is the faster one
-        built = build(graph, device=place, dtype=stored_as).eval()
-        inputs = draw(graph, device=place, dtype=stored_as)
+        built = build(graph, device=place, dtype=stored_in).eval()
+        inputs = draw(graph, device=place, dtype=stored_in)
 
         def once() -> None:
             built(*inputs)

@@ -12,6 +12,7 @@ from archcalc.algebra.forms import Atom, Form, Letter
 from archcalc.algebra.write import LATEX, PYTHON, TEXT, Notation
 from archcalc.document import Document
 from archcalc.document import render as rendered
+from archcalc.document.data import versioned
 from archcalc.document.model import Formula as Shown
 from archcalc.document.model import Formulas, Head, Heading, Items, Math, Row, Table
 from archcalc.report.choice import choose
@@ -221,8 +222,6 @@ def python(found: Formula) -> str:
 
 def as_json(found: Formula) -> str:
     """Forms in Python's syntax, by line and quantity, and what the symbols are."""
-    import json
-
     data: dict[str, Any] = {
         "network": found.network,
         "symbols": [
@@ -241,4 +240,4 @@ def as_json(found: Formula) -> str:
             for line in found.lines
         ],
     }
-    return json.dumps(data, indent=2) + "\n"
+    return versioned(data)

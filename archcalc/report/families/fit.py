@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from archcalc.document import Document
 from archcalc.document import render as rendered
+from archcalc.document.data import versioned
 from archcalc.document.model import Head, Heading, Item, Items, Prose, table
 from archcalc.report.choice import choose
 from archcalc.space.fit import Fit, Over
@@ -95,7 +95,7 @@ def as_json(found: Fit) -> str:
             for over in found.beyond
         ],
     }
-    return json.dumps(data, indent=2) + "\n"
+    return versioned(data)
 
 
 def as_yaml(found: Fit) -> str:

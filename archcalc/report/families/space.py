@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from archcalc.document import Document
 from archcalc.document import render as rendered
+from archcalc.document.data import dumps, versioned
 from archcalc.document.model import Head, Heading, Items, Prose, table
 from archcalc.report.choice import choose
 from archcalc.space.design import Space
@@ -102,18 +102,18 @@ def _cell(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_cell, value))}]"
     if isinstance(value, bool) or value is None:
-        return json.dumps(value)
+        return dumps(value)
     return str(value).removeprefix("=") if isinstance(value, str) else f"{value}"
 
 
 def as_json(space: Space, points: Iterable[Mapping[str, Any]] | None = None) -> str:
     """What is declared and how large it is, or configurations, one a line."""
     if points is not None:
-        return "".join(f"{json.dumps(point)}\n" for point in points)
+        return "".join(f"{dumps(point)}\n" for point in points)
     data = {
         "network": space.network.label,
         "configurations": space.size,
         "exact": space.exact,
         "space": space.declared.model_dump(by_alias=True),
     }
-    return json.dumps(data, indent=2) + "\n"
+    return versioned(data)

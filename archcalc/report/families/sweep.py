@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import StringIO
@@ -11,7 +10,9 @@ from typing import Any
 
 from archcalc.document import Document
 from archcalc.document import render as rendered
+from archcalc.document.data import dumps
 from archcalc.document.model import Head, Heading, Items, Prose, table
+from archcalc.document.safe import inert
 from archcalc.errors import ArchcalcError
 from archcalc.report.choice import choose
 from archcalc.report.picture import COLORS, drawn, limit, ticks_at
@@ -103,10 +104,7 @@ def csv(chunks: Iterable[Columns]) -> Iterator[str]:
             first = False
         columns = [values.tolist() for values in chunk.values()]
         if any(isinstance(v, (str, list, bool, type(None))) for c in columns for v in c[:1]):
-            texts = [
-                [json.dumps(v) if isinstance(v, (list, bool, type(None))) else v for v in column]
-                for column in columns
-            ]
+            texts = [[_written(value) for value in column] for column in columns]
             writer(buffer, lineterminator="\n").writerows(zip(*texts, strict=True))
         elif columns[0]:
             # Formatting many rows at once is several times as fast as row by row.
@@ -116,14 +114,19 @@ def csv(chunks: Iterable[Columns]) -> Iterator[str]:
         yield buffer.getvalue()
 
 
+def _written(value: Any) -> Any:
+    """A cell as programs read it, and as no spreadsheet obeys it."""
+    if isinstance(value, str):
+        return inert(value)
+    return dumps(value) if isinstance(value, (list, bool, type(None))) else value
+
+
 def as_json(chunks: Iterable[Columns]) -> Iterator[str]:
     """A JSON array with an object for every row, one a line."""
     lead = "[\n"
     for chunk in chunks:
         columns = [values.tolist() for values in chunk.values()]
-        rows = [
-            json.dumps(dict(zip(chunk, cells, strict=True))) for cells in zip(*columns, strict=True)
-        ]
+        rows = [dumps(dict(zip(chunk, cells, strict=True))) for cells in zip(*columns, strict=True)]
         if rows:
             yield lead + ",\n".join(rows)
             lead = ",\n"

@@ -164,6 +164,14 @@ def test_json_is_one_array_however_many_chunks_there_are() -> None:
     assert "".join(report.as_json([])) == "[]\n"
 
 
+def test_no_cell_of_a_stream_is_obeyed() -> None:
+    column = np.array(["@SUM(1)", "-cmd|x", "##[error]"], dtype=object)
+
+    assert "".join(report.csv([{"a": column}])).splitlines()[1:3] == ["'@SUM(1)", "'-cmd|x"]
+    for text in ("".join(report.csv([{"a": column}])), "".join(report.as_json([{"a": column}]))):
+        assert "##[" not in text
+
+
 def test_a_picture_has_ticks_where_the_data_are_and_a_line_where_the_bound_is() -> None:
     found = archcalc.sweep(archcalc.load("resnet50"), width=[16, 32, 64], where="macs < 6e9")
     figure = pytest.importorskip("matplotlib.figure").Figure()
