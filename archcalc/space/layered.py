@@ -8,7 +8,7 @@ layer. What can't be done so is left to the engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -446,11 +446,3 @@ class Layered:
         for name, ways in here.groups.items():
             if name in here.taken and not here.used.issuperset(ways):
                 raise NotByLayers
-
-
-def _references(spec: Spec) -> Iterator[str]:
-    """All references of a spec's layers and outputs."""
-    yield from spec.outputs or ()
-    for layers in (spec.layers, *(block.layers for block in spec.blocks.values())):
-        for layer in layers.values():
-            yield from layer.from_ or ()

@@ -78,24 +78,6 @@ SAME = frozenset(("same", "norm", "prelu"))
 
 WEIGHTED = frozenset(("conv", "deconv", "depthwise", "separable", "linear"))
 SLIDING = frozenset(("conv", "deconv", "depthwise", "separable", "pool"))
-PARAMLESS = frozenset(
-    [
-        "same",
-        "pool",
-        "gpool",
-        "flatten",
-        "reshape",
-        "add",
-        "concat",
-        "merge",
-        "pad",
-        "crop",
-        "upsample",
-        "shuffle",
-        "input",
-        "yolo",
-    ]
-)
 
 
 ABROAD = (

@@ -66,7 +66,6 @@ class Search:
         self.links = links(sheet)
         self.hints = hints(sheet)
         self.last_use = self._uses()
-        self.branched = any(link.named for link in self.links)
         self.closed = closed(sheet)
         self.sequential = sequential(sheet)
         self.cache: dict[tuple[int, State], list[Option]] = {}
