@@ -194,6 +194,8 @@ class Scope(Remembering):
         """The operator, or the input, whose output is that of this. Raises :class:`Wrong`."""
         if self.kind:
             given = [row.name for row in self.rows]
+        elif len(self.within) == 1:
+            given = [self.within[0].name]
         elif self.layer:
             names = {row.name for row in self.within}
             outside = [row for row in self.analysis.rows if row.name not in names]

@@ -10,7 +10,7 @@ from typing import Any
 from archcalc.dims import Shape, Size, holds, is_array, is_size, plain, settle
 from archcalc.errors import IN_FULL, ExpressionError, Problem
 from archcalc.spec import expressions
-from archcalc.spec.budget import VARIABLE, Budget
+from archcalc.spec.budget import VARIABLE, Budget, Spent
 from archcalc.spec.expressions import Expression
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Question
@@ -42,7 +42,10 @@ class Evaluation:
     def spend(self, steps: int) -> None:
         """Count steps of the list of layers that is being expanded."""
         self.toll.steps += steps
-        self.budget.spend(steps)
+        budget = self.budget  # this is asked several times a layer
+        budget.steps += steps
+        if budget.steps > budget.most:
+            raise Spent
 
     def report(self, place: Path, path: Path, wrong: Wrong) -> None:
         """Note a problem at a ``place`` in the document, under the ``path`` the user knows."""

@@ -86,9 +86,10 @@ class Making(Evaluation, ABC):
 
     def meet(self, made: Any) -> None:
         """Count an operator, or its use on shapes, where it is met for the first time."""
-        self.toll.met[id(made)] = made
-        if id(made) not in self.met:
-            self.met[id(made)] = made
+        key = id(made)
+        self.toll.met[key] = made
+        if key not in self.met:
+            self.met[key] = made
             self.budget.spend(MADE)
 
     def adopt(self, template: Template) -> None:
@@ -140,8 +141,9 @@ class Making(Evaluation, ABC):
             layer, names, scope.shape_of, at, (*trail, name)
         )
         self.meet(made)
-        self.require_few(scope.edges + len(sources))
-        self.require_short(len(name))
+        if scope.edges + len(sources) > MOST_EDGES or len(name) > LONGEST_NAME:
+            self.require_few(scope.edges + len(sources))
+            self.require_short(len(name))
         shapes = scope.shapes(sources)
         applied = self.applied(made, shapes, scope, sources, trail)
         self.meet(applied)

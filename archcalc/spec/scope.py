@@ -127,6 +127,9 @@ class Value(NamedTuple):
         )
 
 
+_NONE: Mapping[str, Value] = {}
+
+
 def is_like(name: str, pattern: str) -> bool:
     """Whether a layer's name is meant by ``layer*``."""
     return name.startswith(pattern[:-1])
@@ -256,6 +259,9 @@ class Scope:
         ``stage.*`` are all repetitions, ``layer*`` the layers above whose names begin so, without
         those that are left out.
         """
+        known = self.values.get(reference)
+        if known is not None and known.output is not None:
+            return [known.output]
         parts = reference.split(".")
         if parts[0].endswith("*") and parts[0] != "*":
             alike = [
@@ -319,9 +325,10 @@ class Scope:
         """Append one node."""
         self.nodes.append(node)
         self.edges += len(node.inputs)
-        self.longest = max(self.longest, len(node.name))
+        if len(node.name) > self.longest:
+            self.longest = len(node.name)
         number = len(self.nodes) - 1
-        return Value(number, number, 1, {})
+        return Value(number, number, 1, _NONE)
 
     def unknown(self, name: str) -> Value:
         """Append a node of which nothing is known, so that what rests on it can be passed over."""

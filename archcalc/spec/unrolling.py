@@ -181,13 +181,15 @@ class Unrolling(Making):
         nodes = scope.nodes[start : start + size]
         led = {output - start}
         for k in range(size - 1, -1, -1):
-            if k in led:
+            if k in led and size > 1:
                 led.update([number - start for number in nodes[k].inputs])
-        executed = frozenset([k for k in range(size) if k in led])
-        needed = all(k in executed or nodes[k].spare for k in range(size))
+        executed = frozenset([k for k in led if 0 <= k < size])
+        if len(executed) < size and not all(
+            k in executed or node.spare for k, node in enumerate(nodes)
+        ):
+            return
         applied = [node.applied for node in nodes if node.applied is not None and not node.share]
-        known = all(each.op.counted for each in applied)
-        if len(applied) < size or not needed or not known:
+        if len(applied) < size or not all(each.op.counted for each in applied):
             return
         self.memory.pieces[key] = Piece(
             tuple(applied),
