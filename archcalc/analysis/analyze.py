@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from archcalc.analysis.recall import recall
 from archcalc.dims import Shape, Size
@@ -36,6 +36,22 @@ if TYPE_CHECKING:
     from archcalc.spec.bits import Format
 
 NOTHING = Work()
+
+T = TypeVar("T")
+
+
+class _Recalled(cached_property[T]):
+    """A cached property; of an analysis that was recalled, from the record and not from rows."""
+
+    if not TYPE_CHECKING:
+
+        def __get__(self, analysis: Any, owner: Any = None) -> Any:
+            rest = None if analysis is None else analysis.__dict__.pop("_rest", None)
+            if rest is None:
+                return super().__get__(analysis, owner)
+            analysis.__dict__.update(rest())
+            return analysis.__dict__[self.attrname]
+
 
 FEW = 4
 """Layers that are named where one is asked for that is not there."""
@@ -226,7 +242,7 @@ class Analysis(Remembering):
         works = {id(row.work): row.work for row in self.rows}
         return [(work, times[key]) for key, work in works.items()]
 
-    @cached_property
+    @_Recalled
     def work(self) -> Work:
         """Arithmetic of one forward pass over the whole batch, by kind."""
         return Work(
@@ -246,12 +262,12 @@ class Analysis(Remembering):
         """``2 * macs`` plus all other arithmetic."""
         return self.work.flops
 
-    @cached_property
+    @_Recalled
     def connections(self) -> Size:
         """Multiply-accumulates plus uses of biases."""
         return sum(row.connections for row in self.rows)
 
-    @cached_property
+    @_Recalled
     def activations(self) -> Size:
         """Elements of all executed layers' outputs over the whole batch."""
         return sum(elements(row.shape) for row in self.rows if row.executed)

@@ -18,6 +18,7 @@ from archcalc.spec.question import Question
 from archcalc.values import exact
 
 if TYPE_CHECKING:
+    from archcalc.algebra.program import Program
     from archcalc.analysis.analyze import Analysis
 
 Engine = Callable[[Spec, Question], "Analysis"]
@@ -35,6 +36,11 @@ TOTALS = (
     *("params", "trainable", "executed_params", "shared_params", "buffers"),
     *("macs", "connections", "activations"),
 )
+
+LATER = ("connections", "activations")
+"""Those that, with the kinds of work, are worked out when one of them is asked for: they are most
+of the arithmetic.
+"""
 
 KNOWN = ("training", "not_counted")
 """What is the same at all numbers at which a record is one."""
@@ -122,14 +128,20 @@ class Replay:
         self._asked = 0
         self._written: Callable[..., Any] | None = None
         self._unwritten: Any = (traced, program, variables)
-        source = Source(condensed(program), variables)
+        shorter = condensed(program)
+        source, outputs = Source(shorter, variables), shorter.outputs
         source.guards()
-        outputs = {name: source.step(k) for name, k in source.program.outputs.items()}
-        work_ = source.build_of(Work, {kind: outputs[kind] for kind in work})
-        known = {name: source.constant(getattr(traced, name)) for name in KNOWN}
-        said = {name: outputs[name] for name in TOTALS} | {"work": work_} | known
-        named = ", ".join([f"{name!r}: {value}" for name, value in said.items()])
-        self.totals: Callable[..., Any] = source.function(f"{{{named}}}")
+        rest = Source(shorter, variables) if _never_fails(shorter) else source
+        later = {name: rest.step(outputs[name]) for name in LATER}
+        later["work"] = rest.build_of(Work, {kind: rest.step(outputs[kind]) for kind in work})
+        first = {name: source.step(outputs[name]) for name in TOTALS if name not in LATER}
+        first |= {name: source.constant(getattr(traced, name)) for name in KNOWN}
+        self._rest: Callable[..., Any] | None = None
+        if rest is source:
+            first |= later
+        else:
+            self._rest = rest.function(_written(later))
+        self.totals: Callable[..., Any] = source.function(_written(first))
         """By name, or None where a guard does not hold."""
 
     def layers(self, numbers: list[Any]) -> Any:
@@ -157,9 +169,30 @@ class Replay:
         if found is None:
             return None
         found["_later"] = partial(self.layers, numbers)
+        if self._rest is not None:
+            found["_rest"] = partial(self._rest, *numbers)
         analysis = object.__new__(kind)
         object.__setattr__(analysis, "__dict__", found)
         return analysis
+
+
+_SAFE = frozenset(("const", "var", "add", "sub", "mul", "neg", "abs", "min", "max", "less"))
+
+
+def _never_fails(program: Program) -> bool:
+    """Whether a program comes to numbers whatever it is given: it divides by none that may be 0."""
+    for op, args in program.steps:
+        if op in ("floordiv", "mod"):
+            divisor, operands = program.steps[args[1]]
+            if divisor != "const" or not operands[0]:
+                return False
+        elif op not in _SAFE:
+            return False
+    return True
+
+
+def _written(values: Mapping[str, str]) -> str:
+    return f"{{{', '.join([f'{name!r}: {value}' for name, value in values.items()])}}}"
 
 
 def _run(engine: Engine, spec: Spec, given: Given, numbers: list[Any]) -> Analysis:

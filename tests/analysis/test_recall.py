@@ -170,3 +170,22 @@ def test_a_side_may_be_one_number() -> None:
         assert found.macs == engine("resnet18", input=[3, side, side]).macs
     assert "_later" in found.__dict__
     assert_same(found, engine("resnet18", input=side))
+
+
+@pytest.mark.parametrize("written", ["=2 * n", "=120 // n"])
+def test_what_can_not_fail_is_worked_out_when_it_is_asked_for(written: str) -> None:
+    layers = {"conv": {"op": "Conv2d", "out_channels": written, "kernel_size": 3}}
+    data = {"name": "n", "input": [3, 8, 8], "vars": {"n": 2}, "layers": layers}
+    spec = archcalc.load(data)
+    for n in range(1, 3 * PATIENCE):
+        found = archcalc.analyze(spec, n=n)
+    assert "_later" in found.__dict__
+    assert ("work" in found.__dict__) == ("//" in written)
+    expected = archcalc.analyze(archcalc.load(data), n=n)
+    # One use of a bias for each of the 6 x 6 positions of a channel, beside the products.
+    channels = 2 * n if "//" not in written else 120 // n
+    assert found.connections == found.macs + 36 * channels
+    assert_same(found, expected)
+    if "//" in written:
+        with pytest.raises(archcalc.SpecError, match="divides by zero"):
+            archcalc.analyze(spec, n=0)
