@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from string import ascii_letters
 from typing import Any, Generic, TypeVar
 
 from archcalc.dims import Shape
@@ -67,3 +68,26 @@ class Table(dict[str, Line]):
 def held(**tensors: Tensor | None) -> dict[str, Tensor]:
     """The tensors that are there, by name."""
     return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+
+def spelled(equation: str, ranks: Sequence[int]) -> str:
+    """An equation of ``einsum`` with letters in the place of dots: ``...ij,jk`` of a rank of 3."""
+    text = equation.replace(" ", "")
+    if "..." not in text:
+        return text
+    left, arrow, right = text.partition("->")
+    free = [letter for letter in ascii_letters if letter not in text]
+    terms = left.split(",")
+    extra = [
+        rank - len(term.replace("...", "")) if "..." in term else 0
+        for term, rank in zip(terms, ranks, strict=True)
+    ]
+    most = max(extra)
+    dots = free[:most]
+    if not arrow:
+        letters = left.replace(".", "").replace(",", "")
+        right = "..." + "".join(sorted(x for x in set(letters) if letters.count(x) == 1))
+    terms = [
+        term.replace("...", "".join(dots[most - n :])) for term, n in zip(terms, extra, strict=True)
+    ]
+    return f"{','.join(terms)}->{right.replace('...', ''.join(dots))}"

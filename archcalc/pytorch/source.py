@@ -16,7 +16,7 @@ from archcalc.pytorch.writer.classes import classes as classes_of
 from archcalc.pytorch.writer.code import WIDTH, Bracket, broken
 from archcalc.pytorch.writer.forward import Forward
 from archcalc.pytorch.writer.library import Class, Library
-from archcalc.pytorch.writer.naming import class_name
+from archcalc.pytorch.writer.naming import access, class_name
 from archcalc.pytorch.writer.spelling import PARAMETRIZED, arguments, is_module, target_of
 from archcalc.pytorch.writer.steps import Ref
 from archcalc.spec.frozen import frozen_names
@@ -104,32 +104,69 @@ def _class(
 ) -> Iterator[str]:
     forward = Forward(library, cls, training)
     method = forward.text()
-    yield f"class {cls.name}(nn.Module):"
+    whole = _is_sequential(library, cls)
+    base = "Sequential" if whole else "ModuleList" if _numbered(cls) else "Module"
+    yield f"class {cls.name}(nn.{base}):"
     if cls is library.top:
         title = _plain(" ".join(graph.title.split())) or graph.name
         if len(title) + 11 <= WIDTH:
             yield f'    """{title}."""'
             yield ""
     if cls.lines or cls.params or ties:
-        yield from _constructor(cls, forward, ties)
+        yield from _constructor(cls, forward, ties, whole)
+    if whole:
+        return
+    if cls.lines or cls.params or ties:
         yield ""
     yield from (f"    {line}" if line else line for line in method)
 
 
-def _constructor(cls: Class, forward: Forward, ties: Sequence[str]) -> Iterator[str]:
+def _numbered(cls: Class) -> list[str]:
+    """The submodules that have numbers for names."""
+    return sorted((name for name, _ in cls.lines if name.isdigit()), key=int)
+
+
+def _is_sequential(library: Library, cls: Class) -> bool:
+    """Whether a class does no more than to apply its numbered submodules in a row."""
+    steps = cls.steps
+    before: list[Ref] = [("port", 0, 0), *(("step", k, 0) for k in range(len(steps)))]
+    return (
+        cls is not library.top
+        and len(steps) > 0
+        and _numbered(cls) == [str(k) for k in range(len(steps))]
+        and [step.child for step in steps] == _numbered(cls)
+        and all(step.form == "call" and len(step.gives) == 1 for step in steps)
+        and all(step.takes == (ref,) for step, ref in zip(steps, before, strict=False))
+        and tuple(cls.outputs) == (before[-1],)
+        and all(s.unit.node is None or is_module(library.call(s.unit.node)) for s in steps)
+    )
+
+
+def _constructor(cls: Class, forward: Forward, ties: Sequence[str], whole: bool) -> Iterator[str]:
     params = []
     for param in cls.params:
         default = "" if param.default_text is None else f" = {param.default_text}"
         params.append(f"{param.name}: {param.annotation}{default}")
     yield from broken(Bracket("def __init__(", ["self", *params], ") -> None:"), 4)
+    if whole:
+        for name, text in cls.locals.items():
+            yield f"        {name} = {text}"
+        numbered = sorted(cls.lines, key=lambda line: int(line[0]))
+        yield from broken(Bracket("super().__init__(", [code for _, code in numbered]), 8)
+        yield from (f"        {tie}" for tie in ties)
+        return
     yield "        super().__init__()"
     for param in cls.params:
         if param.name in forward.stored:
             yield f"        self.{forward.stored[param.name]} = {param.name}"
     for name, text in cls.locals.items():
         yield f"        {name} = {text}"
+    codes = dict(cls.lines)
+    for k in range(int(numbers[-1]) + 1 if (numbers := _numbered(cls)) else 0):
+        yield from broken(Bracket("self.append(", [codes.get(str(k), "nn.Identity()")]), 8)
     for name, code in cls.lines:
-        yield from broken(code, 8, f"self.{name} = ")
+        if not name.isdigit():
+            yield from broken(code, 8, f"self.{name} = ")
     for tie in ties:
         yield f"        {tie}"
 
@@ -150,11 +187,11 @@ def _ties(library: Library, graph: Graph) -> Iterator[str]:
             continue
         told = [(a.name, a.value) for a in arguments(call)]
         if call.target == other.target and told == [(a.name, a.value) for a in arguments(other)]:
-            yield f"{_access(way[node.name])} = {_access(way[owner.name])}"
+            yield f"{access(way[node.name])} = {access(way[owner.name])}"
             continue
         for name in mine:
             if name in theirs:
-                yield f"{_access(way[node.name])}.{name} = {_access(way[owner.name])}.{name}"
+                yield f"{access(way[node.name])}.{name} = {access(way[owner.name])}.{name}"
 
 
 def _frozen(graph: Graph) -> Iterator[str]:
@@ -163,7 +200,7 @@ def _frozen(graph: Graph) -> Iterator[str]:
     for name in frozen_names(graph):
         inside = [node.name for node in graph.nodes if f"{node.name}.".startswith(f"{name}.")]
         depth = name.count(".") + 1
-        yield f"{_access('.'.join(way[inside[0]].split('.')[:depth]))}.requires_grad_(False)"
+        yield f"{access('.'.join(way[inside[0]].split('.')[:depth]))}.requires_grad_(False)"
 
 
 def _aliased(library: Library) -> Iterator[str]:
@@ -172,13 +209,6 @@ def _aliased(library: Library) -> Iterator[str]:
         for block in cls.blocks:
             for name in map(block.names.__getitem__, cls.aliases):
                 yield f"{block.path}.{name}." if block.path else f"{name}."
-
-
-def _access(path: str) -> str:
-    found = "self"
-    for part in path.split("."):
-        found += f"[{part}]" if part.isdigit() else f".{part}"
-    return found
 
 
 def _modules(names: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -18,7 +18,7 @@ from typing import Any
 from archcalc.errors import SpecError
 from archcalc.frontends.fold.blocks import Folder
 from archcalc.spec.expand import attempt
-from archcalc.spec.graph import Graph
+from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Question
 from archcalc.spec.zoo import load
@@ -63,11 +63,17 @@ def batch_of(graph: Graph) -> int:
 def same_layers(one: Graph, other: Graph) -> bool:
     """Whether two graphs have the same layers by name, on the same inputs, and the same outputs."""
     first, second = (
-        {n.name: (n.op, n.shape, n.inputs, n.share, n.frozen) for n in graph.nodes}
+        {n.name: (n.op, n.shape, n.inputs, _share(n), n.frozen) for n in graph.nodes}
         for graph in (one, other)
     )
     ends = [(graph.outputs, graph.training_outputs) for graph in (one, other)]
     return first == second and ends[0] == ends[1]
+
+
+def _share(node: Node) -> str | None:
+    """The layer whose tensors one uses, if it has any."""
+    cost = node.applied.cost
+    return node.share if cost.weights or cost.buffers else None
 
 
 def _has_unknown(graph: Graph) -> bool:

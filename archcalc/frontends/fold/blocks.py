@@ -138,7 +138,7 @@ class Folder(Tree):
     def kind(self, member: Leaf | Region) -> Any:
         """What has to be equal in instances of one block."""
         if isinstance(member, Region):
-            return id(member.block)
+            return id(member.block), member.share
         share = member.node.share
         return name_of(member.node.op), share is not None
 
@@ -169,8 +169,10 @@ class Folder(Tree):
                 name,
                 name_of(member.node.op) if isinstance(member, Leaf) else id(member.block),
                 tuple(self.references(region, name)),
-                None
-                if isinstance(member, Region) or member.node.share is None
+                member.share
+                if isinstance(member, Region)
+                else None
+                if member.node.share is None
                 else self.reference(region, member.node.share, whole=True),
             )
             for name, member in region.members.items()
@@ -211,6 +213,8 @@ class Folder(Tree):
                 if member.node.share is not None:
                     layer["share"] = self.reference(first, member.node.share, whole=True)
             else:
+                if member.share is not None:
+                    layer["share"] = member.share
                 regions = [m if isinstance(m, Region) else None for m in members]
                 if repeated is not None:
                     self.repeat(layer, writer, key, regions, repeated)
@@ -248,7 +252,7 @@ class Folder(Tree):
         """The block that regions repeat, if they do nothing else."""
         blocks = set()
         for region in members:
-            if not isinstance(region, Region):
+            if not isinstance(region, Region) or region.share is not None:
                 return None
             inner = list(region.members.values())
             if list(region.members) != [str(k) for k in range(len(inner))]:

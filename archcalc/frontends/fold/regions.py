@@ -58,6 +58,8 @@ class Region:
     """Whether it is one of several that take another number of inputs, all in one layer."""
     block: Block | None = None
     args: dict[str, Value] = field(default_factory=dict)
+    share: str | None = None
+    """The member beside it whose tensors it uses, layer by layer."""
 
     def nodes(self) -> Iterator[Node]:
         for member in self.members.values():
@@ -123,8 +125,9 @@ class Tree:
         """Find what regions take and give; a region that can't be a block gives way."""
         while True:
             self.connect(root)
-            wrong = self.tangled(root)
+            wrong = self.tangled(root) or self.sharing(root)
             if wrong is None:
+                self.share(root)
                 return
             parent, name = wrong
             inner = parent.members[name]
@@ -165,10 +168,7 @@ class Tree:
         return frozenset(inside)
 
     def tangled(self, region: Region) -> tuple[Region, str] | None:
-        """A member that can't stand in one piece: it takes what comes from its own output.
-
-        Nor can one that uses tensors of another, which a block has no name for.
-        """
+        """A member that can't stand in one piece: it takes what comes from its own output."""
         for member in region.members.values():
             if isinstance(member, Region):
                 found = self.tangled(member)
@@ -185,11 +185,8 @@ class Tree:
             for source in taken:
                 if source in piece and piece[source] != key:
                     needs[key].setdefault(piece[source])
-            if isinstance(member, Region):
-                inside = {node.name for node in member.nodes()}
-                shared = {node.share for node in member.nodes()} - {None}
-                if not member.sources or not member.members or shared - inside:
-                    return region, key
+            if isinstance(member, Region) and not (member.sources and member.members):
+                return region, key
         done: dict[str, None] = {}
         left = list(region.members)
         while left:
@@ -200,6 +197,58 @@ class Tree:
             left.remove(ready[0])
         region.members = {key: region.members[key] for key in done}
         return None
+
+    def sharing(self, region: Region) -> tuple[Region, str] | None:
+        """A member that uses tensors of another, which a block has no name for.
+
+        One that is made as the other is says so once.
+        """
+        for key, member in region.members.items():
+            if isinstance(member, Region):
+                inside = {node.name for node in member.nodes()}
+                shared = {node.share for node in member.nodes()} - {None}
+                member.share = self.twin(region, member) if shared - inside else None
+                if member.share is None:
+                    found = self.sharing(member) or ((region, key) if shared - inside else None)
+                    if found is not None:
+                        return found
+        return None
+
+    def twin(self, region: Region, member: Region) -> str | None:
+        """The member beside one that has the same layers, whose tensors it uses one by one."""
+        theirs = {node.name: node for node in member.nodes()}
+        owners = [node.share for node in theirs.values() if node.share is not None]
+        for key, other in region.members.items():
+            if other is member:
+                return None
+            if not isinstance(other, Region) or not owners[0].startswith(f"{other.path}."):
+                continue
+            ours = {node.name.removeprefix(other.path): node for node in other.nodes()}
+            if list(ours) != [name.removeprefix(member.path) for name in theirs]:
+                return None
+            pairs = zip(ours.values(), theirs.values(), strict=True)
+            alike = all(
+                (a.op, a.share) == (b.op, None)
+                and b.share == (a.name if a.applied.cost.weights or b.share else None)
+                for a, b in pairs
+            )
+            return key if alike else None
+        return None
+
+    def share(self, region: Region) -> None:
+        """Say of a region once that it shares, and of none of its layers."""
+        for member in region.members.values():
+            if isinstance(member, Region):
+                self.share(member)
+                if member.share is not None:
+                    self.alone(member)
+
+    def alone(self, region: Region) -> None:
+        for member in region.members.values():
+            if isinstance(member, Region):
+                self.alone(member)
+            else:
+                member.node = member.node._replace(share=None)
 
     def circling(
         self, region: Region, needs: Mapping[str, Mapping[str, None]], left: Sequence[str]

@@ -20,9 +20,12 @@ from archcalc.frontends.torch.capture import (
     Capture,
     Held,
     function_of,
+    outputs_of,
     shape_of,
     stack,
 )
+from archcalc.frontends.torch.ways import Ways
+from archcalc.frontends.torch.written import settle
 from archcalc.operators.base import Applied, Operator
 from archcalc.spec.graph import Graph, Origin
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
@@ -34,6 +37,8 @@ def assemble(capture: Capture, name: str) -> Graph:
     Axis 0 of the inputs is the batch; where it isn't, as with the nodes and edges of a graph, or
     rows that are picked of a batch, the whole of an input is one sample.
     """
+    settle(capture.graph)
+    capture = replace(capture, outputs=outputs_of(capture.graph))
     extents = {(shape_of(n) or (1,))[0] for n in capture.graph.nodes if n.name in capture.inputs}
     if len(extents) < 2:
         first = Assembler(capture)
@@ -62,8 +67,7 @@ class Assembler(Draft):
         self.latest: dict[fx.Node, fx.Node] = {}
         """A tensor that was written into, or only handed on -> what it is now."""
         self.firsts: dict[fx.Node, int] = {}
-        self.parents = {path.rpartition(".")[0] for path in capture.classes if path}
-        """The ways to modules that have others within them."""
+        self.ways = Ways(capture.graph, capture.classes)
         self.here = ""
         """The module whose call is taken in."""
         self.entered: dict[str, int] = {}
@@ -90,9 +94,14 @@ class Assembler(Draft):
         outputs += self.prune(outputs)
         used = {held for layer in self.layers for held in self.tensors.get(layer.key, ())}
         unused = [
-            self.tensor(held, "parameter", shape)
-            for held, shape in self.capture.parameters.items()
-            if held not in used
+            self.tensor(held, kind, shape)
+            for kind, tensors in (
+                ("parameter", self.capture.parameters),
+                ("buffer", self.capture.buffers),
+            )
+            for held, shape in tensors.items()
+            # Batch normalization counts its batches without a call that says so.
+            if held not in used and not held.endswith("num_batches_tracked")
         ]
         graph = self.drafted(name, outputs, unused, self.capture.classes)
         how = self.capture.how
@@ -148,6 +157,7 @@ class Assembler(Draft):
             made = read(node, shape_of)
         if isinstance(made, Same):
             self.latest[node] = made.source
+            self.written(node)
             return
         if 0 in shape:
             return  # nothing, which is only ever joined to something
@@ -162,13 +172,16 @@ class Assembler(Draft):
             self.values[node] = self.made(node, origin, made)
         if node.users and self.shape(self.values[node])[:1] == self.shape(-1)[:1]:
             self.recent = self.values[node]
+        self.written(node)
+
+    def written(self, node: fx.Node) -> None:
+        """Take in that a call wrote into what it was given, if it did."""
         name = name_of(node)
-        if name.endswith("_") and not name.endswith("__") and node.args:
-            target = node.args[0]
-            if isinstance(target, fx.Node):
-                written = self.now(target)
-                if written is not node:
-                    self.latest[written] = node
+        target = node.args[0] if node.args else None
+        if name.endswith("_") and not name.endswith("__") and isinstance(target, fx.Node):
+            before = self.now(target)
+            if before is not self.now(node):
+                self.latest[before] = node
 
     def now(self, node: fx.Node) -> fx.Node:
         """What stands for a tensor now."""
@@ -367,7 +380,10 @@ class Assembler(Draft):
         if plain and (share is not None or not names):
             wish = module
         elif names and len(homes) == 1 and exact:
-            wish = homes.pop() or function
+            home = homes.pop()
+            path = stack(node)[-1][0] if stack(node) else ""
+            again = share is not None and f"{home}.".startswith(f"{path}.")
+            wish = (module + home[len(path) :] if again and path else home) or function
         key = self.add(wish, function, applied, inputs, share, self.origin(node))
         self.tensors[key] = tuple(names.values())
         for held in names.values():
@@ -411,10 +427,9 @@ class Assembler(Draft):
 
     def place(self, node: fx.Node) -> tuple[str, str]:
         """The submodule that a call stands in, and what it is called there."""
-        modules = stack(node)
         origin = node.args[0] if node.target is GETITEM else node
         name = name_of(origin).strip("_") if isinstance(origin, fx.Node) else ""
-        return modules[-1][0] if modules else "", name or "call"
+        return self.ways.to(node)[0], name or "call"
 
     def origin(self, node: fx.Node) -> Origin | None:
         """How the author wrote a call."""
@@ -426,7 +441,7 @@ class Assembler(Draft):
 
     def is_leaf(self, path: str) -> bool:
         """Whether a module has no others within it."""
-        return path not in self.parents
+        return path not in self.ways.parents
 
     def tensor(self, name: str, kind: str, shape: Sequence[int]) -> int:
         """A tensor by itself, in the module that has it.

@@ -354,7 +354,7 @@ def read(program: torch.export.ExportedProgram, module: nn.Module | None, how: s
         {h.name: h.shape for h in tensors if h.kind == kind} for kind in ("parameter", "buffer")
     )
     classes = {path: name for node in program.graph.nodes for path, name, _ in stack(node)}
-    outputs = _outputs(program.graph)
+    outputs = outputs_of(program.graph)
     return Capture(program.graph, held, inputs, outputs, parameters, buffers, classes, None, how)
 
 
@@ -435,7 +435,7 @@ def _capture(
         graph,
         held,
         inputs,
-        _outputs(graph),
+        outputs_of(graph),
         {name: tuple(tensor.shape) for name, tensor in module.named_parameters()},
         {name: tuple(tensor.shape) for name, tensor in module.named_buffers()},
         {
@@ -447,7 +447,8 @@ def _capture(
     )
 
 
-def _outputs(graph: fx.Graph) -> list[fx.Node]:
+def outputs_of(graph: fx.Graph) -> list[fx.Node]:
+    """The tensors that a graph gives."""
     (last,) = [node for node in graph.nodes if node.op == "output"]
     return [leaf for leaf in tree_leaves(last.args) if isinstance(leaf, fx.Node)]
 

@@ -203,6 +203,11 @@ def _fill(block: Block, known: _Known) -> None:
     block.called = known.naming(groups)
     block.names = {attribute: name for name, attribute in block.called.items()}
     for name, members in groups.items():
+        if list(members) != [str(k) for k in range(len(members))] and len(members) > 1:
+            # Numbers that are no row, or stand beside names: a block that has them as names.
+            members = {"": sorted(number for each in members.values() for number in each)}
+        elif list(members) not in (["0"], [""]) and len(members) == 1:
+            members = {"": next(iter(members.values()))}
         units: list[Unit] = []
         for member, numbers in members.items():
             start, end = numbers[0], numbers[-1] + 1

@@ -16,6 +16,7 @@ from archcalc.pytorch.writer.columns import (
     text_of,
 )
 from archcalc.pytorch.writer.library import Class, Library
+from archcalc.pytorch.writer.naming import access
 from archcalc.pytorch.writer.spelling import (
     PARAMETRIZATION,
     PARAMETRIZED,
@@ -259,8 +260,8 @@ class Constructor:
             return None
         how = "nn.Sequential" if name.startswith("*") else ""
         if how:
-            return f"nn.Sequential(*(self.{name[1:]} for _ in range({len(child.units)})))"
-        return f"self.{name}"
+            return f"nn.Sequential(*({access(name[1:])} for _ in range({len(child.units)})))"
+        return access(name)
 
     def _alias(self, block: Block, child: Child, own: Mapping[str, Child]) -> str | None:
         prefix = f"{block.path}." if block.path else ""

@@ -16,6 +16,7 @@ from archcalc.pytorch.naming import identifier, is_reserved
 from archcalc.pytorch.writer.code import WIDTH, Bracket, broken
 from archcalc.pytorch.writer.columns import Slot
 from archcalc.pytorch.writer.library import Class, Library
+from archcalc.pytorch.writer.naming import access
 from archcalc.pytorch.writer.spelling import Expression, applied, called, is_module
 from archcalc.pytorch.writer.steps import Ref, Step
 
@@ -378,7 +379,7 @@ class Forward:
             start = f"{name} = [{first}]"
             return [
                 f"{' ' * indent}{start}",
-                f"{' ' * indent}for layer in self.{step.child}:",
+                f"{' ' * indent}for layer in {access(step.child)}:",
                 f"{' ' * (indent + 4)}{name}.append({call})",
             ]
         if self._is_loop(line):
@@ -387,7 +388,7 @@ class Forward:
             call = f"layer({', '.join([given[0], *others])})"
             return [
                 *before,
-                f"{' ' * indent}for layer in self.{step.child}:",
+                f"{' ' * indent}for layer in {access(step.child)}:",
                 f"{' ' * (indent + 4)}{given[0]} = {call}",
             ]
         return broken(self.expression(line).code, indent, f"{', '.join(given)} = ")
@@ -417,7 +418,7 @@ class Forward:
 
     def member(self, step: Step) -> str:
         """A submodule as the method gets at it."""
-        return f"self.{step.child}" + ("" if step.at is None else f"[{step.at}]")
+        return access(step.child) + ("" if step.at is None else f"[{step.at}]")
 
     def _applied(self, k: int, operands: Sequence[Expression]) -> Expression:
         step = self.steps[k]

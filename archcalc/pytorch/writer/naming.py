@@ -64,3 +64,8 @@ def unused(name: str, taken: Container[str]) -> str:
     while found in taken:
         found, number = f"{name}{number}", number + 1
     return found
+
+
+def access(path: str) -> str:
+    """A submodule by its way: ``self.layer1[0].conv``."""
+    return "self" + "".join(f"[{p}]" if p.isdigit() else f".{p}" for p in path.split("."))

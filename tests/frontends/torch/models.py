@@ -254,6 +254,45 @@ class Shifted(nn.Module):
         return self.conv(functional.pad(functional.pad(x, (-1, 1, 2, -2)), (-1, -1)))
 
 
+class Written(nn.Module):
+    """Writes into parts of tensors, looks at them before and after, and joins nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(8, 8)
+        self.b = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.a(x)
+        y = torch.zeros_like(x)
+        before = x[:, 1]
+        y[:, 0] = x[:, 2]
+        y[:, 1:] = 2 * x[:, 1:]
+        x[..., :4] += 1
+        x[:, :, 4:].copy_(self.b(x[:, :, :4]))
+        y.transpose(1, 2)[:, 0] = before[:, :4]
+        x.view(x.shape[0], -1)[:, 3] = 0
+        return self.a(y) + x
+
+
+class Again(nn.Module):
+    """One network for two inputs, with a row in a row in it, and a row that comes again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(
+            nn.Conv2d(3, 6, 3),
+            nn.BatchNorm2d(6),
+            nn.Sequential(nn.Conv2d(6, 8, 3), nn.ReLU(), nn.Identity(), nn.Conv2d(8, 8, 1)),
+            nn.Flatten(),
+        )
+        self.head = nn.Sequential(nn.Linear(32, 32), nn.GELU())
+
+    def forward(self, a: Tensor, b: Tensor) -> Any:
+        x = self.backbone(a) - self.backbone(b)
+        return self.head(self.head(x))
+
+
 MODELS: dict[str, tuple[type[nn.Module], tuple[Any, ...]]] = {
     "resnet": (ResNet, ((1, 3, 64, 64),)),
     "encoder": (Encoder, ((1, 3, 32, 32),)),
@@ -270,6 +309,8 @@ MODELS: dict[str, tuple[type[nn.Module], tuple[Any, ...]]] = {
     "distances": (Distances, ((1, 5, 4),)),
     "shifted": (Shifted, ((1, 2, 8, 8),)),
     "dynamic": (Dynamic, ((1, 4, 10, 10),)),
+    "written": (Written, ((1, 4, 8),)),
+    "called again": (Again, ((1, 3, 6, 6), (1, 3, 6, 6))),
 }
 
 

@@ -62,4 +62,5 @@ def test_what_an_operator_is_in_pytorch_is_read_as_what_it_stores_and_computes(
     analysis = archcalc.analyze(archcalc.from_torch(held, *inputs))
     assert analysis.params == ours.cost.params
     assert analysis.macs == ours.cost.work.macs
-    assert analysis.graph.nodes[-1].shape[-len(ours.shape) :] == ours.shape
+    given = analysis.row(analysis.graph.outputs[0]).node
+    assert given.shape[-len(ours.shape) :] == ours.shape

@@ -14,7 +14,7 @@ from archcalc.frontends.onnx.nodes.call import (
     piece,
 )
 from archcalc.frontends.onnx.values import Value
-from archcalc.frontends.table import Moves, held
+from archcalc.frontends.table import Moves, held, spelled
 
 # Products -----------------------------------------------------------------------------------------
 
@@ -61,7 +61,8 @@ def _gemm(call: Call) -> Made | None:
 @line("Einsum")
 def _einsum(call: Call) -> Made:
     inputs = tuple(value for value in call.inputs if value is not None)
-    return Made("Einsum", {"equation": call.get("equation", "").replace(" ", "")}, inputs)
+    equation = spelled(call.get("equation", ""), [value.rank for value in inputs])
+    return Made("Einsum", {"equation": equation}, inputs)
 
 
 # Attention ----------------------------------------------------------------------------------------

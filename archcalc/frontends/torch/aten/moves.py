@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import fx
 
+from archcalc.dims import Shape
 from archcalc.frontends.table import Moves
 from archcalc.frontends.torch.aten.call import (
     TABLE,
@@ -267,6 +268,58 @@ def _grid_sample(call: Call) -> Made:
     )
 
 
+@line("fill", "zero")
+def _filled(call: Call) -> Made:
+    value = call.arguments.get("value", 0)
+    if number(value):
+        return Made("Constant", {"shape": list(_of_each(call.output)), "fill": value})
+    return Made("Expand", {}, (value,))
+
+
+def _of_each(shape: Shape) -> Shape:
+    """The sizes of what is the same for every sample, without an axis in the batch's place."""
+    return (shape[1:] if shape[:1] == (1,) and len(shape) > 1 else shape) or (1,)
+
+
+@line("copy")
+def _copy(call: Call) -> Made | Same:
+    """Another tensor in the place of one."""
+    source = call["src"]
+    return Same(source) if call.shape(source) == call.output else Made("Expand", {}, (source,))
+
+
+@line("slice_scatter", "select_scatter")
+def _scatter(call: Call) -> Made | Same | Moves:
+    """A tensor with another in the place of a part: that is, what lies before and behind it."""
+    whole, rank = call.output, len(call.output)
+    dim = call["dim"] % rank
+    part: fx.Node | Made = call["src"]
+    if "index" in call:
+        start = call["index"] % whole[dim]
+        end, step = start + 1, 1
+        shape = (*whole[:dim], 1, *whole[dim + 1 :])
+        part = Made("Reshape", {}, (part,), shape=shape)
+    else:
+        n, step = whole[dim], call["step"]
+        ends = (call["start"] or 0, n if call["end"] is None else call["end"])
+        start, end = (min(max(at + n if at < 0 else at, 0), n) for at in ends)
+        shape = (*whole[:dim], end - start, *whole[dim + 1 :])
+        if call.shape(call["src"]) != shape:
+            part = Made("Expand", {}, (part,), shape=shape)
+    if (dim == 0 and whole[0] > 1) or step != 1:
+        return Moves()
+    parts: list[fx.Node | Made] = [part]
+    for first, last in ((0, start), (end, whole[dim])):
+        if first < last:
+            fields = {"dim": dim, "start": first, "end": None if last == whole[dim] else last}
+            kept = (*whole[:dim], last - first, *whole[dim + 1 :])
+            beside = Made("Slice", fields, (call.x,), shape=kept)
+            parts.insert(0 if first < start else len(parts), beside)
+    if len(parts) > 1:
+        return Made("Concat", {"dim": dim}, tuple(parts))
+    return part if isinstance(part, Made) else Same(part)
+
+
 def _moves(call: Call) -> Moves:
     return Moves()
 
@@ -276,13 +329,18 @@ for _name in (
     *(
         "index_put",
         "scatter",
-        "slice_scatter",
-        "select_scatter",
         "masked_scatter",
-        "copy",
         "unfold",
     ),
-    *("as_strided", "fill", "zero", "triu", "tril", "diagonal", "diag_embed", "masked_select"),
+    *(
+        "as_strided",
+        "as_strided_scatter",
+        "triu",
+        "tril",
+        "diagonal",
+        "diag_embed",
+        "masked_select",
+    ),
     *(
         "histc",
         "bincount",
@@ -312,7 +370,7 @@ for _name in (
 )
 def _constant(call: Call) -> Made:
     name = str(call.node.target)
-    fields: dict[str, Any] = {"shape": list(call.output) or [1]}
+    fields: dict[str, Any] = {"shape": list(_of_each(call.output))}
     if "arange" in name:
         fields["fill"] = "arange"
     elif "ones" in name:

@@ -6,7 +6,7 @@ from math import prod
 
 from torch import fx
 
-from archcalc.frontends.table import held
+from archcalc.frontends.table import held, spelled
 from archcalc.frontends.torch.aten.call import Call, Made, line
 
 
@@ -87,7 +87,9 @@ def _addmm(call: Call) -> Made:
 
 @line("einsum")
 def _einsum(call: Call) -> Made:
-    return Made("Einsum", {"equation": call["equation"]}, tuple(call["tensors"]))
+    tensors = call["tensors"]
+    equation = spelled(call["equation"], [len(call.shape(x)) for x in tensors])
+    return Made("Einsum", {"equation": equation}, tuple(tensors))
 
 
 @line("transformers.grouped_mm_fallback", "_grouped_mm")

@@ -1,0 +1,62 @@
+"""Where calls stand: the ways to modules, of which some are called several times."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from torch import fx
+
+from archcalc.frontends.torch.capture import stack
+
+Call = tuple[str, int]
+"""The way to a module, and which call of it."""
+
+
+class Ways:
+    """Names for the calls of modules.
+
+    A module that is called again stands for as many blocks as it has calls: ``backbone``, then
+    ``backbone_1``, with its layers in it. A module without others in it is one layer, which has the
+    name to itself, unless it is a number.
+    """
+
+    def __init__(self, graph: fx.Graph, paths: Collection[str]) -> None:
+        self.paths = paths
+        """Of all modules."""
+        self.parents = {path.rpartition(".")[0] for path in paths if path}
+        """The ways to modules that have others within them."""
+        self.numbers: dict[Call, int] = {}
+        """A call -> its number among those within the same call of the module around it."""
+        counts: dict[tuple[str, Call], int] = {}
+        for node in graph.nodes:
+            around: Call = ("", 0)
+            for path, _, call in stack(node):
+                if (path, call) not in self.numbers:
+                    number = counts[path, around] = counts.get((path, around), -1) + 1
+                    self.numbers[path, call] = number
+                around = path, call
+
+    def to(self, node: fx.Node) -> tuple[str, Mapping[str, str]]:
+        """The way to the module that a node stands in, and what modules are called around it."""
+        found: dict[str, str] = {"": ""}
+        here = ""
+        for path, _, call in stack(node):
+            around = max((p for p in found if f"{path}.".startswith(f"{p}." * bool(p))), key=len)
+            rest = path[len(around) :].lstrip(".")
+            way = ".".join(filter(None, (found[around], rest)))
+            number = self.numbers[path, call]
+            if number and (path in self.parents or path.rpartition(".")[2].isdigit()):
+                way = self.again(way, number)
+            found[path] = here = way
+        return here, found
+
+    def again(self, way: str, number: int) -> str:
+        """The way to a later call: what has a number for a name is told apart by what it is in."""
+        parts = way.split(".")
+        named = [k for k, part in enumerate(parts) if not part.isdigit()]
+        if not named:
+            return way
+        parts[named[-1]] += f"_{number}"
+        while ".".join(parts) in self.paths:
+            parts[named[-1]] += "_"
+        return ".".join(parts)
