@@ -7,6 +7,7 @@ freed before it, once it was warmed up. ``allocated`` are bytes that were given 
 weights, buffers and inputs; ``predicted`` is ``archcalc.memory(...).most``. Without names: the
 first network of each family that takes at most MACS multiply-accumulates, and those of SMALL, fewer
 and narrower layers of what is too large. Numbers of single bits are floats in PyTorch, and so here.
+In training attention is not fused, as without ``--fused``.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import csv
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import archcalc
 from archcalc.pytorch.inputs import draw
@@ -92,7 +95,7 @@ def line(name: str, training: bool) -> tuple[Any, ...]:
         optimizer.step()
         optimizer.zero_grad()
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH) if training else nullcontext():
         warnings.simplefilter("ignore")
         once()
         worked = _cpu_peak(once)

@@ -19,6 +19,7 @@ from archcalc.analysis.memory import held
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike
+from archcalc.operators.base import LARGEST
 from archcalc.spec.bits import Formats, Rule
 from archcalc.spec.machines import Hardware, find
 from archcalc.spec.question import Input, Question, with_options
@@ -134,8 +135,8 @@ def roofline(
     element (activations, batch normalization, scales, sums with another tensor), as compilers do
     it; with ``none`` each is its own; with ``all`` only weights, inputs and outputs of the network
     are moved. A tensor between layers is moved only as far as it exceeds the machine's last cache,
-    where that is known, or always if ``through_memory``. Other arithmetic than products is not
-    counted.
+    not at all where nothing is known of that, or always if ``through_memory``. Other arithmetic
+    than products is not counted.
 
     ``weights``, such as ``int4:128``, ``activations``, ``density`` and ``exclude`` are as in
     :func:`archcalc.quantize`. A product is computed
@@ -177,7 +178,9 @@ def bound(
         raise ArchcalcError(f"no fusion '{fusion}'\n  known: {', '.join(FUSIONS)}")
     machine.peak(dtype)
     analysis = answer(network, question)
-    resident = 0.0 if through_memory or machine.cache is None else machine.cache.value
+    # Where nothing is known of a cache all may stay in one: a bound has no unknown against it.
+    known = machine.cache.value if machine.cache else LARGEST
+    resident = 0.0 if through_memory else known
     reading = Reading(formats, analysis)
     bandwidth = machine.bandwidth.value if machine.bandwidth else None
     computing = Computing(machine, dtype)

@@ -36,7 +36,9 @@ def machine(sparse: bool = False) -> Hardware:
         return Stated(value, str(value), False, "made up", sparse)
 
     peaks = {"float32": stated(1e12), "int8": stated(4e12)}
-    return Hardware("made", "made", None, None, Stated(1e9, "1", False, "made up"), peaks)
+    return Hardware(
+        "made", "made", None, Stated(0.0, "", False, ""), Stated(1e9, "1", False, ""), peaks
+    )
 
 
 @pytest.mark.parametrize(

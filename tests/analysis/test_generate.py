@@ -18,7 +18,9 @@ def machine(peak: float, bandwidth: float, room: float = 0.0, cache: float = 0.0
         return Stated(value, f"{value} B", False, "made up") if value else None
 
     peaks = {dtype: Stated(peak, str(peak), False, "made up") for dtype in ("bfloat16", "float32")}
-    return Hardware("made-up", "Made up", stated(room), stated(cache), stated(bandwidth), peaks)
+    return Hardware(
+        "made-up", "Made up", stated(room), Stated(cache, "", False, ""), stated(bandwidth), peaks
+    )
 
 
 # What is kept

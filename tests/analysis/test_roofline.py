@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ def machine(peak: float = 1.0, bandwidth: float | None = 1.0, cache: float = 0.0
         return Stated(value, str(value), False, "made up") if value else None
 
     peaks = {dtype: Stated(peak, str(peak), False, "made up") for dtype in ("int8", "float32")}
-    return Hardware("made-up", "Made up", None, stated(cache), stated(bandwidth), peaks)
+    return Hardware(
+        "made-up", "Made up", None, Stated(cache, "", False, ""), stated(bandwidth), peaks
+    )
 
 
 def bound(layers: Layers, *axes: int, on: Hardware | None = None, **how: Any) -> Roofline:
@@ -266,6 +269,18 @@ def test_a_machine_has_no_less_memory_than_its_driver_says(name: str, mebibytes:
     (found,) = (each for each in machines() if each.name == name)
     assert found.memory is not None
     assert mebibytes * 2**20 <= found.memory.value < 1.01 * mebibytes * 2**20
+
+
+def test_of_a_cache_that_is_not_known_all_may_stay_in_it() -> None:
+    """Else what is called a bound would be above a run that stays in a cache nobody printed."""
+    unknown = replace(machine(), cache=None)
+    layers: Layers = {
+        "one": {"op": "Linear", "out_features": 3},
+        "two": {"op": "Linear", "out_features": 4},
+    }
+    found = bound(layers, 2, on=unknown)
+    assert moved(found) == {"one": 2 + 2 * 3 + 3, "two": 3 * 4 + 4 + 4}  # not the 3 between them
+    assert bound(layers, 2, on=unknown, through_memory=True).seconds == bound(layers, 2).seconds
 
 
 def test_two_machines_have_twice_as_much_of_everything() -> None:

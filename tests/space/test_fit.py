@@ -140,16 +140,16 @@ def test_the_least_time_on_a_machine_is_a_budget() -> None:
     """Exact at the boundary, in nanoseconds; the spec keeps no budget that a machine decides."""
     spec = archcalc.load("mobilenet_v2")
     found = fit(
-        spec, {"time": 100_000}, vary={"width": [0.5, 0.75, 1.0, 1.4]}, on="orin", dtype="int8"
+        spec, {"time": 20_000}, vary={"width": [0.5, 0.75, 1.0, 1.4]}, on="orin", dtype="int8"
     )
 
     def least(width: float) -> float:
         return archcalc.roofline(spec, "orin", dtype="int8", width=width).seconds * 1e9
 
-    assert least(found.values["width"]) <= found.totals["time"] < 100_000
+    assert least(found.values["width"]) <= found.totals["time"] < 20_000
     assert found.totals["time"] - least(found.values["width"]) < 1
     (over,) = found.beyond
-    assert least(over.values["width"]) > 100_000
+    assert least(over.values["width"]) > 20_000
     assert found.spec["budget"] == []
 
 

@@ -207,6 +207,8 @@ def _said(bound: Roofline) -> Iterator[Item]:
             f"a tensor between kernels is moved as far as it exceeds the cache of "
             f"{bound.machine.cache.printed}"
         )
+    elif bound.cached and bound.machine.bandwidth:
+        yield Item("its last cache is not known: no tensor between kernels is taken to be moved")
     yield from _of_bits(bound)
     if bound.not_counted:
         yield Item(f"not known, so that it takes longer: {', '.join(bound.not_counted)}")
@@ -215,7 +217,7 @@ def _said(bound: Roofline) -> Iterator[Item]:
     if bound.machine.notes:
         yield Item(bound.machine.notes)
     peaks = [bound.machine.peak(dtype) for dtype in bound.computed]
-    used = [*peaks, bound.machine.bandwidth, bound.machine.cache]
+    used = [*peaks, bound.machine.bandwidth, bound.machine.cache, bound.machine.memory]
     sources = dict.fromkeys(stated.source for stated in used if stated is not None)
     yield Item("sources:", tuple(sources))
     yield Item("not counted:", NOT_COUNTED)
