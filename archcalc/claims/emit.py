@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from archcalc.claims.finding import Audit
-from archcalc.claims.tables.evidence import Option, State, printed_state
+from archcalc.claims.tables.evidence import UNKNOWN, Option, State, printed_state
 from archcalc.claims.tables.kinds import compact
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.work import Layer
@@ -71,8 +71,12 @@ class _Writer:
             "input": [start.c, *(start.ext or ())],
             "layers": self.written,
         }
+        if len(self.open) > 1:
+            data["outputs"] = list(self.open)
         tree = Node.of(data)
         tree.entry("input").beside = said
+        if len(self.open) > 1:
+            tree.entry("outputs").beside = "# all that no row takes"
         for layer, comment in self.beside.items():
             tree.entry("layers", layer).beside = f"# {comment}"
         return as_yaml(tree)
@@ -117,6 +121,9 @@ class _Writer:
             self.names[entry.index] = "input"
             return
         for note in option.notes:
+            if "a concatenation" in note and (joined := self.joined(note, option)):
+                sources = [joined]
+                continue
             if (
                 "concatenation" in note
                 or "given by no row" in note
@@ -134,6 +141,19 @@ class _Writer:
             self.last = last
         self.states[self.last] = option.out
         self.names[entry.index] = self.last
+
+    def joined(self, note: str, option: Option) -> str:
+        """Write a concatenation of what nothing takes yet, if that is as wide as what is wanted."""
+        ext = self.states.get(self.last, UNKNOWN).ext
+        ends = [name for name in self.open if self.states.get(name, UNKNOWN).ext == ext]
+        widths = [self.states[name].c or 0 for name in ends]
+        if len(ends) < 2 or sum(widths) != option.layer.cin:
+            return ""
+        name = self.free("assumed")
+        self.write(name, "Concat", {}, ends, note)
+        self.states[name] = State(sum(widths), ext)
+        self.last = name
+        return name
 
     def assumed(self, note: str, source: str, option: Option) -> str:
         """Write what stands between two rows that is not in the table."""

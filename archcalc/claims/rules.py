@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import prod
 
 from archcalc.claims.causes import WORDS, label, number
@@ -15,6 +16,8 @@ def printed_like(entry: Entry, role: str, right: Number) -> str:
     """A number as the table would print it."""
     if role in entry.printed:
         text = entry.printed[role].like(right)
+        if right and not re.search(r"[1-9]", text):
+            return number(right)  # too little to be seen in the column's unit
         # A unit that stands in the header is not written again.
         plain = not any(mark.isalpha() for mark in entry.cells[entry.columns[role]])
         return text.rstrip("KMGBTkmgbt ") if plain else text

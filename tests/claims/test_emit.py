@@ -16,6 +16,7 @@ from tests.claims.printers import PRINTERS
 DETERMINED = [
     *((name, printer) for name in ("lenet5", "alexnet", "vgg16", "c3d") for printer in PRINTERS),
     *((name, "torchsummary") for name in ("resnet18", "mobilenet_v2", "resnext50_32x4d")),
+    ("efficientnet_b0", "torchsummary"),  # its gates are multiplied by a function
     *((name, "torchinfo") for name in ("resnet18", "mobilenet", "dcgan-generator")),
     *((name, "keras") for name in ("resnet18", "googlenet", "densenet121", "squeezenet")),
 ]

@@ -129,3 +129,25 @@ def test_a_column_that_is_not_understood_is_named() -> None:
 )
 def test_hostile_tables_end(table: str) -> None:
     assert audit(table).rows
+
+
+def test_a_concatenation_may_print_one_of_what_it_joins() -> None:
+    table = (
+        "layer,input,output,kernel\nup (upsample),16x16x64,32x32x64,\n"
+        "concat with enc1,32x32x64,32x32x{},\nconv,32x32x{},32x32x32,3x3\n"
+    )
+    assert audit(table.format(96, 96)).ok
+    assert (1, "out_c") in audit(table.format(69, 96)).wrong
+
+
+def test_what_is_too_small_for_its_unit_is_told_in_full() -> None:
+    # (3 * 3 * 3 + 1) * 16.
+    ((finding),) = audit("layer,output,params\nconv1,32x32x16,9K\nconv2,32x32x16,2320\n").findings
+    assert finding.right == "448"
+
+
+def test_columns_of_words_are_named() -> None:
+    result = audit("layer,made by,out,k,params\nconv1,ann,8x8x8,3,224\nconv2,bob,8x8x16,3,1168\n")
+    assert result.remarks == ("made by",)
+    assert "nothing to check: made by" in result.notes
+    assert result.ok

@@ -131,9 +131,9 @@ def window(text: str, axes: int | None = None, last: bool = False) -> Window | N
             found[name] = int(match[1])
             plain = (plain[: match.start()] + plain[match.end() :]).strip(" ,;/")
     plain = re.sub(r"\b[a-z][a-z-]+\b", " ", plain).replace("()", "").strip(" ,;/")
-    bracket = re.match(r"[\[(]\s*(\d+(?:\s*,\s*\d+)*)\s*[\])]", plain)
+    bracket = re.match(r"[\[(]\s*(\d+(?:\s*[,x]\s*\d+)*)\s*[\])]", plain)
     if bracket:
-        numbers = [int(each) for each in bracket[1].split(",")]
+        numbers = [int(each) for each in re.split("[,x]", bracket[1])]
         rest = plain[bracket.end() :].strip()
     else:
         match = re.match(r"\d+(?:x\d+)*", plain)

@@ -39,6 +39,9 @@ from archcalc.claims.tables.windows import (
 )
 from archcalc.claims.tables.work import Layer
 
+WIDEST = 20_000
+"""Channels that a first convolution takes at most."""
+
 
 def _channels_in(entry: Entry, state: State, axes: int) -> Iterator[tuple[int, float]]:
     """Channels that a row may take where nothing before it says."""
@@ -57,7 +60,7 @@ def _channels_in(entry: Entry, state: State, axes: int) -> Iterator[tuple[int, f
             for bias in (0, 1):
                 for area in areas:
                     rest = params - bias * cout
-                    if rest > 0 and rest % (area * cout) == 0:
+                    if rest > 0 and rest % (area * cout) == 0 and rest <= WIDEST * area * cout:
                         yield rest // (area * cout), 3.0
 
 

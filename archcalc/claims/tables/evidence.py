@@ -98,6 +98,8 @@ class Manner:
     """``keras`` or ``pytorch``, if one of them printed the table."""
     window: tuple[int, int] | None = None
     """Side and stride of all poolings but one, of which neither is printed."""
+    groups: tuple[int, int] = (0, 0)
+    """Groups that all grouped convolutions have, and channels of each; 0 where they differ."""
     padded: bool | None = None
     """Whether all windows of more than one row are padded to keep what they take, or none is."""
     start: int = -1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from math import prod
 from typing import NamedTuple
 
 from archcalc.claims.tables.evidence import UNKNOWN, Hints, State, printed_state
@@ -210,7 +211,8 @@ def needs(entry: Entry) -> Iterator[int]:
     elif entry.kind in ("conv", "linear", "deconv"):
         cout = made
         if cout:
-            areas = (1,) if entry.kind == "linear" else (9, 1, 25, 49)
+            sides = [int(values[f"kernel_{a}"]) for a in "dhw" if f"kernel_{a}" in values]
+            areas = (1,) if entry.kind == "linear" else (prod(sides),) if sides else (9, 1, 25, 49)
             for bias in (0, 1):
                 for area in areas:
                     rest = params - bias * cout

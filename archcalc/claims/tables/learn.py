@@ -50,6 +50,7 @@ def learn(
         by_hand=sheet.by_hand,
         window=_window(windows),
         padded=_padded(sheet, chosen),
+        groups=_grouped(chosen),
         start=min((row for row in chosen if sheet.entries[row].kind in WEIGHTED), default=-1),
         backward=frozenset(
             role
@@ -89,6 +90,17 @@ def _window(windows: Counter[tuple[int, int]]) -> tuple[int, int] | None:
         return None
     usual, times = windows.most_common(1)[0]
     return usual if times > 1 >= windows.total() - times else None
+
+
+def _grouped(chosen: Mapping[int, Option]) -> tuple[int, int]:
+    """Groups of all convolutions in several groups, and channels of each: all, or all but one."""
+    layers = [o.layer for o in chosen.values() if o.layer.kind == "conv" and o.layer.groups > 1]
+    several = [(x.groups, x.cin // x.groups) for x in layers if x.cin and x.cin != x.groups]
+    usual = []
+    for sizes in zip(*several, strict=True) if len(several) >= MANY else ():
+        size, times = Counter(sizes).most_common(1)[0]
+        usual.append(size if times >= len(sizes) - 1 else 0)
+    return (usual[0], usual[1]) if usual else (0, 0)
 
 
 MANY = 5

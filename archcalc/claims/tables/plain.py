@@ -164,7 +164,11 @@ def read_concat(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
     start = filled(state, printed_state(entry, "out"))
     for c in dict.fromkeys((start.c, *(hints.needs if state.c is None else ()))):
         made = start._replace(c=c)
-        yield one_option(entry, made, made, 0.0, Layer("concat", c, c, params=0), params=0)
+        option = one_option(entry, made, made, 0.0, Layer("concat", c, c, params=0), params=0)
+        for role in ("in_c", "channels_in"):
+            if c is not None and entry.values.get(role, c) < c:
+                option.expected.pop(role, None)  # of one of what it joins
+        yield option
 
 
 def read_pad(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:

@@ -25,7 +25,7 @@ from archcalc.claims.tables.evidence import (
     State,
     printed_state,
 )
-from archcalc.claims.tables.flow import Link, closed, hints, links, sequential
+from archcalc.claims.tables.flow import Link, closed, hints, links, needs, sequential
 from archcalc.claims.tables.layers import options
 from archcalc.claims.tables.learn import learn
 from archcalc.claims.tables.paths import Path, Reading
@@ -186,7 +186,9 @@ class Search:
         if least < puzzled or not inventive or entry.index in self.sequential:
             return
         if state == UNKNOWN and (path.row < 0 or link.rows == ()):
-            for other in squared(printed_state(entry, "in")):
+            inward = printed_state(entry, "in")
+            asked = [State(c, inward.ext) for c in needs(entry) if inward.c not in (None, c)]
+            for other in dict.fromkeys((*squared(inward), *asked[:4])):
                 for option in self.read(entry, other)[:3]:
                     yield self.extend(path, entry, option, 0.0, path.counts, ())
         if not (link.rows == () and path.row < 0):

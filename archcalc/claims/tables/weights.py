@@ -116,6 +116,9 @@ def weights(
         if g in seen or cin % g or (cout % g and kind != "depthwise"):
             continue
         seen.add(g)
+        if g not in (1, cin) and not given and any(manner.groups):
+            alike = g == manner.groups[0] or cin // g == manner.groups[1]
+            gprice += 0.0 if alike else MISPRINT
         several = (1, 0, 2, 3, 5, 4) if entry.what.fused else (1, 0, 2, 3)
         for b in several if exact or fused or not firm else (1, 0):
             price = gprice + manner.bias_price(kind, hints.followed, b)

@@ -206,6 +206,7 @@ def _data(audit: Audit) -> dict[str, Any]:
         "notes": list(audit.notes),
         "headers": list(audit.headers),
         "unread_columns": list(audit.unmapped),
+        "unchecked_columns": list(audit.remarks),
         "rows": list(map(list, audit.rows)),
         "findings": [
             {
