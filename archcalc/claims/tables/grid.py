@@ -152,6 +152,10 @@ def _uncommented(text: str) -> str:
     """A text without the marks in front of each line that quote it or comment it out."""
     lines = text.splitlines()
     filled = [line for line in lines if line.strip()]
+    led = re.match(r"\s*(\W*[A-Z]{2,12} )\|", filled[0]) if filled else None
+    if led and all(line.lstrip().startswith(led[1]) for line in filled):
+        # A notebook's cell, each line under its magic.
+        return "\n".join(line.lstrip().removeprefix(led[1]) for line in lines)
     for mark in ("#", ">", "//", "%"):
         marked = [line for line in filled if line.lstrip().startswith(mark)]
         if filled and len(marked) >= 0.9 * len(filled):

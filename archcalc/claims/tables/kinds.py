@@ -70,7 +70,10 @@ WORDS = (
 )
 """Kinds of rows, by the words (without spaces and marks) that say so."""
 
-_MODULE = r"^(conv\w*norm\w*act\w*|basicconv\w*|(fused)?mbconv\w*|(conv|dense)\w*block)$"
+_MODULE = (
+    r"^(conv\w*norm\w*act\w*|basicconv\w*|(fused)?mbconv\w*|(conv|dense)\w*block"
+    r"|(double|dual|triple)conv\w*)$"
+)
 """Words that hold an operator's and mean a module."""
 
 SAME = frozenset(("same", "norm", "prelu"))

@@ -24,7 +24,11 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("out", r"(?:->|→)\s*[(\[]?(\d+(?:\s*[x,]\s*\d+)+)"),
     ("out", r"^[(\[]?(\d+(?:\s*[x,]\s*\d+){1,2})\b[^\d]*\b(?:image|input)"),
     ("out", r"\b(?:image|input)s?\b[^\d]*(\d+(?:\s*[x,]\s*\d+){1,2})\b"),
-    ("kernel", rf"\b(?:kernel|filter|window|patch|pool)(?:s?\s*sizes?)?\s*[=:]?\s*[(\[]?({_SIZE})"),
+    (
+        "kernel",
+        rf"\b(?:kernel|filter|window|patch|pool)(?:s?\s*sizes?)?"
+        rf"(?:\s*[=:]\s*|\s+|\s*(?=[(\[]))[(\[]?({_SIZE})",
+    ),
     ("kernel", r"\b[fk]\s*=\s*(\d+)\b"),
     ("kernel", r"\bk(\d+x\d+)"),
     ("kernel", r"(?<![\dx.])(\d{1,2}(?:\s*x\s*\d{1,2}){1,2})(?!\s*x?\s*\d)"),
