@@ -76,9 +76,9 @@ def main() -> None:
     began = time.perf_counter()
     whole = archcalc.sweep("nasbench201")
     print(f"NAS-Bench-201, all {len(whole):,}: {time.perf_counter() - began:.2f} s")
-    print("memory while a sample of NAS-Bench-201 is looked through for the largest")
+    print("memory while a sample of llama_grid is looked through for the largest")
     for power in (4, 5, 6, *((7, 8) if "--long" in sys.argv else ())):
-        print(f"  10^{power}: {memory('nasbench201', 10**power) / 1e6:,.0f} MB")
+        print(f"  10^{power}: {memory('llama_grid', 10**power) / 1e6:,.0f} MB")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def sweep(
         str | None,
         typer.Option(
             metavar="CONDITION",
-            help="Keep the rows that fulfil it: 'macs < 300e6 and params < 4e6'.",
+            help="Keep the rows that fulfil it: 'macs < 300M and time(h100) < 2ms'.",
             autocompletion=variables("params", "macs", "flops"),
             show_default=False,
         ),
@@ -108,6 +108,15 @@ def sweep(
     plot: Annotated[
         str | None, drawn("one variable, a heat map of two, or the front of --pareto")
     ] = None,
+    emit_: Annotated[
+        str | None,
+        typer.Option(
+            "--emit",
+            metavar="FILE",
+            help="Write the network of the first row as a spec.",
+            show_default=False,
+        ),
+    ] = None,
     format: Annotated[
         str | None,
         typer.Option(
@@ -146,12 +155,15 @@ def sweep(
     from archcalc.space.chunks import Refused
     from archcalc.space.grid import plan
     from archcalc.space.search import Search, wanted
-    from archcalc.space.select import keys, selection
+    from archcalc.space.select import keys, selection, timed
     from archcalc.space.sweep import Sweep
+    from archcalc.space.trace import written
     from archcalc.space.workers import processes
+    from archcalc.spec.form import as_yaml
     from archcalc.spec.machines import find
 
     spec = archcalc.load(network)
+    where, on = timed(where, on)
     form = _form(format, output)
     choose("format", form, report.FORMATS)
     form = form.lower()
@@ -177,6 +189,8 @@ def sweep(
             kept = selection(grid.quantities[0], where, top, by, pareto)
             looked, size = _OfGrid(grid), len(grid)
         refused = Refused()
+        if emit_ is not None and top is None and pareto is None:
+            raise ArchcalcError("--emit writes the best row: say which that is, such as --top 1")
         if form in ("csv", "json", "parquet") and top is None and pareto is None and not picture:
             with _progress(size) as progress:
                 rows = (part for c in looked.chunks(refused, progress) if (part := kept.add(c)))
@@ -212,6 +226,12 @@ def sweep(
     if picture is not None:
         path, kind = picture
         write(report.draw(found, kind, keys(pareto), where), path)
+    if emit_ is not None:
+        if not len(found):
+            raise ArchcalcError("no row is left: nothing is written")
+        row = {name: value for name, value in found[0].items() if name in found.variables}
+        data = {**written(spec, row), "name": f"{spec.label}-found".replace(".", "_")}
+        write(as_yaml(data), Path(emit_))
     words_ = _kept(where, top, by or looked.quantities[0], pareto)
     if form == "parquet":
         _stream(form, [found.columns], output, report)

@@ -13,16 +13,16 @@ from math import prod
 from typing import Any, NamedTuple
 
 from archcalc.errors import ArchcalcError
-from archcalc.space.bounds import Bounds
+from archcalc.space.bounds import Bounds, quantities
 from archcalc.space.count import Counted, Counter, Wanted
 from archcalc.space.design import Space, indices
-from archcalc.space.pieces import COLUMNS
+from archcalc.space.grid import require_machine
 from archcalc.space.points import Codes, numbered
 from archcalc.space.seen import NotByLayers
 from archcalc.space.states import Box, narrowed, whole, within
-from archcalc.space.trace import ALONE
+from archcalc.space.trace import ALONE, total
 from archcalc.space.tree import TooVarious
-from archcalc.spec.bits import BYTES
+from archcalc.spec.machines import Hardware
 
 SMALL = 2**15
 """Configurations of a part that is counted whole."""
@@ -32,6 +32,18 @@ MOST = 4_000_000
 
 MOST_PARTS = 5_000
 """The most parts of which bounds are asked."""
+
+MOST_ALONE = 1_000
+"""The most configurations of which an analysis is made, where a budget takes one."""
+
+
+PROXY = {"time": "macs", "memory": "weight_bytes"}
+"""What a quantity that takes an analysis goes with, more or less."""
+
+PROXIES = tuple(PROXY.values())
+
+CLOSELY = 100
+"""Configurations that are analyzed before it is looked again which are promising."""
 
 
 class Best(NamedTuple):
@@ -45,25 +57,28 @@ class Best(NamedTuple):
     looked_at: int
 
 
-def best(space: Space, at_most: Mapping[str, int], dtype: str) -> Best:
+def best(space: Space, at_most: Mapping[str, int], dtype: str, on: Hardware | None = None) -> Best:
     """The configuration inside a budget with the largest product of the quantities it names.
 
-    Raises :class:`ArchcalcError` where nothing is found inside it, and for what takes an analysis
-    of each configuration.
+    Raises :class:`ArchcalcError` where nothing is found inside it.
     """
-    for name in at_most:
-        if name in ALONE:
-            raise ArchcalcError(
-                f"a space can't be fitted to a {name}, which has no bounds: sweep it with --where"
-            )
-    return _Best(space, dict(at_most), dtype).found()
+    require_machine(tuple(at_most), dtype, on)
+    return _Best(space, dict(at_most), dtype, on).found()
 
 
 class _Best:
-    def __init__(self, space: Space, at_most: dict[str, int], dtype: str) -> None:
-        self.space, self.at_most, self.dtype = space, at_most, dtype
-        self.counter = Counter(space, Wanted(tuple(at_most), dtype=dtype))
+    def __init__(
+        self, space: Space, at_most: dict[str, int], dtype: str, on: Hardware | None
+    ) -> None:
+        self.space, self.at_most, self.dtype, self.on = space, at_most, dtype, on
+        self.alone = [name for name in at_most if name in ALONE]
+        """What takes an analysis of each configuration."""
+        self.early = [name for name in at_most if name not in ALONE]
+        self.counter = Counter(space, Wanted((*self.early, *PROXIES), dtype=dtype))
         self.value, self.codes, self.looked_at = 0, list[int](), 0
+        self.analyses, self.passed = 0, 0.0
+        self.share = {"time": 1.0, "memory": 1.0}
+        """How many times its proxy a quantity was."""
 
     def found(self) -> Best:
         space = self.space
@@ -85,6 +100,8 @@ class _Best:
                 proven = True
             else:
                 proven, upper = self.search(bounds)
+        if self.passed > self.value:
+            proven, upper = False, max(upper, self.passed)
         if not self.codes:
             raise ArchcalcError(
                 "nothing fits" if proven else f"nothing that fits was found in {self.looked_at:,}"
@@ -100,17 +117,70 @@ class _Best:
         columns, there = self.counter.totals(codes, Counted({}))
         fits: Any = np.ones(len(there), bool)
         made: Any = np.ones(len(there))
-        for name, limit in self.at_most.items():
-            fits &= (columns[name] <= limit).astype(bool)
+        for name in self.early:
+            fits &= (columns[name] <= self.at_most[name]).astype(bool)
             made = made * columns[name].astype(float)
+        if not self.space.network.bits:  # what is certainly too much is not analyzed
+            if "memory" in self.alone:
+                fits &= columns["weight_bytes"].astype(float) <= self.at_most["memory"]
+            if "time" in self.alone and self.on is not None:
+                least = 2e9 * columns["macs"].astype(float) / self.on.peak(self.dtype).value
+                fits &= least * (1 - 1e-9) <= self.at_most["time"] + 1
         if not fits.any():
+            return
+        if self.alone:
+            self.look_closely(codes, columns, there, fits, made)
             return
         near = np.flatnonzero(fits & (made >= made[fits].max() * (1 - 1e-9)))
         for k in near.tolist():
-            value = prod(int(columns[name][k]) for name in self.at_most)
-            if value > self.value:
+            self.keep(prod(int(columns[name][k]) for name in self.early), codes, int(there[k]))
+
+    def keep(self, value: int, codes: Codes, row: int) -> None:
+        if value > self.value:
+            self.value, self.codes = value, [int(column[row]) for column in codes]
+
+    def look_closely(self, codes: Codes, columns: Any, there: Any, fits: Any, made: Any) -> None:
+        """Analyze the most promising of those that keep the rest of the budget."""
+        import numpy as np
+
+        most = float(prod(self.at_most[name] for name in self.alone))
+        left = np.flatnonzero(fits)
+        while len(left):
+            # As far as is known, which come nearest to their limits, and which exceed them.
+            guessed, over = made[left] * 1.0, np.zeros(len(left), bool)
+            for name in self.alone:
+                near = columns[PROXY[name]][left].astype(float) * self.share[name]
+                guessed *= np.minimum(near, self.at_most[name])
+                over |= near > self.at_most[name]
+            order = np.lexsort((np.where(over, guessed, -guessed), over))
+            hopeful = made[left] * most > self.value
+            order = order[hopeful[order]]
+            if not len(order):
+                return
+            if not self.analyses:  # nothing is known yet: some from all of the range
+                order = order[np.unique(np.linspace(0, len(order) - 1, CLOSELY).astype(int))]
+            chosen = left[order[:CLOSELY]]
+            if self.analyses >= MOST_ALONE:
+                self.passed = max(self.passed, float(made[left].max()) * most)
+                return
+            met: dict[str, list[float]] = {name: [] for name in self.alone}
+            for k in chosen.tolist():
+                self.analyses += 1
                 row = int(there[k])
-                self.value, self.codes = value, [int(column[row]) for column in codes]
+                point = self.space.at([int(column[row]) for column in codes])
+                analysis = self.counter.analysis(point)
+                value = prod(int(columns[name][k]) for name in self.early)
+                inside = True
+                for name in self.alone:
+                    number = total(analysis, name, self.dtype, self.on)
+                    met[name].append(number / max(1, int(columns[PROXY[name]][k])))
+                    inside = inside and number <= self.at_most[name]
+                    value *= number
+                if inside:
+                    self.keep(value, codes, row)
+            for name, shares in met.items():
+                self.share[name] = sorted(shares)[len(shares) // 2]
+            left = np.setdiff1d(left, chosen, assume_unique=True)
 
     def search(self, bounds: Bounds) -> tuple[bool, float]:
         """Whether all parts were looked at, or left as none of them can be better; and what the
@@ -129,7 +199,7 @@ class _Best:
             if not part.size:
                 continue
             if part.size <= SMALL:
-                if self.looked_at > MOST:
+                if self.looked_at > MOST or self.analyses >= MOST_ALONE:
                     return False, float(-upper)
                 codes = numbered(part, indices(list(range(part.size)), part.size))
                 self.look(self.space.kept(codes))
@@ -148,16 +218,17 @@ class _Best:
     def most(self, bounds: Bounds, box: Box) -> int:
         """What a part may come to at most; 0 where nothing in it fits."""
         try:
-            least, most = (self.quantities(each) for each in bounds.of(box))
+            known = self.quantities(bounds, box)
         except (NotByLayers, TooVarious):
             return prod(self.at_most.values())
-        if any(least[name] > limit for name, limit in self.at_most.items()):
+        if any(known.get(name, (0, 0))[0] > limit for name, limit in self.at_most.items()):
             return 0
-        return prod(min(most[name], limit) for name, limit in self.at_most.items())
+        return prod(
+            int(min(known.get(name, (0, limit))[1], limit)) for name, limit in self.at_most.items()
+        )
 
-    def quantities(self, sums: Sequence[int]) -> dict[str, int]:
-        found = dict(zip(COLUMNS, sums, strict=True))
-        return {**found, "weight_bytes": found["params"] * BYTES[self.dtype]}
+    def quantities(self, bounds: Bounds, box: Box) -> dict[str, tuple[float, float]]:
+        return quantities(*bounds.of(box), self.space.network, self.dtype, self.on)
 
     def order(self, bounds: Bounds, box: Box) -> list[int]:
         """The steps, those first whose choices differ most in what they make of a part."""
@@ -167,8 +238,8 @@ class _Best:
             made = []
             for code in dict.fromkeys(ends):
                 try:
-                    sums = self.quantities(bounds.of(narrowed(box, step, [code]))[1])
-                    made.append(prod(float(sums[name]) for name in self.at_most))
+                    known = self.quantities(bounds, narrowed(box, step, [code]))
+                    made.append(prod(known[PROXY.get(name, name)][1] for name in self.at_most))
                 except (NotByLayers, TooVarious):
                     made.append(0.0)
             spread.append((min(made) - max(made), step))

@@ -10,16 +10,43 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import floor, inf
 from typing import Any
 
 from archcalc.space.pieces import APART, COLUMNS, REFUSED, Pieces
 from archcalc.space.seen import Args, Late, NotByLayers, bound
 from archcalc.space.states import ABSENT, Box, States
 from archcalc.space.tree import TooVarious, Tree
+from archcalc.spec.bits import BYTES
 from archcalc.spec.layer import Layer
+from archcalc.spec.machines import Hardware
+from archcalc.spec.model import Spec
 
 MOST_RESULTS = 20_000
 """The most that a layer of a part may be."""
+
+
+def quantities(
+    least: Sequence[int], most: Sequence[int], spec: Spec, dtype: str, on: Hardware | None
+) -> dict[str, tuple[float, float]]:
+    """Between which numbers all that can be asked of a part is, by the bounds of its totals.
+
+    The least time is that of its products at the machine's peak, and the least memory that of its
+    weights; both may be far more.
+    """
+    ends = zip(least, most, strict=True)
+    found: dict[str, tuple[float, float]] = dict(zip(COLUMNS, ends, strict=True))
+    params, macs = found["params"], found["macs"]
+    if spec.bits:  # bytes and peaks are of tensors then
+        return found
+    stored = BYTES[dtype]
+    found["weight_bytes"] = params[0] * stored, params[1] * stored
+    found["memory"] = params[0] * stored, inf
+    if on is not None:
+        # A little less, for what is lost where seconds are added up.
+        found["time"] = floor(2 * macs[0] / on.peak(dtype).value * 10**9 * (1 - 1e-9)), inf
+    return found
+
 
 Within = Mapping[Hashable, "tuple[list[int], list[Any]]"]
 
@@ -242,7 +269,7 @@ class Bounds:
                 late, places = late.inside((*site, kind, key))
                 inner.update({own: more[place] for own, place in places.items()})
             else:
-                found = self.ask((*site, kind, key), value, here, more, i is not None)
+                found = self.ask((*site, kind, ("arg", key)), value, here, more, i is not None)
                 inner["arg", key] = (found, values)
             args[key] = late
         for key, default in block.args.items():
@@ -250,7 +277,7 @@ class Bounds:
                 args[key] = pieces.late(default, bound(args, False))
                 if args[key] is None:
                     seen = _List((), dict(args), {}, {}, sure)
-                    found = self.ask((*site, kind, key), default, seen, dict(inner), False)
+                    found = self.ask((*site, kind, ("arg", key)), default, seen, dict(inner), False)
                     inner["arg", key] = (found, values)
         shapes = dict(zip(block.ports(len(taken)) or (), taken, strict=True))
         within = _List((*site, kind), args, inner, shapes, sure)

@@ -31,10 +31,11 @@ from archcalc.space.states import (
     whole,
     within,
 )
-from archcalc.space.trace import asked, free, require_free
+from archcalc.space.trace import asked, free, require_free, written
 from archcalc.spec.expand import attempt
 from archcalc.spec.expressions import is_expression
 from archcalc.spec.model import Spec
+from archcalc.spec.space import Each, Places
 from archcalc.spec.space import Space as Declared
 from archcalc.values import Remembering, exact
 
@@ -93,11 +94,15 @@ class Space(Remembering):
         """What is declared, with the ``fixed`` variables in it."""
         assert self.network.space is not None
         changed: dict[str, Any] = {}
+        here = self.network.space
         for name, value in self.fixed.items():
             if isinstance(value, range) or hasattr(value, "tolist"):
                 value = list(value) if isinstance(value, range) else value.tolist()
-            changed[name] = value if isinstance(value, list) else [value]
-        here = self.network.space
+            # Of what is a list itself, a list of its items is one value.
+            one = isinstance(here.vars.get(name), (Each, Places)) and not any(
+                isinstance(item, (list, tuple)) for item in value
+            )
+            changed[name] = value if isinstance(value, list) and not one else [value]
         return here.model_copy(update={"vars": {**here.vars, **changed}})
 
     @cached_property
@@ -214,6 +219,14 @@ class Space(Remembering):
             if all(holds(text, names) for text in self.states.apart):
                 kept.append(k)
         return [column[np.array(kept, np.int64)] for column in codes]
+
+    def spec(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """The network of a configuration as a spec's data, to be written out or loaded.
+
+        Raises :class:`ArchcalcError` for what is no configuration of the space.
+        """
+        self.codes(point)
+        return {**written(self.network, point), "name": f"{self.network.label}-found"}
 
     def codes(self, point: Mapping[str, Any]) -> list[int]:
         """The choices that make a configuration.

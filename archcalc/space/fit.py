@@ -25,10 +25,11 @@ from archcalc.space.trace import (
     require_free,
     require_quantities,
     total,
+    written,
 )
 from archcalc.spec.expand import settled
 from archcalc.spec.machines import Hardware, find
-from archcalc.spec.model import OVERRIDABLE, Spec
+from archcalc.spec.model import Spec
 from archcalc.spec.question import AS_IT_IS
 from archcalc.spec.space import INPUT
 
@@ -107,7 +108,8 @@ def fit(
     Of a :class:`archcalc.Space`, and of a network that declares one where nothing is named, it is
     the configuration that makes the most of the budget. Bounds of parts say whether that is
     ``proven``: where they leave too much, it is the best that was found, and ``at_most_more`` how
-    many times as much there may be.
+    many times as much there may be. ``time`` and ``memory`` take an analysis of each configuration,
+    so that at most 1,000 are looked at.
 
     Raises :class:`ArchcalcError` where nothing fits, where everything does, and for names that
     are none.
@@ -126,7 +128,7 @@ def fit(
         if network.space is not None and not (vary or compound):
             network = Space(network)
     if isinstance(network, Space):
-        return _of_space(network, at_most, dtype)
+        return _of_space(network, at_most, dtype, find(on) if isinstance(on, str) else on)
     if bool(vary) is bool(compound):
         raise ArchcalcError("name either variables to vary, or the bases of compound scaling")
     if isinstance(vary, str):
@@ -142,9 +144,9 @@ def fit(
     return _varied(search, own, given)
 
 
-def _of_space(space: Space, at_most: Mapping[str, int], dtype: str) -> Fit:
-    found = best(space, at_most, dtype)
-    search = _Search(space.network, dict(at_most), dtype, None)
+def _of_space(space: Space, at_most: Mapping[str, int], dtype: str, on: Hardware | None) -> Fit:
+    found = best(space, at_most, dtype, on)
+    search = _Search(space.network, dict(at_most), dtype, on)
     search.looked_at = found.looked_at
     result = search.result(found.values, ())
     return replace(result, proven=found.proven, at_most_more=found.at_most)
@@ -361,20 +363,7 @@ def _data(spec: Spec, values: Mapping[str, Any], at_most: Mapping[str, int]) -> 
     """The spec with the chosen values, of its variants only the one that is meant, and the budget
     for what it must keep.
     """
-    from copy import deepcopy
-
-    data: dict[str, Any] = deepcopy(dict(spec.document.data))
-    chosen = (spec.variants.get(spec.variant) if spec.variant else None) or {}
-    for key in ("variants", "space", "documented", "facts", "budget"):
-        data.pop(key, None)
-    data.update({key: chosen[key] for key in OVERRIDABLE if key in chosen})
-    variables = {key: value for key, value in chosen.items() if key not in OVERRIDABLE}
-    set_ = {name: value for name, value in values.items() if name in spec.vars}
-    if spec.vars:
-        data["vars"] = {**data.get("vars", {}), **variables, **set_}
-    extents = asked(spec, values).input
-    if extents is not None:
-        data["input"] = extents
+    data = written(spec, values)
     data["name"] = f"{spec.label}-fit".replace(".", "_")
     data["edition"] = "scaled to a budget"
     data["budget"] = [

@@ -402,7 +402,7 @@ class Layered:
                 late, places = late.inside((*site, kind, key))
                 inner.own.update({own: rows(place) for own, place in places.items()})
             else:
-                codes = self.ask(here, (*site, kind, key), value, rows, i is not None)
+                codes = self.ask(here, (*site, kind, ("arg", key)), value, rows, i is not None)
                 inner.own["arg", key] = Column(codes, values)
             args[key] = late
         for key, default in block.args.items():
@@ -412,7 +412,7 @@ class Layered:
                 args[key] = self.pieces.late(default, bound(args, False))
                 if args[key] is None:
                     seen = _List((), inner, None, dict(args), {})
-                    codes = self.ask(seen, (*site, kind, key), default, inner)
+                    codes = self.ask(seen, (*site, kind, ("arg", key)), default, inner)
                     inner.own["arg", key] = Column(codes, values)
         within = _List((*site, kind), inner, here.where, args, dict(zip(ports, taken, strict=True)))
         self.layers(within, block.layers, next(iter(within.shapes)))

@@ -38,6 +38,7 @@ from archcalc.spec.layer import Layer
 from archcalc.spec.memory import Memory, Piece
 from archcalc.spec.model import Spec
 from archcalc.spec.scope import Scope, Unknown, Wrong
+from archcalc.spec.space import BATCH, EXTENTS
 from archcalc.values import exact
 
 REFUSED, APART = 0, 1
@@ -326,7 +327,7 @@ class Pieces:
         return self.spec.blocks[layer.block].results
 
 
-_FREE = ("side", "H", "W", "N", "batch")
+_FREE = (*EXTENTS, *BATCH)
 
 
 class _NoShape(Exception):

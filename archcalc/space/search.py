@@ -8,11 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from archcalc.errors import ArchcalcError
-from archcalc.space.bounds import Bounds
+from archcalc.space.bounds import Bounds, quantities
 from archcalc.space.chunks import Refused
 from archcalc.space.count import Counted, Counter, Wanted, rows_of
 from archcalc.space.design import BLOCK, CHUNK, Space
-from archcalc.space.pieces import COLUMNS
 from archcalc.space.points import Codes
 from archcalc.space.seen import NotByLayers
 from archcalc.space.select import Columns, asked_for, condition, impossible
@@ -107,6 +106,10 @@ class Search:
             if progress is not None:
                 progress(done + self.skipped)
             yield rows_of(self.space, found.columns)
+        if self.skipped == self.size:  # no part can meet the condition
+            import numpy as np
+
+            yield {name: np.zeros(0, np.int64) for name in (*self.names, *self.quantities)}
 
     def counted(self) -> Iterator[Counted]:
         if self.executor is None:
@@ -147,11 +150,10 @@ class Search:
 
     def parts(self) -> Iterator[tuple[int, int]]:
         states = self.space.states
-        early, _ = self.wanted.conditions
-        bounds = None
-        if early is not None and self.counter.layered is not None:
+        where, bounds = self.wanted.where, None
+        if where is not None and self.counter.layered is not None:
             bounds = Bounds(self.counter.layered.pieces, states)
-        if bounds is None or early is None:
+        if bounds is None or where is None:
             yield 0, self.space.size
             return
         everything = whole(states)
@@ -162,7 +164,7 @@ class Search:
             count = states.counts[layer][at]
             if not count:
                 continue
-            if self.hopeless(bounds, early, (*chosen, *everything[len(chosen) :])):
+            if self.hopeless(bounds, where, (*chosen, *everything[len(chosen) :])):
                 self.skipped += count
                 first += count
                 continue
@@ -180,8 +182,8 @@ class Search:
             least, most = bounds.of(box)
         except (NotByLayers, TooVarious):
             return False
-        known = dict(zip(COLUMNS, zip(least, most, strict=True), strict=True))
-        return impossible(condition(where), known)
+        how = self.space.network, self.wanted.dtype, self.wanted.on
+        return impossible(condition(where), quantities(least, most, *how))
 
 
 def _work(space: Space, counter: Counter, seed: int, replace: bool) -> Callable[[Any], Counted]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archcalc.errors import ArchcalcError, ExpressionError, did_you_mean
@@ -32,13 +34,58 @@ def asked_for(
     return names
 
 
+UNITS = {
+    "k": 10**3,
+    "K": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "B": 10**9,
+    "T": 10**12,
+    "KB": 10**3,
+    "kB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+}
+"""What may stand behind a number of a condition; times are in nanoseconds."""
+
+_NUMBER = re.compile(rf"(?<![\w.])(\d{{1,18}}(?:\.\d{{1,12}})?)({'|'.join(UNITS)})(?![\w.])")
+_TIMED = re.compile(r"\btime\(\s*['\"]?([\w.-]+)['\"]?\s*\)")
+
+
+def timed(where: str | None, on: str | None) -> tuple[str | None, str | None]:
+    """A condition, and the machine on which a time in it is: ``time(h100) < 2ms``, or ``on``.
+
+    Raises :class:`ArchcalcError` for times on several.
+    """
+    if where is None:
+        return None, on
+    named = dict.fromkeys([*([on] if on is not None else []), *_TIMED.findall(where)])
+    if len(named) > 1:
+        raise ArchcalcError(f"a time is one on a machine, and here are {', '.join(named)}")
+    return _TIMED.sub("time", where), next(iter(named), None)
+
+
 def condition(where: str) -> Expression:
-    """What ``where`` spells, in the language of specs' expressions.
+    """What ``where`` spells, in the language of specs' expressions, with ``UNITS``.
 
     Raises :class:`ArchcalcError` for what can't be understood.
     """
+
+    def number(found: re.Match[str]) -> str:
+        value = Fraction(found[1]) * UNITS[found[2]]
+        return str(int(value) if value.denominator == 1 else float(value))
+
     try:
-        found = parse(where)
+        found = parse(_NUMBER.sub(number, where))
     except ExpressionError as error:
         at = f" (column {error.column})" if error.column else ""
         raise ArchcalcError(f"the condition {where!r}{at}: {error}") from None
@@ -160,7 +207,7 @@ def _fulfilled(where: Expression, chunk: Columns) -> Any:
     return np.full(count, _truth(answer))
 
 
-def impossible(where: Expression, known: Mapping[str, tuple[int, int]]) -> bool:
+def impossible(where: Expression, known: Mapping[str, tuple[float, float]]) -> bool:
     """Whether a condition can't be true wherever quantities are between two numbers each."""
 
     def ends(node: ast.expr) -> tuple[float, float] | None:

@@ -25,7 +25,7 @@ from archcalc.space.chunks import Refused, chunks
 from archcalc.space.design import Space
 from archcalc.space.grid import plan, unwrapped
 from archcalc.space.search import Search, wanted
-from archcalc.space.select import Columns, selection
+from archcalc.space.select import Columns, selection, timed
 from archcalc.spec.machines import Hardware, find
 from archcalc.spec.model import Spec
 from archcalc.spec.question import with_options
@@ -116,7 +116,8 @@ def sweep(
     ``quantities`` are out of ``QUANTITIES``, whole numbers that equal those of :func:`analyze`; or
     ``memory``, bytes that inference needs, and ``time``, the least on a machine in nanoseconds
     (:func:`archcalc.roofline`), which is named with ``on``: these take an analysis each.
-    ``where`` is an expression on variables and quantities that a row must fulfil; ``top`` keeps
+    ``where`` is an expression on variables and quantities that a row must fulfil, such as
+    ``macs < 300M and time(h100) < 2ms``; ``top`` keeps
     so many rows with the largest ``by`` (the smallest for ``-by``); ``pareto`` keeps those rows
     that no other row is at least as small as in all keys named (large, for ``-key``), and smaller
     in one. Configurations that are no networks have no row and are ``refused``; where none is one,
@@ -137,6 +138,8 @@ def sweep(
         [11181642, 11689512]
     """
     np = import_numpy()
+    if on is None or isinstance(on, str):
+        where, on = timed(where, on)
     if not isinstance(network, Space):
         network = load(network)
     space = _space(network, variables, sample, zip)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from math import ceil
 from typing import Any
 
@@ -19,7 +20,7 @@ from archcalc.spec.bits import BYTES
 from archcalc.spec.expand import folded, settled
 from archcalc.spec.expressions import LARGEST
 from archcalc.spec.machines import Hardware
-from archcalc.spec.model import Spec
+from archcalc.spec.model import OVERRIDABLE, Spec
 from archcalc.spec.question import NoVariable, Question
 from archcalc.spec.space import BATCH, EXTENTS, extents
 
@@ -86,6 +87,25 @@ def places(spec: Spec, extent: str) -> tuple[int, ...]:
         cube = len({str(axis) for axis in axes[1:]}) == 1
         return tuple(range(1 if cube else len(axes) - 2, len(axes)))
     return (len(axes) - 1 - "WHD".index(extent),)
+
+
+def written(spec: Spec, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of a spec with values chosen of some :func:`free` names: of its variants only the
+    one that is meant, and without what is said of others.
+    """
+    data: dict[str, Any] = deepcopy(dict(spec.document.data))
+    chosen = (spec.variants.get(spec.variant) if spec.variant else None) or {}
+    for key in ("variants", "space", "documented", "facts", "budget"):
+        data.pop(key, None)
+    data.update({key: chosen[key] for key in OVERRIDABLE if key in chosen})
+    variables = {key: value for key, value in chosen.items() if key not in OVERRIDABLE}
+    set_ = {name: value for name, value in values.items() if name in spec.vars}
+    if spec.vars:
+        data["vars"] = {**data.get("vars", {}), **variables, **set_}
+    extents = asked(spec, values).input
+    if extents is not None:
+        data["input"] = extents
+    return data
 
 
 def total(

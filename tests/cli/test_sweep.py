@@ -148,3 +148,14 @@ def test_the_library_gives_arrays_and_the_rows_of_the_command(net: str) -> None:
     assert found.columns["macs"].tolist() == [972, 1944, 2916]
     assert len(found) == 3
     assert found[1] == {"width": 2, "macs": 1944}
+
+
+def test_the_network_of_the_best_row_is_written(net: str, tmp_path: Path) -> None:
+    file = tmp_path / "found.yaml"
+    done = run(net, "--set", "width=2,4,8", "--top", "1", "--by", "-macs", "--emit", str(file))
+    assert done.exit_code == 0
+    assert "space" not in (written := archcalc.load(file)).document.data
+    assert archcalc.analyze(written).macs == archcalc.analyze(net, width=2).macs
+    assert run(net, "--set", "width=2,4", "--emit", str(file)).exit_code == 2
+    none = run(net, "--set", "width=2,4", "--where", "macs < 0", "--top", "1", "--emit", "x.yaml")
+    assert (none.exit_code, "no row is left" in none.stderr) == (2, True)

@@ -78,9 +78,10 @@ CELLS: dict[str, Any] = {
         "conv": {"op": {"op": "Conv2d", "out_channels": "=channels(input)", "kernel_size": 1}},
         "half": {"op": {"op": "Conv2d", "out_channels": "=channels(input) // 2", "kernel_size": 1}},
         "same": {"op": {"op": "Identity"}},
-        # What comes before is a state by its number; lists of choices are handed in.
+        # What comes before is a state by its number; lists of choices are handed in. An argument
+        # may be called like a layer.
         "cell": {
-            "args": {"which": None, "early": None, "first": "=early"},
+            "args": {"which": None, "b": None, "first": "=b"},
             "inputs": ["before", "last"],
             "outputs": ["last", "cat"],
             "layers": {
@@ -107,7 +108,7 @@ CELLS: dict[str, Any] = {
             "from": ["stem", "stem"],
             "repeat": 3,
             "which": "=others if i == 1 else ops",
-            "early": "=i == 0",
+            "b": "=i == 0",
         },
         "tower": {"block": "tower", "from": "cells.cat"},
         "skip": {"op": "Add", "from": ["tower", "tower"], "when": "=seen == 1"},

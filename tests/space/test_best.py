@@ -50,5 +50,37 @@ def test_what_is_not_proven_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_where_nothing_fits() -> None:
     with pytest.raises(ArchcalcError, match="nothing fits"):
         archcalc.fit(space(), {"macs": 10})
-    with pytest.raises(ArchcalcError, match="no bounds"):
+    with pytest.raises(ArchcalcError, match="nothing fits"):
         archcalc.fit(space(), {"memory": 10})
+    with pytest.raises(ArchcalcError, match="on a machine"):
+        archcalc.fit(space(), {"time": 10})
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [
+        {"memory": 30_000},
+        {"time": 50},
+        {"time": 60, "params": 5_000},
+        {"macs": 90_000, "memory": 40_000},
+    ],
+)
+def test_a_time_and_a_memory_are_fitted(
+    budget: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = space(side=[16], width=[8, 16])
+    rows = archcalc.sweep(small, quantities=tuple(budget), on="h100")
+    inside = [
+        prod(row[name] for name in budget)
+        for row in rows
+        if all(row[name] <= limit for name, limit in budget.items())
+    ]
+    monkeypatch.setattr(searching, "CLOSELY", 10)
+    found = archcalc.fit(small, budget, on="h100")
+    assert found.proven
+    assert prod(found.totals[name] for name in budget) == max(inside)
+    monkeypatch.setattr(searching, "MOST_ALONE", 20)
+    found = archcalc.fit(small, budget, on="h100")
+    assert all(found.totals[name] <= limit for name, limit in budget.items())
+    value = prod(found.totals[name] for name in budget)
+    assert value == max(inside) or (not found.proven and found.at_most_more * value >= max(inside))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import archcalc
 from archcalc import Space
+from archcalc.cli.app import application
 from tests.space.spaces import space
 
 
@@ -96,6 +100,41 @@ def test_pymoo() -> None:
     pairs = {(int(-p), int(m)) for p, m in found.F}
     assert pairs
     assert all(any(q >= p and n <= m for q, n in exact) for p, m in pairs)
+
+
+def test_duckdb(tmp_path: Path) -> None:
+    """The query of the page, on rows of two searches side by side."""
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed")
+    page = (Path(__file__).parents[2] / "docs" / "spaces.md").read_text(encoding="utf-8")
+    (query,) = re.findall(r"^```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    pairs = parts(tmp_path)
+    connection = duckdb.connect()
+    connection.execute(f"SET file_search_path = '{tmp_path}'")
+    found = connection.execute(query).fetchall()
+    named = [column[0] for column in connection.description]
+    assert {(row[named.index("params")], row[named.index("macs")]) for row in found} == pairs
+
+
+def test_polars(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    pairs = parts(tmp_path)
+    frame = polars.read_parquet(tmp_path / "rows*.parquet")
+    assert frame.height == 15_625
+    assert frame["edges"].list.len().unique().to_list() == [6]
+    assert front(frame.iter_rows(named=True)) == pairs
+
+
+def parts(folder: Path) -> set[tuple[int, int]]:
+    """All of a space in two files, as two machines write them, and the front of it."""
+    first = "edges[0] in ['none', 'skip_connect']"
+    for number, where in enumerate((first, f"not {first}")):
+        command = ["sweep", "nasbench201", "--where", where, "--quantities", "params,macs"]
+        done = CliRunner().invoke(
+            application(), [*command, "-o", str(folder / f"rows{number}.parquet")]
+        )
+        assert done.exit_code == 0
+    return front(archcalc.sweep("nasbench201", quantities="params,macs", pareto="-params,macs"))
 
 
 def test_dask() -> None:

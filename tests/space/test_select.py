@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archcalc
-from archcalc.space.select import _front, keys
+from archcalc import ArchcalcError
+from archcalc.space.select import _front, condition, keys, timed
 from archcalc.space.sweep import sweep
 from tests.space.test_sweep import line
 
@@ -110,3 +111,26 @@ def test_every_row_of_a_front_is_a_row_of_the_sweep() -> None:
 def test_a_condition_is_no_program(where: str) -> None:
     with pytest.raises(archcalc.ArchcalcError):
         macs(where=where)
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("macs < 300M", "macs < 300000000"),
+        ("macs < 1.5G and params > 20k", "macs < 1500000000 and params > 20000"),
+        ("memory < 4GiB", "memory < 4294967296"),
+        ("time < 2ms", "time < 2000000"),
+    ],
+)
+def test_numbers_may_have_units(written: str, plain: str) -> None:
+    assert condition(written).text == plain
+    with pytest.raises(ArchcalcError):
+        condition("macs < 3X")
+
+
+def test_a_time_names_its_machine() -> None:
+    assert timed("macs < 3 and time(h100) < 2ms", None) == ("macs < 3 and time < 2ms", "h100")
+    assert timed("time('orin') < 2 or time(orin) > 9", "orin") == ("time < 2 or time > 9", "orin")
+    assert timed("macs < 3", "a100") == ("macs < 3", "a100")
+    with pytest.raises(ArchcalcError, match="h100, orin"):
+        timed("time(h100) < 2 and time(orin) < 2", None)

@@ -273,3 +273,23 @@ def test_the_size_is_that_of_all_products() -> None:
     sizes = [3, 1, 4, 1, 5]
     vars = {f"v{k}": list(range(size)) for k, size in enumerate(sizes)}
     assert declared(vars).size == prod(sizes)
+
+
+def test_a_configuration_is_written_out() -> None:
+    small = space(ops=["conv", "same", "conv"])
+    point = next(small.sample(1, seed=6))
+    data = small.spec(point)
+    assert not {"space", "variants"} & data.keys()
+    written = archcalc.load(data)
+    names = small.network.vars.keys()
+    known = {name: value for name, value in point.items() if name in names}
+    assert archcalc.analyze(written).macs == archcalc.analyze(small.network, **known).macs
+    with pytest.raises(ArchcalcError, match="is no configuration"):
+        small.spec({**point, "width": 7})
+
+
+def test_a_list_of_items_is_one_value_of_what_is_a_list() -> None:
+    whole = space().size
+    assert space(ops=["conv", "same", "conv"]).size * 27 == whole
+    assert space(ops=[["conv", "same", "conv"], ["conv", "conv", "same"]]).size * 27 == 2 * whole
+    assert space(width=[8, 16]).size * 3 == 2 * whole
