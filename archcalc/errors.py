@@ -71,7 +71,8 @@ class LayerError(ArchcalcError, KeyError):
           did you mean 'conv1'?
     """
 
-    __str__ = Exception.__str__  # a KeyError's has quotes around it
+    def __str__(self) -> str:
+        return Exception.__str__(self)  # a KeyError's has quotes around it
 
 
 @dataclass(frozen=True, order=True, slots=True)

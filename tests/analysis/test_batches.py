@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archcalc import ArchcalcError, largest_batch, load, memory
-from archcalc.analysis.batches import boundary
+from archcalc.analysis.batches import _changes, boundary
 
 CONV = {"op": "Conv1d", "out_channels": 2, "kernel_size": 1}
 SPEC = load(
@@ -91,3 +91,20 @@ def test_where_it_grows_by_as_much_each_time_five_looks_are_enough(begin: int, s
 
     assert boundary(over, 2**50) == max(1, -(begin // step))
     assert len(asked) <= 5
+
+
+@pytest.mark.parametrize(
+    ("how", "offered"),
+    [
+        ({"optimizer": "adam"}, True),
+        ({"optimizer": "sgd"}, False),
+        ({"optimizer": "adafactor"}, False),
+        ({}, False),
+    ],
+)
+def test_a_leaner_optimizer_is_offered_where_there_is_one(
+    how: dict[str, Any], offered: bool
+) -> None:
+    # Adam keeps two numbers a parameter, plain SGD none, which no optimizer undercuts.
+    found = _changes("float32", True, how)
+    assert ("--optimizer adafactor" in found) is offered

@@ -164,3 +164,16 @@ def test_it_is_one_line_of_a_network() -> None:
 
     assert archcalc.analyze(spec).params == 4 * 64 * 64 + 4 * 64
     assert archcalc.build(spec)(torch.randn(3, 10, 64)).shape == (3, 10, 64)
+
+
+def test_a_mask_that_is_computed_is_a_factor_of_what_scores_multiply() -> None:
+    # The weights of the values are made of queries, keys and the mask, whose gradients need them.
+    op = Attention(num_heads=2, head_dim=4)
+    x, mask = (1, 5, 8), (1, 2, 5, 5)
+    inputs = (x, x, x, mask)
+
+    *_, attended, last = op.products(op.infer(*inputs), *inputs)
+    assert 3 in attended.factors[0]
+    assert 3 in last.factors[1]
+    bare = op.products(op.infer(x, x, x), x, x, x)
+    assert not any(3 in factor for product in bare for factor in product.factors)

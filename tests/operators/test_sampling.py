@@ -60,6 +60,16 @@ def test_a_deformable_convolution_of_a_report() -> None:
     assert found.work.adds == 4096 * 9 * (3 * 64 + 6) + 4096 * 64
 
 
+def test_each_group_of_offsets_has_a_place_of_its_own() -> None:
+    # Two groups: 25 positions of a 1x1 kernel have 2 places each, 4 multiplies and 6 adds apiece,
+    # and 8 channels that are looked at with 4 and 3.
+    op = DeformConv2d(out_channels=1, kernel_size=1, bias=False)
+    work = op.work((1, 1, 5, 5), (1, 8, 5, 5), (1, 4, 5, 5))
+
+    assert work.multiplies == 25 * (4 * 8 + 4 * 2)
+    assert work.adds == 25 * (3 * 8 + 6 * 2)
+
+
 def test_weights_of_what_is_seen_cost_a_multiply_each() -> None:
     op = DeformConv2d(out_channels=6, kernel_size=3)
     inputs = ((2, 4, 9, 8), (2, 18, 7, 6))

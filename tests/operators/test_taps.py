@@ -9,7 +9,15 @@ import pytest
 from archcalc.operators import NAMES, operator
 from archcalc.operators.conv import Conv2d
 from archcalc.operators.pooling import AvgPool2d, MaxPool1d
-from archcalc.operators.taps import Taps, Traced, Window, Windowed, moved, transposed
+from archcalc.operators.taps import (
+    Taps,
+    Traced,
+    Window,
+    Windowed,
+    everything,
+    moved,
+    transposed,
+)
 from archcalc.operators.unpooling import SubSampling2d
 
 TRACED: list[Any] = [
@@ -116,3 +124,7 @@ def test_a_transposed_convolution_is_made_of_the_inputs_that_reach_it(
 
 def test_of_a_transposed_convolution_with_holes_nothing_is_said() -> None:
     assert transposed(2, 3, 0) is None
+
+
+def test_all_of_an_axis_is_its_first_position_to_its_last() -> None:
+    assert everything(5).at(0) == everything(5).at(3) == (0, 4)
