@@ -25,6 +25,10 @@ Shape: TypeAlias = tuple[Size, ...]
 """Sizes of a tensor's axes, batch first: ``(N, C, H, W)`` for images, ``(N, T, C)`` for text."""
 
 
+LARGEST = 2**40
+"""The largest number a field takes: far above any network, far below what overflows."""
+
+
 def is_array(x: object) -> bool:
     """Whether ``x`` is a numpy array or numpy scalar."""
     return hasattr(x, "__array_priority__") and hasattr(x, "dtype")

@@ -35,11 +35,12 @@ class _Commands(TyperGroup):
             return super().make_context(*args, **kwargs)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        from archcalc.spec.zoo import find
-
         word = args[0]
-        if word not in self.commands and (isfile(word) or find(word) is not None):
-            raise ArchcalcError(f"no command '{word}'\n  write archcalc table {word}")
+        if word not in self.commands:
+            from archcalc.spec.shelf import find
+
+            if isfile(word) or find(word) is not None:
+                raise ArchcalcError(f"no command '{word}'\n  write archcalc table {word}")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:

@@ -21,7 +21,7 @@ def networks(incomplete: str) -> list[str]:
     """Names of networks, and files, that begin like this: read from the specs as plain text."""
     from glob import escape, glob
 
-    from archcalc.spec.zoo import words as names
+    from archcalc.spec.shelf import words as names
 
     ends = ("yaml", "yml", "json")
     files = [path for end in ends for path in glob(f"{escape(incomplete)}*.{end}")]
@@ -30,10 +30,9 @@ def networks(incomplete: str) -> list[str]:
 
 def machines(incomplete: str) -> list[str]:
     """Names of machines that begin like this."""
-    from archcalc.spec.machines import FOLDER
-    from archcalc.spec.zoo import folder
+    from archcalc.spec.shelf import MACHINES, folder
 
-    names = ["here", *sorted(path.stem for path in (folder() / FOLDER).glob("*.yaml"))]
+    names = ["here", *sorted(path.stem for path in (folder() / MACHINES).glob("*.yaml"))]
     return [name for name in names if name.startswith(incomplete)]
 
 
@@ -92,7 +91,7 @@ def layers(incomplete: str) -> list[str]:
 
 def _network() -> str | None:
     """The first word after the command that is a network."""
-    from archcalc.spec.zoo import find
+    from archcalc.spec.shelf import find
 
     for word in line()[2:]:
         name = word.partition("::")[0]
@@ -104,8 +103,8 @@ def _network() -> str | None:
 def _document() -> Any:
     """The text of the network on the line as data; None where there is none to be read."""
     from archcalc.errors import ArchcalcError
+    from archcalc.spec.shelf import find
     from archcalc.spec.text import read
-    from archcalc.spec.zoo import find
 
     network = _network()
     name = (network or "").partition("::")[0]

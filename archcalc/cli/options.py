@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from archcalc.cli.completion import known, layers, machines, networks, variables, words
-from archcalc.operators.base import LARGEST
+from archcalc.dims import LARGEST
 from archcalc.spec.bits import BYTES
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from archcalc.cli.asked import Asked, Stored
-from archcalc.cli.completion import known, several, words
+from archcalc.cli.completion import several, words
 from archcalc.cli.options import (
     AllowUnknown,
     ConventionName,
@@ -16,7 +16,7 @@ from archcalc.cli.options import (
     formats,
 )
 from archcalc.cli.output import publish
-from archcalc.report.layers.columns import COLUMNS
+from archcalc.report.layers import NAMES
 
 
 def table(
@@ -35,8 +35,8 @@ def table(
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help=f"The columns, out of {', '.join(COLUMNS)}.",
-            autocompletion=several(known("report.layers.columns:COLUMNS")),
+            help=f"The columns, out of {', '.join(NAMES)}.",
+            autocompletion=several(words(*NAMES)),
             show_default=False,
         ),
     ] = None,

@@ -9,12 +9,10 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
 
+from archcalc.dims import LARGEST as LARGEST
 from archcalc.dims import Shape, Size, holds, is_array, is_recorded, is_symbolic, plain
 from archcalc.errors import ShapeError
 from archcalc.values import Remembering
-
-LARGEST = 2**40
-"""The largest number a field takes: far above any network, far below what overflows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,7 @@ from typing import Any, NamedTuple
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, Problem, SpecError, did_you_mean
 from archcalc.spec import text
-from archcalc.spec.zoo import folder
-
-FOLDER = "machines"
-"""The folder, beside the specs, of the machines that are shipped."""
+from archcalc.spec.shelf import MACHINES, folder
 
 _SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 
@@ -84,7 +81,7 @@ def machines() -> list[Hardware]:
         >>> "h100-sxm" in [machine.name for machine in archcalc.machines()]
         True
     """
-    return [read(path) for path in sorted((folder() / FOLDER).glob("*.yaml"))]
+    return [read(path) for path in sorted((folder() / MACHINES).glob("*.yaml"))]
 
 
 def find(name: str) -> Hardware:
@@ -99,7 +96,7 @@ def find(name: str) -> Hardware:
     if name.endswith((".yaml", ".yml", ".json")) or "/" in name:
         return read(Path(name))
     named: dict[str, Path] = {}
-    for path in sorted((folder() / FOLDER).glob("*.yaml")):
+    for path in sorted((folder() / MACHINES).glob("*.yaml")):
         named[path.stem] = path
         for other in text.read(path).data.get("also", ()):
             named[other] = path

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from functools import cache
 from os.path import isdir
 from pathlib import Path as File
 from typing import Any, NamedTuple
@@ -25,6 +24,13 @@ from archcalc.spec.problems import field_problems
 from archcalc.spec.question import Question
 from archcalc.spec.records import records, spec_of
 from archcalc.spec.scope import Path
+from archcalc.spec.shelf import examples as examples
+from archcalc.spec.shelf import families as families
+from archcalc.spec.shelf import find as find
+from archcalc.spec.shelf import folder as folder
+from archcalc.spec.shelf import spaces as spaces
+from archcalc.spec.shelf import words as words
+from archcalc.spec.shelf import words_of as words_of
 from archcalc.spec.space import Apart, amiss, is_apart
 from archcalc.spec.sugar import written_out
 
@@ -33,29 +39,6 @@ Source = str | File | Mapping[str, Any]
 
 A file of records stands for the spec that they are about.
 """
-
-
-@cache
-def folder() -> File:
-    """The folder of the shipped specs: inside the package when installed, beside it otherwise."""
-    package = File(__file__).resolve().parent.parent
-    shipped = package / "specs"
-    return shipped if shipped.is_dir() else package.parent / "specs"
-
-
-def families() -> list[File]:
-    """The files of the shipped specs, by name."""
-    return sorted(folder().glob("*.yaml"))
-
-
-def examples() -> list[File]:
-    """The files of small specs that document what is no network, by name; they are not listed."""
-    return sorted((folder() / "examples").glob("*.yaml"))
-
-
-def spaces() -> list[File]:
-    """The files of shipped design spaces, by name; they are found by name, and not listed."""
-    return sorted((folder() / "spaces").glob("*.yaml"))
 
 
 def named(source: str, keys: Collection[str] = ("layers",)) -> list[str]:
@@ -119,43 +102,6 @@ def names() -> Iterator[str]:
     """The names of all shipped networks, family by family; a family without variants is one."""
     for spec in shipped():
         yield from spec.variants or [spec.name]
-
-
-_VARIANTS = re.compile(r"^variants:.*\n((?:[ #].*\n|\n)+)", re.MULTILINE)
-_KEY = re.compile(r"^  (\w[\w-]*):", re.MULTILINE)
-
-
-def words() -> Iterator[str]:
-    """What looks like the name of a shipped network: enough for a hint, without any parsing."""
-    for path in families():
-        yield from words_of(path)
-
-
-def words_of(path: File) -> list[str]:
-    """The same of one shipped file."""
-    found = _VARIANTS.search(path.read_text(encoding="utf-8"))
-    return (found and _KEY.findall(found[1])) or [path.stem]
-
-
-_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
-
-
-def find(name: str) -> File | None:
-    """The file of the family that has a network of this name; None if there is none.
-
-    What is a way through folders is no name, so that nothing outside the zoo is found.
-    """
-    if not _NAME.fullmatch(name):
-        return None
-    for own in (folder() / f"{name}.yaml", folder() / "spaces" / f"{name}.yaml"):
-        if os.path.isfile(own):
-            return own
-    for path in (*families(), *spaces()):
-        # A variant is a key on a line of its own: reading is enough to find it, without parsing.
-        written = f"\n  {name}:" in path.read_text(encoding="utf-8")
-        if written and name in family(path).variants:
-            return path
-    return None
 
 
 def load(source: Source, *, allow_unknown: bool = False) -> Spec:

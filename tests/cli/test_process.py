@@ -90,14 +90,35 @@ def test_any_encoding_of_a_terminal_will_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("library", ["rich", "numpy", "sympy", "torch"])
 def test_a_plain_table_takes_none_of_the_libraries_that_are_slow_to_load(library: str) -> None:
+    assert library not in loaded("archcalc", "table", "googlenet")
+
+
+@pytest.mark.parametrize("words", [["table", "resn"], ["table", "a", "--columns", "layer,pa"]])
+def test_a_word_is_completed_without_what_reads_specs(words: list[str]) -> None:
+    line = ["archcalc", *words]
+    asked = {"COMP_WORDS": " ".join(line), "COMP_CWORD": str(len(line) - 1)}
+    found = loaded("archcalc", _ARCHCALC_COMPLETE="complete_bash", **asked)
+    assert "archcalc.cli.table" in found
+    assert not {"archcalc.operators.base", "archcalc.spec.zoo", "archcalc.spec.model"} & found
+
+
+def loaded(*words: str, **environment: str) -> set[str]:
+    """The modules that a command has loaded when it ends."""
     code = (
-        "import sys; sys.argv = ['archcalc', 'table', 'googlenet']\n"
+        "import os, sys\n"
+        f"sys.argv = {list(words)!r}\n"
+        "os._exit = lambda status: print(*sys.modules, file=sys.stderr)\n"
         "from archcalc.cli import main\n"
-        "try: main()\n"
-        f"finally: sys.exit({library!r} in sys.modules)"
+        "main()"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert found.returncode == 0, found.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stderr.splitlines()[-1].split())
 
 
 def on_terminal(columns: int, *args: str, encoding: str = "utf-8", **environment: str) -> str:

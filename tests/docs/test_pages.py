@@ -10,6 +10,8 @@ from urllib.parse import unquote
 
 import pytest
 
+import archcalc
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -37,6 +39,25 @@ def test_every_command_on_a_page_prints_what_stands_below_it(path: str) -> None:
     page = (ROOT / path).read_text(encoding="utf-8")
 
     assert generate.with_outputs(page) == page, "run: python docs/generate.py"
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/page.md"])
+def test_the_picture_of_the_page_shows_what_is_said_of_it(path: str) -> None:
+    page = (ROOT / path).read_text(encoding="utf-8")
+    ((said, picture),) = re.findall(r"!\[([^]]*)\]\(([^)]*page\.png)\)", page)
+    assert ((ROOT / path).parent / picture).is_file()
+    # A layer of GoogLeNet: 128 kernels of 96 x 3 x 3 at 28 x 28 positions.
+    macs = archcalc.analyze("googlenet")["inception3a.conv3x3.conv"].macs
+    assert macs == 128 * 96 * 9 * 28 * 28
+    assert f"{macs:,} MACs" in said
+    assert "GoogLeNet" in said
+
+
+def test_the_first_command_prints_the_table_that_the_readme_begins_with() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^\$ (archcalc table googlenet.*)$", page, re.MULTILINE)
+    (typed,) = re.findall(r"&& \.venv/bin/(archcalc table .*)$", page, re.MULTILINE)
+    assert typed == shown
 
 
 @pytest.mark.parametrize("path", generate.WRITTEN_BY_HAND)

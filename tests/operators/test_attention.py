@@ -7,6 +7,7 @@ import sympy
 
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
+from archcalc.operators import operator
 from archcalc.operators.attention import MultiheadAttention, ScaledDotProductAttention
 from archcalc.operators.base import Operator, Work
 
@@ -200,3 +201,28 @@ def test_a_trained_key_and_value_are_seen_by_every_query() -> None:
     # Each of 10 queries of 4 heads meets an 11th key and value of 16.
     assert more.work(x, x).macs - plain.work(x, x).macs == 2 * 4 * 10 * 16
     assert sum(product.macs for product in more.products(x, x)) == more.work(x, x).macs
+
+
+def test_gradients_of_attention_need_what_each_product_multiplies() -> None:
+    # Scores are queries (0) times keys (1); what they weigh, with a mask (3), are values (2).
+    op = ScaledDotProductAttention()
+    x, mask = (1, 2, 5, 4), (1, 2, 5, 5)
+    scores, values = op.products(op.infer(x, x, x), x, x, x)
+    assert scores.factors == ((0,), (1,))
+    assert values.factors == ((0, 1), (2,))
+    *_, values = op.products(op.infer(x, x, x, mask), x, x, x, mask)
+    assert values.factors == ((0, 1, 3), (2,))
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [
+        # torch.stack and torch.cat take any number of tensors; attention q, k, v, and a mask.
+        ("Stack", 1, None),
+        ("Concat", 1, None),
+        ("MultiheadAttention", 1, 3),
+        ("ScaledDotProductAttention", 3, 4),
+    ],
+)
+def test_how_many_inputs_are_taken(name: str, least: int, most: int | None) -> None:
+    assert operator(name).arity == (least, most)

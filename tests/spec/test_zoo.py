@@ -13,7 +13,7 @@ import pytest
 
 import archcalc
 from archcalc import SpecError
-from archcalc.spec import zoo
+from archcalc.spec import shelf, zoo
 
 FAMILY = """\
 name: tiny
@@ -85,6 +85,12 @@ def test_no_two_networks_of_the_zoo_have_one_name() -> None:
     assert len(names) == len(set(names))
 
 
+def test_names_are_read_from_the_text_as_they_are_in_the_spec() -> None:
+    for path in zoo.families():
+        spec = zoo.family(path)
+        assert zoo.words_of(path) == list(spec.variants or [spec.name])
+
+
 def test_the_zoo_is_found_beside_the_package_or_in_it() -> None:
     assert (zoo.folder() / "resnet.yaml").is_file()
 
@@ -147,7 +153,7 @@ def test_a_malformed_file_of_the_zoo_is_an_error_with_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "net.yaml").write_text("name: net\ninput: [4]\nlayers: {a: ReLU}\nyear: soon\n")
-    monkeypatch.setattr(zoo, "folder", lambda: tmp_path)
+    monkeypatch.setattr(shelf, "folder", lambda: tmp_path)
 
     with pytest.raises(SpecError, match=r"net\.yaml:4:7  year"):
         list(zoo.names())
@@ -190,7 +196,7 @@ def test_a_way_through_folders_is_no_name(
         folder.mkdir()
     for file in (tmp_path / "outside.yaml", inside / "examples/conv1x1.yaml", inside / ".yaml"):
         file.write_text(FAMILY)
-    monkeypatch.setattr(zoo, "folder", lambda: inside)
+    monkeypatch.setattr(shelf, "folder", lambda: inside)
     assert zoo.find(name) is None
 
 

@@ -15,6 +15,7 @@ import archcalc
 from archcalc import Analysis, ArchcalcError
 from archcalc.analysis.conventions import CONVENTIONS, Convention
 from archcalc.document.model import AtLeast, Group, Row, Table
+from archcalc.report.layers import NAMES
 from archcalc.report.layers.columns import COLUMNS, UNKNOWN
 from archcalc.report.layers.layout import Request as Wanted
 from archcalc.report.layers.layout import lay_out
@@ -478,3 +479,7 @@ def test_sums_of_unequal_shapes_are_said_once() -> None:
 
     assert "broadcast     s (64x1x1 + 1x8x8)\n" in text
     assert "broadcast" not in archcalc.table("resnet18")
+
+
+def test_the_columns_that_a_shell_completes_are_those_there_are() -> None:
+    assert tuple(COLUMNS) == NAMES
