@@ -8,7 +8,7 @@ from itertools import combinations, product
 from typing import Any
 
 from archcalc.analysis.conventions import CONVENTIONS
-from archcalc.claims.counting import CONNECTIONS, Sums
+from archcalc.claims.counting import CONNECTIONS, UNSEEN, Sums
 from archcalc.claims.departures import Choice, Explanation, thousand_of
 from archcalc.claims.facts import Scope
 from archcalc.claims.printed import Number, Printed, exact
@@ -92,6 +92,7 @@ AXES = {
     "tensors": "tensors between layers",
     "first": "first layer",
     "groups": "groups",
+    "unseen": "convolutions that a tool can't see",
     "dtype": "dtype",
     "thousand": "1000 or 1024",
     "factored": "factors of the convolution",
@@ -300,6 +301,9 @@ class Candidates:
             yield Choice("heads", "without", "without the auxiliary heads", 3)
         yield Choice("first", "without", "without the first layer", 4)
         yield Choice("groups", "without", "as if without groups", 4)
+        for kind, words in UNSEEN.items():
+            if kind in self.plain.kinds:
+                yield Choice("unseen", kind, f"without {words}, which a tool may not see", 4)
 
     def _tensors(self, quantity: str) -> Iterator[Choice]:
         """What only some networks store, and what else takes bytes."""

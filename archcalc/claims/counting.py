@@ -46,6 +46,14 @@ _CONVS = (*_PLAIN_CONVS, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 _BATCH_NORMS = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
 
 
+UNSEEN = {
+    "transposed": "transposed convolutions",
+    "axes": "convolutions of one or three axes",
+    "computed": "convolutions whose weight is computed",
+}
+"""Convolutions that a tool may not see, which knows modules by their class."""
+
+
 class Place(NamedTuple):
     """What tells layers apart that a choice takes or leaves."""
 
@@ -60,6 +68,8 @@ class Place(NamedTuple):
     """A normalization with weights."""
     embedding: str = ""
     """``tokens`` of a table of embeddings, ``positions`` of one that is added to what it is fed."""
+    unseen: str = ""
+    """Why a tool that looks for plain convolutions of images finds none: one of ``UNSEEN``."""
 
 
 @dataclass
@@ -136,7 +146,8 @@ class Sums:
     def kinds(self) -> frozenset[str]:
         """What there is of that only some networks have: stored kinds, and places."""
         stored = {kind for part in self.parts.values() for kind in part.stored}
-        return frozenset(stored | {place.embedding for place in self.parts})
+        of_places = {kind for place in self.parts for kind in (place.embedding, place.unseen)}
+        return frozenset(stored | of_places)
 
     @cached_property
     def only_batch_norms(self) -> bool:
@@ -207,6 +218,7 @@ def _keeps(place: Place, quantity: str, chosen: Mapping[str, str]) -> bool:
         or (place.linear and chosen.get("classifier") == "linear")
         or (place.norm and "norm" in chosen)
         or (place.head and (trained == ("heads" in chosen)))
+        or (place.unseen and chosen.get("unseen") == place.unseen)
         or (place.embedding and chosen.get("embeddings") in ("all", place.embedding))
     )
     return not left_out
@@ -225,6 +237,17 @@ def _count(row: Row, way: str) -> Size:
 def _groups(row: Row) -> int:
     groups: int = getattr(row.node.op, "groups", 1) if isinstance(row.node.op, _CONVS) else 1
     return groups
+
+
+def _unseen(row: Row) -> str:
+    op = row.node.op
+    if not isinstance(op, _CONVS):
+        return ""
+    if op.parametrization is not None:
+        return "computed"
+    if not isinstance(op, _PLAIN_CONVS):
+        return "transposed"
+    return "" if isinstance(op, Conv2d) else "axes"
 
 
 def _within(analysis: Analysis, layer: str | None) -> list[Row]:
@@ -255,6 +278,7 @@ def _parts(analysis: Analysis, rows: list[Row]) -> dict[Place, _Part]:
             embedding=(
                 "tokens" if row.op in _EMBEDDINGS else "positions" if row.name in added else ""
             ),
+            unseen=_unseen(row),
         )
         # Copies of a block hold the same objects; what shares tensors may differ by its owner.
         key = (place, id(row.node.applied), row.node.share)

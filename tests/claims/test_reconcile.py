@@ -207,6 +207,35 @@ def test_weights_are_stored_as_lengths_and_directions() -> None:
     assert explained("15", {"name": "w", "input": [4], "layers": {"fc": normed}}).number == 15
 
 
+@pytest.mark.parametrize(
+    ("conv", "input", "words"),
+    [
+        ({"op": "ConvTranspose2d"}, [4, 6, 6], "transposed convolutions"),
+        ({"op": "Conv1d"}, [4, 36], "convolutions of one or three axes"),
+        (
+            {"op": "Conv2d", "parametrization": "weight_standardization"},
+            *([4, 6, 6], "convolutions whose weight is computed"),
+        ),
+    ],
+)
+def test_a_tool_may_not_see_some_convolutions(
+    conv: dict[str, Any], input: list[int], words: str
+) -> None:
+    # Two of 4 x 4 and their biases, and 4 x 3 features of the means of 4 maps: 12 MACs and 15
+    # numbers are seen of 2 x 36 x 16 + 12 and 2 x 20 + 15.
+    one = {**conv, "out_channels": 4, "kernel_size": 1}
+    layers = {
+        "a": one,
+        "b": one,
+        "pool": {"op": "GlobalAvgPool", "keepdim": False},
+        "fc": {"op": "Linear", "out_features": 3},
+    }
+    net = {"name": "net", "input": input, "layers": layers}
+    said = f"without {words}, which a tool may not see"
+    assert explained("12", net, "macs").words == said
+    assert explained("15", net, "params").words == said
+
+
 def test_a_table_is_not_a_first_layer() -> None:
     assert all("first layer" not in each.words for each in archcalc.reconcile("85M", "gpt2"))
 
