@@ -13,7 +13,7 @@ from archcalc.errors import did_you_mean
 from archcalc.operators.base import Operator
 from archcalc.spec.scope import Hint, Path, Wrong
 from archcalc.spec.space import keys
-from archcalc.spec.words import field_hint
+from archcalc.spec.words import field_hint, value_hint
 
 _MEANT = {
     "string_type": "text",
@@ -93,6 +93,5 @@ def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[W
             yield Wrong(f"{found['msg'].replace('Input should', 'should')}, not {value!r}", at=at)
         else:
             message = found["msg"].removeprefix("Value error, ")
-            yield Wrong(
-                re.sub(r"^(Input|Dictionary|List|Tuple|String) (?=should )", "", message), at=at
-            )
+            meant = re.sub(r"^(Input|Dictionary|List|Tuple|String) (?=should )", "", message)
+            yield Wrong(meant, value_hint(str(at[0]), value) if is_operator and at else "", at)

@@ -299,6 +299,8 @@ MODES: Mapping[str, str] = {
     "same": "TensorFlow's SAME is 'same_upper'; PyTorch's 'same' has stride 1",
     "valid": "no padding is 'valid', or 0",
     "none": "no padding is 0",
+    "same_upper": "write it small: 'same_upper'",
+    "same_lower": "write it small: 'same_lower'",
 }
 """Paddings as they are called elsewhere."""
 
@@ -353,6 +355,6 @@ def value_hint(field: str, value: Any, names: Collection[str] = ()) -> str:
         if field == "padding" and value.lower() in MODES:
             return MODES[value.lower()]
     numbers = value if isinstance(value, list) else [value]
-    if field == "padding" and any(type(n) in (int, float) and n < 0 for n in numbers):
+    if field in ("pad", "padding") and any(type(n) in (int, float) and n < 0 for n in numbers):
         return "what is cut off is a layer of its own: Crop"
     return ""

@@ -173,3 +173,31 @@ def test_an_input_in_one_line_and_layers_with_dashes_are_told() -> None:
     assert problem.message == "should be a list of extents: write [3, 32, 32]"
     (problem,) = archcalc.validate({"name": "n", "input": [3, 8, 8], "layers": [{"a": conv}]})
     assert problem.message.endswith("a layer with a name stands without a dash: a: ...")
+
+
+@pytest.mark.parametrize(
+    ("layer", "value", "hint"),
+    [
+        (
+            {"op": "Conv2d", "out_channels": 1, "kernel_size": 3, "padding": "=p"},
+            "SAME",
+            "same_upper",
+        ),
+        (
+            {"op": "Conv2d", "out_channels": 1, "kernel_size": 3, "padding": "=p"},
+            "VALID",
+            "'valid'",
+        ),
+        (
+            {"op": "Conv2d", "out_channels": 1, "kernel_size": 3, "padding": "=p"},
+            *("SAME_UPPER", "write it small: 'same_upper'"),
+        ),
+        ({"op": "Pad", "pad": "=p"}, [-1, 2], "Crop"),
+    ],
+)
+def test_a_value_that_a_variable_brings_is_answered_as_one_that_is_written(
+    layer: dict[str, Any], value: Any, hint: str
+) -> None:
+    spec = {"name": "net", "input": [1, 7, 5], "vars": {"p": value}, "layers": {"layer": layer}}
+    (problem,) = archcalc.validate(spec)
+    assert hint in problem.hint
