@@ -259,6 +259,12 @@ def test_conditions_on_an_array_are_joined_point_by_point(text: str, points: lis
         ("9999999999999999999", "overflows", 1),
         ("abs(1, 2)", "abs() takes 1 argument(s), not 2", 1),
         ("abs()", "abs() takes 1 argument(s), not 0", 1),
+        *(
+            (f"{name}(1, 2)", f"{name}() takes 1 argument(s), not 2", 1)
+            for name in ("floor", "ceil", "round", "int", "sqrt", "len", "sum")
+        ),
+        ("round_to(1)", "round_to() takes 2 argument(s), not 1", 1),
+        ("round_to(1, 2, 3)", "round_to() takes 2 argument(s), not 3", 1),
         ("abs(keep=1)", "abs() has no argument 'keep='", 1),
         ("round_to(1, 8, keeps=1)", "round_to() has no argument 'keeps='", 1),
         ("round_to(1, 8, **a)", "round_to() has no argument '**'", 1),
