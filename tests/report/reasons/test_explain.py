@@ -210,6 +210,7 @@ def test_why_a_field_can_not_be_said_is_the_layers_own(
         ),
         ({"op": "LayerNorm", "normalized_shape": 4}, (7, 4), "K: numbers normalized together"),
         ({"op": "PReLU", "num_parameters": 4}, (4, 3), "K: slopes"),
+        ({"op": "ReLU"}, (2, 4, 5, 6), "Z: depth of the input"),
     ],
 )
 def test_a_letter_means_what_it_means_to_the_operator(
