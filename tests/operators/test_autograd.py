@@ -12,10 +12,17 @@ from hypothesis import strategies as st
 
 from archcalc.dims import Shape
 from archcalc.operators import NAMES, operator
-from archcalc.operators.autograd import Differentiable, Saved, Stepwise, TrainingOnly, Viewing
+from archcalc.operators.autograd import (
+    FLOAT32,
+    Differentiable,
+    Saved,
+    Stepwise,
+    TrainingOnly,
+    Viewing,
+)
 from archcalc.operators.base import Operator, elements
 from archcalc.operators.dropout import Dropout
-from archcalc.operators.saving import Autograd, Storage, Tensor, in_order, viewed
+from archcalc.operators.saving import Autograd, Storage, Tensor, _dense, in_order, viewed
 from archcalc.pytorch import module
 
 UNKNOWN = {
@@ -242,3 +249,29 @@ def test_what_is_for_training_only_gives_its_input_back_at_inference(
 
     assert isinstance(op, TrainingOnly)
     assert module(op, (2, 3)).eval()(x).untyped_storage()._cdata == x.untyped_storage()._cdata
+
+
+def test_what_autocast_raises_is_kept_as_a_copy_of_float32() -> None:
+    # A softmax of 16-bit numbers is done in float32, on a copy; one of float32 on itself.
+    fields: dict[str, Any] = {"dim": -1}
+    op = operator("Softmax")(**fields)
+    for width, copied in ((0, True), (FLOAT32, False)):
+        x = Tensor(Storage(6, width), (2, 3), (3, 1), True)
+        cast = Autograd(autocast=True)._cast(op, 0, x)
+        assert (cast.storage is not x.storage) is copied
+        assert cast.storage.width == FLOAT32
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "dense"),
+    [
+        ((2, 3), (3, 1), True),
+        ((2, 3), (1, 2), True),  # transposed: all elements, in another order
+        ((2, 1, 3), (3, 99, 1), True),  # an axis of one may have any stride
+        ((2, 3), (6, 2), False),  # every second element
+    ],
+)
+def test_a_tensor_is_dense_where_it_has_all_of_its_storage(
+    shape: tuple[int, ...], strides: tuple[int, ...], dense: bool
+) -> None:
+    assert _dense(Tensor(Storage(6), shape, strides)) is dense
