@@ -82,7 +82,8 @@ class Refused(SpecError):
         if len(given) != len(shape):
             whole = (*shape[:1], *given)
             if len(whole) == len(shape) and self.expanded({name: whole}) is not None:
-                return f"channels come first: write {unbatched(whole)}"
+                side = f" or {given[0]}" if len(set(given)) == 1 else ""
+                return f"channels come first: write {unbatched(whole)}{side}"
             return f"its own is {usual}, without the batch"
         if len(shape) > 1 and given[0] != shape[0]:
             return f"its own is {usual}"

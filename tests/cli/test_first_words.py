@@ -27,7 +27,7 @@ CONV = {"op": "Conv2d", "out_channels": 4, "kernel_size": 3}
         ("ops Covn2d", "did you mean 'Conv2d'?"),
         ("reconcile resnet18 11.7M", "the number comes first: reconcile 11.7M resnet18"),
         ("explain vgg16 features.0", "'archcalc table vgg16 --detail all' lists all"),
-        ("table resnet50 --input 224x224", "channels come first: write 3x224x224"),
+        ("table resnet50 --input 224x224", "channels come first: write 3x224x224 or 224"),
         ("table resnet50 --input 224x224x3", "channels come first: write 3x224x224"),
         ("table resnet50 --input 1x3x224x224", "the batch is left out: write 3x224x224"),
         ("table resnet50 --input 224,224", "channels come first: write 3x224x224"),
