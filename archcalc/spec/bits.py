@@ -7,11 +7,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from math import prod
 from typing import Any, NamedTuple
 
 from archcalc.dims import Shape, Size
 from archcalc.errors import ArchcalcError, did_you_mean
-from archcalc.operators.base import elements
 from archcalc.spec.patterns import named
 
 BITS: dict[str, int] = {
@@ -90,9 +90,9 @@ class Format(NamedTuple):
 
     def bytes(self, shape: Shape, density: Density | None = None) -> Size:
         """Bytes of a tensor, rounded up: groups begin anew in each row."""
-        bits = density.bits(shape, self.bits) if density else elements(shape) * self.bits
+        bits = density.bits(shape, self.bits) if density else prod(shape) * self.bits
         if self.group and shape:
-            rows = elements(shape[:-1])
+            rows = prod(shape[:-1])
             groups = rows if self.group == ROW else rows * -(-shape[-1] // self.group)
             bits += groups * (SCALE + (self.bits if self.zero else 0))
         return -(-bits // 8)
@@ -136,7 +136,7 @@ class Density(NamedTuple):
 
     def stored(self, shape: Shape) -> Size:
         """Numbers of a tensor that are stored, rounded up."""
-        numbers = elements(shape) * self.kept.numerator
+        numbers = prod(shape) * self.kept.numerator
         return -(-numbers // self.kept.denominator)
 
     def bits(self, shape: Shape, width: int) -> Size:
@@ -147,7 +147,7 @@ class Density(NamedTuple):
         """
         kept = self.stored(shape)
         if self.scattered:
-            return kept * width + elements(shape)
+            return kept * width + prod(shape)
         return kept * (width + (self.block - 1).bit_length())
 
 

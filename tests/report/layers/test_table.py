@@ -376,7 +376,10 @@ def test_channels_are_on_the_axis_where_the_operator_has_them(
         ({"detail": "layers"}, r"no detail 'layers'\n  did you mean 'layer'\?"),
         ({"dtype": "float"}, r"no dtype 'float'\n  did you mean 'float\d+'\?"),
         ({"convention": "macss"}, r"no convention 'macss'\n  did you mean 'macs'\?"),
-        ({"format": "xml"}, r"no format 'xml'\n  known: csv, html, json, latex, markdown, table"),
+        (
+            {"format": "xml"},
+            r"no format 'xml'\n  known: csv, html, json, latex, markdown, siunitx, table",
+        ),
         ({"format": "json", "columns": "layer"}, "fixed keys"),
         ({"format": "json", "convention": "all"}, "every kind of work"),
     ],
