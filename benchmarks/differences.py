@@ -4,7 +4,8 @@
     python benchmarks/differences.py [NETWORK ...]
 
 Each network that both have by one name is imported on the input of the zoo's, which has some as
-torchvision makes them besides (``googlenet-torchvision``). Layers that store tensors or multiply have to be the same ones: of one operator, with as many parameters and
+torchvision makes them besides (``googlenet-torchvision``). Layers that run and store tensors or
+multiply have to be the same ones: of one operator, with as many parameters and
 multiply-accumulates, and outputs of one shape. Prints what one has and the other lacks.
 """
 
@@ -22,11 +23,12 @@ Layer = tuple[str, int, int, tuple[int, ...]]
 
 
 def layers(analysis: archcalc.Analysis) -> Counter[Layer]:
-    """What a network has to store and to multiply."""
+    """What a network has to store and to multiply at inference."""
+    running = analysis.graph.leading_to(*analysis.graph.outputs)
     return Counter(
         (type(row.node.op).__name__, row.params, row.macs, tuple(row.node.shape[1:]))
         for row in analysis.rows
-        if row.params or row.macs
+        if (row.params or row.macs) and row.node.name in running
     )
 
 
@@ -34,7 +36,8 @@ def main(names: list[str]) -> int:
     """Print a line a network; 1 if any differs."""
     models = import_module("torchvision.models")
     known = {each.name for each in archcalc.list()}
-    both = [name for name in models.list_models() if name in known]
+    finding = models.list_models(module=models.detection)  # whose backbones would be fetched
+    both = [name for name in models.list_models() if name in known and name not in finding]
     different = 0
     for name in names or both:
         own = f"{name}-torchvision"
