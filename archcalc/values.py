@@ -19,6 +19,8 @@ def exact(value: Any) -> Hashable:
         return value  # type: ignore[no-any-return]
     if kind is tuple or kind is list:
         return (tuple, *map(exact, value))
+    if kind is dict:
+        return (dict, *((name, exact(each)) for name, each in value.items()))
     return kind, repr(value) if kind is float else value
 
 

@@ -6,7 +6,7 @@ The batch stays where it is.
 import re
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Annotated, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 from pydantic import AfterValidator, Field, StrictInt, field_validator
 
@@ -317,6 +317,13 @@ class View(Moving, Scattering, Viewing):
 
     shape: Annotated[tuple[Count, ...], Field(min_length=1)]
     """The sizes of all axes but the first."""
+
+    @field_validator("shape", mode="before")
+    @classmethod
+    def _whole(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)) and -1 in value:
+            raise ValueError("the batch takes what is left, so no other size can be -1: write it")
+        return value
 
     examples = (
         Example({"shape": [49, 96]}, ((2, 64, 49, 96),)),

@@ -48,7 +48,7 @@ def _begun(network: NetworkLike) -> dict[str, Any]:
 
         return {"text": as_yaml(written(network))}
     spec = load(network)
-    return {"text": as_yaml(spec.document.data), "variant": spec.variant}
+    return {"text": as_yaml(spec.document.short or spec.document.data), "variant": spec.variant}
 
 
 def _page() -> str:

@@ -18,6 +18,7 @@ from archcalc.space.seen import Args, Late, NotByLayers, bound
 from archcalc.space.states import ABSENT, Box, States
 from archcalc.space.tree import TooVarious, Tree
 from archcalc.spec.bits import BYTES
+from archcalc.spec.expressions import braced
 from archcalc.spec.layer import Layer
 from archcalc.spec.machines import Hardware
 from archcalc.spec.model import Spec
@@ -130,6 +131,7 @@ class Bounds:
     def layers(self, here: _List, layers: Mapping[str, Layer]) -> None:
         previous = next(iter(here.shapes))
         for name, layer in layers.items():
+            self.pieces.require_plain(layer)
             self.layer(here, name, layer, layer.from_ or [previous])
             previous = name
 
@@ -152,7 +154,7 @@ class Bounds:
         found: list[list[int]] = []
         for k, reference in enumerate(references):
             ways = here.groups.get(reference) or [reference]
-            if "{" not in reference:
+            if not braced(reference):
                 found += [here.shapes[way] for way in ways]
                 continue
             find = self.pieces.reference_finder(reference, here.args, i is not None)

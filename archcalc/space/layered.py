@@ -16,6 +16,7 @@ from archcalc.space.pieces import APART, COLUMNS, REFUSED, Pieces
 from archcalc.space.seen import Args, Late, NotByLayers, Rows, bound
 from archcalc.space.states import States
 from archcalc.space.tree import Column
+from archcalc.spec.expressions import braced
 from archcalc.spec.layer import Layer
 from archcalc.spec.model import Spec
 
@@ -83,7 +84,7 @@ class Layered:
         taken = [
             each for layers in several for layer in layers.values() for each in layer.from_ or ()
         ]
-        self.by_way = any("." in each or "{" in each for each in (*taken, *(spec.outputs or ())))
+        self.by_way = any("." in each or braced(each) for each in (*taken, *(spec.outputs or ())))
         """Whether something takes a part of a layer: a copy of it, or an output of several."""
         self.found: Found
 
@@ -145,6 +146,7 @@ class Layered:
         for name, layer in layers.items():
             if layer.share is not None or layer.parallel is not None or name in here.shapes:
                 raise NotByLayers
+            self.pieces.require_plain(layer)
             here.taken[name] = []
             self.layer(here, name, layer, previous)
             previous = name
@@ -180,7 +182,7 @@ class Layered:
         """
         found: list[Any] = []
         for k, reference in enumerate(references):
-            if "{" in reference:
+            if braced(reference):
                 mask = there if len(found) >= always else None
                 found.append(self.chosen(here, name, k, reference, i, mask))
                 continue

@@ -37,7 +37,7 @@ from archcalc.spec.expressions import is_expression, parse
 from archcalc.spec.layer import Layer
 from archcalc.spec.memory import Memory, Piece
 from archcalc.spec.model import Spec
-from archcalc.spec.scope import Scope, Unknown, Wrong
+from archcalc.spec.scope import NOTHING, Scope, Unknown, Wrong
 from archcalc.spec.space import BATCH, EXTENTS
 from archcalc.values import exact
 
@@ -120,6 +120,8 @@ class Pieces:
             return plain(parse(written[1:])(names, shape_of))
         if isinstance(written, (list, tuple)):
             return tuple([self.evaluate(item, names, shape_of) for item in written])
+        if isinstance(written, dict):
+            return {key: self.evaluate(each, names, shape_of) for key, each in written.items()}
         return written
 
     def tree(self, site: Hashable) -> Tree:
@@ -290,7 +292,7 @@ class Pieces:
                     raise Wrong("needs an argument")
                 args[key] = expansion.evaluate(default, {**named, **args}, None, ())
         sources = [-1 - k for k in range(len(shapes))]
-        template = expansion.template(kind, block, args, scope, "x", sources, ())
+        template = expansion.template(kind, block, args, scope, "x", sources, NOTHING, ())
         if expansion.problems:
             raise Wrong("has problems")
         nodes = template.nodes
@@ -319,6 +321,11 @@ class Pieces:
             outputs = np.array(rows, np.int64)
             self._arrays = len(self.vectors), vectors, outputs
         return vectors, outputs
+
+    def require_plain(self, layer: Layer) -> None:
+        """Raise :class:`NotByLayers` where a layer takes more than it says itself."""
+        if layer.counts_in_when or layer.block in self.spec.document.around:
+            raise NotByLayers
 
     def results(self, layer: Layer) -> list[str]:
         """The references, in a block, to its outputs; ``""`` where it is open which block it is."""

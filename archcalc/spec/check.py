@@ -15,8 +15,9 @@ from archcalc.spec import expressions
 from archcalc.spec.layer import LAYER_KEYS, Block, Layer
 from archcalc.spec.model import OVERRIDABLE, Spec
 from archcalc.spec.problems import field_problems
-from archcalc.spec.scope import Hint, Path, Wrong, is_like, near
+from archcalc.spec.scope import Hint, Path, Wrong, is_like, near, root
 from archcalc.spec.space import amiss
+from archcalc.spec.sugar import AROUND
 from archcalc.spec.unknown import known_by, unknown
 from archcalc.spec.words import called_operator, value_hint
 
@@ -121,7 +122,8 @@ def _layers(
         names = _Together(spec.vars, block.args if block else ())
         repeated = _Together(names, ("i",))
         given = frozenset(inputs)
-        before = dict.fromkeys(inputs)
+        around = spec.document.around.get(str(place[1]), ()) if place else ()
+        before = dict.fromkeys([*inputs, *around])
         for name, layer in layers.items():
             at = (*place, "layers", name)
             if name in given:
@@ -169,9 +171,18 @@ def _layer(
     for place, reference in references:
         for wrong in _reference(reference, before if place[0] == "from" else shared, layers):
             yield wrong.within(*place)
+        if reference in before:
+            continue  # what a row takes of the layers around it is looked at there
         for text in expressions.braced(reference):
             for wrong in _expressions(f"={text}", names, before, layers):
                 yield wrong.within(*place)
+    for number, reference in enumerate(spec.document.around.get(layer.block or "", ())):
+        inner = spec.blocks[str(layer.block)].layers
+        for wrong in _reference(reference, before, layers, inner):
+            yield wrong.within(AROUND, number)
+        for text in expressions.braced(reference):
+            for wrong in _expressions(f"={text}", names, before, layers):
+                yield wrong.within(AROUND, number)
     if layer.op is not None and not layer.op.startswith("="):
         for wrong in _operator(layer.op, layer.fields, allow_unknown):
             yield Wrong(wrong.message, _of_value(wrong, layer, names, before), wrong.at, wrong.key)
@@ -224,14 +235,19 @@ def _arguments(name: str, block: Block, given: Mapping[str, Any]) -> Iterator[Wr
             yield Wrong(f"block '{name}' needs the argument '{key}'")
 
 
-def _reference(reference: str, before: Collection[str], layers: Collection[str]) -> Iterator[Wrong]:
-    name, brace, _ = reference.partition("{")
-    if brace and "." not in name:
-        name += "*"  # which one it is, is worked out
-    name = name.split(".")[0]
-    if name in before or (name.endswith("*") and any(is_like(each, name) for each in before)):
+def _reference(
+    reference: str,
+    before: Collection[str],
+    layers: Collection[str],
+    inside: Collection[str] = (),
+) -> Iterator[Wrong]:
+    """What is wrong with a reference; what is named in a row may be meant of the layers there."""
+    name = root(reference)
+    if name in before or reference in before or (not name and expressions.braced(reference)):
         return
-    if name in layers:
+    if name.endswith("*") and any(is_like(each, name) for each in before):
+        return
+    if name in layers or name in inside:
         yield Wrong(
             f"'{name}' comes later: a layer takes only what is above it",
             "a network has no cycles; move one of the two",
@@ -239,13 +255,16 @@ def _reference(reference: str, before: Collection[str], layers: Collection[str])
     else:
         parts = [part.strip() for part in reference.split(",")]
         several = len(parts) > 1 and all(part.split(".")[0] in before for part in parts)
-        hint: Hint = f"several are a list: [{reference}]" if several else near(name, before)
+        known = _Together(before, inside)
+        hint: Hint = f"several are a list: [{reference}]" if several else near(name, known)
         yield Wrong(f"no layer '{name}'", hint)
 
 
 def _expression_in(written: Any) -> bool:
     if isinstance(written, list):
         return any(map(_expression_in, written))
+    if isinstance(written, dict):
+        return any(map(_expression_in, written.values()))
     return isinstance(written, str) and written.startswith("=")
 
 
@@ -260,6 +279,10 @@ def _expressions(
         for number, item in enumerate(written):
             for wrong in _expressions(item, names, before, layers):
                 yield wrong.within(number)
+    if isinstance(written, dict):
+        for key, item in written.items():
+            for wrong in _expressions(item, names, before, layers):
+                yield wrong.within(key)
     if not isinstance(written, str) or not written.startswith("="):
         return
     try:

@@ -62,3 +62,6 @@ def _names(written: Any) -> Iterator[str]:
     elif isinstance(written, (list, tuple)):
         for item in written:
             yield from _names(item)
+    elif isinstance(written, dict):
+        for item in written.values():
+            yield from _names(item)

@@ -172,13 +172,16 @@ class Evaluation:
         if isinstance(written, (list, tuple)):
             self.spend(len(written))
             return tuple([self.evaluate(item, names, shape_of, at) for item in written])
+        if isinstance(written, dict):
+            self.spend(len(written))
+            return {key: self.evaluate(each, names, shape_of, at) for key, each in written.items()}
         return written
 
     def filled(
         self, reference: str, names: Mapping[str, Any], shape_of: ShapeOf, at: Path = ()
     ) -> str:
         """A reference with its expressions worked out."""
-        if "{" not in reference:
+        if "{" not in reference and not expressions.is_expression(reference):
             return reference
         return expressions.fill(
             reference, lambda text: settle(self.evaluate(f"={text}", names, shape_of, at))

@@ -124,12 +124,16 @@ def is_expression(value: object) -> bool:
 
 
 def braced(reference: str) -> list[str]:
-    """The expressions in a reference, each in braces: ``skips.{n - 1 - i}``."""
+    """The expressions in a reference, each in braces: ``skips.{n - 1 - i}``; or all of it."""
+    if is_expression(reference):
+        return [reference[1:]]
     return _BRACED.findall(reference) if "{" in reference else []
 
 
 def fill(reference: str, value: Callable[[str], Any]) -> str:
     """A reference with the ``value`` of each expression in the place of its braces."""
+    if is_expression(reference):
+        return str(value(reference[1:]))
     return _BRACED.sub(lambda found: str(value(found[1])), reference)
 
 

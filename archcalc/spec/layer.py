@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from archcalc.spec.expressions import is_expression
+from archcalc.spec.expressions import braced, is_expression, parse
 from archcalc.spec.fields import LayerName, Name, Record, as_list, either
 from archcalc.spec.sugar import in_full
 
@@ -81,16 +81,22 @@ class Layer(Record):
     def counts_in_from(self) -> bool:
         """Whether what it takes depends on which repetition it is."""
         return bool(self.repeat is not None or self.parallel is not None) and any(
-            "{" in reference for reference in self.from_ or ()
+            braced(reference) for reference in self.from_ or ()
         )
 
     @cached_property
+    def counts_in_when(self) -> bool:
+        """Whether it depends on which repetition it is whether that is there."""
+        repeated = self.repeat is not None or self.parallel is not None
+        return repeated and is_expression(self.when) and "i" in parse(str(self.when)[1:]).names
+
+    @cached_property
     def computed(self) -> frozenset[str]:
-        """The fields that are expressions, or lists, which may hold some."""
+        """The fields that are expressions, or lists and mappings, which may hold some."""
         return frozenset(
             key
             for key, value in self.fields.items()
-            if isinstance(value, list) or is_expression(value)
+            if isinstance(value, (list, dict)) or is_expression(value)
         )
 
     @cached_property

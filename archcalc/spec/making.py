@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.operators import NAMES, operator
 from archcalc.operators.base import Applied, describe
-from archcalc.spec.budget import MADE
+from archcalc.spec.budget import MADE, TAKEN
 from archcalc.spec.dependence import variables_of
 from archcalc.spec.evaluation import MOST_AXES, Evaluation, ShapeOf
 from archcalc.spec.layer import Block, Layer
@@ -25,6 +26,7 @@ from archcalc.spec.model import Spec
 from archcalc.spec.problems import field_problems
 from archcalc.spec.refusal import misread
 from archcalc.spec.scope import (
+    NOTHING,
     Local,
     Path,
     Scope,
@@ -36,6 +38,7 @@ from archcalc.spec.scope import (
     columns,
     near,
 )
+from archcalc.spec.sugar import AROUND
 from archcalc.spec.unknown import DECLARED, declared, known_by, unknown
 from archcalc.values import exact
 
@@ -249,19 +252,45 @@ class Making(Evaluation, ABC):
         if len(self.expanding) == DEEPEST:
             raise Wrong(f"blocks stand more than {DEEPEST} deep in one another", at=("block",))
         block = blocks[kind]
-        if block.ports(len(sources)) is None:
+        around = self.around(kind, scope, names)
+        if block.ports(len(sources)) is None and (sources or not around):
+            if any(scope.is_unknown(source) for source in sources):
+                raise Unknown  # it may have more outputs than one
             raise Wrong(
                 f"block '{kind}' takes {len(block.inputs)}{' or more' * block.any_number} input(s) "
                 f"({', '.join(block.inputs)}), not {len(sources)}"
             )
         args = self.arguments(kind, block, layer, names, scope.shape_of)
-        template = self.template(kind, block, args, scope, name, sources, trail)
-        self.given = kind, args
+        template = self.template(kind, block, args, scope, name, sources, around, trail)
+        self.given = kind, None if around else args
+        sources = [*sources, *chain(*around.values())]
         if len(scope.nodes) + len(template.nodes) > MOST_NODES:
             raise self.too_many()
         self.require_few(scope.edges + template.edges)
         self.require_short(len(name) + 1 + template.longest)
         return scope.inline(name, template, sources)
+
+    def around(
+        self, kind: str, scope: Scope, names: Mapping[str, Any]
+    ) -> Mapping[str, Sequence[int]]:
+        """What a row takes of the layers around it, by its references."""
+        references = self.spec.document.around.get(kind)
+        if not references:
+            return NOTHING
+        found = {}
+        for k, reference in enumerate(references):
+            try:
+                found[reference] = scope.outputs(self.reference(reference, scope, names))
+            except Wrong as wrong:
+                raise Wrong(wrong.message, wrong.hint, (AROUND, k)) from None
+            self.spend(TAKEN * len(found[reference]))
+        return found
+
+    def reference(self, reference: str, scope: Scope, names: Mapping[str, Any]) -> str:
+        """A reference as the layers here are called."""
+        if scope.is_around(reference):
+            return reference
+        return self.filled(reference, names, scope.shape_of)
 
     def arguments(
         self, kind: str, block: Block, layer: Layer, names: Mapping[str, Any], shape_of: ShapeOf
@@ -298,16 +327,20 @@ class Making(Evaluation, ABC):
         scope: Scope,
         name: str,
         sources: Sequence[int],
+        around: Mapping[str, Sequence[int]],
         trail: Path,
     ) -> Template:
         shapes = tuple(scope.shape(source) for source in sources)
-        key: Hashable = (kind, items_of(args), shapes)
+        seen = tuple(tuple(map(scope.shape, numbers)) for numbers in around.values())
+        key: Hashable = (kind, items_of(args), shapes, *((seen,) if seen else ()))
         try:
             found = self.templates.get(key) or self.context(kind).get(key)
         except TypeError:
             key = found = None
         if found is None:
-            found = self.expanded(kind, block, args, shapes, key, scope, name, sources, trail)
+            found = self.expanded(
+                kind, block, args, shapes, key, scope, name, sources, around, trail
+            )
         elif key not in self.templates:
             self.adopt(found)
         if key is not None:
@@ -340,21 +373,26 @@ class Making(Evaluation, ABC):
         scope: Scope,
         name: str,
         sources: Sequence[int],
+        around: Mapping[str, Sequence[int]],
         trail: Path,
     ) -> Template:
         """A block that is met for the first time."""
         self.budget.spend(MADE)
-        around, self.toll = self.toll, Toll()
+        outer, self.toll = self.toll, Toll()
         origins = [(shape, scope.label(k, trail)) for shape, k in zip(shapes, sources, strict=True)]
+        others = {
+            reference: [(scope.shape(k), scope.label(k, trail)) for k in numbers]
+            for reference, numbers in around.items()
+        }
         ports = block.ports(len(sources)) or ()
         self.expanding.append(kind)
         try:
-            inner = Scope(self.seen(args), dict(zip(ports, origins, strict=True)))
+            inner = Scope(self.seen(args), dict(zip(ports, origins, strict=True)), others)
             self.layers(inner, block.layers, ("blocks", kind), (*trail, *name.split(".")))
             outputs = tuple([k for each in block.results for k in inner.outputs(each)])
         finally:
             self.expanding.pop()
-            toll, self.toll = self.toll, around
+            toll, self.toll = self.toll, outer
         template = Template(
             *(
                 kind,

@@ -147,7 +147,8 @@ class _Outline:
 
     def layer(self, name: str, layer: Layer, previous: str) -> None:
         expansion = self.expansion
-        if name in self.shapes:
+        sees = layer.counts_in_when or layer.block in expansion.spec.document.around
+        if sees or name in self.shapes:
             raise _Missing
         sources = [self.place(each) for each in layer.from_ or [previous]]
         names = expansion.names

@@ -85,13 +85,23 @@ def schema() -> dict[str, Any]:
                     "anyOf": [{"required": [key]} for key in BLOCK_KEYS],
                 },
                 "then": {"$ref": "#/definitions/LongBlock"},
-                "else": _or_row(
-                    {
-                        "additionalProperties": {"$ref": "#/definitions/Layer"},
-                        "propertyNames": {"pattern": LAYER},
-                        "minProperties": 1,
-                    }
-                ),
+                "else": {
+                    "if": {
+                        "type": "object",
+                        "anyOf": [
+                            {"required": [key], "properties": {key: {"type": "string"}}}
+                            for key in ("op", "block")
+                        ],
+                    },
+                    "then": {"$ref": "#/definitions/LongLayer"},
+                    "else": _or_row(
+                        {
+                            "additionalProperties": {"$ref": "#/definitions/Layer"},
+                            "propertyNames": {"pattern": LAYER},
+                            "minProperties": 1,
+                        }
+                    ),
+                },
             },
             "LongBlock": block,
             "Layer": {
@@ -239,6 +249,9 @@ def _or_expression(written: Json) -> Json:
 
 
 def _expressive_items(written: Json) -> Json:
+    values = written.get("additionalProperties")
+    if isinstance(values, Mapping):
+        return {**written, "additionalProperties": _or_expression(dict(values))}
     items = written.get("items")
     if isinstance(items, list):
         return {**written, "items": [_or_expression(item) for item in items]}

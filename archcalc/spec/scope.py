@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from archcalc.dims import Shape, Size
@@ -42,6 +43,9 @@ class Wrong(Exception):
     def within(self, *around: str | int) -> Wrong:
         """The same, its place being seen from further outside."""
         return Wrong(self.message, self._hint, (*around, *self.at), self.key and bool(self.at))
+
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def near(word: object, known: Iterable[str], otherwise: str = "") -> Hint:
@@ -127,6 +131,14 @@ class Value(NamedTuple):
         )
 
 
+def root(reference: str) -> str:
+    """The name that a reference begins with; none of one that begins with an expression."""
+    if reference[:1] in ("=", "{"):
+        return ""
+    name, brace, _ = reference.partition("{")
+    return name.partition(".")[0] if "." in name or not brace else f"{name}*"
+
+
 _NONE: Mapping[str, Value] = {}
 
 
@@ -180,11 +192,15 @@ class Scope:
     """The layers expanded so far in one list of layers, and the names they go by."""
 
     def __init__(
-        self, names: Mapping[str, Any], inputs: Mapping[str, tuple[Shape | None, str]]
+        self,
+        names: Mapping[str, Any],
+        inputs: Mapping[str, tuple[Shape | None, str]],
+        around: Mapping[str, Sequence[tuple[Shape | None, str]]] = NOTHING,
     ) -> None:
         """``names`` are what expressions see; ``inputs`` have a shape and a name for messages.
 
-        Inputs called ``xs.0``, ``xs.1`` and so on are those behind one name.
+        Inputs called ``xs.0``, ``xs.1`` and so on are those behind one name. Further inputs are
+        what is taken of the layers ``around``, by references, each to one or several outputs.
         """
         self.names = names
         self.nodes: list[Local] = []
@@ -194,6 +210,11 @@ class Scope:
         self.given = frozenset(name.partition(".")[0] for name in inputs)
         self.folds: list[Fold] = []
         self.values: dict[str, Value] = {}
+        self.around: dict[str, tuple[int, ...]] = {}
+        for reference, outputs in around.items():
+            first = len(self.inputs)
+            self.inputs += outputs
+            self.around[reference] = tuple(-1 - k for k in range(first, len(self.inputs)))
         rows: dict[str, dict[str, int]] = {}
         for k, name in enumerate(inputs):
             outer, dot, number = name.partition(".")
@@ -207,8 +228,16 @@ class Scope:
             whole = (first, *others) if others else ()
             self.values[name] = Value(None if others else first, 0, 0, members, whole=whole)
 
+    def is_around(self, reference: str) -> bool:
+        """Whether a reference means what stands around a row, and nothing above in the row."""
+        return reference in self.around and root(reference) not in self.values
+
     def find(self, reference: str) -> Value:
         """What a name, or a dotted way into a block, stands for."""
+        if self.is_around(reference):
+            first, *others = self.around[reference]
+            whole = (first, *others) if others else ()
+            return Value(None if others else first, 0, 0, {}, whole=whole)
         name, *rest = reference.split(".")
         if name.endswith("*") and name != "*":
             raise Wrong(f"'{reference}' means several layers, and one is needed")
@@ -259,6 +288,8 @@ class Scope:
         ``stage.*`` are all repetitions, ``layer*`` the layers above whose names begin so, without
         those that are left out.
         """
+        if self.is_around(reference):
+            return list(self.around[reference])
         known = self.values.get(reference)
         if known is not None and known.output is not None:
             return [known.output]
@@ -300,6 +331,10 @@ class Scope:
             return self.inputs[-1 - number][0]
         applied = self.nodes[number].applied
         return None if applied is None else applied.shape
+
+    def is_unknown(self, number: int) -> bool:
+        """Whether a node, or what stands behind an input, has a problem."""
+        return self.shape(number) is None
 
     def shapes(self, numbers: Sequence[int]) -> tuple[Shape, ...]:
         """Shapes by number; raises :class:`Unknown` where one is."""

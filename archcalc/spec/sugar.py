@@ -5,12 +5,14 @@
 ``a: {layers: ..., repeat: 2}`` the same in full, with the keys of a layer and ``inputs``
 ``blocks: {a: {conv: ...}}``    a block without arguments is its layers
 ``blocks: {a: [Conv, ReLU]}``   a row is a block's layers, wherever layers stand
+``blocks: {a: {op: Conv2d}}``    one layer is a block's layers, too
 ``args: out, kernel=3``         arguments in one line
 ``blocks: {a(out, k=3): ...}``  a block's arguments behind its name
 ==============================  ====================================================================
 
 A row becomes a block that is called by the way to it, ``unit.conv1``. What its expressions need
-of the arguments around it are its arguments. Problems are told where they are written.
+of the arguments around it are its arguments, and what it needs of the layers around it are further
+inputs (``Document.around``). Problems are told where they are written.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from typing import Any
 
 from archcalc.errors import ExpressionError
 from archcalc.spec import expressions
-from archcalc.spec.expressions import is_expression
+from archcalc.spec.expressions import Expression, is_expression
+from archcalc.spec.scope import is_like, root
 from archcalc.spec.text import Document, TreePath, literal
 
 BLOCK_KEYS = ("args", "inputs", "output", "outputs", "layers")
@@ -33,6 +36,9 @@ OWN_KEYS = ("inputs", "output", "outputs", "layers")
 
 SIGNATURE = r"^([A-Za-z_][A-Za-z0-9_-]*) ?\((.*)\)$"
 """A block's name with its arguments behind it."""
+
+AROUND = "around"
+"""The step of a path to what a row takes of the layers around it."""
 
 ANY = "input.*"
 """The inputs of a row: any number."""
@@ -62,6 +68,8 @@ class _Writing:
         self.taken = {signature(key)[0] for key in self.keys}
         self.rows: dict[str, Any] = {}
         """Blocks made of rows, by name."""
+        self.around: dict[str, tuple[str, ...]] = {}
+        """What they take of the layers around them."""
 
     def document(self) -> Document:
         data = self.written.data
@@ -76,7 +84,9 @@ class _Writing:
             changed["blocks"] = blocks
         if changed == data:
             return self.written
-        return replace(self.written, data=changed, origins=self.origins)
+        return replace(
+            self.written, data=changed, origins=self.origins, around=self.around, short=data
+        )
 
     def named(self, key: str, block: Any) -> tuple[str, Any]:
         """A block by its name, with the arguments that stand behind it."""
@@ -120,6 +130,10 @@ class _Writing:
         """Layers by name, of those at ``written``; ``names`` are the arguments they see."""
         if not isinstance(layers, (dict, list)):
             return layers
+        if _is_layer(layers) and place[0] == "blocks":
+            name = row_name(layers, ())
+            self.origins[*place, name] = written
+            return {name: self.layer(layers, written, (*place, name), around, name, names)}
         if isinstance(layers, list):
             if not layers:
                 return layers
@@ -127,17 +141,24 @@ class _Writing:
             for number, layer in enumerate(layers):
                 name = row_name(layer, found)
                 self.origins[*place, name] = (*written, number)
-                found[name] = self.layer(layer, (*written, number), around, name, names)
+                at = (*written, number)
+                found[name] = self.layer(layer, at, (*place, name), around, name, names)
             return found
         if written != place:
             self.origins.update({(*place, name): (*written, name) for name in layers})
         return {
-            name: self.layer(layer, (*written, name), around, name, names)
+            name: self.layer(layer, (*written, name), (*place, name), around, name, names)
             for name, layer in layers.items()
         }
 
     def layer(
-        self, layer: Any, at: TreePath, around: str, name: str, names: Collection[str]
+        self,
+        layer: Any,
+        at: TreePath,
+        used_at: TreePath,
+        around: str,
+        name: str,
+        names: Collection[str],
     ) -> Any:
         if isinstance(layer, list) and layer:
             row, keys, place = {"layers": layer}, {}, at
@@ -161,19 +182,83 @@ class _Writing:
         used = [each for each in sorted(seen) if each in set(_names(row["layers"]))]
         self.origins["blocks", kind] = at
         self.origins["blocks", kind, "layers"] = place
+        layers = self.layers(
+            row["layers"], place, ("blocks", kind, "layers"), kind, frozenset(used)
+        )
         self.rows[kind] = {
             **({"args": dict.fromkeys(used)} if used else {}),
             "inputs": [ANY],
             **row,
-            "layers": self.layers(
-                row["layers"], place, ("blocks", kind, "layers"), kind, frozenset(used)
-            ),
+            "layers": layers,
         }
+        if "from" not in keys and not self.takes_input(row, layers):
+            keys["from"] = []
+        self.capture(kind, row, layers, used_at)
         return {"block": kind, **keys, **{each: f"={each}" for each in used}}
+
+    def takes_input(self, row: Mapping[str, Any], layers: Mapping[str, Any]) -> bool:
+        """Whether a row takes what comes before it, and not only what its layers name."""
+        first = next(iter(layers.values()))
+        if "inputs" in row or not isinstance(first, dict) or "from" not in first:
+            return True
+        return any(root(each) in ("input", "") for each, _ in self.references(layers))
+
+    def capture(
+        self, kind: str, row: Mapping[str, Any], layers: Mapping[str, Any], used_at: TreePath
+    ) -> None:
+        """Note what the layers of a row name and it has not."""
+        given = row.get("inputs", ["input"])
+        if not isinstance(given, list):
+            return
+        above = {"input", *(str(each).removesuffix(".*") for each in given)}
+        found: dict[str, None] = {}
+        for layer in layers:
+            for reference, place in self.references({layer: layers[layer]}):
+                name = root(reference)
+                starred = name.endswith("*") and any(is_like(each, name) for each in above)
+                if name and name not in above and not starred and reference not in found:
+                    place = ("blocks", kind, "layers", *place)
+                    self.origins[*used_at, AROUND, len(found)] = self.place(place)
+                    found[reference] = None
+            above.add(layer)
+        if found:
+            self.around[kind] = tuple(found)
+
+    def place(self, path: TreePath) -> TreePath:
+        """Where something is written that has this path in full."""
+        return replace(self.written, origins=self.origins).written(path)
+
+    def references(self, layers: Mapping[str, Any]) -> Iterator[tuple[str, TreePath]]:
+        """What layers take, and whose shapes they ask for, with the places of it."""
+        for name, layer in layers.items():
+            if not isinstance(layer, dict):
+                continue
+            counts = bool({"repeat", "parallel"} & layer.keys())
+            for key, value in layer.items():
+                if key == "from":
+                    several = value if isinstance(value, list) else [value]
+                    for k, each in enumerate(several):
+                        if isinstance(each, str) and not (counts and "i" in _names(each)):
+                            yield each, (name, key, k)
+                for each in _asked(value) if key != "share" else ():
+                    yield each, (name, key)
+            block = layer.get("block")
+            for k, each in enumerate(self.around.get(block, ()) if isinstance(block, str) else ()):
+                if not (counts and "i" in _names(each)):
+                    yield each, (name, AROUND, k)
 
 
 def _in_full(block: Any) -> bool:
-    return isinstance(block, dict) and any(key in block for key in BLOCK_KEYS)
+    long = isinstance(block, dict) and any(key in block for key in BLOCK_KEYS)
+    return long and not _is_layer(block)
+
+
+def _is_layer(block: Any) -> bool:
+    """Whether what stands in a block's place is a layer, and not layers by name."""
+    if not isinstance(block, dict):
+        return False
+    kind = block.get("op", block.get("block"))
+    return isinstance(kind, str) and "layers" not in block
 
 
 def signature(key: str) -> tuple[str, dict[str, Any] | None]:
@@ -196,17 +281,28 @@ def row_name(layer: Any, taken: Collection[str]) -> str:
 
 def _names(written: Any) -> Iterator[str]:
     """The names in the expressions of a value."""
+    for expression in _expressions(written):
+        yield from expression.names
+
+
+def _asked(written: Any) -> Iterator[str]:
+    """The layers whose shapes the expressions of a value ask for."""
+    for expression in _expressions(written):
+        yield from sorted(expression.references)
+
+
+def _expressions(written: Any) -> Iterator[Expression]:
     if isinstance(written, Mapping):
         for value in written.values():
-            yield from _names(value)
+            yield from _expressions(value)
     elif isinstance(written, list):
         for value in written:
-            yield from _names(value)
+            yield from _expressions(value)
     elif isinstance(written, str):
         texts = [written[1:]] if is_expression(written) else expressions.braced(written)
         for text in texts:
             try:
-                yield from expressions.parse(text).names
+                yield expressions.parse(text)
             except ExpressionError:
                 continue  # which is told where it is checked
 

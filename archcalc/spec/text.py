@@ -88,6 +88,10 @@ class Document:
     keys: Mapping[TreePath, Place]
     origins: Mapping[TreePath, TreePath] = field(default_factory=dict)
     """Where something that was written in short is written, by the path that it has in full."""
+    around: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What rows take of the layers around them, by the names of their blocks."""
+    short: dict[str, Any] | None = None
+    """The data as they are written, where they are written in short."""
 
     def written(self, path: TreePath) -> TreePath:
         """The path in the file of what has this path in full."""

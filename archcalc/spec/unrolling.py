@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from archcalc.dims import Shape, Size, is_recorded, settle
 from archcalc.spec.budget import COPIED, LOOKED_AT, ROW, TAKEN, TIED
+from archcalc.spec.expressions import braced
 from archcalc.spec.layer import Layer
 from archcalc.spec.making import MOST_NODES, Making
 from archcalc.spec.memory import Memory, Piece
 from archcalc.spec.model import Spec
 from archcalc.spec.scope import Fold, Hidden, Path, Scope, Unfoldable, Unknown, Value, Wrong
 from archcalc.values import exact
+
+ONLY_BATCH = ("Parameter", "Constant")
+"""Operators to which an input says no more than how many samples there are."""
 
 MOST_FOLDED = 20_000
 """Of more nodes none stands for others: whether they are too many, is said where they are made."""
@@ -34,7 +38,7 @@ class Unrolling(Making):
 
     def layers(self, scope: Scope, layers: Mapping[str, Layer], place: Path, trail: Path) -> None:
         """Expand a list of layers. ``place`` is where it is written, ``trail`` where it is used."""
-        previous = next(iter(scope.values))
+        previous = next(iter(scope.values), "")
         for name, layer in layers.items():
             at = (*place, "layers", name)
             self.at = at, ("layers", *trail, name)
@@ -54,10 +58,11 @@ class Unrolling(Making):
         self, scope: Scope, name: str, layer: Layer, previous: str, at: Path, trail: Path
     ) -> Value:
         counted = layer.counts_in_from
-        first = {**scope.names, "i": 0} if counted else scope.names
+        first = scope.names if layer.repeat is layer.parallel else {**scope.names, "i": 0}
         sources = self.sources(scope, layer, previous, first)
-        if layer.when is not True and not self.decide(layer.when, scope):
-            return scope.stand_in(sources, self.results(layer, sources))
+        each = layer.counts_in_when
+        if layer.when is not True and not each and not self.decide(layer.when, scope):
+            return self.stand_in(scope, layer, sources, first)
         if layer.repeat is not None:
             key, times = "repeat", layer.repeat
         elif layer.parallel is not None:
@@ -72,7 +77,7 @@ class Unrolling(Making):
         if type(count) is not int or count < 0:
             raise Wrong(f"should be a whole number from 0, not {count!r}", at=(key,))
         if count == 0:
-            return scope.stand_in(sources, self.results(layer, sources))
+            return self.stand_in(scope, layer, sources, first)
         start, handed = len(scope.nodes), 1
         members: dict[str, Value] = {}
         if count > MOST_NODES:
@@ -85,7 +90,10 @@ class Unrolling(Making):
                 # What is handed on takes the first places.
                 others = self.sources(scope, layer, previous, names)
                 sources = [*sources[:handed], *others[handed:]] if key == "repeat" else others
-            value = self.once(scope, f"{name}.{i}", layer, sources, names, at, trail)
+            if each and not self.truth(layer.when, names, scope.shape_of, "when"):
+                value = self.stand_in(scope, layer, sources, names)
+            else:
+                value = self.once(scope, f"{name}.{i}", layer, sources, names, at, trail)
             members[str(i)] = value
             if layer.share == name:  # all use the first's
                 scope.values[name] = Value(None, start, value.size, members)
@@ -98,6 +106,7 @@ class Unrolling(Making):
                 if handed > len(sources):
                     raise Wrong(
                         f"can't be repeated: it has {handed} outputs and {len(sources)} input(s)",
+                        "" if sources else "its first layer takes none: say 'from' of the row",
                         at=(key,),
                     )
                 sources = [*given, *sources[handed:]]
@@ -211,6 +220,14 @@ class Unrolling(Making):
             raise Wrong(message, at=("active",))
         return found
 
+    def stand_in(
+        self, scope: Scope, layer: Layer, sources: Sequence[int], names: Mapping[str, Any]
+    ) -> Value:
+        """What a layer stands for that is not there: its input, or what its first layer takes."""
+        if not sources and layer.block is not None:
+            sources = [*chain(*self.around(layer.block, scope, names).values())]
+        return scope.stand_in(sources, self.results(layer, sources))
+
     def results(self, layer: Layer, sources: Sequence[int]) -> int:
         """How many outputs a layer that is not there has; as many as inputs where none can say."""
         block = self.spec.blocks.get(layer.block or "")
@@ -226,9 +243,12 @@ class Unrolling(Making):
             try:
                 if layer.from_ is None:
                     value = scope.values[previous]
-                    found += value.handed or [scope.single(value, previous)]
+                    if layer.op in ONLY_BATCH:
+                        found += (value.handed or scope.outputs(f"{previous}.*"))[:1]
+                    else:
+                        found += value.handed or [scope.single(value, previous)]
                 else:
-                    found += scope.outputs(self.filled(reference, names, scope.shape_of))
+                    found += scope.outputs(self.reference(reference, scope, names))
                 self.spend(TAKEN * len(found))
             except Wrong as wrong:
                 raise Wrong(wrong.message, wrong.hint, ("from", k)) from None
@@ -259,7 +279,9 @@ class Unrolling(Making):
         """A repetition of which a copy stands for itself and all that come after it: it makes its
         input's shapes again, and nothing in it depends on which it is.
         """
-        if layer.counts_in_from:
+        around = self.spec.document.around.get(layer.block or "", ())
+        counted = layer.counts_in_from or layer.counts_in_when or any(map(braced, around))
+        if counted:
             raise Unfoldable
         start = len(scope.nodes)
         for i in range(MOST_ALONE):

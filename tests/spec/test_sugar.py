@@ -302,6 +302,173 @@ def test_a_mistake_in_a_block_is_the_only_one_that_is_told() -> None:
     ]
 
 
+def test_of_a_block_of_several_outputs_with_a_mistake_nothing_else_is_told() -> None:
+    cell = "blocks:\n  cell:\n    inputs: [x, y]\n    outputs: [a, b]\n    layers: {a: {op: Linear, from: x, out_features: =n}, b: {op: Add, from: [x, y]}}\n"
+    used = "layers: {a: {block: cell, from: [input, input]}, b: cell}"
+    assert [m for *_, m in problems(cell + used)] == ["unknown name 'n' in '=n'"]
+
+
+# A row sees what stands around it ----------------------------------------------------------------
+
+
+def test_a_row_names_the_layers_around_it() -> None:
+    """Where its first layer says what it takes, it takes nothing else."""
+    written = (
+        "layers: {a: ReLU, b: Tanh, c: [{op: Sigmoid, from: a}, {op: Add, from: [Sigmoid, b]}]}"
+    )
+    assert wired(written) == [
+        ("a", ("input",)),
+        ("b", ("a",)),
+        ("c.Sigmoid", ("a",)),
+        ("c.Add", ("c.Sigmoid", "b")),
+    ]
+
+
+def test_what_it_takes_of_them_stays_while_its_output_is_handed_on() -> None:
+    written = "layers: {a: ReLU, c: {repeat: 2, layers: [Tanh, {op: Add, from: [Tanh, input, a]}]}}"
+    assert wired(written)[1:] == [
+        ("c.0.Tanh", ("a",)),
+        ("c.0.Add", ("c.0.Tanh", "a", "a")),
+        ("c.1.Tanh", ("c.0.Add",)),
+        ("c.1.Add", ("c.1.Tanh", "c.0.Add", "a")),
+    ]
+
+
+def test_what_it_takes_of_them_may_depend_on_its_repetition() -> None:
+    """The skips of a U-Net, in a loop that names them where they are joined."""
+    down = "down: {repeat: 2, layers: {conv: ReLU, pool: {op: MaxPool2d, kernel_size: 2}}}"
+    up = "up: {repeat: 2, layers: [{op: Upsample, scale_factor: 2}, {op: Concat, from: [Upsample, 'down.{1 - i}.conv']}]}"
+    assert [
+        (name, inputs) for name, inputs in wired(f"layers: {{{down}, {up}}}") if "Con" in name
+    ] == [
+        ("up.0.Concat", ("up.0.Upsample", "down.1.conv")),
+        ("up.1.Concat", ("up.1.Upsample", "down.0.conv")),
+    ]
+
+
+def test_rows_in_rows_and_in_blocks_see_all_around_them_and_several_at_once() -> None:
+    block = "blocks: {u: {inputs: [x, y], layers: {a: [{op: Add, from: [x, y]}, [{op: Concat, from: ['p*', Add, y]}]], p: ReLU}}}\n"
+    assert [m for *_, m in problems(block + "layers: {a: {block: u, from: [input, input]}}")] == [
+        "no layer 'p*'"
+    ]
+    block = block.replace("'p*'", "'q.*'").replace("a: [", "q: {op: Tanh, parallel: 2}, a: [")
+    assert wired(block + "layers: {a: {block: u, from: [input, input]}}")[-2:] == [
+        ("a.a.row.Concat", ("a.q.0", "a.q.1", "a.a.Add", "input")),
+        ("a.p", ("a.a.row.Concat",)),
+    ]
+
+
+def test_a_row_asks_for_the_shapes_of_layers_around_it() -> None:
+    conv = "{op: Conv2d, out_channels: =2 * channels(a), kernel_size: 1}"
+    found = graph(f"layers: {{a: {CONV}, b: [{{op: GlobalAvgPool}}, {conv}]}}")
+    assert found.nodes[-1].shape == (1, 16, 1, 1)
+
+
+def test_a_name_above_in_the_row_comes_first_and_one_of_its_own_means_what_is_around() -> None:
+    written = (
+        "layers: {w: ReLU, c: {layers: {w: {op: Tanh, from: w}, add: {op: Add, from: [w, w]}}}}"
+    )
+    assert wired(written)[1:] == [("c.w", ("w",)), ("c.add", ("c.w", "c.w"))]
+
+
+def test_a_row_that_is_left_out_stands_for_what_its_first_layer_takes() -> None:
+    assert wired(
+        "layers: {a: ReLU, b: Tanh, c: {when: false, layers: [{op: ReLU, from: a}]}, d: {op: Add, from: [c, b]}}"
+    )[-1] == (
+        "d",
+        ("a", "b"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("a: ReLU, b: [Tanh, {op: Add, from: [Tanh, q]}]", (52, "no layer 'q'")),
+        (
+            "a: ReLU, b: [Tanh, {op: Add, from: [Tanh, c]}], c: ReLU",
+            (52, "'c' comes later: a layer takes only what is above it"),
+        ),
+        (
+            "b: {layers: {x: {op: ReLU, from: y}, y: Tanh}}",
+            (43, "'y' comes later: a layer takes only what is above it"),
+        ),
+        (
+            "a: ReLU, b: {repeat: 2, layers: [{op: Tanh, from: a}]}",
+            (31, "can't be repeated: it has 1 outputs and 0 input(s)"),
+        ),
+        (
+            "a: {op: ReLU, parallel: 2}, b: [{op: Tanh, from: a}]",
+            (59, "'a' has several outputs side by side"),
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_name_from_around_is_told_where_it_stands(
+    written: str, told: tuple[int, str]
+) -> None:
+    assert problems(f"layers: {{{written}}}") == [(3, *told)]
+
+
+def test_a_search_over_rows_that_name_what_is_around_finds_the_numbers_of_each() -> None:
+    layers = f"layers: {{a: {CONV}, b: {{repeat: =n, layers: [{CONV}, {{op: Concat, from: [Conv2d, a]}}]}}}}"
+    spec = archcalc.load(
+        yaml.safe_load(HEAD + "vars: {n: 1}\nspace: {vars: {n: [0, 1, 3]}}\n" + layers)
+    )
+    for n, params in ((0, 224), (1, 224 + 584), (3, 224 + 584 + 2 * (16 * 9 + 1) * 8)):
+        assert archcalc.analyze(spec, n=n).params == params
+    assert [archcalc.expand(spec, n=3).nodes[k].inputs for k in (2, 4)] == [
+        ("b.0.Conv2d", "a"),
+        ("b.1.Conv2d", "a"),
+    ]
+
+
+# Smaller forms -----------------------------------------------------------------------------------
+
+
+def test_a_block_may_be_one_layer() -> None:
+    blocks = (
+        f"blocks: {{'conv(n)': {CONV.replace('8', '=n')}, two: {{block: conv, n: 4, repeat: 2}}}}\n"
+    )
+    assert wired(blocks + "layers: {a: {block: conv, n: 8}, b: two}") == [
+        ("a.Conv2d", ("input",)),
+        ("b.conv.0.Conv2d", ("a.Conv2d",)),
+        ("b.conv.1.Conv2d", ("b.conv.0.Conv2d",)),
+    ]
+    assert [(c, m) for _, c, m in problems("blocks: {u: {op: ReLU, x: 1}}\nlayers: {a: u}")] == [
+        (24, "ReLU has no field 'x'")
+    ]
+
+
+def test_a_layer_to_take_may_be_computed() -> None:
+    written = """layers: {a: ReLU, b: Tanh, c: {op: Identity, parallel: 2, from: "=['b', 'a'][i]"}, d: {op: Add, from: c.*}}"""
+    assert wired(written)[2:4] == [("c.0", ("b",)), ("c.1", ("a",))]
+    assert [m for *_, m in problems(written.replace("'a'", "'q'"))] == [
+        "no layer 'q' before this one"
+    ]
+
+
+def test_which_repetitions_are_there_may_depend_on_their_number() -> None:
+    """One that is left out stands for its input, in a row and side by side."""
+    row = "layers: {a: {op: ReLU, repeat: 3, when: =i != 1}, b: {op: Tanh, parallel: 3, when: =i > 0}, c: {op: Add, from: b.*}}"
+    assert wired(row) == [
+        ("a.0", ("input",)),
+        ("a.2", ("a.0",)),
+        ("b.1", ("a.2",)),
+        ("b.2", ("a.2",)),
+        ("c", ("a.2", "b.1", "b.2")),
+    ]
+
+
+def test_a_mapping_may_have_expressions_in_it() -> None:
+    pattern = "{op: Rearrange, pattern: b (g c) h w -> b g c h w, sizes: {g: =n}}"
+    assert graph(f"vars: {{n: 3}}\nlayers: {{a: {pattern}}}").nodes[-1].shape == (1, 3, 1, 32, 32)
+    assert [m for *_, m in problems(f"layers: {{a: {pattern}}}")] == ["unknown name 'n' in '=n'"]
+
+
+def test_a_parameter_takes_no_more_than_the_batch_whatever_stands_before_it() -> None:
+    written = "layers: {a: {op: ReLU, parallel: 2}, p: {op: Parameter, shape: [3, 1, 1]}, b: {op: Add, from: [a.*, p]}}"
+    assert wired(written)[2] == ("p", ("a.0",))
+
+
 # What else knows the forms ----------------------------------------------------------------------
 
 
@@ -312,6 +479,8 @@ def test_a_mistake_in_a_block_is_the_only_one_that_is_told() -> None:
         f"layers: {{a: [{CONV}, ReLU], b: {{layers: [ReLU], repeat: 2, from: a}}}}",
         "blocks: {u: [ReLU], v: {a: ReLU, b: u}, w: {args: 'a, b=3', layers: [ReLU]}}\nlayers: {a: u}",
         "blocks: {u: {inputs: [a.*], outputs: [x, y], layers: {x: ReLU, y: ReLU}}}\nlayers: {a: u}",
+        f"blocks: {{u: {CONV}, 'v(n)': {{block: u, repeat: =n}}}}\nlayers: {{a: u}}",
+        "layers: {a: {op: Rearrange, pattern: b (g c) h w -> b g c h w, sizes: {g: =n}}}",
     ],
 )
 def test_the_schema_allows_them(written: str) -> None:
@@ -327,6 +496,7 @@ def test_the_schema_allows_them(written: str) -> None:
         "layers: {a: {layers: [ReLU], channels: 2}}",
         "blocks: {u: {args: {}}}\nlayers: {a: u}",
         "blocks: {u: {a: {op: ReLU, x: 1}}}\nlayers: {a: u}",
+        "blocks: {u: {op: ReLU, x: 1}}\nlayers: {a: u}",
     ],
 )
 def test_the_schema_refuses_what_is_wrong_in_them(written: str) -> None:

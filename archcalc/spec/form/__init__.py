@@ -47,7 +47,7 @@ def fmt(source: str | Path | Mapping[str, Any] | Spec) -> str:
           fc: {op: Linear, out_features: 10}
     """
     if isinstance(source, Spec):
-        source = source.document.data
+        source = source.document.short or source.document.data
     return as_yaml(source) if isinstance(source, Mapping) else form_of(*text.contents(source))
 
 
