@@ -10,7 +10,6 @@ from archcalc.operators.autograd import (
     Multiplying,
     Product,
     Saved,
-    SavesInputs,
     Stepwise,
     Weighing,
 )
@@ -18,7 +17,6 @@ from archcalc.operators.base import (
     Call,
     Count,
     Example,
-    Trained,
     Work,
     describe,
     elements,
@@ -96,7 +94,7 @@ class Linear(Parametrized, _Projection, Stepwise, Weighing):
 
 
 @final
-class Bilinear(Trained, SavesInputs, Multiplying):
+class Bilinear(Parametrized, Stepwise, Multiplying):
     """``y_o = sum_ij a_i W_oij b_j + bias_o`` of (N, *, in1) and (N, *, in2).
 
     As ``torch.nn.Bilinear``. The sum over ``i`` is taken first: for every output and position
@@ -107,12 +105,17 @@ class Bilinear(Trained, SavesInputs, Multiplying):
     examples = (
         Example({"out_features": 4}, ((2, 3), (2, 5))),
         Example({"out_features": 4, "bias": False}, ((2, 6, 3), (2, 6, 5))),
+        Example({"out_features": 4, "parametrization": "weight_norm"}, ((2, 3), (2, 5))),
+        Example({"out_features": 4, "parametrization": "spectral_norm"}, ((2, 3), (2, 5))),
     )
 
     out_features: Count
     """Size of the output's last axis."""
     bias: bool = True
     """Whether a trained number is added to every feature."""
+    parametrization: Parametrization = None
+    """What the weight is computed by, of other tensors that are stored instead: ``weight_norm`` or
+    ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
 
     def infer(self, *inputs: Shape) -> Shape:
         a, b = inputs
@@ -121,9 +124,12 @@ class Bilinear(Trained, SavesInputs, Multiplying):
             raise ShapeError(f"inputs {describe(a)} and {describe(b)} differ before the last axis")
         return (*a[:-1], self.out_features)
 
-    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+    def kernel(self, *inputs: Shape) -> Shape:
         a, b = inputs
-        tensors: dict[str, Shape] = {"weight": (self.out_features, a[-1], b[-1])}
+        return (self.out_features, a[-1], b[-1])
+
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        tensors = self.originals(*inputs)
         return {**tensors, "bias": (self.out_features,)} if self.bias else tensors
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
@@ -143,6 +149,16 @@ class Bilinear(Trained, SavesInputs, Multiplying):
             Product(out * in2, ((WEIGHTS, 0), (1,))),
         )
 
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        """Of the weight and both inputs each is kept that the gradient of another needs."""
+        a, b = inputs
+        autograd.keep_weight(self, a.shape, b.shape, always=a.trained or b.trained)
+        if autograd.trainable or b.trained:
+            autograd.keep(a)
+        if autograd.trainable or a.trained:
+            autograd.keep(b)
+        return autograd.weighted((*a.shape[:-1], self.out_features), a, b)
+
     def torch(self, *inputs: Shape) -> Call:
         a, b = inputs
         return Call(
@@ -153,6 +169,7 @@ class Bilinear(Trained, SavesInputs, Multiplying):
                 "out_features": self.out_features,
                 "bias": self.bias,
             },
+            parametrization=self.parametrization,
         )
 
 

@@ -14,7 +14,6 @@ from archcalc.operators.base import (
     Example,
     PerAxis,
     PerAxisNatural,
-    Trained,
     Weightless,
     Work,
     describe,
@@ -24,6 +23,7 @@ from archcalc.operators.base import (
     require_rank,
 )
 from archcalc.operators.conv import require_groups
+from archcalc.operators.parametrization import Parametrization, Parametrized
 from archcalc.operators.taps import Scattering
 from archcalc.operators.window import slide
 
@@ -78,7 +78,7 @@ class GridSample(Weightless, Scattering):
 
 
 @final
-class DeformConv2d(Trained, Scattering, Multiplying):
+class DeformConv2d(Parametrized, Scattering, Multiplying):
     """A convolution that looks beside its positions, as ``torchvision.ops.DeformConv2d``.
 
     Its second input holds how far, in rows and columns, for every element of the kernel and output
@@ -106,12 +106,23 @@ class DeformConv2d(Trained, Scattering, Multiplying):
     """How many groups the channels are shared out to; a kernel sees those of its group only."""
     bias: bool = True
     """Whether a trained number is added to every channel."""
+    parametrization: Parametrization = None
+    """What the weight is computed by, of other tensors that are stored instead: ``weight_norm`` or
+    ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
 
     examples = (
         Example({"out_channels": 6, "kernel_size": 3, "padding": 1}, ((2, 4, 9, 8), (2, 18, 9, 8))),
         Example(
             {"out_channels": 6, "kernel_size": 3, "groups": 2, "bias": False},
             ((2, 4, 9, 8), (2, 36, 7, 6), (2, 18, 7, 6)),
+        ),
+        Example(
+            {"out_channels": 6, "kernel_size": 3, "padding": 1, "parametrization": "weight_norm"},
+            ((2, 4, 9, 8), (2, 18, 9, 8)),
+        ),
+        Example(
+            {"out_channels": 6, "kernel_size": 3, "padding": 1, "parametrization": "spectral_norm"},
+            ((2, 4, 9, 8), (2, 18, 9, 8)),
         ),
     )
 
@@ -151,9 +162,11 @@ class DeformConv2d(Trained, Scattering, Multiplying):
             raise ShapeError(f"offsets have {shared} groups, weights {masks[0][1] // window}")
         return (x[0], self.out_channels, *extents)
 
+    def kernel(self, *inputs: Shape) -> Shape:
+        return (self.out_channels, inputs[0][1] // self.groups, *self.kernel_size)
+
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
-        channels = inputs[0][1] // self.groups
-        tensors = {"weight": (self.out_channels, channels, *self.kernel_size)}
+        tensors = self.originals(*inputs)
         return {**tensors, "bias": (self.out_channels,)} if self.bias else tensors
 
     def _macs(self, output: Shape, *inputs: Shape) -> Size:
@@ -174,4 +187,6 @@ class DeformConv2d(Trained, Scattering, Multiplying):
         return (Product(self._macs(output, *inputs), ((WEIGHTS,), tuple(range(len(inputs))))),)
 
     def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.DeformConv2d", {"in_channels": inputs[0][1], **dict(self)})
+        fields = {"in_channels": inputs[0][1], **dict(self)}
+        del fields["parametrization"]
+        return Call("archcalc.DeformConv2d", fields, parametrization=self.parametrization)

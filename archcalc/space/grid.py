@@ -22,8 +22,8 @@ from archcalc.space.trace import (
     require_free,
     require_quantities,
 )
+from archcalc.spec.arithmetic import LARGEST
 from archcalc.spec.bits import BYTES
-from archcalc.spec.expressions import LARGEST
 from archcalc.spec.machines import Hardware
 from archcalc.spec.model import Spec
 from archcalc.values import Remembering

@@ -16,9 +16,9 @@ from archcalc.analysis.roofline import roofline
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
 from archcalc.operators import FAMILIES
 from archcalc.operators.base import elements
+from archcalc.spec.arithmetic import LARGEST
 from archcalc.spec.bits import BYTES
 from archcalc.spec.expand import folded, settled
-from archcalc.spec.expressions import LARGEST
 from archcalc.spec.machines import Hardware
 from archcalc.spec.model import OVERRIDABLE, Spec
 from archcalc.spec.question import NoVariable, Question

@@ -29,31 +29,37 @@ out, so that an expression from a stranger does no harm.
 from __future__ import annotations
 
 import ast
-import math
 import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache, reduce
-from numbers import Rational
+from functools import lru_cache
 from threading import Lock
 from typing import Any, NoReturn, TypeAlias, final
 
-from archcalc.dims import (
-    Shape,
-    ceil,
-    floor,
-    is_array,
-    is_recorded,
-    is_symbolic,
-    is_whole,
-    maximum,
-    minimum,
-    round_to,
-    settle,
-)
+from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, ExpressionError, did_you_mean
 from archcalc.operators.base import describe
+from archcalc.spec.arithmetic import (
+    ARITHMETIC,
+    COMPARISONS,
+    FUNCTIONS,
+    FUNCTIONS_OF_FACTS,
+    FUNCTIONS_OF_NUMBERS,
+    SIZES,
+    applied,
+    bounded,
+    extent,
+    listed,
+    mixed,
+    negated,
+    numeric,
+    over,
+    pointwise,
+    quotient,
+    truth,
+    whole,
+)
 
 LONGEST = 500
 """Characters of an expression."""
@@ -73,9 +79,6 @@ _ADVISED = re.compile(r"\\|[0-9][A-Za-z_]")
 """What Python may give advice on, which is for programmers: ``"\\d"``, ``1if``."""
 
 _ONE_AT_A_TIME = Lock()
-
-LARGEST = 2**62
-"""The largest magnitude of any number: twice as much still fits a numpy ``int64``."""
 
 ShapeOf: TypeAlias = Callable[[str], Shape]
 Code: TypeAlias = Callable[[Mapping[str, Any], ShapeOf | None], Any]
@@ -192,383 +195,6 @@ def _too_deep() -> NoReturn:
     raise ExpressionError(f"is nested more than {DEEPEST} deep") from None
 
 
-def _is_number(value: Any) -> bool:
-    if is_array(value):
-        return value.dtype.kind in "iuf"
-    if is_symbolic(value):
-        return hasattr(value, "as_coeff_Mul")  # a relation or a truth value has none
-    if is_recorded(value):
-        return True
-    return isinstance(value, (int, float, Rational)) and not isinstance(value, bool)
-
-
-def _is_fraction(value: Any) -> bool:
-    # The whole numbers of numpy and sympy are Rational too.
-    foreign = isinstance(value, int) or is_array(value) or is_symbolic(value)
-    return isinstance(value, Rational) and not foreign
-
-
-def _number(value: Any) -> Any:
-    if type(value) is int or _is_number(value):
-        return value
-    raise TypeError(f"arithmetic needs numbers, not {value!r:.40}")
-
-
-def _whole(value: Any) -> Any:
-    """A whole number without free variables, or an error."""
-    if type(value) is int:
-        return value
-    if is_array(value) or is_symbolic(value):
-        raise ValueError("depends on a free variable")
-    if not is_whole(value):
-        raise TypeError(f"needs a whole number, not {value!r:.40}")
-    return settle(value)
-
-
-def _bounded(value: Any) -> Any:
-    """``value``, if it is finite and not too large; numpy's and sympy's scalars become Python's."""
-    kind = type(value)
-    if kind is int:
-        if -LARGEST <= value <= LARGEST:
-            return value
-        raise OverflowError
-    if kind is str or kind is bool:
-        return value
-    if kind is float or _is_fraction(value):
-        if value != value:
-            raise ValueError("is not a number")
-        if -LARGEST <= value <= LARGEST:
-            return value
-        raise OverflowError
-    if kind is complex:
-        raise ValueError("has no real value")
-    if is_array(value):
-        return _bounded_array(value)
-    if is_symbolic(value) and hasattr(value, "as_coeff_Mul"):
-        return _bounded_symbolic(value)
-    if is_recorded(value) and not -LARGEST <= value <= LARGEST:
-        raise OverflowError
-    return value
-
-
-def _bounded_array(value: Any) -> Any:
-    if value.ndim == 0:
-        return _bounded(value.item())
-    if value.dtype.kind == "b" or not value.size:
-        return value
-    if value.dtype.kind not in "iuf":
-        raise TypeError("mixes an array with something that is no number")
-    if value.dtype.kind == "f" and (value != value).any():
-        raise ValueError("is not a number")
-    # As Python's numbers: the magnitude of the least int64 is none itself.
-    if max(int(value.max()), -int(value.min())) > LARGEST:
-        raise OverflowError
-    return value if value.dtype.kind == "f" else value.astype("int64", copy=False)
-
-
-def _bounded_symbolic(value: Any) -> Any:
-    if value.is_Integer:
-        return _bounded(int(value))
-    if value.is_number and value.is_finite is not True:
-        raise ValueError("is not a finite number")
-    if value.is_extended_real is False:
-        raise ValueError("has no real value")
-    factor = value.as_coeff_Mul()[0]
-    if abs(factor) > LARGEST or (factor.is_Rational and factor.q > LARGEST):
-        raise OverflowError
-    if value.is_Pow and value.exp.is_number and abs(value.exp) > 62:
-        raise OverflowError
-    return value
-
-
-def _largest(value: Any) -> Any:
-    """The largest magnitude in a number or an array, as a Python number."""
-    if not is_array(value):
-        return abs(value)
-    return max(value.max().item(), -value.min().item()) if value.size else 0
-
-
-def _greatest(value: Any) -> Any:
-    return (value.max().item() if value.size else 0) if is_array(value) else value
-
-
-def _divisor(value: Any) -> Any:
-    if type(value) is int and value:
-        return value
-    if value.is_zero if is_symbolic(value) else _any(value == 0):
-        raise ZeroDivisionError
-    return value
-
-
-def _any(answer: Any) -> bool:
-    return bool(answer.any()) if is_array(answer) else bool(answer)
-
-
-def _all(answer: Any) -> bool:
-    return bool(answer.all()) if is_array(answer) else bool(answer)
-
-
-def _is_whole(value: Any) -> bool:
-    return value.dtype.kind in "iu" if is_array(value) else is_whole(value)
-
-
-def _times(a: Any, b: Any) -> Any:
-    # Asked before, because numpy's product would wrap around silently; an int's can't.
-    if type(a) is int and type(b) is int:
-        return a * b
-    symbolic = is_symbolic(a) or is_symbolic(b)
-    if not symbolic and _largest(a) * _largest(b) > LARGEST:
-        raise OverflowError
-    return a * b
-
-
-def _over(a: Any, b: Any) -> Any:
-    _divisor(b)
-    if _is_whole(a) and _is_whole(b) and _all(a % b == 0):
-        return a // b
-    return a / b
-
-
-def _quotient(a: Any, b: Any) -> Any:
-    from fractions import Fraction  # it brings decimal, which no spec needs to be read
-
-    whole = (int, Fraction)
-    if isinstance(a, whole) and isinstance(b, whole):
-        return Fraction(a) / Fraction(_divisor(b))
-    return _over(a, b)
-
-
-def _to_the(a: Any, b: Any) -> Any:
-    # A fraction's power has as many digits as it likes.
-    a, b = (float(n) if _is_fraction(n) else n for n in (a, b))
-    if is_recorded(b) or (is_recorded(a) and not (_is_whole(a) and _is_whole(b) and 0 <= b <= 8)):
-        a, b = settle(a), settle(b)  # powers are rarely of a variable, and numpy's are others
-    if is_symbolic(a) or is_symbolic(b):
-        if not is_symbolic(b) and _largest(b) > 62:
-            raise OverflowError
-        if is_symbolic(b) and b.is_number and abs(b) > 62:
-            raise OverflowError
-        return a**b
-    if is_recorded(a):
-        return a**b  # at most the eighth power, so it is bounded like any other result
-    if _any(b < 0):
-        if _any(a == 0):
-            raise ZeroDivisionError
-        a = a * 1.0
-    base, exponent = _largest(a), _greatest(b)
-    if base > 1 and exponent * math.log2(base) > 62.1 and (_is_whole(a) or is_array(a)):
-        raise OverflowError
-    return a**b
-
-
-_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: _times,
-    ast.Div: _over,
-    ast.FloorDiv: lambda a, b: a // _divisor(b),
-    ast.Mod: lambda a, b: a % _divisor(b),
-    ast.Pow: _to_the,
-}
-
-
-def _apply(apply: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
-    """One operation on two numbers, with the checks that make it safe."""
-    if type(a) is int and type(b) is int:
-        return _bounded(apply(a, b))
-    a, b = _number(a), _number(b)
-    if is_array(a) or is_array(b):
-        import numpy
-
-        with numpy.errstate(all="ignore"):  # what is not finite is found in the result
-            return _bounded(apply(a, b))
-    return _bounded(apply(a, b))
-
-
-def _truth(answer: Any) -> bool:
-    """Whether a condition holds. Raises ``ValueError`` where it does at some points only."""
-    if answer is True or answer is False:
-        return bool(answer)
-    if is_array(answer):
-        if answer.size and answer.all():
-            return True
-        if answer.size and not answer.any():
-            return False
-        raise ValueError("depends on a free variable")
-    if is_symbolic(answer):
-        if not _is_number(answer):
-            raise ValueError("depends on a free variable")
-        if answer.is_zero is None:
-            raise ValueError("depends on a free variable")
-        return not answer.is_zero
-    return bool(answer)
-
-
-def _mixed(answer: Any) -> bool:
-    """Whether an array's points have different answers: what follows is asked of each then."""
-    return is_array(answer) and bool(answer.any()) and not bool(answer.all())
-
-
-def _pointwise(answer: Any) -> Any:
-    """A condition as truth values that numpy can join point by point."""
-    return answer.astype(bool) if is_array(answer) else _truth(answer)
-
-
-def _not(answer: Any) -> Any:
-    return ~answer.astype(bool) if _mixed(answer) else not _truth(answer)
-
-
-def _decided(answer: Any) -> Any:
-    """A comparison's answer; sympy's true and false become Python's."""
-    if is_symbolic(answer) and (answer == True or answer == False):  # noqa: E712
-        return bool(answer)
-    return answer
-
-
-def _equal(a: Any, b: Any) -> Any:
-    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
-        # Those of a spec's variables are tuples, and those written in an expression lists.
-        return len(a) == len(b) and all(_truth(_equal(*items)) for items in zip(a, b, strict=True))
-    if not (is_symbolic(a) or is_symbolic(b) or is_array(a) or is_array(b)):
-        return a == b
-    if not (_is_number(a) and _is_number(b)):
-        return False
-    if is_array(a) or is_array(b):
-        return a == b
-    zero = (a - b).is_zero  # not simplified: that takes seconds for what a stranger may write
-    if zero is not None:
-        return zero
-    import sympy
-
-    return sympy.Eq(a, b, evaluate=False)
-
-
-def _unequal(a: Any, b: Any) -> Any:
-    equal = _equal(a, b)
-    return not equal if isinstance(equal, bool) else ~equal
-
-
-def _within(a: Any, b: Any) -> bool:
-    return any(_truth(_equal(a, item)) for item in _list(b))
-
-
-_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: _equal,
-    ast.NotEq: _unequal,
-    ast.Lt: lambda a, b: _decided(_number(a) < _number(b)),
-    ast.LtE: lambda a, b: _decided(_number(a) <= _number(b)),
-    ast.Gt: lambda a, b: _decided(_number(a) > _number(b)),
-    ast.GtE: lambda a, b: _decided(_number(a) >= _number(b)),
-    ast.In: _within,
-    ast.NotIn: lambda a, b: not _within(a, b),
-}
-
-
-def _list(value: Any) -> Any:
-    if not isinstance(value, (list, tuple)):
-        raise TypeError(f"needs a list, not {value!r:.40}")
-    return value
-
-
-def _extreme(pick: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def extreme(*values: Any) -> Any:
-        numbers = _list(values[0]) if len(values) == 1 else values
-        if not numbers:
-            raise ValueError("needs a number, not an empty list")
-        return reduce(pick, (_bounded(_number(number)) for number in numbers))
-
-    return extreme
-
-
-def _round(x: Any) -> Any:
-    if is_symbolic(x):
-        raise ValueError("round has no closed form: floor(x + 1/2) has")
-    if is_array(_number(x)):
-        return x.round().astype("int64")
-    return round(x)
-
-
-def _int(x: Any) -> Any:
-    if is_symbolic(x):
-        raise ValueError("int has no closed form: floor has")
-    if is_array(_number(x)):
-        return x.astype("int64")
-    return x.truncated() if is_recorded(x) else int(x)
-
-
-def _sqrt(x: Any) -> Any:
-    """The square root, an int where it is one."""
-    if is_symbolic(_number(x)):
-        import sympy
-
-        return sympy.sqrt(x)
-    if _any(x < 0):
-        raise ValueError("square root of a negative number")
-    if is_array(x):
-        return x**0.5
-    if is_recorded(x):
-        return x.root()
-    root = math.isqrt(x) if type(x) is int else 0
-    return root if type(x) is int and root * root == x else math.sqrt(x)
-
-
-def _total(values: Any) -> Any:
-    return reduce(lambda a, b: _apply(_ARITHMETIC[ast.Add], a, b), _list(values), 0)
-
-
-def _round_to(x: Any, multiple: Any, keep: Any = None) -> Any:
-    """As MobileNet rounds channels, ``_make_divisible`` in torchvision with ``keep=0.9``."""
-    _number(x)
-    if _whole(multiple) < 1:
-        raise ValueError(f"needs a multiple of at least 1, not {multiple}")
-    multiple = _whole(multiple)
-    if is_symbolic(x) or is_array(keep) or is_symbolic(keep):
-        rounded = round_to(x, multiple)
-        short = False if keep is None else _decided(rounded < _times(_number(keep), x))
-        return rounded + multiple * short if is_array(short) else rounded + multiple * _truth(short)
-    _bounded(2 * _largest(x) + multiple)
-    if keep is not None:
-        _times(_number(keep), x)
-    return round_to(x, multiple, 0 if keep is None else settle(keep))
-
-
-def _size(shape: Shape, axis: Any) -> Any:
-    if not -len(shape) <= _whole(axis) < len(shape):
-        raise ValueError(f"axis {axis} is none of a shape of {len(shape)} axes")
-    return shape[axis]
-
-
-_SIZES: dict[str, tuple[int, tuple[int, ...], str]] = {
-    "channels": (1, (2, 3, 4, 5), "(N, C, ...)"),
-    "length": (2, (3,), "(N, C, L)"),
-    "height": (-2, (4, 5), "(N, C, H, W) or (N, C, D, H, W)"),
-    "width": (-1, (4, 5), "(N, C, H, W) or (N, C, D, H, W)"),
-}
-"""Function of a layer -> the axis it measures, the ranks it is defined for, and their axes."""
-
-_FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int | None]] = {
-    "min": (_extreme(minimum), 1, None),
-    "max": (_extreme(maximum), 1, None),
-    "floor": (lambda x: floor(_number(x)), 1, 1),
-    "ceil": (lambda x: ceil(_number(x)), 1, 1),
-    "round": (_round, 1, 1),
-    "int": (_int, 1, 1),
-    "abs": (lambda x: abs(_number(x)), 1, 1),
-    "sqrt": (_sqrt, 1, 1),
-    "len": (lambda values: len(_list(values)), 1, 1),
-    "sum": (_total, 1, 1),
-    "round_to": (_round_to, 2, 2),
-}
-"""Function -> what it computes, and the fewest and the most of its arguments."""
-
-_OF_FACTS: dict[str, tuple[Callable[..., Any], int, int | None]] = {
-    **_FUNCTIONS,
-    "distinct": (lambda values: list(dict.fromkeys(_list(values))), 1, 1),
-}
-
-FUNCTIONS: tuple[str, ...] = (*_FUNCTIONS, *_SIZES, "size")
-"""The names of all functions."""
-
 _WORDS: dict[type[ast.AST], str] = {
     ast.Attribute: "attribute access",
     ast.Lambda: "lambda",
@@ -603,7 +229,7 @@ class _Compiler:
 
     def __init__(self, source: str, indent: int, facts: bool = False) -> None:
         self.facts = facts
-        self.functions = _OF_FACTS if facts else _FUNCTIONS
+        self.functions = FUNCTIONS_OF_FACTS if facts else FUNCTIONS_OF_NUMBERS
         self.names: set[str] = set()
         self.references: set[str] = set()
         self.whole: list[str] = []
@@ -641,7 +267,7 @@ class _Compiler:
         if not isinstance(value, (bool, int, float, str, type(None))):
             self.refuse(node, f"{value!r:.40} is neither a number nor text")
         try:
-            _bounded(value)
+            bounded(value)
         except OverflowError:
             self.refuse(node, f"overflows: {self._source.decode()}")
         return lambda names, shape_of: value
@@ -677,7 +303,7 @@ class _Compiler:
                 raise ExpressionError(
                     _hinted(f"unknown variable '{name}'", did_you_mean(name, names)), column
                 ) from None
-            return _bounded(value)
+            return bounded(value)
 
         return variable
 
@@ -695,37 +321,37 @@ class _Compiler:
         index = self.code(node.slice)
 
         def item(names: Mapping[str, Any], shape_of: ShapeOf | None) -> Any:
-            items, at = _list(value(names, shape_of)), _whole(index(names, shape_of))
+            items, at = listed(value(names, shape_of)), whole(index(names, shape_of))
             if not -len(items) <= at < len(items):
                 raise ValueError(f"index {at} is outside a list of {len(items)}")
-            return _bounded(items[at])
+            return bounded(items[at])
 
         return item
 
     def _binop(self, node: ast.BinOp) -> Code:
-        operation = _ARITHMETIC.get(type(node.op))
+        operation = ARITHMETIC.get(type(node.op))
         if operation is None:
             self.forbid(node, node.op)
-        if self.facts and operation is _over:
-            operation = _quotient
+        if self.facts and operation is over:
+            operation = quotient
         apply, left, right = operation, self.code(node.left), self.code(node.right)
-        return lambda names, shape_of: _apply(apply, left(names, shape_of), right(names, shape_of))
+        return lambda names, shape_of: applied(apply, left(names, shape_of), right(names, shape_of))
 
     def _unaryop(self, node: ast.UnaryOp) -> Code:
         operand = self.code(node.operand)
         if isinstance(node.op, ast.Not):
-            return lambda names, shape_of: _not(operand(names, shape_of))
+            return lambda names, shape_of: negated(operand(names, shape_of))
         if isinstance(node.op, ast.USub):
-            return lambda names, shape_of: -_number(operand(names, shape_of))
+            return lambda names, shape_of: -numeric(operand(names, shape_of))
         if isinstance(node.op, ast.Invert):
             self.forbid(node, node.op)
-        return lambda names, shape_of: _number(operand(names, shape_of))
+        return lambda names, shape_of: numeric(operand(names, shape_of))
 
     def _compare(self, node: ast.Compare) -> Code:
         for op in node.ops:
-            if type(op) not in _COMPARISONS:
+            if type(op) not in COMPARISONS:
                 self.forbid(node, op)
-        compare = [_COMPARISONS[type(op)] for op in node.ops]
+        compare = [COMPARISONS[type(op)] for op in node.ops]
         first, *rest = (self.code(operand) for operand in (node.left, *node.comparators))
         if len(rest) == 1:
             single, second = compare[0], rest[0]
@@ -737,9 +363,9 @@ class _Compiler:
             for holds, operand in zip(compare, rest, strict=True):
                 right = operand(names, shape_of)
                 answer = holds(left, right)
-                if _mixed(answer):
+                if mixed(answer):
                     found = found & answer
-                elif not _truth(answer):
+                elif not truth(answer):
                     return False
                 left = right
             return found
@@ -754,11 +380,11 @@ class _Compiler:
             found: Any = None  # of an array whose points have different answers
             for condition in (*conditions, last):
                 value = condition(names, shape_of)
-                if found is None and not _mixed(value):
-                    if condition is last or _truth(value) is ends:
+                if found is None and not mixed(value):
+                    if condition is last or truth(value) is ends:
                         return value
                     continue
-                value = _pointwise(value)
+                value = pointwise(value)
                 found = value if found is None else found | value if ends else found & value
             return found
 
@@ -767,14 +393,14 @@ class _Compiler:
     def _ifexp(self, node: ast.IfExp) -> Code:
         test, body, orelse = (self.code(part) for part in (node.test, node.body, node.orelse))
         return lambda names, shape_of: (
-            body(names, shape_of) if _truth(test(names, shape_of)) else orelse(names, shape_of)
+            body(names, shape_of) if truth(test(names, shape_of)) else orelse(names, shape_of)
         )
 
     def _call(self, node: ast.Call) -> Code:
         if not isinstance(node.func, ast.Name):
             self.refuse(node, "only a function's name can be called")
         name = node.func.id
-        if name in _SIZES or name == "size":
+        if name in SIZES or name == "size":
             return self._measure(name, node)
         if name not in self.functions:
             message = f"call of unknown function '{name}'"
@@ -787,8 +413,8 @@ class _Compiler:
         codes = [self.code(argument) for argument in node.args] + keep
         if len(codes) == 1:
             (only,) = codes
-            return lambda names, shape_of: _bounded(compute(only(names, shape_of)))
-        return lambda names, shape_of: _bounded(compute(*[code(names, shape_of) for code in codes]))
+            return lambda names, shape_of: bounded(compute(only(names, shape_of)))
+        return lambda names, shape_of: bounded(compute(*[code(names, shape_of) for code in codes]))
 
     def _keep(self, name: str, node: ast.Call) -> list[Code]:
         for keyword in node.keywords:
@@ -806,16 +432,16 @@ class _Compiler:
         self.references.add(layer)
         if name == "size":
             axis = self.code(node.args[1])
-            return lambda names, shape_of: _bounded(
-                _size(_ask(shape_of, layer), axis(names, shape_of))
+            return lambda names, shape_of: bounded(
+                extent(_ask(shape_of, layer), axis(names, shape_of))
             )
-        place, ranks, axes = _SIZES[name]
+        place, ranks, axes = SIZES[name]
 
         def measure(names: Mapping[str, Any], shape_of: ShapeOf | None) -> Any:
             shape = _ask(shape_of, layer)
             if len(shape) not in ranks:
                 raise ValueError(f"the output {describe(shape)} of '{layer}' is not {axes}")
-            return _bounded(shape[place])
+            return bounded(shape[place])
 
         return measure
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from archcalc.dims import Shape
 from archcalc.errors import ExpressionError
-from archcalc.spec.expressions import FUNCTIONS, is_expression, parse
+from archcalc.spec.arithmetic import FUNCTIONS
+from archcalc.spec.expressions import is_expression, parse
 
 NAMES: dict[str, Any] = {
     "width": 64,

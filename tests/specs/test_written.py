@@ -1,0 +1,51 @@
+"""Networks of other people that were written from the pages alone, and what PyTorch says of them.
+
+The numbers were counted on the modules: parameters and buffers by their elements, and
+multiply-accumulates by ``torch.utils.flop_counter``. That counter passes over attention on a CPU
+and over recurrent layers, which are added here by hand. The modules are those of torchaudio 2.11,
+torchvision 0.29, effdet 0.4 and segmentation_models_pytorch 0.6 where it says so, and else were
+written after the papers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import archcalc
+
+FOLDER = Path(__file__).parent / "written"
+
+CONFORMER_ATTENTION = 4 * 2 * 100 * 100 * 80
+"""Of 4 layers the scores and the sums of 100 steps and 80 features."""
+
+DEMUCS_LSTM = 9 * 2 * 4 * 2048 * ((2048 + 2048) + (4096 + 2048))
+"""Of 9 steps, both ways, 4 gates of 2048 units: their input and state, in two layers."""
+
+# params, buffers, MACs
+NUMBERS: dict[str, tuple[int, int, int]] = {
+    "bifpn": (194_361, 3_870, 136_203_264),  # effdet, efficientdet_d0
+    "conformer": (525_888, 644, 51_680_000 + CONFORMER_ATTENTION),  # torchaudio
+    "convtasnet": (4_984_881, 0, 4_916_015_104),  # torchaudio
+    "demucs": (265_679_496, 0, 3_267_637_248 + DEMUCS_LSTM),  # arXiv:1911.13254
+    "dlrm": (891_985, 0, 486_032),  # arXiv:1906.00091
+    "gat": (92_373, 0, 770_231_024),  # arXiv:1710.10903
+    "nbeats": (6_546_944, 2_160, 6_531_696),  # arXiv:1905.10437
+    "pointnet2": (1_475_688, 6_667, 837_527_552),  # arXiv:1706.02413
+    "raft": (990_162, 0, 6_605_045_760),  # torchvision, raft_small, 4 updates
+    "rrdb": (16_697_987, 0, 73_428_369_408),  # arXiv:1809.00219
+    "tcn": (66_910, 0, 64_969_350),  # arXiv:1803.01271
+    "unetpp": (26_078_609, 20_858, 18_383_634_432),  # segmentation_models_pytorch, resnet34
+    "waveglow": (87_879_272, 0, 162_474_092_800),  # arXiv:1811.00002
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_network_that_was_written_from_the_pages_has_its_numbers(name: str) -> None:
+    analysis = archcalc.analyze(archcalc.load(FOLDER / f"{name}.yaml"))
+    assert (analysis.params, analysis.buffers, analysis.macs) == NUMBERS[name]
+
+
+def test_all_are_asked() -> None:
+    assert {path.stem for path in FOLDER.glob("*.yaml")} == NUMBERS.keys()
