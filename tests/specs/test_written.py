@@ -23,6 +23,9 @@ CONFORMER_ATTENTION = 4 * 2 * 100 * 100 * 80
 DEMUCS_LSTM = 9 * 2 * 4 * 2048 * ((2048 + 2048) + (4096 + 2048))
 """Of 9 steps, both ways, 4 gates of 2048 units: their input and state, in two layers."""
 
+TACOTRON_LSTM = 40 * 2 * 4 * 256 * (512 + 256)
+"""Of 40 symbols, both ways, 4 gates of 256 units: their input and state."""
+
 # params, buffers, MACs
 NUMBERS: dict[str, tuple[int, int, int]] = {
     "bifpn": (194_361, 3_870, 136_203_264),  # effdet, efficientdet_d0
@@ -35,6 +38,7 @@ NUMBERS: dict[str, tuple[int, int, int]] = {
     "pointnet2": (1_475_688, 6_667, 837_527_552),  # arXiv:1706.02413
     "raft": (990_162, 0, 6_605_045_760),  # torchvision, raft_small, 4 updates
     "rrdb": (16_697_987, 0, 73_428_369_408),  # arXiv:1809.00219
+    "tacotron2": (28_193_153, 7_336, 1_526_665_216 + TACOTRON_LSTM),  # torchaudio, 60 frames
     "tcn": (66_910, 0, 64_969_350),  # arXiv:1803.01271
     "unetpp": (26_078_609, 20_858, 18_383_634_432),  # segmentation_models_pytorch, resnet34
     "waveglow": (87_879_272, 0, 162_474_092_800),  # arXiv:1811.00002
