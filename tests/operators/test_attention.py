@@ -207,9 +207,13 @@ def test_gradients_of_attention_need_what_each_product_multiplies() -> None:
     # Scores are queries (0) times keys (1); what they weigh, with a mask (3), are values (2).
     op = ScaledDotProductAttention()
     x, mask = (1, 2, 5, 4), (1, 2, 5, 5)
-    scores, values = op.products(op.infer(x, x, x), x, x, x)
+    v = (1, 2, 5, 6)
+    scores, values = op.products(op.infer(x, x, v), x, x, v)
+    # 2 heads of 5 x 5 scores; 6 features of a value, 4 of a query
+    assert scores.macs == 2 * 5 * 5 * 4
     assert scores.factors == ((0,), (1,))
     assert values.factors == ((0, 1), (2,))
+    assert values.macs == 2 * 5 * 5 * 6
     *_, values = op.products(op.infer(x, x, x, mask), x, x, x, mask)
     assert values.factors == ((0, 1, 3), (2,))
 
