@@ -1,13 +1,13 @@
 """The public names, once: type checkers read them here, and so does the package."""
 
-from archcalc.analysis.analyze import Analysis as Analysis
-from archcalc.analysis.analyze import Row as Row
 from archcalc.analysis.analyze import analyze as analyze
 from archcalc.analysis.analyze import backward as backward
 from archcalc.analysis.backward import Backward as Backward
 from archcalc.analysis.batches import Fits as Fits
 from archcalc.analysis.batches import largest_batch as largest_batch
 from archcalc.analysis.cache import Cache as Cache
+from archcalc.analysis.counted import Analysis as Analysis
+from archcalc.analysis.counted import Row as Row
 from archcalc.analysis.diff import Diff as Diff
 from archcalc.analysis.diff import diff as diff
 from archcalc.analysis.generate import Generation as Generation

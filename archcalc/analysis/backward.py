@@ -17,7 +17,7 @@ from archcalc.document.shown import shown
 from archcalc.operators.autograd import WEIGHTS, Multiplying
 
 if TYPE_CHECKING:
-    from archcalc.analysis.analyze import Analysis, Row
+    from archcalc.analysis.counted import Analysis, Row
 
 
 @shown

@@ -17,7 +17,7 @@ from archcalc.spec.bits import BITS, ENDS, Density, Format
 from archcalc.spec.patterns import matching
 
 if TYPE_CHECKING:
-    from archcalc.analysis.analyze import Analysis, Row
+    from archcalc.analysis.counted import Analysis, Row
 
 K = TypeVar("K", bound=Hashable)
 

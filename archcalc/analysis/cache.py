@@ -11,7 +11,7 @@ from archcalc.document.shown import shown
 from archcalc.operators.attention import Attending
 
 if TYPE_CHECKING:
-    from archcalc.analysis.analyze import Analysis
+    from archcalc.analysis.counted import Analysis
 
 
 @shown

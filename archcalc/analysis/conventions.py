@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.dims import Size, holds
 from archcalc.errors import ArchcalcError, did_you_mean
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcalc.analysis.analyze import Row
+from archcalc.analysis.counted import Row
 from archcalc.operators import FAMILIES
 
 UNWEIGHTED = frozenset(

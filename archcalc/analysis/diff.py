@@ -8,9 +8,10 @@ from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row, answer
+from archcalc.analysis.analyze import answer
 from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as counted_by
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.dims import Size
 from archcalc.document.shown import shown
 from archcalc.frontends.network import NetworkLike

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from archcalc.algebra.forms import AsItReads, Form, Forms, Letter, letter, letters_of
 from archcalc.algebra.record import Record, Recorded
-from archcalc.analysis.analyze import Analysis, Row
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.analysis.receptive_field import Field, compose
 from archcalc.dims import Shape, Size, is_whole
 from archcalc.errors import ArchcalcError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row
 from archcalc.analysis.bits import Stored, executed, joined
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.analysis.liveness import inputs_of, makers
 from archcalc.operators.autograd import INTEGER, Untrained
 from archcalc.operators.autograd import Stored as Kept

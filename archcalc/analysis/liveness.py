@@ -22,7 +22,7 @@ from archcalc.operators.saving import Autograd, Storage, Tensor, in_order
 from archcalc.spec.graph import Graph, Node
 
 if TYPE_CHECKING:
-    from archcalc.analysis.analyze import Analysis
+    from archcalc.analysis.counted import Analysis
     from archcalc.spec.bits import Format
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row, answer
+from archcalc.analysis.analyze import answer
 from archcalc.analysis.bits import joined
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.analysis.liveness import Held, inference, step
 from archcalc.analysis.optimizers import states
 from archcalc.analysis.training import Training

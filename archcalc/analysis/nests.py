@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal, NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.dims import Shape
 from archcalc.operators import FAMILIES
 from archcalc.operators.attention import MultiheadAttention, ScaledDotProductAttention

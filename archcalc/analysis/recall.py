@@ -19,7 +19,7 @@ from archcalc.values import exact
 
 if TYPE_CHECKING:
     from archcalc.algebra.program import Program
-    from archcalc.analysis.analyze import Analysis
+    from archcalc.analysis.counted import Analysis
 
 Engine = Callable[[Spec, Question], "Analysis"]
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, cast
 
-from archcalc.analysis.analyze import Analysis, answer
+from archcalc.analysis.analyze import answer
 from archcalc.analysis.conventions import Convention, Difference, convention, differences
+from archcalc.analysis.counted import Analysis
 from archcalc.analysis.measured import Measurement
 from archcalc.analysis.roofline import Roofline, roofline
 from archcalc.claims.check import Checking, Finding, Record, records

@@ -13,8 +13,9 @@ from functools import cached_property
 from math import prod
 from typing import NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row, analyze
+from archcalc.analysis.analyze import analyze
 from archcalc.analysis.conventions import CONVENTIONS
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.analysis.counters import bias_adds
 from archcalc.analysis.depth import UNWEIGHTED, is_weight_layer
 from archcalc.dims import Size

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from archcalc.analysis.analyze import Analysis, Row, analyze, totals
+from archcalc.analysis.analyze import analyze, totals
 from archcalc.analysis.bits import bit_operations
 from archcalc.analysis.conventions import CONVENTIONS
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.analysis.depth import is_weight_layer
 from archcalc.dims import Shape
 from archcalc.errors import ExpressionError, did_you_mean

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row, analyze
+from archcalc.analysis.analyze import analyze
 from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as counted_by
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.analysis.receptive_field import Field, receptive_field
 from archcalc.claims.check import Finding, check
 from archcalc.claims.facts import Scope

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row, answer
+from archcalc.analysis.analyze import answer
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.claims.finding import Difference
 from archcalc.claims.readings import Reading
 from archcalc.claims.tables.kinds import kind_of

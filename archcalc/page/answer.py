@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from archcalc.analysis.analyze import Analysis, answer
+from archcalc.analysis.analyze import answer
 from archcalc.analysis.conventions import CONVENTIONS, convention, differences
+from archcalc.analysis.counted import Analysis
 from archcalc.analysis.diff import diff
 from archcalc.analysis.memory import memory
 from archcalc.analysis.receptive_field import Field

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from archcalc.analysis.analyze import Analysis, analyze
+from archcalc.analysis.analyze import analyze
+from archcalc.analysis.counted import Analysis
 from archcalc.dims import Shape
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.pytorch.asked import SEED, stored_as
 from archcalc.pytorch.drawn import Drawn
 from archcalc.pytorch.windows import placed

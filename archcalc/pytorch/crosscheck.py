@@ -10,7 +10,8 @@ from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcalc.analysis.analyze import Analysis, analyze
+from archcalc.analysis.analyze import analyze
+from archcalc.analysis.counted import Analysis
 from archcalc.analysis.measured import Measurement
 from archcalc.analysis.memory import memory
 from archcalc.document.shown import shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from archcalc.analysis.analyze import Analysis
+from archcalc.analysis.counted import Analysis
 from archcalc.pytorch.asked import SEED, stored_as
 from archcalc.spec.bits import BYTES
 

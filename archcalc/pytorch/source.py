@@ -7,7 +7,8 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 
-from archcalc.analysis.analyze import Analysis, analyze
+from archcalc.analysis.analyze import analyze
+from archcalc.analysis.counted import Analysis
 from archcalc.operators.parametrization import STANDARDIZATIONS
 from archcalc.pytorch.naming import paths
 from archcalc.pytorch.perform import require_torch

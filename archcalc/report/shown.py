@@ -32,7 +32,8 @@ def svg(network: Any) -> str:
 
 
 def _analysis(network: Any) -> Any:
-    from archcalc.analysis.analyze import Analysis, analyze
+    from archcalc.analysis.analyze import analyze
+    from archcalc.analysis.counted import Analysis
 
     if isinstance(network, Analysis):
         return network

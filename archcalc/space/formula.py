@@ -16,7 +16,7 @@ from archcalc.algebra.forms import Form, Forms, Letter, MultipliedOut, letter
 from archcalc.algebra.program import Program, run
 from archcalc.algebra.symbolic import to_sympy
 from archcalc.algebra.terms import constant, plus, times, value_of
-from archcalc.analysis.analyze import Analysis, Row
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike, load

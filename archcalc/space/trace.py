@@ -10,7 +10,8 @@ from typing import Any
 
 from archcalc.algebra.program import Number, Program
 from archcalc.algebra.record import Record
-from archcalc.analysis.analyze import Analysis, analyze, answer
+from archcalc.analysis.analyze import analyze, answer
+from archcalc.analysis.counted import Analysis
 from archcalc.analysis.memory import memory
 from archcalc.analysis.roofline import roofline
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import archcalc
 from archcalc.algebra.forms import Letter
-from archcalc.analysis.analyze import Analysis, analyze
+from archcalc.analysis.analyze import analyze
+from archcalc.analysis.counted import Analysis
 from archcalc.analysis.explain import Reason, Reasons, reasons
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, ShapeError

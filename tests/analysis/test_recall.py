@@ -11,7 +11,7 @@ import pytest
 
 import archcalc
 from archcalc.analysis import recall
-from archcalc.analysis.analyze import Analysis
+from archcalc.analysis.counted import Analysis
 from archcalc.analysis.recall import PATIENCE, TOTALS, Replay
 from archcalc.operators.base import KINDS
 from archcalc.spec import zoo

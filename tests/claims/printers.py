@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row
+from archcalc.analysis.counted import Analysis, Row
 
 FUNCTIONS = frozenset(
     ("Add", "Concat", "Flatten", "Mul", "Reshape", "Permute", "Slice", "Split", "Parameter")

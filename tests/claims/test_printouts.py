@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from archcalc.analysis.analyze import Analysis, analyze
+from archcalc.analysis.analyze import analyze
+from archcalc.analysis.counted import Analysis
 from archcalc.claims.audit import audit
 from archcalc.spec.zoo import load
 from tests.claims.printers import PAGES, PRINTERS, Table

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import archcalc
-from archcalc.analysis.analyze import Analysis, totals
+from archcalc.analysis.analyze import totals
+from archcalc.analysis.counted import Analysis
 from archcalc.analysis.recall import TOTALS
 from archcalc.spec import zoo
 from archcalc.spec.dependence import variables_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archcalc.analysis.analyze import Row
+from archcalc.analysis.counted import Row
 from archcalc.analysis.counters.rules import (
     CELLS,
     CONVS,

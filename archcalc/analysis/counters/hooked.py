@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from archcalc.analysis.analyze import Row
+from archcalc.analysis.counted import Row
 from archcalc.analysis.counters.rules import (
     ADAPTIVE_AVERAGES,
     AVERAGES,

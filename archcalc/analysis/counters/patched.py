@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-from archcalc.analysis.analyze import Row
+from archcalc.analysis.counted import Row
 from archcalc.analysis.counters.rules import (
     AVERAGES,
     BATCH_NORMS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from archcalc.analysis.analyze import Row
+from archcalc.analysis.counted import Row
 from archcalc.dims import Shape, Size, maximum, minimum
 from archcalc.errors import ArchcalcError
 from archcalc.operators import FAMILIES

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from archcalc.analysis.analyze import Analysis
-from archcalc.analysis.analyze import Row as Layer
+from archcalc.analysis.counted import Analysis
+from archcalc.analysis.counted import Row as Layer
 from archcalc.claims.check import VERDICTS
 from archcalc.claims.judged import show
 from archcalc.claims.savings import Change, Example, Savings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count as numbered
 
-from archcalc.analysis.analyze import Analysis
+from archcalc.analysis.counted import Analysis
 from archcalc.report.diagrams.picture import Box, Picture, extents, kinds, numbers, title
 from archcalc.report.diagrams.svg import COLORS
 

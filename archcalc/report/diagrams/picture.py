@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from archcalc.analysis.analyze import Analysis, Row, analyze
+from archcalc.analysis.analyze import analyze
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.dims import Shape
 from archcalc.operators import FAMILIES
 from archcalc.operators.taps import Traced

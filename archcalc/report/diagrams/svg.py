@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from archcalc.analysis.analyze import Analysis
+from archcalc.analysis.counted import Analysis
 from archcalc.report.diagrams.layered import Cell, Layout, Point, lay_out
 from archcalc.report.diagrams.picture import (
     KINDS,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row
 from archcalc.analysis.bits import bit_operations, output_format
 from archcalc.analysis.conventions import Convention
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.dims import Shape, Size, holds
 from archcalc.document.model import AtLeast, Cell
 from archcalc.operators import FAMILIES

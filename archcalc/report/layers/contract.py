@@ -9,7 +9,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any
 
-from archcalc.analysis.analyze import Analysis
+from archcalc.analysis.counted import Analysis
 from archcalc.dims import holds, is_array
 from archcalc.document.data import FORMAT, dumps
 from archcalc.operators.base import KINDS

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analyze import Analysis
 from archcalc.analysis.conventions import Convention
+from archcalc.analysis.counted import Analysis
 from archcalc.analysis.diff import Change, Diff, Edit, Kind
 from archcalc.document import Document
 from archcalc.document import render as rendered

@@ -8,9 +8,9 @@ from itertools import groupby
 from math import inf
 from typing import NamedTuple, TypeAlias
 
-from archcalc.analysis.analyze import Analysis, Row
 from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as counted_by
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.dims import Size
 from archcalc.document.model import (
     AtLeast,

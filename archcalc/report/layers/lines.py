@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from archcalc.analysis.analyze import Analysis, Row
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.analysis.depth import is_weight_layer
 from archcalc.dims import Shape, Size, same
 from archcalc.operators.base import elements

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from archcalc.analysis.analyze import Analysis, answer
+from archcalc.analysis.analyze import answer
+from archcalc.analysis.counted import Analysis
 from archcalc.dims import Size
 from archcalc.document import Document
 from archcalc.document import render as rendered

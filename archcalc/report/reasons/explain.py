@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from archcalc.algebra.forms import Form, Letter, letters_of
 from archcalc.algebra.write import equation, latex_name, write
-from archcalc.analysis.analyze import Analysis, Row, answer
+from archcalc.analysis.analyze import answer
 from archcalc.analysis.conventions import Convention
 from archcalc.analysis.conventions import convention as by_name
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.analysis.explain import Reason, Reasons, reasons
 from archcalc.dims import Size
 from archcalc.document import Document
