@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
 import pytest
@@ -50,11 +49,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         items[:] = [item for item in items if taken(item)]
         config.hook.pytest_deselected(items=left_out)
-
-
-def pytest_collection_finish() -> None:
-    """Leave the tests and PyTorch out of garbage collections, which a capture that fails asks for:
-    of the tests of captures they were half of the time.
-    """
-    gc.collect()
-    gc.freeze()
