@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from archcalc.claims.emitted import Emitted, hold
 from archcalc.claims.finding import Audit
 from archcalc.claims.tables.evidence import UNKNOWN, Option, State, printed_state
 from archcalc.claims.tables.kinds import compact
@@ -32,11 +33,20 @@ def emit(audit: Audit) -> str:
     """The spec of the network that was found, as YAML.
 
     Raises :class:`ArchcalcError` where the table does not determine one: a row whose operator has
-    no equal here, an input that nothing says, a concatenation of rows that are not named.
+    no equal here, an input that nothing says, a concatenation of rows that are not named, or a row
+    that prints something else than its layers have.
+    """
+    return emitted(audit).text
+
+
+def emitted(audit: Audit) -> Emitted:
+    """The spec of the network that was found, held against the table, and what is to be said of it.
+
+    Raises :class:`ArchcalcError` as :func:`emit` does.
     """
     if audit.reading is None or audit.sheet is None:
         raise ArchcalcError(f"{audit.name}: a table of modules has no spec yet")
-    return _Writer(audit).text()
+    return _Writer(audit).emitted()
 
 
 class _Writer:
@@ -48,6 +58,8 @@ class _Writer:
         """Layers by name."""
         self.beside: dict[str, str] = {}
         """What is said of them in a comment."""
+        self.layers_of: dict[int, list[str]] = {}
+        """All layers that a row became."""
         self.names: dict[int, str] = {}
         """The layer that gives what a row gives."""
         self.taken: set[str] = {"input"}
@@ -58,7 +70,7 @@ class _Writer:
         self.open: list[str] = []
         """Layers that nothing takes yet."""
 
-    def text(self) -> str:
+    def emitted(self) -> Emitted:
         start, said = self.start()
         self.states["input"] = start
         for entry, option in zip(self.sheet.entries, self.found.options, strict=True):
@@ -79,7 +91,18 @@ class _Writer:
             tree.entry("outputs").beside = "# all that no row takes"
         for layer, comment in self.beside.items():
             tree.entry("layers", layer).beside = f"# {comment}"
-        return as_yaml(tree)
+        differs = hold(self.audit, data, self.layers_of)
+        return Emitted(as_yaml(tree), (*differs, *self.unsaid(said)))
+
+    def unsaid(self, said: str) -> Iterator[str]:
+        """How much of the spec no cell says."""
+        if said:
+            yield "the input's size is not in the table: the smallest that is usual is taken"
+        if self.beside:
+            those = "a layer has" if len(self.beside) == 1 else f"{len(self.beside)} layers have"
+            yield f"{those} a comment: what it says is not in the table, but taken for granted"
+        if not self.sheet.has("source"):
+            yield "no column says what each row takes: sums that no row prints may be missing"
 
     # The input -----------------------------------------------------------------------------------
 
@@ -139,6 +162,7 @@ class _Writer:
             last = name if not k else f"{name}-{k + 1}"
             self.write(last, op, fields, sources if not k else [self.last], beside)
             self.last = last
+            self.layers_of.setdefault(entry.index, []).append(last)
         self.states[self.last] = option.out
         self.names[entry.index] = self.last
 
@@ -318,7 +342,11 @@ def _convolution(layer: Layer, axes: int, unsure: str) -> Iterator[tuple[str, Fi
     if not pads and layer.stride == 1:
         pads = tuple(k - 1 if k % 2 else 0 for k in layer.kernel)
     elif not pads:
-        pads = tuple(k // 2 * 2 for k in layer.kernel)
+        steps = layer.strides or (layer.stride,) * len(layer.kernel)
+        pads = tuple(
+            k - 1 if k % 2 else max(k - step, 0)
+            for k, step in zip(layer.kernel, steps, strict=True)
+        )
     shared = _plain(
         kernel_size=_one(layer.kernel),
         stride=list(layer.strides) or (layer.stride if layer.stride != 1 else None),

@@ -114,10 +114,13 @@ def audit(
     for error in unread:
         complain(str(error))
     if emit_ is not None:
-        from archcalc.claims.emit import emit as spec_of
+        from archcalc.claims.emit import emitted
         from archcalc.cli.output import emit
 
-        emit(spec_of(found[0]), emit_)
+        spec = emitted(found[0])
+        emit(spec.text, emit_)
+        for said in spec.said:
+            complain(f"{found[0].name}: {said}")
         if emit_ == "-":
             return
     publish(audits, found[0] if len(tables) == 1 else found, form, output, quiet)

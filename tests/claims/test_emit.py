@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from archcalc.analysis.analyze import analyze
 from archcalc.claims.audit import audit
-from archcalc.claims.emit import emit
+from archcalc.claims.emit import emit, emitted
 from archcalc.errors import ArchcalcError
 from archcalc.spec.zoo import load
 from tests.claims.printers import PRINTERS
@@ -43,3 +44,57 @@ def test_what_a_table_does_not_determine_is_refused() -> None:
         emit(audit(PRINTERS["torchsummary"](analyze(load("googlenet"))).csv()))
     with pytest.raises(ArchcalcError, match="is not determined by the table"):
         emit(audit("layer,input,output\nconv1,8x8x3,8x8x3\nfrobnicate,8x8x3,4x4x7\n"))
+
+
+KINDS = (
+    *("convnext_tiny", "lenet5", "alexnet", "resnet18", "squeezenet", "googlenet", "mobilenet_v2"),
+    *("unet", "resnext50_32x4d", "dcgan-generator", "vit_b_16", "shufflenet_v2_x1_0"),
+)
+
+
+@pytest.mark.parametrize("printer", PRINTERS)
+@pytest.mark.parametrize("name", KINDS)
+def test_a_spec_has_what_was_printed_or_is_refused(name: str, printer: str, tmp_path: Path) -> None:
+    table = PRINTERS[printer](analyze(load(name)))
+    column = next(k for k, head in enumerate(table.headers) if head.lower().startswith("param"))
+    path = tmp_path / "net.yaml"
+    try:
+        path.write_text(emit(audit(table.csv())), encoding="utf-8")
+    except ArchcalcError as error:
+        assert re.search(r"row \d+", str(error))  # noqa: PT017
+        return
+    found = analyze(load(path))
+    assert isinstance(found.params, int)
+    norms = sum(int(row.params) for row in found.rows if "BatchNorm" in row.op)
+    # Keras counts the statistics of normalizations, too.
+    total = int(table.rows[-1][column].replace(",", ""))
+    assert total in (found.params, found.params + norms)
+
+
+# 448 = (9 * 3 + 1) * 16; 9,248 = (9 * 32 + 1) * 32 where 4,640 = (9 * 16 + 1) * 32 is meant.
+CONTRADICTION = """layer,in_h,in_w,in_c,out_h,out_w,out_c,kernel_h,kernel_w,stride,pad,params
+conv1,32,32,3,32,32,16,3,3,1,1,448
+conv2,32,32,16,32,32,32,3,3,1,1,9248
+conv3,32,32,32,32,32,32,3,3,1,1,9248
+"""
+
+
+def test_where_a_table_contradicts_itself_the_difference_is_said() -> None:
+    said = emitted(audit(CONTRADICTION)).said
+    assert (
+        "conv2 (row 2), params: the table prints 9248, the network that was found has 4,640" in said
+    )
+    right = emitted(audit(CONTRADICTION.replace("9248", "4640", 1))).said
+    assert not any("the table prints" in each for each in right)
+
+
+def test_a_spec_that_is_not_what_a_row_prints_is_refused_with_the_row() -> None:
+    # The last row's softmax gives 43, but nothing printed makes 43 of 84.
+    with pytest.raises(ArchcalcError, match=r"Softmax \(row 12\).*: no spec is written"):
+        emit(audit(Path(__file__).parent / "unseen" / "udacity_traffic.txt"))
+
+
+def test_what_no_cell_says_is_said() -> None:
+    said = emitted(audit(PRINTERS["torchsummary"](analyze(load("resnet18"))).csv())).said
+    assert any("the input's size is not in the table" in each for each in said)
+    assert any("sums that no row prints may be missing" in each for each in said)

@@ -121,3 +121,17 @@ def test_shipped_tables_are_audited_by_name() -> None:
     assert found.stdout.splitlines()[0] == "vgg16_structure"
     assert found.stdout.splitlines()[1:] == run(VGG16, "--quiet").stdout.splitlines()[1:]
     assert run("vgg17_structure").exit_code == 2
+
+
+def test_a_spec_that_is_not_what_the_table_prints_is_not_written(tmp_path: Path) -> None:
+    table = Path(__file__).parents[1] / "claims" / "unseen" / "udacity_traffic.txt"
+    result = run(str(table), "--emit", str(tmp_path / "net.yaml"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Softmax (row 12)" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_spec_takes_for_granted_goes_to_standard_error() -> None:
+    result = run(VGG16, "--emit", "-")
+    assert result.stdout.startswith("name: ")
+    assert "maxpool (row 6), params: the table prints 65664" in result.stderr

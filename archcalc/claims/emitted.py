@@ -1,0 +1,148 @@
+"""A spec that was emitted, expanded and held against the table that it came from.
+
+What the table prints of a row, its layers have, or nothing is written; only where the table
+contradicts itself does a spec say something else, and that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from archcalc.analysis.analyze import Row, answer
+from archcalc.claims.causes import label, number
+from archcalc.claims.finding import Audit
+from archcalc.claims.readings import Reading
+from archcalc.claims.tables.evidence import Option, State, holds, spread
+from archcalc.claims.tables.sheet import Entry, Number, Sheet
+from archcalc.claims.tables.totals import adds_up, total_row
+from archcalc.claims.tables.work import work_of
+from archcalc.errors import ArchcalcError, SpecError
+
+SIZES = tuple(f"{way}_{axis}" for way in ("in", "out") for axis in "dhwc")
+SUMMED = frozenset(("concat", "add", "merge"))
+"""Kinds that take several sizes, of which one is printed."""
+
+
+class Emitted(NamedTuple):
+    """A spec of the network that was found in a table."""
+
+    text: str
+    """As YAML."""
+    said: tuple[str, ...]
+    """Where it differs from what is printed, and how much of it no cell says."""
+
+
+def hold(audit: Audit, data: Mapping[str, Any], layers: Mapping[int, Sequence[str]]) -> list[str]:
+    """Where a spec differs from the table, which contradicts itself there.
+
+    ``layers`` are the names of those that each row became. Raises :class:`ArchcalcError` for the
+    first row that differs from what the table prints without that.
+    """
+    sheet, told = audit.sheet, audit.reading
+    assert sheet is not None
+    assert told is not None
+    try:
+        rows = {row.name: row for row in answer(dict(data)).rows}
+    except SpecError as error:
+        raise ArchcalcError(f"{audit.name}: what was found is no network: {error}") from None
+    said = []
+    params = statistics = 0
+    for index, names in layers.items():
+        entry, option = sheet.entries[index], told.found.options[index]
+        assert option is not None
+        ours = _Ours([rows[name] for name in names])
+        params, statistics = params + ours.params, statistics + ours.statistics
+        for role, right in _differing(entry, option, ours, told):
+            column = entry.columns.get(role, sheet.columns.get(role, -1))
+            what = (
+                f"{label(entry)}, {sheet.headers[column]}: the table prints "
+                f"{entry.cells[column]}, the network that was found has {number(right)}"
+            )
+            if role not in option.wrong or option.expected[role] != right:
+                raise ArchcalcError(f"{audit.name}: {what}: no spec is written")
+            said.append(what)
+    said += _total(sheet, told, layers, params, statistics)
+    return list(dict.fromkeys(said))
+
+
+class _Ours:
+    """The layers of a row, counted."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        self.params = sum(int(row.params) for row in rows)
+        self.macs = sum(int(row.macs) for row in rows)
+        self.statistics = sum(int(row.params) for row in rows if "BatchNorm" in row.op)
+        """Numbers that Keras counts, too: a mean and a variance for each scale and offset."""
+
+    def states(self, way: str) -> Iterator[State]:
+        """What they take or give, channels first and last."""
+        for row in self.rows if way == "in" else self.rows[-1:]:
+            shapes = row.node.input_shapes[:1] if way == "in" else [row.shape]
+            for shape in shapes:
+                sizes = tuple(int(n) for n in shape[1:])
+                if sizes:
+                    yield State(sizes[0], sizes[1:])
+                    yield State(sizes[-1], sizes[:-1])
+
+
+def _differing(
+    entry: Entry, option: Option, ours: _Ours, told: Reading
+) -> Iterator[tuple[str, Number]]:
+    """Roles of cells that say something else than the layers, and what those have."""
+    manner = told.found.manner
+    if "params" in entry.printed and not holds(entry, "params", ours.params, manner):
+        counted = ours.params + ours.statistics
+        if not (ours.statistics and holds(entry, "params", counted, manner)):
+            right = option.expected.get("params")
+            yield "params", counted if right == counted else ours.params
+    for way in ("in", "out"):
+        if way == "in" and entry.kind in SUMMED:
+            continue
+        off = [_unlike(entry, way, state) for state in ours.states(way)]
+        if off and all(off):
+            yield from min(off, key=len)
+    for role, ways in manner.work.items():
+        how = ways.get(option.layer.kind)
+        if not how or not entry.values.get(role) or option.layer.macs is None:
+            continue
+        work = work_of(option.layer._replace(macs=ours.macs), how, manner.batch)
+        printed = entry.printed[role]
+        halved = role in manner.backward and entry.index == manner.start
+        if work is not None and not any(
+            printed.verdict(n).holds for n in ((work, work // 2) if halved else (work,))
+        ):
+            yield role, work
+
+
+def _unlike(entry: Entry, way: str, state: State) -> list[tuple[str, Number]]:
+    """Sizes that a row prints otherwise than a state has them."""
+    return [
+        (role, right)
+        for role, right in spread(way, state, entry).items()
+        if role in SIZES and entry.values.get(role, right) != right
+    ]
+
+
+def _total(
+    sheet: Sheet,
+    told: Reading,
+    layers: Mapping[int, Sequence[str]],
+    params: int,
+    statistics: int,
+) -> Iterator[str]:
+    """What is to be said of a printed total that the spec does not have."""
+    total = total_row(sheet)
+    if total is None or adds_up(sheet, params) or adds_up(sheet, params + statistics):
+        return
+    bare = [e for e in sheet.layers if e.index in layers and "params" not in e.values]
+    rows = [e for e in sheet.addends if "params" in e.values]
+    slack = sum(int(e.printed["params"].step) for e in rows if e.printed["params"].step > 1)
+    if slack and (adds_up(sheet, params, slack) or adds_up(sheet, params + statistics, slack)):
+        return
+    why = f"; {len(bare)} rows print no parameters" if bare else ""
+    yield (
+        f"{label(total)}: the table prints {total.cells[sheet.columns['params']]} parameters, "
+        f"the network that was found has {number(params)}{why}"
+    )
