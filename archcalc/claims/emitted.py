@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analyze import Row, answer
+from archcalc.analysis.analyze import answer
+from archcalc.analysis.counted import Row
 from archcalc.claims.causes import label, number
 from archcalc.claims.finding import Audit
 from archcalc.claims.readings import Reading
@@ -55,11 +56,14 @@ def hold(audit: Audit, data: Mapping[str, Any], layers: Mapping[int, Sequence[st
         params, statistics = params + ours.params, statistics + ours.statistics
         for role, right in _differing(entry, option, ours, told):
             column = entry.columns.get(role, sheet.columns.get(role, -1))
+            follows = role in option.wrong and option.expected[role] == right
+            shown = (f.right for f in audit.findings if (f.row, f.column) == (index, column))
+            has = next(shown, "") if follows else ""
             what = (
                 f"{label(entry)}, {sheet.headers[column]}: the table prints "
-                f"{entry.cells[column]}, the network that was found has {number(right)}"
+                f"{entry.cells[column]}, the network that was found has {has or number(right)}"
             )
-            if role not in option.wrong or option.expected[role] != right:
+            if not follows:
                 raise ArchcalcError(f"{audit.name}: {what}: no spec is written")
             said.append(what)
     said += _total(sheet, told, layers, params, statistics)

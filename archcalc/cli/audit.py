@@ -118,9 +118,9 @@ def audit(
         from archcalc.cli.output import emit
 
         spec = emitted(found[0])
-        emit(spec.text, emit_)
         for said in spec.said:
             complain(f"{found[0].name}: {said}")
+        emit(spec.text, emit_)
         if emit_ == "-":
             return
     publish(audits, found[0] if len(tables) == 1 else found, form, output, quiet)

@@ -82,7 +82,7 @@ conv3,32,32,32,32,32,32,3,3,1,1,9248
 def test_where_a_table_contradicts_itself_the_difference_is_said() -> None:
     said = emitted(audit(CONTRADICTION)).said
     assert (
-        "conv2 (row 2), params: the table prints 9248, the network that was found has 4,640" in said
+        "conv2 (row 2), params: the table prints 9248, the network that was found has 4640" in said
     )
     right = emitted(audit(CONTRADICTION.replace("9248", "4640", 1))).said
     assert not any("the table prints" in each for each in right)
