@@ -128,7 +128,7 @@ class _Unknown(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch's
     """Names the operations that run and are in no list."""
 
     def __init__(self, counter: FlopCounterMode) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's
         self.counted = counter.flop_registry
         self.found: dict[str, None] = {}
 
@@ -209,7 +209,7 @@ class Counter:
 def counting() -> Iterator[Counter]:
     """Count what is run inside, with attention unfused, so that its products are seen."""
     flops = FlopCounterMode(display=False, custom_mapping=dict(FUSED))
-    flops.mod_tracker = _Nowhere()  # type: ignore[assignment]
+    flops.mod_tracker = _Nowhere()  # type: ignore[assignment]  # has what is asked of one
     unknown = _Unknown(flops)
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)

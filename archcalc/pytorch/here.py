@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ def _torch(device: str, dtypes: tuple[str, ...], wait: Callable[[], None]) -> di
             for side in SIDES[device]:
                 a, b = (torch.randn(side, side, device=device).to(stored) for _ in range(2))
                 with precision(dtype):
-                    rates.append((2 * side**3 / _best(lambda: a @ b, wait), side))  # noqa: B023
+                    rates.append((2 * side**3 / _best(partial(torch.matmul, a, b), wait), side))
                 if device == "cpu" and rates[-1][0] < 1e10:  # emulated: a larger one takes minutes
                     break
             rate, side = max(rates)

@@ -6,6 +6,10 @@ import torch
 from torch import Tensor
 
 from archcalc.operators import FAMILIES
+from archcalc.operators.bag import EmbeddingBag
+from archcalc.operators.indexing import Gather, Index, OneHot
+from archcalc.operators.linear import Embedding
+from archcalc.operators.loss import CrossEntropyLoss
 from archcalc.spec.graph import Graph, Node
 
 
@@ -47,15 +51,15 @@ def _limits(graph: Graph) -> dict[str, int]:
 
 
 def _looked_up(node: Node) -> list[tuple[str, int]]:
-    match type(node.op).__name__:
-        case "Embedding" | "EmbeddingBag":
-            return [(node.inputs[0], node.op.num_embeddings)]  # type: ignore[attr-defined]
-        case "CrossEntropyLoss":
+    match node.op:
+        case Embedding() | EmbeddingBag():
+            return [(node.inputs[0], node.op.num_embeddings)]
+        case CrossEntropyLoss():
             return [(node.inputs[1], node.input_shapes[0][1])]
-        case "Gather" | "Index":
+        case Gather() | Index():
             picked = node.input_shapes[0]
-            return [(node.inputs[1], picked[node.op.dim % len(picked)])]  # type: ignore[attr-defined]
-        case "OneHot":
-            return [(node.inputs[0], node.op.num_classes)]  # type: ignore[attr-defined]
+            return [(node.inputs[1], picked[node.op.dim % len(picked)])]
+        case OneHot():
+            return [(node.inputs[0], node.op.num_classes)]
         case _:
             return []

@@ -162,7 +162,7 @@ def _events(once: Callable[[], None], runs: int) -> list[float]:
     import torch
 
     def event() -> torch.cuda.Event:
-        return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # PyTorch's
 
     pairs = [(event(), event()) for _ in range(runs)]
     torch.cuda.synchronize()

@@ -138,21 +138,20 @@ def _global(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
 
 @layer("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D")
 def _zero_padding(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
-    x, axes = r.images(given[0]), _axes(place.kind)
-    pairs = [_pair(p, 2) for p in _pair(place.config["padding"], axes)]
-    if axes == 1 and type(place.config["padding"]) is not int:
-        pairs = [_pair(place.config["padding"], 2)]
-    pad = [n for pair in reversed(pairs) for n in pair]
-    return r.result(r.emit(place, "Pad", [x], pad=pad), not r.plain)
+    pad = [n for ends in reversed(_ends(place, "padding")) for n in ends]
+    return r.result(r.emit(place, "Pad", [r.images(given[0])], pad=pad), not r.plain)
 
 
 @layer("Cropping1D", "Cropping2D", "Cropping3D")
 def _cropping(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
-    x, axes = r.images(given[0]), _axes(place.kind)
-    pairs = [_pair(p, 2) for p in _pair(place.config["cropping"], axes)]
-    if axes == 1 and type(place.config["cropping"]) is not int:
-        pairs = [_pair(place.config["cropping"], 2)]
-    return r.result(r.emit(place, "Crop", [x], cropping=pairs), not r.plain)
+    cut = _ends(place, "cropping")
+    return r.result(r.emit(place, "Crop", [r.images(given[0])], cropping=cut), not r.plain)
+
+
+def _ends(place: Place, key: str) -> list[list[int]]:
+    """What is added to or cut from both ends of each axis; of one axis it may be said alone."""
+    said, axes = place.config[key], _axes(place.kind)
+    return [_pair(said, 2)] if axes == 1 else [_pair(each, 2) for each in _pair(said, axes)]
 
 
 @layer("UpSampling1D", "UpSampling2D", "UpSampling3D")

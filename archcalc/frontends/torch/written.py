@@ -8,7 +8,7 @@ looked at in that.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import fx
@@ -132,7 +132,7 @@ class _Settling:
         if name in ("transpose", "t"):
             return self.call(through.target, (made, *rest), base)
         if name == "permute":
-            dims: Sequence[int] = rest[0]  # type: ignore[assignment]
+            dims = cast("Sequence[int]", rest[0])
             order = sorted(range(len(dims)), key=lambda k: dims[k] % len(dims))
             return self.call(ATEN.permute.default, (made, order), base)
         if shape_of(made) == shape:
