@@ -21,7 +21,6 @@ def audit(
             help="Printed tables of layers, or - for standard input: CSV, Markdown, HTML, LaTeX, "
             "or what Keras, torchsummary, torchinfo or Darknet print; or the name of a shipped "
             "one, such as vgg16_structure.",
-            show_default=False,
         ),
     ],
     against: Annotated[
@@ -30,7 +29,6 @@ def audit(
             metavar="NAME|FILE",
             help="Show which cells differ from this network, too.",
             autocompletion=networks,
-            show_default=False,
         ),
     ] = None,
     map_: Annotated[
@@ -40,7 +38,6 @@ def audit(
             metavar="ROLE=HEADER",
             help="Which column says what, where that is not recognized: channels_in=planes. May "
             "be repeated.",
-            show_default=False,
         ),
     ] = None,
     patterns: Annotated[
@@ -48,7 +45,6 @@ def audit(
         typer.Option(
             metavar="FILE",
             help="Modules of your own notation that rows may stand for, as a small YAML file.",
-            show_default=False,
         ),
     ] = None,
     read: Annotated[
@@ -57,7 +53,6 @@ def audit(
             metavar="FORMAT",
             help="Insist that the table is csv, markdown, html, latex, box, text, darknet, "
             "ultralytics, labelled, modules or fvcore.",
-            show_default=False,
         ),
     ] = "",
     emit_: Annotated[
@@ -66,7 +61,6 @@ def audit(
             "--emit",
             metavar="SPEC",
             help="Write the network that was found to this file, or - for standard output alone.",
-            show_default=False,
         ),
     ] = None,
     format: Annotated[

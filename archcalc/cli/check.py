@@ -22,7 +22,6 @@ def check(
             help="Networks of the zoo, files (FILE::VARIANT for one of its variants), folders "
             "of files, pyproject.toml, or - for standard input. Everything that is shipped, if "
             "none is named.",
-            show_default=False,
         ),
     ] = None,
     format: Annotated[

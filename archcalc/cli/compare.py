@@ -19,7 +19,6 @@ def compare(
             autocompletion=networks,
             help="Networks of the zoo, files (FILE::VARIANT for one of its variants), or - for "
             "standard input. AlexNet, VGG-16, GoogLeNet and ResNet-152, if none is named.",
-            show_default=False,
         ),
     ] = None,
     convention: Annotated[
@@ -37,7 +36,6 @@ def compare(
             metavar="NAME|FILE",
             help="Add ratios to this network.",
             autocompletion=networks,
-            show_default=False,
         ),
     ] = None,
     sort: Annotated[
@@ -49,7 +47,6 @@ def compare(
             autocompletion=known(
                 *("network", "year", "top5", "latency", "time"), "report.claims.compare:BARS"
             ),
-            show_default=False,
         ),
     ] = None,
     columns: Annotated[
@@ -61,7 +58,6 @@ def compare(
             "printed_size, and with --measure latency, spread, throughput, achieved, peak, "
             "predicted.",
             autocompletion=several(known("report.claims.compare:COLUMNS")),
-            show_default=False,
         ),
     ] = None,
     bars: Annotated[
@@ -70,7 +66,6 @@ def compare(
             metavar="KEY",
             help="Draw bars below the table: of params, macs, flops, size or top5.",
             autocompletion=known("report.claims.compare:BARS"),
-            show_default=False,
         ),
     ] = None,
     plot: Annotated[
@@ -92,7 +87,6 @@ def compare(
             metavar="A,B,...",
             help="Add the least time on these machines, which roofline lists; here is this one.",
             autocompletion=machines,
-            show_default=False,
         ),
     ] = None,
     dtype: DType = "float32",

@@ -36,7 +36,6 @@ def crosscheck(
             metavar="NAME|FILE...",
             autocompletion=networks,
             help=NETWORKS,
-            show_default=False,
         ),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="All networks of the zoo.")] = False,
@@ -46,7 +45,6 @@ def crosscheck(
             metavar="MODULE:NAME",
             help="Compare with anybody's torch.nn.Module, or a function that makes one: "
             "package.module:name or file.py:name. This runs its code.",
-            show_default=False,
         ),
     ] = None,
     device: Annotated[
@@ -66,7 +64,6 @@ def crosscheck(
             help="float64, float32, tf32, bfloat16 or float16, or several of them. float32, "
             "unless a GPU is measured: then float32,tf32,bfloat16.",
             autocompletion=several(words("float64", "float32", "tf32", "bfloat16", "float16")),
-            show_default=False,
         ),
     ] = None,
     asked: Asked,
@@ -80,7 +77,6 @@ def crosscheck(
         typer.Option(
             metavar="TIME",
             help="Begin with no further network after 8m, 90s or 1h, and say which were left out.",
-            show_default=False,
         ),
     ] = None,
     jobs: Annotated[
@@ -97,7 +93,6 @@ def crosscheck(
         typer.Option(
             metavar="FILE",
             help="Keep what comes of each network as it comes, a line of JSON each.",
-            show_default=False,
         ),
     ] = None,
     resume: Annotated[

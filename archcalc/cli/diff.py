@@ -17,7 +17,6 @@ def diff(
             metavar="A",
             autocompletion=networks,
             help=NETWORK,
-            show_default=False,
         ),
     ],
     after: Annotated[
@@ -26,7 +25,6 @@ def diff(
             metavar="B",
             help="The network that it is compared with.",
             autocompletion=networks,
-            show_default=False,
         ),
     ],
     convention: ConventionName = "macs",

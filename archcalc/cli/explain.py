@@ -18,7 +18,6 @@ def explain(
         typer.Argument(
             help="A layer, or a block; the network as a whole without one.",
             autocompletion=layers,
-            show_default=False,
         ),
     ] = None,
     asked: Asked,

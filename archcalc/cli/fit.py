@@ -32,7 +32,6 @@ def fit(
             help="The budget: params, macs, flops, activations, weight_bytes, memory, each with a "
             "number such as 300M, 4.2G or 4000000; and time, such as 5ms, the least on a machine.",
             autocompletion=several(words(*_BUDGETS)),
-            show_default=False,
         ),
     ],
     vary: Annotated[
@@ -42,7 +41,6 @@ def fit(
             help="What may be changed: names, or VAR=FROM:TO:STEP for the values to choose from. "
             "May be repeated.",
             autocompletion=several(variables("N", "side", "D", "H", "W", "length")),
-            show_default=False,
         ),
     ] = None,
     compound: Annotated[
@@ -52,7 +50,6 @@ def fit(
             help="Scale variables together, each by its base to one power: "
             "width=1.1,depth=1.2,side=1.15.",
             autocompletion=several(variables("N", "side", "D", "H", "W", "length", end="=")),
-            show_default=False,
         ),
     ] = None,
     on: Machine = None,
@@ -63,7 +60,6 @@ def fit(
             "--emit",
             metavar="FILE",
             help="Write the network as a spec, with the budget in it.",
-            show_default=False,
         ),
     ] = None,
     format: Annotated[str, formats("text", "json")] = "text",

@@ -13,7 +13,6 @@ def fmt(
         typer.Argument(
             metavar="FILE...",
             help="Files, folders of files, or - for standard input.",
-            show_default=False,
         ),
     ],
     check: Annotated[

@@ -19,7 +19,6 @@ def formula(
             help="What the formula is in: variables of the spec, N, the batch, and of images "
             "side, H and W, of volumes D, of sequences length. The side by default.",
             autocompletion=several(variables("N", "side", "D", "H", "W", "length")),
-            show_default=False,
         ),
     ] = None,
     layer: Annotated[
@@ -28,7 +27,6 @@ def formula(
             metavar="NAME",
             help="Only of a layer or a block.",
             autocompletion=layers,
-            show_default=False,
         ),
     ] = None,
     detail: Annotated[

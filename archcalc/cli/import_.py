@@ -17,7 +17,6 @@ def import_(
             "torch:PACKAGE.MODULE:FACTORY, torch:FILE.py:FACTORY, with literal arguments if any, "
             "torch:timm:create_model('resnet50'), which imports the code and runs it, or "
             "torch:FILE.pt2, which may run code too.",
-            show_default=False,
         ),
     ],
     input: InputShapes = None,
@@ -28,7 +27,6 @@ def import_(
             help="Numbers that become variables of the spec: width (the channels of the first "
             "layer, and all in proportion), depth (how often is repeated what is), classes, or "
             "one by its value, growth=32.",
-            show_default=False,
         ),
     ] = None,
     output: Output = None,

@@ -15,7 +15,6 @@ def list_(
         str,
         typer.Argument(
             help="Only networks with this in their name, title, edition, year or feature.",
-            show_default=False,
         ),
     ] = "",
     by: Annotated[

@@ -68,7 +68,6 @@ def memory(
             "in them: stages (outermost blocks), blocks (repetitions), or a number of parts, cut "
             "between blocks where least is kept.",
             autocompletion=words("stages", "blocks"),
-            show_default=False,
         ),
     ] = None,
     micro_batches: Annotated[
@@ -99,7 +98,6 @@ def memory(
         typer.Option(
             metavar="BYTES",
             help="Find the largest batch that fits: 24GB is 24 x 10^9 bytes, 24GiB 24 x 2^30.",
-            show_default=False,
         ),
     ] = None,
     plot: Annotated[str | None, drawn("what is there while each layer runs")] = None,

@@ -9,7 +9,7 @@ from archcalc.cli.output import emit
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="What the network is called.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="What the network is called.")],
     output: Output = None,
 ) -> None:
     """Print a small, commented spec to begin with.

@@ -20,7 +20,6 @@ def ops(
         typer.Argument(
             help="An operator; all of them in brief without one.",
             autocompletion=_operators,
-            show_default=False,
         ),
     ] = None,
     format: Annotated[str, formats("text", "markdown", "html", "latex")] = "text",

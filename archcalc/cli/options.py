@@ -22,9 +22,7 @@ MACHINE = (
 )
 Machine = Annotated[
     str | None,
-    typer.Option(
-        "--on", metavar="MACHINE", help=MACHINE, autocompletion=machines, show_default=False
-    ),
+    typer.Option("--on", metavar="MACHINE", help=MACHINE, autocompletion=machines),
 ]
 On = Annotated[str, typer.Option("--on", metavar="MACHINE", help=MACHINE, autocompletion=machines)]
 _FORMATS = (
@@ -40,7 +38,6 @@ Weights = Annotated[
         help=f"What matrices and kernels that multiply are stored as: {_FORMATS}. Of some layers: "
         "fc=int8, 'layer*=int4', Linear=int4, ends=float32. May be repeated.",
         autocompletion=words("int8", "int4", "int4:128", "int4:128:zero", "float8"),
-        show_default=False,
     ),
 ]
 Activations = Annotated[
@@ -50,7 +47,6 @@ Activations = Annotated[
         metavar="[LAYERS=]FORMAT",
         help="What layers take their inputs as, likewise. May be repeated.",
         autocompletion=words("int8", "float8", "int4", "binary"),
-        show_default=False,
     ),
 ]
 Density = Annotated[
@@ -61,7 +57,6 @@ Density = Annotated[
         help="How many weights are no zero: 2:4, two of every four in a row, or a share such as "
         "0.1. May be repeated.",
         autocompletion=words("2:4", "0.5", "0.1"),
-        show_default=False,
     ),
 ]
 Exclude = Annotated[
@@ -72,7 +67,6 @@ Exclude = Annotated[
         help="Layers for which --weights, --activations and --density don't hold: names, patterns, "
         "operators, or ends, the first and the last that multiply with weights. May be repeated.",
         autocompletion=words("ends"),
-        show_default=False,
     ),
 ]
 Kept = Annotated[
@@ -82,7 +76,6 @@ Kept = Annotated[
         metavar="FORMAT",
         help="What is kept of steps before, keys and values, is stored as.",
         autocompletion=words("bfloat16", "float8", "int8", "int4"),
-        show_default=False,
     ),
 ]
 
@@ -95,7 +88,7 @@ def dtypes(help: str, *known: str) -> Any:
 def drawn(what: str) -> Any:
     """The option that says where a picture is drawn."""
     text = f"Draw {what}, as .svg or .png. Needs the extra archcalc[plot]."
-    return typer.Option("--plot", metavar="FILE", help=text, show_default=False)
+    return typer.Option("--plot", metavar="FILE", help=text)
 
 
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="Use N processes.", min=1, max=256)]
@@ -110,7 +103,7 @@ NETWORKS = (
 )
 NetworkName = Annotated[
     str,
-    typer.Argument(metavar="NAME|FILE", help=NETWORK, autocompletion=networks, show_default=False),
+    typer.Argument(metavar="NAME|FILE", help=NETWORK, autocompletion=networks),
 ]
 Output = Annotated[
     str | None,
@@ -121,7 +114,7 @@ Output = Annotated[
 def shapes(of: str) -> Any:
     """The option that says the input of several networks."""
     text = f"The input of {of}, without the batch, 3x224x224, or only its extent, 224."
-    return typer.Option("--input", metavar="SHAPE", help=text, show_default=False)
+    return typer.Option("--input", metavar="SHAPE", help=text)
 
 
 def settings(of: str) -> Any:
@@ -132,7 +125,6 @@ def settings(of: str) -> Any:
         metavar="VAR=VALUE",
         help=text,
         autocompletion=variables(end="="),
-        show_default=False,
     )
 
 
@@ -143,7 +135,6 @@ InputShapes = Annotated[
         metavar="SHAPE",
         help="The input without the batch, 3x224x224, or only its extent, 224. NAME=SHAPE "
         "where there are several, NAME=int64:128 where a module's is of another dtype.",
-        show_default=False,
     ),
 ]
 Batch = Annotated[
@@ -165,7 +156,6 @@ Frozen = Annotated[
         help="Layers and blocks that are not trained, by name or pattern: 'layer*'. With ! they "
         "are after all: '!fc'. May be repeated.",
         autocompletion=layers,
-        show_default=False,
     ),
 ]
 DTYPE = dtypes(

@@ -15,7 +15,6 @@ def reconcile(
         typer.Argument(
             metavar="VALUE",
             help="A number as it is printed: 60.3M, 533MB, 11.3x10^9.",
-            show_default=False,
         ),
     ],
     network: Annotated[
@@ -24,7 +23,6 @@ def reconcile(
             metavar="NAME|FILE",
             autocompletion=networks,
             help=NETWORK,
-            show_default=False,
         ),
     ],
     quantity: Annotated[
@@ -34,7 +32,6 @@ def reconcile(
             metavar="QUANTITY",
             help="params, macs, flops or bytes. Told by the unit, or else by the size.",
             autocompletion=words("params", "macs", "flops", "bytes"),
-            show_default=False,
         ),
     ] = None,
     layer: Annotated[
@@ -44,7 +41,6 @@ def reconcile(
             metavar="LAYER",
             help="The number is of this layer or block.",
             autocompletion=layers,
-            show_default=False,
         ),
     ] = None,
     against: Annotated[
@@ -53,7 +49,6 @@ def reconcile(
             metavar="NAME|FILE",
             help="The number, 12x, is how many times more one network has than the other.",
             autocompletion=networks,
-            show_default=False,
         ),
     ] = None,
     batch: Batch = 1,

@@ -28,7 +28,6 @@ def roofline(
             autocompletion=networks,
             help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
             "standard input. Without one the machines are listed.",
-            show_default=False,
         ),
     ] = None,
     on: On = "h100-sxm",

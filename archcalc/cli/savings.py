@@ -19,7 +19,6 @@ def savings(
             autocompletion=networks,
             help="A network of the zoo, a file (FILE::VARIANT for one of its variants), or - for "
             "standard input. The examples of lectures, if none is named.",
-            show_default=False,
         ),
     ] = None,
     rewrite: Annotated[
@@ -30,7 +29,6 @@ def savings(
             help="What becomes of every convolution that can be rewritten: bottleneck:N, "
             "separable, stack3x3, groups:N or lowrank:N.",
             autocompletion=words("bottleneck:", "separable", "stack3x3", "groups:", "lowrank:"),
-            show_default=False,
         ),
     ] = None,
     convention: ConventionName = "macs",
@@ -42,7 +40,6 @@ def savings(
             metavar="FILE",
             help="Write the rewritten spec to a file, whole or not at all; as JSON if its name "
             "ends in .json.",
-            show_default=False,
         ),
     ] = None,
     force: Annotated[

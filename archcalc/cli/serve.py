@@ -14,7 +14,6 @@ def serve(
             metavar="[FILE]",
             help="A spec's file, which is watched and saved back when asked; a network's name; or "
             "another program's model.",
-            show_default=False,
         ),
     ] = None,
     port: Annotated[

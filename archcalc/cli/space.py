@@ -18,14 +18,11 @@ def space(
             "--set",
             metavar="VAR=VALUES",
             help="What a variable may be, in the place of what the space says: as in sweep.",
-            show_default=False,
         ),
     ] = None,
     sample: Annotated[
         str | None,
-        typer.Option(
-            metavar="N", help="Draw N of its configurations: 10, 1e6.", show_default=False
-        ),
+        typer.Option(metavar="N", help="Draw N of its configurations: 10, 1e6."),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="What they are drawn by.", min=0)] = 0,
     replace: Annotated[bool, typer.Option("--replace", help="Let one be drawn again.")] = False,

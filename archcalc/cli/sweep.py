@@ -32,7 +32,6 @@ def sweep(
             "network N, the batch, and of images side, H and W, of volumes D, of sequences "
             "length. May be repeated.",
             autocompletion=variables("N", "side", "D", "H", "W", "length", end="="),
-            show_default=False,
         ),
     ] = None,
     zip_: Annotated[
@@ -42,7 +41,6 @@ def sweep(
             metavar="VAR,VAR",
             help="Let variables change together, not in every combination. May be repeated.",
             autocompletion=several(variables("N", "side", "D", "H", "W", "length")),
-            show_default=False,
         ),
     ] = None,
     quantities: Annotated[
@@ -53,7 +51,6 @@ def sweep(
             "buffers, connections, memory (bytes at inference) and, with --on, time (the least, in "
             "nanoseconds).",
             autocompletion=several(known("space.trace:QUANTITIES", "space.trace:ALONE")),
-            show_default=False,
         ),
     ] = None,
     where: Annotated[
@@ -62,12 +59,11 @@ def sweep(
             metavar="CONDITION",
             help="Keep the rows that fulfil it: 'macs < 300M and time(h100) < 2ms'.",
             autocompletion=variables("params", "macs", "flops"),
-            show_default=False,
         ),
     ] = None,
     top: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Keep the first N rows.", min=1, show_default=False),
+        typer.Option(metavar="N", help="Keep the first N rows.", min=1),
     ] = None,
     by: Annotated[
         str | None,
@@ -75,7 +71,6 @@ def sweep(
             metavar="KEY",
             help="What the first rows have most of; -KEY least. params by default.",
             autocompletion=variables("params", "macs", "flops"),
-            show_default=False,
         ),
     ] = None,
     pareto: Annotated[
@@ -85,7 +80,6 @@ def sweep(
             help="Keep the rows that no other beats: the less of each KEY the better, the more of "
             "a -KEY. Such as -width,macs.",
             autocompletion=several(variables("params", "macs", "flops")),
-            show_default=False,
         ),
     ] = None,
     sample: Annotated[
@@ -93,7 +87,6 @@ def sweep(
         typer.Option(
             metavar="N",
             help="Look at N configurations of the network's space, drawn by --seed: 10000, 1e6.",
-            show_default=False,
         ),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="What they are drawn by.", min=0)] = 0,
@@ -114,7 +107,6 @@ def sweep(
             "--emit",
             metavar="FILE",
             help="Write the network of the first row as a spec.",
-            show_default=False,
         ),
     ] = None,
     format: Annotated[
@@ -127,7 +119,6 @@ def sweep(
             autocompletion=words(
                 "table", "markdown", "latex", "siunitx", "html", "csv", "json", "parquet"
             ),
-            show_default=False,
         ),
     ] = None,
     output: Output = None,

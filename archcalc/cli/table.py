@@ -37,7 +37,6 @@ def table(
             metavar="A,B,...",
             help=f"The columns, out of {', '.join(NAMES)}.",
             autocompletion=several(words(*NAMES)),
-            show_default=False,
         ),
     ] = None,
     asked: Asked,
@@ -70,7 +69,6 @@ def table(
             help="How wide it may be: characters of text, points of LaTeX. By default as wide as "
             "the terminal, and as the text of an article (345).",
             min=1,
-            show_default=False,
         ),
     ] = None,
     format: Annotated[

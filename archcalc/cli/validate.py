@@ -20,7 +20,6 @@ def validate(
             help="Files, FILE::VARIANT, folders of files, networks of the zoo, or - for standard "
             "input.",
             autocompletion=networks,
-            show_default=False,
         ),
     ],
     format: Annotated[
