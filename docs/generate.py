@@ -1,10 +1,11 @@
 """Writes the pages and files that are made from the program, and the outputs in all others.
 
-    python docs/generate.py
+    python docs/generate.py [FILE...]
 
-A test compares what this would write with what is there. On a hand-written page it runs every
-line of a ``console`` block that begins with ``$``, in an empty folder of the page's own, and puts
-what it prints below it; a block titled with a file's name makes that file first.
+Without files it writes all. A test compares what this would write with what is there. On a
+hand-written page it runs every line of a ``console`` block that begins with ``$``, in an empty
+folder of the page's own, and puts what it prints below it; a block titled with a file's name makes
+that file first.
 """
 
 from __future__ import annotations
@@ -417,17 +418,23 @@ GENERATED_FILES: dict[str, Callable[[], str]] = {
 }
 
 
-def main() -> None:
-    """Write every generated file, and the outputs in the pages written by hand."""
+def main(asked: list[str]) -> None:
+    """Write generated files, and the outputs in pages written by hand: those asked for, or all."""
+    made: dict[str, Callable[[], str]] = {
+        **GENERATED_FILES,
+        **gpu_page.PICTURES,
+        **{name: partial(_again, name) for name in WRITTEN_BY_HAND},
+    }
+    if unknown := [name for name in asked if name not in made]:
+        sys.exit(f"not generated: {', '.join(unknown)}")
     (ROOT / "docs" / "networks").mkdir(exist_ok=True)
-    for name, made in GENERATED_FILES.items():
-        (ROOT / name).write_text(made(), encoding="utf-8")
-    for name, made in gpu_page.PICTURES.items():
-        (ROOT / name).write_text(made(), encoding="utf-8")
-    for name in WRITTEN_BY_HAND:
-        text = (ROOT / name).read_text(encoding="utf-8")
-        (ROOT / name).write_text(with_outputs(text), encoding="utf-8")
+    for name in asked or made:
+        (ROOT / name).write_text(made[name](), encoding="utf-8")
+
+
+def _again(name: str) -> str:
+    return with_outputs((ROOT / name).read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -67,8 +67,11 @@ class Hardware:
         if dtype in self.peaks:
             return self.peaks[dtype]
         known = ", ".join(self.peaks) or "none"
+        asked = ("float16", "float32", *self.peaks)
+        instead = next((each for each in asked if each in self.peaks), "")
         raise ArchcalcError(
             f"nothing is known of {self.name} in {dtype}\n  its peaks are of: {known}"
+            + (f"; ask in {instead}: --dtype {instead}" if instead else "")
         )
 
 

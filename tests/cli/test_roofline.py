@@ -107,6 +107,7 @@ def test_a_picture(tmp_path: Path) -> None:
         (["--on", "h10"], "did you mean 'h100'"),
         (["--on", "none.yaml"], "none.yaml"),
         (["--dtype", "float8", "--on", "a100"], "its peaks are of"),
+        (["--dtype", "bfloat16", "--on", "m2"], "float32; ask in float32: --dtype float32"),
         (["--fusion", "some"], "none, elementwise, all"),
         (["--again"], "--on here"),
         (["--measured"], "--on here"),
