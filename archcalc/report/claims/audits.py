@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 
 from archcalc.claims.finding import Audit, Difference, Finding
 from archcalc.document import Document
-from archcalc.document import render as rendered
-from archcalc.document.data import versioned
 from archcalc.document.model import (
     Block,
     Cell,
@@ -21,6 +19,7 @@ from archcalc.document.model import (
     Styled,
     table,
 )
+from archcalc.report.rendering import renderer
 
 MOST_ALTERNATIVES = 2
 """Causes that people are shown beside the likeliest one."""
@@ -45,17 +44,6 @@ class Note(NamedTuple):
         """What the footnote says below its head."""
         effect = f"effect on the total: {self.effect:+,}" if self.effect else ""
         return tuple(filter(None, (self.rule, *self.causes, effect)))
-
-
-def render(audit: Audit | Sequence[Audit], format: str = "table", brief: bool = False) -> str:
-    """An audit, or several, in one of ``FORMATS``; with ``brief`` people see only rows with
-    something wrong.
-    """
-    if format != "json":
-        return rendered(document(audit, brief), format)
-    if isinstance(audit, Audit):
-        return versioned(_data(audit))
-    return versioned({"tables": list(map(_data, audit))})
 
 
 def document(audit: Audit | Sequence[Audit], brief: bool = False) -> Document:
@@ -193,7 +181,11 @@ def _difference(each: Difference) -> tuple[str, str, str, str, str]:
     return row, each.layer, each.column, each.printed, each.computed
 
 
-def _data(audit: Audit) -> dict[str, Any]:
+def as_data(audit: Audit | Sequence[Audit], brief: bool = False) -> dict[str, Any]:
+    """An audit, or several, as JSON holds them: all of it, ``brief`` or not."""
+    if not isinstance(audit, Audit):
+        return {"tables": list(map(as_data, audit))}
+
     def cause(each: Any) -> dict[str, Any]:
         cell = None if each.cell is None else {"row": each.cell[0] + 1, "role": each.cell[1]}
         return {"text": each.text, "distance": round(each.distance, 3), "cell": cell}
@@ -244,3 +236,9 @@ def _data(audit: Audit) -> dict[str, Any]:
 
 FORMATS = ("table", "markdown", "html", "json")
 """The forms an audit takes."""
+
+
+render = renderer(document, FORMATS, json=as_data)
+"""An audit, or several, in one of ``FORMATS``; with ``brief`` people see only rows with something
+wrong.
+"""

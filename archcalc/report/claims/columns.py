@@ -8,9 +8,7 @@ from typing import NamedTuple
 from archcalc.analysis.measured import Measurement
 from archcalc.claims.compare import ERROR, WORK, Entry
 from archcalc.dims import Size
-from archcalc.document.model import (
-    Cell,
-)
+from archcalc.document.model import Cell
 from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
 from archcalc.report.layers.lines import depth

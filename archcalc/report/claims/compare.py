@@ -12,8 +12,6 @@ from archcalc.claims.compare import ACCURACY, ERROR, SORTED_BY, Comparison, Entr
 from archcalc.claims.judged import show
 from archcalc.dims import Size
 from archcalc.document import Document
-from archcalc.document import render as rendered
-from archcalc.document.data import versioned
 from archcalc.document.model import (
     Bars,
     Block,
@@ -41,6 +39,7 @@ from archcalc.report.claims.columns import (
     top5_of,
 )
 from archcalc.report.claims.findings import as_data
+from archcalc.report.rendering import renderer
 from archcalc.report.runs import measured
 from archcalc.report.units import print_time
 
@@ -53,26 +52,6 @@ BARS: Mapping[str, Callable[[Entry], Any]] = {
     if name in COLUMNS and name not in ("network", "year")
 }
 """What bars can be drawn of."""
-
-
-def render(
-    comparison: Comparison,
-    format: str = "table",
-    columns: str | Sequence[str] | None = None,
-    bars: str | None = None,
-) -> str:
-    """A comparison in one of ``FORMATS``, with ``columns`` out of ``COLUMNS``.
-
-    ``bars`` draws one of ``BARS`` below the table, in the format ``table``. Raises
-    :class:`ArchcalcError` for a word that is none of the known ones.
-    """
-    form = choose("format", format, FORMATS)
-    if form == "json":
-        if columns is not None:
-            raise ArchcalcError("JSON has fixed keys: columns are for the other formats")
-        return _json(comparison)
-    drawn = bars if form == "table" else None
-    return rendered(document(comparison, columns, drawn, brief=form != "csv"), form)
 
 
 def document(
@@ -302,17 +281,22 @@ def drawn(comparison: Comparison, quantity: str) -> Bars:
     )
 
 
-def _json(comparison: Comparison) -> str:
+def _data(
+    comparison: Comparison,
+    columns: str | Sequence[str] | None = None,
+    bars: str | None = None,
+) -> dict[str, Any]:
+    if columns is not None:
+        raise ArchcalcError("JSON has fixed keys: columns are for the other formats")
     counted = comparison.convention
-    data = {
+    return {
         "convention": "all" if counted is None else counted.name,
         "baseline": comparison.baseline.name if comparison.baseline else None,
-        "networks": [_data(entry, comparison) for entry in comparison.entries],
+        "networks": [_entry(entry, comparison) for entry in comparison.entries],
     }
-    return versioned(data)
 
 
-def _data(entry: Entry, comparison: Comparison) -> dict[str, Any]:
+def _entry(entry: Entry, comparison: Comparison) -> dict[str, Any]:
     graph, analysis = entry.analysis.graph, entry.analysis
     data: dict[str, Any] = {
         "name": entry.name,
@@ -368,3 +352,11 @@ def _data(entry: Entry, comparison: Comparison) -> dict[str, Any]:
             if column.size is not None
         }
     return data
+
+
+render = renderer(document, FORMATS, csv=partial(document, brief=False), json=_data)
+"""A comparison in one of ``FORMATS``, with ``columns`` out of ``COLUMNS``.
+
+``bars`` draws one of ``BARS`` below the table. Raises :class:`ArchcalcError` for a word that is
+none of the known ones.
+"""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from archcalc.claims.check import VERDICTS, Finding, Judgement
 from archcalc.claims.judged import show
 from archcalc.claims.printed import Number, exact
 from archcalc.document import Document
-from archcalc.document import render as rendered
-from archcalc.document.data import Case, junit, versioned
+from archcalc.document.data import Case, junit
 from archcalc.document.model import Head, Prose, Styled, table
 from archcalc.document.safe import safe
 from archcalc.errors import Problem
+from archcalc.report.rendering import renderer
 from archcalc.report.specs.problems import annotation
 
 
@@ -26,13 +27,6 @@ class Checked(NamedTuple):
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...] = ()
     """Why it could not be checked."""
-
-
-def render(checked: Sequence[Checked], format: str = "table", brief: bool = False) -> str:
-    """Everything found, in one of ``FORMATS``; with ``brief`` people see only what is wrong."""
-    if format in _OTHERS:
-        return _OTHERS[format](checked, brief)
-    return rendered(document(checked, brief, sources=format == "markdown"), format)
 
 
 def summary(checked: Sequence[Checked]) -> str:
@@ -99,7 +93,7 @@ def document(checked: Sequence[Checked], brief: bool = False, sources: bool = Fa
     return Document.of(shown if rows else None, Prose(summary(checked), "summary"))
 
 
-def _github(checked: Sequence[Checked], brief: bool) -> str:
+def _github(checked: Sequence[Checked], brief: bool = False) -> str:
     lines = [
         annotation(problem)
         for each in checked
@@ -108,7 +102,7 @@ def _github(checked: Sequence[Checked], brief: bool) -> str:
     return "\n".join([*lines, safe(summary(checked))]) + "\n"
 
 
-def _json(checked: Sequence[Checked], brief: bool) -> str:
+def _data(checked: Sequence[Checked], brief: bool = False) -> dict[str, Any]:
     from dataclasses import asdict
 
     files = [
@@ -121,7 +115,7 @@ def _json(checked: Sequence[Checked], brief: bool) -> str:
         for each in checked
     ]
     ok = all(file["ok"] for file in files)
-    return versioned({"ok": ok, "files": files})
+    return {"ok": ok, "files": files}
 
 
 def as_data(finding: Finding) -> dict[str, Any]:
@@ -150,7 +144,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _junit(checked: Sequence[Checked], brief: bool) -> str:
+def _junit(checked: Sequence[Checked], brief: bool = False) -> str:
     """A suite for every file, a case for every number."""
     return junit({each.source: list(_cases(each)) for each in checked})
 
@@ -166,11 +160,16 @@ def _cases(each: Checked) -> Iterator[Case]:
             yield Case(finding.name, each.source, "" if finding.ok else "failure", said)
 
 
-_OTHERS: Mapping[str, Callable[[Sequence[Checked], bool], str]] = {
-    "json": _json,
-    "junit": _junit,
-    "github": _github,
-}
-
-FORMATS = ("table", *_OTHERS, "markdown")
+FORMATS = ("table", "json", "junit", "github", "markdown")
 """The forms the outcome takes; ``github`` marks the places in a pull request."""
+
+
+render = renderer(
+    document,
+    FORMATS,
+    markdown=partial(document, sources=True),
+    json=_data,
+    junit=_junit,
+    github=_github,
+)
+"""Everything found, in one of ``FORMATS``; with ``brief`` people see only what is wrong."""

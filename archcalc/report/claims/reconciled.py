@@ -12,16 +12,8 @@ from archcalc.claims.judged import show
 from archcalc.claims.printed import exact
 from archcalc.claims.reconcile import QUANTITIES, Reconciliation
 from archcalc.document import Document
-from archcalc.document import render as rendered
-from archcalc.document.data import versioned
 from archcalc.document.model import Head, Heading, Items, Prose, table
-
-
-def render(found: Reconciliation, format: str = "table", limit: int | None = None) -> str:
-    """What was found, in one of ``FORMATS``, with at most ``limit`` explanations."""
-    if format == "json":
-        return _json(found, limit)
-    return rendered(document(found, limit), format)
+from archcalc.report.rendering import renderer
 
 
 def _subject(found: Reconciliation) -> str:
@@ -105,9 +97,9 @@ def document(found: Reconciliation, limit: int | None = None) -> Document:
     )
 
 
-def _json(found: Reconciliation, limit: int | None) -> str:
+def _data(found: Reconciliation, limit: int | None = None) -> dict[str, Any]:
     shown, _ = _shown(found, limit)
-    data = {
+    return {
         "value": found.value,
         "network": found.network,
         "layer": found.layer,
@@ -121,7 +113,6 @@ def _json(found: Reconciliation, limit: int | None) -> str:
         "known_mistakes": list(found.known),
         "no_difference": list(found.idle),
     }
-    return versioned(data)
 
 
 def _as_data(explanation: Explanation) -> dict[str, Any]:
@@ -145,3 +136,7 @@ def _departures(departures: Sequence[Choice]) -> list[dict[str, str]]:
 
 FORMATS = ("table", "markdown", "json")
 """The forms the outcome takes."""
+
+
+render = renderer(document, FORMATS, json=_data)
+"""What was found, in one of ``FORMATS``, with at most ``limit`` explanations."""

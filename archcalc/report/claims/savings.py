@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -13,8 +14,6 @@ from archcalc.claims.judged import show
 from archcalc.claims.savings import Change, Example, Savings
 from archcalc.dims import Size
 from archcalc.document import Document
-from archcalc.document import render as rendered
-from archcalc.document.data import versioned
 from archcalc.document.model import (
     Block,
     Head,
@@ -26,16 +25,10 @@ from archcalc.document.model import (
     Table,
     table,
 )
+from archcalc.report.rendering import renderer
 
 FORMATS = ("table", "markdown", "csv", "json")
 """The forms that savings are printed in."""
-
-
-def render(found: Savings | Sequence[Example], format: str = "table") -> str:
-    """A network before and after, or the examples of lectures, in one of ``FORMATS``."""
-    if format == "json":
-        return _json(found) if isinstance(found, Savings) else _examples_json(found)
-    return rendered(document(found, format != "csv"), format)
 
 
 def _becomes(change: Change) -> str:
@@ -178,14 +171,17 @@ def _summary(savings: Savings) -> list[tuple[str, str]]:
     ]
 
 
-def _json(savings: Savings) -> str:
+def _data(savings: Savings | Sequence[Example]) -> dict[str, Any]:
+    if not isinstance(savings, Savings):
+        return {"examples": list(map(_example_data, savings))}
+
     def sizes(found: tuple[Size | None, ...] | None) -> list[Size | None] | None:
         return None if found is None else list(found)
 
     def work(of: Analysis | Layer | Change, number: Size) -> dict[str, Size]:
         return {"params": of.params, "macs": of.macs, "work": number}
 
-    data = {
+    return {
         "network": savings.before.graph.name,
         "rewrite": savings.rewrite,
         "convention": savings.convention.name,
@@ -207,7 +203,6 @@ def _json(savings: Savings) -> str:
             for change in savings.changes
         ],
     }
-    return versioned(data)
 
 
 def _saving(example: Example) -> str:
@@ -257,28 +252,28 @@ CLAIMS = (
 """The columns of what the sources say."""
 
 
-def _examples_json(examples: Sequence[Example]) -> str:
-    data = [
-        {
-            "network": each.network,
-            "title": each.title,
-            "unit": each.unit,
-            "designs": {label.strip(): int(value) for label, value in each.amounts},
-            "share": each.share,
-            "remark": each.remark,
-            "claims": [
-                {
-                    "ids": list(finding.ids),
-                    "quantity": finding.quantity,
-                    "printed": finding.printed,
-                    "computed": show(finding.computed),
-                    "verdict": finding.verdict,
-                    "message": finding.message,
-                    "sources": list(finding.sources),
-                }
-                for finding in each.findings
-            ],
-        }
-        for each in examples
-    ]
-    return versioned({"examples": data})
+def _example_data(example: Example) -> dict[str, Any]:
+    return {
+        "network": example.network,
+        "title": example.title,
+        "unit": example.unit,
+        "designs": {label.strip(): int(value) for label, value in example.amounts},
+        "share": example.share,
+        "remark": example.remark,
+        "claims": [
+            {
+                "ids": list(finding.ids),
+                "quantity": finding.quantity,
+                "printed": finding.printed,
+                "computed": show(finding.computed),
+                "verdict": finding.verdict,
+                "message": finding.message,
+                "sources": list(finding.sources),
+            }
+            for finding in example.findings
+        ],
+    }
+
+
+render = renderer(document, FORMATS, csv=partial(document, brief=False), json=_data)
+"""A network before and after, or the examples of lectures, in one of ``FORMATS``."""

@@ -11,11 +11,9 @@ from typing import Any
 from archcalc.algebra.forms import Atom, Form, Letter
 from archcalc.algebra.write import LATEX, PYTHON, TEXT, Notation
 from archcalc.document import Document
-from archcalc.document import render as rendered
-from archcalc.document.data import versioned
 from archcalc.document.model import Formula as Shown
 from archcalc.document.model import Formulas, Head, Heading, Items, Math, Row, Table
-from archcalc.report.choice import choose
+from archcalc.report.rendering import renderer
 from archcalc.space.formula import Formula, Line
 
 NAMES = {"params": "params", "macs": "MACs", "flops": "FLOPs", "activations": "activations"}
@@ -25,14 +23,6 @@ _RELATIONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<="}
 
 FORMATS = ("text", "markdown", "latex", "python", "json")
 """The forms of a formula."""
-
-
-def render(found: Formula, format: str = "text") -> str:
-    """A formula in one of ``FORMATS``. Raises :class:`ArchcalcError` for any other."""
-    form = choose("format", format, FORMATS)
-    if form == "python":
-        return python(found)
-    return as_json(found) if form == "json" else rendered(document(found), form)
 
 
 def said(found: Formula) -> list[str]:
@@ -220,9 +210,9 @@ def python(found: Formula) -> str:
     return lead + head + "".join(f"    {line}\n" for line in body)
 
 
-def as_json(found: Formula) -> str:
+def as_data(found: Formula) -> dict[str, Any]:
     """Forms in Python's syntax, by line and quantity, and what the symbols are."""
-    data: dict[str, Any] = {
+    return {
         "network": found.network,
         "symbols": [
             {
@@ -240,4 +230,7 @@ def as_json(found: Formula) -> str:
             for line in found.lines
         ],
     }
-    return versioned(data)
+
+
+render = renderer(document, FORMATS, python=python, json=as_data)
+"""A formula in one of ``FORMATS``."""

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from archcalc.document import Document
-from archcalc.document import render as rendered
-from archcalc.document.data import versioned
 from archcalc.document.model import Head, Heading, Item, Items, Prose, table
-from archcalc.report.choice import choose
+from archcalc.report.rendering import renderer
 from archcalc.space.fit import Fit, Over
 
 NAMES = {
@@ -23,12 +21,6 @@ NAMES = {
 
 FORMATS = ("text", "json")
 """The forms of a fit."""
-
-
-def render(found: Fit, format: str = "text") -> str:
-    """A fit in one of ``FORMATS``. Raises :class:`ArchcalcError` for any other."""
-    form = choose("format", format, FORMATS)
-    return as_json(found) if form == "json" else rendered(document(found), form)
 
 
 def document(found: Fit) -> Document:
@@ -76,9 +68,9 @@ def _over(found: Fit, over: Over) -> str:
     return f"{told}: {exceeded}"
 
 
-def as_json(found: Fit) -> str:
+def as_data(found: Fit) -> dict[str, Any]:
     """Everything but the spec."""
-    data = {
+    return {
         "network": found.network,
         "values": dict(found.values),
         "phi": found.phi,
@@ -95,7 +87,6 @@ def as_json(found: Fit) -> str:
             for over in found.beyond
         ],
     }
-    return versioned(data)
 
 
 def as_yaml(found: Fit) -> str:
@@ -103,3 +94,7 @@ def as_yaml(found: Fit) -> str:
     from archcalc.spec.form import as_yaml
 
     return as_yaml(found.spec)
+
+
+render = renderer(document, FORMATS, json=as_data)
+"""A fit in one of ``FORMATS``."""

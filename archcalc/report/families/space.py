@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from archcalc.document import Document
-from archcalc.document import render as rendered
 from archcalc.document.data import dumps, versioned
 from archcalc.document.model import Head, Heading, Items, Prose, table
-from archcalc.report.choice import choose
+from archcalc.report.rendering import renderer
 from archcalc.space.design import Space
 from archcalc.spec.space import Each, Places, Range
 
@@ -18,19 +17,6 @@ FORMATS = ("table", "markdown", "latex", "siunitx", "html", "json")
 
 SHOWN = 12
 """The most choices that are named in a cell."""
-
-
-def render(
-    space: Space, format: str = "table", points: Sequence[Mapping[str, Any]] | None = None
-) -> str:
-    """A space, or configurations of it, in one of ``FORMATS``.
-
-    Raises :class:`ArchcalcError` for any other.
-    """
-    form = choose("format", format, FORMATS)
-    if form == "json":
-        return as_json(space, points)
-    return rendered(document(space, points), form)
 
 
 def document(space: Space, points: Sequence[Mapping[str, Any]] | None = None) -> Document:
@@ -117,3 +103,7 @@ def as_json(space: Space, points: Iterable[Mapping[str, Any]] | None = None) -> 
         "space": space.declared.model_dump(by_alias=True),
     }
     return versioned(data)
+
+
+render = renderer(document, FORMATS, json=as_json)
+"""A space, or configurations of it, in one of ``FORMATS``."""

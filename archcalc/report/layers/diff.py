@@ -10,12 +10,10 @@ from archcalc.analysis.conventions import Convention
 from archcalc.analysis.counted import Analysis
 from archcalc.analysis.diff import Change, Diff, Edit, Kind
 from archcalc.document import Document
-from archcalc.document import render as rendered
-from archcalc.document.data import versioned
 from archcalc.document.model import Head, Heading, Prose, Row, number, table
-from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_padding, print_per_axis, print_shape
 from archcalc.report.layers.lines import depth
+from archcalc.report.rendering import renderer
 from archcalc.report.units import print_bytes
 
 FORMATS = ("text", "markdown", "json")
@@ -37,16 +35,6 @@ LOOKS: Mapping[Kind, str] = {
     "follows": "dim",
     "same": "",
 }
-
-
-def render(found: Diff, format: str = "text", every: bool = False) -> str:
-    """A difference in one of ``FORMATS``.
-
-    Layers that are the same, or only follow from others, are summed up where several stand
-    together; with ``every`` each has its line. Raises :class:`ArchcalcError` for another format.
-    """
-    form = choose("format", format, FORMATS)
-    return _json(found) if form == "json" else rendered(document(found, every), form)
 
 
 def document(found: Diff, every: bool = False) -> Document:
@@ -199,15 +187,14 @@ def _totals(found: Diff) -> Iterator[tuple[str, ...]]:
         yield header, shown(before), shown(after), _more(change), percent
 
 
-def _json(found: Diff) -> str:
-    data = {
+def _data(found: Diff, every: bool = False) -> dict[str, Any]:
+    return {
         "convention": found.convention.name,
         "different": found.different,
         "before": _network(found.names[0], found.before, found.convention),
         "after": _network(found.names[1], found.after, found.convention),
-        "layers": [_data(change, found) for change in found.changes if change.kind != "same"],
+        "layers": [_layer(change, found) for change in found.changes if change.kind != "same"],
     }
-    return versioned(data)
 
 
 def _network(name: str, analysis: Analysis, counted: Convention) -> dict[str, Any]:
@@ -219,7 +206,7 @@ def _network(name: str, analysis: Analysis, counted: Convention) -> dict[str, An
     }
 
 
-def _data(change: Change, found: Diff) -> dict[str, Any]:
+def _layer(change: Change, found: Diff) -> dict[str, Any]:
     sides = [
         None
         if row is None
@@ -243,3 +230,11 @@ def _data(change: Change, found: Diff) -> dict[str, Any]:
         "macs": change.macs,
         "work": found.work(change),
     }
+
+
+render = renderer(document, FORMATS, json=_data)
+"""A difference in one of ``FORMATS``.
+
+Layers that are the same, or only follow from others, are summed up where several stand
+together; with ``every`` each has its line.
+"""

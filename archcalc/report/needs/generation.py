@@ -8,8 +8,6 @@ from typing import Any
 from archcalc.analysis.generate import Generation
 from archcalc.analysis.roofline import Roofline
 from archcalc.document import Document
-from archcalc.document import render as rendered
-from archcalc.document.data import versioned
 from archcalc.document.model import (
     Cell,
     Head,
@@ -22,22 +20,14 @@ from archcalc.document.model import (
     Row,
     table,
 )
-from archcalc.report.choice import choose
 from archcalc.report.needs.bits import rules
 from archcalc.report.needs.roofline import NOT_COUNTED
+from archcalc.report.rendering import renderer
 from archcalc.report.units import print_bytes, print_rate, print_time
 from archcalc.spec.bits import described
 
 FORMATS = ("table", "markdown", "csv", "json", "latex", "siunitx", "html")
 """The forms that it is printed in."""
-
-
-def render(found: Generation, format: str = "table") -> str:
-    """What generating takes in one of ``FORMATS``. Raises :class:`ArchcalcError` for any other."""
-    form = choose("format", format, FORMATS)
-    if form == "json":
-        return versioned(as_data(found))
-    return rendered(document(found), form)
 
 
 def document(found: Generation) -> Document:
@@ -158,3 +148,7 @@ def as_data(found: Generation) -> dict[str, Any]:
         "largest_batch": found.largest,
         "crossing_batch": found.crossing,
     }
+
+
+render = renderer(document, FORMATS, json=as_data)
+"""What generating takes in one of ``FORMATS``."""

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archcalc.document import Document
-from archcalc.document import render as rendered
 from archcalc.document.model import Head, Heading, Items, table
-from archcalc.report.choice import choose
+from archcalc.report.rendering import renderer
 from archcalc.report.units import print_rate
 from archcalc.spec.machines import Hardware
 
 FORMATS = ("table", "markdown", "csv", "latex", "html")
 """The forms that machines are listed in."""
-
-
-def render(found: Sequence[Hardware], format: str = "table") -> str:
-    """Machines in one of ``FORMATS``. Raises :class:`ArchcalcError` for any other."""
-    return rendered(document(found), choose("format", format, FORMATS))
 
 
 def document(found: Sequence[Hardware]) -> Document:
@@ -48,3 +42,7 @@ def document(found: Sequence[Hardware]) -> Document:
         Items.of(notes),
         name="Machines",
     )
+
+
+render = renderer(document, FORMATS)
+"""Machines in one of ``FORMATS``."""

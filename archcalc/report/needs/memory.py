@@ -10,8 +10,6 @@ from archcalc.analysis.liveness import Held
 from archcalc.analysis.memory import Memory
 from archcalc.analysis.training import Training
 from archcalc.document import Document
-from archcalc.document import render as rendered
-from archcalc.document.data import versioned
 from archcalc.document.model import (
     Block,
     Cell,
@@ -25,9 +23,9 @@ from archcalc.document.model import (
     number,
     table,
 )
-from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
 from archcalc.report.needs.bits import rules
+from archcalc.report.rendering import renderer
 from archcalc.report.units import print_bytes
 from archcalc.spec.bits import described
 
@@ -53,20 +51,6 @@ NOT_IN_TRAINING = (
 
 Asked = Memory | Fits
 """What a network takes, or the largest batch that fits."""
-
-
-def render(found: Asked, format: str = "table") -> str:
-    """Memory in one of ``FORMATS``: in CSV a line a layer as it runs.
-
-    Raises :class:`ArchcalcError` for any other.
-    """
-    form = choose("format", format, FORMATS)
-    if form == "json":
-        return versioned(as_data(found))
-    if form == "csv":
-        memory = _of(found)
-        return rendered(Document.of(_timeline(memory)), form)
-    return rendered(document(found), form)
 
 
 def document(found: Asked) -> Document:
@@ -269,3 +253,9 @@ def as_data(found: Asked) -> dict[str, Any]:
             "changes": dict(found.changes),
         }
     return data
+
+
+render = renderer(
+    document, FORMATS, csv=lambda found: Document.of(_timeline(_of(found))), json=as_data
+)
+"""Memory in one of ``FORMATS``: in CSV a line a layer as it runs."""

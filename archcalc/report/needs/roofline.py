@@ -10,8 +10,6 @@ from archcalc.analysis.kernels import Kernel
 from archcalc.analysis.measured import Measurement
 from archcalc.analysis.roofline import Roofline
 from archcalc.document import Document
-from archcalc.document import render as rendered
-from archcalc.document.data import versioned
 from archcalc.document.model import (
     Cell,
     Head,
@@ -25,8 +23,8 @@ from archcalc.document.model import (
     Table,
     table,
 )
-from archcalc.report.choice import choose
 from archcalc.report.needs.bits import rules
+from archcalc.report.rendering import renderer
 from archcalc.report.units import print_bytes, print_rate, print_time
 from archcalc.spec.bits import described
 from archcalc.spec.machines import Stated
@@ -50,16 +48,6 @@ class Found(NamedTuple):
     roofline: Roofline
     detail: str = "stage"
     measured: Measurement | None = None
-
-
-def render(found: Found, format: str = "table") -> str:
-    """A bound in one of ``FORMATS``. Raises :class:`ArchcalcError` for any other."""
-    form = choose("format", format, FORMATS)
-    if form == "json":
-        return versioned(as_data(found))
-    if form == "csv":
-        return rendered(Document.of(_kernels(found.roofline.kernels, found.roofline)), form)
-    return rendered(document(found), form)
 
 
 def document(found: Found | Roofline) -> Document:
@@ -284,3 +272,12 @@ def as_data(found: Found) -> dict[str, Any]:
             for kernel in bound.kernels
         ],
     }
+
+
+render = renderer(
+    document,
+    FORMATS,
+    csv=lambda found: Document.of(_kernels(found.roofline.kernels, found.roofline)),
+    json=as_data,
+)
+"""A bound in one of ``FORMATS``: in CSV a line a kernel."""

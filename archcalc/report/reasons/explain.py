@@ -15,7 +15,6 @@ from archcalc.analysis.counted import Analysis, Row
 from archcalc.analysis.explain import Reason, Reasons, reasons
 from archcalc.dims import Size
 from archcalc.document import Document
-from archcalc.document import render as rendered
 from archcalc.document.model import Block, Formula, Formulas, Heading, Items, number
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike, one_of
@@ -24,6 +23,7 @@ from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
 from archcalc.report.layers.layout import Request, lay_out
 from archcalc.report.reasons.story import columns, has_positions, story
+from archcalc.report.rendering import renderer
 from archcalc.spec.graph import Node
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Input, Question, with_options
@@ -99,17 +99,6 @@ def explain(
     spec = known if isinstance(known, Spec) else None
     analysis = answer(spec or network, Question(input, batch, variables))
     return render(analysis, form, layer, counted, spec)
-
-
-def render(
-    analysis: Analysis,
-    format: str,
-    layer: str | None,
-    convention: str = "macs",
-    spec: Spec | None = None,
-) -> str:
-    """The same of an analysis, in one of ``FORMATS``."""
-    return rendered(document(analysis, layer, convention, spec), format)
 
 
 def document(
@@ -335,3 +324,7 @@ def _formula(entry: Entry) -> Formula:
         return Formula(entry.label, entry.value, notes=entry.notes)
     plain, latex = (equation(entry.formula, entry.value, latex) for latex in (False, True))
     return Formula(entry.label, plain, latex, entry.notes)
+
+
+render = renderer(document, FORMATS)
+"""The same of an analysis, in one of ``FORMATS``."""

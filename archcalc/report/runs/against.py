@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from archcalc.document import Document
-from archcalc.document import render as rendered
-from archcalc.document.data import versioned
 from archcalc.document.model import Cell, Head, Heading, Items, Prose, number, table
 from archcalc.pytorch.against import Against, Finding
-from archcalc.report.choice import choose
+from archcalc.report.rendering import renderer
 
 FORMATS = ("table", "markdown", "json")
 """The forms the outcome takes."""
@@ -108,14 +106,9 @@ def _notes(found: Against) -> Iterator[str]:
         yield f"with equal weights the outputs are {'the same, up to rounding' if same else apart}"
 
 
-def render(found: Against, format: str = "table") -> str:
-    """The outcome in one of ``FORMATS``. Raises :class:`ArchcalcError`."""
-    form = choose("format", format, FORMATS)
-    return _json(found) if form == "json" else rendered(document(found), form)
-
-
-def _json(found: Against) -> str:
-    data = {
+def as_data(found: Against) -> dict[str, Any]:
+    """The outcome as JSON holds it."""
+    return {
         "name": found.name,
         "module": found.module,
         "ok": found.ok,
@@ -138,4 +131,7 @@ def _json(found: Against) -> str:
         "remarks": list(found.remarks),
         "distance": found.distance,
     }
-    return versioned(data)
+
+
+render = renderer(document, FORMATS, json=as_data)
+"""The outcome in one of ``FORMATS``."""

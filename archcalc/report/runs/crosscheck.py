@@ -7,8 +7,7 @@ from typing import Any
 
 from archcalc.analysis.measured import Measurement
 from archcalc.document import Document
-from archcalc.document import render as rendered
-from archcalc.document.data import Case, junit, versioned
+from archcalc.document.data import Case, junit
 from archcalc.document.model import (
     Block,
     Cell,
@@ -23,7 +22,7 @@ from archcalc.document.model import (
 )
 from archcalc.pytorch.compared import Difference
 from archcalc.pytorch.crosscheck import Crosscheck, Run
-from archcalc.report.choice import choose
+from archcalc.report.rendering import renderer
 from archcalc.report.runs.measured import (
     achieved,
     latency,
@@ -239,29 +238,16 @@ def cells(measured: Measurement) -> tuple[Cell, ...]:
     )
 
 
-def render(
-    found: Sequence[Crosscheck],
-    format: str = "table",
-    picture: str = "",
-    left_out: Sequence[str] = (),
-) -> str:
-    """Networks that were run, in one of ``FORMATS``. Raises :class:`ArchcalcError`."""
-    form = choose("format", format, FORMATS)
-    if form == "json":
-        return _json(found, left_out)
-    if form == "junit":
-        return _junit(found, left_out)
-    return rendered(document(found, picture, left_out), form)
-
-
 FORMATS = ("table", "markdown", "json", "junit")
 """The forms the outcome takes."""
 
 
-def _json(found: Sequence[Crosscheck], left_out: Sequence[str]) -> str:
+def _data(
+    found: Sequence[Crosscheck], picture: str = "", left_out: Sequence[str] = ()
+) -> dict[str, Any]:
     networks = [as_data(each) for each in found]
     ok = all(each.ok for each in found)
-    return versioned({"ok": ok, "networks": networks, "left_out": list(left_out)})
+    return {"ok": ok, "networks": networks, "left_out": list(left_out)}
 
 
 def as_data(found: Crosscheck) -> dict[str, Any]:
@@ -312,7 +298,7 @@ def _plain(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _junit(found: Sequence[Crosscheck], left_out: Sequence[str]) -> str:
+def _junit(found: Sequence[Crosscheck], picture: str = "", left_out: Sequence[str] = ()) -> str:
     """A case for every network, device and dtype."""
     cases = [case for each in found for case in _cases(each)]
     cases += [Case(name, name, "skipped", "left out") for name in left_out]
@@ -332,3 +318,7 @@ def _sentence(difference: Difference) -> str:
     place = f"{difference.layer}: " if difference.layer else ""
     ours, theirs = said(difference.ours), said(difference.torchs)
     return f"{place}{WHAT[difference.what]} {ours}, and {theirs} in PyTorch"
+
+
+render = renderer(document, FORMATS, json=_data, junit=_junit)
+"""Networks that were run, in one of ``FORMATS``."""

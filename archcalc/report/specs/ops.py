@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archcalc.document import Document
-from archcalc.document import render as rendered
 from archcalc.document.model import (
     Block,
     Head,
@@ -17,14 +16,10 @@ from archcalc.document.model import (
 )
 from archcalc.operators.base import describe
 from archcalc.operators.describe import Description, Summary, Worked, literal
+from archcalc.report.rendering import renderer
 
 FORMATS = ("text", "markdown", "html", "latex")
 """The forms of a description."""
-
-
-def render(described: Sequence[Summary] | Description, format: str) -> str:
-    """What :func:`archcalc.ops` says, in one of ``FORMATS``."""
-    return rendered(document(described), format)
 
 
 def document(described: Sequence[Summary] | Description) -> Document:
@@ -83,3 +78,7 @@ def _facts(example: Worked) -> Iterator[tuple[str, str]]:
         yield key, shapes or "none"
     yield "work", ", ".join(f"{amount:,} {kind}" for kind, amount in example.work.items()) or "none"
     yield "PyTorch", example.torch
+
+
+render = renderer(document, FORMATS)
+"""What :func:`archcalc.ops` says, in one of ``FORMATS``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import inf
 from typing import Any, NamedTuple
 
@@ -11,12 +12,12 @@ from archcalc.analysis.analyze import analyze
 from archcalc.analysis.conventions import convention as by_name
 from archcalc.dims import Shape
 from archcalc.document import Document
-from archcalc.document import render as rendered
 from archcalc.document.data import FORMAT, dumps
 from archcalc.document.model import Head, table
 from archcalc.document.shown import shown
 from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
+from archcalc.report.rendering import renderer
 from archcalc.report.specs.index import entries, specs
 from archcalc.spec.zoo import families
 
@@ -99,16 +100,6 @@ def _has(entry: Mapping[str, Any], word: str) -> bool:
     return any(word in str(entry[field] or "").lower() for field in fields)
 
 
-def render(networks: Sequence[Network], format: str = "table") -> str:
-    """A list of networks as text: ``table``, ``markdown``, ``csv`` or ``json``.
-
-    Programs get every field, people what tells networks apart. Raises :class:`ArchcalcError` for
-    another format.
-    """
-    form = choose("format", format, FORMATS)
-    return _json(networks) if form == "json" else rendered(document(networks, form != "csv"), form)
-
-
 def document(networks: Sequence[Network], brief: bool = True) -> Document:
     """The list as a table."""
     if not brief:
@@ -145,3 +136,10 @@ def _json(networks: Sequence[Network]) -> str:
         entries.append({**each._asdict(), "input": first if len(shapes) == 1 else shapes})
     lines = ",\n".join(f"  {dumps(entry)}" for entry in entries)
     return f'{{\n "archcalc": {FORMAT},\n "networks": [\n{lines}\n ]\n}}\n'
+
+
+render = renderer(document, FORMATS, csv=partial(document, brief=False), json=_json)
+"""A list of networks in one of ``FORMATS``.
+
+Programs get every field, people what tells networks apart.
+"""
