@@ -188,6 +188,218 @@ def test_functions_and_classes_of_others_are_named_and_not_run(path: Path) -> No
     assert [n.op.name for n in unknown] == ["keras.Lambda", "keras.Mine"]  # type: ignore[attr-defined]
 
 
+def outputs(path: Path, data: Mapping[str, Any]) -> list[tuple[int, ...]]:
+    graph = graph_of(written(path, data))
+    shapes = {node.name: node.shape for node in graph.nodes}
+    assert [n.shape for n in archcalc.expand(to_spec(graph)).nodes] == list(shapes.values())
+    return [shapes[name] for name in graph.outputs]
+
+
+LSTM = layer("LSTM", "r", units=5, return_sequences=True)
+
+
+@pytest.mark.parametrize("mode", ["concat", "sum", "mul", "ave"])
+def test_a_layer_read_both_ways_is_merged_in_each_way(path: Path, mode: str) -> None:
+    both = layer("Bidirectional", "b", layer=LSTM, merge_mode=mode)
+    net = sequential(both, shape=(7, 3))
+    assert counts(path, net)[0] == 2 * 4 * (5 * (3 + 5) + 5)
+    assert outputs(path, net) == [(1, 7, 10 if mode == "concat" else 5)]
+
+
+def test_the_other_way_may_be_another_layer(path: Path) -> None:
+    back = layer("GRU", "g", units=4, reset_after=False, return_sequences=True)
+    both = layer("Bidirectional", "b", layer=LSTM, backward_layer=back)
+    net = sequential(both, shape=(7, 3))
+    assert counts(path, net)[0] == 4 * (5 * (3 + 5) + 5) + 3 * (4 * (3 + 4) + 4)
+    assert outputs(path, net) == [(1, 7, 9)]
+
+
+def called(node: dict[str, Any], *calls: Any, **named: Any) -> dict[str, Any]:
+    return {**node, "inbound_nodes": [{"args": list(calls), "kwargs": named}]}
+
+
+def tensor(name: str, index: int = 0, shape: Any = None) -> dict[str, Any]:
+    said = {"keras_history": [name, 0, index], "shape": shape}
+    return {"class_name": "__keras_tensor__", "config": said}
+
+
+def functional(ends: Any, *layers: Any, **inputs: Any) -> dict[str, Any]:
+    starts = [layer("InputLayer", name, batch_shape=[None, *s]) for name, s in inputs.items()]
+    names = [[name, 0, 0] for name in inputs]
+    return layer(
+        "Functional", "net", layers=[*starts, *layers], input_layers=names, output_layers=ends
+    )
+
+
+def test_the_last_states_are_the_first_of_a_decoder(path: Path) -> None:
+    encoder = called(layer("LSTM", "e", units=8, return_state=True), tensor("a"))
+    decoder = layer("LSTM", "d", units=8, return_sequences=True)
+    decoder = called(decoder, tensor("b"), initial_state=[tensor("e", 1), tensor("e", 2)])
+    net = functional([["d", 0, 0], ["e", 0, 0]], encoder, decoder, a=(7, 5), b=(4, 6))
+    assert outputs(path, net) == [(1, 4, 8), (1, 8)]
+    params, _, macs = counts(path, net)
+    assert params == 4 * 8 * (5 + 8 + 1) + 4 * 8 * (6 + 8 + 1)
+    assert macs == 7 * 4 * 8 * (5 + 8) + 4 * 4 * 8 * (6 + 8)
+
+
+def test_states_of_both_ways_are_told_apart(path: Path) -> None:
+    both = layer("Bidirectional", "b", layer=layer("LSTM", "r", units=5, return_state=True))
+    ends = [["b", 0, index] for index in range(5)]  # all, and h and c of each way
+    net = functional(ends, called(both, tensor("x")), x=(7, 3))
+    assert outputs(path, net) == [(1, 10), (1, 5), (1, 5), (1, 5), (1, 5)]
+
+
+def test_cells_in_a_row_are_layers_in_a_row(path: Path) -> None:
+    cells = [layer("LSTMCell", "a", units=4), layer("SimpleRNNCell", "b", units=6)]
+    for cell in (cells, layer("StackedRNNCells", "s", cells=cells)):
+        net = sequential(layer("RNN", "r", cell=cell, return_sequences=True), shape=(7, 3))
+        assert counts(path, net)[0] == 4 * 4 * (3 + 4 + 1) + 6 * (4 + 6 + 1)
+        assert outputs(path, net) == [(1, 7, 6)]
+
+
+def test_a_layer_for_each_step_has_its_weights_once_and_its_work_for_each(path: Path) -> None:
+    def each(name: str, inner: Any) -> dict[str, Any]:
+        return layer("TimeDistributed", name, layer=inner)
+
+    conv = layer("Conv2D", "c", filters=8, kernel_size=3, padding="same")
+    net = sequential(
+        each("conv", conv),
+        each("pool", layer("MaxPooling2D", "p", pool_size=2)),
+        each("flat", layer("Flatten", "f")),
+        layer("LSTM", "r", units=6),
+        shape=(4, 16, 12, 3),
+    )
+    params, _, macs = counts(path, net)
+    assert params == 27 * 8 + 8 + 4 * 6 * (8 * 6 * 8 + 6 + 1)
+    assert macs == 4 * 16 * 12 * 27 * 8 + 4 * 4 * 6 * (8 * 6 * 8 + 6)
+    assert outputs(path, net) == [(1, 6)]
+    ops = [type(node.op).__name__ for node in graph_of(path).nodes]
+    assert ops.count("Permute") == 1  # samples stay samples from one to the next
+    model = layer(
+        "Sequential", "m", layers=[conv, layer("Flatten", "f"), layer("Dense", "d", units=2)]
+    )
+    net = sequential(each("frames", model), shape=(4, 8, 8, 3))
+    assert counts(path, net)[0] == 27 * 8 + 8 + 8 * 8 * 8 * 2 + 2
+    assert outputs(path, net) == [(1, 4, 2)]
+
+
+def test_a_convolution_in_time_is_counted(path: Path) -> None:
+    # Of 3 and of 8 channels to four gates of 8: 4 * 8 * 9 * (3 + 8) + 32, in 5 steps of 14 x 14.
+    conv = layer("ConvLSTM2D", "c", filters=8, kernel_size=[3, 3])
+    params, _, macs = counts(path, sequential(conv, shape=(5, 16, 16, 3)))
+    assert (params, macs) == (32 * 9 * 11 + 32, 5 * 14 * 14 * 32 * 9 * 11)
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "shapes", "out", "macs"),
+    [
+        ("Dot", {"axes": [2, 2]}, [(7, 5), (4, 5)], (1, 7, 4), 7 * 4 * 5),
+        ("Dot", {"axes": -1, "normalize": True}, [(5,), (5,)], (1, 1), 5),
+        ("Attention", {}, [(7, 5), (4, 5)], (1, 7, 5), 2 * 7 * 4 * 5),
+        ("AdditiveAttention", {}, [(7, 5), (4, 5)], (1, 7, 5), 7 * 4 * 5),
+        ("Matmul", {}, [(7, 5), (5, 3)], (1, 7, 3), 7 * 5 * 3),
+        ("Einsum", {"subscripts": "bij,bkj->bik"}, [(7, 5), (4, 5)], (1, 7, 4), 7 * 4 * 5),
+        ("Maximum", {}, [(7, 5), (7, 5)], (1, 7, 5), 0),
+    ],
+)
+def test_products_of_two_tensors(
+    path: Path, kind: str, config: Any, shapes: Any, out: Any, macs: int
+) -> None:
+    taken = called(layer(kind, "p", **config), [tensor("a"), tensor("b")])
+    net = functional([["p", 0, 0]], taken, a=shapes[0], b=shapes[1])
+    assert outputs(path, net) == [out]
+    assert counts(path, net)[2] == macs
+
+
+def test_a_product_by_letters_is_a_linear_layer_or_one_with_a_kernel(path: Path) -> None:
+    config = {"equation": "abc,cd->abd", "output_shape": [None, 9], "bias_axes": "d"}
+    plain = layer("EinsumDense", "e", **config)
+    assert counts(path, sequential(plain, shape=(7, 5))) == (5 * 9 + 9, 0, 7 * 5 * 9)
+    config = {"equation": "abc,cde->abde", "output_shape": [None, 2, 3], "bias_axes": "de"}
+    net = sequential(layer("EinsumDense", "e", **config), shape=(7, 5))
+    assert counts(path, net) == (5 * 6 + 6, 0, 7 * 5 * 6)
+    assert outputs(path, net) == [(1, 7, 2, 3)]
+
+
+def test_operations_on_tensors_are_layers(path: Path) -> None:
+    ends = {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": None}}
+    cut = {"class_name": "__slice__", "config": {"start": 1, "stop": 4, "step": None}}
+    layers = [
+        called(layer("GetItem", "cut"), tensor("x"), [ends, cut]),
+        called(layer("Transpose", "turn", axes=[0, 2, 1]), tensor("cut")),
+        called(layer("Mean", "mean", axis=-1, keepdims=True), tensor("turn")),
+        called(layer("Split", "split", indices_or_sections=5, axis=1), tensor("mean")),
+    ]
+    net = functional([["turn", 0, 0], ["split", 0, 4]], *layers, x=(7, 5))
+    assert outputs(path, net) == [(1, 5, 3), (1, 1, 1)]
+
+
+def test_functions_of_tensorflow_are_operations(path: Path) -> None:
+    def function(name: str, said: str, source: str, **kwargs: Any) -> dict[str, Any]:
+        made = layer("TFOpLambda", name, function=said)
+        return {**made, "inbound_nodes": [[source, 0, 0, kwargs]]}
+
+    layers = [
+        function("scaled", "math.multiply", "x", y=2.0),
+        function("sum", "__operators__.add", "scaled", y=["x", 0, 0]),
+        function("turned", "compat.v1.transpose", "sum", perm=[0, 2, 1]),
+        function("flat", "reshape", "turned", shape=[-1, 35]),
+    ]
+    assert outputs(path, functional([["flat", 0, 0]], *layers, x=(7, 5))) == [(1, 35)]
+
+
+def test_a_nested_model_may_be_called_first_where_it_was_made(path: Path) -> None:
+    inner = layer("Sequential", "inner", layers=[layer("Dense", "d", units=4)])
+    inner["inbound_nodes"] = [[["x", 0, 0, {}]]]
+    head = {**layer("Dense", "head", units=2), "inbound_nodes": [[["inner", 1, 0, {}]]]}
+    net = functional([["head", 0, 0]], inner, head, x=(3,))
+    assert counts(path, net)[0] == 3 * 4 + 4 + 4 * 2 + 2
+
+
+def test_an_unknown_layer_has_the_shapes_that_the_file_says(path: Path) -> None:
+    mine = called(layer("Mine", "mine"), tensor("x"))
+    head = called(layer("Dense", "head", units=2), tensor("mine", 1, [None, 9, 6]))
+    graph = graph_of(written(path, functional([["head", 0, 0]], mine, head, x=(4,))))
+    assert graph.nodes[-1].shape == (1, 9, 2)
+    assert archcalc.analyze(graph, allow_unknown=True).params == 6 * 2 + 2
+    bare = functional([["c", 0, 0]], mine, called(LSTM, tensor("mine")), x=(4,))
+    bare["config"]["output_layers"] = [["r", 0, 0]]
+    with pytest.raises(ArchcalcError, match="does not say which shape 'mine' gives"):
+        graph_of(written(path, bare))
+
+
+def test_the_words_of_keras_1(path: Path) -> None:
+    # Its own example on digits of 2016: 320 + 9,248 + 589,952 + 1,290.
+    def conv(name: str) -> dict[str, Any]:
+        words = {"nb_filter": 32, "nb_row": 3, "nb_col": 3, "border_mode": "valid"}
+        return layer("Convolution2D", name, subsample=[1, 1], dim_ordering="th", bias=True, **words)
+
+    first = conv("a")
+    first["config"]["batch_input_shape"] = [None, 1, 28, 28]
+    pool = layer("MaxPooling2D", "p", pool_size=[2, 2], border_mode="valid", strides=[2, 2])
+    pool["config"]["dim_ordering"] = "th"
+    net = {
+        "class_name": "Sequential",
+        "keras_version": "1.2.2",
+        "config": [
+            first,
+            layer("Activation", "r", activation="relu"),
+            conv("b"),
+            pool,
+            layer("Dropout", "drop", p=0.25),
+            layer("Flatten", "f"),
+            layer("Dense", "d", output_dim=128, bias=True, activation="relu"),
+            layer("Dense", "e", output_dim=10, activation="softmax"),
+        ],
+    }
+    assert counts(path, net)[0] == 320 + 9_248 + 589_952 + 1_290
+    assert dict(graph_of(path).inputs) == {"input": (1, 1, 28, 28)}
+    gru = layer("GRU", "g", output_dim=5, inner_activation="hard_sigmoid")
+    gru["config"]["batch_input_shape"] = [None, 7, 3]
+    net = {"class_name": "Sequential", "keras_version": "1.2.2", "config": [gru]}
+    assert counts(path, net)[0] == 3 * 5 * (3 + 5 + 1)
+
+
 def cycle() -> dict[str, Any]:
     data = layout("keras 3")
     data["config"]["layers"][1]["inbound_nodes"] = [node3(("d", 1)), node3(("d", 0))]

@@ -70,7 +70,8 @@ def name_of(layer: Config) -> str:
 
 def has_layers(layer: Config) -> bool:
     """Whether a layer is a model with layers of its own."""
-    return isinstance(as_dict(layer["config"]).get("layers"), list)
+    config = as_dict(layer["config"])
+    return isinstance(config.get("layers"), list) and layer["class_name"] != "Merge"
 
 
 def shape_in(layer: Config) -> Any:
@@ -96,7 +97,7 @@ def has_channels_first(data: Any) -> bool:
         seen += 1
         each = queue.pop()
         if isinstance(each, dict):
-            if each.get("data_format") == "channels_first":
+            if each.get("data_format") == "channels_first" or each.get("dim_ordering") == "th":
                 return True
             queue += each.values()
         elif isinstance(each, list):
@@ -132,29 +133,63 @@ def _is_reference(node: Sequence[Any]) -> bool:
     )
 
 
-def resolved(node: Any, values: Mapping[tuple[str, int, int], Any]) -> list[Any]:
-    """What a call takes, tensors in the place of references."""
-    if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
-        return [values[next(references(node))]]
+def resolved(
+    node: Any, values: Mapping[tuple[str, int, int], Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """What a call takes by place and by name, tensors where references stand."""
     if isinstance(node, dict):
-        parts = [*node.get("args", []), *as_dict(node.get("kwargs")).values()]
-        if "args" not in node:
-            parts = list(node.values())
-        return [x for part in parts for x in resolved(part, values)]
+        args, kwargs = node.get("args"), as_dict(node.get("kwargs"))
+        given = [_filled(part, values) for part in (args if isinstance(args, list) else [])]
+        return given, {name: _filled(part, values) for name, part in kwargs.items()}
+    found: list[Any] = []
+    named: dict[str, Any] = {}
+    for part in [node] if isinstance(node, list) and _is_reference(node) else node or []:
+        if isinstance(part, list) and _is_reference(part):
+            found.append(values[part[0], part[1], part[2]])
+            named |= {k: _filled(v, values) for k, v in as_dict(part[3:] and part[3]).items()}
+        elif isinstance(part, list) and len(part) == 4 and part[0] == "_CONSTANT_VALUE":
+            found.append(part[2])
+            named |= {k: _filled(v, values) for k, v in as_dict(part[3]).items()}
+        else:
+            found.append(_filled(part, values))
+    return found, named
+
+
+def _filled(node: Any, values: Mapping[tuple[str, int, int], Any]) -> Any:
+    """A value with tensors where references stand."""
+    if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
+        return values[next(references(node))]
     if isinstance(node, list):
         if _is_reference(node):
-            more = [x for part in node[3:] for x in resolved(part, values)]
-            return [values[node[0], node[1], node[2]], *more]
-        if len(node) == 4 and node[0] == "_CONSTANT_VALUE":
-            return [node[2]]
-        return [x for part in node for x in resolved(part, values)]
-    return [node]
+            return values[node[0], node[1], node[2]]
+        return [_filled(part, values) for part in node]
+    return node
+
+
+def said_shapes(layers: Sequence[Config]) -> dict[tuple[str, int, int], list[Any]]:
+    """The shapes, with the batch, that calls of Keras 3 say of what they take."""
+    found: dict[tuple[str, int, int], list[Any]] = {}
+    queue: list[Any] = [layer.get("inbound_nodes") for layer in layers]
+    while queue:
+        node = queue.pop()
+        if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
+            shape = as_dict(node.get("config")).get("shape")
+            for reference in references(node):
+                if isinstance(shape, list):
+                    found[reference] = shape
+        elif isinstance(node, dict):
+            queue += node.values()
+        elif isinstance(node, list):
+            queue += node
+    return found
 
 
 def flat(given: Any) -> Iterator[Any]:
-    """Values in a row, out of the lists that they stand in."""
+    """Values in a row, out of the lists and objects that they stand in."""
     for value in given:
         if isinstance(value, (list, tuple)):
             yield from flat(value)
+        elif isinstance(value, dict):
+            yield from flat(value.values())
         else:
             yield value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -33,6 +34,23 @@ class Place:
     name: str
     kind: str
     config: Config
+    args: list[Any] = field(default_factory=list)
+    """What the call takes by place: tensors, numbers, lists of them."""
+    kwargs: Config = field(default_factory=dict)
+    """What it takes by name."""
+    shape: Shape | None = None
+    """The sizes that the file says of what it gives, in the author's order."""
+
+    def said(self, name: str, place: int, default: Any = None) -> Any:
+        """An argument of an operation: of its config, by name or by place."""
+        for found in (self.config, self.kwargs):
+            if found.get(name) is not None:
+                return found[name]
+        return self.args[place] if place < len(self.args) else default
+
+    def part(self, name: str) -> Place:
+        """Where what follows on a layer stands: beside it, not in it."""
+        return replace(self, name=f"{self.name}_{name}")
 
 
 class Unknown(Exception):
@@ -49,6 +67,10 @@ class Layers(Draft):
         self.turned: dict[tuple[int, bool], int] = {}
         self.idle: list[int] = []
         """Layers that are owned and that nothing uses."""
+        self.folded: dict[int, Tensor] = {}
+        """A layer that gives steps -> the tensor of which the steps are samples."""
+        self.samples = 1
+        """How many samples a layer has of each of the network's: in a layer for each step, more."""
 
     def emit(
         self, place: Place, op: str, tensors: Sequence[Tensor], *, part: str = "", **fields: Any
@@ -56,11 +78,15 @@ class Layers(Draft):
         """Add a layer; parts of one layer of Keras stand under its name."""
         keys = tuple(tensor.key for tensor in tensors)
         applied = Applied.to(operator(op)(**fields), *map(self.shape, keys))
-        if applied.shape[0] != 1 or prod(applied.shape) > LARGEST:
+        if applied.shape[0] != self.samples or prod(applied.shape) > LARGEST:
             raise ShapeError(f"{op} gives the shape {applied.shape}")
         name = f"{place.name}.{part}" if part else place.name
         self.recent = self.add(name, op.lower(), applied, keys)
         return self.recent
+
+    @abstractmethod
+    def inner(self, layer: Any, place: Place, tensor: Tensor, name: str = "") -> Tensor:
+        """What a layer that stands in another's config gives. Raises :class:`Unknown`."""
 
     def result(self, key: int, moved: bool) -> Tensor:
         """A tensor of a layer, whose shape says the author's."""

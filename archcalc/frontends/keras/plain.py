@@ -21,7 +21,7 @@ def _relu(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     c = place.config
     top, slope = c.get("max_value"), c.get("negative_slope") or 0
     if c.get("threshold") or (top is not None and slope):
-        raise Unknown
+        return _bent(r, place, given[0], c.get("threshold") or 0.0, slope, top)
     if slope:
         return replace(given[0], key=r.emit(place, "LeakyReLU", given[:1], negative_slope=slope))
     if top is None:
@@ -29,6 +29,19 @@ def _relu(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     if top == 6:
         return replace(given[0], key=r.emit(place, "ReLU6", given[:1]))
     return replace(given[0], key=r.emit(place, "Clamp", given[:1], min=0, max=top))
+
+
+def _bent(
+    r: Layers, place: Place, x: Tensor, threshold: float, slope: float, top: float | None
+) -> Tensor:
+    """A line from a threshold on, up to a top, and a slope below."""
+    above = replace(x, key=r.emit(place, "Gt", [x], part="above", by=threshold))
+    below = replace(x, key=r.emit(place, "Sub", [x], part="below", by=threshold))
+    below = replace(x, key=r.emit(place, "Mul", [below], part="slope", by=slope))
+    found = replace(x, key=r.emit(place, "Where", [above, x, below], part="where"))
+    if top is None:
+        return found
+    return replace(x, key=r.emit(place, "Minimum", [found], part="top", by=top))
 
 
 @layer("LeakyReLU", "ELU", "Softmax", "Dropout", "SpatialDropout1D", "SpatialDropout2D")
@@ -41,7 +54,8 @@ def _simple(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     if place.kind == "ELU":
         return replace(x, key=r.emit(place, "ELU", [x], alpha=c.get("alpha", 1.0)))
     if place.kind == "Softmax":
-        axis = r.axis(x, c.get("axis", -1))
+        said = place.said("axis", 1, -1)
+        axis = r.axis(x, said if type(said) is int else -1)
         return replace(x, key=r.emit(place, "Softmax", [x], dim=axis))
     if "rate" not in c and "stddev" not in c:
         raise Unknown
@@ -122,7 +136,7 @@ def _merged(r: Layers, place: Place, given: list[Any]) -> Tensor:
 def _concatenate(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     moved = any(v.moved for v in given)
     given = [r.turn(v, moved) for v in given]
-    axis = r.axis(given[0], place.config.get("axis", -1))
+    axis = r.axis(given[0], place.said("axis", 1, -1))
     return r.result(r.emit(place, "Concat", given, dim=axis), moved)
 
 
@@ -137,7 +151,15 @@ def _flatten(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
 @layer("Reshape")
 def _reshape(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     x = given[0]
-    shape = [int(n) for n in place.config["target_shape"]]
+    said = place.config.get("target_shape")
+    if said is None:  # the operation says the batch, too
+        said = place.said("newshape", 1)
+        if not isinstance(said, list) or not all(type(n) is int for n in said):
+            raise Unknown
+        said = list(said[1:]) if said[0] in (-1, 1) else said
+        if place.shape is not None and prod(place.shape) == prod(x.shape):
+            said = list(place.shape)
+    shape = [int(n) for n in said] or [1]
     if shape.count(-1) == 1:
         rest = -prod(shape)
         shape[shape.index(-1)] = prod(x.shape) // max(rest, 1)

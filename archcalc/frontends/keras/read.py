@@ -14,9 +14,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, ShapeError
 from archcalc.frontends.draft import as_name, parse_shape
-from archcalc.frontends.keras import plain, weighty, windows  # they fill the table
+from archcalc.frontends.keras import (  # they fill the table
+    attention,
+    operations,
+    plain,
+    preprocessing,
+    steps,
+    weighty,
+    windows,
+)
+from archcalc.frontends.keras.ages import modern, operation
 from archcalc.frontends.keras.config import (
     Config,
     as_dict,
@@ -29,6 +39,7 @@ from archcalc.frontends.keras.config import (
     name_of,
     references,
     resolved,
+    said_shapes,
     shape_in,
 )
 from archcalc.frontends.keras.layers import LAYERS, WITH_NUMBERS, Layers, Place, Tensor, Unknown
@@ -36,7 +47,17 @@ from archcalc.operators.base import LARGEST, Applied
 from archcalc.spec.graph import Graph
 from archcalc.spec.unknown import UnknownOperator
 
-__all__ = ["Reader", "plain", "read", "weighty", "windows"]
+__all__ = [
+    "Reader",
+    "attention",
+    "operations",
+    "plain",
+    "preprocessing",
+    "read",
+    "steps",
+    "weighty",
+    "windows",
+]
 
 MOST_CALLS = 50_000
 """Calls of layers that a model may have, nested ones written out."""
@@ -61,8 +82,10 @@ class Reader(Layers):
         self.path = path
         self.data = data
         self.calls = 0
-        self.made: dict[str, list[int]] = {}
-        """A layer -> the numbered layers that it is made of, which a second call shares."""
+        self.old = str(data.get("keras_version", "")).startswith(("1.", "2.0", "2.1"))
+        """Whether the file is of a time in which GRU had one bias a gate."""
+        self.guessed = ""
+        """The last layer of which the file says no shape."""
 
     def graph(self, inputs: Mapping[str, str]) -> Graph:
         given = dict(inputs)
@@ -78,13 +101,18 @@ class Reader(Layers):
             outputs.append(key)
         if not outputs:
             raise ArchcalcError(f"{self.path}: the model has no outputs")
+        self.kept |= set(self.idle)
+        outputs += [key for key in self.prune(outputs) if key not in self.kept]
         name = as_dict(self.data["config"]).get("name") or Path(self.path).stem
         graph = self.drafted(as_name(str(name), True), outputs, self.idle)
         turned = any(len(shape) > 3 for shape in graph.inputs.values()) and not self.plain
         return replace(graph, edition="channels first, where Keras has them last" if turned else "")
 
     def fail(self, what: str, message: str) -> ArchcalcError:
-        return ArchcalcError(f"{self.path}: layer '{what}': {message}")
+        text = f"{self.path}: layer '{what}': {message}"
+        if self.guessed:
+            text += f"\n  the file does not say which shape '{self.guessed}' gives"
+        return ArchcalcError(text)
 
     # Models -------------------------------------------------------------------------------------
 
@@ -116,7 +144,13 @@ class Reader(Layers):
         value: Any = None
         if inputs is not None:
             value = inputs[0]
-        for layer in layers:
+        first = layers[0]
+        if first["class_name"] == "Merge" and value is None:
+            merged = [each for each in first["config"].get("layers", []) if is_config(each)]
+            ways = [self.model(each, None, f"{prefix}{name_of(each)}.", given) for each in merged]
+            value = self.call(first, [way[0] for way in ways], {}, prefix)[0]
+            layers = layers[1:]
+        for k, layer in enumerate(layers):
             if layer["class_name"] == "InputLayer":
                 if value is None:
                     value = self.take(layer["config"], given)
@@ -130,7 +164,12 @@ class Reader(Layers):
                 if nested is not None:
                     said.setdefault("batch_shape", nested)
                 value = self.take(said, given)
-            value = self.call(layer, [value], prefix)[0]
+            shape = (
+                as_dict(layers[k + 1].get("build_config")).get("input_shape", None)
+                if (k + 1 < len(layers))
+                else None
+            )
+            value = self.call(layer, [value], {}, prefix, [shape])[0]
         return [value]
 
     def functional(
@@ -143,11 +182,14 @@ class Reader(Layers):
     ) -> list[Tensor]:
         values: dict[tuple[str, int, int], Tensor] = {}
         starts = list(references(config.get("input_layers", [])))
+        said = said_shapes(layers)
         by_name = {name_of(layer): layer for layer in layers}
         if inputs is not None:
             if len(inputs) != len(starts):
                 raise ArchcalcError(f"{self.path}: a model of {len(starts)} inputs has other calls")
             values.update(zip(starts, inputs, strict=True))
+        ends = list(references(config.get("output_layers", [])))
+        taken = {r for layer in layers for r in references(layer.get("inbound_nodes"))} | set(ends)
         pending: list[tuple[str, int, Any]] = []
         for name, layer in by_name.items():
             if layer["class_name"] == "InputLayer":
@@ -157,7 +199,10 @@ class Reader(Layers):
             nodes = layer.get("inbound_nodes", [])
             if not isinstance(nodes, list):
                 raise self.fail(name, "inbound_nodes is no list")
-            pending += [(name, k, node) for k, node in enumerate(nodes)]
+            calls = [r[1] for r in taken if r[0] == name]
+            # A model's first call may be that in which it was made, which is no part of the file.
+            start = max(0, max(calls, default=0) + 1 - len(nodes)) if has_layers(layer) else 0
+            pending += [(name, start + k, node) for k, node in enumerate(nodes)]
         while pending:
             left = []
             for name, k, node in pending:
@@ -165,7 +210,9 @@ class Reader(Layers):
                 if not all(reference in values for reference in needed):
                     left.append((name, k, node))
                     continue
-                outputs = self.call(by_name[name], resolved(node, values), prefix)
+                count = 1 + max((r[2] for r in taken if r[:2] == (name, k)), default=0)
+                shapes = [said.get((name, k, index)) for index in range(min(count, 1000))]
+                outputs = self.call(by_name[name], *resolved(node, values), prefix, shapes)
                 for index, output in enumerate(outputs):
                     values[name, k, index] = output
             if len(left) == len(pending):
@@ -174,7 +221,6 @@ class Reader(Layers):
                 why = "comes to itself" if lacking[0] in by_name else "is none of the layers"
                 raise self.fail(name, f"takes '{lacking[0]}', which {why}")
             pending = left
-        ends = list(references(config.get("output_layers", [])))
         for reference in ends:
             if reference not in values:
                 raise ArchcalcError(f"{self.path}: no layer gives the output '{reference[0]}'")
@@ -209,48 +255,93 @@ class Reader(Layers):
 
     # Calls ----------------------------------------------------------------------------------------
 
-    def call(self, layer: Config, given: Given, prefix: str) -> list[Tensor]:
-        """What a layer gives, called on tensors and numbers."""
+    def call(
+        self,
+        layer: Config,
+        args: list[Any],
+        kwargs: Config,
+        prefix: str,
+        shapes: Sequence[Any] = (None,),
+    ) -> list[Tensor]:
+        """What a layer gives, called on tensors and numbers; its shapes, if the file says them."""
         self.calls += 1
         if self.calls > MOST_CALLS:
             raise ArchcalcError(f"{self.path}: has more than {MOST_CALLS:,} calls of layers")
         kind, config = layer["class_name"], layer["config"]
+        if isinstance(config, dict):
+            kind, config = modern(kind, config)
+        if kind in ("TFOpLambda", "SlicingOpLambda"):
+            kind, kwargs = operation(config, kwargs)
+        if kind == "GRU" and self.old:
+            config.setdefault("reset_after", False)
         name = as_name(name_of(layer).replace("/", "_"), True)
         path = f"{prefix}{name}"
-        inner = has_layers(layer)
-        if kind in ("Functional", "Model", "Sequential") or (inner and "layers" in config):
-            tensors = [value for value in flat(given) if isinstance(value, Tensor)]
+        by_name = [value for key, value in kwargs.items() if key not in _BESIDE]
+        given = [*flat(args), *flat(by_name)]
+        tensors = [value for value in given if isinstance(value, Tensor)]
+        if kind in ("Functional", "Model", "Sequential") or has_layers(layer):
             return self.model(layer, tensors, f"{path}.", {})
-        tensors = [value for value in flat(given) if isinstance(value, Tensor)]
         function = LAYERS.get(kind)
-        place = Place(path, kind, config)
+        wanted = [self.sizes(shape, tensors) for shape in shapes]
+        place = Place(path, kind, config, args, kwargs, wanted[0])
         start = len(self.layers)
-        shared = self.made.get(path)
         try:
             if function is None or not tensors:
                 raise Unknown
             found = function(self, place, given if kind in WITH_NUMBERS else tensors)
         except Unknown:
-            found = self.unknown(place, tensors, layer)
+            found = self.unknown(place, tensors, wanted)
         except (ValidationError, ShapeError, ValueError, TypeError, KeyError, IndexError) as error:
             raise self.fail(name, f"{kind}: {' '.join(str(error).split())}") from error
-        mine = [y.key for y in self.layers[start:]]
-        if shared is None:
-            self.made[path] = mine
-        else:
-            same = [k for k in mine if self.by_key[k].applied.cost.weights]
-            first = [k for k in shared if self.by_key[k].applied.cost.weights]
-            for key, owner in zip(same, first, strict=False):
-                self.by_key[key].share = owner
+        for k, made in enumerate(y for y in self.layers[start:] if self.owns(y.applied)):
+            self.tensors.setdefault(made.key, (f"{path}.{k}",))
         return [found] if isinstance(found, Tensor) else found
 
-    def unknown(self, place: Place, tensors: Sequence[Tensor], layer: Config) -> Tensor:
+    def owns(self, applied: Applied) -> bool:
+        """Whether a layer has tensors, which its next call shares."""
+        return applied.op.counted and bool(applied.cost.weights or applied.cost.buffers)
+
+    def inner(self, layer: Any, place: Place, tensor: Tensor, name: str = "") -> Tensor:
+        """What a layer that stands in another's config gives."""
+        if not is_config(layer) or not isinstance(layer["config"], (dict, list)):
+            raise Unknown
+        above, _, own = place.name.rpartition(".")
+        prefix = f"{above}." if above else ""
+        if has_layers(layer) or isinstance(layer["config"], list):
+            twin: Config = {**layer, "name": own}
+        else:
+            config = {**layer["config"], "name": name or own}
+            twin = {**layer, "config": config, "name": name or own}
+        return self.call(twin, [tensor], {}, prefix)[0]
+
+    def sizes(self, shape: Any, tensors: Sequence[Tensor]) -> Shape | None:
+        """The sizes that a file says of a tensor; those that it leaves open are its input's."""
+        if not isinstance(shape, list) or not shape:
+            return None
+        sizes = shape[1:]
+        if tensors and len(tensors[0].shape) == len(sizes):
+            sizes = [a if b is None else b for a, b in zip(tensors[0].shape, sizes, strict=True)]
+        return tuple(sizes) if all(map(is_size, sizes)) else None
+
+    def unknown(
+        self, place: Place, tensors: Sequence[Tensor], wanted: Sequence[Shape | None]
+    ) -> list[Tensor]:
         """A layer of which nothing is known: a class of somebody's, or a function."""
         keys = tuple(dict.fromkeys(tensor.key for tensor in tensors)) or (self.batch(),)
         shape = place.config.get("output_shape")
         sizes = tuple(shape) if isinstance(shape, list) and all(map(is_size, shape)) else None
-        if sizes is None:
-            sizes = tensors[0].shape if tensors else (1,)
-        op = UnknownOperator(name=f"keras.{as_name(place.kind)}", shape=tuple(sizes))
-        applied = Applied.to(op, *map(self.shape, keys))
-        return Tensor(self.add(place.name, place.kind.lower(), applied, keys), sizes, False)
+        found = []
+        for k, said in enumerate(wanted):
+            each = said if said is not None else sizes
+            if each is None:
+                self.guessed = place.name
+                each = tensors[0].shape if tensors else (1,)
+            op = UnknownOperator(name=f"keras.{as_name(place.kind)}", shape=each or (1,))
+            applied = Applied.to(op, *map(self.shape, keys))
+            name = f"{place.name}_{k}" if k else place.name
+            found.append(Tensor(self.add(name, place.kind.lower(), applied, keys), each, False))
+        return found
+
+
+_BESIDE = ("mask", "training", "attention_mask", "query_mask", "value_mask", "key_mask")
+"""Arguments that take no part in what is counted."""

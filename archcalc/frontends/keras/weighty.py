@@ -1,14 +1,12 @@
-"""Keras' other layers that own tensors: products, normalization, recurrent ones."""
+"""Keras' other layers that own tensors: products and normalization."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
-from typing import Any
 
-from archcalc.frontends.keras.config import is_config
-from archcalc.frontends.keras.layers import LAYERS, Layers, Place, Tensor, Unknown, layer
+from archcalc.frontends.keras.layers import Layers, Place, Tensor, Unknown, layer
 
 
 @layer("Dense")
@@ -19,73 +17,22 @@ def _dense(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     return r.activated(place, r.result(key, False), c.get("activation"))
 
 
+@layer("MaxoutDense")
+def _maxout(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    """The largest of several products, of Keras 1."""
+    c, x = place.config, r.turn(given[0], False)
+    many, out = c["nb_feature"], c["output_dim"]
+    fields = {"out_features": many * out, "bias": c.get("use_bias", True)}
+    x = r.result(r.emit(place, "Linear", [x], part="fc", **fields), False)
+    x = r.result(r.emit(place, "Reshape", [x], part="reshape", shape=[many, out]), False)
+    return r.result(r.emit(place, "Max", [x], part="max", dim=1), False)
+
+
 @layer("Embedding")
 def _embedding(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     c = place.config
     fields = {"num_embeddings": c["input_dim"], "embedding_dim": c["output_dim"]}
     return r.result(r.emit(place, "Embedding", given[:1], **fields), False)
-
-
-@layer("MultiHeadAttention")
-def _attention(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
-    c = place.config
-    q = given[0]
-    value = given[1] if len(given) > 1 else q
-    key = given[2] if len(given) > 2 else value
-    if (
-        len(q.shape) != 2
-        or c.get("output_shape") is not None
-        or c.get("attention_axes") not in (None, [1])
-    ):
-        raise Unknown
-    bias = c.get("use_bias", True)
-    fields = {"num_heads": c["num_heads"], "head_dim": c["key_dim"]}
-    fields |= dict.fromkeys(("q_bias", "k_bias", "v_bias", "out_bias"), bias)
-    if c.get("value_dim") not in (None, c["key_dim"]):
-        fields["value_dim"] = c["value_dim"]
-    taken = [q] if q == value == key else [q, key, value]
-    return r.result(r.emit(place, "Attention", taken, **fields), False)
-
-
-_RECURRENT = {"LSTM": "LSTM", "GRU": "GRU", "SimpleRNN": "RNN"}
-
-
-@layer(*_RECURRENT, "CuDNNLSTM", "CuDNNGRU", "Bidirectional")
-def _recurrent(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
-    c, kind, ways = place.config, place.kind, 1
-    if kind == "Bidirectional":
-        inner = c.get("layer")
-        if not is_config(inner) or c.get("merge_mode", "concat") != "concat":
-            raise Unknown
-        kind, c, ways = inner["class_name"], inner["config"], 2
-    op = _RECURRENT.get(kind.removeprefix("CuDNN"))
-    if op is None or c.get("return_state"):
-        raise Unknown
-    x = r.turn(given[0], False)
-    doubled = kind.startswith("CuDNN") or (op == "GRU" and c.get("reset_after", True))
-    fields: dict[str, Any] = {"hidden_size": c["units"], "bias": c.get("use_bias", True)}
-    if not doubled or op != "GRU":
-        fields["biases"] = 1
-    if op == "RNN" and c.get("activation", "tanh") == "relu":
-        fields["nonlinearity"] = "relu"
-    if ways == 2:
-        fields["bidirectional"] = True
-    key = r.emit(place, op, [x], **fields)
-    if not c.get("return_sequences"):
-        key = r.emit(place, "Select", [r.result(key, False)], dim=1, index=-1)
-    return r.result(key, False)
-
-
-@layer("TimeDistributed")
-def _distributed(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
-    inner, x = place.config.get("layer"), given[0]
-    if not is_config(inner) or inner["class_name"] not in ("Dense", "Dropout", "Activation"):
-        raise Unknown
-    found = LAYERS[inner["class_name"]](
-        r, Place(place.name, inner["class_name"], inner["config"]), [x]
-    )
-    assert isinstance(found, Tensor)
-    return found
 
 
 def _scaled(r: Layers, place: Place, x: Tensor, size: int, parts: Mapping[str, str]) -> Tensor:
@@ -106,6 +53,8 @@ def _batch_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     axis = c.get("axis", -1)
     axis = axis[0] if isinstance(axis, list) else axis
     x = given[0] if len(given[0].shape) == 1 else r.images(given[0])
+    if r.axis(x, axis) != 1:
+        x = r.turn(x, False)
     if r.axis(x, axis) != 1:
         raise Unknown
     scale, center = c.get("scale", True), c.get("center", True)
@@ -132,25 +81,64 @@ def _layer_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     if axes != list(range(rank - len(axes), rank)):
         raise Unknown
     scale, center = c.get("scale", True), c.get("center", True)
-    if center and not scale:
-        raise Unknown
+    shape = list(x.shape[axes[0] - 1 :])
     fields = {
-        "normalized_shape": list(x.shape[axes[0] - 1 :]),
+        "normalized_shape": shape,
         "eps": c.get("epsilon", 1e-3),
         "elementwise_affine": scale,
         "bias": scale and center,
     }
-    return r.result(r.emit(place, "LayerNorm", [x], **fields), False)
+    if scale or not center:
+        return r.result(r.emit(place, "LayerNorm", [x], **fields), False)
+    x = r.result(r.emit(place, "LayerNorm", [x], part="norm", **fields), False)
+    beta = r.result(r.emit(place, "Parameter", [x], part="beta", shape=shape), False)
+    return r.result(r.emit(place, "Add", [x, beta], part="add"), False)
+
+
+@layer("RMSNormalization")
+def _rms_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    c, x = place.config, r.turn(given[0], False)
+    if c.get("axis", -1) not in (-1, [-1], len(x.shape)):
+        raise Unknown
+    return r.result(r.emit(place, "RMSNorm", [x], eps=c.get("epsilon", 1e-6)), False)
+
+
+@layer("UnitNormalization")
+def _unit_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    x, axis = given[0], place.config.get("axis", -1)
+    axes = [r.axis(x, n) for n in (axis if isinstance(axis, list) else [axis])]
+    norm = r.emit(place, "Norm", [x], part="norm", dim=sorted(axes), keepdim=True)
+    return replace(x, key=r.emit(place, "Div", [x, replace(x, key=norm)], part="div"))
+
+
+@layer("SpectralNormalization")
+def _spectral_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    """A layer, and the vector by which its weight's largest singular value is followed."""
+    found = r.inner(place.config.get("layer"), place, given[0])
+    size = next((y.applied.shape[1] for y in reversed(r.layers) if y.applied.cost.weights), 1)
+    key = r.emit(place, "Parameter", [found], part="vector", shape=[size], trained=False)
+    r.idle.append(key)
+    return found
 
 
 @layer("GroupNormalization")
 def _group_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     c, x = place.config, r.images(given[0])
-    if not (c.get("scale", True) and c.get("center", True)):
+    if c.get("axis", -1) not in (-1, len(x.shape)):
         raise Unknown
-    groups = c["groups"] if c["groups"] != -1 else r.shape(x.key)[1]
-    key = r.emit(place, "GroupNorm", [x], num_groups=groups, eps=c.get("epsilon", 1e-3))
-    return replace(x, key=key)
+    scale, center = c.get("scale", True), c.get("center", True)
+    whole = scale == center
+    fields = {
+        "num_groups": c["groups"] if c["groups"] != -1 else r.shape(x.key)[1],
+        "eps": c.get("epsilon", 1e-3),
+        "affine": scale and center,
+    }
+    key = r.emit(place, "GroupNorm", [x], part="" if whole else "norm", **fields)
+    found = replace(x, key=key)
+    if whole:
+        return found
+    parts = {"gamma": "Mul"} if scale else {"beta": "Add"}
+    return _scaled(r, place, found, r.shape(key)[1], parts)
 
 
 @layer("Normalization")
@@ -180,6 +168,13 @@ def _prelu(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     x = r.images(given[0])
     shared = place.config.get("shared_axes") or []
     count = prod(n for k, n in enumerate(given[0].shape, 1) if k not in shared)
-    if count not in (1, r.shape(x.key)[1]):
-        raise Unknown
-    return replace(x, key=r.emit(place, "PReLU", [x], num_parameters=count))
+    if count in (1, r.shape(x.key)[1]):
+        return replace(x, key=r.emit(place, "PReLU", [x], num_parameters=count))
+    # One slope for each element, or for some axes of them.
+    x = r.turn(x, False)
+    shape = [1 if k in shared else n for k, n in enumerate(x.shape, 1)]
+    slope = r.emit(place, "Parameter", [x], part="slope", shape=shape)
+    low = r.result(r.emit(place, "Minimum", [x], part="low", by=0), False)
+    low = r.result(r.emit(place, "Mul", [low, r.result(slope, False)], part="mul"), False)
+    high = r.result(r.emit(place, "ReLU", [x], part="high"), False)
+    return r.result(r.emit(place, "Add", [high, low], part="add"), False)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from archcalc.frontends.keras.layers import Layers, Place, Tensor, Unknown, layer
+from archcalc.operators import operator
+from archcalc.operators.base import Applied
+from archcalc.spec.unknown import DeclaredOperator
 
 
 def _pair(value: Any, axes: int) -> list[int]:
@@ -40,7 +44,7 @@ def _window(r: Layers, x: Tensor, place: Place, size: str, stride: str) -> dict[
     return {"kernel_size": kernel, "stride": strides, "padding": pads, "dilation": dilation}
 
 
-@layer("Conv1D", "Conv2D", "Conv3D", "Convolution2D")
+@layer("Conv1D", "Conv2D", "Conv3D")
 def _conv(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     x = r.images(given[0])
     c = place.config
@@ -68,7 +72,7 @@ def _depthwise(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     return r.activated(place, r.result(key, not r.plain), c.get("activation"))
 
 
-@layer("SeparableConv2D", "SeparableConv1D", "SeparableConvolution2D")
+@layer("SeparableConv2D", "SeparableConv1D")
 def _separable(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     x = r.images(given[0])
     c, channels = place.config, r.shape(r.images(given[0]).key)[1]
@@ -90,15 +94,36 @@ def _separable(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     return r.activated(place, found, c.get("activation"))
 
 
-@layer("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "Deconvolution2D")
+@layer("LocallyConnected1D", "LocallyConnected2D")
+def _local(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
+    """A convolution with a kernel, and a bias, of its own in each place."""
+    x, c = r.images(given[0]), place.config
+    fields = _window(r, x, place, "kernel_size", "strides")
+    said: dict[str, Any] = {"out_channels": c["filters"], **fields}
+    inner = operator(f"Conv{_axes(place.kind)}d")(**said)
+    shape = tuple(inner.infer(r.shape(x.key))[1:])
+    each = prod(fields["kernel_size"]) * r.shape(x.key)[1]
+    params = prod(shape) * (each + c.get("use_bias", True))
+    op = DeclaredOperator(
+        name=f"keras.{place.kind}", shape=shape, params=params, macs=prod(shape) * each
+    )
+    applied = Applied.to(op, r.shape(x.key))
+    found = r.add(place.name, place.kind.lower(), applied, (x.key,))
+    return r.activated(place, r.result(found, not r.plain), c.get("activation"))
+
+
+@layer("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 def _transposed(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     x = r.images(given[0])
     c, axes = place.config, _axes(place.kind)
-    if c.get("output_padding") is not None or c.get("groups", 1) != 1:
+    if c.get("groups", 1) != 1:
         raise Unknown
     kernel, stride = _pair(c["kernel_size"], axes), _pair(c.get("strides", 1), axes)
     padding: Any = "same_upper" if c.get("padding") == "same" else 0
     extra = [0 if padding else max(s - k, 0) for k, s in zip(kernel, stride, strict=True)]
+    if c.get("output_padding") is not None:
+        extra = _pair(c["output_padding"], axes)
+        padding = [k // 2 for k in kernel] if padding else 0
     key = r.emit(
         place,
         f"ConvTranspose{axes}d",
