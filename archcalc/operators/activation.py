@@ -17,9 +17,9 @@ from archcalc.operators.autograd import (
     Viewing,
 )
 from archcalc.operators.base import (
-    Call,
     Count,
     Example,
+    Spelled,
     Trained,
     Weightless,
     Work,
@@ -36,14 +36,7 @@ VECTOR = Example({}, ((2, 10),))
 IMAGE = Example({}, ((2, 6, 5, 5),))
 
 
-class Named(Weightless):
-    """Has a module of its name and its fields in PyTorch."""
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call(f"nn.{type(self).__name__}", dict(self))
-
-
-class Activation(Named):
+class Activation(Weightless, Spelled):
     """One input, and an output of its shape."""
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -111,7 +104,7 @@ class LeakyReLU(Elementwise, SavesInputs):
 
 
 @final
-class PReLU(Trained, Pointwise, SavesInputs):
+class PReLU(Trained, Pointwise, SavesInputs, Spelled):
     """``x`` above 0, else ``weight * x`` with a trained weight: 1 comparison, 1 multiply.
 
     As ``torch.nn.PReLU``: ``num_parameters`` is 1, one weight for all, or the number of channels
@@ -143,9 +136,6 @@ class PReLU(Trained, Pointwise, SavesInputs):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         out = elements(output)
         return Work(comparisons=out, multiplies=out)
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.PReLU", dict(self))
 
 
 @final

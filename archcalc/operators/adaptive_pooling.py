@@ -10,6 +10,7 @@ from archcalc.operators.autograd import Differentiable, Saved, SavesNothing
 from archcalc.operators.base import (
     Call,
     Example,
+    Spelled,
     Weightless,
     Work,
     elements,
@@ -79,7 +80,7 @@ def _count_or_none(value: Any) -> Size | None:
     return None if value is None else per_axis(value, 1)[0]
 
 
-class _AdaptivePool(Weightless, Traced):
+class _AdaptivePool(Weightless, Traced, Spelled):
     axes: ClassVar[int]
 
     output_size: OutputSize
@@ -107,9 +108,6 @@ class _AdaptivePool(Weightless, Traced):
         """How many elements the windows hold beyond their first, all summed."""
         totals = map(adaptive_total, x[2:], self.output_size)
         return x[0] * x[1] * prod(totals) - elements(output)
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call(f"nn.{type(self).__name__}", dict(self))
 
 
 class _AdaptiveAvgPool(_AdaptivePool, Differentiable):

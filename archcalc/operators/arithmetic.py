@@ -7,7 +7,7 @@ from pydantic import ConfigDict, PlainValidator, WithJsonSchema, model_validator
 
 from archcalc.dims import Shape
 from archcalc.operators.autograd import FLAG, SavesInputs, Stepwise
-from archcalc.operators.base import Call, Example, Weightless, Work, elements
+from archcalc.operators.base import Call, Example, Spelled, Weightless, Work, elements
 from archcalc.operators.join import Combining, Meeting, Number, spelled
 from archcalc.operators.taps import Pointwise
 
@@ -91,7 +91,7 @@ class Pow(Combining, Stepwise):
 
 
 @final
-class Clamp(Weightless, Pointwise, SavesInputs):
+class Clamp(Weightless, Pointwise, SavesInputs, Spelled):
     """``x`` but not below ``min`` nor above ``max``: a comparison for each. As ``torch.clamp``."""
 
     min: Number | None = None
@@ -99,6 +99,7 @@ class Clamp(Weightless, Pointwise, SavesInputs):
     max: Number | None = None
     """The largest output."""
 
+    target = "torch.clamp"
     examples = (Example({"min": 0}, ((2, 8),)), Example({"min": -1, "max": 1}, ((2, 8, 5),)))
 
     @model_validator(mode="after")
@@ -115,12 +116,9 @@ class Clamp(Weightless, Pointwise, SavesInputs):
         bounds = (self.min is not None) + (self.max is not None)
         return Work(comparisons=bounds * elements(output))
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.clamp", {"min": self.min, "max": self.max})
-
 
 @final
-class Where(Meeting, Stepwise):
+class Where(Meeting, Stepwise, Spelled):
     """Elements of the second input where the first is not 0, else of the third: 1 comparison.
 
     As ``torch.where``; the three broadcast sample by sample.
@@ -128,6 +126,7 @@ class Where(Meeting, Stepwise):
 
     arity = (3, 3)
 
+    target = "archcalc.Where"
     examples = (
         Example({}, ((2, 8, 5), (2, 8, 5), (2, 8, 5))),
         Example({}, ((2, 8, 1), (2, 8, 5), (2, 5))),
@@ -144,9 +143,6 @@ class Where(Meeting, Stepwise):
             autograd.keep_more(elements(condition.shape), FLAG)
         return output
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.Where")
-
 
 def _any_number(value: Any) -> Any:
     if type(value) in (int, float) and not math.isnan(value):
@@ -155,7 +151,7 @@ def _any_number(value: Any) -> Any:
 
 
 @final
-class MaskedFill(Meeting, Stepwise):
+class MaskedFill(Meeting, Stepwise, Spelled):
     """The first input, but ``value`` where the second is not 0: 1 comparison an element.
 
     As ``torch.masked_fill``; the two broadcast sample by sample.
@@ -165,6 +161,7 @@ class MaskedFill(Meeting, Stepwise):
     value: Annotated[Any, PlainValidator(_any_number), WithJsonSchema({"type": "number"})]
     """What is filled in; ``-.inf`` is minus infinity."""
 
+    target = "archcalc.MaskedFill"
     examples = (
         Example({"value": -1e9}, ((2, 4, 10, 10), (2, 1, 10, 10))),
         Example({"value": 0}, ((2, 8), (2, 8))),
@@ -179,6 +176,3 @@ class MaskedFill(Meeting, Stepwise):
         if x.trained:
             autograd.keep_more(elements(mask.shape), FLAG)
         return autograd.elementwise(x, mask)._replace(trained=x.trained)
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.MaskedFill", {"value": self.value})

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, StrictInt, field_validator
 from archcalc.dims import Shape, Size, divides, holds, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import Stepwise, Viewing
-from archcalc.operators.base import Call, Count, Example, Integer, describe
+from archcalc.operators.base import Call, Count, Example, Integer, Spelled, describe
 from archcalc.operators.reduction import sample_axis
 from archcalc.operators.shape import Moving, extent_or_rest, is_rest
 from archcalc.operators.taps import HERE, Scattering, Sources, Traced
@@ -30,12 +30,13 @@ def listed(dims: Several) -> tuple[int, ...]:
 
 
 @final
-class Unsqueeze(Moving, Scattering, Viewing):
+class Unsqueeze(Moving, Scattering, Viewing, Spelled):
     """Puts in an axis of extent 1, so that it is axis ``dim``, as ``torch.unsqueeze``."""
 
     dim: StrictInt
     """Where in the output the new axis is; not in the batch's place."""
 
+    target = "torch.unsqueeze"
     examples = (Example({"dim": 1}, ((2, 8, 5),)), Example({"dim": -1}, ((2, 8),)))
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -46,17 +47,15 @@ class Unsqueeze(Moving, Scattering, Viewing):
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
         return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.unsqueeze", {"dim": self.dim})
-
 
 @final
-class Squeeze(Moving, Scattering, Viewing):
+class Squeeze(Moving, Scattering, Viewing, Spelled):
     """Drops axes of extent 1, as ``torch.squeeze``. Another extent is refused."""
 
     dim: Several
     """The axis or the axes; not the batch."""
 
+    target = "torch.squeeze"
     examples = (Example({"dim": 1}, ((2, 1, 5),)), Example({"dim": [-1, -2]}, ((2, 8, 1, 1),)))
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -70,12 +69,9 @@ class Squeeze(Moving, Scattering, Viewing):
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
         return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.squeeze", {"dim": self.dim})
-
 
 @final
-class Transpose(Moving, Traced, Viewing):
+class Transpose(Moving, Traced, Viewing, Spelled):
     """Swaps two axes, as ``torch.transpose``."""
 
     dim0: StrictInt
@@ -83,6 +79,7 @@ class Transpose(Moving, Traced, Viewing):
     dim1: StrictInt
     """The other one."""
 
+    target = "torch.transpose"
     examples = (
         Example({"dim0": 1, "dim1": 2}, ((2, 768, 196),)),
         Example({"dim0": -1, "dim1": -2}, ((2, 4, 10, 16),)),
@@ -106,12 +103,9 @@ class Transpose(Moving, Traced, Viewing):
         axes[self.dim0], axes[self.dim1] = axes[self.dim1], axes[self.dim0]
         return autograd.permute(x, axes)
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.transpose", {"dim0": self.dim0, "dim1": self.dim1})
-
 
 @final
-class Expand(Moving, Scattering, Viewing):
+class Expand(Moving, Scattering, Viewing, Spelled):
     """Stretches axes of extent 1 to ``shape``, as ``torch.Tensor.expand``.
 
     ``shape`` leaves out the batch; -1 keeps an axis as it is. It may name more axes than there
@@ -123,6 +117,7 @@ class Expand(Moving, Scattering, Viewing):
     ]
     """The new sizes without the batch; -1 for what stays."""
 
+    target = "archcalc.Expand"
     examples = (
         Example({"shape": [77, 512]}, ((2, 1, 512),)),
         Example({"shape": [8, -1, 16]}, ((2, 4, 1),)),
@@ -152,9 +147,6 @@ class Expand(Moving, Scattering, Viewing):
         missing = len(self.shape) + 1 - len(x.shape)
         apart = autograd.reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:]))
         return autograd.expand(apart, self.infer(x.shape))
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.Expand", {"shape": self.shape})
 
 
 _TOKEN = re.compile(r"[A-Za-z_]\w*|1|[()]|\.\.\.")

@@ -3,11 +3,19 @@
 from typing import Literal, final
 
 from archcalc.dims import Shape
-from archcalc.operators.base import Call, Count, Example, Trained, Work, elements, require_rank
+from archcalc.operators.base import (
+    Count,
+    Example,
+    Spelled,
+    Trained,
+    Work,
+    elements,
+    require_rank,
+)
 
 
 @final
-class EmbeddingBag(Trained):
+class EmbeddingBag(Trained, Spelled):
     """The sum, mean or maximum of a table's rows that (N, L) indices name: (N, embedding_dim).
 
     As ``torch.nn.EmbeddingBag``. A look-up is no work; of L rows L - 1 adds (or comparisons, of a
@@ -41,6 +49,3 @@ class EmbeddingBag(Trained):
         if self.mode == "max":
             return Work(comparisons=joins)
         return Work(adds=joins, divisions=out if self.mode == "mean" else 0)
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.EmbeddingBag", dict(self))

@@ -177,6 +177,18 @@ class Trained(Operator):
         return {}
 
 
+class Spelled(Operator):
+    """An operator whose fields are all that PyTorch, or a module of ours, is told of it."""
+
+    target: ClassVar[str] = ""
+    """The target of its :class:`Call`; the module of its name in ``torch.nn`` by default."""
+
+    gather: ClassVar[bool] = False
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call(self.target or f"nn.{type(self).__name__}", dict(self), self.gather)
+
+
 def elements(shape: Shape) -> Size:
     """How many numbers a tensor of this shape holds."""
     return prod(shape)

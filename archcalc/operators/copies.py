@@ -13,9 +13,9 @@ from archcalc.operators.base import (
     Call,
     Count,
     Example,
-    Operator,
     PerAxis,
     PerAxisNatural,
+    Spelled,
     Weightless,
     Work,
     describe,
@@ -56,7 +56,7 @@ class Flip(Moving, Traced, SavesNothing):
 
 
 @final
-class Repeat(Moving, Scattering, SavesNothing):
+class Repeat(Moving, Scattering, SavesNothing, Spelled):
     """Puts so many copies side by side on every axis, as ``torch.tile``: 1 2 becomes 1 2 1 2.
 
     ``repeats`` leaves out the batch. It may name more axes than there are, which come after it.
@@ -65,6 +65,7 @@ class Repeat(Moving, Scattering, SavesNothing):
     repeats: Annotated[tuple[Count, ...], Field(min_length=1)]
     """How many copies, for every axis of a sample."""
 
+    target = "archcalc.Repeat"
     examples = (
         Example({"repeats": [3, 1]}, ((2, 1, 512),)),
         Example({"repeats": [4, 1, 2]}, ((2, 8, 5),)),
@@ -78,12 +79,9 @@ class Repeat(Moving, Scattering, SavesNothing):
         sample = (1,) * missing + tuple(x[1:])
         return (x[0], *(n * times for n, times in zip(sample, self.repeats, strict=True)))
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.Repeat", {"repeats": self.repeats})
-
 
 @final
-class RepeatInterleave(Moving, Scattering, SavesNothing):
+class RepeatInterleave(Moving, Scattering, SavesNothing, Spelled):
     """Repeats every element on an axis, as ``torch.repeat_interleave``: 1 2 becomes 1 1 2 2."""
 
     repeats: Count
@@ -91,6 +89,7 @@ class RepeatInterleave(Moving, Scattering, SavesNothing):
     dim: StrictInt = 1
     """The axis; not the batch."""
 
+    target = "torch.repeat_interleave"
     examples = (Example({"repeats": 4, "dim": 1}, ((2, 8, 10, 16),)),)
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -98,11 +97,8 @@ class RepeatInterleave(Moving, Scattering, SavesNothing):
         axis = sample_axis(self.dim, x)
         return (*x[:axis], x[axis] * self.repeats, *x[axis + 1 :])
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.repeat_interleave", {"repeats": self.repeats, "dim": self.dim})
 
-
-class _Patches(Operator):
+class _Patches(Spelled):
     kernel_size: PerAxis
     """Extent of a window."""
     stride: PerAxis = 1
@@ -129,15 +125,6 @@ class _Patches(Operator):
         )
         return prod(slide(n, k, s, d, (p, p)) for n, k, s, d, p in axes)
 
-    def sizes(self) -> dict[str, Any]:
-        """The fields that both have, as PyTorch takes them."""
-        return {
-            "kernel_size": self.kernel_size,
-            "dilation": self.dilation,
-            "padding": self.padding,
-            "stride": self.stride,
-        }
-
 
 @final
 class Unfold(_Patches, Moving, Scattering, SavesNothing):
@@ -152,9 +139,6 @@ class Unfold(_Patches, Moving, Scattering, SavesNothing):
         (x,) = inputs
         require_rank(x, 4, "(N, C, H, W)")
         return (x[0], x[1] * prod(self.kernel_size), self.windows(x[2], x[3]))
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.Unfold", self.sizes())
 
 
 @final
@@ -192,6 +176,3 @@ class Fold(_Patches, Weightless, Scattering, SavesNothing):
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         return Work(adds=elements(inputs[0]))
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.Fold", {"output_size": self.output_size, **self.sizes()})

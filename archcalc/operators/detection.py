@@ -13,6 +13,7 @@ from archcalc.operators.base import (
     Count,
     Example,
     PerAxis,
+    Spelled,
     Weightless,
     Work,
     describe,
@@ -48,7 +49,7 @@ class _Regions(Weightless):
 
 
 @final
-class RoIAlign(_Regions):
+class RoIAlign(_Regions, Spelled):
     """Regions of one map, or of the levels of a pyramid, sampled to one size: (N rois, C, h, w).
 
     As ``torchvision.ops.RoIAlign`` and ``MultiScaleRoIAlign``. Where the regions lie depends on the
@@ -58,6 +59,8 @@ class RoIAlign(_Regions):
     """
 
     arity = (1, None)
+    target = "archcalc.RoIAlign"
+    gather = True
     examples = (
         Example({"output_size": 7, "rois": 10}, ((2, 8, 25, 34),)),
         Example({"output_size": [7, 5], "rois": 3, "sampling_ratio": 1}, ((2, 8, 20, 16),)),
@@ -75,9 +78,6 @@ class RoIAlign(_Regions):
             adds=(3 * points + points - 1) * count,
             divisions=mean * count,
         )
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.RoIAlign", dict(self), gather=True)
 
 
 @final

@@ -6,14 +6,14 @@ from pydantic import Field
 
 from archcalc.dims import Shape
 from archcalc.operators.autograd import Saved, TrainingOnly
-from archcalc.operators.base import Call, Example, Weightless, Work, elements
+from archcalc.operators.base import Example, Spelled, Weightless, Work, elements
 from archcalc.operators.taps import Pointwise
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 """A probability: of dropping, not of keeping."""
 
 
-class _Drop(Weightless, Pointwise, TrainingOnly):
+class _Drop(Weightless, Pointwise, TrainingOnly, Spelled):
     p: Probability
     """How likely something is dropped."""
 
@@ -41,9 +41,6 @@ class Dropout(_Drop):
         """A flag for each element, as on a GPU; on a CPU a number is kept in its stead."""
         return Saved(flags=elements(output) if self.p else 0)
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.Dropout", dict(self))
-
 
 @final
 class StochasticDepth(_Drop):
@@ -53,6 +50,7 @@ class StochasticDepth(_Drop):
     once for all. Huang et al., Deep networks with stochastic depth, 2016.
     """
 
+    target = "archcalc.StochasticDepth"
     examples = (
         Example({"p": 0.1}, ((2, 8, 4, 4),)),
         Example({"p": 0.2, "mode": "batch"}, ((2, 7, 16),)),
@@ -64,6 +62,3 @@ class StochasticDepth(_Drop):
     def saved(self, output: Shape, *inputs: Shape) -> Saved:
         draws = output[0] if self.mode == "row" else 1
         return Saved(elements=draws if self.p else 0)
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.StochasticDepth", dict(self))

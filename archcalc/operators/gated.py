@@ -7,13 +7,13 @@ from pydantic import StrictInt
 from archcalc.dims import Shape, divides
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import SavesInputs
-from archcalc.operators.base import Call, Example, Weightless, Work, describe, elements
+from archcalc.operators.base import Example, Spelled, Weightless, Work, describe, elements
 from archcalc.operators.reduction import sample_axis
 from archcalc.operators.taps import HERE, Sources, Taps, Traced, everything
 
 
 @final
-class GLU(Weightless, Traced, SavesInputs):
+class GLU(Weightless, Traced, SavesInputs, Spelled):
     """``a * sigmoid(b)`` of the two halves of an axis, as ``torch.nn.GLU``.
 
     An output element is a sigmoid (1 transcendental, 1 add, 1 division) and 1 multiply.
@@ -40,6 +40,3 @@ class GLU(Weightless, Traced, SavesInputs):
         halved = sample_axis(self.dim, x)
         taps: list[Taps] = [everything(x[i]) if i == halved else HERE for i in range(2, len(x))]
         return (tuple(taps),)
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.GLU", {"dim": self.dim})

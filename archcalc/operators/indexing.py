@@ -7,7 +7,7 @@ from pydantic import StrictInt
 from archcalc.dims import Shape, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import Differentiable, Saved, Untrained
-from archcalc.operators.base import Call, Count, Example, describe, elements, require
+from archcalc.operators.base import Count, Example, Spelled, describe, elements, require
 from archcalc.operators.reduction import sample_axis
 from archcalc.operators.shape import Moving
 from archcalc.operators.taps import Scattering
@@ -26,12 +26,13 @@ class _Picking(Moving, Scattering, Differentiable):
 
 
 @final
-class Gather(_Picking):
+class Gather(_Picking, Spelled):
     """Of the first input, along ``dim``, the element that the second says for each of its own.
 
     As ``torch.gather``: the indices have as many axes, and none is longer but ``dim``.
     """
 
+    target = "archcalc.Gather"
     examples = (
         Example({}, ((2, 6, 5), (2, 3, 5))),
         Example({"dim": -1}, ((2, 6, 5), (2, 6, 8))),
@@ -47,12 +48,9 @@ class Gather(_Picking):
                 require(m <= n, f"indices {describe(index)} are longer than {describe(x)}")
         return index
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.Gather", {"dim": self.dim})
-
 
 @final
-class Index(_Picking):
+class Index(_Picking, Spelled):
     """Of the first input the slices along ``dim`` whose numbers the second holds.
 
     Each sample has its own numbers: (N, T, C) and (N, K) give (N, K, C); the axes of the numbers
@@ -60,6 +58,7 @@ class Index(_Picking):
     tokens that a router chooses, the last step of a sequence.
     """
 
+    target = "archcalc.Index"
     examples = (
         Example({}, ((2, 20, 16), (2, 5))),
         Example({"dim": 2}, ((2, 8, 20), (2, 3, 4))),
@@ -73,12 +72,9 @@ class Index(_Picking):
             raise ShapeError(f"batches differ: {x[0]} and {index[0]}")
         return (*x[:axis], *index[1:], *x[axis + 1 :])
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.Index", {"dim": self.dim})
-
 
 @final
-class OneHot(Moving, Scattering, Untrained):
+class OneHot(Moving, Scattering, Untrained, Spelled):
     """A vector for every number of the input, 1 at the number and 0 elsewhere: (N, *) -> (N, *, n).
 
     As ``torch.nn.functional.one_hot``.
@@ -87,10 +83,8 @@ class OneHot(Moving, Scattering, Untrained):
     num_classes: Count
     """How long the vectors are."""
 
+    target = "archcalc.OneHot"
     examples = (Example({"num_classes": 10}, ((2,),)), Example({"num_classes": 16}, ((2, 7),)))
 
     def infer(self, *inputs: Shape) -> Shape:
         return (*inputs[0], self.num_classes)
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.OneHot", {"num_classes": self.num_classes})

@@ -18,6 +18,7 @@ from archcalc.operators.autograd import (
 from archcalc.operators.base import (
     Call,
     Example,
+    Spelled,
     Weightless,
     Work,
     axis_of,
@@ -187,7 +188,7 @@ class Mul(Combining, Stepwise):
 
 
 @final
-class Concat(Weightless, Traced, SavesNothing):
+class Concat(Weightless, Traced, SavesNothing, Spelled):
     """Joins the inputs on the axis ``dim``, as ``torch.cat``; the channels, unless said."""
 
     arity = (1, None)
@@ -195,6 +196,8 @@ class Concat(Weightless, Traced, SavesNothing):
     dim: StrictInt = 1
     """The axis on which the inputs are joined."""
 
+    target = "torch.cat"
+    gather = True
     examples = (
         Example({}, ((2, 64, 28, 28), (2, 128, 28, 28), (2, 32, 28, 28))),
         Example({"dim": -1}, ((2, 8, 3), (2, 8, 4))),
@@ -221,12 +224,9 @@ class Concat(Weightless, Traced, SavesNothing):
         """Nothing: elements are moved, not computed."""
         return Work()
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.cat", {"dim": self.dim}, gather=True)
-
 
 @final
-class Stack(Weightless, Scattering, SavesNothing):
+class Stack(Weightless, Scattering, SavesNothing, Spelled):
     """Joins inputs of one shape on a new axis ``dim``, as ``torch.stack``."""
 
     arity = (1, None)
@@ -234,6 +234,8 @@ class Stack(Weightless, Scattering, SavesNothing):
     dim: StrictInt = 1
     """Where in the output the new axis is."""
 
+    target = "torch.stack"
+    gather = True
     examples = (Example({"dim": -1}, ((2, 8, 4), (2, 8, 4), (2, 8, 4))),)
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -247,9 +249,6 @@ class Stack(Weightless, Scattering, SavesNothing):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """Nothing: elements are moved, not computed."""
         return Work()
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.stack", {"dim": self.dim}, gather=True)
 
 
 @final

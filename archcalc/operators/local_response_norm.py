@@ -7,9 +7,9 @@ from pydantic import FiniteFloat
 from archcalc.dims import Shape
 from archcalc.operators.autograd import Differentiable, Saved
 from archcalc.operators.base import (
-    Call,
     Count,
     Example,
+    Spelled,
     Weightless,
     Work,
     elements,
@@ -19,7 +19,7 @@ from archcalc.operators.taps import Pointwise
 
 
 @final
-class LocalResponseNorm(Weightless, Pointwise, Differentiable):
+class LocalResponseNorm(Weightless, Pointwise, Differentiable, Spelled):
     """``x / (k + alpha / size * (sum of squares over size channels)) ** beta`` on (N, C, *).
 
     As ``torch.nn.LocalResponseNorm``. An element costs 1 multiply (its square), ``size - 1`` adds,
@@ -55,6 +55,3 @@ class LocalResponseNorm(Weightless, Pointwise, Differentiable):
         n, channels, *spatial = output
         padded = elements((n, channels + self.size - 1, *spatial))
         return Saved(inputs=(0,), elements=padded + 2 * elements(output))
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.LocalResponseNorm", dict(self))

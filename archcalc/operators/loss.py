@@ -14,8 +14,8 @@ from archcalc.dims import Shape, Size, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import Differentiable, Saved, SavesInputs, Stepwise
 from archcalc.operators.base import (
-    Call,
     Example,
+    Spelled,
     Weightless,
     Work,
     describe,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from archcalc.operators.saving import Autograd, Tensor
 
 
-class _Loss(Weightless):
+class _Loss(Weightless, Spelled):
     arity = (2, 2)
 
     reduction: Literal["mean", "sum", "none"] = "mean"
@@ -85,9 +85,6 @@ class L1Loss(_ElementwiseLoss, Differentiable):
         """The differences."""
         return Saved(elements=elements(inputs[0]))
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.L1Loss", dict(self))
-
 
 @final
 class MSELoss(_ElementwiseLoss, SavesInputs):
@@ -101,9 +98,6 @@ class MSELoss(_ElementwiseLoss, SavesInputs):
         Example({}, ((2, 10), (2, 10))),
         Example({"reduction": "sum"}, ((2, 3, 4, 4), (2, 3, 4, 4))),
     )
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.MSELoss", dict(self))
 
 
 @final
@@ -120,9 +114,6 @@ class HuberLoss(_ElementwiseLoss, SavesInputs):
     delta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Where the loss becomes linear."""
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.HuberLoss", dict(self))
-
 
 @final
 class HingeLoss(_ElementwiseLoss, Stepwise):
@@ -134,6 +125,7 @@ class HingeLoss(_ElementwiseLoss, Stepwise):
     """
 
     per_element = Work(adds=1, comparisons=1, multiplies=1)
+    target = "archcalc.HingeLoss"
     examples = (Example({}, ((2, 10), (2, 10))),)
 
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
@@ -143,9 +135,6 @@ class HingeLoss(_ElementwiseLoss, Stepwise):
         losses = autograd.elementwise(y, x)
         autograd.keep(losses)
         return losses if self.reduction == "none" else autograd.new((), losses)
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.HingeLoss", dict(self))
 
 
 @final
@@ -195,6 +184,3 @@ class CrossEntropyLoss(_Loss, Differentiable):
             flags=elements(target) if smooth else 0,
             indices=1 if smooth and self.reduction == "mean" else 0,
         )
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.CrossEntropyLoss", dict(self))

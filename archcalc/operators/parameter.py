@@ -7,7 +7,7 @@ from pydantic import Field, PlainValidator, StrictInt, WithJsonSchema
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import INTEGER, Stepwise, Stored
-from archcalc.operators.base import Call, Count, Example, Weightless, Work, axis_of
+from archcalc.operators.base import Count, Example, Spelled, Weightless, Work, axis_of
 from archcalc.operators.taps import Sources, Traced
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ Sizes = Annotated[tuple[Count, ...], Field(min_length=1)]
 
 
 @final
-class Parameter(Traced, Stored):
+class Parameter(Traced, Stored, Spelled):
     """A trained tensor of a given ``shape``, the same for every sample: (N, *shape).
 
     Its input gives it the batch N and nothing else. It is what is written with
@@ -34,6 +34,7 @@ class Parameter(Traced, Stored):
     trained: bool = True
     """Whether it is a parameter; a buffer otherwise."""
 
+    target = "archcalc.Parameter"
     examples = (
         Example({"shape": [1, 768]}, ((2, 196, 768),)),
         Example({"shape": [96, 1, 1]}, ((2, 96, 56, 56),)),
@@ -63,9 +64,6 @@ class Parameter(Traced, Stored):
             stored = stored._replace(trained=False)
         return autograd.expand(stored, self.infer(inputs[0].shape))
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.Parameter", {"shape": self.shape, "trained": self.trained})
-
 
 MADE = ("arange", "eye", "tril", "sinusoidal")
 """What a constant may be filled with, beside a number."""
@@ -78,7 +76,7 @@ def _filling(value: Any) -> Any:
 
 
 @final
-class Constant(Weightless, Traced, Stepwise):
+class Constant(Weightless, Traced, Stepwise, Spelled):
     """A tensor that follows from its ``shape`` alone, the same for every sample: (N, *shape).
 
     Its input gives it the batch N and nothing else. ``fill`` is a number, as in ``torch.full``;
@@ -98,6 +96,7 @@ class Constant(Weightless, Traced, Stepwise):
     ] = 0
     """What it holds."""
 
+    target = "archcalc.Constant"
     examples = (
         Example({"shape": [1, 512]}, ((2, 20, 512),)),
         Example({"shape": [77], "fill": "arange"}, ((2, 77),)),
@@ -127,12 +126,9 @@ class Constant(Weightless, Traced, Stepwise):
             made = made._replace(storage=Storage(made.storage.elements, INTEGER))
         return autograd.expand(made, self.infer(inputs[0].shape))
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.Constant", {"shape": self.shape, "fill": self.fill})
-
 
 @final
-class Cache(Weightless, Traced, Stepwise):
+class Cache(Weightless, Traced, Stepwise, Spelled):
     """What was kept of ``length`` steps before: a tensor like its input, so long on axis ``dim``.
 
     The keys and values of the tokens before a new one are joined in front of its own (``Concat``),
@@ -146,6 +142,7 @@ class Cache(Weightless, Traced, Stepwise):
     dim: StrictInt = 2
     """The axis that they are on; not the batch."""
 
+    target = "archcalc.Cache"
     examples = (
         Example({"length": 7}, ((2, 4, 1, 16),)),
         Example({"length": 3, "dim": 1}, ((2, 5, 8),)),
@@ -170,6 +167,3 @@ class Cache(Weightless, Traced, Stepwise):
         kept = autograd.new(self.infer(inputs[0].shape))
         kept.storage.stored = True
         return kept
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.Cache", {"length": self.length, "dim": self.dim})

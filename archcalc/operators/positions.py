@@ -13,6 +13,7 @@ from archcalc.operators.base import (
     Operator,
     PerAxis,
     PerAxisNatural,
+    Spelled,
     Weightless,
     Work,
     describe,
@@ -96,7 +97,7 @@ class RelativePositionBias(_Window, Traced, Stepwise):
 
 
 @final
-class ShiftedWindowMask(_Window, Weightless, Traced, SavesNothing):
+class ShiftedWindowMask(_Window, Weightless, Traced, SavesNothing, Spelled):
     """Adds -100 to the biases of positions that only a cyclic shift has made neighbours.
 
     Biases (N, 1, h, T, T) give (N, W, h, T, T), with the mask of each of the W windows of a map of
@@ -109,6 +110,7 @@ class ShiftedWindowMask(_Window, Weightless, Traced, SavesNothing):
     shift_size: PerAxisNatural
     """By how many positions the map was rolled on each axis."""
 
+    target = "archcalc.ShiftedWindowMask"
     examples = (
         Example({"window_size": 7, "resolution": 14, "shift_size": 3}, ((2, 1, 3, 49, 49),)),
         Example(
@@ -150,12 +152,9 @@ class ShiftedWindowMask(_Window, Weightless, Traced, SavesNothing):
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         return ("anywhere",)
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.ShiftedWindowMask", dict(self))
-
 
 @final
-class RotaryEmbedding(Weightless, Traced, Differentiable):
+class RotaryEmbedding(Weightless, Traced, Differentiable, Spelled):
     """Turns pairs of features by an angle that grows with the position (Su et al. 2021).
 
     Queries or keys (N, *, T, d) of an even d keep their shape; feature i is paired with i + d/2, as
@@ -166,6 +165,7 @@ class RotaryEmbedding(Weightless, Traced, Differentiable):
     base: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10000.0
     """Its power ``-2i / d`` is the angle of pair i from one position to the next."""
 
+    target = "archcalc.RotaryEmbedding"
     examples = (
         Example({}, ((2, 4, 10, 16),)),
         Example({"base": 500000.0}, ((2, 10, 6),)),
@@ -189,6 +189,3 @@ class RotaryEmbedding(Weightless, Traced, Differentiable):
     def saved(self, output: Shape, *inputs: Shape) -> Saved:
         """The cosines and the sines of every position and feature."""
         return Saved(elements=2 * output[-2] * output[-1])
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.RotaryEmbedding", {"base": self.base})

@@ -6,12 +6,12 @@ from pydantic import Field
 
 from archcalc.dims import Shape
 from archcalc.operators.adaptive_pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d
-from archcalc.operators.base import Call, Count, Example, Weightless, Work, require_rank
+from archcalc.operators.base import Count, Example, Spelled, Weightless, Work, require_rank
 from archcalc.operators.taps import Gathering
 
 
 @final
-class SpatialPyramidPooling(Weightless, Gathering):
+class SpatialPyramidPooling(Weightless, Gathering, Spelled):
     """Pools (N, C, H, W) to several sizes and joins them: (N, C * positions of all).
 
     Each size is an adaptive pooling, counted as that is. He et al., Spatial pyramid pooling in deep
@@ -23,6 +23,7 @@ class SpatialPyramidPooling(Weightless, Gathering):
     mode: Literal["max", "avg"] = "max"
     """What is taken of a window."""
 
+    target = "archcalc.SpatialPyramidPooling"
     examples = (
         Example({"output_sizes": [1, 2, 4]}, ((2, 8, 13, 11),)),
         Example({"output_sizes": [1, 3], "mode": "avg"}, ((2, 8, 7, 7),)),
@@ -41,6 +42,3 @@ class SpatialPyramidPooling(Weightless, Gathering):
             )
             total += pool.work(pool.infer(*inputs), *inputs)
         return total
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.SpatialPyramidPooling", dict(self))

@@ -17,6 +17,7 @@ from archcalc.operators.base import (
     Count,
     Example,
     Natural,
+    Spelled,
     Weightless,
     Work,
     axis_of,
@@ -268,9 +269,10 @@ class ArgMin(_Position):
 
 
 @final
-class CumSum(_Along, Traced, SavesNothing):
+class CumSum(_Along, Traced, SavesNothing, Spelled):
     """The sums of all elements so far along an axis, as ``torch.cumsum``: d - 1 adds."""
 
+    target = "torch.cumsum"
     examples = (Example({}, ((2, 6, 5),)), Example({"dim": 1}, ((2, 6, 5),)))
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -286,9 +288,6 @@ class CumSum(_Along, Traced, SavesNothing):
         (x,) = inputs
         summed = sample_axis(self.dim, x)
         return (tuple(everything(x[i]) if i == summed else HERE for i in range(2, len(x))),)
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.cumsum", {"dim": self.dim})
 
 
 class _Ordering(_Along, Scattering, Differentiable):

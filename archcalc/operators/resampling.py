@@ -23,6 +23,7 @@ from archcalc.operators.base import (
     Call,
     Count,
     Example,
+    Spelled,
     Weightless,
     Work,
     describe,
@@ -187,7 +188,7 @@ def _scaled(n: AnySize, factor: float) -> AnySize:
 
 
 @final
-class PixelShuffle(Moving, Traced, SavesNothing):
+class PixelShuffle(Moving, Traced, SavesNothing, Spelled):
     """(N, C r^2, H, W) -> (N, C, H r, W r), as ``torch.nn.PixelShuffle``.
 
     r = ``upscale_factor``.
@@ -212,12 +213,9 @@ class PixelShuffle(Moving, Traced, SavesNothing):
         listed = type(r) is int and r <= MOST_PHASES
         return ((Taps(((0, 0),) * r),) * 2 if listed else "anywhere",)
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.PixelShuffle", {"upscale_factor": self.upscale_factor})
-
 
 @final
-class PixelUnshuffle(Moving, Traced, SavesNothing):
+class PixelUnshuffle(Moving, Traced, SavesNothing, Spelled):
     """(N, C, H r, W r) -> (N, C r^2, H, W), as ``torch.nn.PixelUnshuffle``.
 
     r = ``downscale_factor``.
@@ -242,12 +240,9 @@ class PixelUnshuffle(Moving, Traced, SavesNothing):
         r = self.downscale_factor
         return ((Taps(((0, r - 1),), r),) * 2,)
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.PixelUnshuffle", {"downscale_factor": self.downscale_factor})
-
 
 @final
-class ChannelShuffle(Moving, Pointwise, SavesNothing):
+class ChannelShuffle(Moving, Pointwise, SavesNothing, Spelled):
     """Interleaves the channels of ``groups`` groups, as ``torch.nn.ChannelShuffle``."""
 
     groups: Count
@@ -261,6 +256,3 @@ class ChannelShuffle(Moving, Pointwise, SavesNothing):
         if not divides(self.groups, x[1]):
             raise ShapeError(f"groups={self.groups} does not divide channels={x[1]}")
         return x
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.ChannelShuffle", {"groups": self.groups})

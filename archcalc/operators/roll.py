@@ -6,13 +6,13 @@ from pydantic import Field, StrictInt, ValidationInfo, field_validator
 
 from archcalc.dims import Shape, Size
 from archcalc.operators.autograd import SavesNothing
-from archcalc.operators.base import Call, Example, Integer, axis_of
+from archcalc.operators.base import Example, Integer, Spelled, axis_of
 from archcalc.operators.shape import Moving
 from archcalc.operators.taps import HERE, Sources, Traced
 
 
 @final
-class Roll(Moving, Traced, SavesNothing):
+class Roll(Moving, Traced, SavesNothing, Spelled):
     """Shifts elements along axes, as ``torch.roll``: what leaves at an end enters at the other."""
 
     shifts: Integer | Annotated[tuple[Integer, ...], Field(min_length=1)]
@@ -20,6 +20,7 @@ class Roll(Moving, Traced, SavesNothing):
     dims: StrictInt | Annotated[tuple[StrictInt, ...], Field(min_length=1)]
     """The axis or the axes that are shifted."""
 
+    target = "torch.roll"
     examples = (
         Example({"shifts": [-3, -3], "dims": [1, 2]}, ((2, 14, 14, 96),)),
         Example({"shifts": 1, "dims": -1}, ((2, 3, 8),)),
@@ -43,9 +44,6 @@ class Roll(Moving, Traced, SavesNothing):
         (x,) = inputs
         rolled = any(axis_of(dim, x) >= 2 for dim in _several(self.dims))
         return ("anywhere" if rolled else (HERE,) * len(x[2:]),)
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.roll", dict(self))
 
 
 def _several(value: Any) -> tuple[Size, ...]:

@@ -14,6 +14,7 @@ from archcalc.operators.base import (
     Example,
     PerAxis,
     PerAxisNatural,
+    Spelled,
     Weightless,
     Work,
     describe,
@@ -29,7 +30,7 @@ from archcalc.operators.window import slide
 
 
 @final
-class GridSample(Weightless, Scattering):
+class GridSample(Weightless, Scattering, Spelled):
     """Samples a map (N, C, H, W) at positions (N, Ho, Wo, 2): (N, C, Ho, Wo).
 
     As ``torch.nn.functional.grid_sample``. A value of ``bilinear`` mode is the weighted sum of the
@@ -48,6 +49,7 @@ class GridSample(Weightless, Scattering):
     align_corners: bool = False
     """Whether -1 and 1 are the centres of the corners or their ends; it changes no count."""
 
+    target = "F.grid_sample"
     examples = (
         Example({}, ((2, 8, 10, 9), (2, 5, 6, 2))),
         Example({"mode": "nearest"}, ((2, 8, 10, 9), (2, 5, 6, 2))),
@@ -72,9 +74,6 @@ class GridSample(Weightless, Scattering):
             return found + weights + Work(multiplies=4 * out, adds=3 * out)
         weights = Work(multiplies=(24 + 16) * positions, adds=24 * positions)
         return found + weights + Work(multiplies=16 * out, adds=15 * out)
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("F.grid_sample", dict(self))
 
 
 @final

@@ -21,6 +21,7 @@ from archcalc.operators.base import (
     Call,
     Example,
     Integer,
+    Spelled,
     Weightless,
     Work,
     axis_of,
@@ -49,7 +50,7 @@ class Moving(Weightless):
 
 
 @final
-class Flatten(Moving, Traced, Viewing):
+class Flatten(Moving, Traced, Viewing, Spelled):
     """Joins the axes ``start_dim`` to ``end_dim`` into one, as ``torch.nn.Flatten``."""
 
     start_dim: StrictInt = 1
@@ -79,9 +80,6 @@ class Flatten(Moving, Traced, Viewing):
 
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
         return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.Flatten", {"start_dim": self.start_dim, "end_dim": self.end_dim})
 
 
 def extent_or_rest(item: Size) -> Size:
@@ -145,12 +143,13 @@ def is_rest(item: Size) -> bool:
 
 
 @final
-class Permute(Moving, Traced, Viewing):
+class Permute(Moving, Traced, Viewing, Spelled):
     """Reorders the axes, as ``torch.permute``; ``dims`` names all of them, the batch axis too."""
 
     dims: tuple[StrictInt, ...]
     """The input's axes in the new order."""
 
+    target = "torch.permute"
     examples = (
         Example({"dims": [0, 2, 3, 1]}, ((2, 3, 8, 6),)),
         Example({"dims": [0, 2, 1]}, ((2, 768, 196),)),
@@ -172,6 +171,3 @@ class Permute(Moving, Traced, Viewing):
 
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
         return autograd.permute(inputs[0], self.dims)
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("torch.permute", {"dims": self.dims})

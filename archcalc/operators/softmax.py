@@ -3,13 +3,14 @@
 from typing import final
 
 from archcalc.dims import Shape, Size
-from archcalc.operators.activation import Named
 from archcalc.operators.autograd import (
     SavesOutput,
 )
 from archcalc.operators.base import (
     Example,
     Integer,
+    Spelled,
+    Weightless,
     Work,
     axis_of,
     elements,
@@ -22,7 +23,7 @@ def log_softmax(d: Size) -> Work:
     return Work(comparisons=d - 1, adds=d + (d - 1) + d, transcendentals=d + 1)
 
 
-class _Softmax(Named, Traced, SavesOutput):
+class _Softmax(Weightless, Traced, SavesOutput, Spelled):
     dim: Integer
     """The axis whose elements add up to 1."""
 

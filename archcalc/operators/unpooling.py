@@ -13,6 +13,7 @@ from archcalc.operators.base import (
     Example,
     PerAxis,
     PerAxisNatural,
+    Spelled,
     Trained,
     Weightless,
     Work,
@@ -34,7 +35,7 @@ from archcalc.operators.window import (
 
 
 @final
-class MaxUnpool2d(Kernel, Weightless):
+class MaxUnpool2d(Kernel, Weightless, Spelled):
     """Values put back where the maxima of a pooling were, zero elsewhere: (N, C, H, W).
 
     The second input is the *input* of the max pooling that is undone, which says where its maxima
@@ -45,6 +46,7 @@ class MaxUnpool2d(Kernel, Weightless):
 
     axes = 2
     arity = (2, 2)
+    target = "archcalc.MaxUnpool2d"
     examples = (
         Example({"kernel_size": 2}, ((2, 4, 3, 4), (2, 4, 6, 8))),
         Example({"kernel_size": 2, "ceil_mode": True}, ((1, 3, 23, 30), (1, 3, 45, 60))),
@@ -78,9 +80,6 @@ class MaxUnpool2d(Kernel, Weightless):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """None: values are placed, not computed; the maxima were found by the pooling."""
         return Work()
-
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.MaxUnpool2d", dict(self))
 
 
 @final
