@@ -10,11 +10,10 @@ from pathlib import Path
 from archcalc.claims.causes import causes, label, number
 from archcalc.claims.finding import Audit, Finding, Totals
 from archcalc.claims.names import misspelt, moved_sources, unknown_sources
-from archcalc.claims.readings import Reading, reading
+from archcalc.claims.readings import Place, Reading, reading
 from archcalc.claims.receptive import receptive
 from archcalc.claims.rules import printed_like, rule
 from archcalc.claims.sums import memory_sizes, modules, right_sum, totals, work_totals
-from archcalc.claims.tables.evidence import Option
 from archcalc.claims.tables.modules import PATTERNS, Pattern
 from archcalc.claims.tables.read import read_table
 from archcalc.claims.tables.search import Search
@@ -80,9 +79,9 @@ def audit(
 def _audit(sheet: Sheet) -> Audit:
     told = reading(sheet, Search(sheet).run())
     found = [
-        _finding(sheet, told, row, role, right, told.found.options[row], k)
-        for k, ((row, role), right) in enumerate(told.wrong.items())
-        if right != sheet.entries[row].values.get(role)
+        _finding(sheet, told, place, right, k < MOST_SEARCHED)
+        for k, (place, right) in enumerate(told.wrong.items())
+        if right != sheet.entries[place[0]].values.get(place[1])
     ]
     found += moved_sources(sheet, told)
     found += unknown_sources(sheet, told)
@@ -111,28 +110,13 @@ def _audit(sheet: Sheet) -> Audit:
     )
 
 
-def _finding(
-    sheet: Sheet,
-    told: Reading,
-    row: int,
-    role: str,
-    right: Number,
-    option: Option | None,
-    before: int,
-) -> Finding:
+def _finding(sheet: Sheet, told: Reading, place: Place, right: Number, search: bool) -> Finding:
+    row, role = place
     entry = sheet.entries[row]
-    column = sheet.columns[role]
-    return Finding(
-        row,
-        column,
-        role,
-        label(entry),
-        entry.cells[column],
-        printed_like(entry, role, right),
-        rule(sheet, told, (row, role), right),
-        causes(sheet, told, told.wrong, (row, role)) if before < MOST_SEARCHED else (),
-        int(right - entry.values[role]) if role == "params" else 0,
-    )
+    why = causes(sheet, told, told.wrong, place) if search else ()
+    effect = int(right - entry.values[role]) if role == "params" else 0
+    shown = printed_like(entry, role, right)
+    return Finding.of(sheet, entry, role, shown, rule(sheet, told, place, right), why, effect)
 
 
 def _alternatives(sheet: Sheet, told: Reading, found: list[Finding]) -> list[Finding]:
@@ -141,17 +125,12 @@ def _alternatives(sheet: Sheet, told: Reading, found: list[Finding]) -> list[Fin
     more: list[Finding] = []
     total = total_row(sheet)
     if told.found.doubted and total is not None:
-        column = sheet.columns["params"]
         rows = [e for e in sheet.addends if "params" in e.values]
         summed = sum(int(e.values["params"]) for e in rows)
         where = ", ".join(f"{f.layer}, {sheet.headers[f.column]}" for f in found[:3])
         rule = f"either this is wrong or {where}: the printed rows add up to {number(summed)}"
-        more.append(
-            Finding(
-                *(total.index, column, "params", total.name or "total", total.cells[column]),
-                *(total.printed["params"].like(summed), rule, ()),
-            )
-        )
+        right = total.printed["params"].like(summed)
+        more.append(Finding.of(sheet, total, "params", right, rule))
     for other in told.found.others:
         for row, option in other.items():
             entry = sheet.entries[row]
@@ -160,22 +139,12 @@ def _alternatives(sheet: Sheet, told: Reading, found: list[Finding]) -> list[Fin
                 if (row, column) in seen:
                     continue
                 seen.add((row, column))
-                right = option.expected[role]
                 named = [f for f in found if abs(f.row - row) < 4] or found
                 cells = ", ".join(f"{f.layer}, {sheet.headers[f.column]}" for f in named[:3])
                 text = _cell_like(sheet, entry, column, option.expected, role)
-                more.append(
-                    Finding(
-                        row,
-                        column,
-                        role,
-                        label(entry),
-                        entry.cells[column],
-                        text or printed_like(entry, role, right),
-                        f"either this is wrong or {cells}: the table does not say which",
-                        (),
-                    )
-                )
+                text = text or printed_like(entry, role, option.expected[role])
+                rule = f"either this is wrong or {cells}: the table does not say which"
+                more.append(Finding.of(sheet, entry, role, text, rule))
     return more
 
 

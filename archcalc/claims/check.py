@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path as File
 from typing import Any, Literal, NamedTuple
 
@@ -257,11 +257,8 @@ class Checking:
     def judge(self, at: Path, record: Record, only: str | None = None) -> list[Finding]:
         """The findings on one record: one, or one for each network a budget is of."""
         if isinstance(record, Fact):
-            return [
-                self.found(
-                    at, record, self.label(record), record.quantity, None, "fact", record.reason
-                )
-            ]
+            of = self.label(record)
+            return [self.found(at, record, of, record.quantity, None, "fact", record.reason)]
         if isinstance(record, Documented):
             return [self.documented(at, record)]
         named = only or record.variant
@@ -293,13 +290,16 @@ class Checking:
             network, at, place, ids, quantity, printed, computed, verdict, message, sources
         )
 
+    def asked(self, record: Documented | Budget, variant: str | None) -> tuple[str, Scope]:
+        """What a record is of, in full, and where that is asked for."""
+        scope = self.scope(variant)
+        if not record.layer:
+            return record.quantity, scope
+        names = record.layer.split(".")
+        return f"{record.layer}.{record.quantity}", _located(lambda: scope.at(names), "layer")
+
     def documented(self, at: Path, record: Documented) -> Finding:
-        scope = self.scope(record.variant)
-        quantity = f"{record.layer}.{record.quantity}" if record.layer else record.quantity
-        if record.layer:
-            scope = _located(
-                lambda: _layer(self.scope(record.variant), record.layer or ""), "layer"
-            )
+        quantity, scope = self.asked(record, record.variant)
         computed = _located(lambda: scope.evaluate(record.quantity), "quantity")
 
         def found(verdict: Judgement, message: str = "") -> Finding:
@@ -333,10 +333,7 @@ class Checking:
         return found("erratum", f"is {erratum.value}: {erratum.reason}")
 
     def budget(self, at: Path, record: Budget, variant: str | None) -> Finding:
-        scope = self.scope(variant)
-        quantity = f"{record.layer}.{record.quantity}" if record.layer else record.quantity
-        if record.layer:
-            scope = _located(lambda: _layer(self.scope(variant), record.layer or ""), "layer")
+        quantity, scope = self.asked(record, variant)
         computed = scope.fact(record.quantity)
         message = ""
         verdict: Judgement = "within"
@@ -345,10 +342,8 @@ class Checking:
                 over = sign * (exact(computed) - Printed.parse(bound).value)
                 if over > 0:
                     word = "over" if sign == 1 else "under"
-                    message, verdict = (
-                        f"{show(computed)} is {show(over)} {word} {bound}",
-                        "exceeded",
-                    )
+                    message = f"{show(computed)} is {show(over)} {word} {bound}"
+                    verdict = "exceeded"
         network = variant or self.spec.label
         return self.found(at, record, network, quantity, computed, verdict, message)
 
@@ -387,27 +382,17 @@ def _located(compute: Callable[[], Any], *at: str) -> Any:
         raise Wrong(str(error), at=at) from None
 
 
-def _layer(scope: Scope, name: str) -> Scope:
-    for part in name.split("."):
-        scope = scope.narrow(part)
-    return scope
-
-
 def _counted(scope: Scope, record: Documented) -> tuple[Any, Callable[..., Verdict]]:
     """A quantity under the record's convention, and how its value is judged."""
     name = record.convention or ""
     if name == THOUSAND:
-        return scope.evaluate(record.quantity), _judged_by_1024
+        return scope.evaluate(record.quantity), partial(judged, thousand=1024)
     known = ways(record.quantity.rpartition(".")[2])
     if name not in known:
         raise Wrong(
             f"no convention '{name}' of '{record.quantity}'", did_you_mean(name, [*known, THOUSAND])
         )
     return scope.under(name, record.quantity), judged
-
-
-def _judged_by_1024(value: str | int, computed: Any, scope: Scope) -> Verdict:
-    return judged(value, computed, scope, thousand=1024)
 
 
 def _contradiction(record: Documented, computed: Any, verdict: Verdict, scope: Scope) -> str:

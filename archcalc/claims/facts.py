@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from archcalc.analysis.analyze import analyze, totals
@@ -294,27 +295,19 @@ def _sum(count: Callable[[Row], Any]) -> Callable[[Scope], Any]:
     return lambda scope: sum(map(count, scope.rows))
 
 
-def _total(name: str) -> Callable[[Scope], Any]:
-    """What rows and a whole analysis both know by a name."""
+def _total(name: str, count: Callable[[Row], Any] | None = None) -> Callable[[Scope], Any]:
+    """What a whole analysis knows by a name, and its rows by the same or as they are counted."""
+    of_row = count or attrgetter(name)
 
     def total(scope: Scope) -> Any:
         if scope.layer or scope.kind:
-            return sum([getattr(row, name) for row in scope.rows])
+            return sum(map(of_row, scope.rows))
         return getattr(scope.analysis, name)
 
     return total
 
 
-def _active(scope: Scope) -> Any:
-    if scope.layer or scope.kind:
-        return sum([row.params for row in scope.rows if row.executed])
-    return scope.analysis.executed_params
-
-
-def _flops(scope: Scope) -> Any:
-    if scope.layer or scope.kind:
-        return sum([row.work.flops for row in scope.rows])
-    return scope.analysis.flops
+_active = _total("executed_params", lambda row: row.params if row.executed else 0)
 
 
 def _bytes(dtype: str) -> Callable[[Scope], Any]:
@@ -332,7 +325,7 @@ FACTS: Mapping[str, Callable[[Scope], Any]] = {
     "active_params": _active,
     "buffers": _total("buffers"),
     "macs": _total("macs"),
-    "flops": _flops,
+    "flops": _total("flops", lambda row: row.work.flops),
     "connections": _total("connections"),
     "weight_bytes": _bytes("float32"),
     "bit_operations": _bit_operations("float32"),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from archcalc.claims.causes import Cause
+from archcalc.claims.causes import Cause, label
 from archcalc.document.shown import shown
 
 if TYPE_CHECKING:
     from archcalc.claims.readings import Reading
-    from archcalc.claims.tables.sheet import Sheet
+    from archcalc.claims.tables.sheet import Entry, Sheet
 
 
 class Finding(NamedTuple):
@@ -32,6 +32,23 @@ class Finding(NamedTuple):
     """What may have led to the printed number, the likeliest first; empty if nothing was found."""
     effect: int = 0
     """What the right number adds to the total of parameters."""
+
+    @classmethod
+    def of(
+        cls,
+        sheet: Sheet,
+        entry: Entry,
+        role: str,
+        right: str,
+        rule: str,
+        causes: Iterable[Cause] = (),
+        effect: int = 0,
+    ) -> Finding:
+        """What is found in the cell in which a row says something; a total is named without it."""
+        column = sheet.columns[role]
+        name = entry.name or "total" if entry.kind == "total" else label(entry)
+        cell = entry.cells[column]
+        return cls(entry.index, column, role, name, cell, right, rule, tuple(causes), effect)
 
 
 class Difference(NamedTuple):

@@ -27,23 +27,14 @@ def moved_sources(sheet: Sheet, reading: Reading) -> Iterator[Finding]:
         named = " and ".join(
             f"{label(sheet.entries[at])} gives {size(reading.outs[at])}" for at in named_rows
         )
-        column = sheet.columns["source"]
         rule = f"{label(meant)} gives {size(reading.outs[meant.index])}, as is printed here"
         earlier = [e for e in sheet.entries[:row] if e.sources == entry.sources]
         copied = []
         if earlier:
             text = f"it is the input layer of {label(earlier[-1], True)}"
             copied.append(Cause(1, text, (earlier[-1].index, "source")))
-        yield Finding(
-            row,
-            column,
-            "source",
-            label(entry),
-            entry.cells[column],
-            _bare(meant),
-            f"{rule}; {named}" if named else rule,
-            tuple(copied),
-        )
+        rule = f"{rule}; {named}" if named else rule
+        yield Finding.of(sheet, entry, "source", _bare(meant), rule, copied)
 
 
 def _bare(entry: Entry) -> str:
@@ -60,32 +51,16 @@ def unknown_sources(sheet: Sheet, reading: Reading) -> Iterator[Finding]:
     ]
     for row, (name, near) in unknown:
         entry = sheet.entries[row]
-        column = sheet.columns["source"]
-        right = entry.cells[column].replace(name, near) if near else ""
-        meant = next(
-            (e for e in reversed(sheet.entries[:row]) if near in keys(e)),
-            None,
-        )
-        cause = Cause(1, f"{label(meant)} is meant") if near and meant else None
-        yield Finding(
-            row,
-            column,
-            "source",
-            label(entry),
-            entry.cells[column],
-            right,
-            f"no row before is called {name}",
-            (cause,) if cause else (),
-        )
+        right = entry.cells[sheet.columns["source"]].replace(name, near) if near else ""
+        meant = next((e for e in reversed(sheet.entries[:row]) if near in keys(e)), None)
+        causes = [Cause(1, f"{label(meant)} is meant")] if near and meant else []
+        rule = f"no row before is called {name}"
+        yield Finding.of(sheet, entry, "source", right, rule, causes)
 
 
 def misspelt(sheet: Sheet) -> Iterator[Finding]:
     """Names that say other numbers than the row, where those of all other rows agree."""
-    forms: Counter[str] = Counter()
-    for entry in sheet.entries:
-        form = _form(entry)
-        if form:
-            forms[form] += 1
+    forms = Counter(filter(None, map(_form, sheet.entries)))
     if not forms:
         return
     form, times = forms.most_common(1)[0]
@@ -98,15 +73,12 @@ def misspelt(sheet: Sheet) -> Iterator[Finding]:
         right = form.format(kernel=values["kernel_h"], out=values["channels_out"])
         slip = len(right) == len(entry.name) and sum(map(ne, right, entry.name)) == 1
         if slip:
-            column = sheet.columns["layer"]
             rule = f"{times} other names are made as {form.format(kernel='KERNEL', out='OUT')}"
             cause = next(
                 Cause(1, f"{a} for {b}") for a, b in zip(entry.name, right, strict=True) if a != b
             )
-            yield Finding(
-                *(entry.index, column, "layer", f"row {entry.index + 1}", entry.name, right),
-                *(rule, (cause,)),
-            )
+            found = Finding.of(sheet, entry, "layer", right, rule, [cause])
+            yield found._replace(layer=f"row {entry.index + 1}")
 
 
 def _form(entry: Entry) -> str:

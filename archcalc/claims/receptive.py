@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from archcalc.claims.causes import label, number
+from archcalc.claims.causes import number
 from archcalc.claims.finding import Finding
 from archcalc.claims.readings import Reading
 from archcalc.claims.tables.evidence import Option
@@ -46,11 +46,10 @@ def receptive(sheet: Sheet, told: Reading) -> Iterator[Finding]:
             option = told.found.options[each.entry.index]
             if option is not None:
                 option.expected[role] = each.right
-        column = sheet.columns[role]
         for entry, right, rule in wrong:
-            text = entry.cells[column]
+            text = entry.cells[sheet.columns[role]]
             shown = text.replace(str(entry.values[role]), str(right))
-            yield Finding(entry.index, column, role, label(entry), text, shown, rule, ())
+            yield Finding.of(sheet, entry, role, shown, rule)
 
 
 def _fields(sheet: Sheet, told: Reading, role: str, late: bool) -> Iterator[_Field]:

@@ -140,9 +140,7 @@ def _today(
         for quantity in TOTALS:
             yield variant, None, quantity, _number(scope, quantity)
         for row in scope.analysis.rows if layers else ():
-            here = scope
-            for part in row.name.split("."):
-                here = here.narrow(part)
+            here = scope.at(row.name.split("."))
             for quantity in ROWS:
                 value = _number(here, quantity)
                 if value != 0:

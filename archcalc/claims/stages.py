@@ -196,21 +196,13 @@ def _sizes(sheet: Sheet, rows: list[tuple[Entry, Widths]]) -> Iterator[Finding]:
                 widths[role] for role in ("n1x1", "n3x3", "n5x5", "pool_proj") if role in widths
             ]
             rule = f"{' + '.join(map(str, terms))} = {made}"
-            yield _cell(sheet, entry, "out_c", str(made), rule, ())
+            yield Finding.of(sheet, entry, "out_c", str(made), rule)
     reading = Search(sheet).run()
     for entry, option in zip(sheet.entries, reading.options, strict=True):
         for role in option.wrong if option else ():
             if role in ("out_h", "out_w") and option is not None:
                 right = str(option.expected[role])
-                yield _cell(sheet, entry, role, right, "it follows from the stride", ())
-
-
-def _cell(
-    sheet: Sheet, entry: Entry, role: str, right: str, rule: str, causes: tuple[Cause, ...]
-) -> Finding:
-    column = sheet.columns[role]
-    name = f"{entry.name} (row {entry.index + 1})"
-    return Finding(entry.index, column, role, name, entry.cells[column], right, rule, causes)
+                yield Finding.of(sheet, entry, role, right, "it follows from the stride")
 
 
 def _finding(
@@ -227,7 +219,7 @@ def _finding(
     candidates = _explanations(rows, entry, widths, role, manner) if search else ()
     found = sorted(candidates, key=lambda cause: cause.distance)
     right = _printed(entry, role, manner).like(ours)
-    return _cell(sheet, entry, role, right, rule, tuple(found[:MOST_CAUSES]))
+    return Finding.of(sheet, entry, role, right, rule, found[:MOST_CAUSES])
 
 
 def _explanations(

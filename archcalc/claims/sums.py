@@ -41,19 +41,9 @@ def totals(sheet: Sheet, told: Reading) -> tuple[Totals | None, list[Finding]]:
     holds = adds_up(sheet, right) or exact.verdict(right + frozen).holds
     said = sheet.whole and printed in (sum(sheet.whole), sheet.whole.trained + sheet.whole.frozen)
     if not holds and not lost and not (said and printed > right):
-        column = sheet.columns["params"]
-        found.append(
-            Finding(
-                total.index,
-                column,
-                "params",
-                total.name or "total",
-                total.cells[column],
-                exact.like(right),
-                _total_rule(summed, right, len(effects)),
-                tuple(_total_causes(printed, summed, right, rows, exact.verdict(summed).holds)),
-            )
-        )
+        rule = _total_rule(summed, right, len(effects))
+        causes = _total_causes(printed, summed, right, rows, exact.verdict(summed).holds)
+        found.append(Finding.of(sheet, total, "params", exact.like(right), rule, causes))
     return Totals(printed, summed, right, len(effects)), found
 
 
@@ -83,17 +73,8 @@ def work_totals(sheet: Sheet, told: Reading) -> Iterator[Finding]:
         if near or not summed or not 0.3 < exact.value / summed < 3:
             continue
         whole = round(summed)
-        column = sheet.columns[role]
-        yield Finding(
-            total.index,
-            column,
-            role,
-            total.name or "total",
-            total.cells[column],
-            exact.like(whole),
-            f"the rows add up to {number(whole)}",
-            (),
-        )
+        rule = f"the rows add up to {number(whole)}"
+        yield Finding.of(sheet, total, role, exact.like(whole), rule)
 
 
 PARTS = ("input", "forward/backward pass", "params", "estimated total")
@@ -219,11 +200,8 @@ def modules(sheet: Sheet, told: Reading) -> Iterator[Finding]:
                     others = ", ".join(label(sheet.entries[r]) for r, _ in found if r != row)
                     rule = f"either this is wrong or {others}: {rule}"
                 at = role if role in entry.printed else "out"
-                column = sheet.columns[at]
                 text = _as_shape(entry, right) or entry.printed[role].like(right)
-                yield Finding(
-                    *(row, column, at, label(entry), entry.cells[column]), *(text, rule, ())
-                )
+                yield Finding.of(sheet, entry, at, text, rule)
             row, right = found[0]
             values[row] = right
             if len(found) > 1:
