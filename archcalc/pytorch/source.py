@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from archcalc.analysis.analyze import analyze
 from archcalc.analysis.counted import Analysis
@@ -14,7 +14,7 @@ from archcalc.pytorch.naming import paths
 from archcalc.pytorch.perform import require_torch
 from archcalc.pytorch.writer.blocks import blocks
 from archcalc.pytorch.writer.classes import classes as classes_of
-from archcalc.pytorch.writer.code import WIDTH, Bracket, broken
+from archcalc.pytorch.writer.code import WIDTH, Bracket, Code, broken
 from archcalc.pytorch.writer.forward import Forward
 from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.naming import access, class_name
@@ -123,8 +123,9 @@ def _class(
 
 
 def _numbered(cls: Class) -> list[str]:
-    """The submodules that have numbers for names."""
-    return sorted((name for name, _ in cls.lines if name.isdigit()), key=int)
+    """The numbers that submodules have for names, or stand in."""
+    tops = {name.partition(".")[0] for name, _ in cls.lines}
+    return sorted(filter(str.isdigit, tops), key=int)
 
 
 def _is_sequential(library: Library, cls: Class) -> bool:
@@ -164,12 +165,47 @@ def _constructor(cls: Class, forward: Forward, ties: Sequence[str], whole: bool)
         yield f"        {name} = {text}"
     codes = dict(cls.lines)
     for k in range(int(numbers[-1]) + 1 if (numbers := _numbered(cls)) else 0):
-        yield from broken(Bracket("self.append(", [codes.get(str(k), "nn.Identity()")]), 8)
-    for name, code in cls.lines:
-        if not name.isdigit():
-            yield from broken(code, 8, f"self.{name} = ")
+        made, inside = _holder(str(k), codes)
+        yield from broken(Bracket("self.append(", [made]), 8)
+        yield from inside
+    done = {name for name in codes if name.partition(".")[0].isdigit()}
+    for name in codes:
+        top = name.partition(".")[0]
+        if name not in done:
+            made, inside = _holder(top, codes)
+            yield from broken(made, 8, f"self.{top} = ")
+            yield from inside
+            done |= {each for each in codes if each.partition(".")[0] == top}
     for tie in ties:
         yield f"        {tie}"
+
+
+def _holder(path: str, codes: Mapping[str, Code]) -> tuple[Code, list[str]]:
+    """What is made at a place, and the statements that put others in it.
+
+    What is called from outside, a layer at a time, is only held: numbers by a list, the rest by a
+    module that does nothing.
+    """
+    if path in codes:
+        return codes[path], []
+    inner = [name[len(path) + 1 :] for name in codes if name.startswith(f"{path}.")]
+    if not inner:
+        return "nn.Identity()", []
+    parts = list(dict.fromkeys(name.partition(".")[0] for name in inner))
+    numbers = [int(part) for part in parts if part.isdigit()]
+    items: list[Code] = []
+    statements: list[str] = []
+    for k in range(max(numbers) + 1 if numbers else 0):
+        made, inside = _holder(f"{path}.{k}", codes)
+        items.append(made)
+        statements += inside
+    for part in parts:
+        if not part.isdigit():
+            made, inside = _holder(f"{path}.{part}", codes)
+            statements += [*broken(made, 8, f"{access(f'{path}.{part}')} = "), *inside]
+    if not items:
+        return "nn.Module()", statements
+    return Bracket("nn.ModuleList(", [Bracket("[", items, "]")]), statements
 
 
 def _ties(library: Library, graph: Graph) -> Iterator[str]:

@@ -194,13 +194,11 @@ def _fill(block: Block, known: _Known) -> None:
     for number, wire in enumerate(block.wires):
         for source in wire:
             users.setdefault(source, []).append(number)
+    names = [node.name.split(".")[depth:] for node in block.nodes]
     groups: dict[str, dict[str, list[int]]] = {}
-    for number, node in enumerate(block.nodes):
-        parts = node.name.split(".")[depth:]
-        member = parts[1] if len(parts) > 1 and parts[1].isdigit() else ""
-        groups.setdefault(parts[0], {}).setdefault(member, []).append(number)
+    _group(groups, names, range(len(names)), 1)
     children = []
-    block.called = known.naming(groups)
+    block.called = _called(groups, names, known.naming)
     block.names = {attribute: name for name, attribute in block.called.items()}
     for name, members in groups.items():
         if list(members) != [str(k) for k in range(len(members))] and len(members) > 1:
@@ -224,6 +222,54 @@ def _fill(block: Block, known: _Known) -> None:
             units.append(_unit(block, known, label, path, start, end, gives))
         children.append(Child(block.called[name], tuple(units), "" not in members))
     block.children = tuple(children)
+
+
+def _group(
+    groups: dict[str, dict[str, list[int]]],
+    names: Sequence[Sequence[str]],
+    numbers: Iterable[int],
+    depth: int,
+) -> None:
+    """Sort layers by what they stand in, and by its number, the first so many parts of their names.
+
+    What others stand between is no block, and neither is what they stand in the middle of: its
+    layers are called one by one. So an author's loop does over a ``ModuleList``.
+    """
+    found: dict[str, dict[str, list[int]]] = {}
+    for number in numbers:
+        name = names[number]
+        member = name[depth] if len(name) > depth and name[depth].isdigit() else ""
+        found.setdefault(".".join(name[:depth]), {}).setdefault(member, []).append(number)
+    for name, members in found.items():
+        inside = [number for each in members.values() for number in each]
+        is_row = list(members) == [str(k) for k in range(len(members))]
+        if _is_whole(inside) or (is_row and all(map(_is_whole, members.values()))):
+            groups[name] = members
+        else:
+            _group(groups, names, inside, depth + 1)
+
+
+def _is_whole(numbers: Sequence[int]) -> bool:
+    """Whether no other layer stands between these."""
+    return max(numbers) - min(numbers) + 1 == len(numbers)
+
+
+def _called(
+    groups: Iterable[str], names: Iterable[Sequence[str]], naming: Naming
+) -> Mapping[str, str]:
+    """What the modules of a block are called, part by part of their names."""
+    inside: dict[str, dict[str, None]] = {}
+    deepest = max(name.count(".") for name in groups) + 1
+    for name in names:
+        for k in range(min(len(name), deepest)):
+            inside.setdefault(".".join(name[:k]), {})[name[k]] = None
+    told = {around: naming(inner) for around, inner in inside.items()}
+    found = {}
+    for group in groups:
+        parts = group.split(".")
+        way = [told[".".join(parts[:k])][part] for k, part in enumerate(parts)]
+        found[group] = ".".join(way)
+    return found
 
 
 def _unit(

@@ -61,26 +61,26 @@ def steps(block: Block, calls: Calls) -> list[Step]:
                 k += 1
         return tuple(out)
 
-    # Units in the order in which they are computed, repetitions of one name together.
-    for child in sorted(block.children, key=lambda child: child.units[0].start):
-        form = _form(child, users, taken, block, calls) if child.repeated else "each"
-        if form == "chain":
+    # In the order in which they are computed; repetitions that are one step where the first is.
+    forms = {
+        child.name: _form(child, users, taken, block, calls) if child.repeated else "each"
+        for child in block.children
+    }
+    for child, k, unit in sorted(units, key=lambda each: each[2].start):
+        form = forms[child.name]
+        if form == "each":
+            for j, number in enumerate(unit.gives):
+                refs[number] = ("step", len(found), j)
+            at = k if child.repeated else None
+            found.append(Step(child.name, at, "call", unit, resolved(unit.takes), unit.gives))
+        elif k == 0 and form == "chain":
             last = child.units[-1]
             refs[last.gives[0]] = ("step", len(found), 0)
-            found.append(
-                Step(child.name, None, form, last, resolved(child.units[0].takes), last.gives)
-            )
-        elif form in ("list", "collect"):
-            for k, unit in enumerate(child.units):
-                members[unit.gives[0]] = (len(found), k, len(child.units))
-            first = child.units[0]
-            found.append(Step(child.name, None, form, first, resolved(first.takes), first.gives))
-        else:
-            for k, unit in enumerate(child.units):
-                for j, number in enumerate(unit.gives):
-                    refs[number] = ("step", len(found), j)
-                at = k if child.repeated else None
-                found.append(Step(child.name, at, "call", unit, resolved(unit.takes), unit.gives))
+            found.append(Step(child.name, None, form, last, resolved(unit.takes), last.gives))
+        elif k == 0:
+            for j, each in enumerate(child.units):
+                members[each.gives[0]] = (len(found), j, len(child.units))
+            found.append(Step(child.name, None, form, unit, resolved(unit.takes), unit.gives))
     return found
 
 
