@@ -324,12 +324,10 @@ class Draft:
             name = layer.wish
             if name in blocks and name in weighty:
                 name = f"{name}.{layer.function}"
+            # A layer has no layers within it: they stand beside it.
             parts = name.split(".")
-            for k in range(1, len(parts)):
-                if ".".join(parts[:k]) in leaves:
-                    # A layer has no layers within it: they stand beside it.
-                    name = ".".join([*parts[: k - 1], *parts[k:]])
-                    break
+            kept = [p for k, p in enumerate(parts[:-1], 1) if ".".join(parts[:k]) not in leaves]
+            name = ".".join([*kept, parts[-1]])
             unique, number = name, 1
             if (name in taken or name in blocks - leaves) and name.rpartition(".")[2].isdigit():
                 # The next call of a module that has a number for a name.

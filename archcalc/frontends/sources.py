@@ -17,7 +17,7 @@ FILES = {
     ".onnx": "onnx.read",
     ".keras": "keras.read",
     ".cfg": "darknet",
-    ".prototxt": "caffe",
+    ".prototxt": "caffe.read",
 }
 """What a file of another program's model ends with -> the module that reads it."""
 

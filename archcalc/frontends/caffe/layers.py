@@ -1,0 +1,97 @@
+"""A graph in the making out of Caffe's layers, and the table of those that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from archcalc.dims import Shape
+from archcalc.errors import ShapeError
+from archcalc.frontends.caffe.text import Message
+from archcalc.frontends.draft import Draft, as_name
+from archcalc.operators import operator
+from archcalc.operators.base import LARGEST, Applied
+from archcalc.spec.unknown import DeclaredOperator
+
+
+class Unknown(Exception):
+    """A layer that is not known, with the sizes of what it gives if these are, and its rows."""
+
+
+class Layers(Draft):
+    """Layers by the name of that which is being read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = ""
+        self.shared: list[str] = []
+        """Those of its weights: layers whose weights have one name share them."""
+        self.rows: dict[int, int] = {}
+        """An input or layer -> the extent of its first axis: how many regions there are."""
+        self.doubtful: set[int] = set()
+        """Layers whose sizes are not known, as they rest on one that is not."""
+        self.zoomed = self.by_factors = False
+        """Whether a map is resized by a factor, and whether to so many times it: Caffes differ."""
+
+    def way(self, part: str = "") -> str:
+        """The name of the layer that is being read, or of a part of it."""
+        words = [as_name(p, not p.isdigit()) for p in self.name.split("/") if p]
+        return f"{'.'.join(words) or 'layer'}{f'_{part}' if part else ''}"
+
+    def emit(self, op: str, *keys: int, part: str = "", **fields: Any) -> int:
+        applied = Applied.to(operator(op)(**fields), *map(self.shape, keys))
+        if prod(applied.shape) > LARGEST:
+            raise ShapeError(f"{op} gives the shape {applied.shape}")
+        self.recent = self.add(self.way(part), op.lower(), applied, keys)
+        if any(self.shared) and applied.cost.weights:
+            self.tensors[self.recent] = tuple(f"{part}:{name}" for name in self.shared if name)
+        return self.recent
+
+    def declare(
+        self, kind: str, shape: Shape, *keys: int, params: int = 0, macs: int = 0, part: str = ""
+    ) -> int:
+        """A layer of which shape, parameters and work are all that is said."""
+        op = DeclaredOperator(name=f"caffe.{kind}", shape=shape, params=params, macs=macs)
+        applied = Applied.to(op, *map(self.shape, keys))
+        return self.add(self.way(part), kind, applied, tuple(dict.fromkeys(keys)))
+
+    def axis(self, key: int, axis: int) -> int:
+        """An axis from 0, the batch's. Raises :class:`ShapeError`."""
+        rank = len(self.shape(key))
+        if not -rank <= axis < rank:
+            raise ShapeError(f"axis {axis} of {rank} axes")
+        return axis % rank
+
+
+Line = Callable[[Layers, Message, list[int], int], list[int]]
+LAYERS: dict[str, Line] = {}
+"""``convolution`` -> what it gives, of its fields, of what it takes and how many it gives."""
+
+
+def layer(*names: str) -> Callable[[Line], Line]:
+    """Enter a function in the table: types in small letters, without ``_``."""
+
+    def enter(function: Line) -> Line:
+        for name in names:
+            assert name not in LAYERS, name
+            LAYERS[name] = function
+        return function
+
+    return enter
+
+
+def listed(p: Message, stem: str, axes: int, *names: str, default: int | None = None) -> list[int]:
+    """A number for each axis: said once for all, for each, or for ``_h`` and ``_w``."""
+    if f"{stem}_h" in p.fields or f"{stem}_w" in p.fields:
+        return [p.whole(f"{stem}_h", default), p.whole(f"{stem}_w", default)]
+    name = next((name for name in names if name in p.fields), names[0])
+    found = p.wholes(name) or [p.whole(name, default)]
+    if len(found) not in (1, axes):
+        raise ValueError(f"{name}: {len(found)} numbers for {axes} axes")
+    return found * axes if len(found) == 1 else found
+
+
+def sample(shape: Sequence[int]) -> Shape:
+    """A shape without the batch."""
+    return tuple(shape[1:])
