@@ -24,6 +24,16 @@ def exact(value: Any) -> Hashable:
     return kind, repr(value) if kind is float else value
 
 
+def as_tuples(value: Any) -> Any:
+    """A value whose lists are tuples, also within tuples."""
+    return tuple(map(as_tuples, value)) if isinstance(value, (list, tuple)) else value
+
+
+def as_lists(value: Any) -> Any:
+    """A value whose tuples are lists, also within lists."""
+    return list(map(as_lists, value)) if isinstance(value, (list, tuple)) else value
+
+
 def rows_of(kind: type[T], *columns: Iterable[Any]) -> list[T]:
     """Many named tuples of a kind from the columns of their fields, in a third of the time that as
     many calls take: networks have tens of thousands of layers.

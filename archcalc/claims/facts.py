@@ -30,7 +30,7 @@ from archcalc.spec.bits import BYTES
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Input
 from archcalc.spec.scope import Wrong
-from archcalc.values import Remembering
+from archcalc.values import Remembering, as_lists
 
 if TYPE_CHECKING:
     from archcalc.analysis.receptive_field import Field
@@ -142,7 +142,7 @@ class Scope(Remembering):
         """The network's variables, lists as lists; a part of it has none."""
         if self.layer or self.kind:
             return {}
-        return {name: _listed(value) for name, value in self.analysis.variables.items()}
+        return {name: as_lists(value) for name, value in self.analysis.variables.items()}
 
     def variable(self, name: str) -> Any:
         """The value of a variable. Raises :class:`Wrong`."""
@@ -252,11 +252,6 @@ class _Facts(dict[str, Any]):
     def __missing__(self, path: str) -> Any:
         self[path] = self.scope.get(path)
         return self[path]
-
-
-def _listed(value: Any) -> Any:
-    # Where a network is described they are tuples, which are windows here.
-    return list(map(_listed, value)) if isinstance(value, tuple) else value
 
 
 def _input(scope: Scope) -> Axes:

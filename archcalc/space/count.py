@@ -26,6 +26,7 @@ from archcalc.space.trace import ALONE, asked, total
 from archcalc.space.tree import TooVarious
 from archcalc.spec.bits import BYTES
 from archcalc.spec.machines import Hardware
+from archcalc.values import as_lists
 
 MOST_PIECES = 4_000
 """Layers and blocks of one chunk that may be new; with more, structures have little in common."""
@@ -281,11 +282,9 @@ def _listed_rows(lists: Sequence[Sequence[Any]], count: int) -> Any:
 def _objects(values: Sequence[Any]) -> Any:
     import numpy as np
 
-    from archcalc.space.design import _listed
-
     found = np.empty(len(values), object)
     for k, value in enumerate(values):
-        found[k] = _listed(value)
+        found[k] = as_lists(value)
     return found
 
 

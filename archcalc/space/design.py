@@ -37,7 +37,7 @@ from archcalc.spec.expressions import is_expression
 from archcalc.spec.model import Spec
 from archcalc.spec.space import Each, Places
 from archcalc.spec.space import Space as Declared
-from archcalc.values import Remembering, exact
+from archcalc.values import Remembering, as_lists, as_tuples, exact
 
 CHUNK = 2**15
 """Configurations that are looked at together."""
@@ -135,7 +135,7 @@ class Space(Remembering):
     def at(self, codes: Sequence[int]) -> dict[str, Any]:
         """The configuration with these choices."""
         found = configuration(self.states, codes)
-        return {name: _listed(found[name]) for name in self.variables}
+        return {name: as_lists(found[name]) for name in self.variables}
 
     def rows(self, codes: Codes) -> Iterator[dict[str, Any]]:
         """Configurations, one by one."""
@@ -212,7 +212,7 @@ class Space(Remembering):
             return codes
         import numpy as np
 
-        given = {n: _tupled(v) for n, v in self.network.vars.items() if not is_expression(v)}
+        given = {n: as_tuples(v) for n, v in self.network.vars.items() if not is_expression(v)}
         kept = []
         for k, chosen in enumerate(zip(*[column.tolist() for column in codes], strict=True)):
             names = {**given, **configuration(self.states, chosen)}
@@ -234,7 +234,7 @@ class Space(Remembering):
         Raises :class:`ArchcalcError` for what is none of the space, and says which variable is
         not.
         """
-        at = {name: _tupled(value) for name, value in point.items()}
+        at = {name: as_tuples(value) for name, value in point.items()}
         missing = [name for name in self.variables if name not in at]
         if missing:
             raise ArchcalcError(f"a configuration needs {', '.join(missing)}")
@@ -370,11 +370,3 @@ def _one(codes: Iterable[int]) -> Codes:
     import numpy as np
 
     return [np.array([code]) for code in codes]
-
-
-def _listed(value: Any) -> Any:
-    return list(map(_listed, value)) if isinstance(value, tuple) else value
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(map(_tupled, value)) if isinstance(value, (list, tuple)) else value

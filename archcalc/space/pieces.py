@@ -23,7 +23,6 @@ from archcalc.space.seen import (
     NotByLayers,
     bound,
     is_list,
-    plain,
 )
 from archcalc.space.states import LENGTH, States
 from archcalc.space.trace import asked
@@ -39,7 +38,7 @@ from archcalc.spec.memory import Memory, Piece
 from archcalc.spec.model import Spec
 from archcalc.spec.scope import NOTHING, Scope, Unknown, Wrong
 from archcalc.spec.space import BATCH, EXTENTS
-from archcalc.values import exact
+from archcalc.values import as_tuples, exact
 
 REFUSED, APART = 0, 1
 """Results: there is no network, and it has to be asked of the engine."""
@@ -117,7 +116,7 @@ class Pieces:
 
     def evaluate(self, written: Any, names: Mapping[str, Any], shape_of: Any) -> Any:
         if is_expression(written):
-            return plain(parse(written[1:])(names, shape_of))
+            return as_tuples(parse(written[1:])(names, shape_of))
         if isinstance(written, (list, tuple)):
             return tuple([self.evaluate(item, names, shape_of) for item in written])
         if isinstance(written, dict):
@@ -209,7 +208,7 @@ class Pieces:
                 if layer.block is not None:
                     if kind not in self.spec.blocks:
                         return REFUSED
-                    named = {n: plain(own[n]) for n in sorted(variables_of(self.spec, kind))}
+                    named = {n: as_tuples(own[n]) for n in sorted(variables_of(self.spec, kind))}
             except (ArchcalcError, _NoShape, KeyError, TypeError):
                 return REFUSED
             return self.piece(layer.block is not None, kind, fields, shapes, named)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from archcalc.space.states import LENGTH
 from archcalc.space.tree import Column, Read
 from archcalc.spec.expressions import Expression, is_expression, parse
-from archcalc.values import exact
+from archcalc.values import as_tuples, exact
 
 
 class NotByLayers(Exception):
@@ -46,7 +46,7 @@ class Interned:
         self._numbers: dict[Hashable, int] = {exact(v): k for k, v in enumerate(values)}
 
     def number(self, value: Any) -> int:
-        value = plain(value)
+        value = as_tuples(value)
         key = exact(value)
         found = self._numbers.get(key)
         if found is None:
@@ -129,11 +129,6 @@ def is_list(written: Any, lists: Collection[str]) -> bool:
     if not is_expression(written) or not parse(written[1:]).names & {*lists}:
         return False
     return gives(ast.parse(parse(written[1:]).text.strip(), mode="eval").body)
-
-
-def plain(value: Any) -> Any:
-    """A value with lists as tuples."""
-    return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
 
 
 class Rows:

@@ -18,7 +18,7 @@ from archcalc.errors import ArchcalcError, ExpressionError
 from archcalc.spec import expressions
 from archcalc.spec.expressions import is_expression
 from archcalc.spec.space import Each, Places, Range, Space, features
-from archcalc.values import exact
+from archcalc.values import as_tuples, exact
 
 MOST_CHOICES = 100_000
 """The most choices of one step."""
@@ -115,7 +115,7 @@ class _Building:
     def __init__(self, space: Space, variables: Mapping[str, Any], conditions: list[str]) -> None:
         self.space, self.conditions = space, conditions
         self.given = {
-            name: _fixed(value)
+            name: as_tuples(value)
             for name, value in variables.items()
             if name not in space.vars and not is_expression(value)
         }
@@ -206,7 +206,6 @@ class _Building:
         here = self.rank[name], math.inf if step.place is None else step.place
         now = [text for text, due in self.due.items() if due == here]
         whole = [text for text, due in self.due.items() if due == (here[0], math.inf)]
-        listed = isinstance(choices, (Each, Places))
         listed = isinstance(choices, (Each, Places))
         for state in known:
             edges = State([], [])
@@ -300,7 +299,7 @@ class _Building:
         if not is_expression(written):
             return written
         try:
-            return _fixed(expressions.parse(written[1:])({**self.given, **state}))
+            return as_tuples(expressions.parse(written[1:])({**self.given, **state}))
         except ExpressionError as error:
             raise ArchcalcError(f"space: '{name}': {error}") from None
 
@@ -338,10 +337,6 @@ def _texts(choices: Any) -> list[str]:
     from archcalc.spec.space import written
 
     return [text for _, text in written(choices)]
-
-
-def _fixed(value: Any) -> Any:
-    return tuple(map(_fixed, value)) if isinstance(value, (list, tuple)) else value
 
 
 def whole(states: States) -> Box:

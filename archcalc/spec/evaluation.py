@@ -16,6 +16,7 @@ from archcalc.spec.model import Spec
 from archcalc.spec.question import Question
 from archcalc.spec.refusal import unbatched
 from archcalc.spec.scope import Path, Scope, Toll, Unknown, Wrong, near
+from archcalc.values import as_tuples
 
 MOST_AXES = 16
 """The most axes of a tensor, the batch among them."""
@@ -168,7 +169,7 @@ class Evaluation:
                 found = expression(names, shape_of)
             except ExpressionError as error:
                 raise Wrong(str(error), at=at) from None
-            return found if type(found) is int else _fixed(found)
+            return found if type(found) is int else as_tuples(found)
         if isinstance(written, (list, tuple)):
             self.spend(len(written))
             return tuple([self.evaluate(item, names, shape_of, at) for item in written])
@@ -251,7 +252,3 @@ class _Worked(dict[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.known)
-
-
-def _fixed(value: Any) -> Any:
-    return tuple(map(_fixed, value)) if isinstance(value, (list, tuple)) else value

@@ -95,11 +95,6 @@ def multiple(column: Column, other: Column) -> int:
     return times if times > 1 and all(a == b * times for a, b in pairs) else 0
 
 
-def tuples(value: Any) -> Any:
-    """A value whose lists are tuples, as operators store them."""
-    return tuple(map(tuples, value)) if isinstance(value, (list, tuple)) else value
-
-
 def text_of(value: Any) -> str:
     """A value as it is written in Python."""
     return str(value) if isinstance(value, Target) else literal(value)

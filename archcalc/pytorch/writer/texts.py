@@ -21,10 +21,10 @@ from archcalc.pytorch.writer.columns import (
     constant,
     multiple,
     text_of,
-    tuples,
 )
 from archcalc.pytorch.writer.naming import unused
 from archcalc.spec.expressions import parse
+from archcalc.values import as_tuples
 
 _NEVER_SIZES = frozenset(
     ("kernel_size", "stride", "padding", "dilation", "bias", "p", "eps", "momentum", "inplace")
@@ -96,7 +96,7 @@ class Texts:
         name = slot.written
         if name is None or name not in self.model.args or len(self.blocks) == 1:
             return False
-        column = tuple(tuples(block.args[name]) for block in self.blocks)
+        column = tuple(as_tuples(block.args[name]) for block in self.blocks)
         return self.model.defaults.get(name) is None or not constant(column)
 
     def input_channels(self) -> Column | None:
@@ -111,7 +111,7 @@ class Texts:
         if slot.written is None:
             return
         column = self.evaluated(slot.written, slot.i)
-        if column is None or not agree(slot.column, tuple(map(tuples, column)), slot.name):
+        if column is None or not agree(slot.column, tuple(map(as_tuples, column)), slot.name):
             return
         arg = self.arg_like(slot)
         if arg is not None:
@@ -123,7 +123,7 @@ class Texts:
                 return
             slot.text = text
         if slot.name not in _NEVER_SIZES:
-            self.known.append((tuple(map(tuples, column)), slot.text))
+            self.known.append((tuple(map(as_tuples, column)), slot.text))
 
     def arg_like(self, slot: Slot) -> str | None:
         """The argument of the block that a slot always equals, of those that it is said by."""
@@ -132,7 +132,7 @@ class Texts:
             name = match[0]
             if name in self.model.args:
                 column = tuple(block.args.get(name) for block in self.blocks)
-                if agree(slot.column, tuple(map(tuples, column)), slot.name):
+                if agree(slot.column, tuple(map(as_tuples, column)), slot.name):
                     return name
         return None
 
@@ -187,11 +187,11 @@ class Texts:
             return self.by_local[arg]
         if arg in self.by_arg or not (isinstance(default, str) and default.startswith("=")):
             return self.need(arg).name
-        column = tuple(tuples(block.args[arg]) for block in self.blocks)
+        column = tuple(as_tuples(block.args[arg]) for block in self.blocks)
         if self.evaluated(default[1:], None) == column:
             for match in re.finditer(r"[A-Za-z_]\w*", default[1:]):
                 name = match[0]
-                other = tuple(tuples(block.args.get(name)) for block in self.blocks)
+                other = tuple(as_tuples(block.args.get(name)) for block in self.blocks)
                 if name in self.model.args and name != arg and agree(column, other):
                     return self.arg_text(name, i, shapes)
             text = self.translate(ast.parse(default[1:], mode="eval").body, i, shapes)
@@ -210,13 +210,13 @@ class Texts:
     def need(self, arg: str) -> Param:
         """The constructor's argument for an argument of the spec's block."""
         if arg not in self.by_arg:
-            column = tuple(tuples(block.args[arg]) for block in self.blocks)
+            column = tuple(as_tuples(block.args[arg]) for block in self.blocks)
             name = unused(identifier(arg), self.names)
             self.names.add(name)
             written = self.model.defaults.get(arg)
             literal_default = not (isinstance(written, str) and written.startswith("="))
             has_default = written is not None and literal_default
-            default = tuples(written) if has_default else MISSING
+            default = as_tuples(written) if has_default else MISSING
             self.by_arg[arg] = Param(name, column, default)
         return self.by_arg[arg]
 
