@@ -38,7 +38,7 @@ from archcalc.operators.describe import docstring
 from archcalc.report.specs import index
 from archcalc.report.specs import ops as described
 from archcalc.spec import zoo
-from archcalc.spec.schema import records_schema
+from archcalc.spec.schema import network_schema, records_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -86,6 +86,11 @@ def schema_file() -> str:
 def records_schema_file() -> str:
     """The JSON Schema of files of records, likewise."""
     return _by_lines(records_schema())
+
+
+def network_schema_file() -> str:
+    """The JSON Schema of files about networks that stand elsewhere, likewise."""
+    return _by_lines(network_schema())
 
 
 def _by_lines(schema: dict[str, Any]) -> str:
@@ -407,6 +412,7 @@ GENERATED_FILES: dict[str, Callable[[], str]] = {
     "specs/index.json": index.text,
     "specs/spec.schema.json": schema_file,
     "specs/records.schema.json": records_schema_file,
+    "specs/network.schema.json": network_schema_file,
     "docs/operators.md": operators_page,
     "docs/commands.md": commands_page,
     "docs/zoo.md": zoo_page,

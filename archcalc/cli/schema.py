@@ -12,19 +12,28 @@ def schema(
     records: Annotated[
         bool, typer.Option("--records", help="Of files of records, that lie apart from specs.")
     ] = False,
+    network: Annotated[
+        bool,
+        typer.Option(
+            "--network", help="Of files about a network that stands elsewhere, by its name."
+        ),
+    ] = False,
     output: Output = None,
 ) -> None:
     """Print the JSON Schema of spec files, by which editors complete and check them.
 
     \b
-    Example:
+    Examples:
       archcalc schema -o spec.schema.json
+      archcalc schema --network -o network.schema.json
     """
     from json import dumps, loads
 
     from archcalc.spec.zoo import folder
 
     # It lies beside the specs as it was made from the model: to make it takes three times as long.
-    name = "records" if records else "spec"
+    if records and network:
+        raise typer.BadParameter("--records and --network are of other files: say one of them")
+    name = "records" if records else "network" if network else "spec"
     found = loads((folder() / f"{name}.schema.json").read_bytes())
     emit(dumps(found, indent=2) + "\n", output)

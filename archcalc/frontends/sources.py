@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 
-from archcalc.errors import ArchcalcError
+from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.spec.graph import Graph
 
 SCHEMES = {"torch": "torch.source", "hf": "torch.config"}
@@ -66,10 +67,22 @@ def graph(source: str | Path) -> Graph:
         addresses = ", ".join(f"{name}:" for name in SCHEMES)
         raise ArchcalcError(f"{source}: known are {addresses} and files *{', *'.join(FILES)}")
     module, address, inputs = found
+    if module not in SCHEMES.values() and not Path(address).exists():
+        hint = _neighbour(Path(address))
+        raise ArchcalcError(f"{address}: no such file" + (f"\n  {hint}" if hint else ""))
     read: Callable[[str, Mapping[str, str]], Graph] = import_module(
         f"archcalc.frontends.{module}"
     ).read
     return read(address, inputs)
+
+
+def _neighbour(path: Path) -> str:
+    """The file beside it that may be meant."""
+    try:
+        names = [each.name for each in islice(path.parent.iterdir(), 1000)]
+    except OSError:
+        return ""
+    return did_you_mean(path.name, [name for name in names if name.endswith(path.suffix)]) or ""
 
 
 def _is_missing(source: str) -> bool:

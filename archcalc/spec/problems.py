@@ -90,7 +90,9 @@ def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[W
                 hint = "a block is one 'name(a, b=1)', and has no other 'args'"
             yield Wrong(f"{value!r} is no name", hint, at, key=True)
         elif kind == "literal_error":
-            yield Wrong(f"{found['msg'].replace('Input should', 'should')}, not {value!r}", at=at)
+            meant = found["msg"].replace("Input should", "should")
+            hint = partial(did_you_mean, str(value), re.findall(r"'([^']+)'", meant))
+            yield Wrong(f"{meant}, not {value!r}", hint, at)
         else:
             message = found["msg"].removeprefix("Value error, ")
             meant = re.sub(r"^(Input|Dictionary|List|Tuple|String) (?=should )", "", message)

@@ -15,10 +15,11 @@ from pydantic import BaseModel
 from archcalc.operators import NAMES, operator
 from archcalc.operators.describe import attribute_docs, docstring
 from archcalc.spec.documented import Budget, Documented, Erratum, Fact, Recorded, Requirement
+from archcalc.spec.elsewhere import Elsewhere
 from archcalc.spec.fields import LAYER, NAME, as_list
 from archcalc.spec.layer import LAYER_KEYS, Block, Layer
 from archcalc.spec.model import OVERRIDABLE, Bits, Spec
-from archcalc.spec.space import Each, Places, Range, Space
+from archcalc.spec.space import Apart, Each, Places, Range, Space
 from archcalc.spec.sugar import BLOCK_KEYS, OWN_KEYS, SIGNATURE
 
 Json = dict[str, Any]
@@ -49,6 +50,41 @@ def records_schema() -> dict[str, Any]:
         "$schema": "http://json-schema.org/draft-07/schema#",
         **_record(Recorded),
         "definitions": {kind.__name__: _record(kind) for kind in (Documented, Erratum, Fact)},
+    }
+
+
+def network_schema() -> dict[str, Any]:
+    """The JSON Schema of a file about a network elsewhere: what must hold of it, or its space."""
+    stated = _record(Elsewhere)
+    shape: Json = {
+        "anyOf": [
+            {"type": "string", "pattern": r"^(\w+:)?[1-9][0-9]*(x[1-9][0-9]*)*$"},
+            {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
+            {"type": "integer", "minimum": 1},
+        ],
+        "errorMessage": "should be a shape without the batch, 3x224x224",
+    }
+    properties = stated["properties"]
+    properties["input"] = {
+        "description": properties["input"]["description"],
+        "if": {"type": "object"},
+        "then": {"type": "object", "additionalProperties": shape},
+        "else": shape,
+    }
+    kinds = (Budget, Documented, Erratum, Fact, Space, Range, Each, Places)
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "description": docstring(Elsewhere),
+        "type": "object",
+        "required": ["network"],
+        "if": {"required": ["space"]},
+        "then": {"$ref": "#/definitions/Apart"},
+        "else": {"$ref": "#/definitions/Elsewhere"},
+        "definitions": {
+            "Elsewhere": stated,
+            "Apart": _record(Apart),
+            **{kind.__name__: _record(kind) for kind in kinds},
+        },
     }
 
 

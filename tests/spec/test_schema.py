@@ -12,10 +12,11 @@ from archcalc.spec import text, zoo
 from archcalc.spec.layer import LAYER_KEYS
 from archcalc.spec.model import Spec
 from archcalc.spec.records import file_of
-from archcalc.spec.schema import records_schema, schema
+from archcalc.spec.schema import network_schema, records_schema, schema
 
 RECORDS = jsonschema.Draft7Validator(records_schema())
 SCHEMA = schema()
+NETWORKS = jsonschema.Draft7Validator(network_schema())
 LANGUAGE = sorted((Path(__file__).parents[1] / "specs" / "language").glob("*.yaml"))
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
@@ -191,3 +192,42 @@ def test_an_operator_s_text_is_said_when_its_name_is_chosen() -> None:
 
     texts = dict(zip(names["enum"], names["enumDescriptions"], strict=True))
     assert texts["ReLU"] == "`max(0, x)`: 1 comparison. As `torch.nn.ReLU`."
+
+
+BUDGET = {"quantity": "params", "at_most": "9M"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"input": "3x224x224"},
+        {"input": [3, 224, 224], "name": "mine"},
+        {"input": {"ids": "int64:1x128", "mask": [128]}},
+        {"budget": [BUDGET], "facts": []},
+        {"documented": [{"quantity": "params", "value": "3M", "source": "a page"}]},
+        {"space": {"vars": {"width": [8, 16]}}, "title": "of widths"},
+    ],
+)
+def test_files_about_networks_elsewhere_are_valid(said: dict[str, Any]) -> None:
+    jsonschema.Draft7Validator.check_schema(NETWORKS.schema)
+    assert NETWORKS.is_valid({"network": "net.onnx", **said})
+
+
+@pytest.mark.parametrize(
+    ("said", "place"),
+    [
+        ({"budgets": [BUDGET]}, ()),
+        ({"network": 3}, ("network",)),
+        ({"input": "3x224x"}, ("input",)),
+        ({"input": {"ids": "int64"}}, ("input", "ids")),
+        ({"budget": [{**BUDGET, "quantity": "parms"}]}, ("budget", 0, "quantity")),
+        ({"budget": [{"quantity": "params", "atmost": 3}]}, ("budget", 0)),
+        ({"documented": [{"quantity": "params", "value": 3}]}, ("documented", 0)),
+        ({"space": {}}, ("space",)),
+        ({"space": {"vars": {"width": [8]}}, "budget": []}, ()),
+    ],
+)
+def test_their_mistakes_are_marked(said: dict[str, Any], place: tuple[str | int, ...]) -> None:
+    found = NETWORKS.iter_errors({"network": "net.onnx", **said})
+    assert place in {tuple(error.absolute_path) for error in found}

@@ -12,12 +12,12 @@ from archcalc.spec.form.tree import LIST, MAPPING, Entry, Node
 from archcalc.spec.sugar import arguments, signature
 
 ABOUT = (
-    *("name", "title", "edition", "year", "feature", "source", "input", "vars", "variants", "bits"),
-    "space",
+    *("network", "name", "title", "edition", "year", "feature", "source", "input"),
+    *("vars", "variants", "bits", "space"),
     *("blocks", "layers", "outputs", "training_outputs", "requires"),
     *("documented", "facts", "budget"),
 )
-"""The keys of a spec, and of a file of records."""
+"""The keys of a spec, of a file of records, and of what is said of a network elsewhere."""
 
 BLOCK = ("args", "inputs", "output", "outputs", "layers")
 
