@@ -148,13 +148,23 @@ _MOST_NEAR = 200
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint naming the known word nearest to ``word``; else the few there are; else ``""``.
+    """A hint naming the known word nearest to ``word``; else the few there are; else ``""``."""
+    names = sorted(map(str, known))
+    near = nearest(word, names)
+    if near:
+        return f"did you mean '{near}'?"
+    if 0 < len(names) <= 12:
+        return f"known: {', '.join(names)}"
+    return ""
+
+
+def nearest(word: str, names: Sequence[str]) -> str:
+    """The name that is written nearly like ``word``, or ``""``.
 
     Among very many, those of the same first letter and about as long are looked at.
     """
     import difflib
 
-    names = sorted(map(str, known))
     folded = {name.lower(): name for name in names if len(name) <= _LONGEST}
     word = word.lower()
     if len(folded) > _MOST_NEAR:
@@ -163,8 +173,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     else:
         among = list(folded)
     near = difflib.get_close_matches(word, among, n=1, cutoff=0.6) if len(word) <= _LONGEST else []
-    if near:
-        return f"did you mean '{folded[near[0]]}'?"
-    if 0 < len(names) <= 12:
-        return f"known: {', '.join(names)}"
-    return ""
+    return folded[near[0]] if near else ""

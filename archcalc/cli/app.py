@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from archcalc import __version__
 from archcalc.cli.output import complain, emit, telling
-from archcalc.errors import ArchcalcError
+from archcalc.errors import ArchcalcError, nearest
 
 COMMANDS = (
     *("list", "table", "explain", "compare", "diff", "serve"),
@@ -37,10 +37,13 @@ class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         word = args[0]
         if word not in self.commands:
-            from archcalc.spec.shelf import find
+            from archcalc.spec.shelf import find, words
 
             if isfile(word) or find(word) is not None:
                 raise ArchcalcError(f"no command '{word}'\n  write archcalc table {word}")
+            near = nearest(word, [*self.commands, *words()])
+            if near and near not in self.commands:
+                raise ArchcalcError(f"no command '{word}'\n  did you mean 'archcalc table {near}'?")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:

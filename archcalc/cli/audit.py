@@ -78,7 +78,7 @@ def audit(
     jobs: Jobs = 1,
     output: Output = None,
 ) -> None:
-    """Find the cells of a printed table of layers that contradict others, and why they may.
+    """Find the cells of a printed table that contradict others.
 
     A table is evidence about a network: the one that explains most of it is searched, and cells
     that contradict it are named, with what they should say. Columns are recognized by their headers

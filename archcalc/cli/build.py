@@ -25,7 +25,7 @@ def build(
     ] = 0,
     output: Output = None,
 ) -> None:
-    """Build the PyTorch network of a spec: print its modules, or save its new weights.
+    """Build the PyTorch network of a spec; print or save it.
 
     With --output the state_dict, drawn anew, is written to a file that torch.load reads.
 

@@ -95,7 +95,7 @@ def compare(
     ] = "table",
     output: Output = None,
 ) -> None:
-    """Put networks side by side, with what is documented of them and whether it holds.
+    """Put networks side by side, with what is documented of them.
 
     A printed number stands beside ours with its verdict. One that a source prints in the same row,
     though it is of another variant, stands with the name of that variant.

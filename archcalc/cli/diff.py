@@ -42,7 +42,7 @@ def diff(
     format: Annotated[str, formats("text", "markdown", "json")] = "text",
     output: Output = None,
 ) -> None:
-    """Show two networks layer by layer: what was added, removed and changed, and the totals.
+    """Show two networks layer by layer, and what was changed.
 
     Layers are aligned by name and operator; renamed ones by operator, shape and parameters. A line
     begins with + (added), - (removed), ~ (changed) or > (not changed itself, but its shapes or

@@ -38,7 +38,7 @@ def export(
     frozen: Frozen = None,
     output: Output = None,
 ) -> None:
-    """Write a network as PyTorch source, as ONNX, as a flat spec, as a diagram, or as its loops.
+    """Write a network as source code, ONNX, a spec or a diagram.
 
     The source needs PyTorch only, and its modules are named as those of 'archcalc build'. A flat
     spec has no batch. What the loops can't say is told on standard error.

@@ -73,7 +73,7 @@ def fit(
     Examples:
       archcalc fit mobilenet_v2 --at-most macs=300M,params=4M --vary width,side
       archcalc fit resnet18 --at-most macs=1G --vary width=8:256:4
-      archcalc fit mobilenet_v2 --at-most time=5ms --on orin --dtype int8 --vary width,N
+      archcalc fit mobilenet_v2 --at-most time=5ms --on orin --vary width,N
       archcalc fit efficientnet_b0 --at-most macs=1G \\
         --compound width=1.1,depth=1.2,side=1.15 --emit mine.yaml
     """

@@ -39,7 +39,7 @@ def generate(
     ] = "table",
     output: Output = None,
 ) -> None:
-    """Say what a prompt and the tokens after it take: work, bytes, the least time, memory.
+    """Say what a prompt and the tokens after it take.
 
     A decoder keeps keys and values of the tokens before, and reads all of its weights for each new
     one. The largest batch that fits, tokens a second at best, and from which batch on work binds.
@@ -48,8 +48,8 @@ def generate(
     \b
     Examples:
       archcalc generate llama3_8b --prompt 2000 --tokens 500 --on h100
-      archcalc generate llama3_8b --prompt 2000 --tokens 500 --batch 16 --on h100 \\
-        --weights int4:128 --cache float8
+      archcalc generate llama3_8b --prompt 2000 --tokens 500 --on h100 \\
+        --batch 16 --weights int4:128 --cache float8
     """
     import archcalc
     from archcalc.analysis.generate import generation

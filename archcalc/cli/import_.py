@@ -31,13 +31,13 @@ def import_(
     ] = None,
     output: Output = None,
 ) -> None:
-    """Write the spec of a model that another program has, as a person would.
+    """Write the spec of a model that another program has.
 
     Equal parts become blocks with arguments, rows of them repetitions. Layers keep their names.
 
     \b
     Examples:
-      archcalc import torch:torchvision.models:resnet18 --input 3x224x224 -o resnet18.yaml
+      archcalc import torch:torchvision.models:resnet18 --input 224
       archcalc import "torch:my_model.py:build(width=32)" --input 1x28x28
       archcalc import net.onnx --lift width,depth -o net.yaml
     """

@@ -29,7 +29,7 @@ def list_(
     format: Annotated[str, formats("table", "markdown", "csv", "json")] = "table",
     output: Output = None,
 ) -> None:
-    """List the networks of the zoo, with their year, parameters and MACs.
+    """List the networks of the zoo, with parameters and MACs.
 
     Exits with 1 if nothing matches the word.
 

@@ -115,7 +115,7 @@ def memory(
     ] = "table",
     output: Output = None,
 ) -> None:
-    """Say what a network takes in memory, at inference or in training.
+    """Say what a network takes in memory, at inference or training.
 
     Bytes by what they are for, the tensors that are there at the peak, and what is not counted.
     With --fits, the largest batch for which there is room, what the next one lacks, and how large
@@ -125,7 +125,7 @@ def memory(
     Examples:
       archcalc memory resnet50 --batch 32
       archcalc memory resnet50 --training --optimizer adam --fits 24GB
-      archcalc memory gpt2 --training --optimizer adamw --master --checkpoint blocks
+      archcalc memory gpt2 --training --optimizer adamw --checkpoint blocks
     """
     import archcalc
     from archcalc.analysis.batches import Fits

@@ -25,7 +25,7 @@ def ops(
     format: Annotated[str, formats("text", "markdown", "html", "latex")] = "text",
     output: Output = None,
 ) -> None:
-    """Describe an operator: what it takes, what it computes and what is counted.
+    """Describe an operator: what it takes and what is counted.
 
     \b
     Example:

@@ -79,7 +79,7 @@ def roofline(
     ] = "table",
     output: Output = None,
 ) -> None:
-    """Say the least time that a network can take on a machine, and what binds it.
+    """Say the least time that a network can take on a machine.
 
     A layer takes no less than its multiply-accumulates at the machine's peak, and no less than its
     bytes at the bandwidth of its memory. That is a bound and no prediction: a run takes longer.
@@ -88,7 +88,7 @@ def roofline(
     Examples:
       archcalc roofline
       archcalc roofline resnet50 --on h100 --dtype bfloat16 --batch 256
-      archcalc roofline mobilenet_v2 --on raspberry-pi-5 --dtype int8 --detail layer
+      archcalc roofline mobilenet_v2 --on orin --dtype int8 --detail layer
     """
     import archcalc
     from archcalc.analysis.roofline import bound as bounded

@@ -20,7 +20,7 @@ def schema(
     ] = False,
     output: Output = None,
 ) -> None:
-    """Print the JSON Schema of spec files, by which editors complete and check them.
+    """Print the JSON Schema of spec files, for editors.
 
     \b
     Examples:

@@ -23,7 +23,7 @@ def serve(
         bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
     ] = True,
 ) -> None:
-    """Show networks in a page of the browser: edit a spec and see its table and its drawing.
+    """Show networks in a page of the browser, to edit and see.
 
     Click a number to see why it is what it is. The page is for this machine alone, and nothing
     leaves it. Ctrl-C ends it.

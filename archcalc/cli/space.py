@@ -31,7 +31,7 @@ def space(
     ] = "table",
     output: Output = None,
 ) -> None:
-    """Show the design space of a network: what each variable may be, and how large it is.
+    """Show the design space of a network, and how large it is.
 
     Every choice is tried once at its place. Exits with 2 where one makes no network.
 

@@ -123,19 +123,19 @@ def sweep(
     ] = None,
     output: Output = None,
 ) -> None:
-    """Count many configurations of a network at once: every combination of some values.
+    """Count many configurations of a network at once.
 
-    Without --set, and with --sample or --space, the configurations are those of the space that the
-    network declares. Each row equals what table says of that configuration. What is no network is
-    left out and counted. A table shows the first rows; CSV, JSON and Parquet have all, written as
-    they are computed.
+    Every combination of the values is one. Without --set, and with --sample or --space, they are
+    those of the space that the network declares. Each row equals what table says of that
+    configuration. What is no network is left out and counted. A table shows the first rows; CSV,
+    JSON and Parquet have all, written as they are computed.
 
     \b
     Examples:
       archcalc sweep resnet50 --set width=32,48,64 --set side=160:256:32
       archcalc sweep mobilenet_v2 --set width=0.25:2:0.05 --set side=96:224:32 \\
         --where "macs < 300e6" --top 5
-      archcalc sweep ofa_mobilenet_v3 --sample 1e6 --seed 7 --jobs 2 --pareto -params,macs
+      archcalc sweep ofa_mobilenet_v3 --sample 1e6 --seed 7 --pareto -params,macs
     """
     import archcalc
     from archcalc.cli.arguments import parse_count

@@ -76,7 +76,7 @@ def table(
     ] = "table",
     output: Output = None,
 ) -> None:
-    """Print the layers of a network with their shapes, parameters and work.
+    """Print the layers of a network: shapes, parameters, work.
 
     Layers that are not shown are summed in one line, so that every column adds up to its total.
     Blocks and layers that are repeated are shown once. On a terminal that is too narrow whole

@@ -33,9 +33,10 @@ def validate(
     ] = "text",
     jobs: Jobs = 1,
 ) -> None:
-    """Check that specs are well-formed and that their shapes fit, in every variant.
+    """Check that specs are well-formed and that their shapes fit.
 
-    Reports all problems of all files with their places, and exits with 2 if there are any.
+    Reports all problems of all files and variants with their places, and exits with 2 if there are
+    any.
 
     \b
     Example:

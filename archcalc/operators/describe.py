@@ -10,10 +10,11 @@ from typing import Any, overload
 
 from archcalc.dims import Shape
 from archcalc.document.shown import shown
-from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.errors import ArchcalcError
 from archcalc.operators import FAMILIES, NAMES, operator
 from archcalc.operators.base import KINDS, Call, Example, Operator
 from archcalc.operators.parametrization import STANDARDIZATIONS
+from archcalc.operators.words import operator_hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def ops(name: str | None = None) -> tuple[Summary, ...] | Description:
         alike = [known for known in NAMES if word in known.lower()] if len(word) > 2 else []
         if len(alike) > 1:
             raise ArchcalcError(f"unknown operator '{name}'\n  known: {', '.join(sorted(alike))}")
-        hint = did_you_mean(name, alike or NAMES) or "'archcalc ops' lists them"
+        hint = operator_hint(name, alike or NAMES) or "'archcalc ops' lists them"
         raise ArchcalcError(f"unknown operator '{name}': {hint}")
     kind = operator(name)
     return Description(

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from archcalc.errors import IN_FULL, ExpressionError, Problem, did_you_mean
 from archcalc.operators import NAMES, operator
+from archcalc.operators.words import called_operator
 from archcalc.spec import expressions
 from archcalc.spec.layer import LAYER_KEYS, Block, Layer
 from archcalc.spec.model import OVERRIDABLE, Spec
@@ -19,7 +20,7 @@ from archcalc.spec.scope import Hint, Path, Wrong, is_like, near, root
 from archcalc.spec.space import amiss
 from archcalc.spec.sugar import AROUND
 from archcalc.spec.unknown import known_by, unknown
-from archcalc.spec.words import called_operator, value_hint
+from archcalc.spec.words import value_hint
 
 RESERVED = ("batch", "i", "input")
 """Names that variables and arguments can't have: they mean something else where they are used."""

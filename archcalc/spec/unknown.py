@@ -9,8 +9,8 @@ from archcalc.dims import Shape, holds, is_size
 from archcalc.errors import ArchcalcError
 from archcalc.operators import NAMES
 from archcalc.operators.base import Call, Natural, Operator, Weightless, Work
+from archcalc.operators.words import operator_hint
 from archcalc.spec.scope import Wrong
-from archcalc.spec.words import operator_hint
 
 
 @final

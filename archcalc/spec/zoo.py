@@ -337,7 +337,11 @@ def _document(source: Source | Spec) -> tuple[text.Document, str | None]:
         )
     name, _, variant = source.partition("::")
     if name == "-" or _is_path(name):
-        return text.read(spec_of(name) or name), variant or None
+        written = spec_of(name)
+        hint = "" if written else _from_pytorch(name)
+        if hint:
+            raise SpecError([Problem(name, 0, 0, (), "is no spec", hint)])
+        return text.read(written or name), variant or None
     path = find(name)
     if path is None and isdir(name):
         return text.read(name), None  # which says that it is one

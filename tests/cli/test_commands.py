@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import archcalc
-from archcalc.cli.app import application
+from archcalc.cli.app import COMMANDS, application
 from archcalc.cli.completion import networks
 from archcalc.operators import NAMES
 
@@ -41,6 +41,52 @@ def refused(*args: str, stdin: str | None = None) -> str:
 def test_without_a_command_there_is_help() -> None:
     assert "Commands:" in run().output
     assert run("--help").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_80_columns_with_whole_sentences(command: str) -> None:
+    text = (
+        CliRunner()
+        .invoke(application(), [*command.split(), "--help"], env={"COLUMNS": "80"})
+        .stdout
+    )
+    assert max(map(len, text.splitlines())) <= 80
+    if not command:
+        listed = text.partition("Commands:\n")[2].splitlines()
+        assert [line.split()[0] for line in listed] == list(COMMANDS)
+        assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["googlnet"], "did you mean 'archcalc table googlenet'?"),
+        (["vgg-16"], "did you mean 'archcalc table vgg16'?"),
+        (["tabel"], "Did you mean 'table'?"),
+        (["ops", "GRN"], "it is 'GlobalResponseNorm'"),
+        (["ops", "Dense"], "it is 'Linear', with 'out_features' for units"),
+        (["ops", "Lineer"], "did you mean 'Linear'?"),
+    ],
+)
+def test_a_word_that_is_none_is_told_which_is_meant(words: list[str], said: str) -> None:
+    assert said in refused(*words)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("model.py", "torch:model.py:FACTORY@3x224x224"),
+        ("model.pt", "torch:FILE.py:FACTORY@3x224x224"),
+        ("model.h5", "take a .keras file"),
+    ],
+)
+def test_a_model_of_a_program_is_told_how_it_gets_in_whether_it_is_there_or_not(
+    name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in refused("table", name)
+    Path(name).write_bytes(b"import torch\nmodel: x = {\x80}")
+    assert said in refused("table", name)
 
 
 @pytest.mark.parametrize("command", ["list", "table", "validate", "schema", "new", "ops"])

@@ -9,7 +9,8 @@ import pytest
 
 import archcalc
 from archcalc.operators import NAMES, operator
-from archcalc.spec.words import FIELDS, OPERATORS, OTHER_NAMES
+from archcalc.operators.words import OPERATORS
+from archcalc.spec.words import FIELDS, OTHER_NAMES
 
 
 def hints(layer: Any, **more: Any) -> str:

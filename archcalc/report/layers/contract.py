@@ -13,7 +13,7 @@ from archcalc.analysis.counted import Analysis
 from archcalc.dims import holds, is_array
 from archcalc.document.data import FORMAT, dumps
 from archcalc.operators.base import KINDS
-from archcalc.report.layers.lines import Line, lines
+from archcalc.report.layers.lines import Line, lines, running
 
 
 def contract(analysis: Analysis, *, detail: str = "all", dtype: str = "float32") -> dict[str, Any]:
@@ -22,12 +22,14 @@ def contract(analysis: Analysis, *, detail: str = "all", dtype: str = "float32")
     ``name`` is the family's and ``variant`` the variant's, null without one. ``input`` is a shape,
     or an object of shapes by name where there are several. ``kernel``, ``stride`` and ``padding``
     (before and after on every axis) are null for a layer without a window, and for an adaptive
-    pooling whose windows differ. ``work`` counts every kind of operation. With ``detail="stage"``
-    a block is one layer, whose ``op`` is null and whose weights have their names within it. The
-    totals are those of the whole network, in training with the multiply-accumulates of the
-    backward pass, and of a decoder with the bytes of keys and values that it keeps a token,
-    ``cache_bytes``. With layers that are not ``counted`` the analysis is ``partial`` and the totals
-    are lower bounds; what is not known of a layer is null. Raises :class:`ArchcalcError`.
+    pooling whose windows differ. ``work`` counts every kind of operation. With ``detail="stage"`` a
+    block is one layer, whose ``op`` is null and whose weights have their names within it. The
+    totals are those of the whole network, where some parameters do no work (of experts, of heads
+    for training) with those that do, ``active`` or ``executed``, in training with the
+    multiply-accumulates of the backward pass, and of a decoder with the bytes of keys and values
+    that it keeps a token, ``cache_bytes``. With layers that are not ``counted`` the analysis is
+    ``partial`` and the totals are lower bounds; what is not known of a layer is null. Raises
+    :class:`ArchcalcError`.
     """
     graph = analysis.graph
     shown, _ = lines(analysis, detail)
@@ -42,6 +44,7 @@ def contract(analysis: Analysis, *, detail: str = "all", dtype: str = "float32")
         "batch": first[0],
         "totals": {
             "params": analysis.params,
+            **_used(analysis),
             "trainable": analysis.trainable,
             "buffers": analysis.buffers,
             "macs": analysis.macs,
@@ -80,6 +83,12 @@ def _layer(line: Line) -> dict[str, Any]:
         "work": {kind: line.sum(attrgetter(f"work.{kind}")) if counted else None for kind in KINDS},
         **({"partial": True} if partial else {}),
     }
+
+
+def _used(analysis: Analysis) -> dict[str, Any]:
+    """Where all parameters are there is no such key."""
+    used = analysis.executed_params
+    return {} if holds(used == analysis.params) else {running(analysis): used}
 
 
 def _cache(analysis: Analysis, dtype: str) -> dict[str, Any]:

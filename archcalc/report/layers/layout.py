@@ -37,7 +37,7 @@ from archcalc.report.layers.columns import (
     columns,
     print_shape,
 )
-from archcalc.report.layers.lines import DETAILS, Line, depth, lines
+from archcalc.report.layers.lines import DETAILS, Line, depth, lines, running
 from archcalc.report.layers.repeats import Repeat, folded, spanned
 from archcalc.report.units import print_bytes
 from archcalc.spec.bits import BYTES, described
@@ -271,11 +271,6 @@ def _unbatched(shape: tuple[Size, ...]) -> str:
     return print_shape((1, *shape[1:]))
 
 
-def _running(analysis: Analysis) -> str:
-    """What parameters are called that are used, where some are not: of experts they are active."""
-    return "active" if any(node.spare for node in analysis.graph.nodes) else "executed"
-
-
 def _totals(analysis: Analysis, request: Request, usual: Analysis | None) -> list[tuple[str, str]]:
     counted = request.convention
 
@@ -285,7 +280,7 @@ def _totals(analysis: Analysis, request: Request, usual: Analysis | None) -> lis
     others = [
         f"{bounded(number(count))} {what}"
         for what, count, known in (
-            (_running(analysis), analysis.executed_params, analysis.params),
+            (running(analysis), analysis.executed_params, analysis.params),
             ("trainable", analysis.trainable, analysis.params),
             ("shared", analysis.shared_params, 0),
         )

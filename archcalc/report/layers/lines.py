@@ -147,3 +147,8 @@ def depth(rows: Iterable[Row]) -> int:
         own = is_weight_layer(row)
         longest[row.name] = own + max((longest.get(name, 0) for name in row.node.inputs), default=0)
     return max(longest.values(), default=0)
+
+
+def running(analysis: Analysis) -> str:
+    """What parameters are called that are used, where some are not: of experts they are active."""
+    return "active" if any(node.spare for node in analysis.graph.nodes) else "executed"

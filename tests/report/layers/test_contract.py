@@ -140,3 +140,16 @@ def test_a_block_is_one_layer_with_detail_stage() -> None:
         inception["params"] == 193 * (64 + 96 + 16 + 32) + (96 * 9 + 1) * 128 + (16 * 25 + 1) * 32
     )
     assert sum(layer["params"] for layer in layers) == 6_998_552
+
+
+def test_parameters_of_experts_that_are_not_taken_are_told_from_those_that_are() -> None:
+    expert = {"op": "Linear", "out_features": 6, "from": "input", "parallel": 4, "active": 2}
+    layers = {"experts": expert, "sum": {"op": "Add", "from": "experts.*"}}
+    totals = read({"name": "n", "input": [5], "layers": layers})["totals"]
+    assert (totals["params"], totals["active"], totals["macs"]) == (4 * 36, 2 * 36, 2 * 30)
+
+
+def test_without_such_there_is_one_number_of_parameters() -> None:
+    assert "active" not in read("lenet5")["totals"]
+    heads = read("googlenet-aux")["totals"]
+    assert heads["executed"] == read("googlenet")["totals"]["params"]
