@@ -8,6 +8,7 @@ from typing import Any
 
 from archcalc.document import Document
 from archcalc.document.model import Cell, Head, Pairs, Prose, number, table
+from archcalc.report.units import print_bytes, print_rate, print_time
 
 
 def line(result: Any) -> str:
@@ -19,9 +20,15 @@ def document(result: Any) -> Document:
     """Its report."""
     name = type(result).__name__
     if name in _REPORTS:
-        found: Document = import_module(f"archcalc.report.{_REPORTS[name]}").document(result)
-        return found
+        return _reported(_REPORTS[name], result)
+    if name in _LISTS:
+        return _reported(_LISTS[name], [result])
     return _DOCUMENTS[name](result)
+
+
+def _reported(module: str, result: Any) -> Document:
+    found: Document = import_module(f"archcalc.report.{module}").document(result)
+    return found
 
 
 def svg(network: Any) -> str:
@@ -73,55 +80,40 @@ def _row(row: Any) -> str:
     return f"{row.name}: {row.op}, {print_shape(row.shape)}, {counts}"
 
 
-def _bytes(size: Any) -> str:
-    from archcalc.report.units import print_bytes
-
-    return print_bytes(size)
-
-
 def _memory(memory: Any) -> str:
     what = "in training" if memory.training else "at inference"
-    return f"{memory.network}: {_bytes(memory.most)} {what}, most at {memory.peak}"
+    return f"{memory.network}: {print_bytes(memory.most)} {what}, most at {memory.peak}"
 
 
 def _fits(found: Any) -> str:
-    return f"{found.beyond.network}: a batch of {found.batch} in {_bytes(found.budget)}"
+    return f"{found.beyond.network}: a batch of {found.batch} in {print_bytes(found.budget)}"
 
 
 def _roofline(found: Any) -> str:
-    from archcalc.report.units import print_time
-
     least = print_time(found.seconds)
     return f"{found.network} on {found.machine.name}: {found.dtype}, {least} at least"
 
 
 def _generation(found: Any) -> str:
-    from archcalc.report.units import print_rate
-
     rate = print_rate(found.rate)
     return f"{found.network} on {found.machine.name}: {rate} tokens a second at most"
 
 
-def _hardware(machine: Any) -> Document:
-    from archcalc.report.needs.machines import document as of
-
-    return of([machine])
-
-
-def _backward(backward: Any) -> Document:
-    heads = (Head("layer", "layer"), Head("macs", "backward MACs", True))
+def _by_layer(name: str, header: str, layers: Mapping[str, Any], total: Any) -> Document:
+    """A number of each layer, or that it is not known, and their sum."""
     rows: list[tuple[Cell, Cell]] = [
-        (name, "unknown" if macs is None else macs) for name, macs in backward.layers.items()
+        (layer, "unknown" if size is None else size) for layer, size in layers.items()
     ]
-    return Document.of(table(heads, rows), Pairs((("total", number(backward.macs)),)))
+    found = table((Head("layer", "layer"), Head(name, header, True)), rows)
+    return Document.of(found, Pairs((("total", number(total)),)))
 
 
-def _cache(cache: Any) -> Document:
-    heads = (Head("layer", "layer"), Head("cache", "numbers a token", True))
-    rows: list[tuple[Cell, Cell]] = [
-        (name, "unknown" if numbers is None else numbers) for name, numbers in cache.layers.items()
-    ]
-    return Document.of(table(heads, rows), Pairs((("total", number(cache.numbers)),)))
+def _backward(found: Any) -> Document:
+    return _by_layer("macs", "backward MACs", found.layers, found.macs)
+
+
+def _cache(found: Any) -> Document:
+    return _by_layer("cache", "numbers a token", found.layers, found.numbers)
 
 
 def _diff(diff: Any) -> str:
@@ -156,12 +148,6 @@ def _crosscheck(found: Any) -> str:
     return f"{found.name}: {verdict(found)}"
 
 
-def _crosscheck_table(found: Any) -> Document:
-    from archcalc.report.runs.crosscheck import document as of
-
-    return of([found])
-
-
 def _against(found: Any) -> str:
     from archcalc.report.runs.against import verdict
 
@@ -169,10 +155,10 @@ def _against(found: Any) -> str:
 
 
 def _measurement(found: Any) -> str:
-    from archcalc.report.runs.measured import latency, throughput
+    from archcalc.report.runs.measured import COLUMNS
 
-    many = f"{throughput(found)} inputs/s"
-    return f"{found.dtype}, batch {found.batch}: {latency(found)}, {many} on {found.machine}"
+    latency, many = (COLUMNS[name].show(found) for name in ("latency", "throughput"))
+    return f"{found.dtype}, batch {found.batch}: {latency}, {many} inputs/s on {found.machine}"
 
 
 def _savings(found: Any) -> str:
@@ -190,12 +176,6 @@ def _formula(found: Any) -> str:
 
 def _network(network: Any) -> str:
     return f"{network.name}: {number(network.params)} params, {number(network.macs)} MACs"
-
-
-def _network_table(network: Any) -> Document:
-    from archcalc.report.specs.zoo import document as of
-
-    return of([network])
 
 
 def _values(values: Mapping[str, Any]) -> str:
@@ -259,18 +239,22 @@ _REPORTS: Mapping[str, str] = {
 }
 """Result -> the module whose ``document`` is of it."""
 
+_LISTS: Mapping[str, str] = {
+    "Hardware": "needs.machines",
+    "Crosscheck": "runs.crosscheck",
+    "Network": "specs.zoo",
+}
+"""Result -> the module whose ``document`` is of several."""
+
 _DOCUMENTS: Mapping[str, Callable[[Any], Document]] = {
     "Spec": _table,
     "Graph": _table,
     "Analysis": _table,
     "Row": _sentence,
     "Node": _sentence,
-    "Hardware": _hardware,
     "Backward": _backward,
     "Cache": _cache,
     "Finding": _finding_table,
     "Explanation": _sentence,
-    "Crosscheck": _crosscheck_table,
     "Measurement": _sentence,
-    "Network": _network_table,
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from archcalc.analysis.measured import Measurement
 from archcalc.claims.compare import ERROR, WORK, Entry
 from archcalc.dims import Size
 from archcalc.document.model import Cell
@@ -60,8 +59,11 @@ def input_of(entry: Entry) -> str:
     return ", ".join(map(print_shape, entry.analysis.graph.inputs.values()))
 
 
-def _measured(show: Callable[[Measurement], str]) -> Callable[[Entry], Cell]:
-    return lambda entry: show(entry.measured) if entry.measured else ""
+def _measured(shown: measured.Shown) -> Column:
+    def cell(entry: Entry) -> Cell:
+        return shown.show(entry.measured) if entry.measured else ""
+
+    return Column(shown.header, cell, True)
 
 
 COLUMNS: Mapping[str, Column] = {
@@ -90,12 +92,7 @@ COLUMNS: Mapping[str, Column] = {
         lambda e: e.analysis.weight_bytes(),
     ),
     "printed_size": Column("size in print", _said("weight_bytes"), kind="weight_bytes"),
-    "latency": Column("latency", _measured(measured.latency), True),
-    "spread": Column("IQR", _measured(measured.spread), True),
-    "throughput": Column("inputs/s", _measured(measured.throughput), True),
-    "achieved": Column("FLOP/s", _measured(measured.achieved), True),
-    "peak": Column("peak", _measured(measured.peak), True),
-    "predicted": Column("predicted", _measured(measured.predicted), True),
+    **{name: _measured(shown) for name, shown in measured.COLUMNS.items()},
 }
 """What can be shown. ``printed_`` columns hold documented numbers, each with its verdict or the
 variant that it is of."""
@@ -114,7 +111,7 @@ USUAL = (
 )
 """The columns of a comparison where none are chosen."""
 
-MEASURED = ("latency", "spread", "throughput", "achieved", "peak", "predicted")
+MEASURED = tuple(measured.COLUMNS)
 """The columns of what was measured. Where none are chosen, they stand beside the sizes."""
 
 DROPPED_FIRST = (

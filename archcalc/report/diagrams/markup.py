@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from itertools import count as numbered
 
 from archcalc.analysis.counted import Analysis
-from archcalc.report.diagrams.picture import Box, Picture, extents, kinds, numbers, title
+from archcalc.report.diagrams.picture import (
+    Box,
+    Picture,
+    extents,
+    frame_name,
+    kinds,
+    numbers,
+    title,
+)
 from archcalc.report.diagrams.svg import COLORS
 
 
@@ -14,10 +22,6 @@ def _lines(box: Box) -> list[str]:
     if box.sign:
         return [" ".join(filter(None, (box.sign, box.about)))]
     return list(filter(None, (box.name, box.about, extents(box.shape), numbers(box))))
-
-
-def _heading(box: Box) -> str:
-    return f"{box.name} · {box.about}" if box.about and box.about != box.name else box.name
 
 
 class _Names:
@@ -75,7 +79,7 @@ def mermaid(found: Picture, analysis: Analysis) -> str:
         for box in part.boxes:
             name = names.of(box)
             if box.inside is not None:
-                yield f'{indent}subgraph {name}["{_entities(_heading(box))}"]'
+                yield f'{indent}subgraph {name}["{_entities(frame_name(box))}"]'
                 yield from boxes(box.inside, indent + "  ")
                 yield f"{indent}end"
                 yield f"{indent}class {name} frame"
@@ -121,7 +125,7 @@ def dot(found: Picture, analysis: Analysis) -> str:
             if box.inside is not None:
                 yield f"{indent}subgraph cluster_{name} {{"
                 yield (
-                    f"{indent}  graph [label={_quoted(_heading(box))}, labelloc=t, labeljust=l, "
+                    f"{indent}  graph [label={_quoted(frame_name(box))}, labelloc=t, labeljust=l, "
                     'fontsize=11, style="rounded,filled", color="#c9d0d7", fillcolor="#f7f8fa"]'
                 )
                 yield from boxes(box.inside, indent + "  ")

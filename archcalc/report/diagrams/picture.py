@@ -372,6 +372,11 @@ def numbers(box: Box) -> str:
     return ", ".join(parts)
 
 
+def frame_name(box: Box) -> str:
+    """What a frame is called."""
+    return f"{box.name} · {box.about}" if box.about and box.about != box.name else box.name
+
+
 def title(graph: Graph) -> str:
     """The heading of a diagram."""
     words = " ".join(graph.title.split())

@@ -13,6 +13,7 @@ from archcalc.report.diagrams.picture import (
     Picture,
     count,
     extents,
+    frame_name,
     kinds,
     numbers,
     title,
@@ -79,7 +80,7 @@ def svg(found: Picture, analysis: Analysis, linked: bool = False) -> str:
     graph = analysis.graph
     sizes = _Sizes(found, linked)
     body: list[str] = []
-    layout = _arrange(found, sizes)
+    layout = lay_out([_cell(box, sizes) for box in found.boxes], found.edges)
     legend = kinds(found)
     about = _about(analysis)
     heading = title(graph)
@@ -200,12 +201,6 @@ def _lines(box: Box) -> list[tuple[str, str, float]]:
     return lines
 
 
-def _arrange(found: Picture, sizes: _Sizes) -> Layout:
-    """The layout of a picture that stands in no frame."""
-    cells = [_cell(box, sizes) for box in found.boxes]
-    return lay_out(cells, found.edges)
-
-
 def _cell(box: Box, sizes: _Sizes) -> Cell:
     if box.inside is None:
         wide, high = sizes.size(box)
@@ -216,7 +211,7 @@ def _cell(box: Box, sizes: _Sizes) -> Cell:
     cells = [Cell(2, 0, 1, 1), *(_cell(each, sizes) for each in inside.boxes), Cell(2, 0, 1, 1)]
     edges = [(a + 1, end if b < 0 else b + 1) for a, b in inside.edges]
     inner = lay_out(cells, edges)
-    label = width(_frame_name(box), 12) + PAD + 10
+    label = width(frame_name(box), 12) + PAD + 10
     if any(points[-1][0] < label for (a, _), points in inner.lines.items() if a == 0):
         # Lines that turn to the left turn below the name.
         cells[0].height = HEAD
@@ -227,11 +222,6 @@ def _cell(box: Box, sizes: _Sizes) -> Cell:
     sizes.inner[id(box)] = inner, shift
     wide = inner.width + shift + PAD
     return Cell(wide, inner.height, entry + shift - PAD, leave + shift - PAD)
-
-
-def _frame_name(box: Box) -> str:
-    kind = f" · {box.about}" if box.about and box.about != box.name else ""
-    return f"{box.name}{kind}"
 
 
 def _draw(found: Picture, layout: Layout, sizes: _Sizes) -> Iterator[str]:
@@ -261,7 +251,7 @@ def _shapes(box: Box, cell: Cell, sizes: _Sizes) -> Iterator[str]:
         if box.times > 1:
             yield _rect(x + 5, y + 5, wide, high, f"f{dashed}", 8)
         yield _rect(x, y, wide, high, f"f{dashed}", 8)
-        yield _text(x + 10, y + 17, _frame_name(box), "a")
+        yield _text(x + 10, y + 17, frame_name(box), "a")
         yield f'<g transform="translate({_n(x + shift)} {_n(y)})">'
         end = len(layout.cells) - 1
         framed = {k + 1 for k, each in enumerate(box.inside.boxes) if each.inside is not None}

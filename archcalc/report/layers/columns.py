@@ -110,6 +110,13 @@ def print_shape(shape: Shape) -> str:
     return "x".join(map(str, shape if whole else shape[1:]))
 
 
+def print_inputs(inputs: Mapping[str, Shape]) -> str:
+    """``3x224x224``; of several, each behind its name."""
+    if len(inputs) == 1:
+        return print_shape(next(iter(inputs.values())))
+    return ", ".join(f"{name} {print_shape(shape)}" for name, shape in inputs.items())
+
+
 def print_per_axis(sizes: Iterable[Size | str]) -> str:
     """``(2, 2)`` as ``2``, and ``(2, 1)`` as ``2x1``."""
     texts = list(map(str, sizes))

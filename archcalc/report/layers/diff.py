@@ -11,7 +11,12 @@ from archcalc.analysis.counted import Analysis
 from archcalc.analysis.diff import Change, Diff, Edit, Kind
 from archcalc.document import Document
 from archcalc.document.model import Head, Heading, Prose, Row, number, table
-from archcalc.report.layers.columns import print_padding, print_per_axis, print_shape
+from archcalc.report.layers.columns import (
+    print_inputs,
+    print_padding,
+    print_per_axis,
+    print_shape,
+)
 from archcalc.report.layers.lines import depth
 from archcalc.report.rendering import renderer
 from archcalc.report.units import print_bytes
@@ -39,7 +44,7 @@ LOOKS: Mapping[Kind, str] = {
 
 def document(found: Diff, every: bool = False) -> Document:
     """The layers that differ and the totals; without layers only a few words."""
-    one, other = (_inputs(analysis) for analysis in (found.before, found.after))
+    one, other = (print_inputs(each.graph.inputs) for each in (found.before, found.after))
     about = f"input {one}" if one == other else f"input {one} -> {other}"
     title = Heading(" -> ".join(found.names))
     if not found.different:
@@ -147,13 +152,6 @@ def _more(size: Any) -> str:
     if type(size) is int:
         return f"{size:+,}" if size else ""
     return str(size)
-
-
-def _inputs(analysis: Analysis) -> str:
-    shapes = analysis.graph.inputs
-    if len(shapes) == 1:
-        return print_shape(next(iter(shapes.values())))
-    return ", ".join(f"{name} {print_shape(shape)}" for name, shape in shapes.items())
 
 
 def _depth(analysis: Analysis) -> int:

@@ -23,14 +23,7 @@ from archcalc.document.model import (
 from archcalc.pytorch.compared import Difference
 from archcalc.pytorch.crosscheck import Crosscheck, Run
 from archcalc.report.rendering import renderer
-from archcalc.report.runs.measured import (
-    achieved,
-    latency,
-    peak,
-    predicted,
-    spread,
-    throughput,
-)
+from archcalc.report.runs.measured import COLUMNS
 from archcalc.report.runs.measured import as_data as data_of
 
 WHAT: Mapping[str, str] = {
@@ -202,12 +195,7 @@ MEASURED = (
     Head("dtype", "dtype"),
     Head("batch", "batch", True),
     Head("macs", "MACs", True),
-    Head("latency", "latency", True),
-    Head("spread", "IQR", True),
-    Head("throughput", "inputs/s", True),
-    Head("achieved", "FLOP/s", True),
-    Head("peak", "peak", True),
-    Head("predicted", "predicted", True),
+    *(Head(name, shown.header, True) for name, shown in COLUMNS.items()),
     Head("distance", "distance", True),
 )
 """The columns of measurements; the distance is that of the output to the CPU's in float32."""
@@ -229,13 +217,8 @@ def _distance(run: Run) -> str:
 
 def cells(measured: Measurement) -> tuple[Cell, ...]:
     """A measurement as it is printed, from its dtype on."""
-    numbers = (latency, spread, throughput, achieved, peak, predicted)
-    return (
-        measured.dtype,
-        measured.batch,
-        measured.macs,
-        *(show(measured) for show in numbers),
-    )
+    numbers = (shown.show(measured) for shown in COLUMNS.values())
+    return measured.dtype, measured.batch, measured.macs, *numbers
 
 
 FORMATS = ("table", "markdown", "json", "junit")

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from archcalc.analysis.measured import Measurement
 from archcalc.report.units import print_bytes, print_rate, print_time
 
 
-def latency(measured: Measurement) -> str:
-    """The median time of a batch."""
-    return print_time(measured.seconds)
+class Shown(NamedTuple):
+    """What is printed of a measurement."""
 
-
-def spread(measured: Measurement) -> str:
-    """The interquartile range of that time."""
-    return print_time(measured.spread)
-
-
-def throughput(measured: Measurement) -> str:
-    """Inputs a second."""
-    return print_rate(measured.throughput)
-
-
-def achieved(measured: Measurement) -> str:
-    """Floating-point operations a second."""
-    return print_rate(measured.achieved)
+    header: str
+    show: Callable[[Measurement], str]
 
 
 def peak(measured: Measurement) -> str:
@@ -33,9 +21,16 @@ def peak(measured: Measurement) -> str:
     return "not measured" if measured.peak is None else print_bytes(measured.peak)
 
 
-def predicted(measured: Measurement) -> str:
-    """Bytes that archcalc predicts for it."""
-    return print_bytes(measured.predicted)
+COLUMNS: Mapping[str, Shown] = {
+    "latency": Shown("latency", lambda measured: print_time(measured.seconds)),
+    "spread": Shown("IQR", lambda measured: print_time(measured.spread)),
+    "throughput": Shown("inputs/s", lambda measured: print_rate(measured.throughput)),
+    "achieved": Shown("FLOP/s", lambda measured: print_rate(measured.achieved)),
+    "peak": Shown("peak", peak),
+    "predicted": Shown("predicted", lambda measured: print_bytes(measured.predicted)),
+}
+"""The median time of a batch and its interquartile range, inputs and floating-point operations a
+second, bytes that were allocated at the peak, and those that archcalc predicts for it."""
 
 
 def as_data(measured: Measurement) -> dict[str, Any]:

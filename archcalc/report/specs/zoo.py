@@ -16,7 +16,7 @@ from archcalc.document.data import FORMAT, dumps
 from archcalc.document.model import Head, table
 from archcalc.document.shown import shown
 from archcalc.report.choice import choose
-from archcalc.report.layers.columns import print_shape
+from archcalc.report.layers.columns import print_inputs
 from archcalc.report.rendering import renderer
 from archcalc.report.specs.index import entries, specs
 from archcalc.spec.zoo import families
@@ -103,7 +103,7 @@ def _has(entry: Mapping[str, Any], word: str) -> bool:
 def document(networks: Sequence[Network], brief: bool = True) -> Document:
     """The list as a table."""
     if not brief:
-        rows = [each._replace(input=_input(each)) for each in networks]  # type: ignore[arg-type]
+        rows = [each._replace(input=print_inputs(each.input)) for each in networks]  # type: ignore[arg-type]
         cells = [["" if field is None else field for field in row] for row in rows]
         return Document.of(table([Head(name, name) for name in Network._fields], cells))
     counted = by_name(networks[0].convention if networks else "macs").header
@@ -116,16 +116,10 @@ def document(networks: Sequence[Network], brief: bool = True) -> Document:
         Head("edition", "edition", wraps=True),
     )
     lines = [
-        (n.name, str(n.year or ""), _input(n), n.params, n.work, n.edition or n.title)
+        (n.name, str(n.year or ""), print_inputs(n.input), n.params, n.work, n.edition or n.title)
         for n in networks
     ]
     return Document.of(table(heads, lines, narrow=("edition", "input", "year")), wide=True)
-
-
-def _input(network: Network) -> str:
-    if len(network.input) == 1:
-        return print_shape(next(iter(network.input.values())))
-    return ", ".join(f"{name} {print_shape(shape)}" for name, shape in network.input.items())
 
 
 def _json(networks: Sequence[Network]) -> str:
