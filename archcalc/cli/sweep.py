@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,8 +16,8 @@ from archcalc.cli.output import complain, publish, stream, whole, write
 from archcalc.errors import ArchcalcError
 
 if TYPE_CHECKING:
-    from archcalc.space.chunks import Refused
     from archcalc.space.grid import Grid
+    from archcalc.space.search import Search
     from archcalc.space.select import Columns
 
 
@@ -147,7 +147,7 @@ def sweep(
     from archcalc.space.grid import plan
     from archcalc.space.search import Search, wanted
     from archcalc.space.select import keys, selection, timed
-    from archcalc.space.sweep import Sweep
+    from archcalc.space.sweep import gathered, rows
     from archcalc.space.trace import written
     from archcalc.space.workers import processes
     from archcalc.spec.form import as_yaml
@@ -165,55 +165,36 @@ def sweep(
     draws = parse_count(sample, "--sample") if sample is not None else None
     how = (quantities, where, top, by, pareto, dtype, machine)
     with ExitStack() as stack:
-        looked: _Looked
+        looked: Grid | Search
         if draws is not None or in_space or (not values and spec.space is not None):
             if together:
                 raise ArchcalcError("--zip is for a grid: a space says what goes together")
             space = archcalc.Space(spec, **values)
             executor = stack.enter_context(processes(jobs)) if jobs > 1 else None
             search = Search(space, wanted(space, *how), draws, seed, replace, executor)
-            looked, size, kept = search, search.size, search.wanted.selection(where)
+            looked, kept = search, search.wanted.selection(where)
         else:
             if jobs > 1:
                 raise ArchcalcError("--jobs is for a space: a grid is as fast as the memory")
             grid = plan(spec, values, quantities, together, where, by, pareto, dtype, machine)
             kept = selection(grid.quantities[0], where, top, by, pareto)
-            looked, size = _OfGrid(grid), len(grid)
-        refused = Refused()
+            looked = grid
         if emit_ is not None and top is None and pareto is None:
             raise ArchcalcError("--emit writes the best row: say which that is, such as --top 1")
         if form in ("csv", "json", "parquet") and top is None and pareto is None and not picture:
-            with _progress(size) as progress:
-                rows = (part for c in looked.chunks(refused, progress) if (part := kept.add(c)))
-                _stream(form, rows, output, report)
+            refused = Refused()
+            with _progress(looked.size) as progress:
+                parts = (part for c in rows(looked, refused, progress) if (part := kept.add(c)))
+                _stream(form, parts, output, report)
             if refused.error is not None:
-                if refused.count == size:
+                if refused.count == looked.size:
                     raise refused.error
                 complain(report.refusal(refused))
             return
         if form in report.TABLES and picture is None:
             kept.most = report.SHOWN
-        parts: list[Columns] = []
-        with _progress(size) as progress:
-            for chunk in looked.chunks(refused, progress):
-                part = kept.add(chunk)
-                if part is not None and (len(next(iter(part.values()))) or not parts):
-                    parts.append(part)
-    if refused.error is not None and refused.count == size:
-        raise refused.error
-    columns = kept.finish(parts)
-    beyond = max(0, kept.count - sum(len(next(iter(part.values()))) for part in parts))
-    found = Sweep(
-        spec.label,
-        columns,
-        tuple(looked.names),
-        tuple(looked.quantities),
-        size,
-        refused,
-        beyond,
-        getattr(looked, "skipped", 0),
-        looked.space.size if isinstance(looked, Search) else 0,
-    )
+        with _progress(looked.size) as progress:
+            found = gathered(looked, kept, progress)
     if picture is not None:
         path, kind = picture
         write(report.draw(found, kind, keys(pareto), where), path)
@@ -228,26 +209,6 @@ def sweep(
         _stream(form, [found.columns], output, report)
     else:
         publish(report, found, form, output, words_)
-
-
-class _Looked(Protocol):
-    """What is looked through, in chunks."""
-
-    @property
-    def names(self) -> Sequence[str]: ...
-    @property
-    def quantities(self) -> Sequence[str]: ...
-    def chunks(self, refused: Refused, progress: Any = None) -> Iterator[Columns]: ...
-
-
-class _OfGrid:
-    def __init__(self, grid: Grid) -> None:
-        self.grid, self.names, self.quantities = grid, grid.names, grid.quantities
-
-    def chunks(self, refused: Refused, progress: Any = None) -> Iterator[Columns]:
-        from archcalc.space.chunks import chunks
-
-        return chunks(self.grid, refused, progress)
 
 
 def _kept(where: str | None, top: int | None, by: str, pareto: str | None) -> str:

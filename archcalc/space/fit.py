@@ -20,17 +20,15 @@ from archcalc.space.trace import (
     ALONE,
     QUANTITIES,
     asked,
-    free,
     listed,
+    own_numbers,
     require_free,
     require_quantities,
     total,
     written,
 )
-from archcalc.spec.expand import settled
 from archcalc.spec.machines import Hardware, find
 from archcalc.spec.model import Spec
-from archcalc.spec.question import AS_IT_IS
 from archcalc.spec.space import INPUT
 
 MOST = 4_000_000
@@ -135,7 +133,7 @@ def fit(
         vary = listed(vary)
     names = list(compound or vary)
     require_free(network, names)
-    own = _own(network, names)
+    own = own_numbers(network, names)
     machine = find(on) if isinstance(on, str) else on
     search = _Search(network, dict(at_most), dtype, machine)
     if compound:
@@ -169,12 +167,12 @@ class _Search:
         """
         groups = [tuple(values)] if together else []
         grid = plan(self.spec, values, list(self.at_most), groups, dtype=self.dtype, on=self.on)
-        if len(grid) > MOST:
+        if grid.size > MOST:
             raise ArchcalcError(
-                f"{len(grid):,} configurations are too many: vary less, or in larger steps\n"
+                f"{grid.size:,} configurations are too many: vary less, or in larger steps\n"
                 "  such as side=128:256:64"
             )
-        self.looked_at += len(grid)
+        self.looked_at += grid.size
         for chunk in chunks(grid, Refused()):
             kept: Any = True
             made: Any = 1.0
@@ -213,23 +211,6 @@ class _Search:
             self.looked_at,
             _data(self.spec, values, self.at_most),
         )
-
-
-def _own(spec: Spec, names: Sequence[str]) -> dict[str, Any]:
-    """The variables' values in the network itself; floats where a variant has a fraction."""
-    graph = settled(spec, AS_IT_IS)
-    (first, *_) = graph.inputs.values()
-    found: dict[str, Any] = {}
-    for name in names:
-        if name not in spec.vars:
-            found[name] = 1 if name in ("N", "batch") else first[-1 if name == "W" else 2]
-            continue
-        value: Any = graph.variables[name]
-        if type(value) not in (int, float):
-            raise ArchcalcError(f"'{name}' is {value!r:.60}, no number\n  {', '.join(free(spec))}")
-        fraction = any(type((v or {}).get(name)) is float for v in spec.variants.values())
-        found[name] = float(value) if fraction else value
-    return found
 
 
 def _step(name: str, own: Any) -> Fraction:

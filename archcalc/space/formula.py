@@ -20,21 +20,19 @@ from archcalc.analysis.counted import Analysis, Row
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike, load
-from archcalc.operators.base import elements
 from archcalc.space.trace import (
-    asked,
     free,
     listed,
-    places,
+    of_row,
+    own_numbers,
     require_free,
     require_quantities,
     total,
     trace,
 )
-from archcalc.spec.expand import settled
 from archcalc.spec.model import Spec
 from archcalc.spec.question import with_options
-from archcalc.spec.space import BATCH, EXTENTS
+from archcalc.spec.space import EXTENTS
 
 QUANTITIES = ("params", "macs", "flops", "activations")
 """What closed forms are given of."""
@@ -182,7 +180,7 @@ def formula(
     usual = "N" if "side" not in known else sides[0] if len(sides) == 1 else "side"
     names = listed(free_in) if free_in else [usual]
     require_free(network, [*names, *variables])
-    point = _own(network, names, variables)
+    point = own_numbers(network, names, variables, batch=3)
 
     def measure(analysis: Analysis) -> dict[str, Any]:
         groups = _groups(analysis, layer, detail)
@@ -220,32 +218,6 @@ def formula(
     return Formula(network.label, symbols, tuple(ordered), conditions, rounded)
 
 
-def _own(spec: Spec, names: Sequence[str], variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the free names in the network itself."""
-    graph = settled(spec, asked(spec, variables))
-    (first, *_) = graph.inputs.values()
-    found: dict[str, Any] = {}
-    for name in names:
-        if name in spec.vars:
-            value: Any = graph.variables[name]
-            if type(value) not in (int, float):
-                raise ArchcalcError(
-                    f"'{name}' is {value!r:.60}, no number: it has no place in a formula\n"
-                    f"  free: {', '.join(_numbers(graph.variables, spec))}"
-                )
-            variants = [chosen or {} for chosen in spec.variants.values()]
-            fraction = any(type(chosen.get(name)) is float for chosen in variants)
-            found[name] = float(value) if fraction else value
-        else:
-            found[name] = 3 if name in BATCH else first[1 + places(spec, name)[0]]
-    return found
-
-
-def _numbers(variables: Mapping[str, Any], spec: Spec) -> list[str]:
-    numbers = [name for name, value in variables.items() if type(value) in (int, float)]
-    return [*numbers, *(name for name in free(spec) if name not in spec.vars)]
-
-
 def _sides(spec: Spec) -> set[str]:
     """The variables that are extents of the input as they stand."""
     axes = [axis for shape in spec.inputs.values() for axis in shape[1:]]
@@ -275,11 +247,7 @@ def _groups(analysis: Analysis, layer: str | None, detail: str) -> dict[str, Seq
 def _measured(analysis: Analysis, rows: Sequence[Row], quantity: str) -> Any:
     if len(rows) == len(analysis.rows):
         return total(analysis, quantity)
-    if quantity == "activations":
-        return sum(elements(row.shape) for row in rows if row.executed)
-    if quantity == "flops":
-        return sum(row.work.flops for row in rows)
-    return sum(getattr(row, quantity) for row in rows)
+    return sum(of_row(row, quantity) for row in rows)
 
 
 def _symbols(

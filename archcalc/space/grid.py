@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -10,7 +10,7 @@ from typing import Any
 
 from archcalc.algebra.arrays import import_numpy
 from archcalc.errors import ArchcalcError, did_you_mean
-from archcalc.space.select import asked_for
+from archcalc.space.select import asked_for, unwrapped
 from archcalc.space.trace import (
     ALONE,
     QUANTITIES,
@@ -89,7 +89,9 @@ class Grid:
     on: Hardware | None = None
     """The machine on which a time is."""
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """How many configurations there are."""
         return prod(axis.length for axis in self.axes)
 
     @property
@@ -148,15 +150,32 @@ def plan(
             counted = ", ".join(f"{other} has {len(swept[other])} values" for other in group)
             raise ArchcalcError(f"variables that go together need as many values each: {counted}")
         axes.append(Axis({other: swept[other] for other in group}, lengths.pop()))
+    wanted = computed(quantities, swept, where, by, pareto, dtype, on)
+    return Grid(spec, tuple(axes), wanted, fixed, dtype, on)
+
+
+def computed(
+    quantities: Sequence[str] | str | None,
+    variables: Iterable[str],
+    where: str | None,
+    by: str | None,
+    pareto: Sequence[str] | str | None,
+    dtype: str,
+    on: Hardware | None,
+) -> tuple[str, ...]:
+    """The quantities that are named, and what a selection asks for beside them and ``variables``.
+
+    Raises :class:`ArchcalcError` for what is none, or can't be computed so.
+    """
     asked = listed(quantities) if quantities is not None else list(USUAL)
     require_quantities(asked)
     known = (*QUANTITIES, *ALONE)
-    others = [n for n in asked_for(where, by, pareto, [*swept, *known]) if n in known]
+    others = [name for name in asked_for(where, by, pareto, [*variables, *known]) if name in known]
     if on is not None and quantities is None:
         asked.append("time")
-    wanted = tuple(dict.fromkeys([*asked, *others]))
-    require_machine(wanted, dtype, on)
-    return Grid(spec, tuple(axes), wanted, fixed, dtype, on)
+    found = tuple(dict.fromkeys([*asked, *others]))
+    require_machine(found, dtype, on)
+    return found
 
 
 def require_machine(quantities: Sequence[str], dtype: str, on: Hardware | None) -> None:
@@ -193,8 +212,3 @@ def _values(name: str, given: Any) -> Any:
     if listed.dtype.kind == "f" and not np.isfinite(listed).all():
         raise ArchcalcError(f"'{name}': a value should be a number")
     return listed
-
-
-def unwrapped(value: Any) -> Any:
-    """A number of numpy as one of Python's own; all else as it is."""
-    return value.item() if hasattr(value, "item") else value

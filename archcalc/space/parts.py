@@ -54,7 +54,7 @@ def parts(grid: Grid) -> list[Part] | None:
     found: list[Part] = []
     covered = 0
     kinds = [_kinds(axis) for axis in grid.axes]
-    if prod(map(len, kinds)) * WORTH > max(len(grid), WORTH):
+    if prod(map(len, kinds)) * WORTH > max(grid.size, WORTH):
         return None
     pending = [tuple(places) for places in itertools.product(*kinds)][::-1]
     traced: dict[Any, list[Program]] = {}

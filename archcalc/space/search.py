@@ -12,14 +12,16 @@ from archcalc.space.bounds import Bounds, quantities
 from archcalc.space.chunks import Refused
 from archcalc.space.count import Counted, Counter, Wanted, rows_of
 from archcalc.space.design import BLOCK, CHUNK, Space
+from archcalc.space.grid import computed
 from archcalc.space.points import Codes
 from archcalc.space.seen import NotByLayers
-from archcalc.space.select import Columns, asked_for, condition, impossible
+from archcalc.space.select import Columns, condition, impossible
 from archcalc.space.states import whole
-from archcalc.space.trace import ALONE, QUANTITIES, USUAL, listed, require_quantities
+from archcalc.space.trace import ALONE, listed
 from archcalc.space.tree import TooVarious
 from archcalc.space.workers import mapped
 from archcalc.spec.machines import Hardware
+from archcalc.spec.model import Spec
 
 WORTH = 4 * CHUNK
 """Configurations from which on it is worth to look for parts that can't meet a condition."""
@@ -36,18 +38,7 @@ def wanted(
     on: Hardware | None,
 ) -> Wanted:
     """What a search computes and keeps, checked. Raises :class:`ArchcalcError`."""
-    from archcalc.space.grid import require_machine
-
-    asked = listed(quantities) if quantities is not None else list(USUAL)
-    require_quantities(asked)
-    known = (*QUANTITIES, *ALONE)
-    others = [
-        name for name in asked_for(where, by, pareto, [*space.variables, *known]) if name in known
-    ]
-    if on is not None and quantities is None:
-        asked.append("time")
-    names = tuple(dict.fromkeys([*asked, *others]))
-    require_machine(names, dtype, on)
+    names = computed(quantities, space.variables, where, by, pareto, dtype, on)
     found = Wanted(names, where, top, by, tuple(listed(pareto or ())), dtype, on)
     found.selection()
     return found
@@ -74,6 +65,10 @@ class Search:
         """Configurations in parts that can't meet the condition, which were not looked at."""
         self.chunk = BLOCK if {*wanted.quantities} & {*ALONE} else CHUNK
         """Configurations that are looked at together: fewer where each takes an analysis."""
+
+    @property
+    def spec(self) -> Spec:
+        return self.space.network
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -196,7 +196,7 @@ def _fulfilled(where: Expression, chunk: Columns) -> Any:
         if any(values.dtype == object for values in named.values()):
             # Text, lists, and numbers that 64 bits can't hold: row by row.
             rows = (
-                {name: _plain(values[k]) for name, values in named.items()} for k in range(count)
+                {name: unwrapped(values[k]) for name, values in named.items()} for k in range(count)
             )
             return np.array([_truth(where(row)) for row in rows], bool)
         answer = where(named)
@@ -251,7 +251,8 @@ def _truth(answer: Any) -> bool:
     raise ArchcalcError(f"the condition gives {answer!r:.40}, which is neither true nor false")
 
 
-def _plain(value: Any) -> Any:
+def unwrapped(value: Any) -> Any:
+    """A number of numpy as one of Python's own; all else as it is."""
     return value.item() if hasattr(value, "item") else value
 
 

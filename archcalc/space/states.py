@@ -10,7 +10,7 @@ other.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -57,6 +57,11 @@ class State(NamedTuple):
 
     codes: list[int]
     after: list[int]
+
+    def only(self, may: Callable[[int, int], bool]) -> State:
+        """The state with the choices that may be, by their numbers and where they lead."""
+        pairs = [pair for pair in zip(self.codes, self.after, strict=True) if may(*pair)]
+        return State([code for code, _ in pairs], [after for _, after in pairs])
 
 
 @dataclass(frozen=True)
@@ -157,11 +162,7 @@ class _Building:
                 found, layer, known = self.step(step, choices, known)
                 values.append(found)
                 layers.append(layer)
-        counts = [[1] * len(known)]
-        for layer in reversed(layers):
-            beyond = counts[-1]
-            counts.append([sum([beyond[k] for k in state.after]) for state in layer])
-        counts.reverse()
+        counts = _counts(layers, len(known))
         return States(tuple(steps), tuple(values), tuple(layers), tuple(counts), tuple(apart))
 
     def steps(self, name: str, choices: Any, known: list[dict[str, Any]]) -> Iterator[Step]:
@@ -339,6 +340,15 @@ def _texts(choices: Any) -> list[str]:
     return [text for _, text in written(choices)]
 
 
+def _counts(layers: Sequence[Sequence[State]], ends: int) -> list[list[int]]:
+    """How many ways lead on from each state, backwards from the last ones."""
+    counts = [[1] * ends]
+    for layer in reversed(layers):
+        beyond = counts[-1]
+        counts.append([sum([beyond[k] for k in state.after]) for state in layer])
+    return counts[::-1]
+
+
 def whole(states: States) -> Box:
     """All of a space."""
     return tuple(
@@ -359,24 +369,15 @@ def within(states: States, box: Box) -> tuple[States, Box]:
             if k not in reached:
                 made.append(State([], []))
                 continue
-            pairs = [(c, a) for c, a in zip(state.codes, state.after, strict=True) if c in codes]
-            made.append(State([c for c, _ in pairs], [a for _, a in pairs]))
-            after.update(a for _, a in pairs)
+            made.append(state.only(lambda code, _: code in codes))  # noqa: B023
+            after.update(made[-1].after)
         layers.append(made)
         reached = after
-    counts = [[1] * len(states.counts[-1])]
-    for layer in reversed(layers):
-        beyond = counts[-1]
-        counts.append([sum([beyond[k] for k in state.after]) for state in layer])
-    counts.reverse()
-    alive: list[list[State]] = []
-    for number, layer in enumerate(layers):
-        beyond = counts[number + 1]
-        made = []
-        for state in layer:
-            pairs = [(c, a) for c, a in zip(state.codes, state.after, strict=True) if beyond[a]]
-            made.append(State([c for c, _ in pairs], [a for _, a in pairs]))
-        alive.append(made)
+    counts = _counts(layers, len(states.counts[-1]))
+    alive = [
+        [state.only(lambda _, after: bool(beyond[after])) for state in layer]  # noqa: B023
+        for layer, beyond in zip(layers, counts[1:], strict=True)
+    ]
     part = States(states.steps, states.values, tuple(alive), tuple(counts), states.apart)
     return part, whole(part)
 

@@ -11,6 +11,7 @@ in chunks that fit the processor's caches.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -23,9 +24,9 @@ from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike, load
 from archcalc.space.chunks import Refused, chunks
 from archcalc.space.design import Space
-from archcalc.space.grid import plan, unwrapped
+from archcalc.space.grid import Grid, plan
 from archcalc.space.search import Search, wanted
-from archcalc.space.select import Columns, selection, timed
+from archcalc.space.select import Columns, Selection, selection, timed, unwrapped
 from archcalc.spec.machines import Hardware, find
 from archcalc.spec.model import Spec
 from archcalc.spec.question import with_options
@@ -137,7 +138,7 @@ def sweep(
         >>> found.columns["params"].tolist()
         [11181642, 11689512]
     """
-    np = import_numpy()
+    import_numpy()
     if on is None or isinstance(on, str):
         where, on = timed(where, on)
     if not isinstance(network, Space):
@@ -145,62 +146,78 @@ def sweep(
     space = _space(network, variables, sample, zip)
     if space is not None:
         looked = wanted(space, quantities, where, top, by, pareto, dtype, _machine(on))
-        return gathered(Search(space, looked, sample, seed, replace, executor))
+        search = Search(space, looked, sample, seed, replace, executor)
+        return gathered(search, looked.selection(where))
     assert not isinstance(network, Space)
     if executor is not None:
         raise ArchcalcError("an executor looks through a space: a grid is as fast as the memory")
     grid = plan(network, variables, quantities, zip, where, by, pareto, dtype, _machine(on))
-    refused = Refused()
-    kept = selection(grid.quantities[0], where, top, by, pareto)
-    rows: list[Columns] = []
-    whole: Columns | None = None
-    if where is None and top is None and pareto is None:
-        # One array a column from the beginning: to join chunks would take twice the memory.
-        whole, start = {}, 0
-        for chunk in chunks(grid, refused):
-            count = len(next(iter(chunk.values())))
-            for name, values in chunk.items():
-                if name not in whole:
-                    whole[name] = np.empty(len(grid), values.dtype)
-                elif values.dtype == object != whole[name].dtype:
-                    whole[name] = whole[name].astype(object)
-                whole[name][start : start + count] = values
-            start += count
-        columns = {name: values[:start] for name, values in whole.items()}
-    else:
-        for chunk in chunks(grid, refused):
-            found = kept.add(chunk)
-            if found is not None and len(next(iter(found.values()))):
-                rows.append(found)
-        columns = kept.finish(rows)
-    if refused.error is not None and refused.count == len(grid):
-        raise refused.error
-    shown = tuple(name for name in grid.quantities)
-    return Sweep(network.label, columns, tuple(grid.names), shown, len(grid), refused)
+    if where is None and top is None and pareto is None and by is None:
+        return _whole(grid)
+    return gathered(grid, selection(grid.quantities[0], where, top, by, pareto))
 
 
-def gathered(search: Search) -> Sweep:
-    """All rows of a space that a search keeps."""
-    kept = search.wanted.selection(search.wanted.where)
+def _whole(grid: Grid) -> Sweep:
+    """All rows, in one array a column from the beginning: to join chunks takes twice the memory."""
+    import numpy as np
+
     refused = Refused()
-    rows: list[Columns] = []
-    for chunk in search.chunks(refused):
-        found = kept.add(chunk)
-        if found is not None and (len(next(iter(found.values()))) or not rows):
-            rows.append(found)
-    columns = kept.finish(rows)
-    if refused.error is not None and refused.count == search.size:
+    columns: Columns = {}
+    start = 0
+    for chunk in chunks(grid, refused):
+        count = len(next(iter(chunk.values())))
+        for name, values in chunk.items():
+            if name not in columns:
+                columns[name] = np.empty(grid.size, values.dtype)
+            elif values.dtype == object != columns[name].dtype:
+                columns[name] = columns[name].astype(object)
+            columns[name][start : start + count] = values
+        start += count
+    return _swept(grid, {name: values[:start] for name, values in columns.items()}, refused)
+
+
+def rows(
+    looked: Grid | Search, refused: Refused, progress: Callable[[int], None] | None = None
+) -> Iterator[Columns]:
+    """The configurations of a grid or a space in chunks: variables and quantities.
+
+    What is no network is left out and added to ``refused``. ``progress`` is told after every
+    chunk how many are done.
+    """
+    if isinstance(looked, Grid):
+        return chunks(looked, refused, progress)
+    return looked.chunks(refused, progress)
+
+
+def gathered(
+    looked: Grid | Search, kept: Selection, progress: Callable[[int], None] | None = None
+) -> Sweep:
+    """All rows that a selection keeps. Raises :class:`ArchcalcError` where none is a network."""
+    refused = Refused()
+    parts: list[Columns] = []
+    for chunk in rows(looked, refused, progress):
+        part = kept.add(chunk)
+        if part is not None and (len(next(iter(part.values()))) or not parts):
+            parts.append(part)
+    there = sum(len(next(iter(part.values()))) for part in parts)
+    return _swept(looked, kept.finish(parts), refused, max(0, kept.count - there))
+
+
+def _swept(looked: Grid | Search, columns: Columns, refused: Refused, beyond: int = 0) -> Sweep:
+    if refused.error is not None and refused.count == looked.size:
         raise refused.error
-    return Sweep(
-        search.space.network.label,
+    found = Sweep(
+        looked.spec.label,
         columns,
-        search.names,
-        search.quantities,
-        search.size,
+        tuple(looked.names),
+        tuple(looked.quantities),
+        looked.size,
         refused,
-        skipped=search.skipped,
-        space=search.space.size,
+        beyond,
     )
+    if isinstance(looked, Search):
+        return dataclasses.replace(found, skipped=looked.skipped, space=looked.space.size)
+    return found
 
 
 def _space(

@@ -11,7 +11,7 @@ from typing import Any
 from archcalc.algebra.program import Number, Program
 from archcalc.algebra.record import Record
 from archcalc.analysis.analyze import analyze, answer
-from archcalc.analysis.counted import Analysis
+from archcalc.analysis.counted import Analysis, Row
 from archcalc.analysis.memory import memory
 from archcalc.analysis.roofline import roofline
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
@@ -124,14 +124,46 @@ def total(
     return getattr(analysis, quantity)
 
 
+def of_row(row: Row, quantity: str) -> Any:
+    """What a layer adds to one of ``QUANTITIES`` but the bytes."""
+    if quantity == "activations":
+        return elements(row.shape) if row.executed else 0
+    return row.work.flops if quantity == "flops" else getattr(row, quantity)
+
+
+def own_numbers(
+    spec: Spec, names: Iterable[str], variables: Mapping[str, Any] | None = None, batch: int = 1
+) -> dict[str, Any]:
+    """The values of some :func:`free` names in the network itself; floats where a variant has a
+    fraction. Raises :class:`ArchcalcError` for what is no number.
+    """
+    graph = settled(spec, asked(spec, variables or {}))
+    (first, *_) = graph.inputs.values()
+    found: dict[str, Any] = {}
+    for name in names:
+        if name not in spec.vars:
+            found[name] = batch if name in BATCH else first[1 + places(spec, name)[0]]
+            continue
+        value: Any = graph.variables[name]
+        if not is_number(value):
+            known = [n for n in free(spec) if is_number(graph.variables.get(n, 0))]
+            raise ArchcalcError(
+                f"'{name}' is {value!r:.60}, no number: it has no place here\n"
+                f"  free: {', '.join(known)}"
+            )
+        fraction = any(type((v or {}).get(name)) is float for v in spec.variants.values())
+        found[name] = float(value) if fraction else value
+    return found
+
+
 def listed(names: Iterable[str] | str) -> list[str]:
     """Names, which may be given as words with commas between them."""
     return [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
 
 
-def require_quantities(names: Iterable[str], known: Iterable[str] = (*QUANTITIES, *ALONE)) -> None:
+def require_quantities(names: Iterable[str]) -> None:
     """Raise :class:`ArchcalcError` for what is no quantity."""
-    known = list(known)
+    known = (*QUANTITIES, *ALONE)
     for name in names:
         if name not in known:
             hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
@@ -248,18 +280,7 @@ def _folded(
     sums: dict[str, Any] = {}
     for quantity in quantities:
         each = "params" if quantity == "weight_bytes" else quantity
-        found = [
-            (
-                elements(row.shape)
-                if each == "activations"
-                else row.work.flops
-                if each == "flops"
-                else getattr(row, each)
-            )
-            * n
-            for row, n in zip(rows, times, strict=True)
-            if each != "activations" or row.executed
-        ]
+        found = [of_row(row, each) * n for row, n in zip(rows, times, strict=True)]
         sums[quantity] = sum(found) * (BYTES[dtype] if quantity == "weight_bytes" else 1)
     return record.finish(sums)
 

@@ -200,7 +200,7 @@ def test_a_row_is_what_analyze_gives_there(name: str) -> None:
         expected.append({**values, **{q: total(analysis, q) for q in asked}})
 
     assert rows == expected
-    assert refused.count == len(grid) - len(rows)
+    assert refused.count == grid.size - len(rows)
 
 
 def _rows(chunk: Columns) -> Iterator[tuple[Any, ...]]:
