@@ -11,22 +11,32 @@ from typing import Any
 
 from archcalc.claims.emitted import Emitted, hold
 from archcalc.claims.finding import Audit
+from archcalc.claims.spelled import (
+    ELEMENTWISE,
+    RECURRENT,
+    Fields,
+    Spelled,
+    activation,
+    arranged,
+    convolution,
+    ends,
+    norm,
+    plain,
+    pooling,
+    recurrent,
+)
 from archcalc.claims.tables.evidence import UNKNOWN, Option, State, printed_state
+from archcalc.claims.tables.flow import closed
 from archcalc.claims.tables.kinds import compact
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.work import Layer
+from archcalc.claims.wiring import LENGTH, Wiring
 from archcalc.errors import ArchcalcError
 from archcalc.spec.form import as_yaml
 from archcalc.spec.form.tree import Node
 
-ACTIVATIONS = (
-    *("LogSoftmax", "Softmax", "Softplus", "LeakyReLU", "ReLU6", "PReLU", "ReLU", "Hardswish"),
-    *("Hardsigmoid", "LogSigmoid", "Sigmoid", "Tanh", "SELU", "CELU", "GELU", "ELU", "SiLU"),
-    *("Mish", "Dropout"),
-)
-"""Operators that change no size and take no field; a longer name before one that it holds."""
-
-Fields = dict[str, Any]
+FAR = 40
+"""Layers back in which what is joined is looked for."""
 
 
 def emit(audit: Audit) -> str:
@@ -46,7 +56,12 @@ def emitted(audit: Audit) -> Emitted:
     """
     if audit.reading is None or audit.sheet is None:
         raise ArchcalcError(f"{audit.name}: a table of modules has no spec yet")
-    return _Writer(audit).emitted()
+    try:
+        return _Writer(audit).emitted()
+    except ArchcalcError as error:
+        if str(error).startswith(audit.name):
+            raise
+        raise ArchcalcError(f"{audit.name}: {error}") from None
 
 
 class _Writer:
@@ -54,42 +69,42 @@ class _Writer:
         assert audit.reading is not None
         assert audit.sheet is not None
         self.audit, self.found, self.sheet = audit, audit.reading.found, audit.sheet
-        self.written: dict[str, Fields] = {}
-        """Layers by name."""
-        self.beside: dict[str, str] = {}
-        """What is said of them in a comment."""
+        self.net = Wiring(audit.sheet)
         self.layers_of: dict[int, list[str]] = {}
         """All layers that a row became."""
         self.names: dict[int, str] = {}
         """The layer that gives what a row gives."""
-        self.taken: set[str] = {"input"}
-        self.states: dict[str, State] = {}
-        self.last = "input"
-        self.flat: set[str] = set()
-        """Layers that give one row of numbers."""
-        self.open: list[str] = []
-        """Layers that nothing takes yet."""
+        self.begun: dict[int, tuple[str, int]] = {}
+        """For each module, what its first row takes, and how many layers stand before it."""
 
     def emitted(self) -> Emitted:
-        start, said = self.start()
-        self.states["input"] = start
+        said = self.start()
+        ended = closed(self.sheet)
+        inside: list[Entry] = []
         for entry, option in zip(self.sheet.entries, self.found.options, strict=True):
+            while inside and entry.depth <= inside[-1].depth:
+                self.names[inside.pop().index] = self.net.last
+            if entry.container:
+                inside.append(entry)
             if option is not None:
-                self.row(entry, option)
+                for container in ended.get(entry.index, ()):
+                    self.names[container.index] = self.net.last
+                self.row(entry, option, inside)
         name = re.sub(r"[^a-z0-9_-]+", "-", self.audit.name.lower().rpartition("/")[2])
         name = name.split(".")[0].strip("-") or "table"
-        data = {
+        several = len(self.net.inputs) > 1
+        data: dict[str, Any] = {
             "name": name if name[0].isalpha() else f"table-{name}",
-            "input": [start.c, *(start.ext or ())],
-            "layers": self.written,
+            "input": self.net.inputs if several else next(iter(self.net.inputs.values())),
+            "layers": self.net.written,
         }
-        if len(self.open) > 1:
-            data["outputs"] = list(self.open)
+        if len(self.net.open) > 1:
+            data["outputs"] = list(self.net.open)
         tree = Node.of(data)
         tree.entry("input").beside = said
-        if len(self.open) > 1:
+        if len(self.net.open) > 1:
             tree.entry("outputs").beside = "# all that no row takes"
-        for layer, comment in self.beside.items():
+        for layer, comment in self.net.beside.items():
             tree.entry("layers", layer).beside = f"# {comment}"
         differs = hold(self.audit, data, self.layers_of)
         return Emitted(as_yaml(tree), (*differs, *self.unsaid(said)))
@@ -97,94 +112,282 @@ class _Writer:
     def unsaid(self, said: str) -> Iterator[str]:
         """How much of the spec no cell says."""
         if said:
-            yield "the input's size is not in the table: the smallest that is usual is taken"
-        if self.beside:
-            those = "a layer has" if len(self.beside) == 1 else f"{len(self.beside)} layers have"
+            yield f"the input's size is not in the table: {said.rpartition(': ')[2]}"
+        if self.net.beside:
+            those = (
+                "a layer has"
+                if len(self.net.beside) == 1
+                else f"{len(self.net.beside)} layers have"
+            )
             yield f"{those} a comment: what it says is not in the table, but taken for granted"
         if not self.sheet.has("source"):
             yield "no column says what each row takes: sums that no row prints may be missing"
 
     # The input -----------------------------------------------------------------------------------
 
-    def start(self) -> tuple[State, str]:
-        """The network's input, with a comment where it was worked out."""
-        rows = zip(self.sheet.entries, self.found.options, strict=True)
-        entry, option = next((e, o) for e, o in rows if o is not None)
-        if entry.kind == "input":
-            return self.known(option.out), ""
+    def start(self) -> str:
+        """Begin with the network's inputs; what is to be said where one was worked out."""
+        rows = list(zip(self.sheet.entries, self.found.options, strict=True))
+        several = sum(entry.kind == "input" for entry, _ in rows) > 1
+        said = ""
+        for entry, option in rows:
+            if entry.kind == "input" and option is not None:
+                name = self.named(entry) if several else self.net.free("input")
+                self.names[entry.index] = name
+                said = self.take(name, option.out) or said
+        if not self.net.inputs:
+            state, said = self.before(*next((e, o) for e, o in rows if o is not None))
+            said = self.take(self.net.free("input"), state) or said
+        self.net.last = next(iter(self.net.inputs))
+        return said
+
+    def take(self, name: str, state: State) -> str:
+        """Add an input."""
+        if state.c is None or state.ext is None:
+            raise ArchcalcError("nothing says what the network takes: no size is printed of it")
+        self.net.states[name] = state
+        if not state.ext:
+            self.net.flat.add(name)
+        first = next(
+            (e for e in self.sheet.layers if e.kind not in ("input", "same", "norm")), None
+        )
+        features = ("linear", "embedding", "reshape", "wrapper", "attention", *RECURRENT)
+        if self.net.manages(state) and first is not None and first.kind in features:
+            self.net.turned.add(name)
+        self.net.inputs[name] = list(self.net.shape(name))
+        if None in state.ext:
+            return f"# None in the table: {LENGTH} stands for any"
+        return ""
+
+    def before(self, entry: Entry, option: Option) -> tuple[State, str]:
+        """What the first row takes, with a comment where it was worked out."""
         inward = printed_state(entry, "in")
-        c = option.layer.cin if option.layer.cin is not None else inward.c
-        ext = inward.ext
-        if ext is not None and None not in ext:
-            return self.known(State(c, ext)), ""
         layer, out = option.layer, option.out.ext
+        c = layer.cin if layer.cin is not None else inward.c
+        if inward.ext is not None and None not in inward.ext and c is not None:
+            return State(c, inward.ext), ""
+        if layer.kind == "embedding" and out:
+            rows = out[0] if self.net.manages(option.out) else option.out.c
+            return State(rows or LENGTH, ()), ""
+        if layer.kind in RECURRENT and c is not None:
+            if self.sheet.channels_first and out:
+                return State(option.out.c, (c,)), ""
+            return State(c, out or (None,)), ""
+        if entry.kind in ("pad", "crop", "reshape", "same") and out and None not in out:
+            takes = (o.layer.cin for o in self.found.options if o is not None and o.layer.cin)
+            if c := option.out.c or next(takes, None):
+                return State(c, out), "# not in the table: what the first row gives is taken"
         if c is None or out is None or None in out:
-            raise ArchcalcError(f"{self.audit.name}: nothing says what the network takes")
+            raise ArchcalcError("nothing says what the network takes")
         if not out or layer.kernel is None:
-            return State(c, ()), ""
+            return State(c, out if layer.kind != "linear" else ()), ""
         steps = layer.strides or (layer.stride,) * len(out)
         before = tuple(
             _before(n or 1, k, step) for n, k, step in zip(out, layer.kernel, steps, strict=True)
         )
-        return State(c, before), "# not in the table: the smallest that is usual"
-
-    def known(self, state: State) -> State:
-        if state.c is None or state.ext is None or None in state.ext:
-            raise ArchcalcError(f"{self.audit.name}: nothing says what the network takes")
-        return state
+        return State(c, before), "# not in the table: the smallest that is usual is taken"
 
     # Rows ----------------------------------------------------------------------------------------
 
-    def row(self, entry: Entry, option: Option) -> None:
+    def row(self, entry: Entry, option: Option, inside: Sequence[Entry]) -> None:
         """Write the layers of one row."""
+        if entry.kind == "input":
+            self.net.last = self.names[entry.index]
+            return
         link = self.found.links[entry.index]
         rows = option.given if option.given is not None else link.rows or ()
-        sources = [self.names.get(row, "input") for row in rows] or [self.last]
-        if entry.kind == "input":
-            self.names[entry.index] = "input"
-            return
-        for note in option.notes:
-            if "a concatenation" in note and (joined := self.joined(note, option)):
-                sources = [joined]
-                continue
-            if (
-                "concatenation" in note
-                or "given by no row" in note
-                or "a permutation" in note
-                or "a rearrangement" in note
-            ):
-                raise ArchcalcError(f"{self.audit.name}: {note}: what is joined is not said")
-            sources = [self.assumed(note, sources[0], option)]
-        if len(rows) < 2 and not option.notes:
+        sources = [self.names[row] for row in rows if row in self.names] or [self.net.last]
+        if option.given is None and not link.named:
+            sources = [self.net.last]
+        for container in inside:
+            self.begun.setdefault(container.index, (sources[0], len(self.net.written)))
+        modules = [note for note in option.notes if note.startswith("how the rows of")]
+        notes = [note for note in option.notes if note not in modules]
+        for note in notes:
+            sources = [self.assumed(note, sources[0], option, entry)]
+        if len(rows) < 2 and not option.notes and not self.sheet.has("source"):
             sources = [self.summed(sources[0], entry)]
+        if self.passes(entry, option, sources):
+            self.names[entry.index] = sources[0]
+            self.layers_of.setdefault(entry.index, [])
+            self.net.last = sources[0]
+        else:
+            self.spell(entry, option, sources)
+        for note in modules:
+            number = re.search(r"row (\d+)", note)
+            if number:
+                self.module(self.sheet.entries[int(number[1]) - 1], note)
+
+    def passes(self, entry: Entry, option: Option, sources: list[str]) -> bool:
+        """Whether a row is a module whose rows stand before it: it gives what they give."""
+        if option.layer.kind != "module" or entry.values.get("params"):
+            return False
+        state = self.net.states.get(sources[0], UNKNOWN)
+        if option.out == state:
+            return True
+        made = self.net.made(option.out, [name for name in self.net.open if name != "input"])
+        if made is None:
+            return False
+        note = f"how {entry.name} joins its rows is not in the table"
+        sources[:] = [self.net.assume(*made, option.out, note)]
+        return True
+
+    def spell(self, entry: Entry, option: Option, sources: Sequence[str]) -> None:
+        """Write what a row is."""
         name = self.named(entry)
-        for k, (op, fields, beside) in enumerate(self.layers(entry, option, sources)):
-            last = name if not k else f"{name}-{k + 1}"
-            self.write(last, op, fields, sources if not k else [self.last], beside)
-            self.last = last
-            self.layers_of.setdefault(entry.index, []).append(last)
-        self.states[self.last] = option.out
-        self.names[entry.index] = self.last
+        if option.layer.kind == "reshape" and option.out != self.net.states.get(sources[0]):
+            sources = [self.net.laid(source, True) for source in sources]
+        for k, each in enumerate(self.layers(entry, option, sources)):
+            last = name if not k else self.net.free(f"{name}-{k + 1}")
+            out = each.outs or option.out
+            self.net.put(last, each.op, each.fields, sources if not k else [self.net.last], out)
+            if each.beside:
+                self.net.beside[last] = each.beside
+            self.layers_of.setdefault(entry.index, []).append(self.net.last)
+        self.names[entry.index] = self.net.last
 
-    def joined(self, note: str, option: Option) -> str:
-        """Write a concatenation of what nothing takes yet, if that is as wide as what is wanted."""
-        ext = self.states.get(self.last, UNKNOWN).ext
-        ends = [name for name in self.open if self.states.get(name, UNKNOWN).ext == ext]
-        widths = [self.states[name].c or 0 for name in ends]
-        if len(ends) < 2 or sum(widths) != option.layer.cin:
+    def layers(self, entry: Entry, option: Option, sources: Sequence[str]) -> Iterator[Spelled]:
+        """The operators of a row, with their fields and what is to be said of them."""
+        layer, kind, out = option.layer, option.layer.kind, option.out
+        state = self.net.states.get(sources[0], UNKNOWN)
+        axes = len(out.ext or ())
+        if kind in ("conv", "depthwise", "separable", "deconv"):
+            try:
+                yield from convolution(layer, axes, self.unsure(entry, layer))
+            except ArchcalcError as error:
+                raise ArchcalcError(f"row {entry.index + 1}, {entry.name}: {error}") from None
+        elif kind == "linear":
+            whole = layer.cin == (state.flat or layer.cin)
+            if sources[0] not in self.net.flat and whole and not axes:
+                yield Spelled("Flatten", {}, "", State(state.flat or layer.cin, ()))
+            yield Spelled(
+                "Linear", plain(out_features=layer.cout, bias=None if layer.bias else False)
+            )
+        elif kind in RECURRENT:
+            steps = state if state.ext else State(layer.cout, (None,))
+            gives = State(layer.cout, steps.ext) if not out.ext else out
+            yield recurrent(entry, layer)._replace(outs=gives)
+            if not out.ext:
+                yield Spelled("Slice", {"start": -1}, "", State(layer.cout, (1,)))
+                yield Spelled("Flatten", {})
+        elif kind == "embedding" and option.expected.get("params") and out.ext:
+            width = layer.cout or out.c or 1
+            rows = int(option.expected["params"]) // width
+            fields = {"num_embeddings": rows, "embedding_dim": width}
+            yield Spelled("Embedding", fields)
+        elif kind == "pool":
+            yield pooling(entry, layer, len(state.ext or ()) or axes)
+        elif kind == "gpool":
+            word = "Max" if "max" in entry.what.word.lower() else "Avg"
+            if axes:
+                yield Spelled(f"Adaptive{word}Pool{axes}d", {"output_size": list(out.ext or ())})
+            else:
+                yield Spelled(f"Global{word}Pool", {})
+        elif kind == "norm":
+            yield from self.norm(entry, layer, state, axes)
+        elif kind in ("same", "prelu"):
+            yield activation(entry, layer)
+        elif kind == "flatten":
+            yield Spelled("Flatten", {})
+        elif kind in ("pad", "crop") and state.ext and out.ext:
+            # The second of two is of the size to which the first is cropped.
+            yield Spelled("Crop", {}) if len(sources) > 1 else ends(entry, state, out)
+        elif kind == "reshape":
+            yield self.reshaped(entry, sources[0], out)
+        elif kind == "add":
+            word = next((w for w in ELEMENTWISE if w in compact(entry.what.word)), "")
+            said = "the average of them" if word == "average" else ""
+            op = ELEMENTWISE.get(word, "Add") if len(sources) > 1 else "Identity"
+            yield Spelled(op, {}, said)
+        elif kind in ("concat", "merge"):
+            if len(sources) < 2:
+                raise ArchcalcError(f"row {entry.index + 1}: which rows it joins is not said")
+            yield Spelled("Concat", self.net.axis(sources, out))
+        elif kind == "upsample" and state.ext and out.ext:
+            yield from self.larger(entry, state, out)
+        elif kind in ("unknown", "module") and out == state:
+            yield Spelled("Identity", {}, f"{entry.name}: what it does is not known")
+        else:
+            what = entry.what.word or entry.name or "row without a name"
+            raise ArchcalcError(f"row {entry.index + 1}: '{what}' can't be written as a layer")
+
+    def norm(self, entry: Entry, layer: Layer, state: State, axes: int) -> Iterator[Spelled]:
+        """A normalization; one over the first axis alone, as ConvNeXt's, between permutations."""
+        own = norm(entry, layer, axes)
+        c, kept = state.c or 0, self.found.manner.norm in (3, 4)
+        if own.op.startswith("Batch") and kept and layer.params in (2 * c, 2 * c + 1, 3 * c):
+            # Keras can leave out the scale, or both; the statistics are counted.
+            yield own._replace(fields={"affine": False}, outs=state)
+            if layer.params == 3 * c:
+                center = self.net.last
+                fields = {"shape": [c, *(1 for _ in state.ext or ())]}
+                said = "the normalization's shift; it has no scale"
+                yield Spelled(
+                    "Parameter", fields, said, State(c, tuple(1 for _ in state.ext or ()))
+                )
+                yield Spelled("Add", {"from": [center, self.net.last]})
+            return
+        ext = state.ext or ()
+        alone = own.op == "LayerNorm" and ext and not self.net.manages(state)
+        if alone and layer.params == 2 * (state.c or 0) and ext[-1] != state.c:
+            order = [*range(2, len(ext) + 2), 1]
+            yield Spelled("Permute", {"dims": [0, *order]}, "", State(ext[0], (*ext[1:], state.c)))
+            yield own._replace(outs=State(ext[0], (*ext[1:], state.c)))
+            back = [len(ext) + 1, *range(1, len(ext) + 1)]
+            yield Spelled("Permute", {"dims": [0, *back]})
+        else:
+            yield own
+
+    def reshaped(self, entry: Entry, source: str, out: State) -> Spelled:
+        """Numbers that a row arranges anew, as the table prints them."""
+        if out.c is None or out.ext is None or None in out.ext:
+            raise ArchcalcError(f"row {entry.index + 1}: what it gives is not said")
+        state = self.net.states.get(source, UNKNOWN)
+        if out == state and self.net.manages(out):
+            return self.net.turn(source)
+        sizes = tuple(n or LENGTH for n in out.ext)
+        after = (*sizes, out.c) if self.net.manages(out) else (out.c, *sizes)
+        taken = tuple(n or LENGTH for n in state.ext or ())
+        width = state.c or 0
+        before = (*taken, width) if self.net.manages(state) else (width, *taken)
+        permuted = re.search("permute|transpose", entry.what.word.lower())
+        return arranged(before, after, permuted is not None)
+
+    def larger(self, entry: Entry, state: State, out: State) -> Iterator[Spelled]:
+        """An upsampling."""
+        before, after = tuple(n or 1 for n in state.ext or ()), tuple(n or 1 for n in out.ext or ())
+        times = [m // n for n, m in zip(before, after, strict=True)]
+        whole = tuple(n * t for n, t in zip(before, times, strict=True)) == after
+        if state.c == out.c and whole:
+            factor = times[0] if len(set(times)) == 1 else times
+            yield Spelled("Upsample", {"scale_factor": factor})
+        elif state.c == out.c:
+            yield Spelled("Upsample", {"size": list(after)})
+        elif state.c == (out.c or 0) * times[0] ** 2:
+            yield Spelled("PixelShuffle", {"upscale_factor": times[0]})
+        else:
+            raise ArchcalcError(f"row {entry.index + 1}: '{entry.name}' can't be written")
+
+    def unsure(self, entry: Entry, layer: Layer) -> str:
+        """What of a convolution the table does not print."""
+        if "kernel_h" in entry.values or layer.kernel is None:
             return ""
-        name = self.free("assumed")
-        self.write(name, "Concat", {}, ends, note)
-        self.states[name] = State(sum(widths), ext)
-        self.last = name
-        return name
+        return "the kernel follows from the parameters" if "params" in entry.values else "assumed"
 
-    def assumed(self, note: str, source: str, option: Option) -> str:
+    # What is not in the table --------------------------------------------------------------------
+
+    def assumed(self, note: str, source: str, option: Option, entry: Entry) -> str:
         """Write what stands between two rows that is not in the table."""
-        state = self.states.get(source, State(None, None))
+        state = self.net.states.get(source, UNKNOWN)
         window = re.search(r"a (\d+)(?:x\d+)* pooling", note)
         axes = len(state.ext or ())
-        name = self.free("assumed")
+        if "a concatenation" in note:
+            wanted = State(option.layer.cin, state.ext)
+            names = [name for name in self.net.states if name in self.net.written][-FAR:]
+            made = self.net.made(wanted, [n for n in self.net.open if n != source], [source], names)
+            if made is None:
+                raise ArchcalcError(f"{note}: what is joined is not said")
+            return self.net.assume(*made, wanted, note)
         if window:
             fields: Fields = {"kernel_size": int(window[1]), "stride": 2 if window[1] == "3" else 0}
             fields = {key: value for key, value in fields.items() if value}
@@ -195,20 +398,47 @@ class _Writer:
                 and any((n or 0) * 2 > (m or 0) for n, m in zip(out, state.ext or (), strict=False))
             ):
                 fields["ceil_mode"] = True
-            self.write(name, f"MaxPool{axes}d", fields, [source], note)
-            self.states[name] = State(state.c, out)
-        elif "global pooling" in note:
-            self.write(name, "GlobalAvgPool", {}, [source], note)
-            self.states[name] = State(state.c, ())
-        elif "flatten" in note:
-            self.write(name, "Flatten", {}, [source], note)
-            self.states[name] = State(state.flat, ())
-        elif "upsampling" in note:
-            self.write(name, "Upsample", {"scale_factor": 2}, [source], note)
-        else:
-            raise ArchcalcError(f"{self.audit.name}: {note}: what does so is not said")
-        self.last = name
-        return name
+            return self.net.assume(f"MaxPool{axes}d", fields, [source], State(state.c, out), note)
+        if "global pooling" in note:
+            return self.net.assume("GlobalAvgPool", {}, [source], State(state.c, ()), note)
+        if "one position alone" in note and len(state.ext or ()) == 1:
+            one = State(1, state.ext) if not self.net.manages(state) else State(state.c, (1,))
+            width = state.c if self.net.manages(state) else (state.ext or (None,))[0]
+            self.net.assume("Slice", {"start": -1}, [source], one, f"{note}: the last is taken")
+            return self.net.assume("Flatten", {}, [self.net.last], State(width, ()), note)
+        if "flatten" in note:
+            return self.net.assume("Flatten", {}, [source], State(state.flat, ()), note)
+        if "upsampling" in note:
+            twice = State(state.c, tuple(2 * (n or 0) for n in state.ext or ()))
+            return self.net.assume("Upsample", {"scale_factor": 2}, [source], twice, note)
+        if "a permutation" in note or "a rearrangement" in note:
+            inward = printed_state(entry, "in")
+            shown = inward if inward.ext else printed_state(entry, "out")
+            if shown.flat == state.flat and shown.flat is not None:
+                own = self.reshaped(entry, source, shown)
+                turn = arranged(self.net.shape(source), tuple(own.fields.get("shape", ())), True)
+                own = turn if "permutation" in note and own.op == "Reshape" else own
+                return self.net.assume(own.op, own.fields, [source], shown, note)
+            raise ArchcalcError(f"{note}: how is not said")
+        raise ArchcalcError(f"{note}: what does so is not said")
+
+    def module(self, container: Entry, note: str) -> None:
+        """Write how a module makes what it gives of its rows: it joins, sums or scales them."""
+        out = printed_state(container, "out")
+        source, count = self.begun.get(container.index, (self.net.last, 0))
+        inside = list(self.net.written)[count:]
+        state = self.net.states.get(self.net.last, UNKNOWN)
+        free = [name for name in self.net.open if name in inside]
+        made = self.net.made(out, free)
+        scales = state.c == out.c and all(n == 1 for n in state.ext or ())
+        if made is None and scales and self.net.states.get(source) == out:
+            made = "Mul", {}, [source, self.net.last]
+        if made is None:
+            made = self.net.made(out, [], [self.net.last], [source, *inside])
+        if made is None:
+            raise ArchcalcError(f"{note}: what is joined is not said")
+        self.net.assume(*made, out, f"how {container.name} joins its rows is not in the table")
+        self.names[container.index] = self.net.last
 
     def after(self, option: Option, state: State) -> tuple[int | None, ...] | None:
         """Extents that an assumed pooling leaves, as far as the next row says."""
@@ -221,92 +451,18 @@ class _Writer:
                 return halves
         return None
 
-    def layers(
-        self, entry: Entry, option: Option, sources: Sequence[str]
-    ) -> Iterator[tuple[str, Fields, str]]:
-        """The operators of a row, with their fields and what is to be said of them."""
-        layer, kind, axes = option.layer, option.layer.kind, len(option.out.ext or ())
-        state = self.states.get(sources[0], State(None, None))
-        if kind in ("conv", "depthwise", "separable", "deconv"):
-            yield from _convolution(layer, axes, self.unsure(entry, layer))
-        elif kind == "linear":
-            if sources[0] not in self.flat and layer.cin == (state.flat or layer.cin) and not axes:
-                yield "Flatten", {}, ""
-            yield "Linear", _plain(out_features=layer.cout, bias=_no(layer.bias)), ""
-        elif kind == "pool":
-            yield self.pooling(entry, option, state)
-        elif kind == "gpool":
-            word = "Max" if "max" in entry.what.word.lower() else "Avg"
-            if axes:
-                sides = list(option.out.ext or ())
-                yield f"Adaptive{word}Pool{axes}d", {"output_size": sides}, ""
-            else:
-                yield f"Global{word}Pool", {}, ""
-        elif kind == "norm":
-            yield _norm(entry, layer, axes)
-        elif kind in ("same", "prelu"):
-            yield _activation(entry, layer)
-        elif kind == "flatten":
-            yield "Flatten", {}, ""
-        elif kind == "add":
-            yield ("Add" if len(sources) > 1 else "Identity"), {}, ""
-        elif kind in ("concat", "merge"):
-            if len(sources) < 2:
-                raise ArchcalcError(f"row {entry.index + 1}: which rows it joins is not said")
-            yield "Concat", {}, ""
-        elif kind == "upsample" and state.ext and option.out.ext:
-            times = {(m or 1) // (n or 1) for n, m in zip(state.ext, option.out.ext, strict=True)}
-            yield "Upsample", {"scale_factor": times.pop()}, ""
-        elif kind == "unknown" and option.out == state:
-            yield "Identity", {}, f"{entry.name}: what it does is not known"
-        else:
-            what = entry.what.word or entry.name or "row without a name"
-            raise ArchcalcError(f"row {entry.index + 1}: '{what}' can't be written as a layer")
-
-    def pooling(self, entry: Entry, option: Option, state: State) -> tuple[str, Fields, str]:
-        layer, axes = option.layer, len(state.ext or ()) or len(option.out.ext or ())
-        word = "Avg" if re.search(r"av(g|erage)", entry.what.word.lower()) else "Max"
-        if layer.kernel is None:
-            return f"Global{word}Pool", {}, ""
-        fields = _plain(kernel_size=_one(layer.kernel), stride=layer.stride, **_pads(layer.pads))
-        if entry.strides or len(set(layer.kernel)) > 1:
-            fields.pop("stride") if not entry.strides else fields.update(stride=entry.strides)
-        if layer.ceil:
-            fields["ceil_mode"] = True
-        unsure = "the window is not in the table" if "kernel_h" not in entry.values else ""
-        return f"{word}Pool{axes}d", fields, unsure
-
-    def unsure(self, entry: Entry, layer: Layer) -> str:
-        """What of a convolution the table does not print."""
-        if "kernel_h" in entry.values or layer.kernel is None:
-            return ""
-        return "the kernel follows from the parameters" if "params" in entry.values else "assumed"
-
     def summed(self, source: str, entry: Entry) -> str:
         """A sum with what nothing else takes, where both have one shape: a shortcut's end."""
-        state = self.states.get(source)
-        ends = [name for name in self.open if name != source and self.states.get(name) == state]
-        if not ends or source == "input" or source not in self.open:
+        state = self.net.states.get(source)
+        ends = [
+            name for name in self.net.open if name != source and self.net.states.get(name) == state
+        ]
+        if not ends or source in self.net.inputs or source not in self.net.open or state is None:
             return source
-        name = self.free("assumed")
         note = f"a sum before row {entry.index + 1} is not in the table"
-        self.write(name, "Add", {}, [*ends, source], note)
-        self.states[name] = state or State(None, None)
-        self.last = name
-        return name
+        return self.net.assume("Add", {}, [*ends, source], state, note)
 
-    def write(
-        self, name: str, op: str, fields: Fields, sources: Sequence[str], beside: str
-    ) -> None:
-        layer: Fields = {"op": op}
-        if list(sources) != [self.last]:
-            layer["from"] = sources[0] if len(sources) == 1 else list(sources)
-        self.written[name] = {**layer, **fields}
-        if beside:
-            self.beside[name] = beside
-        self.open = [each for each in self.open if each not in sources] + [name]
-        if op in ("Flatten", "Linear") or (op in ACTIVATIONS and sources[0] in self.flat):
-            self.flat.add(name)
+    # Layers --------------------------------------------------------------------------------------
 
     def named(self, entry: Entry) -> str:
         """A layer's name that no other has."""
@@ -315,15 +471,7 @@ class _Writer:
         plain = re.sub(r"[^A-Za-z0-9_-]+", "_", bare).strip("_-").lower()
         if not plain or not plain[0].isalpha():
             plain = f"{compact(entry.what.word) or 'row'}_{plain}".strip("_")
-        return self.free(plain if plain[0].isalpha() else f"row_{plain}")
-
-    def free(self, plain: str) -> str:
-        name, k = plain[:60], 1
-        while name in self.taken:
-            k += 1
-            name = f"{plain[:60]}_{k}"
-        self.taken.add(name)
-        return name
+        return self.net.free(plain if plain[0].isalpha() else f"row_{plain}")
 
 
 def _before(n: int, k: int, stride: int) -> int:
@@ -331,88 +479,3 @@ def _before(n: int, k: int, stride: int) -> int:
     if stride > 1:
         return n * stride
     return n if k % 2 else n + k - 1
-
-
-def _convolution(layer: Layer, axes: int, unsure: str) -> Iterator[tuple[str, Fields, str]]:
-    """The layers of a convolution, a separable one being two."""
-    if layer.kernel is None or layer.cout is None or layer.cin is None:
-        raise ArchcalcError("a convolution's kernel is not determined by the table")
-    bias = layer.bias in (1, 3)
-    pads = layer.pads
-    if not pads and layer.stride == 1:
-        pads = tuple(k - 1 if k % 2 else 0 for k in layer.kernel)
-    elif not pads:
-        steps = layer.strides or (layer.stride,) * len(layer.kernel)
-        pads = tuple(
-            k - 1 if k % 2 else max(k - step, 0)
-            for k, step in zip(layer.kernel, steps, strict=True)
-        )
-    shared = _plain(
-        kernel_size=_one(layer.kernel),
-        stride=list(layer.strides) or (layer.stride if layer.stride != 1 else None),
-        dilation=layer.dilation if layer.dilation != 1 else None,
-    )
-    if layer.kind == "deconv":
-        out = [t % 2 for t in pads]
-        both = [(t + t % 2) // 2 for t in pads]
-        fields = {"out_channels": layer.cout, **shared, "padding": _one(tuple(both))}
-        if any(out):
-            fields["output_padding"] = _one(tuple(out))
-        fields |= _plain(groups=layer.groups if layer.groups > 1 else None, bias=_no(bias))
-        yield f"ConvTranspose{axes}d", fields, unsure
-    elif layer.kind == "separable":
-        depth = {"out_channels": layer.cin, **shared, **_pads(pads), "groups": layer.cin}
-        yield f"Conv{axes}d", {**depth, "bias": False}, unsure
-        point = _plain(out_channels=layer.cout, kernel_size=1, bias=_no(bias))
-        yield f"Conv{axes}d", point, ""
-    else:
-        groups = layer.cin if layer.kind == "depthwise" else layer.groups
-        fields = {"out_channels": layer.cout, **shared, **_pads(pads)}
-        fields |= _plain(groups=groups if groups > 1 else None, bias=_no(bias))
-        yield f"Conv{axes}d", fields, unsure
-    if layer.bias > 1:
-        yield f"BatchNorm{axes}d", {}, ""
-
-
-def _norm(entry: Entry, layer: Layer, axes: int) -> tuple[str, Fields, str]:
-    word = entry.what.word.lower()
-    affine = {"affine": False} if layer.params == 0 else {}
-    if "layer" in word:
-        return "LayerNorm", {}, ""
-    if "group" in word:
-        return "GroupNorm", {"num_groups": 1, **affine}, "how many groups is not in the table"
-    kind = "InstanceNorm" if "instance" in word else "BatchNorm"
-    return f"{kind}{axes or 1}d", {**affine}, ""
-
-
-def _activation(entry: Entry, layer: Layer) -> tuple[str, Fields, str]:
-    word = compact(re.sub(r"[-:_ ]\s*\d+(-\d+)?$", "", entry.what.word))
-    if layer.kind == "prelu":
-        return "PReLU", _plain(num_parameters=layer.params), ""
-    if "localresponse" in word or "lrn" in word or "rnorm" in word:
-        return "LocalResponseNorm", {"size": 5}, "the size is not in the table"
-    for op in ACTIVATIONS:
-        if op.lower() in word:
-            return op, {"dim": 1} if "Softmax" in op else {}, ""
-    return "Identity", {}, entry.name
-
-
-def _plain(**fields: Any) -> Fields:
-    return {key: value for key, value in fields.items() if value is not None}
-
-
-def _no(bias: int) -> bool | None:
-    return None if bias else False
-
-
-def _one(sides: tuple[int, ...]) -> int | list[int]:
-    return sides[0] if len(set(sides)) == 1 else list(sides)
-
-
-def _pads(pads: tuple[int, ...]) -> Fields:
-    """Padding of both ends together, as a field; none for none."""
-    if not any(pads):
-        return {}
-    if all(p % 2 == 0 for p in pads):
-        return {"padding": _one(tuple(p // 2 for p in pads))}
-    return {"padding": [[p // 2, p - p // 2] for p in pads]}

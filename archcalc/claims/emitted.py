@@ -18,7 +18,7 @@ from archcalc.claims.tables.evidence import Option, State, holds, spread
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
 from archcalc.claims.tables.totals import adds_up, total_row
 from archcalc.claims.tables.work import work_of
-from archcalc.errors import ArchcalcError, SpecError
+from archcalc.errors import ArchcalcError, Problem, SpecError
 
 SIZES = tuple(f"{way}_{axis}" for way in ("in", "out") for axis in "dhwc")
 SUMMED = frozenset(("concat", "add", "merge"))
@@ -46,7 +46,7 @@ def hold(audit: Audit, data: Mapping[str, Any], layers: Mapping[int, Sequence[st
     try:
         rows = {row.name: row for row in answer(dict(data)).rows}
     except SpecError as error:
-        raise ArchcalcError(f"{audit.name}: what was found is no network: {error}") from None
+        raise ArchcalcError(f"{audit.name}: {_unfit(sheet, layers, error.problems[0])}") from None
     said = []
     params = statistics = 0
     for index, names in layers.items():
@@ -70,6 +70,15 @@ def hold(audit: Audit, data: Mapping[str, Any], layers: Mapping[int, Sequence[st
     return list(dict.fromkeys(said))
 
 
+def _unfit(sheet: Sheet, layers: Mapping[int, Sequence[str]], problem: Problem) -> str:
+    """Why what was found is no network, as of the row where it ends."""
+    name = problem.path[1] if len(problem.path) > 1 else ""
+    rows = [sheet.entries[row] for row, names in layers.items() if name in names]
+    where = label(rows[0]) if rows else f"what is taken for granted before '{name}'"
+    why = problem.message.partition("\n")[0]
+    return f"{where}: what was found does not fit: {why}: no spec is written"
+
+
 class _Ours:
     """The layers of a row, counted."""
 
@@ -77,8 +86,9 @@ class _Ours:
         self.rows = rows
         self.params = sum(int(row.params) for row in rows)
         self.macs = sum(int(row.macs) for row in rows)
-        self.statistics = sum(int(row.params) for row in rows if "BatchNorm" in row.op)
-        """Numbers that Keras counts, too: a mean and a variance for each scale and offset."""
+        kept = [int(row.buffers) for row in rows if "BatchNorm" in row.op]
+        self.statistics = sum(n - n % 2 for n in kept)
+        """Numbers that Keras counts, too: a mean and a variance for each channel."""
 
     def states(self, way: str) -> Iterator[State]:
         """What they take or give, channels first and last."""
@@ -98,7 +108,8 @@ def _differing(
     manner = told.found.manner
     if "params" in entry.printed and not holds(entry, "params", ours.params, manner):
         counted = ours.params + ours.statistics
-        if not (ours.statistics and holds(entry, "params", counted, manner)):
+        seen = entry.values["params"] == counted + 1  # and how many were seen, of data
+        if not (ours.statistics and (seen or holds(entry, "params", counted, manner))):
             right = option.expected.get("params")
             yield "params", counted if right == counted else ours.params
     for way in ("in", "out"):

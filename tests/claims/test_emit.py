@@ -10,6 +10,7 @@ import pytest
 from archcalc.analysis.analyze import analyze
 from archcalc.claims.audit import audit
 from archcalc.claims.emit import emit, emitted
+from archcalc.claims.emitted import hold
 from archcalc.errors import ArchcalcError
 from archcalc.spec.zoo import load
 from tests.claims.printers import PRINTERS
@@ -98,3 +99,54 @@ def test_what_no_cell_says_is_said() -> None:
     said = emitted(audit(PRINTERS["torchsummary"](analyze(load("resnet18"))).csv())).said
     assert any("the input's size is not in the table" in each for each in said)
     assert any("sums that no row prints may be missing" in each for each in said)
+
+
+REBUILT = sorted((Path(__file__).parent / "rebuilt").glob("*.txt"))
+"""What Keras 3.15, torchinfo 1.8 and torchsummary 1.5 print of small networks: sequences,
+reshapes, gates, several inputs and outputs, crops, and branches that functions join."""
+
+
+@pytest.mark.parametrize("path", REBUILT, ids=lambda path: path.stem)
+def test_a_printout_becomes_the_network_that_the_program_counted(
+    path: Path, tmp_path: Path
+) -> None:
+    spec = tmp_path / "net.yaml"
+    spec.write_text(emit(audit(path)), encoding="utf-8")
+    found = analyze(load(spec))
+    assert isinstance(found.params, int)
+    printed = re.search(r"Total params\D*([\d,]+)", path.read_text(encoding="utf-8"))
+    assert printed is not None
+    # Keras counts what normalizations keep of the data; a count of batches is ours alone.
+    kept = [int(row.buffers) - 1 for row in found.rows if "BatchNorm" in row.op]
+    total = int(printed[1].replace(",", ""))
+    assert total == found.params + ("keras" in path.stem) * sum(kept)
+
+
+@pytest.mark.parametrize("name", ["keras_two", "keras_imdb", "torchinfo_mobilenet_v3_small"])
+def test_a_printout_becomes_a_network_that_runs(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from archcalc.pytorch.build import build
+    from archcalc.pytorch.inputs import draw
+
+    spec = tmp_path / "net.yaml"
+    spec.write_text(
+        emit(audit(Path(__file__).parent / "rebuilt" / f"{name}.txt")), encoding="utf-8"
+    )
+    network = build(load(spec)).eval()
+    given = network(*draw(analyze(load(spec)).graph))
+    shapes = [tuple(one.shape) for one in (given if isinstance(given, tuple) else (given,))]
+    last = {"keras_two": [(1, 3), (1, 1)], "keras_imdb": [(1, 1)]}
+    assert shapes == last.get(name, [(1, 1000)])
+
+
+def test_what_does_not_fit_is_told_in_words_of_the_row() -> None:
+    with pytest.raises(ArchcalcError, match="row 10: 'ShiftedWindow") as told:
+        emit(audit(Path(__file__).parent / "refused" / "torchinfo_swin.txt"))
+    assert "<mapping>" not in str(told.value)
+    found = audit(CONTRADICTION.replace("9248", "4640", 1))
+    op = {"op": "ConvTranspose2d", "out_channels": 16, "kernel_size": 3, "output_padding": 1}
+    data = {"name": "net", "input": [3, 32, 32], "layers": {"conv1": op}}
+    with pytest.raises(
+        ArchcalcError, match=r"conv1 \(row 1\): .* does not fit: output_padding=1 is"
+    ):
+        hold(found, data, {0: ["conv1"]})

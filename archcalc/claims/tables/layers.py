@@ -46,6 +46,12 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[l
             dear = MISPRINT + 2
             option.price += 1.0 if _class(entry) else dear if convolves or ends else 6.0
             made.append(option)
+    elif entry.kind == "conv" and entry.values.get("params") == 0 and _class(entry):
+        # A class of which the name says so, without weights beside those of its rows.
+        for option in read_block(entry, state, manner, hints):
+            option.layer = option.layer._replace(kind="module")
+            option.price += 0.5
+            made.append(option)
     for option in made:
         weigh(entry, option, manner)
     made.sort(key=lambda each: each.cost - 0.6 * (each.out.ext == hints.after.ext))

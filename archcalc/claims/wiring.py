@@ -1,0 +1,164 @@
+"""Layers of a spec as they are written: their names, what each takes, and where features stand.
+
+A printed table may have features last, as Keras has them, where a spec has them first: layers that
+ask for the other order get a permutation before them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import combinations
+
+from archcalc.claims.spelled import ACTIVATIONS, Fields, Spelled
+from archcalc.claims.tables.evidence import UNKNOWN, State
+from archcalc.claims.tables.sheet import Sheet
+
+LENGTH = 100
+"""A length that stands for one of which the table says None: any will do."""
+
+FIRST = r"Conv|Pool|BatchNorm|InstanceNorm|GroupNorm|Upsample|^Pad|Crop|LocalResponse|PixelShuffle"
+"""Operators whose channels are the first axis."""
+LAST = r"^(Linear|LSTM|GRU|RNN|LayerNorm|Embedding|Reshape|Slice)"
+"""Operators whose features are the last axis."""
+
+
+class Wiring:
+    """The layers that were written so far."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self.sheet = sheet
+        self.written: dict[str, Fields] = {}
+        """Layers by name."""
+        self.beside: dict[str, str] = {}
+        """What is said of them in a comment."""
+        self.inputs: dict[str, list[int]] = {}
+        self.states: dict[str, State] = {}
+        """What each layer and input gives, as the table has it."""
+        self.last = "input"
+        self.flat: set[str] = set()
+        """Those that give one row of numbers."""
+        self.turned: set[str] = set()
+        """Those whose features are the last axis, of a table that prints them so."""
+        self.open: list[str] = []
+        """Layers that nothing takes yet."""
+        self.taken: set[str] = set()
+        """Names."""
+
+    def free(self, plain: str) -> str:
+        """A name that no layer has."""
+        name, k = plain[:60], 1
+        while name in self.taken:
+            k += 1
+            name = f"{plain[:60]}_{k}"
+        self.taken.add(name)
+        return name
+
+    def manages(self, state: State) -> bool:
+        """Whether the table prints features last, where a spec has them first but for few."""
+        tokens = self.sheet.tokens and len(state.ext or ()) == 1
+        return bool(state.ext) and (tokens or not self.sheet.channels_first)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The sizes of what a layer gives in the spec, without the batch."""
+        state = self.states[name]
+        c, ext = state.c or 0, tuple(n or LENGTH for n in state.ext or ())
+        return (*ext, c) if name in self.turned else (c, *ext)
+
+    def laid(self, name: str, turned: bool) -> str:
+        """A layer that gives the same with its features last, or first."""
+        state = self.states.get(name, UNKNOWN)
+        if not self.manages(state) or (name in self.turned) == turned or name in self.flat:
+            return name
+        made = self.free(f"{name}-turned")
+        self.put(made, *self.turn(name)[:2], [name], state)
+        return made
+
+    def stretched(self, name: str, out: State) -> str:
+        """A row of numbers as one position of what it is joined with element by element."""
+        state = self.states.get(name, UNKNOWN)
+        if name not in self.flat or state.c is None:
+            return name
+        made = self.free(f"{name}-stretched")
+        one = State(state.c, tuple(1 for _ in out.ext or ()))
+        self.put(made, "Reshape", {"shape": [state.c, *(one.ext or ())]}, [name], one)
+        self.turned.discard(made)
+        return made
+
+    def turn(self, name: str) -> Spelled:
+        """What puts features first that are last, and the other way round."""
+        axes = len(self.states[name].ext or ())
+        order = [axes + 1, *range(1, axes + 1)] if name in self.turned else [*range(2, axes + 2), 1]
+        return Spelled("Permute", {"dims": [0, *order]})
+
+    def put(self, name: str, op: str, fields: Fields, sources: Sequence[str], out: State) -> None:
+        """Write a layer."""
+        if re.search(LAST, op):
+            sources = [self.laid(source, True) for source in sources]
+        elif re.search(FIRST, op):
+            sources = [self.laid(source, False) for source in sources]
+        elif len(sources) > 1:
+            sources = [self.laid(source, sources[0] in self.turned) for source in sources]
+            if out.ext and not re.search("Concat|Crop", op):
+                sources = [self.stretched(source, out) for source in sources]
+        layer: Fields = {"op": op}
+        if list(sources) != [self.last]:
+            layer["from"] = sources[0] if len(sources) == 1 else list(sources)
+        self.written[name] = {**layer, **fields}
+        self.states[name] = out
+        self.open = [each for each in self.open if each not in sources] + [name]
+        row = op in ("Flatten", "Reshape", "Concat") and not out.ext
+        if (
+            row
+            or (op == "Linear" and not out.ext)
+            or (op in ACTIVATIONS and sources[0] in self.flat)
+        ):
+            self.flat.add(name)
+        last = sources[0] in self.turned and not re.search(FIRST, op)
+        if op == "Permute" and self.states.get(sources[0]) == out:
+            last = not last
+        if self.manages(out) and (last or re.search(LAST, op)):
+            self.turned.add(name)
+        self.last = name
+
+    def assume(self, op: str, fields: Fields, sources: Sequence[str], out: State, note: str) -> str:
+        """Write a layer that no row is."""
+        name = self.free("assumed")
+        self.put(name, op, fields, sources, out)
+        self.beside[name] = note
+        return name
+
+    def axis(self, sources: Sequence[str], out: State) -> Fields:
+        """The axis over which rows are joined, where it is not that of the channels."""
+        states = [self.states.get(name, UNKNOWN) for name in sources]
+        turned = sources[0] in self.turned
+        axes = len(out.ext or ())
+        if sum(each.c or 0 for each in states) == out.c:
+            return {"dim": axes + 1} if turned and axes else {}
+        for k, n in enumerate(out.ext or ()):
+            if sum((each.ext or (0,) * axes)[k] or 0 for each in states) == n:
+                return {"dim": k + (1 if turned else 2)}
+        return {}
+
+    def made(
+        self,
+        out: State,
+        free: Sequence[str],
+        must: Sequence[str] = (),
+        others: Sequence[str] = (),
+    ) -> tuple[str, Fields, list[str]] | None:
+        """What makes a state of layers that nothing takes yet, or of such and others."""
+        fits = [name for name in (*free, *must) if self.states.get(name, UNKNOWN).ext == out.ext]
+        whole = sorted(fits, key=list(self.states).index)
+        if len(whole) > 1 and sum(self.states[name].c or 0 for name in whole) == out.c:
+            return "Concat", self.axis(whole, out), whole
+        if len(whole) > 1 and all(self.states[name] == out for name in whole):
+            return "Add", {}, whole
+        near = [n for n in reversed(others) if self.states[n].ext == out.ext and n not in must]
+        have = sum(self.states[name].c or 0 for name in must)
+        for count in (1, 2, 3):
+            for chosen in combinations(near, count):
+                if have + sum(self.states[n].c or 0 for n in chosen) == out.c:
+                    joined = sorted((*chosen, *must), key=list(self.states).index)
+                    return "Concat", self.axis(joined, out), joined
+        return None
