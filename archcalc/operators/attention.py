@@ -11,7 +11,6 @@ from archcalc.operators.base import (
     Count,
     Example,
     Operator,
-    Trained,
     Weightless,
     Work,
     describe,
@@ -19,6 +18,7 @@ from archcalc.operators.base import (
     require_rank,
     require_rank_from,
 )
+from archcalc.operators.parametrization import Parametrization, Parametrized
 from archcalc.operators.softmax import Softmax
 from archcalc.operators.taps import Gathering, Sources, Traced
 
@@ -165,7 +165,7 @@ class ScaledDotProductAttention(Weightless, Traced, Stepwise, Multiplying, Atten
 
 
 @final
-class MultiheadAttention(Trained, Gathering, Stepwise, Multiplying):
+class MultiheadAttention(Parametrized, Gathering, Stepwise, Multiplying):
     """Projections, attention of ``num_heads`` heads and a projection, as
     ``torch.nn.MultiheadAttention`` with ``batch_first``.
 
@@ -183,12 +183,20 @@ class MultiheadAttention(Trained, Gathering, Stepwise, Multiplying):
     """Whether the projections have biases."""
     add_bias_kv: bool = False
     """Whether a trained key and value are put behind the others, which all queries see."""
+    parametrization: Parametrization = None
+    """What the weights are computed by, of other tensors that are stored instead: ``weight_norm``
+    or ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
 
     examples = (
         Example({"num_heads": 4}, ((2, 10, 64),)),
         Example({"num_heads": 4, "add_bias_kv": True}, ((2, 10, 64),)),
         Example({"num_heads": 2, "bias": False}, ((2, 10, 16), (2, 12, 16), (2, 12, 16))),
         Example({"num_heads": 2}, ((2, 10, 16), (2, 12, 24), (2, 12, 8))),
+        Example({"num_heads": 4, "parametrization": "weight_norm"}, ((2, 10, 64),)),
+        Example(
+            {"num_heads": 2, "parametrization": "spectral_norm"},
+            ((2, 10, 16), (2, 12, 24), (2, 12, 8)),
+        ),
     )
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -209,7 +217,7 @@ class MultiheadAttention(Trained, Gathering, Stepwise, Multiplying):
         q, k, v = inputs * 3 if len(inputs) == 1 else inputs
         return q, k, v
 
-    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+    def tensors(self, *inputs: Shape) -> dict[str, Shape]:
         q, k, v = self._inputs(*inputs)
         e = q[2]
         tensors: dict[str, Shape]
@@ -270,6 +278,10 @@ class MultiheadAttention(Trained, Gathering, Stepwise, Multiplying):
             seen = next((s for s, given in zip(sources, inputs, strict=False) if given is x), None)
             sources.append(autograd.permute(x, (1, 0, 2)) if seen is None else seen)
         e = sources[0].shape[2]
+        *projections, last = self.kernels(*(x.shape for x in inputs)).values()
+        for k, kernel in enumerate(projections):
+            asking = sources if len(projections) == 1 else sources[k : k + 1]
+            autograd.keep_weight(self, kernel, any(x.trained for x in asking))
         if sources[1] is not sources[2]:
             parts = [autograd.linear(x, e) for x in sources]
         elif sources[0] is sources[1] or len(inputs) == 1:
@@ -281,6 +293,7 @@ class MultiheadAttention(Trained, Gathering, Stepwise, Multiplying):
         heads = [self._heads(autograd, part) for part in parts]
         attended = ScaledDotProductAttention().record(autograd, *heads)
         joined = autograd.contiguous(autograd.permute(attended, (2, 0, 1, 3)))
+        autograd.keep_weight(self, last, joined.trained)
         output = autograd.linear(autograd.reshape(joined, sources[0].shape), e)
         return autograd.permute(output, (1, 0, 2))
 
@@ -303,4 +316,9 @@ class MultiheadAttention(Trained, Gathering, Stepwise, Multiplying):
         sizes = {"embed_dim": q[2], "num_heads": self.num_heads, "kdim": k[2], "vdim": v[2]}
         fields = {**sizes, "bias": self.bias, "batch_first": True}
         more = {"add_bias_kv": True} if self.add_bias_kv else {}
-        return Call("archcalc.MultiheadAttention", {**fields, **more})
+        return Call(
+            "archcalc.MultiheadAttention",
+            {**fields, **more},
+            parametrization=self.parametrization,
+            several=True,
+        )

@@ -3,19 +3,12 @@
 from typing import Literal, final
 
 from archcalc.dims import Shape
-from archcalc.operators.base import (
-    Count,
-    Example,
-    Spelled,
-    Trained,
-    Work,
-    elements,
-    require_rank,
-)
+from archcalc.operators.base import Call, Count, Example, Work, elements, require_rank
+from archcalc.operators.parametrization import Parametrization, Parametrized
 
 
 @final
-class EmbeddingBag(Trained, Spelled):
+class EmbeddingBag(Parametrized):
     """The sum, mean or maximum of a table's rows that (N, L) indices name: (N, embedding_dim).
 
     As ``torch.nn.EmbeddingBag``. A look-up is no work; of L rows L - 1 adds (or comparisons, of a
@@ -28,11 +21,18 @@ class EmbeddingBag(Trained, Spelled):
     """Size of a row."""
     mode: Literal["sum", "mean", "max"] = "mean"
     """How the rows are put together."""
+    parametrization: Parametrization = None
+    """What the weight is computed by, of other tensors that are stored instead: ``weight_norm`` or
+    ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
 
     examples = (
         Example({"num_embeddings": 100, "embedding_dim": 16}, ((2, 10),)),
         Example({"num_embeddings": 100, "embedding_dim": 16, "mode": "sum"}, ((2, 10),)),
         Example({"num_embeddings": 100, "embedding_dim": 16, "mode": "max"}, ((2, 10),)),
+        Example(
+            {"num_embeddings": 100, "embedding_dim": 16, "parametrization": "weight_norm"},
+            ((2, 10),),
+        ),
     )
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -40,7 +40,7 @@ class EmbeddingBag(Trained, Spelled):
         require_rank(x, 2, "(N, L)")
         return (x[0], self.embedding_dim)
 
-    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+    def tensors(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (self.num_embeddings, self.embedding_dim)}
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
@@ -49,3 +49,8 @@ class EmbeddingBag(Trained, Spelled):
         if self.mode == "max":
             return Work(comparisons=joins)
         return Work(adds=joins, divisions=out if self.mode == "mean" else 0)
+
+    def torch(self, *inputs: Shape) -> Call:
+        fields = dict(self)
+        by = fields.pop("parametrization")
+        return Call("nn.EmbeddingBag", fields, parametrization=by)

@@ -86,7 +86,8 @@ class Call:
     ``kwargs``; ``archcalc.`` is one of the small modules in ``archcalc.pytorch.modules``.
     With ``gather`` the inputs are passed as one list (``torch.cat``). ``unpack`` names the item
     taken from a tuple result (``nn.LSTM`` returns its states as well). ``parametrization`` is the
-    function of ``torch.nn.utils.parametrizations``, or of ours, that the module is given to.
+    function of ``torch.nn.utils.parametrizations``, or of ours, that the module is given to, for
+    each of its weights where it has ``several``.
     """
 
     target: str
@@ -94,6 +95,7 @@ class Call:
     gather: bool = False
     unpack: int | None = None
     parametrization: str | None = None
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from typing import ClassVar, Literal, final
 from archcalc.dims import Shape, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import WEIGHTS, Multiplying, Product
-from archcalc.operators.base import Call, Count, Example, Trained, Work, describe, require_rank
+from archcalc.operators.base import Call, Count, Example, Work, describe, require_rank
+from archcalc.operators.parametrization import Parametrization, Parametrized
 from archcalc.operators.recurrent import GRU_UNIT, LSTM_UNIT
 
 
-class _Cell(Trained, Multiplying):
+class _Cell(Parametrized, Multiplying):
     arity = (2, 2)
     gates: ClassVar[int]
     memories: ClassVar[int] = 1
@@ -23,10 +24,17 @@ class _Cell(Trained, Multiplying):
     """Units: H."""
     bias: bool = True
     """Whether the gates have biases, two each as in PyTorch."""
+    parametrization: Parametrization = None
+    """What the weights are computed by, of other tensors that are stored instead: ``weight_norm``
+    or ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
 
     @abstractmethod
     def unit(self) -> Work:
         """The arithmetic of one unit, once the gates' dot products are summed."""
+
+    @abstractmethod
+    def home(self) -> str:
+        """Whose class is meant: PyTorch's, or ours with the same name."""
 
     def infer(self, *inputs: Shape) -> Shape:
         x, state = inputs
@@ -37,7 +45,7 @@ class _Cell(Trained, Multiplying):
             raise ShapeError(f"takes a state {describe(wanted)}, not {describe(state)}")
         return wanted
 
-    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+    def tensors(self, *inputs: Shape) -> dict[str, Shape]:
         rows = self.gates * self.hidden_size
         tensors: dict[str, Shape] = {
             "weight_ih": (rows, inputs[0][1]),
@@ -62,6 +70,12 @@ class _Cell(Trained, Multiplying):
             Product(rows * self.hidden_size, ((WEIGHTS,), (1,))),
         )
 
+    def torch(self, *inputs: Shape) -> Call:
+        fields = {"input_size": inputs[0][1], **dict(self)}
+        by = fields.pop("parametrization")
+        target = f"{self.home()}.{type(self).__name__}"
+        return Call(target, fields, parametrization=by, several=True)
+
 
 @final
 class RNNCell(_Cell):
@@ -75,13 +89,14 @@ class RNNCell(_Cell):
     examples = (
         Example({"hidden_size": 8}, ((2, 4), (2, 8))),
         Example({"hidden_size": 8, "nonlinearity": "relu", "bias": False}, ((2, 4), (2, 8))),
+        Example({"hidden_size": 8, "parametrization": "spectral_norm"}, ((2, 4), (2, 8))),
     )
 
     def unit(self) -> Work:
         return Work(transcendentals=1) if self.nonlinearity == "tanh" else Work(comparisons=1)
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.RNNCell", {"input_size": inputs[0][1], **dict(self)})
+    def home(self) -> str:
+        return "nn"
 
 
 @final
@@ -96,13 +111,14 @@ class LSTMCell(_Cell):
     examples = (
         Example({"hidden_size": 8}, ((2, 4), (2, 2, 8))),
         Example({"hidden_size": 8, "bias": False}, ((2, 4), (2, 2, 8))),
+        Example({"hidden_size": 8, "parametrization": "weight_norm"}, ((2, 4), (2, 2, 8))),
     )
 
     def unit(self) -> Work:
         return LSTM_UNIT
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("archcalc.LSTMCell", {"input_size": inputs[0][1], **dict(self)})
+    def home(self) -> str:
+        return "archcalc"
 
 
 @final
@@ -110,10 +126,13 @@ class GRUCell(_Cell):
     """A step of ``GRU``, as ``torch.nn.GRUCell``: (N, F) and a state (N, H) give a state (N, H)."""
 
     gates = 3
-    examples = (Example({"hidden_size": 8}, ((2, 4), (2, 8))),)
+    examples = (
+        Example({"hidden_size": 8}, ((2, 4), (2, 8))),
+        Example({"hidden_size": 8, "parametrization": "weight_norm"}, ((2, 4), (2, 8))),
+    )
 
     def unit(self) -> Work:
         return GRU_UNIT
 
-    def torch(self, *inputs: Shape) -> Call:
-        return Call("nn.GRUCell", {"input_size": inputs[0][1], **dict(self)})
+    def home(self) -> str:
+        return "nn"

@@ -96,12 +96,10 @@ class _Conv(Parametrized, Windowed, Stepwise, Weighing):
         extents = zip(x[2:], self.kernel_size, self.stride, self.dilation, pads, strict=True)
         return (x[0], self.out_channels, *(slide(n, k, s, d, p) for n, k, s, d, p in extents))
 
-    def kernel(self, *inputs: Shape) -> Shape:
-        return (self.out_channels, inputs[0][1] // self.groups, *self.kernel_size)
-
-    def weights(self, *inputs: Shape) -> dict[str, Shape]:
-        tensors = self.originals(*inputs)
-        return {**tensors, "bias": (self.out_channels,)} if self.bias else tensors
+    def tensors(self, *inputs: Shape) -> dict[str, Shape]:
+        weight = (self.out_channels, inputs[0][1] // self.groups, *self.kernel_size)
+        bias = {"bias": (self.out_channels,)} if self.bias else {}
+        return {"weight": weight, **bias}
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """Padding zeros are multiplied too; a bias is one add an output element."""
@@ -126,7 +124,7 @@ class _Conv(Parametrized, Windowed, Stepwise, Weighing):
                 pads = tuple((0, after - before) for before, after in pads)
             x = autograd.padded(x, pads)
         autograd.keep(x)
-        autograd.keep_weight(self, inputs[0].shape)
+        autograd.keep_weights(self, inputs[0].shape)
         return autograd.weighted(output, x)
 
     def torch(self, *inputs: Shape) -> Call:

@@ -121,12 +121,10 @@ class _ConvTranspose(Parametrized, Traced, Stepwise, Weighing):
         ]
         return (unless_unknown(found),)
 
-    def kernel(self, *inputs: Shape) -> Shape:
-        return (inputs[0][1], self.out_channels // self.groups, *self.kernel_size)
-
-    def weights(self, *inputs: Shape) -> dict[str, Shape]:
-        tensors = self.originals(*inputs)
-        return {**tensors, "bias": (self.out_channels,)} if self.bias else tensors
+    def tensors(self, *inputs: Shape) -> dict[str, Shape]:
+        weight = (inputs[0][1], self.out_channels // self.groups, *self.kernel_size)
+        bias = {"bias": (self.out_channels,)} if self.bias else {}
+        return {"weight": weight, **bias}
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """Every *input* element meets the whole kernel once; the bias is added to every output."""
@@ -139,7 +137,7 @@ class _ConvTranspose(Parametrized, Traced, Stepwise, Weighing):
         (x,) = inputs
         output, cropping = self.infer(x.shape), self.torch(x.shape).kwargs.get("cropping")
         autograd.keep(x)
-        autograd.keep_weight(self, x.shape)
+        autograd.keep_weights(self, x.shape)
         if cropping is None:
             return autograd.weighted(output, x)
         whole = (*output[:2], *(n + a + b for n, (a, b) in zip(output[2:], cropping, strict=True)))

@@ -256,10 +256,11 @@ def call_source(call: Call, inputs: int) -> str:
         source = f"{target}({', '.join(passed + arguments)})"
     else:
         source = f"{target}({', '.join(arguments)})"
-        if call.parametrization is not None:
-            ours = call.parametrization in STANDARDIZATIONS
-            home = "archcalc.pytorch.modules" if ours else "nn.utils.parametrizations"
-            source = f"{home}.{call.parametrization}({source})"
+        by = call.parametrization
+        if by is not None:
+            ours = "archcalc.pytorch.modules"
+            how = f"{ours if by in STANDARDIZATIONS else 'nn.utils.parametrizations'}.{by}"
+            source = f"{ours}.each_weight({source}, {how})" if call.several else f"{how}({source})"
         if call.unpack is not None:
             source = f"{source}({', '.join(tensors)})"
     return source if call.unpack is None else f"{source}[{call.unpack}]"

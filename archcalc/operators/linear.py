@@ -65,12 +65,10 @@ class Linear(Parametrized, _Projection, Stepwise, Weighing):
         require_rank_from(x, 2, "(N, *, in_features)")
         return (*x[:-1], self.out_features)
 
-    def kernel(self, *inputs: Shape) -> Shape:
-        return (self.out_features, inputs[0][-1])
-
-    def weights(self, *inputs: Shape) -> dict[str, Shape]:
-        tensors = self.originals(*inputs)
-        return {**tensors, "bias": (self.out_features,)} if self.bias else tensors
+    def tensors(self, *inputs: Shape) -> dict[str, Shape]:
+        weight = (self.out_features, inputs[0][-1])
+        bias = {"bias": (self.out_features,)} if self.bias else {}
+        return {"weight": weight, **bias}
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """``in_features`` multiply-accumulates an output element; a bias is one add."""
@@ -78,7 +76,7 @@ class Linear(Parametrized, _Projection, Stepwise, Weighing):
         return Work(macs=out * inputs[0][-1], adds=out if self.bias else 0, dots=out)
 
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
-        autograd.keep_weight(self, inputs[0].shape, always=inputs[0].trained)
+        autograd.keep_weights(self, inputs[0].shape, needed=inputs[0].trained)
         return autograd.linear(inputs[0], self.out_features)
 
     def torch(self, *inputs: Shape) -> Call:
@@ -124,13 +122,11 @@ class Bilinear(Parametrized, Stepwise, Multiplying):
             raise ShapeError(f"inputs {describe(a)} and {describe(b)} differ before the last axis")
         return (*a[:-1], self.out_features)
 
-    def kernel(self, *inputs: Shape) -> Shape:
+    def tensors(self, *inputs: Shape) -> dict[str, Shape]:
         a, b = inputs
-        return (self.out_features, a[-1], b[-1])
-
-    def weights(self, *inputs: Shape) -> dict[str, Shape]:
-        tensors = self.originals(*inputs)
-        return {**tensors, "bias": (self.out_features,)} if self.bias else tensors
+        weight = (self.out_features, a[-1], b[-1])
+        bias = {"bias": (self.out_features,)} if self.bias else {}
+        return {"weight": weight, **bias}
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """``in1 * in2 + in2`` multiply-accumulates an output element, in ``in2 + 1`` sums."""
@@ -152,7 +148,7 @@ class Bilinear(Parametrized, Stepwise, Multiplying):
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
         """Of the weight and both inputs each is kept that the gradient of another needs."""
         a, b = inputs
-        autograd.keep_weight(self, a.shape, b.shape, always=a.trained or b.trained)
+        autograd.keep_weights(self, a.shape, b.shape, needed=a.trained or b.trained)
         if autograd.trainable or b.trained:
             autograd.keep(a)
         if autograd.trainable or a.trained:
@@ -196,11 +192,8 @@ class Embedding(Parametrized, Differentiable):
     def infer(self, *inputs: Shape) -> Shape:
         return (*inputs[0], self.embedding_dim)
 
-    def kernel(self, *inputs: Shape) -> Shape:
-        return (self.num_embeddings, self.embedding_dim)
-
-    def weights(self, *inputs: Shape) -> dict[str, Shape]:
-        return self.originals(*inputs)
+    def tensors(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (self.num_embeddings, self.embedding_dim)}
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """None: a look-up moves numbers and computes nothing."""
@@ -214,7 +207,7 @@ class Embedding(Parametrized, Differentiable):
         )
 
     def saved(self, output: Shape, *inputs: Shape) -> Saved:
-        return Saved(inputs=(0,), elements=sum(self.kept_of_weight(*inputs)))
+        return Saved(inputs=(0,), elements=sum(self.kept_of(self.tensors(*inputs)["weight"])))
 
 
 @final

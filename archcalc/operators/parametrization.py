@@ -17,8 +17,6 @@ ConvParametrization: TypeAlias = (
 STANDARDIZATIONS = ("weight_standardization", "scaled_weight_standardization")
 """Those that are functions of ``archcalc.pytorch.modules``."""
 
-ORIGINAL = "parametrizations.weight.original"
-
 
 class Parametrized(Operator):
     """An operator whose weight may be computed of other tensors, which are stored instead of it.
@@ -36,49 +34,70 @@ class Parametrized(Operator):
         parametrization: ConvParametrization
 
     matrix_dim: ClassVar[int] = 0
-    """Which axis of the weight are the rows of the matrix whose singular value is meant."""
+    """Which axis of a weight are the rows of the matrix whose singular value is meant."""
 
     @abstractmethod
-    def kernel(self, *inputs: Shape) -> Shape:
-        """The shape of the weight."""
+    def tensors(self, *inputs: Shape) -> dict[str, Shape]:
+        """The trained tensors by PyTorch's names, each weight stored itself."""
 
-    def originals(self, *inputs: Shape) -> dict[str, Shape]:
-        """The trained tensors that the weight is or is computed of."""
-        kernel = self.kernel(*inputs)
+    def kernels(self, *inputs: Shape) -> dict[str, Shape]:
+        """Those of them that are computed where there is a parametrization: all but biases."""
+        return {
+            name: shape
+            for name, shape in self.tensors(*inputs).items()
+            if "weight" in name.rpartition(".")[2]
+        }
+
+    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+        tensors = self.tensors(*inputs)
+        if self.parametrization is None:
+            return tensors
+        kernels = self.kernels(*inputs)
+        stored: dict[str, Shape] = {}
+        for name, shape in tensors.items():
+            stored |= self._originals(name, shape) if name in kernels else {name: shape}
+        return stored
+
+    def _originals(self, name: str, kernel: Shape) -> dict[str, Shape]:
+        """The trained tensors that a weight is computed of."""
+        home = _home(name)
         lengths = (kernel[0], *(1 for _ in kernel[1:]))
         if self.parametrization == "weight_norm":
-            return {f"{ORIGINAL}0": lengths, f"{ORIGINAL}1": kernel}
+            return {f"{home}.original0": lengths, f"{home}.original1": kernel}
         if self.parametrization == "scaled_weight_standardization":
-            return {ORIGINAL: kernel, "parametrizations.weight.0.gain": lengths}
-        return {"weight" if self.parametrization is None else ORIGINAL: kernel}
+            return {f"{home}.original": kernel, f"{home}.0.gain": lengths}
+        return {f"{home}.original": kernel}
 
     def buffers(self, *inputs: Shape) -> dict[str, Shape]:
         if self.parametrization != "spectral_norm":
             return {}
-        rows, columns = self._matrix(*inputs)
-        return {
-            "parametrizations.weight.0._u": (rows,),
-            "parametrizations.weight.0._v": (columns,),
-        }
+        stored: dict[str, Shape] = {}
+        for name, kernel in self.kernels(*inputs).items():
+            rows, columns = self._matrix(kernel)
+            stored |= {f"{_home(name)}.0._u": (rows,), f"{_home(name)}.0._v": (columns,)}
+        return stored
 
-    def kept_of_weight(self, *inputs: Shape) -> tuple[Size, ...]:
-        """Numbers of tensors that are kept for the gradient of what the weight is computed of.
+    def kept_of(self, kernel: Shape) -> tuple[Size, ...]:
+        """Numbers of tensors that are kept for the gradient of what a weight is computed of.
 
         Of weight_norm the norms; of spectral_norm both vectors and the singular value; of a
         standardization the means and deviations, and the scaled gain.
         """
         if self.parametrization == "weight_norm":
-            return (self.kernel(*inputs)[0],)
+            return (kernel[0],)
         if self.parametrization == "spectral_norm":
-            rows, columns = self._matrix(*inputs)
-            return rows, columns, 1
+            return (*self._matrix(kernel), 1)
         if self.parametrization in STANDARDIZATIONS:
-            kernels = self.kernel(*inputs)[0]
             scaled = self.parametrization == "scaled_weight_standardization"
-            return (kernels,) * (3 if scaled else 2)
+            return (kernel[0],) * (3 if scaled else 2)
         return ()
 
-    def _matrix(self, *inputs: Shape) -> tuple[Size, Size]:
-        kernel = self.kernel(*inputs)
+    def _matrix(self, kernel: Shape) -> tuple[Size, Size]:
         rows = kernel[self.matrix_dim]
         return rows, elements(kernel) // rows
+
+
+def _home(name: str) -> str:
+    """Where PyTorch stores what a weight is computed of."""
+    owner, dot, own = name.rpartition(".")
+    return f"{owner}{dot}parametrizations.{own}"

@@ -13,12 +13,12 @@ from archcalc.operators.base import (
     Call,
     Count,
     Example,
-    Trained,
     Work,
     describe,
     elements,
     require_rank,
 )
+from archcalc.operators.parametrization import Parametrization, Parametrized
 from archcalc.operators.positions import RotaryEmbedding
 from archcalc.operators.taps import Gathering
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @final
-class Attention(Trained, Gathering, Stepwise, Multiplying, Attending):
+class Attention(Parametrized, Gathering, Stepwise, Multiplying, Attending):
     """Projections, attention of ``num_heads`` heads and a projection, each as it is told.
 
     One input (N, T, E) attends to itself; of two the first asks the second; three are query, key
@@ -74,6 +74,9 @@ class Attention(Trained, Gathering, Stepwise, Multiplying, Attending):
     """The base of the rotary positions, such as 10000; none by default."""
     maps: bool = False
     """Whether what each head attends to follows the output, as further features."""
+    parametrization: Parametrization = None
+    """What the weights are computed by, of other tensors that are stored instead: ``weight_norm``
+    or ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
 
     examples = (
         Example({"num_heads": 4}, ((2, 10, 64),)),
@@ -99,6 +102,11 @@ class Attention(Trained, Gathering, Stepwise, Multiplying, Attending):
         Example(
             {"num_heads": 2, "num_kv_heads": 1, "maps": True},
             ((2, 10, 16), (2, 12, 16), (2, 12, 8), (2, 10, 12)),
+        ),
+        Example({"num_heads": 2, "parametrization": "weight_norm"}, ((2, 10, 16),)),
+        Example(
+            {"num_heads": 2, "fused": True, "parametrization": "spectral_norm"},
+            ((2, 10, 16), (2, 12, 16)),
         ),
     )
 
@@ -166,7 +174,7 @@ class Attention(Trained, Gathering, Stepwise, Multiplying, Attending):
         names = ("q_proj", "k_proj", "v_proj")
         return tuple(zip(names, self._inputs(*inputs), features, biases, strict=True))
 
-    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+    def tensors(self, *inputs: Shape) -> dict[str, Shape]:
         h, _, _, dv = self._heads(*inputs)
         parts = self._projections(*inputs)
         if self.fused:
@@ -251,6 +259,8 @@ class Attention(Trained, Gathering, Stepwise, Multiplying, Attending):
         n, h, t, width = attended.shape
         output = autograd.reshape(autograd.permute(attended, (0, 2, 1, 3)), (n, t, h * width))
         if self.out_proj:
+            kernel = (self._out(*shapes), output.shape[-1])
+            autograd.keep_weight(self, kernel, output.trained)
             output = autograd.linear(output, self._out(*shapes))
         if maps is None:
             return output
@@ -259,6 +269,12 @@ class Attention(Trained, Gathering, Stepwise, Multiplying, Attending):
     def _projected(
         self, autograd: "Autograd", given: "Sequence[Tensor]", features: Sequence[Size]
     ) -> "list[Tensor]":
+        if self.fused:
+            kernel = (sum(features), given[0].shape[-1])
+            autograd.keep_weight(self, kernel, any(x.trained for x in given))
+        else:
+            for x, n in zip(given, features, strict=True):
+                autograd.keep_weight(self, (n, x.shape[-1]), x.trained)
         if not self.fused or given[0] is not given[1] or given[1] is not given[2]:
             return [autograd.linear(x, n) for x, n in zip(given, features, strict=True)]
         together = autograd.linear(given[0], sum(features))
@@ -282,4 +298,6 @@ class Attention(Trained, Gathering, Stepwise, Multiplying, Attending):
                 "rotary": self.rotary,
                 **({"maps": True} if self.maps else {}),
             },
+            parametrization=self.parametrization,
+            several=True,
         )

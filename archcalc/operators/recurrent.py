@@ -27,11 +27,11 @@ from archcalc.operators.base import (
     Count,
     Example,
     Natural,
-    Trained,
     Work,
     describe,
     require_rank,
 )
+from archcalc.operators.parametrization import Parametrization, Parametrized
 
 MOST_LAYERS = 1000
 """The largest ``num_layers``: far above any network, and few enough to list the weights of."""
@@ -43,7 +43,7 @@ GRU_UNIT = Work(transcendentals=2 + 1, adds=2 + 2, divisions=2, multiplies=3)
 """A unit's 2 sigmoids and a tanh, ``r`` times a sum, and ``(1 - z) n + z h``."""
 
 
-class _Recurrent(Trained, Multiplying):
+class _Recurrent(Parametrized, Multiplying):
     arity = (1, 2)
     gates: ClassVar[int]
     memories: ClassVar[int] = 1
@@ -61,6 +61,9 @@ class _Recurrent(Trained, Multiplying):
     """Whether the sequence is read from both ends."""
     states: bool = False
     """Whether the last states follow the output, as further steps."""
+    parametrization: Parametrization = None
+    """What the weights are computed by, of other tensors that are stored instead: ``weight_norm``
+    or ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
 
     @field_validator("num_layers")
     @classmethod
@@ -110,7 +113,7 @@ class _Recurrent(Trained, Multiplying):
             for suffix in ("", "_reverse")[: self._directions()]:
                 yield f"l{layer}{suffix}", size
 
-    def weights(self, *inputs: Shape) -> dict[str, Shape]:
+    def tensors(self, *inputs: Shape) -> dict[str, Shape]:
         rows = self.gates * self.hidden_size
         tensors: dict[str, Shape] = {}
         for name, size in self._cells(inputs[0][2]):
@@ -171,12 +174,11 @@ class _Recurrent(Trained, Multiplying):
             "bidirectional": self.bidirectional,
             **self.fields(),
         }
-        name = type(self).__name__
+        name, by = type(self).__name__, self.parametrization
         if len(inputs) == 1 and self.biases == 2 and not self.states:
-            return Call(f"nn.{name}", fields, unpack=0)
-        return Call(
-            f"archcalc.Stateful{name}", {**fields, "biases": self.biases, "states": self.states}
-        )
+            return Call(f"nn.{name}", fields, unpack=0, parametrization=by, several=True)
+        fields |= {"biases": self.biases, "states": self.states}
+        return Call(f"archcalc.Stateful{name}", fields, parametrization=by, several=True)
 
 
 @final
@@ -199,6 +201,7 @@ class RNN(_Recurrent):
             ((2, 5, 4),),
         ),
         Example({"hidden_size": 8}, ((2, 5, 4), (2, 1, 8))),
+        Example({"hidden_size": 8, "parametrization": "spectral_norm"}, ((2, 5, 4),)),
     )
 
     def unit(self) -> Work:
@@ -235,6 +238,7 @@ class LSTM(_Recurrent):
         ),
         Example({"hidden_size": 8, "biases": 1}, ((2, 5, 4),)),
         Example({"hidden_size": 8, "states": True}, ((2, 5, 4), (2, 2, 8))),
+        Example({"hidden_size": 8, "parametrization": "weight_norm"}, ((2, 5, 4),)),
     )
 
     @model_validator(mode="after")
@@ -270,6 +274,10 @@ class GRU(_Recurrent):
         Example({"hidden_size": 8}, ((2, 5, 4),)),
         Example({"hidden_size": 8, "num_layers": 2, "bidirectional": True}, ((2, 5, 4),)),
         Example({"hidden_size": 8, "biases": 1, "states": True}, ((2, 5, 4),)),
+        Example(
+            {"hidden_size": 8, "biases": 1, "parametrization": "weight_norm"},
+            ((2, 5, 4),),
+        ),
     )
 
     def unit(self) -> Work:

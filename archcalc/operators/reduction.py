@@ -295,8 +295,8 @@ class _Ordering(_Along, Scattering, Differentiable):
     """Which of PyTorch's two results it gives."""
 
     def saved(self, output: Shape, *inputs: Shape) -> Saved:
-        """Where the elements were."""
-        return Saved(indices=elements(output))
+        """Where the elements were, which the gradient of the elements needs."""
+        return Saved(indices=elements(output) if self.returns == "values" else 0)
 
 
 @final

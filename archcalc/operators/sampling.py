@@ -161,12 +161,10 @@ class DeformConv2d(Parametrized, Scattering, Multiplying):
             raise ShapeError(f"offsets have {shared} groups, weights {masks[0][1] // window}")
         return (x[0], self.out_channels, *extents)
 
-    def kernel(self, *inputs: Shape) -> Shape:
-        return (self.out_channels, inputs[0][1] // self.groups, *self.kernel_size)
-
-    def weights(self, *inputs: Shape) -> dict[str, Shape]:
-        tensors = self.originals(*inputs)
-        return {**tensors, "bias": (self.out_channels,)} if self.bias else tensors
+    def tensors(self, *inputs: Shape) -> dict[str, Shape]:
+        weight = (self.out_channels, inputs[0][1] // self.groups, *self.kernel_size)
+        bias = {"bias": (self.out_channels,)} if self.bias else {}
+        return {"weight": weight, **bias}
 
     def _macs(self, output: Shape, *inputs: Shape) -> Size:
         return elements(output) * (inputs[0][1] // self.groups) * prod(self.kernel_size)

@@ -289,12 +289,20 @@ class Autograd:
         output = self.new(shape, *sources)
         return output._replace(trained=output.trained or self.trainable)
 
-    def keep_weight(self, op: Parametrized, *inputs: Shape, always: bool = True) -> None:
-        """Keep what a weight is computed with, and if ``always`` the weight itself."""
-        for each in op.kept_of_weight(*inputs):
-            self.keep_more(each)
-        if op.parametrization is not None and always:
-            self.keep_more(prod(op.kernel(*inputs)))
+    def keep_weights(self, op: Parametrized, *inputs: Shape, needed: bool = True) -> None:
+        """:meth:`keep_weight` of all that a layer has."""
+        for kernel in op.kernels(*inputs).values():
+            self.keep_weight(op, kernel, needed)
+
+    def keep_weight(self, op: Parametrized, kernel: Shape, needed: bool) -> None:
+        """Keep what a weight is computed with, and it itself where a gradient needs it."""
+        if op.parametrization is None:
+            return
+        if self.trainable:
+            for each in op.kept_of(kernel):
+                self.keep_more(each)
+        if needed:
+            self.keep_more(prod(kernel))
 
     def padded(self, x: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
         """A copy of (N, C, *) with so many more before and after on each axis."""

@@ -18,7 +18,13 @@ from archcalc.pytorch.writer.code import WIDTH, Bracket, Code, broken
 from archcalc.pytorch.writer.forward import Forward
 from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.naming import access, class_name
-from archcalc.pytorch.writer.spelling import PARAMETRIZED, arguments, is_module, target_of
+from archcalc.pytorch.writer.spelling import (
+    EACH_WEIGHT,
+    PARAMETRIZED,
+    arguments,
+    is_module,
+    target_of,
+)
 from archcalc.pytorch.writer.steps import Ref
 from archcalc.spec.frozen import frozen_names
 from archcalc.spec.graph import Graph
@@ -48,7 +54,8 @@ def source(graph: Graph, spec: Spec | None = None) -> str:
             ties = [*_ties(library, graph), *_frozen(graph)]
         classes.append("\n".join(_class(library, cls, training, ties, spec, graph)))
     needed = [target.removeprefix("archcalc.") for target in own]
-    needed += (f for f in (PARAMETRIZED, *STANDARDIZATIONS) if any(f"{f}(" in c for c in classes))
+    helpers = (EACH_WEIGHT, PARAMETRIZED, *STANDARDIZATIONS)
+    needed += (f for f in helpers if any(f"{f}(" in c for c in classes))
     extra, imports = _modules(needed)
     body = "\n\n\n".join([*extra, *classes])
     head = [f'"""{line}' if k == 0 else line for k, line in enumerate(_about(graph, spec))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 import torch
@@ -79,6 +80,17 @@ MORE: list[tuple[str, dict[str, Any], tuple[Shape, ...]]] = [
     ("MatMul", {}, ((2, 1, 5, 3), (2, 4, 3, 6))),
     ("MultiheadAttention", {"num_heads": 1}, ((2, 10, 16),)),
     ("MultiheadAttention", {"num_heads": 2}, ((1, 10, 16),)),
+    *(
+        (name, {"num_heads": 2, **more, "parametrization": how}, inputs)
+        for how in ("weight_norm", "spectral_norm")
+        for inputs in (((2, 10, 16),), ((2, 10, 16),) * 3)
+        for name, more in (
+            ("MultiheadAttention", {}),
+            ("Attention", {}),
+            ("Attention", {"fused": True}),
+            ("Attention", {"out_proj": False}),
+        )
+    ),
 ]
 
 
@@ -90,25 +102,34 @@ def cases() -> Iterator[Any]:
     yield from MORE
 
 
+class Packed:
+    """A tensor that autograd saved, for as long as it keeps it."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+
+
 class Kept:
-    """The storages that PyTorch saves while it is entered, but those of ``besides``."""
+    """The storages that PyTorch saves while it is entered and still has, but those of ``besides``.
+
+    What was computed and dropped, as a weight that is only looked at, leaves nothing.
+    """
 
     def __init__(self, *besides: torch.Tensor) -> None:
         self.besides = {tensor.untyped_storage()._cdata for tensor in besides}
-        self.saved: dict[int, torch.Tensor] = {}
-        self.hooks = torch.autograd.graph.saved_tensors_hooks(self.keep, lambda tensor: tensor)
+        self.saved: WeakSet[Packed] = WeakSet()
+        self.hooks = torch.autograd.graph.saved_tensors_hooks(self.keep, lambda each: each.tensor)
 
-    def keep(self, tensor: torch.Tensor) -> torch.Tensor:
-        # Kept alive, so that no other storage can have its address.
-        self.saved[tensor.untyped_storage()._cdata] = tensor
-        return tensor
+    def keep(self, tensor: torch.Tensor) -> Packed:
+        packed = Packed(tensor.detach())  # else what it keeps would keep it
+        self.saved.add(packed)
+        return packed
 
     def bytes(self) -> int:
-        return sum(
-            tensor.untyped_storage().nbytes()
-            for address, tensor in self.saved.items()
-            if address not in self.besides
-        )
+        """For as long as what was computed is there."""
+        storages = (each.tensor.untyped_storage() for each in self.saved)
+        sizes = {storage._cdata: storage.nbytes() for storage in storages}
+        return sum(n for address, n in sizes.items() if address not in self.besides)
 
 
 def given_to(op: Operator, shapes: tuple[Shape, ...], trained: list[bool]) -> list[Tensor]:
@@ -127,9 +148,11 @@ def is_kept(op: Operator, *inputs: Tensor) -> int:
     return sum(storage.bytes(4) for storage in autograd.kept)
 
 
-def pytorch_keeps(op: Operator, shapes: tuple[Shape, ...], trained: list[bool]) -> int:
+def pytorch_keeps(
+    op: Operator, shapes: tuple[Shape, ...], trained: list[bool], frozen: bool = False
+) -> int:
     """What PyTorch saves of inputs of which some are computed with parameters."""
-    made = module(op, *shapes, device="meta")
+    made = module(op, *shapes, device="meta").requires_grad_(not frozen)
     tensors = [
         torch.ones(shape, device="meta", dtype=torch.long)
         if number in op.indices
@@ -138,7 +161,8 @@ def pytorch_keeps(op: Operator, shapes: tuple[Shape, ...], trained: list[bool]) 
     ]
     kept = Kept(*made.parameters(), *made.buffers())
     with kept.hooks:
-        made(*tensors)
+        output = made(*tensors)
+    assert output is not None
     return kept.bytes()
 
 
@@ -164,12 +188,34 @@ def test_what_no_parameter_leads_to_is_kept_only_where_a_gradient_needs_it(
         assert ours == pytorch_keeps(op, inputs, trained), only
 
 
+@pytest.mark.parametrize("how", ["weight_norm", "spectral_norm"])
+@pytest.mark.parametrize(
+    ("name", "fields", "inputs"),
+    [
+        ("Conv2d", {"out_channels": 4, "kernel_size": 3}, (IMAGE,)),
+        ("Linear", {"out_features": 4}, ((2, 5),)),
+        ("MultiheadAttention", {"num_heads": 2}, ((2, 10, 16),)),
+        ("Attention", {"num_heads": 2}, ((2, 10, 16), (2, 12, 16))),
+    ],
+)
+def test_what_a_frozen_weight_is_computed_with_is_not_kept(
+    name: str, fields: dict[str, Any], inputs: tuple[Shape, ...], how: str
+) -> None:
+    op = operator(name)(**{**fields, "parametrization": how})
+    autograd = Autograd(trainable=False)
+    autograd.apply(op, *given_to(op, inputs, [True] * len(inputs)))
+    ours = sum(storage.bytes(4) for storage in autograd.kept)
+    theirs = pytorch_keeps(op, inputs, [True] * len(inputs), frozen=True)
+    assert ours == theirs
+
+
 def test_dropout_keeps_a_flag_for_each_element_as_on_a_gpu() -> None:
     kept = Kept()
     x = torch.ones(4, 5, requires_grad=True)
     with kept.hooks:
-        torch.native_dropout(x, 0.5, train=True)
+        output = torch.native_dropout(x, 0.5, train=True)
 
+    assert output is not None
     assert kept.bytes() == Dropout().saved((4, 5), (4, 5)).flags == 20
     assert Dropout(p=0).saved((4, 5), (4, 5)) == Saved()
 

@@ -28,6 +28,7 @@ few = st.integers(1, 4)
 extent = st.integers(1, 9)
 fraction = st.floats(0, 1)
 flag = st.booleans()
+computed = st.sampled_from([None, "weight_norm", "spectral_norm"])
 
 
 def shapes(ranks: tuple[int, int] = (2, 5)) -> st.SearchStrategy[Shape]:
@@ -390,7 +391,7 @@ def mha(draw: st.DrawFn) -> Case:
     q = (n, tq, e)
     memory = draw(st.sampled_from([(), ((n, tk, e), (n, tk, e)), ((n, tk, kdim), (n, tk, vdim))]))
     fields = {"num_heads": heads, "bias": draw(flag), "add_bias_kv": draw(flag)}
-    return fields, (q, *memory)
+    return {**fields, "parametrization": draw(computed)}, (q, *memory)
 
 
 @st.composite
@@ -401,6 +402,7 @@ def recurrent(draw: st.DrawFn, /, memories: int = 1, **fields: st.SearchStrategy
         "bias": draw(flag),
         "biases": draw(st.sampled_from([1, 2])),
         "bidirectional": draw(flag),
+        "parametrization": draw(computed),
         **{name: draw(strategy) for name, strategy in fields.items()},
     }
     x = draw(shapes((3, 3)))
@@ -415,7 +417,8 @@ def recurrent(draw: st.DrawFn, /, memories: int = 1, **fields: st.SearchStrategy
 @st.composite
 def cell(draw: st.DrawFn, memories: tuple[int, ...] = ()) -> Case:
     hidden, batch = draw(few), draw(few)
-    return {"hidden_size": hidden, "bias": draw(flag)}, (
+    fields = {"hidden_size": hidden, "bias": draw(flag), "parametrization": draw(computed)}
+    return fields, (
         (batch, draw(few)),
         (batch, *memories, hidden),
     )
@@ -651,6 +654,7 @@ def attention(draw: st.DrawFn) -> Case:
         "out_proj": draw(flag),
         "is_causal": False,
         "rotary": draw(st.sampled_from([None, 10000.0])),
+        "parametrization": draw(computed),
     }
     if times > 1:
         fields["num_kv_heads"] = shared
@@ -769,6 +773,7 @@ STRATEGIES: dict[str, st.SearchStrategy[Case]] = {
         num_embeddings=few,
         embedding_dim=few,
         mode=st.sampled_from(["sum", "mean", "max"]),
+        parametrization=computed,
     ),
     "GLU": glu(),
     "Upsample": upsample(),

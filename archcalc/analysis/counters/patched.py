@@ -201,7 +201,7 @@ def _patched_positions(row: Row) -> Size:
 def _patched_conv(row: Row) -> Size:
     channels = row.shape[1] if op_of(row).bias else 0
     return _patched_positions(row) * (
-        2 * elements(op_of(row).kernel(*row.node.input_shapes)) + channels
+        2 * elements(op_of(row).tensors(*row.node.input_shapes)["weight"]) + channels
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 
 import torch
@@ -29,25 +30,33 @@ class Standardization(nn.Module):
         return even.reshape_as(weight)
 
 
-def weight_standardization(module: nn.Module) -> nn.Module:
+def weight_standardization(module: nn.Module, name: str = "weight") -> nn.Module:
     """``module`` with a standardized weight: Qiao et al. 2019, arXiv:1903.10520."""
-    found = Standardization(module.get_parameter("weight"), scaled=False)
-    return nn.utils.parametrize.register_parametrization(module, "weight", found)
+    found = Standardization(module.get_parameter(name), scaled=False)
+    return nn.utils.parametrize.register_parametrization(module, name, found)
 
 
-def scaled_weight_standardization(module: nn.Module) -> nn.Module:
+def scaled_weight_standardization(module: nn.Module, name: str = "weight") -> nn.Module:
     """The same, scaled and with a gain for each kernel: Brock et al. 2021, arXiv:2101.08692."""
-    found = Standardization(module.get_parameter("weight"), scaled=True)
-    return nn.utils.parametrize.register_parametrization(module, "weight", found)
+    found = Standardization(module.get_parameter(name), scaled=True)
+    return nn.utils.parametrize.register_parametrization(module, name, found)
+
+
+def each_weight(module: nn.Module, compute: Callable[[nn.Module, str], nn.Module]) -> nn.Module:
+    """``module`` with each of its weights computed by a function of it and the weight's name."""
+    names = [name for name, _ in module.named_parameters()]
+    for home, _, name in (name.rpartition(".") for name in names):
+        if "weight" in name:
+            compute(module.get_submodule(home), name)
+    return module
 
 
 def parametrized(module: nn.Module, by: str | None) -> nn.Module:
-    """``module`` with its weight computed by the function of this name, or stored as it is."""
+    """``module`` with its weights computed by the function of this name, or stored themselves."""
     if by is None:
         return module
     ours = {
         "weight_standardization": weight_standardization,
         "scaled_weight_standardization": scaled_weight_standardization,
     }
-    made: nn.Module = (ours.get(by) or getattr(nn.utils.parametrizations, by))(module)
-    return made
+    return each_weight(module, ours.get(by) or getattr(nn.utils.parametrizations, by))

@@ -19,13 +19,19 @@ class _Stateful(nn.RNNBase):
             for name in [name for name in self._parameters if name.startswith("bias_hh")]:
                 del self._parameters[name]
 
+    def _update_flat_weights(self) -> None:
+        if self.biases == 2:
+            super()._update_flat_weights()
+            return
+        # PyTorch's functions want two: the second is nothing.
+        self._flat_weights = [
+            torch.zeros_like(getattr(self, name.replace("bias_hh", "bias_ih")))
+            if name.startswith("bias_hh")
+            else getattr(self, name)
+            for name in self._flat_weights_names
+        ]
+
     def forward(self, input: Tensor, state: Tensor | None = None) -> Tensor:
-        if self.biases == 1:  # PyTorch's functions want two: the second is nothing
-            weights: dict[str, Tensor] = dict(self.named_parameters())
-            for name in [name for name in weights if name.startswith("bias_ih")]:
-                second = name.replace("bias_ih", "bias_hh")
-                weights[second] = torch.zeros_like(weights[name])
-            self._flat_weights = [weights[name] for name in self._flat_weights_names]
         first: Any = None
         if state is not None:
             memories = [

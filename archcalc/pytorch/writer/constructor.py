@@ -18,6 +18,7 @@ from archcalc.pytorch.writer.columns import (
 from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.naming import access
 from archcalc.pytorch.writer.spelling import (
+    EACH_WEIGHT,
     PARAMETRIZATION,
     PARAMETRIZED,
     arguments,
@@ -99,6 +100,7 @@ class Constructor:
             return lambda: f"{slot.text}()"
         # Every argument that must be told in one block is told in all.
         told = {a.name for call in calls if call is not None for a in arguments(call) if a.told}
+        several = any(call is not None and call.several for call in calls)
         model = arguments(self.library.call(found.node))
         fields = {
             a.name: self.texts.slot(column_of(rows, a.name), a.name, name, i)
@@ -121,7 +123,10 @@ class Constructor:
             if not literal:
                 return Bracket(f"{PARAMETRIZED}(", [made, by])
             ours = by[1:-1] in STANDARDIZATIONS
-            return Bracket(f"{'' if ours else 'nn.utils.parametrizations.'}{by[1:-1]}(", [made])
+            how = f"{'' if ours else 'nn.utils.parametrizations.'}{by[1:-1]}"
+            return (
+                Bracket(f"{EACH_WEIGHT}(", [made, how]) if several else Bracket(f"{how}(", [made])
+            )
 
         return made
 

@@ -104,6 +104,8 @@ PARAMETRIZATION = "parametrization"
 """Told with the arguments of a module, and no argument: the function that it is given to."""
 PARAMETRIZED = "parametrized"
 """A function of ours that is given a module and the name of such a function."""
+EACH_WEIGHT = "each_weight"
+"""One that is given a module of several weights and such a function."""
 
 
 def arguments(call: Call) -> list[Argument]:
