@@ -125,6 +125,7 @@ class Where(Meeting, Stepwise, Spelled):
     """
 
     arity = (3, 3)
+    takes = ("condition", "input", "other")
 
     target = "archcalc.Where"
     examples = (
@@ -156,6 +157,8 @@ class MaskedFill(Meeting, Stepwise, Spelled):
 
     As ``torch.masked_fill``; the two broadcast sample by sample.
     """
+
+    takes = ("input", "mask")
 
     model_config: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="constants")
     value: Annotated[Any, PlainValidator(_any_number), WithJsonSchema({"type": "number"})]

@@ -52,6 +52,7 @@ class ScaledDotProductAttention(Weightless, Traced, Stepwise, Multiplying, Atten
     """
 
     arity = (3, 4)
+    takes = ("query", "key", "value", "attn_mask")
     keeps = (1, 2)
 
     is_causal: bool = False
@@ -176,6 +177,7 @@ class MultiheadAttention(Parametrized, Gathering, Stepwise, Multiplying):
     """
 
     arity = (1, 3)
+    takes = ("query", "key", "value")
 
     num_heads: Count
     """How many heads the features are shared out to."""

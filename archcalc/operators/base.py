@@ -133,6 +133,9 @@ class Operator(BaseModel):
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     """The fewest and the most inputs; ``None`` for any number."""
 
+    takes: ClassVar[tuple[str, ...]] = ()
+    """What the inputs are, in their order; nothing where there is one, or all are alike."""
+
     indices: ClassVar[tuple[int, ...]] = ()
     """Which inputs, from 0, hold indices: 64-bit integers."""
 
@@ -160,6 +163,13 @@ class Operator(BaseModel):
     @abstractmethod
     def torch(self, *inputs: Shape) -> Call:
         """PyTorch's spelling of this operator on inputs of these shapes."""
+
+
+def how_many(least: int, most: int | None) -> str:
+    """A number of inputs in words."""
+    if most is None:
+        return f"{least} or more"
+    return str(least) if least == most else f"{least} to {most}"
 
 
 class Weightless(Operator):

@@ -16,6 +16,7 @@ from archcalc.operators.recurrent import GRU_UNIT, LSTM_UNIT
 
 class _Cell(Parametrized, Multiplying):
     arity = (2, 2)
+    takes = ("input", "state")
     gates: ClassVar[int]
     memories: ClassVar[int] = 1
     """Tensors that a state is made of."""

@@ -12,7 +12,7 @@ from archcalc.dims import Shape
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
 from archcalc.operators import FAMILIES, NAMES, operator
-from archcalc.operators.base import KINDS, Call, Example, Operator
+from archcalc.operators.base import KINDS, Call, Example, Operator, how_many
 from archcalc.operators.parametrization import STANDARDIZATIONS
 from archcalc.operators.words import operator_hint
 
@@ -68,7 +68,7 @@ class Description:
     counting: str
     """What the count of its arithmetic says of itself; ``""`` where ``text`` says it."""
     inputs: str
-    """How many inputs it takes, in words."""
+    """How many inputs it takes, in words, and which, in their order."""
     fields: tuple[OperatorField, ...]
     examples: tuple[Worked, ...]
 
@@ -110,7 +110,7 @@ def ops(name: str | None = None) -> tuple[Summary, ...] | Description:
         family=next(family for family, names in FAMILIES.items() if name in names),
         text=docstring(kind),
         counting=docstring(kind.work),
-        inputs=_inputs(*kind.arity),
+        inputs=_inputs(kind),
         fields=tuple(_fields(kind)),
         examples=tuple(_worked(kind, example) for example in kind.examples),
     )
@@ -174,10 +174,9 @@ def _written(module: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def _inputs(least: int, most: int | None) -> str:
-    if most is None:
-        return f"{least} or more"
-    return str(least) if least == most else f"{least} to {most}"
+def _inputs(kind: type[Operator]) -> str:
+    number = how_many(*kind.arity)
+    return f"{number}: {', '.join(kind.takes)}" if kind.takes else number
 
 
 def _fields(kind: type[Operator]) -> Iterator[OperatorField]:

@@ -15,6 +15,7 @@ from archcalc.operators.taps import Scattering
 
 class _Picking(Moving, Scattering, Differentiable):
     arity = (2, 2)
+    takes = ("input", "index")
     indices = (1,)
 
     dim: StrictInt = 1

@@ -74,6 +74,7 @@ class Meeting(Weightless, Pointwise):
     """Computes elements of inputs that broadcast sample by sample."""
 
     arity = (2, 2)
+    takes: ClassVar[tuple[str, ...]] = ("input", "other")
 
     def infer(self, *inputs: Shape) -> Shape:
         return reduce(broadcast, inputs)
@@ -83,6 +84,7 @@ class Combining(Weightless, Pointwise):
     """Computes elements of inputs that broadcast sample by sample, or of one and a number."""
 
     arity: ClassVar[tuple[int, int | None]] = (1, 2)
+    takes: ClassVar[tuple[str, ...]] = ("input", "other")
 
     by: Number | None = None
     """A number in the place of a second input."""
@@ -117,6 +119,7 @@ class Add(Combining, SavesNothing):
     """
 
     arity = (1, None)
+    takes = ()
 
     examples = (
         Example({}, ((2, 64, 7, 7), (2, 64, 7, 7))),
@@ -164,6 +167,7 @@ class Mul(Combining, Stepwise):
     """
 
     arity = (1, None)
+    takes = ()
 
     examples = (
         Example({}, ((2, 64, 7, 7), (2, 64, 1, 1))),
@@ -261,6 +265,7 @@ class MatMul(Weightless, Stepwise, Multiplying):
     """
 
     arity = (2, 2)
+    takes: ClassVar[tuple[str, ...]] = ("input", "other")
 
     examples = (
         Example({}, ((2, 4, 10, 16), (2, 4, 16, 7))),

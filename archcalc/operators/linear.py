@@ -100,6 +100,7 @@ class Bilinear(Parametrized, Stepwise, Multiplying):
     """
 
     arity = (2, 2)
+    takes = ("input1", "input2")
     examples = (
         Example({"out_features": 4}, ((2, 3), (2, 5))),
         Example({"out_features": 4, "bias": False}, ((2, 6, 3), (2, 6, 5))),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 class _Loss(Weightless, Spelled):
     arity = (2, 2)
+    takes = ("input", "target")
 
     reduction: Literal["mean", "sum", "none"] = "mean"
     """What is made of the losses."""

@@ -98,6 +98,7 @@ class Crop(Moving, Traced, Viewing):
     """
 
     arity = (1, 2)
+    takes = ("input", "what it is cropped to")
 
     cropping: Natural | tuple[tuple[Natural, Natural], ...] | None = None
     """What is dropped at the ends; left out where a second input says it."""

@@ -45,6 +45,7 @@ class Attention(Parametrized, Gathering, Stepwise, Multiplying, Attending):
     """
 
     arity = (1, 4)
+    takes = ("query", "key", "value", "attn_mask")
 
     num_heads: Count
     """Heads of queries."""

@@ -45,6 +45,7 @@ GRU_UNIT = Work(transcendentals=2 + 1, adds=2 + 2, divisions=2, multiplies=3)
 
 class _Recurrent(Parametrized, Multiplying):
     arity = (1, 2)
+    takes = ("input", "first state")
     gates: ClassVar[int]
     memories: ClassVar[int] = 1
     """Tensors that a state is made of."""

@@ -41,6 +41,7 @@ class GridSample(Weightless, Scattering, Spelled):
     """
 
     arity = (2, 2)
+    takes = ("input", "grid")
 
     mode: Literal["bilinear", "nearest", "bicubic"] = "bilinear"
     """How values between elements are found."""
@@ -90,6 +91,7 @@ class DeformConv2d(Parametrized, Scattering, Multiplying):
     """
 
     arity = (2, 3)
+    takes = ("input", "offset", "mask")
 
     out_channels: Count
     """How many kernels there are, and so channels of the output."""

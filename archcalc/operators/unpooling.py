@@ -46,6 +46,7 @@ class MaxUnpool2d(Kernel, Weightless, Spelled):
 
     axes = 2
     arity = (2, 2)
+    takes = ("input", "input of the pooling")
     target = "archcalc.MaxUnpool2d"
     examples = (
         Example({"kernel_size": 2}, ((2, 4, 3, 4), (2, 4, 6, 8))),

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.operators import NAMES, operator
-from archcalc.operators.base import Applied, describe
+from archcalc.operators.base import Applied, describe, how_many
 from archcalc.spec.budget import MADE, TAKEN
 from archcalc.spec.dependence import variables_of
 from archcalc.spec.evaluation import MOST_AXES, Evaluation, ShapeOf
@@ -170,14 +170,9 @@ class Making(Evaluation, ABC):
             return found
         least, most = op.arity
         if len(sources) < least or (most is not None and len(sources) > most):
-            wanted = (
-                least
-                if most == least
-                else f"{least} or more"
-                if most is None
-                else f"{least} to {most}"
-            )
-            raise Wrong(f"{type(op).__name__} takes {wanted} input(s), not {len(sources)}")
+            which = f" ({', '.join(op.takes)})" if op.takes else ""
+            wanted = f"{how_many(least, most)} input(s){which}"
+            raise Wrong(f"{type(op).__name__} takes {wanted}, not {len(sources)}")
         try:
             applied = Applied.to(op, *shapes)
         except ShapeError as error:

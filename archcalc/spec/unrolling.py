@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
@@ -93,7 +94,10 @@ class Unrolling(Making):
             if each and not self.truth(layer.when, names, scope.shape_of, "when"):
                 value = self.stand_in(scope, layer, sources, names)
             else:
+                told = len(self.problems)
                 value = self.once(scope, f"{name}.{i}", layer, sources, names, at, trail)
+                if handed > 1 and len(self.problems) > told:
+                    self.tell_handed(scope, sources[:handed], told, trail)
             members[str(i)] = value
             if layer.share == name:  # all use the first's
                 scope.values[name] = Value(None, start, value.size, members)
@@ -118,6 +122,17 @@ class Unrolling(Making):
                     scope.nodes[k] = scope.nodes[k]._replace(spare=True)
             return Value(None, start, size, members, active=active)
         return Value(value.output, start, size, members, whole=value.whole)
+
+    def tell_handed(self, scope: Scope, given: Sequence[int], told: int, trail: Path) -> None:
+        """Say with problems that blame what a repetition was handed that it is all outputs."""
+        labels = [f"'{scope.label(number, trail)}'" for number in given]
+        for k, problem in enumerate(self.problems[told:], told):
+            if any(f"comes from {label}" in problem.hint for label in labels[1:]):
+                hint = (
+                    f"{problem.hint}\nall outputs are handed on, {' and '.join(labels)}, in the "
+                    "place of the first inputs: for one alone name it in 'output'"
+                )
+                self.problems[k] = replace(problem, hint=hint)
 
     def once(
         self,

@@ -131,6 +131,14 @@ def test_has_examples_with_as_many_inputs_as_it_takes(name: str) -> None:
         assert fewest <= len(example.inputs) <= (most or len(example.inputs))
 
 
+@every_operator
+def test_says_which_inputs_it_takes_where_they_are_not_alike(name: str) -> None:
+    """As many names as inputs; one that takes any number takes them alike."""
+    cls = operator(name)
+    most = cls.arity[1]
+    assert len(cls.takes) == (0 if most is None or most == 1 else most)
+
+
 @every_example
 def test_shapes_are_positive_ints(cls: type[Operator], example: Example) -> None:
     op = cls(**example.fields)

@@ -235,6 +235,20 @@ def test_other_inputs_stay_while_outputs_are_handed_on() -> None:
     assert "block 'cell' takes 3 input(s) (h, c, x), not 2" in [m for *_, m in problems(few)]
 
 
+def test_outputs_that_are_no_states_are_told_where_they_are_handed_on() -> None:
+    block = (
+        "blocks:\n  cell: {inputs: [x, memory], outputs: [sum, half], layers: {sum: {op: Add, "
+        "from: [x, memory]}, half: {op: Slice, from: sum, dim: 2, end: 4}}}\n"
+    )
+    layers = "layers: {x: ReLU, s: {block: cell, repeat: 2, from: [input, x]}, m: {op: Add, from: s}}"
+    (found,) = archcalc.validate(text.parse(HEAD + block + layers, "n.yaml").data)
+    assert "comes from 's.0.half'" in found.hint
+    assert found.hint.endswith(
+        "all outputs are handed on, 's.0.sum' and 's.0.half', in the place of the first inputs: "
+        "for one alone name it in 'output'"
+    )
+
+
 def test_a_block_that_takes_any_number_of_inputs() -> None:
     block = (
         "blocks:\n  fuse: {inputs: [first, rest.*], layers: {cat: {op: Concat, from: rest}, "

@@ -24,11 +24,18 @@ def test_text_for_a_terminal() -> None:
     assert text.startswith(
         "LogicalAnd\nWhether both are not 0: 1 comparison. As torch.logical_and."
     )
-    assert "\n\nInputs: 2.\n\nexample\n---" in text
+    assert "\n\nInputs: 2: input, other.\n\nexample\n---" in text
     assert "\nfields   none\n" in text
     listed = render(ops(), "text").splitlines()
     assert listed[2] == "conv"
     assert listed[3].startswith("  Conv1d ")
+
+
+def test_which_inputs_are_taken_in_which_order() -> None:
+    assert ops("Attention").inputs == "1 to 4: query, key, value, attn_mask"
+    assert ops("Where").inputs == "3: condition, input, other"
+    assert ops("Concat").inputs == "1 or more"
+    assert ops("ReLU").inputs == "1"
 
 
 def test_a_bar_does_not_end_a_cell_of_markdown() -> None:
