@@ -240,7 +240,9 @@ def test_outputs_that_are_no_states_are_told_where_they_are_handed_on() -> None:
         "blocks:\n  cell: {inputs: [x, memory], outputs: [sum, half], layers: {sum: {op: Add, "
         "from: [x, memory]}, half: {op: Slice, from: sum, dim: 2, end: 4}}}\n"
     )
-    layers = "layers: {x: ReLU, s: {block: cell, repeat: 2, from: [input, x]}, m: {op: Add, from: s}}"
+    layers = (
+        "layers: {x: ReLU, s: {block: cell, repeat: 2, from: [input, x]}, m: {op: Add, from: s}}"
+    )
     (found,) = archcalc.validate(text.parse(HEAD + block + layers, "n.yaml").data)
     assert "comes from 's.0.half'" in found.hint
     assert found.hint.endswith(
