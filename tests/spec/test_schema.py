@@ -231,3 +231,11 @@ def test_files_about_networks_elsewhere_are_valid(said: dict[str, Any]) -> None:
 def test_their_mistakes_are_marked(said: dict[str, Any], place: tuple[str | int, ...]) -> None:
     found = NETWORKS.iter_errors({"network": "net.onnx", **said})
     assert place in {tuple(error.absolute_path) for error in found}
+
+
+@pytest.mark.parametrize("path", sorted(zoo.folder().glob("spaces/*.yaml")), ids=lambda p: p.stem)
+def test_shipped_spaces_apart_name_the_schema_that_they_keep(path: Path) -> None:
+    data = text.read(path).data
+    if "network" in data:
+        assert NETWORKS.is_valid(data)
+        assert "network.schema.json" in path.read_text().splitlines()[0]
