@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from archcalc.frontends.draft import Draft, as_name, parse_shape
 from archcalc.operators import operator
 from archcalc.operators.base import LARGEST, Applied
 from archcalc.spec.graph import Graph
-from archcalc.spec.unknown import UnknownOperator
+from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
 MOST_BYTES = 2**24
 MOST_SECTIONS = 20_000
@@ -31,6 +32,8 @@ _ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "elu": ("ELU", {}),
     "selu": ("SELU", {}),
     "gelu": ("GELU", {}),
+    "relie": ("LeakyReLU", {"negative_slope": 0.01}),
+    "hardtan": ("Hardtanh", {}),
 }
 
 
@@ -113,7 +116,7 @@ class Reader(Draft):
         for number, section in enumerate(self.sections[1:]):
             self.here = section
             self.stem = f"{as_name(section.kind)}{number}"
-            reader = _READERS.get(section.kind)
+            reader, before = _READERS.get(section.kind), len(self.layers)
             try:
                 if reader is None:
                     current = self.unknown(section.kind, current)
@@ -121,6 +124,8 @@ class Reader(Draft):
                     current = reader(self, current)
             except (ValidationError, ShapeError, ValueError) as error:
                 raise self.fail(" ".join(str(error).split())) from error
+            if len(self.layers) == before + 1:
+                self.layers[-1].wish = self.stem  # what does one thing has no parts
             self.outputs.append(current)
         ends = self.ends or [current]
         ends += self.prune(ends)
@@ -177,9 +182,14 @@ class Reader(Draft):
         if name == "linear":
             return x
         if name not in _ACTIVATIONS:
-            if name in ("loggy", "ramp", "lhtan", "plse", "hardtan", "stair", "relie") or (
-                name.startswith("normalize_channels")
-            ):
+            if name == "ramp":  # 1.1 x above zero and 0.1 x below
+                x = self.emit("LeakyReLU", x, part="act", negative_slope=1 / 11)
+                return self.emit("Mul", x, part="ramp", by=1.1)
+            if name == "loggy":  # a sigmoid from -1 to 1
+                x = self.emit("Sigmoid", x, part="act")
+                x = self.emit("Mul", x, part="mul", by=2)
+                return self.emit("Sub", x, part="sub", by=1)
+            if name in ("lhtan", "plse", "stair") or name.startswith("normalize_channels"):
                 return self.unknown(name, x)
             hint = did_you_mean(name, [*_ACTIVATIONS, "linear"])
             raise self.fail(f"unknown activation '{name:.40}' {hint or ''}".strip(), "activation")
@@ -364,6 +374,47 @@ def _batchnorm(r: Reader, x: int) -> int:
     return r.emit(f"BatchNorm{max(len(r.shape(x)) - 2, 1)}d", x)
 
 
+def _local(r: Reader, x: int) -> int:
+    """A convolution with a kernel, and a bias, of its own in each place."""
+    _, channels, *extents = r.shape(x)
+    size, stride, out = r.whole("size", 1), r.whole("stride", 1), r.whole("filters", 1)
+    less = 1 if r.whole("pad", 0) else size
+    if stride < 1 or min(extents) < less:
+        raise ShapeError(f"size={size}, stride={stride} do not fit {extents}")
+    shape = (out, *((n - less) // stride + 1 for n in extents))
+    macs = prod(shape) * size * size * channels
+    op = DeclaredOperator(name="darknet.local", shape=shape, params=macs + prod(shape), macs=macs)
+    return r.activated(r.add(r.stem, "local", Applied.to(op, r.shape(x)), (x,)))
+
+
+def _recurrent(r: Reader, x: int) -> int:
+    """A step: products of the input and of the last state, each with a bias, or normalized."""
+    kind = r.here.kind
+    if len(r.shape(x)) > 2 and kind in ("rnn", "gru", "lstm"):
+        x = r.emit("Flatten", x, part="flatten")
+    given, sizes = r.shape(x)[1], r.shape(x)[2:]
+    out = r.whole("output", 1)
+    if kind in ("rnn", "crnn"):
+        hidden = r.whole("hidden", 1)
+        products = [(given, hidden), (hidden, hidden), (hidden, out)]
+    else:
+        products = (3 if kind == "gru" else 4) * [(given, out), (out, out)]
+    window = r.whole("size", 3) ** 2 if kind in ("crnn", "conv_lstm") else 1
+    if r.whole("peephole", 0):
+        products += 3 * [(out, out)]
+    if r.whole("bottleneck", 0) or r.whole("stride", 1) != 1 or r.whole("groups", 1) != 1:
+        return r.unknown(kind, x)
+    weights = window * sum(a * b for a, b in products)
+    each = 2 if r.whole("batch_normalize", 0) else 1
+    op = DeclaredOperator(
+        name=f"darknet.{kind}",
+        shape=(out, *sizes),
+        params=weights + each * sum(b for _, b in products),
+        macs=weights * prod(sizes),
+    )
+    return r.add(r.stem, kind, Applied.to(op, r.shape(x)), (x,))
+
+
 def _activation(r: Reader, x: int) -> int:
     return r.activated(x, "linear")
 
@@ -405,6 +456,8 @@ _READERS = {
     "lrn": _normalization,
     "batchnorm": _batchnorm,
     "activation": _activation,
+    "local": _local,
+    **dict.fromkeys(("rnn", "gru", "lstm", "crnn", "conv_lstm"), _recurrent),
     "yolo": _detection,
     "gaussian_yolo": _detection,
     "region": _detection,

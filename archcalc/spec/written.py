@@ -55,9 +55,14 @@ def _is(kind: type[Operator], fields: Mapping[str, Any], op: Operator) -> bool:
         return False
 
 
+_LONG = 10**15
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < _LONG:
+        return int(value)
     if isinstance(value, bool | int | float | str) or value is None:
         return value
     raise ArchcalcError("a graph is written as a spec for numbers: neither arrays nor symbols")

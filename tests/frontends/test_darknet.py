@@ -127,10 +127,10 @@ def test_normalization_takes_the_place_of_biases(path: Path) -> None:
 
 
 def test_what_is_not_known_is_named(path: Path) -> None:
-    path.write_text(net(8) + "[local]\nsize=3\nfilters=4\n")
+    path.write_text(net(8) + "[history]\nsize=3\nfilters=4\n")
     (node,) = graph_of(path).nodes
     assert not node.op.counted
-    assert node.op.name == "darknet.local"  # type: ignore[attr-defined]
+    assert node.op.name == "darknet.history"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -156,3 +156,51 @@ def test_damaged_files_are_refused_at_their_line(path: Path, text: str, said: st
         graph_of(path)
     assert f"{path}" in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_a_section_that_does_one_thing_is_one_layer(path: Path) -> None:
+    """And blocks are called without the number that a section has for a name."""
+    path.write_text(net(16) + conv(4) + conv(6) + conv(5, linear=True))
+    path.write_text(path.read_text() + "[route]\nlayers=-1\ngroups=5\n[upsample]\nstride=2\n")
+    graph = graph_of(path)
+    whole = [node.name for node in graph.nodes if "." not in node.name]
+    assert whole == ["convolutional2", "route3", "upsample4"]
+    spec = to_spec(graph)
+    assert [block.partition("(")[0] for block in spec.blocks] == ["convolutional"]
+
+
+@pytest.mark.parametrize(
+    ("section", "products", "sums"),
+    [
+        # Products of an input of 6 and a state of 4, and an output of 5: a bias for each sum.
+        ("[rnn]\nhidden=4\noutput=5\n", 6 * 4 + 4 * 4 + 4 * 5, 4 + 4 + 5),
+        ("[rnn]\nhidden=4\noutput=5\nbatch_normalize=1\n", 60, 2 * 13),
+        ("[gru]\noutput=4\n", 3 * (6 * 4 + 4 * 4), 6 * 4),
+        ("[lstm]\noutput=4\n", 4 * (6 * 4 + 4 * 4), 8 * 4),
+    ],
+)
+def test_recurrent_sections_are_counted(path: Path, section: str, products: int, sums: int) -> None:
+    path.write_text(f"[net]\ninputs=6\n{section}")
+    analysis = archcalc.analyze(graph_of(path))
+    assert (analysis.params, analysis.macs) == (products + sums, products)
+
+
+def test_recurrent_convolutions_are_counted(path: Path) -> None:
+    path.write_text(net(8) + "[crnn]\nhidden=4\noutput=5\nsize=3\npad=1\n")
+    analysis = archcalc.analyze(graph_of(path))
+    weights = 9 * (3 * 4 + 4 * 4 + 4 * 5)
+    assert (analysis.params, analysis.macs) == (weights + 13, 64 * weights)
+    path.write_text(net(8) + "[conv_lstm]\noutput=4\nsize=3\npad=1\n")
+    analysis = archcalc.analyze(graph_of(path))
+    weights = 4 * 9 * (3 * 4 + 4 * 4)
+    assert (analysis.params, analysis.macs) == (weights + 8 * 4, 64 * weights)
+
+
+def test_a_local_section_has_a_kernel_for_each_place(path: Path) -> None:
+    path.write_text(net(7) + "[local]\nsize=3\nstride=1\npad=1\nfilters=4\nactivation=ramp\n")
+    analysis = archcalc.analyze(graph_of(path))
+    assert analysis.macs == 7 * 7 * 4 * 9 * 3
+    assert analysis.params == analysis.macs + 7 * 7 * 4
+    path.write_text(net(7) + "[local]\nsize=9\nfilters=4\n")
+    with pytest.raises(ArchcalcError, match="do not fit"):
+        graph_of(path)

@@ -35,9 +35,10 @@ class Layers(Draft):
         """Whether a map is resized by a factor, and whether to so many times it: Caffes differ."""
 
     def way(self, part: str = "") -> str:
-        """The name of the layer that is being read, or of a part of it."""
+        """The name of the layer that is read, or of a part: beside it, or in it (``.add``)."""
         words = [as_name(p, not p.isdigit()) for p in self.name.split("/") if p]
-        return f"{'.'.join(words) or 'layer'}{f'_{part}' if part else ''}"
+        name = ".".join(words) or "layer"
+        return name + part if part.startswith(".") or not part else f"{name}_{part}"
 
     def emit(self, op: str, *keys: int, part: str = "", **fields: Any) -> int:
         applied = Applied.to(operator(op)(**fields), *map(self.shape, keys))

@@ -149,13 +149,13 @@ def _lrn(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     if "WITHIN" not in p.word("norm_region") and p.word("norm_region") != "1":
         return [r.emit("LocalResponseNorm", x, size=size)]
     # Within a map: the mean of the squares around, by which it is divided.
-    mean = r.emit("Square", x, part="square")
+    mean = r.emit("Square", x, part=".square")
     pool = {"kernel_size": size, "stride": 1, "padding": (size - 1) // 2}
-    mean = r.emit("AvgPool2d", mean, part="mean", **pool)
-    mean = r.emit("Mul", mean, part="mul", by=p.number("alpha", 1.0))
-    mean = r.emit("Add", mean, part="add", by=1.0)
-    mean = r.emit("Pow", mean, part="pow", by=p.number("beta", 0.75))
-    return [r.emit("Div", x, mean)]
+    mean = r.emit("AvgPool2d", mean, part=".mean", **pool)
+    mean = r.emit("Mul", mean, part=".mul", by=p.number("alpha", 1.0))
+    mean = r.emit("Add", mean, part=".add", by=1.0)
+    mean = r.emit("Pow", mean, part=".pow", by=p.number("beta", 0.75))
+    return [r.emit("Div", x, mean, part=".div")]
 
 
 @layer("mvn")
@@ -178,11 +178,11 @@ def _normalize(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     p, x = y.group("norm_param"), keys[0]
     shape = r.shape(x)
     dim: Any = list(range(1, len(shape))) if p.true("across_spatial", True) else 1
-    norm = r.emit("Norm", x, part="norm", dim=dim, keepdim=True)
-    scaled = r.emit("Div", x, norm, part="div")
+    norm = r.emit("Norm", x, part=".norm", dim=dim, keepdim=True)
+    scaled = r.emit("Div", x, norm, part=".div")
     size = 1 if p.true("channel_shared", True) else shape[1]
-    scale = r.emit("Parameter", x, part="scale", shape=[size, *[1] * (len(shape) - 2)])
-    return [r.emit("Mul", scaled, scale)]
+    scale = r.emit("Parameter", x, part=".scale", shape=[size, *[1] * (len(shape) - 2)])
+    return [r.emit("Mul", scaled, scale, part=".mul")]
 
 
 @layer("scale", "bias")
@@ -199,10 +199,12 @@ def _scale(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     if axis == 0:
         raise Unknown
     sizes += [1] * (len(shape) - axis - len(sizes))
-    factor = r.emit("Parameter", x, part="weight", shape=sizes or [1])
-    x = r.emit(op, x, factor)
+    name = ".weight" if kind == "scale" else ".bias"
+    factor = r.emit("Parameter", x, part=name, shape=sizes or [1])
+    x = r.emit(op, x, factor, part=f".{op.lower()}")
     if kind == "scale" and p.true("bias_term", False):
-        x = r.emit("Add", x, r.emit("Parameter", x, part="bias", shape=sizes or [1]), part="add")
+        bias = r.emit("Parameter", x, part=".bias", shape=sizes or [1])
+        x = r.emit("Add", x, bias, part=".add")
     return [x]
 
 
@@ -221,8 +223,8 @@ def broadcast(r: Layers, key: int, x: int, axis: int) -> int:
 def _axpy(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     """Of networks that squeeze and excite: ``a x + y``."""
     a, x, other = keys
-    scaled = r.emit("Mul", x, broadcast(r, a, x, 0), part="mul")
-    return [r.emit("Add", scaled, other)]
+    scaled = r.emit("Mul", x, broadcast(r, a, x, 0), part=".mul")
+    return [r.emit("Add", scaled, other, part=".add")]
 
 
 @layer("prelu")

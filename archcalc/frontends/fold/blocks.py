@@ -104,7 +104,7 @@ class Folder(Tree):
                 else:
                     merged.append(list(instances))
             for instances in merged:
-                block = Block(self.called(instances[0]), instances)
+                block = Block(self.called(instances), instances)
                 for instance in instances:
                     instance.block = block
                 self.write(block)
@@ -153,9 +153,13 @@ class Folder(Tree):
         name = re.sub(r"\W", "_", name)
         return name if re.match(r"[a-z]", name) else f"block_{name}"
 
-    def called(self, region: Region) -> str:
-        """A name of its own for a block."""
-        name = self.word(region)
+    def called(self, instances: Sequence[Region]) -> str:
+        """A name of its own for a block: without a number that tells its instances apart."""
+        name = self.word(instances[0])
+        numbered = [re.fullmatch(r"(.*?[a-z])_?\d+", self.word(each)) for each in instances]
+        stems = {found[1] for found in numbered if found is not None}
+        if None not in numbered and len(stems) == 1 and len(set(map(self.word, instances))) > 1:
+            name = stems.pop()
         unique, number = name, 2
         while unique in self.names:
             unique, number = f"{name}_{number}", number + 1

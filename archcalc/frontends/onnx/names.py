@@ -16,6 +16,9 @@ _WEIGHT = re.compile(
     r"[._/](?:weight|kernel|gamma|scale|W|w|s|weight_ih_l0)(?:_quantized)?(?::\d+)?(?:_\d+)?$"
 )
 
+_WRITTEN_OUT = re.compile(r"^(?:/|If_\d+_(?:then|else)_branch__|Inline_\d+__)*_*")
+"""What onnx's and onnxruntime's tools put before names in branches and functions written out."""
+
 
 def home(root: str) -> str:
     """The module that a stored tensor's name begins with; ``""`` for a name of another kind."""
@@ -25,7 +28,7 @@ def home(root: str) -> str:
 
 def way(text: str) -> str:
     """A name of the file as a way."""
-    words = re.split(r"[./]+", text.split(":")[-1] or text)
+    words = re.split(r"[./]+", _WRITTEN_OUT.sub("", text.split(":")[-1] or text))
     parts = [as_name(word, not word.isdigit()) for word in words if word]
     return ".".join(parts) or "tensor"
 
