@@ -11,10 +11,13 @@ from typing import NamedTuple
 
 from archcalc.analysis.analyze import answer
 from archcalc.analysis.counted import Analysis, Row
+from archcalc.claims.emitted import SIZES
 from archcalc.claims.finding import Difference
 from archcalc.claims.readings import Reading
+from archcalc.claims.tables.evidence import State, spread
 from archcalc.claims.tables.kinds import kind_of
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
+from archcalc.claims.tables.work import work_of
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike
 
@@ -27,8 +30,12 @@ CELLS = (
 )
 
 
-UNPRINTED = frozenset(("flatten", "reshape", "same", "input", "gpool", "shuffle", ""))
-"""Kinds without parameters that one prints as a row, and another calls as a function."""
+UNPRINTED = frozenset(
+    ("flatten", "reshape", "same", "input", "gpool", "shuffle", "pad", "crop", "module", "")
+)
+"""Kinds without parameters that one prints as a row, and another calls as a function, or has in
+the layer after them, as a convolution its padding.
+"""
 
 
 class _Ours(NamedTuple):
@@ -37,6 +44,8 @@ class _Ours(NamedTuple):
     cells: Mapping[str, Number]
     takes: frozenset[str] = frozenset()
     """The nearest layers before it that the table lists, too."""
+    shapes: Mapping[str, tuple[int, ...]] = {}
+    """What it takes (``in``) and gives (``out``), without the batch."""
 
 
 def compare(
@@ -53,8 +62,10 @@ def compare(
         raise ArchcalcError(f"{graph.name}: has no plain numbers to compare a table with")
     listed = {"linear" if e.kind == "flatten" else _kind(e.kind) for e in sheet.layers}
     listed |= {"conv", "linear"} if "layer" in listed else set()
-    statistics = told is not None and told.found.manner.norm == 4
+    statistics = told is not None and told.found.manner.norm in (3, 4)
     ours = [_cells(row, statistics) for row in analysis.rows]
+    if any(entry.kind == "separable" for entry in sheet.layers):
+        ours = list(_separable(ours, analysis))
     unlisted = sum(int(each.cells["params"]) for each in ours if each.kind not in listed)
     ours = _flowing([each for each in ours if each.kind in listed], analysis)
     if len(ours) * len(sheet.layers) > MOST_PAIRS:
@@ -77,6 +88,30 @@ def _flowing(ours: list[_Ours], analysis: Analysis) -> list[_Ours]:
             taken |= {name} if name in listed else before.get(name, frozenset())
         before[row.name] = frozenset(taken)
     return [each._replace(takes=before[each.name]) for each in ours]
+
+
+def _separable(ours: list[_Ours], analysis: Analysis) -> Iterator[_Ours]:
+    """Layers of which a depthwise convolution and the 1x1 that takes it are one."""
+    before: _Ours | None = None
+    for each, row in zip(ours, analysis.rows, strict=True):
+        depthwise = each.kind == "conv" and getattr(row.node.op, "groups", 1) > 1
+        point = before is not None and row.node.inputs == (before.name,) and each.kind == "conv"
+        if before is not None and point and each.cells.get("kernel_h") == 1:
+            kept = {role: n for role, n in before.cells.items() if not role.startswith("out_")}
+            cells = {**each.cells, **kept}
+            cells |= {role: each.cells[role] for role in ("channels_out",) if role in each.cells}
+            cells |= {role: before.cells[role] + each.cells[role] for role in ("params", "ops")}
+            shapes = {"in": before.shapes["in"], "out": each.shapes["out"]}
+            yield each._replace(cells=cells, shapes=shapes)
+            before = None
+            continue
+        if before is not None:
+            yield before
+        before = each if depthwise else None
+        if before is None:
+            yield each
+    if before is not None:
+        yield before
 
 
 def _cells(row: Row, statistics: bool) -> _Ours:
@@ -102,7 +137,9 @@ def _cells(row: Row, statistics: bool) -> _Ours:
         cells |= {"kernel_h": kernel[0], "kernel_w": kernel[1]}
         cells |= {"stride": stride[0]} if isinstance(stride, tuple) else {}
         cells |= _pad(getattr(op, "padding", None))
-    return _Ours(row.name, kind, cells)
+    taken = tuple(int(n) for n in shapes[0][1:]) if len(shapes) == 1 else ()
+    given = tuple(int(n) for n in row.shape[1:])
+    return _Ours(row.name, kind, cells, shapes={"in": taken, "out": given})
 
 
 def _kind(kind: str) -> str:
@@ -132,6 +169,8 @@ def _differences(
     sheet: Sheet, ours: list[_Ours], analysis: Analysis, told: Reading | None
 ) -> Iterator[Difference]:
     entries = list(sheet.layers)
+    tree = any(entry.container for entry in sheet.entries)
+    modules = sheet.program == "pytorch" or tree
     pairs = list(_aligned(entries, ours))
     if told is not None:
         flow = _by_flow(entries, ours, told)
@@ -143,14 +182,15 @@ def _differences(
                 yield Difference(entry.index, entry.name, "", "a row", "no such layer", effect)
         elif entry is None and layer is not None:
             params = int(layer.cells["params"])
-            overall = layer.kind == "pool" and layer.cells.get("out_h", 1) == 1
+            # What PyTorch's networks call as a function, no program sees.
+            overall = layer.kind == "pool" and (modules or layer.cells.get("out_h", 1) == 1)
             if params or not (overall or layer.kind in UNPRINTED):
                 yield Difference(None, layer.name, "", "no row", _number(params), params)
         elif entry is not None and layer is not None:
-            yield from _row(sheet, entry, layer)
+            yield from _row(sheet, entry, layer, told)
     totals = [e for e in sheet.entries if e.kind == "total" and "params" in e.printed]
     kept = sum(int(each.cells["params"]) for each in ours if each.kind == "norm") // 2
-    counts = told is not None and told.found.manner.norm == 4
+    counts = told is not None and told.found.manner.norm in (3, 4)
     stored = analysis.params + (kept if counts else 0)
     if totals and not totals[-1].printed["params"].verdict(stored).holds:
         total = totals[-1]
@@ -160,12 +200,17 @@ def _differences(
         yield Difference(total.index, name, column, printed, _number(stored))
 
 
-def _row(sheet: Sheet, entry: Entry, layer: _Ours) -> Iterator[Difference]:
+def _row(sheet: Sheet, entry: Entry, layer: _Ours, told: Reading | None) -> Iterator[Difference]:
     seen = set()
+    fits = {way for way, shape in layer.shapes.items() if _fits(entry, way, shape)}
     for role in CELLS:
         printed, computed = entry.values.get(role), layer.cells.get(role)
         if printed is None or computed is None or printed == computed:
             continue
+        if role.split("_")[0] in fits:
+            continue
+        if role == "ops" and told is not None:
+            computed = _counted(entry, layer, told, computed)
         exact = entry.printed.get(role)
         if exact is not None and exact.verdict(computed).holds:
             continue
@@ -181,6 +226,29 @@ def _row(sheet: Sheet, entry: Entry, layer: _Ours) -> Iterator[Difference]:
             yield Difference(
                 entry.index, layer.name, sheet.headers[column], entry.cells[column], text, effect
             )
+
+
+def _fits(entry: Entry, way: str, shape: tuple[int, ...]) -> bool:
+    """Whether a row prints a whole shape, with its features first or last."""
+    if len(shape) < 2:
+        return False
+    for state in (State(shape[0], shape[1:]), State(shape[-1], shape[:-1])):
+        sizes = spread(way, state, entry)
+        own = [role for role in SIZES if role in entry.values and role.startswith(f"{way}_")]
+        if len(own) == len(shape) and all(entry.values[role] == sizes.get(role) for role in own):
+            return True
+    return False
+
+
+def _counted(entry: Entry, layer: _Ours, told: Reading, macs: Number) -> Number:
+    """The work of a layer as the table counts work."""
+    option, manner = told.found.options[entry.index], told.found.manner
+    how = manner.work.get("ops", {}).get(option.layer.kind) if option is not None else None
+    if option is None or not how:
+        return macs
+    own = option.layer._replace(macs=int(macs), params=int(layer.cells["params"]))
+    found = work_of(own, how, manner.batch)
+    return macs if found is None else found
 
 
 def _whole(sheet: Sheet, entry: Entry, layer: _Ours, column: int) -> str:

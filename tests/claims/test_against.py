@@ -54,3 +54,44 @@ def test_what_keras_prints_of_a_network_differs_nowhere(name: str) -> None:
     # Its names are others, and its normalizations' statistics are counted.
     printed = keras(analyze(load(name))).csv()
     assert audit(printed, against=name).differences == ()
+
+
+PRINTED = {
+    "torchinfo_mobilenet_v3_small": "mobilenet_v3_small",
+    "torchsummary_resnet18": "resnet18",
+}
+"""What programs print of torchvision's, with work in a way of their own and rows for modules."""
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_what_programs_print_of_torchvision_s_differs_nowhere(name: str) -> None:
+    path = Path(__file__).parent / "rebuilt" / f"{name}.txt"
+    assert audit(path, against=PRINTED[name]).differences == ()
+
+
+def test_one_altered_row_is_named() -> None:
+    path = Path(__file__).parent / "rebuilt" / "torchsummary_resnet18.txt"
+    text = path.read_text(encoding="utf-8")
+    assert text.count("32,768") == 1
+    (difference,) = audit(text.replace("32,768", "32,678"), against="resnet18").differences
+    assert (difference.layer, difference.computed) == ("layer3.0.downsample.conv", "32,768")
+
+
+# Keras counts a depthwise convolution and the 1x1 over it as one: 9 * 8 + 8 * 16 = 200.
+SEPARABLE = """Layer,Output Shape,Param #,Connected to
+image (InputLayer),"(None, 32, 32, 8)",0,-
+pad (ZeroPadding2D),"(None, 34, 34, 8)",0,image[0][0]
+one (SeparableConv2D),"(None, 32, 32, 16)",{},pad[0][0]
+"""
+
+
+def test_a_separable_convolution_is_two_layers_of_a_network() -> None:
+    conv = {"op": "Conv2d", "bias": False}
+    layers = {
+        "deep": {**conv, "out_channels": 8, "kernel_size": 3, "padding": 1, "groups": 8},
+        "point": {**conv, "out_channels": 16, "kernel_size": 1},
+    }
+    network = {"name": "net", "input": [8, 32, 32], "layers": layers}
+    assert audit(SEPARABLE.format(200), against=network).differences == ()
+    (difference,) = audit(SEPARABLE.format(210), against=network).differences
+    assert (difference.layer, difference.computed) == ("point", "200")
