@@ -210,11 +210,11 @@ class _Writing:
         given = row.get("inputs", ["input"])
         if not isinstance(given, list):
             return
-        above = {"input", *(str(each).removesuffix(".*") for each in given)}
+        above: set[str] = {"input", *(str(each).removesuffix(".*") for each in given)}
         found: dict[str, None] = {}
         for layer in layers:
             for reference, place in self.references({layer: layers[layer]}):
-                name = root(reference)
+                name = _meant(reference, above)
                 starred = name.endswith("*") and any(is_like(each, name) for each in above)
                 if name and name not in above and not starred and reference not in found:
                     place = ("blocks", kind, "layers", *place)
@@ -246,6 +246,20 @@ class _Writing:
             for k, each in enumerate(self.around.get(block, ()) if isinstance(block, str) else ()):
                 if not (counts and "i" in _names(each)):
                     yield each, (name, AROUND, k)
+
+
+_TEXT = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+
+
+def _meant(reference: str, above: set[str]) -> str:
+    """The layer that a reference names: of one that is worked out, a layer that is not above.
+
+    ``""`` where all that may come out is above, or can't be told.
+    """
+    if not is_expression(reference):
+        return root(reference)
+    names = [root(a or b) for a, b in _TEXT.findall(reference)]
+    return names[0] if names and above.isdisjoint(names) else ""
 
 
 def _in_full(block: Any) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import re
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
@@ -25,6 +26,25 @@ MOST_FOLDED = 20_000
 
 MOST_ALONE = 8
 """Copies that may differ at the beginning of a repetition of which one stands for the others."""
+
+
+def _of_row(wrong: Wrong, scope: Scope, layer: Layer, place: Path) -> Wrong:
+    """Say which input is meant where a layer of a row (``sugar.py``) asks for ``input``."""
+    of_row = bool(place) and "." in str(place[1]) and bool(scope.inputs)
+    label = scope.inputs[0][1] if of_row else "input"
+    if label == "input" or not any(_ASKED.search(str(each)) for each in _written(layer)):
+        return wrong
+    told = f"'input' is here what the row takes, '{label}'; a block names its own: inputs: [x]"
+    return Wrong(wrong.message, f"{wrong.hint}\n{told}".strip(), wrong.at, wrong.key)
+
+
+_ASKED = re.compile(r"(?<![\w.])input\b")
+
+
+def _written(layer: Layer) -> Iterator[Any]:
+    """Where a layer may name others."""
+    yield from layer.from_ or ()
+    yield from layer.fields.values()
 
 
 class Unrolling(Making):
@@ -51,7 +71,8 @@ class Unrolling(Making):
             except Unknown:
                 scope.values[name] = scope.unknown(name)
             except Wrong as wrong:
-                self.report((*at, *wrong.at), ("layers", *trail, name, *wrong.at), wrong)
+                said = _of_row(wrong, scope, layer, place)
+                self.report((*at, *wrong.at), ("layers", *trail, name, *wrong.at), said)
                 scope.values[name] = scope.unknown(name)
             previous = name
 

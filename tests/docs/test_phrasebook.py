@@ -90,9 +90,10 @@ def network(phrase: Phrase) -> archcalc.Spec:
     return archcalc.load(text)
 
 
-def ran(phrase: Phrase, inputs: dict[str, Tensor]) -> tuple[list[Tensor], int]:
-    """What the left side gives, and the parameters of its modules and of ``self``."""
-    made: dict[int, nn.Module] = {}
+def ran(phrase: Phrase, inputs: dict[str, Tensor]) -> tuple[list[Tensor], int, int]:
+    """What the left side gives, and the parameters and buffers of its modules and of ``self``."""
+    owner = nn.Module()
+    made: dict[int, nn.Module] = {id(owner): owner}
 
     def keep(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         made[id(module)] = module
@@ -101,7 +102,7 @@ def ran(phrase: Phrase, inputs: dict[str, Tensor]) -> tuple[list[Tensor], int]:
         "torch": torch,
         "nn": nn,
         "F": functional,
-        "self": nn.Module(),
+        "self": owner,
         "rearrange": rearrange,
         "weight_norm": weight_norm,
         "spectral_norm": spectral_norm,
@@ -115,7 +116,9 @@ def ran(phrase: Phrase, inputs: dict[str, Tensor]) -> tuple[list[Tensor], int]:
         handle.remove()
     found = known["x"]
     params = {id(p): p.numel() for module in made.values() for p in module.parameters()}
-    return list(found) if isinstance(found, (list, tuple)) else [found], sum(params.values())
+    buffers = {id(b): b.numel() for module in made.values() for b in module.buffers()}
+    results = list(found) if isinstance(found, (list, tuple)) else [found]
+    return results, sum(params.values()), sum(buffers.values())
 
 
 @pytest.mark.parametrize("phrase", PHRASES, ids=lambda phrase: phrase.code.replace("\n", "; "))
@@ -133,10 +136,10 @@ def test_both_sides_are_the_same(phrase: Phrase) -> None:
         name: torch.randint(50, (BATCH, *size)) if name == "ids" else torch.randn(BATCH, *size)
         for name, size in phrase.inputs.items()
     }
-    results, params = ran(phrase, inputs)
+    results, params, buffers = ran(phrase, inputs)
     assert shapes == [tuple(result.shape) for result in results]
-    assert analysis.params == params
-    if not analysis.params:
+    assert (analysis.params, analysis.buffers) == (params, buffers)
+    if not params and not buffers:
         given = [inputs.get(name, inputs["x"]) for name in graph.inputs]
         ours = archcalc.build(graph, returns="tuple").eval()(*given)
         for mine, theirs in zip(ours if isinstance(ours, tuple) else [ours], results, strict=True):

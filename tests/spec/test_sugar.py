@@ -235,6 +235,33 @@ def test_other_inputs_stay_while_outputs_are_handed_on() -> None:
     assert "block 'cell' takes 3 input(s) (h, c, x), not 2" in [m for *_, m in problems(few)]
 
 
+def test_a_row_may_name_the_layers_around_it_by_an_expression() -> None:
+    layers = (
+        "layers: {down: {repeat: 2, layers: [Tanh]}, start: ReLU, up: {repeat: 2, layers: {r: ReLU, "
+        "add: {op: Add, from: [r, \"=['down.0', 'start'][i]\"]}, own: {op: Mul, from: "
+        "[add, \"=['r', 'add'][i]\"]}}}}"
+    )
+    rows = dict(wired(layers))
+    assert rows["up.0.add"] == ("up.0.r", "down.0.Tanh")
+    assert rows["up.1.add"] == ("up.1.r", "start")
+    assert (rows["up.0.own"], rows["up.1.own"]) == (("up.0.add", "up.0.r"), ("up.1.add",) * 2)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    ["{op: MatMul, from: [r, input]}", "{op: Reshape, shape: [=length(input) * 5, -1]}"],
+)
+def test_what_input_means_in_a_row_is_told_where_it_fails(layer: str) -> None:
+    block = f"blocks: {{b: {{r: {{op: Flatten, start_dim: 2}}, row: [Tanh, {layer}]}}}}\n"
+    (found,) = archcalc.validate(text.parse(HEAD + block + "layers: {s: b}", "n.yaml").data)
+    assert found.hint.endswith(
+        "'input' is here what the row takes, 's.r'; a block names its own: inputs: [x]"
+    )
+    implicit = "layers: {f: {op: Flatten, start_dim: 2}, row: [Tanh, BatchNorm2d]}"
+    (found,) = archcalc.validate(text.parse(HEAD + implicit, "n.yaml").data)
+    assert "what the row takes" not in found.hint
+
+
 def test_outputs_that_are_no_states_are_told_where_they_are_handed_on() -> None:
     block = (
         "blocks:\n  cell: {inputs: [x, memory], outputs: [sum, half], layers: {sum: {op: Add, "
