@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from archcalc.claims.below import memory_sizes, mult_adds
 from archcalc.claims.causes import causes, label, number
 from archcalc.claims.finding import Audit, Finding, Totals
 from archcalc.claims.names import misspelt, moved_sources, unknown_sources
 from archcalc.claims.readings import Place, Reading, reading
 from archcalc.claims.receptive import receptive
 from archcalc.claims.rules import printed_like, rule
-from archcalc.claims.sums import memory_sizes, modules, right_sum, totals, work_totals
+from archcalc.claims.sums import modules, right_sum, totals, work_totals
+from archcalc.claims.tables.confirmed import explained
 from archcalc.claims.tables.modules import PATTERNS, Pattern
 from archcalc.claims.tables.read import read_table
-from archcalc.claims.tables.search import Search
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
 from archcalc.claims.tables.totals import total_row
 from archcalc.frontends.network import NetworkLike
@@ -77,7 +78,7 @@ def audit(
 
 
 def _audit(sheet: Sheet) -> Audit:
-    told = reading(sheet, Search(sheet).run())
+    told = reading(sheet, explained(sheet))
     found = [
         _finding(sheet, told, place, right, k < MOST_SEARCHED)
         for k, (place, right) in enumerate(told.wrong.items())
@@ -90,6 +91,7 @@ def _audit(sheet: Sheet) -> Audit:
     found += more
     found += work_totals(sheet, told)
     found += memory_sizes(sheet, told)
+    found += mult_adds(sheet, told)
     found += modules(sheet, told)
     found += receptive(sheet, told)
     merged = _merge(sheet, told, found)

@@ -111,6 +111,8 @@ def _params(entry: Entry, option: Option, right: Number) -> str:
     if entry.kind == "norm" and option.out.c:
         times = {2: "two", 4: "four", 1: "one", 3: "three"}.get(int(right) // option.out.c, "some")
         return f"{times} for each channel"
+    if layer.params is None:
+        return f"with {number(right)} the rows add up to the total"
     return formula(layer) or number(right)
 
 

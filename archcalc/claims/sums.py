@@ -77,67 +77,6 @@ def work_totals(sheet: Sheet, told: Reading) -> Iterator[Finding]:
         yield Finding.of(sheet, total, role, exact.like(whole), rule)
 
 
-PARTS = ("input", "forward/backward pass", "params", "estimated total")
-"""What torchsummary and torchinfo say of memory, in MB; the last is the sum of the others."""
-
-
-def memory_sizes(sheet: Sheet, told: Reading) -> Iterator[Finding]:
-    """Sizes below a table that do not add up, and of which the layers say which is wrong.
-
-    Torchsummary counts four bytes a number, twice what every row gives, and MB as 1,048,576;
-    torchinfo counts twice what layers with weights give, and MB as 1,000,000.
-    """
-    entries = {
-        e.name.lower().removesuffix(" size (mb)"): e for e in sheet.entries if "size" in e.values
-    }
-    if set(entries) != set(PARTS):
-        return
-    sizes = {what: entries[what].printed["size"] for what in PARTS}
-    *parts, total = (sizes[what].value for what in PARTS)
-    step = sizes["params"].step
-    if abs(sum(parts) - total) <= 2 * step:
-        return
-    counted = {what: _numbers(sheet, told, what) for what in PARTS[:3]}
-
-    def agrees(what: str, value: Fraction) -> bool:
-        return any(
-            abs(Fraction(n * 4, mb) - value) <= step
-            for n in counted.get(what, ())
-            for mb in (2**20, 10**6)
-        )
-
-    wrong = [
-        (what, value - sum(parts) + total)
-        for what, value in zip(PARTS, parts, strict=False)
-        if not agrees(what, value)
-    ]
-    mended = [(what, right) for what, right in wrong if agrees(what, right)]
-    if not mended:
-        mended = [*wrong, (PARTS[-1], sum(parts, Fraction(0)))]
-        slips = [(w, r) for w, r in mended if slip(round(sizes[w].value / step), round(r / step))]
-        mended = slips or mended
-    for what, right in mended:
-        entry, column = entries[what], entries[what].columns["size"]
-        others = " + ".join(sizes[each].text for each in PARTS[:3])
-        yield Finding(
-            *(entry.index, column, "size", entry.name, entry.cells[column]),
-            *(sizes[what].like(right), f"{others} is not {sizes[PARTS[-1]].text}", ()),
-        )
-
-
-def _numbers(sheet: Sheet, told: Reading, what: str) -> list[int]:
-    """How many numbers a size below a table may be of."""
-    options = [(e, o) for e in sheet.layers if (o := told.found.options[e.index]) is not None]
-    if what == "params":
-        return [right_sum(sheet, told), sum(sheet.whole[:2]) if sheet.whole else 0]
-    if what == "input":
-        taken = next((o.layer.taken for _, o in options if o.layer.taken), None)
-        return [] if taken is None else [taken * sheet.batch]
-    given = [(e, o.layer.given or 0) for e, o in options]
-    owning = sum(n for e, n in given if e.values.get("params"))
-    return [2 * sheet.batch * n for n in (sum(n for _, n in given), owning)]
-
-
 def _total_rule(summed: int, right: int, rows: int) -> str:
     if not rows:
         return f"the rows add up to {number(summed)}"

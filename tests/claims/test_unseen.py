@@ -8,7 +8,8 @@ courses, READMEs and blogs, and what MATLAB, Lightning, Paddle, MXNet, Flax, Ult
 ptflops, calflops, fvcore, PyTorch, torchinfo and Keras print; DS-CNN (arXiv:1711.07128), EEGNet
 (arXiv:1611.08024), C3D (arXiv:1412.0767), M5 (arXiv:1610.00087), NIN (arXiv:1312.4400), Xception
 (arXiv:1610.02357), ShuffleNet (arXiv:1707.01083), MobileNet (arXiv:1704.04861), SqueezeNet 1.1,
-FaceNet (arXiv:1503.03832). ``sources.csv`` says where those were seen that no paper prints. In
+FaceNet (arXiv:1503.03832), ResNeXt (arXiv:1611.05431), GhostNet (arXiv:1911.11907).
+``sources.csv`` says where those were seen that no paper prints. In
 each table errors are planted, one at a time: ``planted.csv``.
 """
 
@@ -44,6 +45,10 @@ ERRATA = {
     # 5 * 5 * 48 * 256 is 307,200: in two groups, as no other layer there is counted.
     "chinese_alexnet_kilo_md": {(2, "参数量")},
     "chinese_thousands_md": {(3, "参数数量")},
+    "chinese_alexnet_rounded_md": {(3, "参数数量")},
+    "chinese_alexnet_slashes_md": {(2, "参数量")},
+    # (84 + 1) * 10 is 850.
+    "chinese_lenet_described_md": {(8, "参数量")},
 }
 """What may be accused in the originals."""
 
@@ -122,3 +127,15 @@ def test_what_is_too_large_is_refused_at_once(text: str) -> None:
 def test_a_module_has_no_fewer_parameters_than_its_parts() -> None:
     text = (UNSEEN / "calflops_ae.txt").read_text(encoding="utf-8")
     assert (1, "params") in found(text.replace("105.22 K = 50.01%", "102.52 K = 50.01%"))
+
+
+def test_a_row_is_what_a_total_that_is_said_twice_lacks() -> None:
+    text = (UNSEEN / "keras2_even_kernel.txt").read_text(encoding="utf-8")
+    # 48 is a layer as well, 5 channels into 8 by 1x1; both totals say 40.
+    assert found(text.replace("27, 8)         40", "27, 8)         48")) == {(1, "Param #")}
+
+
+def test_where_only_a_table_is_wrong_no_total_tells_of_which_row() -> None:
+    text = (UNSEEN / "keras2_even_kernel.txt").read_text(encoding="utf-8")
+    once = text.replace("27, 8)         40", "27, 8)         48").replace("Trainable", "Other")
+    assert (5, "Param #") in found(once)

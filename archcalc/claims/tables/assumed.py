@@ -89,6 +89,7 @@ class Assuming:
                 dims = sorted(n for n in (state.c, *state.ext) if n)
                 row_ = len(shown.ext) == 1 and state.c == shown.c
                 token = row_ and extents(shown) - extents(state) in (1, 2)
+                token = token and entry.kind not in SLIDING
                 alike = sorted(n for n in (shown.c, *shown.ext) if n) == dims
                 if shown.flat == state.flat or token:
                     yield (
@@ -197,7 +198,10 @@ def _shrunk(ext: tuple[int | None, ...]) -> Iterator[tuple[tuple[int, ...], str]
     seen: set[tuple[int, ...]] = {tuple(sizes)}
     for k, s in ((2, 2), (3, 2), (4, 4), (3, 3), (5, 5)):
         for up in (False, True):
-            out = tuple(-(-(n - k) // s) + 1 if up else (n - k) // s + 1 for n in sizes)
+            # Over an axis of one row nothing is pooled.
+            out = tuple(
+                1 if n == 1 else -(-(n - k) // s) + 1 if up else (n - k) // s + 1 for n in sizes
+            )
             if min(out, default=0) > 0 and out not in seen:
                 seen.add(out)
                 yield out, f"a {'x'.join([str(k)] * len(sizes))} pooling"

@@ -103,16 +103,19 @@ def plain_header(header: str) -> str:
 
 WORDS_ABROAD: Mapping[str, str] = {
     "layer": r"couches?|schicht(en)?|capas?|camadas?|层名称|网络层|层|层级|层次|слой",
-    "output": r"sorties?|salidas?|sa[ií]das?|ausgabe(gr[oö](ss|ß)e)?|输出(尺寸|大小|形状|维度)?"
+    "output": r"tailles?|gr[oö](ss|ß)en?|tama[nñ]o|tamanho|sorties?|salidas?|sa[ií]das?|"
+    r"ausgabe(gr[oö](ss|ß)e|form)?|输出(尺寸|大小|形状|维度)?"
     r"|выход",
     "input": r"entr[eé]es?|entradas?|eingabe(gr[oö](ss|ß)e)?|输入(尺寸|大小|形状|维度)?|вход",
     "kernel": r"noyaux?|filtergr[oö](ss|ß)e|n[uú]cleo|卷积核(大小|尺寸)?|核/?(大小|尺寸)?|ядро",
     "stride": r"pas|schrittweite|paso|passo|步长|步幅|шаг",
     "padding": r"remplissage|relleno|填充",
     "parameters": r"param[eèé]tr(es?|os?|o)|参数(量|数|数量|个数)?|параметры",
-    "channels": r"canaux|kan[aä]le|canales|canais|通道数?|каналы",
+    "channels": r"canaux|kan[aä]le|canales|canais|cartes|filt(res|ros)|merkmalskarten|mapas|"
+    r"通道数?|каналы",
     "type": r"typ|tipo|(层|操作)?类型|操作|тип",
-    "remark": r"funktion|fonction|funci[oó]n|fun[cç][aã]o|功能|说明|备注|作用|描述|激活函数",
+    "remark": r"rolle|r[oô]le|"
+    r"funktion|fonction|funci[oó]n|fun[cç][aã]o|功能|说明|备注|作用|描述|激活函数",
 }
 """Headers in other languages."""
 
@@ -285,6 +288,8 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
             return ""  # words, not counts
     sized = sum(len(each[0].dims) > 1 for c in cells if (each := shapes(c)))
     numeric = sum(bool(re.fullmatch(r"[\d,.]+", c)) for c in cells)
+    if role == "row":
+        numeric = sum(bool(re.fullmatch(r"\d+(\.|(-|–|…|\.\.)\d+)?", c)) for c in cells)
     if role in ("channels_in", "channels_out") and sized > len(cells) / 2:
         return "kernel" if "kernel" in header or "filter" in header else role[9:]
     if role == "channels_out" and header in ("filters", "kernels") and sized:

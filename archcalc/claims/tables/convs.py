@@ -39,6 +39,8 @@ from archcalc.claims.tables.windows import (
 )
 from archcalc.claims.tables.work import Layer
 
+GROWN = MISPRINT + 2
+"""The price of a convolution that gives more positions than it takes, of an unsaid kernel."""
 WIDEST = 20_000
 """Channels that a first convolution takes at most."""
 
@@ -185,7 +187,11 @@ def _ways(
             outs.append(hints.after.ext)
         less = tuple(n - 2 for n in sizes)
         outs += [each for each in (sizes, less) if target and min(each, default=0) > 0]
-        return [Slide(each, 1, (), _even(sizes, each)) for each in dict.fromkeys(outs)]
+        grown = entry.kind == "conv"
+        return [
+            Slide(each, 1, (), _even(sizes, each) + GROWN * (grown and _grows(sizes, each)))
+            for each in dict.fromkeys(outs)
+        ]
     ways = list(
         unslides(entry, sizes, kernel, known(target))
         if entry.kind == "deconv"
@@ -197,6 +203,11 @@ def _ways(
     if not ways and target:
         ways = [Slide(target, 1, (), MISPRINT + 2)]
     return list(ways)
+
+
+def _grows(ext: Sizes, out: Extents) -> bool:
+    """Whether what is given is larger than what is taken."""
+    return any(m is not None and m > n for n, m in zip(ext, out, strict=True))
 
 
 def _even(ext: Sizes, out: Extents) -> float:

@@ -201,7 +201,8 @@ def needs(entry: Entry) -> Iterator[int]:
     elif entry.kind in SAME and made:
         yield made
     elif entry.kind in GATES and made:
-        for hidden, both in ((made, 1), (made // 2, 2)):
+        ext = printed_state(entry, "out").ext or ()
+        for hidden, both in ((n // k, k) for n in (made, *ext[-1:]) if n for k in (1, 2)):
             each = GATES[entry.kind] * hidden * both
             yield from (
                 params // each - hidden - biases

@@ -63,6 +63,8 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
     if len(text) > MOST_CHARACTERS or "\0" in text:
         raise ArchcalcError(f"{name}: is no table of at most {MOST_CHARACTERS:,} characters")
     text = _uncommented(text)
+    if not re.search(r"<t[rd][\s>]|\|.*<br", text, re.IGNORECASE):
+        text = re.sub(r"[ \t]*<br ?/?>[ \t]*$", "", text, flags=re.IGNORECASE | re.MULTILINE)
     form = form or _form(text)
     headers, lines = FORMS[form](text, name)
     if not headers or not lines:

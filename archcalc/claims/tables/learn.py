@@ -30,7 +30,7 @@ def learn(
             if kind in WEIGHTED or kind == "module":
                 # What holds with biases and without them says nothing of them.
                 votes = undecided if _either(entry, layer) else biases
-                votes[kind, hints[row].followed][layer.bias] += 1
+                votes[kind, hints[row].followed or bool(entry.what.fused)][layer.bias] += 1
             elif kind == "norm" and option.out.c and "layer" not in entry.what.word.lower():
                 norms[layer.params // option.out.c] += 1
         if layer.kernel and "kernel_h" not in entry.values and "params" in entry.values:
@@ -47,7 +47,6 @@ def learn(
         batch=manner.batch,
         thousand=manner.thousand,
         program=manner.program,
-        by_hand=sheet.by_hand,
         window=_window(windows),
         padded=_padded(sheet, chosen),
         groups=_grouped(chosen),
@@ -58,6 +57,9 @@ def learn(
             if re.search("backward|bwd", sheet.headers[sheet.columns[role]].lower())
         ),
     )
+    counted = sum(votes.total() for votes in biases.values())
+    many = sheet.has_any("kernel_h", "stride") or counted > MANY - 1
+    learnt.by_hand = sheet.by_hand and many
     learnt.square = square[True] > 3 and square[False] < 2
     learnt.grouped = dict(manner.grouped)
     for key, counts in {**undecided, **biases}.items():

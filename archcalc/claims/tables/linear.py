@@ -8,6 +8,7 @@ from math import prod
 from archcalc.claims.tables.evidence import (
     MISPRINT,
     UNKNOWN,
+    Extents,
     Hints,
     Manner,
     Option,
@@ -28,7 +29,7 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
     """The readings of a linear layer."""
     printed, inward = printed_state(entry, "out"), printed_state(entry, "in")
     params = entry.values.get("params")
-    kind = "linear"
+    kind, followed = "linear", hints.followed or bool(entry.what.fused)
     outs: dict[int, float] = {}
     if printed.ext and any(n != 1 for n in printed.ext) and printed.flat is not None:
         outs.setdefault(printed.flat, 1.0)  # printed as a size
@@ -44,6 +45,8 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
         takes[key] = min(price, takes.get(key, 99.0))
 
     whole = State(None, ())
+    if state == UNKNOWN and inward.ext and inward.flat is not None:
+        state = inward
     if state.c is None or state.ext is None or None in state.ext:
         features = inward.flat if inward.flat is not None else inward.c
         if features is None:
@@ -60,6 +63,9 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
                     if (params - bias * out) % out == 0 and params > bias * out:
                         n = (params - bias * out) // out
                         take(n, State(n, ()), whole, 0.1 * (1 - bias))
+            if outs and not takes and "params" in entry.exact:
+                n = max(1, round(params / next(iter(outs))) - 1)
+                take(n, State(n, ()), whole, 0.0)
         if not takes:
             take(None, state, whole, 0.0)
     else:
@@ -114,7 +120,7 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
                         params=total,
                         macs=features * out * piece * positions,
                     )
-                    cost = price + out_price + manner.bias_price(kind, hints.followed, bias)
+                    cost = price + out_price + manner.bias_price(kind, followed, bias)
                     cost += 2.0 * (piece > 1)
                     made = one_option(
                         entry,
@@ -126,7 +132,7 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
                         channels_in=features,
                         **_matrix(entry, features, out),
                     )
-                    _as_printed(entry, made, features, shown, out)
+                    _as_printed(entry, made, features, shown, state.ext)
                     yield made
         if not outs:
             yield one_option(entry, shown, UNKNOWN, price, Layer(kind, features))
@@ -171,7 +177,9 @@ def _linear_out(rest: State, out: int, manner: Manner, printed: State) -> State:
     return State(out, rest.ext)
 
 
-def _as_printed(entry: Entry, made: Option, features: int, shown: State, out: int) -> None:
+def _as_printed(
+    entry: Entry, made: Option, features: int, shown: State, taken: Extents | None
+) -> None:
     """Sizes of a vector that are printed with ones, or as a size that holds as many numbers."""
     values, expected = entry.values, made.expected
     axes = [a for a in "dhw" if f"in_{a}" in values]
@@ -191,5 +199,7 @@ def _as_printed(entry: Entry, made: Option, features: int, shown: State, out: in
         if side is not None and side != 1:
             # As wide as its input, it is a convolution that has one position.
             extent = values.get(f"in_{axis}")
+            if extent is None and taken is not None and len(taken) == 2:
+                extent = taken["hw".index(axis)]
             if extent != side:
-                expected[f"kernel_{axis}"] = 1
+                expected[f"kernel_{axis}"] = 1 if extent is None else extent

@@ -35,6 +35,8 @@ MEMORY = re.compile(
     r"(input|forward/backward pass|params|estimated total) size \(mb\)", re.IGNORECASE
 )
 """What torchsummary and torchinfo say of memory below a table."""
+MULT_ADDS = re.compile(r"total mult-adds \(([KMGT]|units\.\w+)\)", re.IGNORECASE)
+"""What torchinfo says below a table of the work that no column has."""
 
 
 def footers(lines: list[str], headers: tuple[str, ...], number: int) -> list[Line]:
@@ -43,7 +45,7 @@ def footers(lines: list[str], headers: tuple[str, ...], number: int) -> list[Lin
     params = next((k for k, header in enumerate(plain) if "param" in header), None)
     work = [k for k, head in enumerate(plain) if re.search(r"mult|flop|mac|madd", head)]
     cells = [""] * len(headers)
-    sizes = []
+    sizes, more = [], []
     for line in lines:
         found = FOOTER.match(line)
         if not found:
@@ -60,9 +62,15 @@ def footers(lines: list[str], headers: tuple[str, ...], number: int) -> list[Lin
             cells[0], cells[params] = "Total params", value
         elif what.startswith("total mult-adds") and work:
             cells[0], cells[work[0]] = cells[0] or "Total", value
-    return ([Line(number, tuple(cells))] if any(cells) else []) + (
-        sizes if len(sizes) == 4 and params else []
-    )
+        elif MULT_ADDS.fullmatch(found[1].strip()) and params:
+            worked = [""] * len(headers)
+            worked[0], worked[params] = found[1].strip(), found[2].strip()
+            more.append(Line(number, tuple(worked)))
+    return [
+        *([Line(number, tuple(cells))] if any(cells) else []),
+        *more,
+        *(sizes if len(sizes) == 4 and params else []),
+    ]
 
 
 _GIVEN = re.compile(

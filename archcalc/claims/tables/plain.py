@@ -253,15 +253,18 @@ def read_embedding(entry: Entry, state: State, manner: Manner, hints: Hints) -> 
     """The readings of an embedding."""
     printed = printed_state(entry, "out")
     c = printed.c
-    if manner.first and printed.ext:
+    last = manner.first and bool(printed.ext)
+    if last and printed.ext:
         c = printed.ext[-1]
     params = entry.values.get("params")
     layer = Layer("embedding", None, c)
     if c and isinstance(params, int):
-        widths = dict.fromkeys((c, hints.after.c or c))
-        for width in widths:
-            if params % width == 0:
-                out = printed if width == c else State(width, printed.ext)
+        after = None if last else hints.after.c
+        for width in dict.fromkeys((c, after or c, *hints.needs)):
+            if width and params % width == 0:
+                out = State(width, printed.ext)
+                if last and printed.ext:
+                    out = State(printed.c, (*printed.ext[:-1], width))
                 yield one_option(entry, state, out, 0.0, layer, params=params)
         nearest = round(params / c) * c
         yield one_option(entry, state, printed, 0.1, layer, params=nearest)
@@ -320,12 +323,14 @@ def _recurrent(
         if hidden % both:
             continue
         h = hidden // both
+        # PyTorch has two for each gate, Keras one, but for a GRU.
+        usual = {"pytorch": (8.0, 2.0, 0.0)}.get(manner.program, (1.0, 0.0, 0.2))
         for biases in (1, 2, 0):
             for stacked in (1, 2, 3, 4):
                 one = both * gates * h * (features + h + biases)
                 more = both * gates * h * (both * h + h + biases)
                 total = one + (stacked - 1) * more
-                price = 0.5 * (both - 1) + 0.2 * (biases == 2) + 1.0 * (biases == 0)
+                price = 0.5 * (both - 1) + usual[biases]
                 price += 1.5 * (stacked > 1)
                 made = layer._replace(params=total)
                 yield one_option(entry, state, printed, price, made, params=total)

@@ -12,7 +12,7 @@ from archcalc.claims.tables.columns import NUMBERS, byte_power
 from archcalc.claims.tables.conventions import state_of
 from archcalc.claims.tables.draft import PARTS, SHARE, Draft, Row, cell_of
 from archcalc.claims.tables.kinds import SLIDING, WEIGHTED, Kind
-from archcalc.claims.tables.lines import MEMORY
+from archcalc.claims.tables.lines import MEMORY, MULT_ADDS
 from archcalc.claims.tables.modules import WIDTHS, pattern_of
 from archcalc.claims.tables.sheet import AXES, Entry, Number, Unreadable
 from archcalc.claims.tables.stacks import stack_of
@@ -27,7 +27,9 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     """A row as evidence; what can't be read of it is added to ``read.unreadable``."""
     name = cell_of(cells, "layer", read)
     if MEMORY.fullmatch(name):
-        return _memory(index, line, cells, name, read)
+        return _below(index, line, cells, name, read, "size")
+    if MULT_ADDS.fullmatch(name):
+        return _below(index, line, cells, name, read, "mult_adds")
     values: dict[str, Number] = {}
     printed: dict[str, Printed] = {}
     flat: set[str] = set()
@@ -51,6 +53,8 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         given = role in read.roles or role in read.worded or role.startswith(("ops", "mem"))
         if role in _SAID or not text or not given:
             continue
+        if what.kind == "total" and role not in NUMBERS and not role.startswith(("ops", "mem")):
+            continue  # a word that stands beside the sum
         if role in NUMBERS or role.startswith("ops"):
             number = _count(text, read, read.columns[role])
             if number is None:
@@ -105,8 +109,10 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         ):
             if read.columns.get("channels_out") == read.columns["kernel"]:
                 values["channels_out"] = int(units[1].replace(",", ""))
-        elif role == "kernel" and stack is not None:
+        elif stack is not None and role in ("kernel", *read.worded):
             continue
+        elif role == "kernel" and what.kind == "linear" and role in read.worded:
+            continue  # what is flattened: FC1 (64x7x7 -> 128)
         elif role == "kernel":
             seen = window(text, what.axes, read.kernel_last)
             if seen is None:
@@ -215,14 +221,14 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     )
 
 
-def _memory(index: int, line: int, cells: Row, name: str, read: Draft) -> Entry:
-    """What stands below a table of the memory that it takes."""
+def _below(index: int, line: int, cells: Row, name: str, read: Draft, role: str) -> Entry:
+    """What stands below a table of the memory that it takes, or of its work."""
     at = read.columns.get("params", 0)
     size = count(cells[at])
-    printed = {} if size is None else {"size": size}
-    values = {role: _whole(number.value) for role, number in printed.items()}
+    printed = {} if size is None else {role: size}
+    values = {each: _whole(number.value) for each, number in printed.items()}
     total = Kind("total", word=name)
-    return Entry(index, line, cells, total, name, "", (), values, printed, columns={"size": at})
+    return Entry(index, line, cells, total, name, "", (), values, printed, columns={role: at})
 
 
 def _window(seen: Window, what: Kind, read: Draft) -> dict[str, Number]:

@@ -175,10 +175,11 @@ class Search:
         if link.rows is not None and not link.named and link.rows:
             given = [path.state]
         state = self.joined(entry, given, link, path)
+        unlike = MISPRINT + 2 if link.named and self.unequal(entry, given) else 0.0
         least = 99.0
         for option in self.read(entry, state):
-            least = min(least, option.cost)
-            yield self.extend(path, entry, option, 0.0, path.counts, ())
+            least = min(least, option.cost + unlike)
+            yield self.extend(path, entry, option, unlike, path.counts, ())
         if state == UNKNOWN and path.row < 0 and (told := self.told()) is not None:
             for option in self.read(entry, told):
                 yield self.extend(path, entry, option, -TOLD, path.counts, ())
@@ -204,6 +205,18 @@ class Search:
                         )
         if link.named and link.rows:
             yield from self.renamed(path, entry, link, least)
+
+    def unequal(self, entry: Entry, given: Sequence[State]) -> bool:
+        """Whether what a program adds has not one size."""
+        printed = self.sheet.form == "darknet" or self.sheet.program == "keras"
+        sizes = {each.flat for each in given}
+        return (
+            entry.kind == "add"
+            and printed
+            and None not in sizes
+            and len(sizes) > 1
+            and (_broadcast(given) is None)
+        )
 
     def told(self) -> State | None:
         """The input that is said beside the table."""

@@ -167,7 +167,9 @@ class Sheet:
         printed = self.form in ("modules", "ultralytics") or any(
             re.search(r": \d+-\d+$", entry.name) for entry in self.entries
         )
-        return self.has_any("kernel_h", "stride") and self.form != "darknet" and not printed
+        written = self.has_any("kernel_h", "stride") and self.form != "darknet"
+        written = written or (self.form in ("markdown", "latex") and not self.program)
+        return written and not printed
 
     @property
     def memory(self) -> tuple[str, ...]:

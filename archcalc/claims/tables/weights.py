@@ -101,7 +101,8 @@ def weights(
                 per = each // (taps * cout)
                 price = dear if given else manner.grouped[per == 1]
                 groups += [(cin // per, price)] if cin % per == 0 and per < cin else []
-    fused = entry.what.fused or manner.biases.get((kind, hints.followed), 0) > 1
+    followed = hints.followed or bool(entry.what.fused)
+    fused = entry.what.fused or manner.biases.get((kind, followed), 0) > 1
     found: dict[tuple[tuple[int, ...] | None, int, int], Weights] = {}
     firm = 0 if kernel is not None else 1
 
@@ -121,7 +122,7 @@ def weights(
             gprice += 0.0 if alike else MISPRINT
         several = (1, 0, 2, 3, 5, 4) if entry.what.fused else (1, 0, 2, 3)
         for b in several if exact or fused or not firm else (1, 0):
-            price = gprice + manner.bias_price(kind, hints.followed, b)
+            price = gprice + manner.bias_price(kind, followed, b)
             if "bias" in entry.values and bool(entry.values["bias"]) != (b in (1, 3, 5)):
                 price += MISPRINT - 1
             if fused and b > 1 and entry.what.fused:
@@ -136,7 +137,7 @@ def weights(
                 area = _area(kind, int(value), cin, cout, g, b)
                 for side, sprice in sides(area, axes) if area else ():
                     if side != kernel:
-                        odd = 1.5 * (manner.square and len(set(side)) > 1 and 1 not in side)
+                        odd = (5.0 if 1 in side else 1.5) * (manner.square and len(set(side)) > 1)
                         add(side, g, b, price + sprice * (1 if g == 1 else 4) + odd)
             elif kernel is None and printed is not None:
                 for k in USUAL:
@@ -151,7 +152,7 @@ def weights(
             add(None if printed is None else (3,) * axes, g, 1, gprice)
     if kernel is None and exact:
         # No kernel makes the number: it is wrong, and the usual one stands for what is meant.
-        usual = manner.biases.get((kind, hints.followed), 1)
+        usual = manner.biases.get((kind, followed), 1)
         for k in USUAL[:4]:
             add((k,) * axes, groups[0][0] if cin % groups[0][0] == 0 else 1, usual, 0.1)
     if value == 0:

@@ -115,6 +115,8 @@ def _slides(
         steps.setdefault(full, 0.3)  # patches side by side
     for s in dict.fromkeys((*steps, *more)):
         cost = steps.get(s, 0.0 if stride else 1.0)
+        if pool and not stride and max(full) > 1:
+            cost += SKIPPING * any(t > f for f, t in zip(full, s, strict=True))
         rules: list[tuple[int, ...]] = []
         if pad is not None:
             rules.append(tuple(int(2 * pad) for _ in ext))
@@ -162,6 +164,8 @@ def _same(ext: Sizes, full: Sizes, s: Sizes) -> Sizes:
 
 UNUSUAL = 5.0
 """The price of a pooling that is not printed and goes otherwise than all others."""
+SKIPPING = MISPRINT
+"""The price of a pooling that leaves out what it takes, where no stride says so."""
 UNLIKE = 8.5
 """The price of padding one convolution otherwise than all others, where none is printed."""
 STRANGE = 9.0
@@ -278,6 +282,7 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     else:
         sides = [(2, 0.0), (3, 0.3), (4, 0.7), (5, 1.0), (7, 1.0), (8, 1.0), (1, 2.0)]
         windows += [((k,) * len(ext), price) for k, price in sides]
+        windows += [((1, k, k), 0.6) for k in (2, 3) if len(ext) == 3]
         windows.append((ext, 0.3))
         aim = known(targets[0])
         if aim and all(n % m == 0 for n, m in zip(ext, aim, strict=True)):

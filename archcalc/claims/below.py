@@ -1,0 +1,125 @@
+"""What programs say below a table of memory and of work, held against its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import product
+from math import prod
+
+from archcalc.claims.causes import number
+from archcalc.claims.finding import Finding
+from archcalc.claims.readings import Reading
+from archcalc.claims.sums import right_sum
+from archcalc.claims.tables.evidence import Option, known, slip
+from archcalc.claims.tables.kinds import WEIGHTED
+from archcalc.claims.tables.lines import MULT_ADDS
+from archcalc.claims.tables.sheet import Sheet
+
+PARTS = ("input", "forward/backward pass", "params", "estimated total")
+"""What torchsummary and torchinfo say of memory, in MB; the last is the sum of the others."""
+
+
+def memory_sizes(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Sizes below a table that do not add up, and of which the layers say which is wrong.
+
+    Torchsummary counts four bytes a number, twice what every row gives, and MB as 1,048,576;
+    torchinfo counts twice what layers with weights give, and MB as 1,000,000.
+    """
+    entries = {
+        e.name.lower().removesuffix(" size (mb)"): e for e in sheet.entries if "size" in e.values
+    }
+    if set(entries) != set(PARTS):
+        return
+    sizes = {what: entries[what].printed["size"] for what in PARTS}
+    *parts, total = (sizes[what].value for what in PARTS)
+    step = sizes["params"].step
+    if abs(sum(parts) - total) <= 2 * step:
+        return
+    counted = {what: _numbers(sheet, told, what) for what in PARTS[:3]}
+
+    def agrees(what: str, value: Fraction) -> bool:
+        return any(
+            abs(Fraction(n * 4, mb) - value) <= step
+            for n in counted.get(what, ())
+            for mb in (2**20, 10**6)
+        )
+
+    wrong = [
+        (what, value - sum(parts) + total)
+        for what, value in zip(PARTS, parts, strict=False)
+        if not agrees(what, value)
+    ]
+    mended = [(what, right) for what, right in wrong if agrees(what, right)]
+    if not mended:
+        mended = [*wrong, (PARTS[-1], sum(parts, Fraction(0)))]
+        slips = [(w, r) for w, r in mended if slip(round(sizes[w].value / step), round(r / step))]
+        mended = slips or mended
+    for what, right in mended:
+        entry, column = entries[what], entries[what].columns["size"]
+        others = " + ".join(sizes[each].text for each in PARTS[:3])
+        yield Finding(
+            *(entry.index, column, "size", entry.name, entry.cells[column]),
+            *(sizes[what].like(right), f"{others} is not {sizes[PARTS[-1]].text}", ()),
+        )
+
+
+_UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+def mult_adds(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Torchinfo's total of work, where a slip of digits makes it of what the layers have.
+
+    It multiplies the parameters of convolutions by the positions that they give and counts those of
+    other layers once, all times the batch; earlier versions leave out biases, or the batch.
+    """
+    entry = next((e for e in sheet.entries if "mult_adds" in e.values), None)
+    rows = [(e, told.found.options[e.index]) for e in sheet.layers if e.values.get("params")]
+    if entry is None or not rows:
+        return
+    exact, said = entry.printed["mult_adds"], MULT_ADDS.fullmatch(entry.name)
+    unit = _UNITS.get(said[1][-1].lower() if said else "", 10**6)
+    totals: list[Fraction] = []
+    for biases, norms, batch in product((True, False), (True, False), (sheet.batch, 1)):
+        counted = [_multiplied(option, biases, norms) for _, option in rows]
+        if None in counted:
+            return  # what it is made of is not known
+        totals.append(Fraction(sum(n or 0 for n in counted) * batch, unit))
+    if any(exact.verdict(total).holds for total in totals):
+        return
+    for total in totals:
+        if slip(round(exact.value / exact.step), round(total / exact.step)):
+            column = entry.columns["mult_adds"]
+            yield Finding(
+                *(entry.index, column, "mult_adds", entry.name, entry.cells[column]),
+                *(exact.like(total), f"the layers have {number(round(total * unit))}", ()),
+            )
+            return
+
+
+def _multiplied(option: Option | None, biases: bool, norms: bool) -> int | None:
+    """The multiply-adds that torchinfo counts of a layer, of one sample."""
+    if option is None or option.layer.kind not in (*WEIGHTED, "norm", "prelu", "embedding"):
+        return None
+    layer, sizes = option.layer, known(option.out.ext)
+    if layer.params is None or (layer.kind != "linear" and sizes is None):
+        return None
+    if layer.kind == "norm":
+        return layer.params * norms
+    params = layer.params
+    if not biases and layer.kind in WEIGHTED and layer.bias % 2:
+        params -= layer.cout or 0
+    return params * (prod(sizes or ()) if layer.kind not in ("linear", "prelu", "embedding") else 1)
+
+
+def _numbers(sheet: Sheet, told: Reading, what: str) -> list[int]:
+    """How many numbers a size below a table may be of."""
+    options = [(e, o) for e in sheet.layers if (o := told.found.options[e.index]) is not None]
+    if what == "params":
+        return [right_sum(sheet, told), sum(sheet.whole[:2]) if sheet.whole else 0]
+    if what == "input":
+        taken = next((o.layer.taken for _, o in options if o.layer.taken), None)
+        return [] if taken is None else [taken * sheet.batch]
+    given = [(e, o.layer.given or 0) for e, o in options]
+    owning = sum(n for e, n in given if e.values.get("params"))
+    return [2 * sheet.batch * n for n in (sum(n for _, n in given), owning)]

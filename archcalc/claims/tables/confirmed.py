@@ -1,0 +1,91 @@
+"""The reading of a table whose total is said twice: what it says of a row that is misprinted.
+
+Programs print the total, and below it how much of that trains. Where both agree and the rows do not
+add up to them, the slip is in a row: the one that a slip of digits brings to what is missing, and
+that is a layer, too, with that number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archcalc.claims.printed import Printed
+from archcalc.claims.tables.evidence import MISPRINT, Option, slip
+from archcalc.claims.tables.paths import Reading
+from archcalc.claims.tables.search import TIE, TIRED, Search
+from archcalc.claims.tables.sheet import Entry, Sheet
+from archcalc.claims.tables.totals import adds_up, total_row
+
+MOST_TRIED = 8
+"""Rows of which one may be what is missing, for it to be looked for."""
+ALIKE = 1.0
+"""What it is worth that another row prints the number that a row is then taken to mean."""
+
+
+def explained(sheet: Sheet) -> Reading:
+    """The cheapest reading of a table, its total taken for right where it is confirmed."""
+    search = Search(sheet)
+    found = search.run()
+    missing = _missing(sheet)
+    rows = [e for e in sheet.addends if _slipped(e, missing)] if missing else []
+    if not 0 < len(rows) <= MOST_TRIED or search.steps * len(rows) > TIRED or found.sums:
+        return found
+    rated = sorted((_meant(sheet, entry, missing) for entry in rows), key=lambda each: each.cost)
+    best = rated[0]
+    if best.cost > found.cost:
+        return found
+    others = tuple(
+        {r: o for r, o in enumerate(other.options) if o is not None and o.wrong}
+        for other in rated[1:]
+        if other.cost <= best.cost + TIE
+    )
+    return best._replace(others=(*best.others, *others))
+
+
+def _missing(sheet: Sheet) -> int:
+    """What a total that is confirmed has more than the rows together; 0 if nothing."""
+    total, whole = total_row(sheet), sheet.whole
+    if total is None or whole is None or "params" not in total.exact:
+        return 0
+    printed = int(total.values["params"])
+    rows = [e for e in sheet.addends if "params" in e.values]
+    summed = sum(int(e.values["params"]) for e in rows)
+    confirmed = printed in (sum(whole), whole.trained + whole.frozen)
+    if not confirmed or len(rows) < 2 or any(e.printed["params"].step > 1 for e in rows):
+        return 0
+    return 0 if adds_up(sheet, summed) else whole.trained + whole.frozen - summed
+
+
+def _slipped(entry: Entry, missing: int) -> bool:
+    printed = entry.values.get("params")
+    if not isinstance(printed, int) or "params" not in entry.exact or printed + missing < 0:
+        return False
+    return slip(printed, printed + missing)
+
+
+def _meant(sheet: Sheet, entry: Entry, missing: int) -> Reading:
+    """The reading where one row has what is missing, which is a misprint."""
+    row, right = entry.index, int(entry.values["params"]) + missing
+    meant = replace(
+        entry,
+        values={**entry.values, "params": right},
+        printed={**entry.printed, "params": Printed.parse(right)},
+    )
+    entries = tuple(meant if e.index == row else e for e in sheet.entries)
+    found = Search(replace(sheet, entries=entries)).run()
+    option = found.options[row]
+    if option is None or "params" in option.wrong:
+        return found._replace(cost=99.0 * MISPRINT)
+    accused = Option(
+        option.out,
+        option.price,
+        {**option.expected, "params": right},
+        option.layer,
+        option.notes,
+        (*option.wrong, "params"),
+        option.cost + MISPRINT,
+        option.given,
+    )
+    options = tuple(accused if k == row else each for k, each in enumerate(found.options))
+    alike = any(e.values.get("params") == right for e in sheet.addends)
+    return found._replace(options=options, cost=found.cost + MISPRINT - ALIKE * alike)
