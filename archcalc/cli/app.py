@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import wraps
 from importlib import import_module
 from inspect import Parameter, signature
 from os.path import isfile
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from typer.core import TyperGroup
+from typer.models import OptionInfo
 
 from archcalc import __version__
 from archcalc.cli.output import complain, emit, telling
@@ -73,9 +75,7 @@ def _print_version(wanted: bool) -> None:
 def _archcalc(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", help="Print the version.", callback=_print_version, is_eager=True
-        ),
+        typer.Option(help="Print the version.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     pass
@@ -105,15 +105,17 @@ def application(*commands: str) -> typer.Typer:
 
 
 def _in_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that takes values made of several options (:mod:`archcalc.cli.asked`) by these."""
+    """A command whose options are called as its parameters, ``set_`` being ``--set``.
+
+    What it takes as a value made of several options (:mod:`archcalc.cli.asked`) it is given by
+    these.
+    """
     stated = signature(command, eval_str=True)
     kinds = {
         each.name: each.annotation
         for each in stated.parameters.values()
         if hasattr(each.annotation, "_fields")
     }
-    if not kinds:
-        return command
 
     @wraps(command)
     def run(**given: Any) -> None:
@@ -121,11 +123,21 @@ def _in_options(command: Callable[..., None]) -> Callable[..., None]:
             given[name] = kind(*[given.pop(field) for field in kind._fields])
         command(**given)
 
-    parameters = []
+    parameters: list[Parameter] = []
     for each in stated.parameters.values():
         kind = kinds.get(each.name)
-        options = signature(kind).parameters.values() if kind else (each,)
-        parameters += [option.replace(kind=Parameter.KEYWORD_ONLY) for option in options]
+        parameters += map(_named, signature(kind).parameters.values() if kind else (each,))
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     vars(run)["__signature__"] = stated.replace(parameters=parameters)
     return run
+
+
+def _named(parameter: Parameter) -> Parameter:
+    """An option under its parameter's name, a flag without an opposite, where it has no other."""
+    kind, *told = get_args(parameter.annotation)
+    told = [copy(each) for each in told]
+    for option in told:
+        if isinstance(option, OptionInfo) and option.default is ...:
+            option.param_decls = (f"--{parameter.name.rstrip('_').replace('_', '-')}",)
+    named = parameter.replace(kind=Parameter.KEYWORD_ONLY)
+    return named.replace(annotation=Annotated[kind, *told]) if told else named

@@ -34,7 +34,6 @@ def audit(
     map_: Annotated[
         list[str] | None,
         typer.Option(
-            "--map",
             metavar="ROLE=HEADER",
             help="Which column says what, where that is not recognized: channels_in=planes. May "
             "be repeated.",
@@ -58,7 +57,6 @@ def audit(
     emit_: Annotated[
         str | None,
         typer.Option(
-            "--emit",
             metavar="SPEC",
             help="Write the network that was found to this file, or - for standard output alone.",
         ),
@@ -66,7 +64,6 @@ def audit(
     format: Annotated[
         str,
         typer.Option(
-            "--format",
             metavar="FORMAT",
             help="table, markdown, html or json.",
             autocompletion=words("table", "markdown", "html", "json"),

@@ -34,31 +34,27 @@ def check(
     run_code: Annotated[
         bool,
         typer.Option(
-            "--run-code",
             help="Import and run the code that files name, network: torch:PACKAGE.MODULE:FACTORY.",
         ),
     ] = False,
     record: Annotated[
         bool,
         typer.Option(
-            "--record",
             help="Write today's params and MACs into the files, which are held to them later.",
         ),
     ] = False,
     layers: Annotated[
         bool,
-        typer.Option("--layers", help="With --record: those and the shape of each layer, too."),
+        typer.Option(help="With --record: those and the shape of each layer, too."),
     ] = False,
     budget: Annotated[
-        bool, typer.Option("--budget", help="With --record: as what may not be exceeded.")
+        bool, typer.Option(help="With --record: as what may not be exceeded.")
     ] = False,
     update: Annotated[
         bool,
-        typer.Option(
-            "--update", help="Record, and where other numbers are recorded show them and ask."
-        ),
+        typer.Option(help="Record, and where other numbers are recorded show them and ask."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="With --update: don't ask.")] = False,
+    yes: Annotated[bool, typer.Option(help="With --update: don't ask.")] = False,
     jobs: Jobs = 1,
     output: Output = None,
 ) -> None:

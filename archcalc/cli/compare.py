@@ -76,7 +76,6 @@ def compare(
     measure: Annotated[
         bool,
         typer.Option(
-            "--measure",
             help="Run the networks in PyTorch, on a GPU if there is one, and measure time and "
             "memory. Needs the extra archcalc[torch].",
         ),

@@ -38,7 +38,7 @@ def crosscheck(
             help=NETWORKS,
         ),
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="All networks of the zoo.")] = False,
+    all_: Annotated[bool, typer.Option(help="All networks of the zoo.")] = False,
     against: Annotated[
         str | None,
         typer.Option(
@@ -50,7 +50,6 @@ def crosscheck(
     device: Annotated[
         str,
         typer.Option(
-            "--device",
             metavar="DEVICE",
             help="cpu, cuda or meta, where only shapes are computed. auto is meta, and then a GPU "
             "if there is one, or the CPU for what is small enough.",
@@ -68,9 +67,7 @@ def crosscheck(
     ] = None,
     asked: Asked,
     frozen: Frozen = None,
-    measure: Annotated[
-        bool, typer.Option("--measure", help="Measure time and memory, too.")
-    ] = False,
+    measure: Annotated[bool, typer.Option(help="Measure time and memory, too.")] = False,
     plot: Annotated[str | None, drawn("the measured time against multiply-accumulates")] = None,
     limit: Annotated[
         str | None,
@@ -97,7 +94,7 @@ def crosscheck(
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with a record: what is in it is not run again."),
+        typer.Option(help="Go on with a record: what is in it is not run again."),
     ] = False,
     format: Annotated[str, formats("table", "markdown", "json", "junit (test reports)")] = "table",
     output: Output = None,

@@ -30,13 +30,9 @@ def diff(
     convention: ConventionName = "macs",
     all_: Annotated[
         bool,
-        typer.Option(
-            "--all", help="Show every layer: those that are as before, and those that follow."
-        ),
+        typer.Option(help="Show every layer: those that are as before, and those that follow."),
     ] = False,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 1 if there are differences.")
-    ] = False,
+    exit_code: Annotated[bool, typer.Option(help="Exit with 1 if there are differences.")] = False,
     input: Annotated[list[str] | None, shapes("both")] = None,
     set_: Annotated[list[str] | None, settings("both specs")] = None,
     format: Annotated[str, formats("text", "markdown", "json")] = "text",

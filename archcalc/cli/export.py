@@ -16,7 +16,6 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            "--to",
             metavar="FORM",
             help="torch: source code. onnx: a file with new weights. json, yaml: a flat spec. "
             "mermaid, dot, svg: a diagram. timeloop, zigzag: its loops, for tools that map them to "

@@ -57,7 +57,6 @@ def fit(
     emit_: Annotated[
         str | None,
         typer.Option(
-            "--emit",
             metavar="FILE",
             help="Write the network as a spec, with the budget in it.",
         ),

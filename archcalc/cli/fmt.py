@@ -17,9 +17,7 @@ def fmt(
     ],
     check: Annotated[
         bool,
-        typer.Option(
-            "--check", help="Write nothing; show what would change, and exit with 1 if anything."
-        ),
+        typer.Option(help="Write nothing; show what would change, and exit with 1 if anything."),
     ] = False,
 ) -> None:
     """Write specs, and records of them, in their one form.

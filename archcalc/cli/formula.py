@@ -14,7 +14,6 @@ def formula(
     in_: Annotated[
         str | None,
         typer.Option(
-            "--in",
             metavar="VAR,VAR",
             help="What the formula is in: variables of the spec, N, the batch, and of images "
             "side, H and W, of volumes D, of sequences length. The side by default.",
@@ -40,7 +39,6 @@ def formula(
     floors: Annotated[
         bool,
         typer.Option(
-            "--floors",
             help="In the extent itself, whatever it is, with what rounds; not as a multiple of "
             "the total stride.",
         ),

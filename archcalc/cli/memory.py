@@ -31,7 +31,6 @@ def memory(
     training: Annotated[
         bool,
         typer.Option(
-            "--training",
             help="Count gradients, the optimizer's states and what is kept for the backward pass.",
         ),
     ] = False,
@@ -47,7 +46,6 @@ def memory(
     master: Annotated[
         bool,
         typer.Option(
-            "--master",
             help="The optimizer has float32 copies of the 16-bit weights, and float32 states. The "
             "dtype is bfloat16 then, unless another is said.",
         ),
@@ -55,7 +53,6 @@ def memory(
     autocast: Annotated[
         bool,
         typer.Option(
-            "--autocast",
             help="Products in 16 bits, with copies of the float32 weights, as torch.autocast on a "
             "GPU.",
         ),
@@ -88,7 +85,6 @@ def memory(
     fused: Annotated[
         bool,
         typer.Option(
-            "--fused",
             help="Attention keeps what fused kernels do (FlashAttention), not its scores.",
         ),
     ] = False,

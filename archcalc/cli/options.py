@@ -13,7 +13,7 @@ def formats(*known: str) -> Any:
     """The option that says how a report is printed: ``json``, or ``junit (test reports)``."""
     text = f"{', '.join(known[:-1])} or {known[-1]}."
     names = [each.partition(" ")[0] for each in known]
-    return typer.Option("--format", metavar="FORMAT", help=text, autocompletion=words(*names))
+    return typer.Option(metavar="FORMAT", help=text, autocompletion=words(*names))
 
 
 MACHINE = (
@@ -22,9 +22,9 @@ MACHINE = (
 )
 Machine = Annotated[
     str | None,
-    typer.Option("--on", metavar="MACHINE", help=MACHINE, autocompletion=machines),
+    typer.Option(metavar="MACHINE", help=MACHINE, autocompletion=machines),
 ]
-On = Annotated[str, typer.Option("--on", metavar="MACHINE", help=MACHINE, autocompletion=machines)]
+On = Annotated[str, typer.Option(metavar="MACHINE", help=MACHINE, autocompletion=machines)]
 _FORMATS = (
     "float32, bfloat16, float16, float8, int8, int4, int3, int2, ternary or binary; int4:128 with "
     "a scale of 16 bits for 128 numbers, int8:channel for each filter, int4:128:zero with zero "
@@ -33,7 +33,6 @@ _FORMATS = (
 Weights = Annotated[
     list[str] | None,
     typer.Option(
-        "--weights",
         metavar="[LAYERS=]FORMAT",
         help=f"What matrices and kernels that multiply are stored as: {_FORMATS}. Of some layers: "
         "fc=int8, 'layer*=int4', Linear=int4, ends=float32. May be repeated.",
@@ -43,7 +42,6 @@ Weights = Annotated[
 Activations = Annotated[
     list[str] | None,
     typer.Option(
-        "--activations",
         metavar="[LAYERS=]FORMAT",
         help="What layers take their inputs as, likewise. May be repeated.",
         autocompletion=words("int8", "float8", "int4", "binary"),
@@ -52,7 +50,6 @@ Activations = Annotated[
 Density = Annotated[
     list[str] | None,
     typer.Option(
-        "--density",
         metavar="[LAYERS=]D",
         help="How many weights are no zero: 2:4, two of every four in a row, or a share such as "
         "0.1. May be repeated.",
@@ -62,7 +59,6 @@ Density = Annotated[
 Exclude = Annotated[
     list[str] | None,
     typer.Option(
-        "--exclude",
         metavar="LAYERS",
         help="Layers for which --weights, --activations and --density don't hold: names, patterns, "
         "operators, or ends, the first and the last that multiply with weights. May be repeated.",
@@ -72,7 +68,6 @@ Exclude = Annotated[
 Kept = Annotated[
     str | None,
     typer.Option(
-        "--cache",
         metavar="FORMAT",
         help="What is kept of steps before, keys and values, is stored as.",
         autocompletion=words("bfloat16", "float8", "int8", "int4"),
@@ -82,16 +77,16 @@ Kept = Annotated[
 
 def dtypes(help: str, *known: str) -> Any:
     """The option that says in which dtype."""
-    return typer.Option("--dtype", metavar="DTYPE", help=help, autocompletion=words(*known))
+    return typer.Option(metavar="DTYPE", help=help, autocompletion=words(*known))
 
 
 def drawn(what: str) -> Any:
     """The option that says where a picture is drawn."""
     text = f"Draw {what}, as .svg or .png. Needs the extra archcalc[plot]."
-    return typer.Option("--plot", metavar="FILE", help=text)
+    return typer.Option(metavar="FILE", help=text)
 
 
-Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="Use N processes.", min=1, max=256)]
+Jobs = Annotated[int, typer.Option(metavar="N", help="Use N processes.", min=1, max=256)]
 
 
 NETWORK = (
@@ -114,14 +109,13 @@ Output = Annotated[
 def shapes(of: str) -> Any:
     """The option that says the input of several networks."""
     text = f"The input of {of}, without the batch, 3x224x224, or only its extent, 224."
-    return typer.Option("--input", metavar="SHAPE", help=text)
+    return typer.Option(metavar="SHAPE", help=text)
 
 
 def settings(of: str) -> Any:
     """The option that sets variables of specs."""
     text = f"Give a variable of {of} a value. May be repeated."
     return typer.Option(
-        "--set",
         metavar="VAR=VALUE",
         help=text,
         autocompletion=variables(end="="),
@@ -131,27 +125,24 @@ def settings(of: str) -> Any:
 InputShapes = Annotated[
     list[str] | None,
     typer.Option(
-        "--input",
         metavar="SHAPE",
         help="The input without the batch, 3x224x224, or only its extent, 224. NAME=SHAPE "
         "where there are several, NAME=int64:128 where a module's is of another dtype.",
     ),
 ]
 Batch = Annotated[
-    int, typer.Option("--batch", metavar="N", help="How many inputs at once.", min=1, max=LARGEST)
+    int, typer.Option(metavar="N", help="How many inputs at once.", min=1, max=LARGEST)
 ]
 Variables = Annotated[list[str] | None, settings("the spec")]
 AllowUnknown = Annotated[
     bool,
     typer.Option(
-        "--allow-unknown",
         help="Leave layers of unknown operators out of the count: totals are lower bounds then, ≥.",
     ),
 ]
 Frozen = Annotated[
     list[str] | None,
     typer.Option(
-        "--frozen",
         metavar="LAYERS",
         help="Layers and blocks that are not trained, by name or pattern: 'layer*'. With ! they "
         "are after all: '!fc'. May be repeated.",
@@ -167,7 +158,6 @@ DType = Annotated[str, DTYPE]
 ConventionName = Annotated[
     str,
     typer.Option(
-        "--convention",
         metavar="NAME",
         help="How work is counted: macs, 2xmacs, all, textbook, or as a tool does: torch, "
         "torchinfo, fvcore, thop, ...",

@@ -28,7 +28,6 @@ def reconcile(
     quantity: Annotated[
         str | None,
         typer.Option(
-            "--quantity",
             metavar="QUANTITY",
             help="params, macs, flops or bytes. Told by the unit, or else by the size.",
             autocompletion=words("params", "macs", "flops", "bytes"),
@@ -37,7 +36,6 @@ def reconcile(
     layer: Annotated[
         str | None,
         typer.Option(
-            "--layer",
             metavar="LAYER",
             help="The number is of this layer or block.",
             autocompletion=layers,

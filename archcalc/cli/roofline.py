@@ -38,7 +38,6 @@ def roofline(
     fusion: Annotated[
         str,
         typer.Option(
-            "--fusion",
             metavar="WHAT",
             help="What is one kernel: none (each layer), elementwise (a layer with what follows it "
             "element by element) or all (only weights, inputs and outputs are moved).",
@@ -48,21 +47,17 @@ def roofline(
     through_memory: Annotated[
         bool,
         typer.Option(
-            "--through-memory",
             help="Move every tensor between kernels, whatever fits into the machine's cache.",
         ),
     ] = False,
     measured: Annotated[
         bool,
         typer.Option(
-            "--measured",
             help="Run it in PyTorch, too, on a GPU if there is one, and say what share of the "
             "bound's speed is reached. For --on here.",
         ),
     ] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="Measure this machine anew, with --on here.")
-    ] = False,
+    again: Annotated[bool, typer.Option(help="Measure this machine anew, with --on here.")] = False,
     allow_unknown: AllowUnknown = False,
     detail: Annotated[
         str,

@@ -24,7 +24,6 @@ def savings(
     rewrite: Annotated[
         str | None,
         typer.Option(
-            "--rewrite",
             metavar="REWRITE",
             help="What becomes of every convolution that can be rewritten: bottleneck:N, "
             "separable, stack3x3, groups:N or lowrank:N.",
@@ -42,9 +41,7 @@ def savings(
             "ends in .json.",
         ),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Let --emit replace a file that is there.")
-    ] = False,
+    force: Annotated[bool, typer.Option(help="Let --emit replace a file that is there.")] = False,
     format: Annotated[str, formats("table", "markdown", "csv", "json")] = "table",
     output: Output = None,
 ) -> None:

@@ -10,7 +10,7 @@ from archcalc.cli.output import emit
 
 def schema(
     records: Annotated[
-        bool, typer.Option("--records", help="Of files of records, that lie apart from specs.")
+        bool, typer.Option(help="Of files of records, that lie apart from specs.")
     ] = False,
     network: Annotated[
         bool,

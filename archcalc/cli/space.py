@@ -15,7 +15,6 @@ def space(
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set",
             metavar="VAR=VALUES",
             help="What a variable may be, in the place of what the space says: as in sweep.",
         ),
@@ -25,7 +24,7 @@ def space(
         typer.Option(metavar="N", help="Draw N of its configurations: 10, 1e6."),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="What they are drawn by.", min=0)] = 0,
-    replace: Annotated[bool, typer.Option("--replace", help="Let one be drawn again.")] = False,
+    replace: Annotated[bool, typer.Option(help="Let one be drawn again.")] = False,
     format: Annotated[
         str, formats("table", "markdown", "latex", "siunitx", "html", "json")
     ] = "table",

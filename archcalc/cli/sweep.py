@@ -26,7 +26,6 @@ def sweep(
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set",
             metavar="VAR=VALUES",
             help="The values of a variable: FROM:TO:STEP, FROM:TO:xFACTOR, A,B,C or one. Of any "
             "network N, the batch, and of images side, H and W, of volumes D, of sequences "
@@ -37,7 +36,6 @@ def sweep(
     zip_: Annotated[
         list[str] | None,
         typer.Option(
-            "--zip",
             metavar="VAR,VAR",
             help="Let variables change together, not in every combination. May be repeated.",
             autocompletion=several(variables("N", "side", "D", "H", "W", "length")),
@@ -90,7 +88,7 @@ def sweep(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="What they are drawn by.", min=0)] = 0,
-    replace: Annotated[bool, typer.Option("--replace", help="Let one be drawn again.")] = False,
+    replace: Annotated[bool, typer.Option(help="Let one be drawn again.")] = False,
     in_space: Annotated[
         bool,
         typer.Option("--space", help="Look at the network's space, --set in the place of its own."),
@@ -104,7 +102,6 @@ def sweep(
     emit_: Annotated[
         str | None,
         typer.Option(
-            "--emit",
             metavar="FILE",
             help="Write the network of the first row as a spec.",
         ),
@@ -112,7 +109,6 @@ def sweep(
     format: Annotated[
         str | None,
         typer.Option(
-            "--format",
             metavar="FORMAT",
             help="table, markdown, latex, siunitx, html, csv, json or parquet; by default what the "
             "name of the output ends in.",

@@ -45,19 +45,16 @@ def table(
     convention: ConventionName = "macs",
     frozen: Frozen = None,
     training: Annotated[
-        bool, typer.Option("--training", help="Count what is executed in training only, too.")
+        bool, typer.Option(help="Count what is executed in training only, too.")
     ] = False,
     fold_bn: Annotated[
         bool,
-        typer.Option(
-            "--fold-bn", help="Fold batch normalizations into the layers before them, if any."
-        ),
+        typer.Option(help="Fold batch normalizations into the layers before them, if any."),
     ] = False,
     allow_unknown: AllowUnknown = False,
     unroll: Annotated[
         bool,
         typer.Option(
-            "--unroll",
             help="Show every repetition of a block, not one that stands for all; and in LaTeX each "
             "layer, of however many.",
         ),

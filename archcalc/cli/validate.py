@@ -25,7 +25,6 @@ def validate(
     format: Annotated[
         str,
         typer.Option(
-            "--format",
             metavar="FORMAT",
             help="text, github (annotations in CI) or json.",
             autocompletion=words("text", "github", "json"),
