@@ -7,10 +7,12 @@ printed; where that finds less than the order does, they are aligned in order, a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import NamedTuple
 
 from archcalc.analysis.analyze import answer
 from archcalc.analysis.counted import Analysis, Row
+from archcalc.claims.causes import number
 from archcalc.claims.emitted import SIZES
 from archcalc.claims.finding import Difference
 from archcalc.claims.readings import Reading
@@ -73,7 +75,7 @@ def compare(
     differences = tuple(_differences(sheet, ours, analysis, told))
     if unlisted:
         name = "layers of kinds that the table does not list"
-        unseen = Difference(None, name, "", "no rows", _number(unlisted), unlisted)
+        unseen = Difference(None, name, "", "no rows", number(unlisted), unlisted)
         differences = (*differences, unseen)
     return graph.variant or graph.family, differences
 
@@ -159,8 +161,6 @@ def _pad(padding: object) -> Mapping[str, Number]:
         return {}
     first = padding[0]
     total = sum(first) if isinstance(first, tuple) else 2 * first
-    from fractions import Fraction
-
     half = Fraction(total, 2)
     return {"pad": half.numerator if half.denominator == 1 else half}
 
@@ -185,7 +185,7 @@ def _differences(
             # What PyTorch's networks call as a function, no program sees.
             overall = layer.kind == "pool" and (modules or layer.cells.get("out_h", 1) == 1)
             if params or not (overall or layer.kind in UNPRINTED):
-                yield Difference(None, layer.name, "", "no row", _number(params), params)
+                yield Difference(None, layer.name, "", "no row", number(params), params)
         elif entry is not None and layer is not None:
             yield from _row(sheet, entry, layer, told)
     totals = [e for e in sheet.entries if e.kind == "total" and "params" in e.printed]
@@ -197,7 +197,7 @@ def _differences(
         column = sheet.headers[sheet.columns["params"]]
         printed = total.cells[sheet.columns["params"]]
         name = total.name or "total"
-        yield Difference(total.index, name, column, printed, _number(stored))
+        yield Difference(total.index, name, column, printed, number(stored))
 
 
 def _row(sheet: Sheet, entry: Entry, layer: _Ours, told: Reading | None) -> Iterator[Difference]:
@@ -220,7 +220,7 @@ def _row(sheet: Sheet, entry: Entry, layer: _Ours, told: Reading | None) -> Iter
         if column not in seen:
             seen.add(column)
             effect = int(computed - printed) if role == "params" else 0
-            text = _number(computed)
+            text = number(computed)
             if role in ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c"):
                 text = _whole(sheet, entry, layer, column) or text
             yield Difference(
@@ -259,10 +259,6 @@ def _whole(sheet: Sheet, entry: Entry, layer: _Ours, column: int) -> str:
     order = {"h": 1, "w": 2, "c": 0 if sheet.channels_first else 3}
     roles.sort(key=lambda role: order.get(role[-1], 9))
     return "x".join(str(layer.cells.get(role, "?")) for role in roles)
-
-
-def _number(value: Number) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{float(value):g}"
 
 
 def _aligned(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +16,7 @@ import typer
 from archcalc.cli.asked import Asked
 from archcalc.cli.completion import networks, several, words
 from archcalc.cli.options import NETWORKS, Frozen, Output, drawn, formats
-from archcalc.cli.output import publish, write
+from archcalc.cli.output import progress, publish, write
 from archcalc.errors import ArchcalcError
 
 if TYPE_CHECKING:
@@ -319,22 +318,8 @@ def _watched(
     found: Iterator[tuple[str, Crosscheck]], count: int
 ) -> Iterator[tuple[str, Crosscheck]]:
     """What is found, as it comes; a terminal shows how far it is."""
-    if not sys.stderr.isatty() or count < 2:
-        yield from found
-        return
-    with _progress() as progress:
-        task = progress.add_task("", total=count)
-        for name, each in found:
-            progress.update(task, description=name)
-            progress.advance(task)
+    with progress(count, 2) as told:
+        for done, (name, each) in enumerate(found, 1):
+            if told is not None:
+                told(done, name)
             yield name, each
-
-
-@contextmanager
-def _progress() -> Iterator[Any]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield progress

@@ -14,9 +14,6 @@ from archcalc.cli.options import DType, Machine, NetworkName, Output, formats
 from archcalc.cli.output import publish, write
 from archcalc.errors import ArchcalcError
 
-_NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9}
-_SCALES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
-
 _BUDGETS = [
     f"{name}="
     for name in ("params", "macs", "flops", "activations", "weight_bytes", "memory", "time")
@@ -99,21 +96,23 @@ def fit(
 
 def _pairs(option: str, written: str) -> dict[str, Fraction]:
     """``macs=300M,params=4M`` as numbers."""
+    from archcalc.space.select import TIMES, UNITS
+
+    written_so = re.compile(
+        rf"\s*(\d{{1,18}}(?:\.\d{{1,12}})?(?:e\d{{1,2}})?)\s*({'|'.join(UNITS)})?\s*"
+    )
     found: dict[str, Fraction] = {}
     for part in written.split(","):
         name, _, number = part.partition("=")
-        match = re.fullmatch(
-            r"\s*(\d{1,18}(?:\.\d{1,12})?(?:e\d{1,2})?)\s*([kKMGBT]?)\s*(?:(?<=[kKMGT])B|(ns|us|µs|ms|s))?\s*",
-            number,
-        )
+        match = written_so.fullmatch(number)
         name = name.strip()
         if not match or not name:
             raise ArchcalcError(f"{option} {part}: write NAME=NUMBER, such as macs=300M")
         if name in found:
             raise ArchcalcError(f"{option} {part}: '{name}' is given twice")
-        if (name == "time") is not bool(match[3]):
+        if (name == "time") is not (match[2] in TIMES):
             raise ArchcalcError(f"{option} {part}: write a time such as time=5ms, and no other so")
-        found[name] = Fraction(match[1]) * _SCALES[match[2]] * _NANOSECONDS.get(match[3], 1)
+        found[name] = Fraction(match[1]) * UNITS.get(match[2], 1)
     return found
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import typer
 
@@ -84,6 +84,34 @@ def telling() -> Iterator[None]:
     except OSError as error:
         said = f"{error.filename}: " if error.filename else "standard output: can't be written: "
         raise ArchcalcError(f"{said}{error.strerror or error}") from None
+
+
+class Told(Protocol):
+    """What is told how much is done, and what that was last."""
+
+    def __call__(self, done: int, what: str = "") -> None: ...
+
+
+@contextmanager
+def progress(total: int, worth: int) -> Iterator[Told | None]:
+    """A bar on a terminal, for so much as takes a while."""
+    if total < worth or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    words = TextColumn("{task.description}")
+    with Progress(*columns, words, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done, what="": bar.update(task, completed=done, description=what)
 
 
 def complain(text: str) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +11,16 @@ import typer
 
 from archcalc.cli.completion import known, several, variables, words
 from archcalc.cli.options import DType, Jobs, Machine, NetworkName, Output, drawn
-from archcalc.cli.output import complain, publish, stream, whole, write
+from archcalc.cli.output import complain, progress, publish, stream, whole, write
 from archcalc.errors import ArchcalcError
 
 if TYPE_CHECKING:
     from archcalc.space.grid import Grid
     from archcalc.space.search import Search
     from archcalc.space.select import Columns
+
+WORTH = 2_000_000
+"""Configurations from which on a bar shows how far they are."""
 
 
 def sweep(
@@ -179,8 +181,8 @@ def sweep(
             raise ArchcalcError("--emit writes the best row: say which that is, such as --top 1")
         if form in ("csv", "json", "parquet") and top is None and pareto is None and not picture:
             refused = Refused()
-            with _progress(looked.size) as progress:
-                parts = (part for c in rows(looked, refused, progress) if (part := kept.add(c)))
+            with progress(looked.size, WORTH) as told:
+                parts = (part for c in rows(looked, refused, told) if (part := kept.add(c)))
                 _stream(form, parts, output, report)
             if refused.error is not None:
                 if refused.count == looked.size:
@@ -189,8 +191,8 @@ def sweep(
             return
         if form in report.TABLES and picture is None:
             kept.most = report.SHOWN
-        with _progress(looked.size) as progress:
-            found = gathered(looked, kept, progress)
+        with progress(looked.size, WORTH) as told:
+            found = gathered(looked, kept, told)
     if picture is not None:
         path, kind = picture
         write(report.draw(found, kind, keys(pareto), where), path)
@@ -236,18 +238,3 @@ def _stream(form: str, rows: Iterable[Columns], output: str | None, report: Any)
                 raise ArchcalcError("no row is left: nothing is written")
         return
     stream(report.STREAM[form](rows), output)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None] | None]:
-    """A bar on a terminal, for what takes a while."""
-    if total < 2_000_000 or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda done: bar.update(task, completed=done)

@@ -320,6 +320,11 @@ def number(size: Cell) -> str:
     return size.short if isinstance(size, Part) else str(size)
 
 
+def many(count: int, what: str) -> str:
+    """``1 layer``, ``3 layers``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def value(cell: Cell) -> Size | str | AtLeast:
     """A cell as programs read it."""
     if isinstance(cell, Styled):

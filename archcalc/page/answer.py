@@ -6,7 +6,7 @@ import base64
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,16 +79,9 @@ def respond(request: str) -> str:
 
 
 def _refusal(problems: Sequence[Problem]) -> str:
-    told = [
-        {
-            "line": problem.line,
-            "column": problem.column,
-            "path": list(problem.path),
-            "message": problem.message,
-            "hint": problem.hint,
-        }
-        for problem in problems
-    ]
+    told = [asdict(problem) for problem in problems]
+    for problem in told:
+        del problem["file"]  # the text has none
     return dumps({"ok": False, "problems": told})
 
 

@@ -34,6 +34,9 @@ def asked_for(
     return names
 
 
+TIMES = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9}
+"""Units of time, in nanoseconds."""
+
 UNITS = {
     "k": 10**3,
     "K": 10**3,
@@ -49,11 +52,7 @@ UNITS = {
     "KiB": 2**10,
     "MiB": 2**20,
     "GiB": 2**30,
-    "ns": 1,
-    "us": 10**3,
-    "µs": 10**3,
-    "ms": 10**6,
-    "s": 10**9,
+    **TIMES,
 }
 """What may stand behind a number of a condition; times are in nanoseconds."""
 

@@ -17,6 +17,7 @@ from archcalc.document.model import (
     Pairs,
     Prose,
     Styled,
+    many,
     table,
 )
 from archcalc.report.rendering import renderer
@@ -125,7 +126,7 @@ def verdict(audit: Audit) -> str:
     count, damaged = len(audit.findings), len(audit.unreadable)
     if not count and not damaged:
         return "nothing contradicts" if any(audit.checked.values()) else "nothing could be checked"
-    cells = f"{count} cell{'s' * (count != 1)} contradict{'s' * (count == 1)} others"
+    cells = f"{many(count, 'cell')} contradict{'s' * (count == 1)} others"
     return "; ".join([cells] * bool(count) + [f"{damaged} can't be read"] * bool(damaged))
 
 
@@ -140,8 +141,7 @@ def _totals(audit: Audit) -> Iterator[tuple[str, str]]:
         off = f"  (total off by {totals.gap:+,})" if totals.printed is not None else ""
         yield "rows add up to", f"{totals.summed:,}{off}"
     if totals.effects or totals.rows:
-        rows = f"{totals.rows} row{'s' * (totals.rows != 1)}"
-        yield f"effect of {rows}", f"{totals.effects:+,}"
+        yield f"effect of {many(totals.rows, 'row')}", f"{totals.effects:+,}"
         yield "right total", f"{totals.right:,}"
 
 
@@ -160,8 +160,7 @@ def _against(audit: Audit) -> Iterator[Block]:
     if not audit.differences:
         yield Prose(f"no cell differs from {audit.against}")
         return
-    count = len(audit.differences)
-    yield Prose(f"{count} difference{'s' * (count != 1)} from {audit.against}:")
+    yield Prose(f"{many(len(audit.differences), 'difference')} from {audit.against}:")
     yield table(DIFFERENCES, map(_difference, audit.differences))
     effect = sum(each.effect for each in audit.differences)
     yield Prose(f"params: {effect:+,} in all" if effect else "")

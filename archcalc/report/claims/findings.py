@@ -12,7 +12,7 @@ from archcalc.claims.judged import show
 from archcalc.claims.printed import Number, exact
 from archcalc.document import Document
 from archcalc.document.data import Case, junit
-from archcalc.document.model import Head, Prose, Styled, table
+from archcalc.document.model import Head, Prose, Styled, many, table
 from archcalc.document.safe import safe
 from archcalc.errors import Problem
 from archcalc.report.rendering import renderer
@@ -39,7 +39,7 @@ def summary(checked: Sequence[Checked]) -> str:
     text = f"{counts.total()} numbers: {', '.join(parts)}" if parts else none
     text += f"; {facts} that can't be computed" if facts else ""
     problems = sum(len(each.problems) for each in checked)
-    return text + (f"; {problems} problem{'s' if problems > 1 else ''}" if problems else "")
+    return text + (f"; {many(problems, 'problem')}" if problems else "")
 
 
 _COUNTED: Mapping[Judgement, str] = {

@@ -23,6 +23,7 @@ from archcalc.document.model import (
     Prose,
     Row,
     Table,
+    many,
     table,
 )
 from archcalc.report.rendering import renderer
@@ -99,7 +100,7 @@ def _layers(savings: Savings) -> Table:
     work = savings.number - sum(change.number for change in savings.changes)
     work_after = savings.number_after - sum(change.number_after for change in savings.changes)
     if others:
-        label = Label(f"{others} other layer{'s' if others > 1 else ''}")
+        label = Label(many(others, "other layer"))
         rows.append(Row((label, "", params, params, work, work_after, ""), "hidden"))
     totals = (before.params, after.params, savings.number, savings.number_after)
     heads = (

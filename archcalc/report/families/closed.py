@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from keyword import iskeyword
 from typing import Any
 
@@ -215,14 +216,8 @@ def as_data(found: Formula) -> dict[str, Any]:
     return {
         "network": found.network,
         "symbols": [
-            {
-                "name": s.name,
-                "variable": s.variable,
-                "times": s.times,
-                "plus": s.plus,
-                "least": s.least,
-            }
-            for s in found.symbols
+            {key: value for key, value in asdict(symbol).items() if key != "own"}
+            for symbol in found.symbols
         ],
         "conditions": _conditions(found, PYTHON),
         "lines": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from archcalc.document import Document
@@ -77,15 +78,7 @@ def as_data(found: Fit) -> dict[str, Any]:
         "totals": dict(found.totals),
         "at_most": dict(found.at_most),
         "proven": found.proven,
-        "beyond": [
-            {
-                "values": dict(over.values),
-                "totals": dict(over.totals),
-                "exceeded": list(over.exceeded),
-                "reason": over.reason,
-            }
-            for over in found.beyond
-        ],
+        "beyond": list(map(asdict, found.beyond)),
     }
 
 

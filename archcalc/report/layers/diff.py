@@ -10,7 +10,7 @@ from archcalc.analysis.conventions import Convention
 from archcalc.analysis.counted import Analysis
 from archcalc.analysis.diff import Change, Diff, Edit, Kind
 from archcalc.document import Document
-from archcalc.document.model import Head, Heading, Prose, Row, number, table
+from archcalc.document.model import Head, Heading, Prose, Row, many, number, table
 from archcalc.report.layers.columns import (
     print_inputs,
     print_padding,
@@ -93,7 +93,7 @@ def _lines(changes: Sequence[Change], every: bool) -> Iterator[_Line]:
         if not every and (kind == "same" or (kind == "follows" and len(group) > 1)):
             rows = [row for row in (change.after for change in group) if row is not None]
             ends = rows[0].name if len(rows) == 1 else f"{rows[0].name} to {rows[-1].name}"
-            count = f"{len(rows)} layer{'s' if len(rows) > 1 else ''}"
+            count = many(len(rows), "layer")
             yield _Line(kind, ends, count, "as before" if kind == "same" else "", group)
             continue
         for change in group:

@@ -24,6 +24,7 @@ from archcalc.document.model import (
     Part,
     Prose,
     Table,
+    many,
     number,
 )
 from archcalc.document.model import Row as Cells
@@ -168,15 +169,9 @@ class _Rows:
             yield Group(self.sum(stages[stage], Label(stage), ""), tuple(rows), named=False)
         if hidden:
             kinds = Counter(row.op for row in hidden)
-            count = len(hidden)
-            yield self.sum(
-                hidden,
-                Label(
-                    f"{count} layer{'s' if count > 1 else ''} not shown",
-                    tuple(f"{n} {op}" if n > 1 else op for op, n in kinds.most_common()),
-                ),
-                "hidden",
-            )
+            named = tuple(f"{n} {op}" if n > 1 else op for op, n in kinds.most_common())
+            label = Label(f"{many(len(hidden), 'layer')} not shown", named)
+            yield self.sum(hidden, label, "hidden")
 
     def sum(self, rows: Sequence[Row], label: Label, look: str) -> Cells:
         """What some layers add up to. Nothing is left blank, so that a label has room."""

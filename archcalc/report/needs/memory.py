@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from archcalc.analysis.batches import Fits
@@ -201,25 +202,13 @@ def _timeline(memory: Memory) -> Block:
 def as_data(found: Asked) -> dict[str, Any]:
     """All of it as JSON holds it, in bytes."""
     memory = _of(found)
-    training = memory.training
     data: dict[str, Any] = {
         "name": memory.network,
         "batch": memory.batch,
         "dtype": memory.dtype,
         "bits": rules(memory.bits),
         "kept": memory.kept,
-        "training": None
-        if training is None
-        else {
-            "optimizer": training.optimizer,
-            "master": training.master,
-            "checkpoint": training.checkpoint,
-            "micro_batches": training.micro_batches,
-            "zero": training.zero,
-            "devices": training.devices,
-            "fused": training.fused,
-            "autocast": training.autocast,
-        },
+        "training": None if memory.training is None else asdict(memory.training),
         "bytes": {
             "weights": memory.weights,
             "buffers": memory.buffers,

@@ -15,7 +15,7 @@ from archcalc.analysis.counted import Analysis, Row
 from archcalc.analysis.explain import Reason, Reasons, reasons
 from archcalc.dims import Size
 from archcalc.document import Document
-from archcalc.document.model import Block, Formula, Formulas, Heading, Items, number
+from archcalc.document.model import Block, Formula, Formulas, Heading, Items, many, number
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike, one_of
 from archcalc.operators.shape import Moving
@@ -273,7 +273,7 @@ def _block(
     """Its layers that store or compute, briefly, and their sums."""
     quiet: Counter[str] = Counter()
     sums: dict[str, list[int]] = {"params": [], "macs": []}
-    yield Section(f"{name}: {_many(len(rows), 'layer')}", ())
+    yield Section(f"{name}: {many(len(rows), 'layer')}", ())
     for row in rows:
         found = reasons(analysis, row.name)
         macs = [each for each in found.work if each.quantity == "macs"]
@@ -303,10 +303,6 @@ def _sum(summands: Sequence[int]) -> str:
     if not 1 < len(summands) <= MOST_SUMMANDS:
         return total
     return f"{' + '.join(map(number, summands))} = {total}"
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _blocks(sections: Iterable[Section]) -> Iterator[Block]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from archcalc.analysis.counted import Analysis, Row
 from archcalc.dims import Size
-from archcalc.document.model import number
+from archcalc.document.model import many, number
 from archcalc.errors import ArchcalcError
 from archcalc.operators import FAMILIES
 from archcalc.report.layers.columns import print_shape
@@ -50,7 +50,7 @@ def _size(analysis: Analysis) -> Iterator[str]:
     )
     deep = depth(row for row in analysis.rows if row.executed)
     yield (
-        f"It takes {given} and gives {gives}, in {_many(len(analysis.rows), 'layer')}; "
+        f"It takes {given} and gives {gives}, in {many(len(analysis.rows), 'layer')}; "
         f"the longest path has {deep} weight layers."
     )
 
@@ -128,17 +128,17 @@ def _special(analysis: Analysis) -> Iterator[str]:
     if grouped:
         depthwise = [row for row in grouped if _groups(row) == row.node.input_shapes[0][1]]
         how = f", {len(depthwise)} of them depthwise" if depthwise else ""
-        yield f"It has {_many(len(grouped), 'convolution')} in groups{how}: {_names(grouped)}."
+        yield f"It has {many(len(grouped), 'convolution')} in groups{how}: {_names(grouped)}."
     normalized = [row for row in analysis.rows if row.op in FAMILIES["normalization"]]
     if normalized:
         stored = sum(row.buffers for row in normalized)
         kept = f", which store {number(stored)} numbers that are not trained" if stored else ""
-        yield f"It has {_many(len(normalized), 'normalization')}{kept}."
+        yield f"It has {many(len(normalized), 'normalization')}{kept}."
     sharing = [row for row in analysis.rows if row.node.share is not None and row.weights]
     if sharing:
         saved = sum(row.shared for row in sharing)
         yield (
-            f"It has {_many(len(sharing), 'layer')} with the tensors of another, which spares "
+            f"It has {many(len(sharing), 'layer')} with the tensors of another, which spares "
             f"{number(saved)} parameters: {_names(sharing)}."
         )
     spare = sum(row.params for row in analysis.rows if row.node.spare)
@@ -163,16 +163,14 @@ def _joins(analysis: Analysis) -> Iterator[str]:
     for count, times in Counter(len(row.node.inputs) for row in concats).items():
         found = [row for row in concats if len(row.node.inputs) == count]
         each = "" if times == 1 else " each"
-        yield (
-            f"It has {_many(times, 'concatenation')} of {count} branches{each}: {_names(found)}."
-        )
+        yield (f"It has {many(times, 'concatenation')} of {count} branches{each}: {_names(found)}.")
     adds = [row for row in analysis.rows if row.op == "Add"]
     if adds:
         same = [row for row in adds if _skips(analysis, row)]
         rest = len(adds) - len(same)
         how = [f"{len(same)} of a tensor as it was"] if same else []
         how += [f"{rest} of what other layers make of it"] if rest else []
-        yield f"It has {_many(len(adds), 'shortcut')} that {_verb(adds)} added: {_listed(how)}."
+        yield f"It has {many(len(adds), 'shortcut')} that {_verb(adds)} added: {_listed(how)}."
 
 
 def _verb(rows: Sequence[Row]) -> str:
@@ -203,7 +201,3 @@ def _some(names: Sequence[str]) -> str:
 def _listed(items: Sequence[str]) -> str:
     *head, last = items
     return f"{', '.join(head)} and {last}" if head else last
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

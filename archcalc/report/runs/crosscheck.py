@@ -17,6 +17,7 @@ from archcalc.document.model import (
     Picture,
     Prose,
     Styled,
+    many,
     number,
     table,
 )
@@ -52,16 +53,12 @@ def verdict(found: Crosscheck) -> str:
 def summary(found: Sequence[Crosscheck]) -> str:
     """``40 networks agree with PyTorch``, and what does not."""
     agreeing = sum(each.ok for each in found)
-    parts = [f"{_networks(agreeing)} agree{'s' if agreeing == 1 else ''} with PyTorch"]
+    parts = [f"{many(agreeing, 'network')} agree{'s' if agreeing == 1 else ''} with PyTorch"]
     for word in ("differs", "not run"):
         those = [each.name for each in found if verdict(each) == word]
         if those:
-            parts.append(f"{_networks(len(those))} {word}")
+            parts.append(f"{many(len(those), 'network')} {word}")
     return "; ".join(parts)
-
-
-def _networks(count: int) -> str:
-    return f"{count} network{'' if count == 1 else 's'}"
 
 
 def _places(found: Crosscheck) -> str:
@@ -122,7 +119,7 @@ def document(
 
 def _missing(left_out: Sequence[str]) -> Iterator[str]:
     if left_out:
-        yield f"{_networks(len(left_out))} left out: {', '.join(left_out)}"
+        yield f"{many(len(left_out), 'network')} left out: {', '.join(left_out)}"
 
 
 NETWORKS = (

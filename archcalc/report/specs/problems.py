@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from archcalc.document.data import versioned
+from archcalc.document.model import many
 from archcalc.document.safe import harmless, visible
 from archcalc.errors import Problem
 
@@ -27,8 +28,8 @@ class Outcome(NamedTuple):
         """``resnet.yaml: ok (14 variants)``; of a file with problems, how many there are."""
         if self.problems:
             count = len(self.problems)
-            return f"{self.source}: {count} problem{'s' if count > 1 else ''}"
-        found = f" ({self.variants} variant{'s' if self.variants > 1 else ''})"
+            return f"{self.source}: {many(count, 'problem')}"
+        found = f" ({many(self.variants, 'variant')})"
         return f"{self.source}: ok{found if self.variants else ''}"
 
 
