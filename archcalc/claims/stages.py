@@ -14,7 +14,7 @@ from typing import NamedTuple
 from archcalc.claims.causes import Cause, number
 from archcalc.claims.finding import Audit, Finding
 from archcalc.claims.printed import Printed
-from archcalc.claims.tables.modules import PATTERNS
+from archcalc.claims.tables.modules import PATTERNS, sized
 from archcalc.claims.tables.search import Search
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
 
@@ -142,13 +142,9 @@ def _layers(widths: Widths) -> Iterator[tuple[int, int, int]]:
         else:
             yield area, cin, widths["out"]
         return
-    yield 1, cin, widths["n3x3_reduce"]
-    yield widths["kernel3"] ** 2, widths["n3x3_reduce"], widths["n3x3"]
-    if "n5x5" in widths:
-        yield 1, cin, widths["n1x1"]
-        yield 1, cin, widths["n5x5_reduce"]
-        yield widths["kernel5"] ** 2, widths["n5x5_reduce"], widths["n5x5"]
-        yield 1, cin, widths["pool_proj"]
+    for side, i, o, _ in PATTERNS[1 if "n5x5" in widths else 2].layers:
+        area = widths.get(f"kernel{side}", side) ** 2
+        yield area, sized(i, {**widths, "in": cin}), sized(o, widths)
 
 
 def _count(widths: Widths, role: str, manner: Manner) -> int:
@@ -167,12 +163,9 @@ def _printed(entry: Entry, role: str, manner: Manner) -> Printed:
 
 def _manner(rows: list[tuple[Entry, Widths]], role: str) -> Manner:
     """The way to count under which most cells of a column hold."""
-    manners = [
-        Manner(thousand, biases, times)
-        for times, biases, thousand in product(
-            (1,) if role == "params" else (1, 2), (False, True), (1000, 1024)
-        )
-    ]
+    counted = (1,) if role == "params" else (1, 2)
+    ways = product(counted, (False, True), (1000, 1024))
+    manners = [Manner(thousand, biases, times) for times, biases, thousand in ways]
     cells = [(entry, widths) for entry, widths in rows if widths and role in entry.printed]
 
     def agreeing(manner: Manner) -> int:
@@ -192,9 +185,7 @@ def _sizes(sheet: Sheet, rows: list[tuple[Entry, Widths]]) -> Iterator[Finding]:
         out = entry.values.get("out_c")
         made = _joined(widths) or (widths.get("n3x3", 0) if widths else 0)
         if made and out is not None and made != out:
-            terms = [
-                widths[role] for role in ("n1x1", "n3x3", "n5x5", "pool_proj") if role in widths
-            ]
+            terms = [widths[role] for role in JOINED if role in widths]
             rule = f"{' + '.join(map(str, terms))} = {made}"
             yield Finding.of(sheet, entry, "out_c", str(made), rule)
     reading = Search(sheet).run()

@@ -5,6 +5,7 @@ looks at (``tree.py``), and worked out by the engine once for each.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -160,30 +161,29 @@ class Pieces:
 
     def finder(self, written: Any, args: Args, counted: bool) -> Callable[[Read], int]:
         """What works out an expression of one configuration: the number of its value."""
+        return self.numbered(partial(self.evaluate, written), args, counted)
 
+    def numbered(
+        self, evaluate: Callable[[Mapping[str, Any], Any], Any], args: Args, counted: bool
+    ) -> Callable[[Read], int]:
         def find(read: Read) -> int:
-            names = Names(self, read, bound(args, counted))
             try:
-                return self.values.number(self.evaluate(written, names, _shapes(read)))
+                value = evaluate(Names(self, read, bound(args, counted)), _shapes(read))
             except (ArchcalcError, _NoShape, KeyError, TypeError):
-                return self.values.number(("amiss",))
+                value = ("amiss",)
+            return self.values.number(value)
 
         return find
 
     def reference_finder(self, reference: str, args: Args, counted: bool) -> Callable[[Read], int]:
         """What works out which layer is meant by a reference with expressions in it."""
 
-        def find(read: Read) -> int:
-            names = Names(self, read, bound(args, counted))
-            try:
-                filled = expressions.fill(
-                    reference, lambda text: self.evaluate(f"={text}", names, _shapes(read))
-                )
-            except (ArchcalcError, _NoShape, KeyError, TypeError):
-                return self.values.number(("amiss",))
-            return self.values.number(filled)
+        def filled(names: Mapping[str, Any], shape_of: Any) -> Any:
+            return expressions.fill(
+                reference, lambda text: self.evaluate(f"={text}", names, shape_of)
+            )
 
-        return find
+        return self.numbered(filled, args, counted)
 
     def piece_finder(
         self, layer: Layer, taken: int, args: Args, counted: bool

@@ -122,14 +122,19 @@ class Tree:
                 self.place[node] = number
             elif self.place[node] != number:
                 raise TooVarious  # it was not the values alone that it depends on
-            if code >= self.child.shape[1]:
-                self.widen(code + 1)
-            after = int(self.child[node, code])
-            if after < 0:
-                after = self.child[node, code] = self.add()
-            node = after
+            node = self.below(node, code)
         self.place[node] = self.LEAF
         self.result[node] = found
+
+    def below(self, node: int, code: int) -> int:
+        """The child of a node for a value, which is made where there is none."""
+        if code >= self.child.shape[1]:
+            self.widen(code + 1)
+        found = int(self.child[node, code])
+        if found < 0:
+            found = self.add()
+            self.child[node, code] = found
+        return found
 
     def add(self) -> int:
         import numpy as np
@@ -170,10 +175,6 @@ class Tree:
                 pending.append((node, chosen))
                 continue
             place = self.places[number]
-            for code in within(place)[0]:
-                if code >= self.child.shape[1]:
-                    self.widen(code + 1)
-                after = int(self.child[node, code])
-                if after < 0:
-                    after = self.child[node, code] = self.add()
-                pending.append((after, {**chosen, place: code}))
+            pending += [
+                (self.below(node, code), {**chosen, place: code}) for code in within(place)[0]
+            ]

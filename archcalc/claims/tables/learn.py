@@ -164,17 +164,19 @@ def _work(sheet: Sheet, role: str, chosen: Mapping[int, Option]) -> dict[str, st
             rows[option.layer.kind].append((entry, option.layer))
     batches = ("", " of the batch") if sheet.batch > 1 else ("",)
     ways = [way + batch for way in FORMULAS for batch in batches]
+
+    def explains(way: str, entry: Entry, layer: Layer) -> bool:
+        right = work_of(layer, way, sheet.batch)
+        return right is not None and entry.printed[role].verdict(right).holds
+
     found: dict[str, str] = {}
     votes: Counter[str] = Counter()
     scored: dict[str, Counter[str]] = {}
     for kind, cells in rows.items():
         agree: Counter[str] = Counter()
-        known = 0
         for entry, layer in cells:
-            known += bool(entry.values[role])
             for way in ways:
-                right = work_of(layer, way, sheet.batch)
-                if right is not None and entry.printed[role].verdict(right).holds:
+                if explains(way, entry, layer):
                     agree[way] += 2 if entry.values[role] else 1
         scored[kind] = agree
         if kind in WEIGHTED or kind == "module":
@@ -187,16 +189,8 @@ def _work(sheet: Sheet, role: str, chosen: Mapping[int, Option]) -> dict[str, st
             continue
         best = max(ways, key=lambda way: (agree[way], votes[way] if kind in WEIGHTED else 0))
         worked = [(entry, layer) for entry, layer in cells if entry.values[role]]
-        if worked and not any(
-            (right := work_of(layer, best, sheet.batch)) is not None
-            and entry.printed[role].verdict(right).holds
-            for entry, layer in worked
-        ):
+        if worked and not any(explains(best, *cell) for cell in worked):
             continue  # only what did not run agrees
-        if sum(
-            (right := work_of(layer, best, sheet.batch)) is not None
-            and entry.printed[role].verdict(right).holds
-            for entry, layer in cells
-        ) * 2 >= len(cells):
+        if sum(explains(best, *cell) for cell in cells) * 2 >= len(cells):
             found[kind] = best
     return found

@@ -275,16 +275,7 @@ class Search:
         """A path with one row more."""
         self.steps += 1
         if notes or given is not None:
-            option = Option(
-                option.out,
-                option.price,
-                option.expected,
-                option.layer,
-                (*option.notes, *(n for n in notes if n)),
-                option.wrong,
-                option.cost,
-                given,
-            )
+            option = replace(option, notes=(*option.notes, *filter(None, notes)), given=given)
         row = entry.index
         known = path.known
         if row in self.last_use or known:
@@ -338,8 +329,6 @@ class Search:
                         yield self.extend(path, entry, option, price, path.counts, (), place, rows)
                 if tried > 40:
                     return
-
-    # Manners -------------------------------------------------------------------------------------
 
     # The end -------------------------------------------------------------------------------------
 
