@@ -28,14 +28,21 @@ def form(text: str) -> str:
     return form_of(text, "net.yaml")
 
 
-def in_order(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where names are chosen, of layers and variables, and these in their order."""
+def in_order(
+    value: Any, at: tuple[Any, ...] = (), chosen: bool = False
+) -> Iterator[tuple[Any, ...]]:
+    """Where names are chosen, of layers and variables, and these in their order.
+
+    ``chosen`` says that those of ``value`` are, as a block may be called ``layers``.
+    """
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, inner in sorted(items, key=lambda item: str(item[0])):
-        if key in ("vars", "variants", "blocks", "layers", "args") and isinstance(inner, dict):
+        sections = ("layers", "args") if at else ("vars", "variants", "blocks", "layers")
+        names = not chosen and key in sections
+        if names and isinstance(inner, dict):
             yield (*at, key, *inner)
         if isinstance(inner, (dict, list)):
-            yield from in_order(inner, (*at, key))
+            yield from in_order(inner, (*at, key), names)
 
 
 @pytest.mark.parametrize("path", [*SHIPPED, *HAND_WRITTEN], ids=lambda path: path.stem)
@@ -358,6 +365,12 @@ def test_any_data_is_read_again_as_it_is(data: dict[str, Any]) -> None:
     assert list(in_order(again)) == list(in_order(data))
     assert form(written) == written
     assert all(line == line.rstrip() for line in written.split("\n") if '"' not in line)
+
+
+def test_what_looks_cut_at_a_comma_stands_in_quotes() -> None:
+    data = {"layers": {"a": {"op": ["=a + (", "b)"]}}}
+
+    assert parse(form(json.dumps(data)), "net.yaml").data == data
 
 
 @given(documents, st.randoms(use_true_random=False))

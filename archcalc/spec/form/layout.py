@@ -340,6 +340,8 @@ def _text(value: str, flow: bool) -> str:
         return _quoted(value)
     if _WORD.fullmatch(value):
         return value
+    if flow and value.count("(") > value.count(")"):
+        return _quoted(value)  # it is read as what a comma behind it has cut
     # A colon means something only before a space or what ends a value.
     found = _yaml()[0].analyze_scalar(re.sub(r"(?<=[\w/]):(?=[\w/])", ".", value))
     if found.multiline or not (found.allow_flow_plain if flow else found.allow_block_plain):
