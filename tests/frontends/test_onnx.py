@@ -368,3 +368,84 @@ def test_opset_six_is_read(path: Path) -> None:
     analysis = archcalc.analyze(graph)
     assert (analysis.params, analysis.buffers) == (3 + 3 + 5 * 12 + 5, 3 + 3 + 1)
     assert analysis.macs == 4 * 5 * 12  # of the batch in the file
+
+
+@pytest.mark.parametrize("outputs", [["y"], ["", "h"], ["", "", "c"], ["y", "h", "c"]])
+def test_a_recurrent_layer_is_counted_whatever_is_taken_of_it(
+    path: Path, outputs: list[str]
+) -> None:
+    # 7 steps of 3 numbers, 5 units each way: kernels of 3 + 5 rows and two biases a gate.
+    node = helper.make_node(
+        "LSTM", ["x", "w", "r", "b"], outputs, hidden_size=5, direction="bidirectional"
+    )
+    weights: dict[str, tuple[int, ...]] = {"w": (2, 20, 3), "r": (2, 20, 5), "b": (2, 40)}
+    given = [name for name in outputs if name]
+    graph = graph_of(model([node], {"x": [7, 1, 3]}, given, weights, path=path))
+    analysis = archcalc.analyze(graph)
+    assert analysis.params == 2 * 4 * (5 * (3 + 5) + 2 * 5)
+    assert analysis.macs == 2 * 7 * 4 * 5 * (3 + 5)
+    shapes = {node.name: node.shape for node in graph.nodes}
+    wanted = {"y": (7, 2, 1, 5), "h": (2, 1, 5), "c": (2, 1, 5)}
+    for name, key in zip(given, graph.outputs, strict=True):
+        assert shapes[key] in (wanted[name], (1, *wanted[name]))
+
+
+def test_states_that_are_given_are_taken(path: Path) -> None:
+    node = helper.make_node("GRU", ["x", "w", "r", "", "", "h0"], ["y", "h"], hidden_size=5)
+    weights: dict[str, tuple[int, ...]] = {"w": (1, 15, 3), "r": (1, 15, 5)}
+    for steps, taken in ((1, 2), (7, 1)):  # in the latter the input's first axis is no batch
+        shapes: dict[str, Any] = {"x": [steps, 1, 3], "h0": [1, 1, 5]}
+        graph = graph_of(model([node], shapes, ["y", "h"], weights, path=path))
+        (recurrent,) = (node for node in graph.nodes if type(node.op).__name__ == "GRU")
+        assert len(recurrent.inputs) == taken
+        assert archcalc.analyze(graph).macs == steps * 15 * 8
+
+
+def microsoft(kind: str, taken: list[str], given: list[str], **attributes: Any) -> Any:
+    return helper.make_node(kind, taken, given, domain="com.microsoft", **attributes)
+
+
+@pytest.mark.parametrize(
+    ("node", "inputs", "weights", "params", "macs", "shape"),
+    [
+        (
+            microsoft("FusedMatMul", ["x", "w"], ["y"], transB=1, alpha=0.5),
+            {"x": [1, 7, 6]},
+            {"w": (9, 6)},
+            *(54, 7 * 54, (1, 7, 9)),
+        ),
+        (
+            microsoft("FusedMatMul", ["x", "z"], ["y"], transB=1),
+            {"x": [1, 7, 6], "z": [1, 4, 6]},
+            {},
+            *(0, 7 * 4 * 6, (1, 7, 4)),
+        ),
+        (
+            microsoft("MultiHeadAttention", ["x", "z", "z"], ["y"], num_heads=2),
+            {"x": [1, 7, 6], "z": [1, 4, 6]},
+            {},
+            *(0, 2 * 7 * 4 * 6, (1, 7, 6)),
+        ),
+        (
+            microsoft("Attention", ["x", "w", "b"], ["y"], num_heads=2),
+            {"x": [1, 7, 6]},
+            {"w": (6, 18), "b": (18,)},
+            *(6 * 18 + 18, 7 * 6 * 18 + 2 * 7 * 7 * 6, (1, 7, 6)),
+        ),
+        (
+            microsoft("SkipLayerNormalization", ["x", "z", "g", "b"], ["y", "", "", "s"]),
+            {"x": [1, 7, 6], "z": [1, 7, 6]},
+            {"g": (6,), "b": (6,)},
+            *(12, 0, (1, 7, 6)),
+        ),
+    ],
+)
+def test_operators_that_onnxruntime_joins_are_counted(
+    path: Path, node: Any, inputs: Any, weights: Any, params: int, macs: int, shape: Any
+) -> None:
+    given = [name for name in node.output if name]
+    graph = graph_of(model([node], inputs, given, weights, path=path))
+    analysis = archcalc.analyze(graph)
+    assert (analysis.params, analysis.macs) == (params, macs)
+    shapes = {node.name: node.shape for node in graph.nodes}
+    assert all(shapes[name] == shape for name in graph.outputs)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import onnx
 
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli")
-_RECURRENT = ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")
 
 
 def read(path: str, inputs: Mapping[str, str]) -> Graph:
@@ -190,12 +189,42 @@ class Reader(Layers):
         if not random and all(value is None or value.held for value in inputs):
             return self.fold(node, inputs, shapes, dtypes, version)
         call = Call(node, inputs, shapes, version)
+        if node.op_type in nodes.RECURRENT and self.recurrent(call, dtypes):
+            return None
         several = len([name for name in node.output if name]) > 1
         for k, name in enumerate(node.output):
             if name and (self.users[name] or k == 0):
                 dtype = dtypes[k] or next((v.dtype for v in inputs if v is not None), 1)
                 self.values[name] = self.value(call, k, name, shapes[k], dtype, several)
         return None
+
+    def recurrent(self, call: Call, dtypes: Sequence[int]) -> bool:
+        """Take in a recurrent node: one layer, and what is given of its steps and last states."""
+        asked = [(k, name) for k, name in enumerate(call.node.output) if name and self.users[name]]
+        states = any(k for k, _ in asked)
+        try:
+            made = nodes.recurrent(call, states)
+            if made is None or made.shape is None:
+                return False
+            key = self.emit(made, call, made.shape)
+            if isinstance(key, str) and len(made.inputs) > 1:  # a first state of another batch
+                bare = Made(made.op, made.fields, made.inputs[:1], made.weights)
+                key = self.emit(bare, call, made.shape)
+            if isinstance(key, str):
+                return False
+            steps = Value(call.op, made.shape, dtypes[0] or 1, key)
+            for k, name in asked:
+                shape = call.shapes[k]
+                if shape is None:
+                    return False
+                found = self.emit(nodes.step(call, steps, k, states), call, shape)
+                if isinstance(found, str):
+                    return False
+                self.note_recent(found)
+                self.values[name] = Value(name, shape, dtypes[k] or 1, found)
+        except (LookupError, TypeError, AssertionError, ArithmeticError, ValueError):
+            return False
+        return True
 
     def sequence(self, node: onnx.NodeProto, inputs: Sequence[Value | None]) -> bool:
         """Take in a node that makes a sequence, or takes a tensor of it; whether it is one."""
@@ -251,12 +280,7 @@ class Reader(Layers):
         if shape is not None and 0 in shape and any(word in call.op for word in windows):
             raise ArchcalcError(f"{at(self.path, call.node)} gives the shape {list(shape)}")
         try:
-            if k and call.op in _RECURRENT:
-                made = Moves()
-            elif several:
-                made = nodes.piece(call, k)
-            else:
-                made = nodes.read(call)
+            made = nodes.piece(call, k) if several else nodes.read(call)
             if isinstance(made, Same):
                 same: Value = replace(made.source, name=name, dtype=dtype)
                 if same.data is not None and dtype != made.source.dtype:
@@ -287,9 +311,6 @@ class Reader(Layers):
         """A layer of which nothing is known but its shape, or that it only moves elements."""
         keys = [value.key for value in call.inputs if value is not None and value.key is not None]
         inputs = tuple(dict.fromkeys(keys)) or (self.batch(),)
-        if call.op in _RECURRENT and moves:
-            first = self.values.get(call.node.output[0])
-            inputs = (first.key,) if first is not None and first.key is not None else inputs
         shapes = [self.shape(key) for key in inputs]
         sample = tuple(max(n, 1) for n in sample_of(shapes[0], shape or (1,)))
         op: Operator

@@ -106,8 +106,14 @@ class Types:
                 taken = range(2, len(inputs), 3)
             return like(name, taken)
         x = inputs[0] if inputs else None
+        shapes = [None if value is None else value.shape for value in inputs]
+        sizes = _sizes(node, shapes)
+        if sizes is not None and x is not None:
+            checked(self.path, sizes, at(self.path, node))
+            return {node.output[0]: helper.make_tensor_type_proto(x.dtype, sizes)}
         if node.op_type in _KEEPING and x is not None:
-            return {node.output[0]: helper.make_tensor_type_proto(x.dtype, x.shape)}
+            made = helper.make_tensor_type_proto(x.dtype, x.shape)
+            return {name: made for k, name in enumerate(node.output) if name and k in (0, 3)}
         return {}
 
     def shape_of(self, proto: onnx.TypeProto | None) -> Shape | None:
@@ -120,6 +126,29 @@ class Types:
         if not all(d.HasField("dim_value") and d.dim_value >= 0 for d in tensor.shape.dim):
             return None
         return checked(self.path, (d.dim_value for d in tensor.shape.dim), "a tensor")
+
+
+def _sizes(node: onnx.NodeProto, shapes: Sequence[Shape | None]) -> Shape | None:
+    """The sizes that some of onnxruntime's operators give."""
+    from onnx.helper import get_attribute_value
+
+    if not shapes or shapes[0] is None or node.domain != "com.microsoft":
+        return None
+    said = {a.name: get_attribute_value(a) for a in node.attribute}
+    x, y = shapes[0], shapes[1] if len(shapes) > 1 else None
+    if node.op_type == "MatMulNBits" and type(said.get("N")) is int:
+        return (*x[:-1], said["N"])
+    if node.op_type == "FusedMatMul" and y is not None and len(x) > 1 and len(y) > 1:
+        outer = x[:-2] if len(x) >= len(y) else y[:-2]
+        rows = x[-1] if said.get("transA") else x[-2]
+        return (*outer, rows, y[-2] if said.get("transB") else y[-1])
+    if node.op_type == "Attention" and y is not None and len(x) == 3 and len(y) == 2:
+        return (*x[:2], y[1] // 3)
+    if node.op_type == "MultiHeadAttention" and len(x) == 3 and len(shapes) > 2:
+        v = shapes[2]
+        if v is not None:
+            return (*x[:2], v[-1] if len(v) == 3 else v[1] * v[-1])
+    return x if node.op_type in ("GroupQueryAttention", "RotaryEmbedding") else None
 
 
 _TWINS: dict[str, tuple[str, Sequence[int]]] = {

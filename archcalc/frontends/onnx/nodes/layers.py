@@ -183,12 +183,11 @@ def _layer_norm(call: Call) -> Made:
 
 
 @line("SkipLayerNormalization", "SkipSimplifiedLayerNormalization")
-def _skip_layer_norm(call: Call) -> Made | None:
+def skip_layer_norm(call: Call) -> Made | None:
+    """The normalized sum of two tensors, and of a bias."""
     x, skip, weight = call.x, call.taken(1), call.taken(2)
     simple = "Simplified" in call.op
     bias, shift = (None, call.given(3)) if simple else (call.given(3), call.given(4))
-    if len(call.node.output) > 1 and any(call.node.output[1:]):
-        return None
     joined: Value | Made = Made("Add", {}, (x, skip), shape=x.sizes)
     if shift is not None:
         joined = Made("Add", {}, (joined, shift), shape=x.sizes)

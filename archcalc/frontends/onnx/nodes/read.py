@@ -11,10 +11,23 @@ from archcalc.frontends.onnx.nodes import (  # which fill the tables
     layers,
     moves,
     products,
+    runtime,
 )
 from archcalc.frontends.onnx.nodes.call import PIECES, TABLE, Call, Found
+from archcalc.frontends.onnx.nodes.products import RECURRENT, recurrent, step
 
-__all__ = ["elements", "layers", "moves", "piece", "products", "read"]
+__all__ = [
+    "RECURRENT",
+    "elements",
+    "layers",
+    "moves",
+    "piece",
+    "products",
+    "read",
+    "recurrent",
+    "runtime",
+    "step",
+]
 
 
 def read(call: Call) -> Found:

@@ -1,0 +1,70 @@
+"""Operators of onnxruntime's own (``com.microsoft``), into which it joins others."""
+
+from __future__ import annotations
+
+from archcalc.dims import Shape
+from archcalc.frontends.onnx.nodes.call import Call, Found, Made, is_stored, line, piece
+from archcalc.frontends.onnx.nodes.layers import skip_layer_norm
+from archcalc.frontends.onnx.nodes.products import product
+from archcalc.frontends.onnx.values import Value
+from archcalc.frontends.table import Moves, held
+
+
+@line("FusedMatMul")
+def _fused_matmul(call: Call) -> Made:
+    """A product of matrices that may be turned first, times a number."""
+    a, b = call.x, call.taken(1)
+    turned = [bool(call.get("transA", 0)), bool(call.get("transB", 0))]
+    if turned == [False, False]:
+        return product(a, b)
+    if b.held and b.rank == 2 and not a.held and not turned[0]:
+        return Made("Linear", {"out_features": b.sizes[0], "bias": False}, (a,), {"weight": b})
+    taken: list[Value | Made] = [a, b]
+    for k, value in enumerate((a, b)):
+        if turned[k]:
+            *outer, m, n = value.sizes
+            dims = [*range(len(outer)), len(outer) + 1, len(outer)]
+            taken[k] = Made("Permute", {"dims": dims}, (value,), shape=(*outer, n, m))
+    return Made("MatMul", {}, tuple(taken))
+
+
+@line("MatMulNBits")
+def _matmul_of_bits(call: Call) -> Made:
+    """A weight of ``N`` rows of ``K`` numbers, packed in a few bits each."""
+    bias = call.given(5)
+    fields = {"out_features": call.get("N"), "bias": is_stored(bias)}
+    weights = held(weight=call.taken(1), bias=bias if is_stored(bias) else None)
+    return Made("Linear", fields, (call.x,), weights)
+
+
+def _heads(value: Value, count: int) -> Made | Value:
+    """(N, T, E) -> (N, heads, T, E / heads); what has four axes is so already."""
+    if value.rank == 4:
+        return value
+    n, t, width = value.sizes
+    apart = Made("Reshape", {}, (value,), shape=(n, t, count, width // count))
+    shape = (n, count, t, width // count)
+    return Made("Permute", {"dims": [0, 2, 1, 3]}, (apart,), shape=shape)
+
+
+@line("MultiHeadAttention")
+def _multi_head(call: Call) -> Made | None:
+    """Of queries, keys and values that were projected before."""
+    q, k, v, heads = call.x, call.taken(1), call.taken(2), call.get("num_heads")
+    if q.rank != 3 or not heads or any(call.given(n) is not None for n in (3, 6, 7)):
+        return None
+    taken = tuple(_heads(value, heads) for value in (q, k, v))
+    n, t, _ = q.sizes
+    size = v.sizes[-1] // (heads if v.rank == 3 else 1)
+    shape: Shape = (n, heads, t, size)
+    made = Made("ScaledDotProductAttention", {}, taken, shape=shape)
+    back = Made("Permute", {"dims": [0, 2, 1, 3]}, (made,), shape=(n, t, heads, size))
+    return Made("Reshape", {}, (back,))
+
+
+@piece("SkipLayerNormalization", "SkipSimplifiedLayerNormalization")
+def _with_sum(call: Call, index: int) -> Found:
+    """The normalized sum, and the sum itself."""
+    if index == 0:
+        return skip_layer_norm(call)
+    return Made("Add", {}, (call.x, call.taken(1))) if index == 3 else Moves()
