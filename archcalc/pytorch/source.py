@@ -12,6 +12,7 @@ from archcalc.analysis.counted import Analysis
 from archcalc.operators.parametrization import STANDARDIZATIONS
 from archcalc.pytorch.naming import paths
 from archcalc.pytorch.perform import require_torch
+from archcalc.pytorch.writer.authored import authored
 from archcalc.pytorch.writer.blocks import blocks
 from archcalc.pytorch.writer.classes import classes as classes_of
 from archcalc.pytorch.writer.code import WIDTH, Bracket, Code, broken
@@ -20,6 +21,7 @@ from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.naming import access, class_name
 from archcalc.pytorch.writer.spelling import (
     EACH_WEIGHT,
+    HELD,
     PARAMETRIZED,
     arguments,
     is_module,
@@ -36,10 +38,14 @@ def source(graph: Graph, spec: Spec | None = None) -> str:
 
     Each block is a class, of which equal blocks are made with different arguments. With the
     ``spec`` that the graph was expanded from, classes and arguments have its names. Submodules are
-    named as in :func:`archcalc.build`, so each loads the other's ``state_dict``. Raises
+    named as in :func:`archcalc.build`, so each loads the other's ``state_dict``; those of a graph
+    that was captured are the module's, whose ``state_dict`` it loads. Raises
     :class:`ArchcalcError` when PyTorch is not installed.
     """
     require_torch()
+    named = authored(graph)
+    if named is not graph:
+        graph, spec = named, None
     top = blocks(graph, spec)
     library = classes_of(top, class_name(graph.name), graph.variables)
     used = {target_of(call) for call in library.calls.values() if is_module(call)}
@@ -131,7 +137,8 @@ def _class(
 
 def _numbered(cls: Class) -> list[str]:
     """The numbers that submodules have for names, or stand in."""
-    tops = {name.partition(".")[0] for name, _ in cls.lines}
+    lines = [name for name, code in cls.lines if not (name.isdigit() and _is_parameter(code))]
+    tops = {name.partition(".")[0] for name in lines}
     return sorted(filter(str.isdigit, tops), key=int)
 
 
@@ -171,11 +178,16 @@ def _constructor(cls: Class, forward: Forward, ties: Sequence[str], whole: bool)
     for name, text in cls.locals.items():
         yield f"        {name} = {text}"
     codes = dict(cls.lines)
-    for k in range(int(numbers[-1]) + 1 if (numbers := _numbered(cls)) else 0):
+    numbers = _numbered(cls)
+    for k in range(int(numbers[-1]) + 1 if numbers else 0):
         made, inside = _holder(str(k), codes)
         yield from broken(Bracket("self.append(", [made]), 8)
         yield from inside
-    done = {name for name in codes if name.partition(".")[0].isdigit()}
+    done = {name for name in codes if name.partition(".")[0] in numbers}
+    for name in codes.keys() - done:
+        if name.isdigit():  # a parameter, which Python has no other way to call so
+            yield from broken(Bracket("self.register_parameter(", [f'"{name}"', codes[name]]), 8)
+            done.add(name)
     for name in codes:
         top = name.partition(".")[0]
         if name not in done:
@@ -212,7 +224,13 @@ def _holder(path: str, codes: Mapping[str, Code]) -> tuple[Code, list[str]]:
             statements += [*broken(made, 8, f"{access(f'{path}.{part}')} = "), *inside]
     if not items:
         return "nn.Module()", statements
+    if any(map(_is_parameter, items)):
+        return Bracket("nn.ParameterList(", [Bracket("[", items, "]")]), statements
     return Bracket("nn.ModuleList(", [Bracket("[", items, "]")]), statements
+
+
+def _is_parameter(code: Code) -> bool:
+    return isinstance(code, Bracket) and code.head == "nn.Parameter("
 
 
 def _ties(library: Library, graph: Graph) -> Iterator[str]:
@@ -235,7 +253,9 @@ def _ties(library: Library, graph: Graph) -> Iterator[str]:
             continue
         for name in mine:
             if name in theirs:
-                yield f"{access(way[node.name])}.{name} = {access(way[owner.name])}.{name}"
+                ends = ["" if each.target in HELD else f".{name}" for each in (call, other)]
+                tied = access(way[node.name]) + ends[0]
+                yield f"{tied} = {access(way[owner.name])}{ends[1]}"
 
 
 def _frozen(graph: Graph) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from archcalc.dims import Shape
@@ -11,6 +11,15 @@ from archcalc.document.shown import drawing, shown
 from archcalc.errors import Problem
 from archcalc.operators.base import Applied, Operator
 from archcalc.spec.bits import Rule
+
+
+class OwnTensor(NamedTuple):
+    """A parameter or a buffer that stands in a module by itself, as its author has it."""
+
+    shape: tuple[int, ...]
+    """Often with an axis of 1 in the batch's place."""
+    saved: bool = True
+    """Whether ``state_dict`` has it, as it has all but some buffers."""
 
 
 class Origin(NamedTuple):
@@ -25,6 +34,16 @@ class Origin(NamedTuple):
     """Whether that module has no others within it."""
     function: str = ""
     """``F.relu``, ``torch.matmul``, ``Tensor.add``, ``operator.add``; ``""`` if it isn't known."""
+    name: str = ""
+    """The way to it in the author's module; ``""`` if that is the layer's own name."""
+    again: bool = False
+    """Whether a module does it that is called again, and that did it before."""
+    tensor: OwnTensor | None = None
+    """What it is, if it is a tensor by itself."""
+
+    def called(self, name: str) -> Origin:
+        """The same, of a layer that gets another name than this one."""
+        return self._replace(name=self.name or name)
 
 
 @shown
@@ -118,6 +137,21 @@ class Graph:
     def freezes(self) -> bool:
         """Whether there are layers that are not trained."""
         return any(node.frozen for node in self.nodes)
+
+    def renamed(self, names: Mapping[str, str]) -> Graph:
+        """The same with other names for its layers, all of which are told."""
+        names = {**{name: name for name in self.inputs}, **names}
+        nodes = tuple(
+            node._replace(
+                name=names[node.name],
+                inputs=tuple(names[source] for source in node.inputs),
+                share=None if node.share is None else names[node.share],
+            )
+            for node in self.nodes
+        )
+        outputs = tuple(names[name] for name in self.outputs)
+        others = tuple(names[name] for name in self.training_outputs)
+        return replace(self, nodes=nodes, outputs=outputs, training_outputs=others)
 
     def leading_to(self, *names: str) -> frozenset[str]:
         """The nodes and inputs that the named nodes' outputs are computed from, themselves too."""

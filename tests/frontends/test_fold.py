@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 import archcalc
-from archcalc.frontends.fold import batch_of, same_layers, written
+from archcalc.frontends.fold import batch_of, folded, same_layers, written
 from archcalc.frontends.fold.inline import inlined
+from archcalc.operators import operator
+from archcalc.operators.base import Applied
+from archcalc.spec.graph import Node
 from archcalc.spec.zoo import load
 
 DENSE = """
@@ -214,3 +217,27 @@ def test_the_graph_of_a_network_is_written_and_is_the_same(name: str) -> None:
     data = written(graph)
     assert not any("_0_" in name for name in data["layers"])
     assert same_layers(archcalc.expand(archcalc.load(data)), graph)
+
+
+def test_what_a_loop_does_between_members_of_a_list_is_a_part_of_them() -> None:
+    linear = {"op": "Linear", "out_features": 6}
+    part = {"0": {"op": "Linear", "out_features": 12}, "1": "SiLU", "2": linear}
+    layers = {f"part{k}": {"layers": part} for k in range(3)}
+    graph = archcalc.expand({"name": "loop", "input": [5, 6], "layers": layers})
+    nodes: list[Node] = []
+    before = "input"
+    for k in range(3):
+        taken = before
+        for node in graph.nodes[3 * k : 3 * k + 3]:
+            here = f"parts.{k}.{node.name[-1]}"
+            nodes.append(node._replace(name=here, inputs=(taken,)))
+            taken = here
+        total = Applied.to(operator("Add")(), (1, 5, 6), (1, 5, 6))
+        nodes.append(Node(f"add_{k}", total, (taken, before)))
+        before = nodes[-1].name
+    data, named = folded(replace(graph, nodes=tuple(nodes), outputs=(before,)))
+    ((name, block),) = data["blocks"].items()
+    assert data["layers"] == {"parts": {"block": name, "repeat": 3}}
+    assert block["layers"]["add"] == {"op": "Add", "from": ["2", "input"]}
+    stored = [node.name for node in named.nodes if node.applied.cost.weights]
+    assert stored == [f"parts.{k}.{i}" for k in range(3) for i in (0, 2)]

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import archcalc
-from archcalc.pytorch.source import source
 
 
 class Ladder(nn.Module):
@@ -73,10 +72,50 @@ class Holder(nn.Module):
         return inner["rest"]["b"](self.steps[1](y))
 
 
+class Tokens(nn.Module):
+    """Tensors that stand in modules by themselves: with an axis for the batch, without, a scalar,
+    a buffer, and a weight that is taken by itself before its layer and after.
+    """
+
+    mean: Tensor
+    passing: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(11, 6)
+        self.token = nn.Parameter(torch.randn(1, 1, 6))
+        self.scale = nn.Parameter(torch.randn(6))
+        self.log_gain = nn.Parameter(torch.tensor(0.5))
+        self.gains = nn.ParameterList([nn.Parameter(torch.randn(6)) for _ in range(2)])
+        self.register_buffer("mean", torch.randn(1, 6))
+        self.register_buffer("passing", torch.zeros(6), persistent=False)
+
+    def forward(self, x: Tensor) -> Any:
+        near = (x @ self.words.weight.T).argmax(-1)
+        x = torch.cat([self.token.expand(len(x), -1, -1), x + self.words(near)], 1)
+        x = (x - self.mean + self.passing) * self.scale * self.log_gain
+        return x * self.gains[0] * self.gains[1] @ self.words.weight.T
+
+
+class Again(nn.Module):
+    """Modules that are called twice, a layer and a block, which have one state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+        self.part = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 6))
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.part(self.fc(x))
+        return self.part(self.fc(torch.sigmoid(y)) * 2)
+
+
 MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "ladder": (Ladder, (2, 4, 16, 16)),
     "residual": (Residual, (2, 5, 6)),
     "holder": (Holder, (2, 6)),
+    "tokens": (Tokens, (1, 5, 6)),
+    "again": (Again, (2, 6)),
 }
 
 
@@ -90,14 +129,22 @@ def made(text: str, name: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("case", MODULES)
-def test_a_module_written_again_takes_its_state_and_gives_its_output(case: str) -> None:
+@pytest.mark.parametrize("written", [False, True], ids=["as it is", "as a spec"])
+def test_a_module_written_again_takes_its_state_and_gives_its_output(
+    case: str, written: bool
+) -> None:
     kind, shape = MODULES[case]
     torch.manual_seed(0)
     module = kind().eval()
-    again = made(source(archcalc.from_torch(module, shape)), kind.__name__)
+    graph = archcalc.from_torch(module, shape)
+    text = archcalc.export(archcalc.to_spec(graph) if written else graph)
+    assert isinstance(text, str)
+    again = made(text, kind.__name__)
     assert {k: v.shape for k, v in again.state_dict().items()} == {
         k: v.shape for k, v in module.state_dict().items()
     }
     again.load_state_dict(module.state_dict())
+    for name, buffer in module.named_buffers():
+        again.get_buffer(name).copy_(buffer)  # what no state has, too
     x = torch.randn(shape)
     torch.testing.assert_close(again(x), module(x))

@@ -11,8 +11,6 @@ against the graph.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from archcalc.errors import SpecError
@@ -28,7 +26,11 @@ def to_spec(graph: Graph, *, allow_unknown: bool = False) -> Spec:
     """A spec that expands to the layers of a graph: :func:`archcalc.to_spec`."""
     data, same = folded(graph)
     spec = load(data, allow_unknown=allow_unknown or _has_unknown(graph))
-    spec._origins = {node.name: node.origin for node in same.nodes if node.origin is not None}
+    spec._origins = {
+        node.name: origin if node.name == before.name else origin.called(before.name)
+        for node, before in zip(same.nodes, graph.nodes, strict=True)
+        if (origin := node.origin) is not None
+    }
     return spec
 
 
@@ -44,7 +46,7 @@ def folded(graph: Graph) -> tuple[dict[str, Any], Graph]:
     """
     for folder in (Folder(graph), Folder(graph, plain=True)):
         data = folder.data()
-        same = _renamed(graph, folder.paths)
+        same = graph.renamed(folder.paths)
         with contextlib.suppress(SpecError):
             spec = load(data, allow_unknown=True)
             question = Question(batch=batch_of(graph), allow_unknown=True)
@@ -90,20 +92,4 @@ def _flat(graph: Graph) -> Graph:
             name += "_"
         names[node.name] = name
         taken.add(name)
-    return _renamed(graph, names)
-
-
-def _renamed(graph: Graph, names: Mapping[str, str]) -> Graph:
-    """A graph whose layers have other names."""
-    names = {**{name: name for name in graph.inputs}, **names}
-    nodes = tuple(
-        node._replace(
-            name=names[node.name],
-            inputs=tuple(names[source] for source in node.inputs),
-            share=None if node.share is None else names[node.share],
-        )
-        for node in graph.nodes
-    )
-    outputs = tuple(names[name] for name in graph.outputs)
-    others = tuple(names[name] for name in graph.training_outputs)
-    return replace(graph, nodes=nodes, outputs=outputs, training_outputs=others)
+    return graph.renamed(names)

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archcalc.frontends.fold.arguments import Arguments
+from archcalc.frontends.fold.between import Settled
 from archcalc.frontends.fold.inline import inlined
-from archcalc.frontends.fold.regions import ANY, MANY, Block, Leaf, Region, Tree, Value
+from archcalc.frontends.fold.regions import ANY, MANY, Block, Leaf, Region, Value
 from archcalc.spec.frozen import frozen_names
 from archcalc.spec.graph import Graph
 from archcalc.spec.written import name_of
 
 
-class Folder(Tree):
+class Folder(Settled):
     """Writes a graph as the data of a spec."""
 
     def __init__(self, graph: Graph, plain: bool = False) -> None:

@@ -96,6 +96,8 @@ class Tree:
                 self.users.setdefault(source, []).append(node.name)
         self.paths: dict[str, str] = {}
         """What layers are called in the spec; of a region that gave way, a little otherwise."""
+        self.between: set[str] = set()
+        """Layers that stand elsewhere than in the graph, so that a list is a block."""
 
     def tree(self) -> Region:
         known: dict[Any, dict[str, Value]] = {}
@@ -120,30 +122,6 @@ class Tree:
                 self.paths[member.node.name] = above + key
             else:
                 self.call(member, f"{above}{key}.")
-
-    def settle(self, root: Region) -> None:
-        """Find what regions take and give; a region that can't be a block gives way."""
-        while True:
-            self.connect(root)
-            wrong = self.tangled(root) or self.sharing(root)
-            if wrong is None:
-                self.share(root)
-                return
-            parent, name = wrong
-            inner = parent.members[name]
-            assert isinstance(inner, Region)
-            members: dict[str, Leaf | Region] = {}
-            for key, member in parent.members.items():
-                if key != name:
-                    members[key] = member
-                    continue
-                word = f"_{name}" if name[0].isdigit() else name
-                for below, each in inner.members.items():
-                    each.name = f"{word}_{below}"
-                    while each.name in members or each.name in parent.members:
-                        each.name += "_"
-                    members[each.name] = each
-            parent.members = members
 
     def connect(self, region: Region) -> frozenset[str]:
         inside: set[str] = set()
@@ -174,19 +152,10 @@ class Tree:
                 found = self.tangled(member)
                 if found is not None:
                     return found
-        piece = {
-            node.name: key
-            for key, member in region.members.items()
-            for node in ([member.node] if isinstance(member, Leaf) else member.nodes())
-        }
-        needs: dict[str, dict[str, None]] = {key: {} for key in region.members}
         for key, member in region.members.items():
-            taken = member.node.inputs if isinstance(member, Leaf) else member.sources
-            for source in taken:
-                if source in piece and piece[source] != key:
-                    needs[key].setdefault(piece[source])
             if isinstance(member, Region) and not (member.sources and member.members):
                 return region, key
+        needs = self.needs(region)
         done: dict[str, None] = {}
         left = list(region.members)
         while left:
@@ -197,6 +166,21 @@ class Tree:
             left.remove(ready[0])
         region.members = {key: region.members[key] for key in done}
         return None
+
+    def needs(self, region: Region) -> dict[str, dict[str, None]]:
+        """The members that each member takes something from."""
+        piece = {
+            node.name: key
+            for key, member in region.members.items()
+            for node in ([member.node] if isinstance(member, Leaf) else member.nodes())
+        }
+        found: dict[str, dict[str, None]] = {key: {} for key in region.members}
+        for key, member in region.members.items():
+            taken = member.node.inputs if isinstance(member, Leaf) else member.sources
+            for source in taken:
+                if source in piece and piece[source] != key:
+                    found[key].setdefault(piece[source])
+        return found
 
     def sharing(self, region: Region) -> tuple[Region, str] | None:
         """A member that uses tensors of another, which a block has no name for.

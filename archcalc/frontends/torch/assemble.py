@@ -27,7 +27,7 @@ from archcalc.frontends.torch.capture import (
 from archcalc.frontends.torch.ways import Ways
 from archcalc.frontends.torch.written import settle
 from archcalc.operators.base import Applied, Operator
-from archcalc.spec.graph import Graph, Origin
+from archcalc.spec.graph import Graph, Origin, OwnTensor
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
 
@@ -376,7 +376,10 @@ class Assembler(Draft):
         wish = f"{module}.{function}" if module else function
         homes = {held.removesuffix(f".{name}") for name, held in names.items()}
         exact = all(f".{held}".endswith(f".{name}") for name, held in names.items())
+        origin = self.origin(node)
         plain = module and stack(node)[-1][1].startswith("torch.nn.modules.")
+        if origin is not None and len(homes) == 1 and exact:
+            origin = origin._replace(name=next(iter(homes)))
         if plain and (share is not None or not names):
             wish = module
         elif names and len(homes) == 1 and exact:
@@ -384,7 +387,7 @@ class Assembler(Draft):
             path = stack(node)[-1][0] if stack(node) else ""
             again = share is not None and f"{home}.".startswith(f"{path}.")
             wish = (module + home[len(path) :] if again and path else home) or function
-        key = self.add(wish, function, applied, inputs, share, self.origin(node))
+        key = self.add(wish, function, applied, inputs, share, origin)
         self.tensors[key] = tuple(names.values())
         for held in names.values():
             self.owners.setdefault(held, key)
@@ -437,7 +440,8 @@ class Assembler(Draft):
         if not modules:
             return None
         path, kind, _ = modules[-1]
-        return Origin(kind, self.is_leaf(path), function_of(node))
+        again = any(self.ways.numbers[path, call] for path, _, call in modules)
+        return Origin(kind, self.is_leaf(path), function_of(node), again=again)
 
     def is_leaf(self, path: str) -> bool:
         """Whether a module has no others within it."""
@@ -459,7 +463,10 @@ class Assembler(Draft):
         path = name.rpartition(".")[0]
         module = self.capture.classes.get(path)
         if module is not None:
-            self.by_key[key].origin = Origin(module, self.is_leaf(path))
+            own = OwnTensor(tuple(shape), name not in self.capture.unsaved)
+            self.by_key[key].origin = Origin(
+                module, self.is_leaf(path), name=name, tensor=None if kind == "constant" else own
+            )
         return key
 
 

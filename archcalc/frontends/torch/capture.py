@@ -18,6 +18,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import BuiltinFunctionType
 from typing import Any
@@ -62,6 +63,14 @@ class Capture:
     """The module itself, if it is at hand."""
     how: str
     """In which way it was had."""
+
+    @cached_property
+    def unsaved(self) -> frozenset[str]:
+        """Buffers that ``state_dict`` leaves out."""
+        if self.module is None:
+            return frozenset()
+        saved = self.module.state_dict(keep_vars=True)
+        return frozenset(self.buffers) - saved.keys()
 
 
 def capture(

@@ -243,7 +243,8 @@ def _group(
     for name, members in found.items():
         inside = [number for each in members.values() for number in each]
         is_row = list(members) == [str(k) for k in range(len(members))]
-        if _is_whole(inside) or (is_row and all(map(_is_whole, members.values()))):
+        whole = _is_whole(inside) or max(len(names[k]) for k in inside) <= depth
+        if whole or (is_row and all(map(_is_whole, members.values()))):
             groups[name] = members
         else:
             _group(groups, names, inside, depth + 1)

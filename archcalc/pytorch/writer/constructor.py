@@ -19,6 +19,7 @@ from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.naming import access
 from archcalc.pytorch.writer.spelling import (
     EACH_WEIGHT,
+    HELD,
     PARAMETRIZATION,
     PARAMETRIZED,
     arguments,
@@ -66,9 +67,17 @@ class Constructor:
         """What will print how a child is made, once its slots have texts."""
         mine = [own.get(child.name) for own in self.own]
         optional = any(each is None for each in mine)
+        tied = self.tied(child)
+        if tied:
+            self.made.aliases.add(child.name)
+            self.made.again[child.name] = tied
+            return (lambda: None), False
         alias = self.alias(child)
         if alias is not None:
             self.made.aliases.add(child.name)
+            if self.is_again(child):
+                self.made.again[child.name] = alias
+                return (lambda: None), False
             return (lambda: alias), False
         if child.repeated:
             return self.draft_repeated(child, mine), optional
@@ -108,6 +117,9 @@ class Constructor:
             if a.name in told
         }
         target = str(next(iter(kinds)))
+
+        if target in HELD:
+            return lambda: _drawn(target, {name: slot.text for name, slot in fields.items()})
 
         def made() -> Code:
             items = [
@@ -171,6 +183,9 @@ class Constructor:
             if form == "chain" and len(child.units[0].takes) == 1
             else ("nn.ModuleList(")
         )
+        nodes = [unit.node for units in found for unit in units]
+        if all(n is not None and self.library.call(n).target == HELD[0] for n in nodes):
+            head = "nn.ParameterList("
         if all(
             unit.node is not None and not is_module(self.library.call(unit.node))
             for units in found
@@ -211,9 +226,9 @@ class Constructor:
             loop = f"for {'i' if uses_i else '_'} in range({number})"
             items: list[Code] = [] if apart is None else [apart()]
             spread_out = Bracket("*(", [code, loop], separator="")
-            if head == "nn.ModuleList(" and apart is None:
+            if head != "nn.Sequential(" and apart is None:
                 return Bracket(head, [Bracket("", [code, loop], "", "")])
-            if head == "nn.ModuleList(":
+            if head != "nn.Sequential(":
                 return Bracket(head, [Bracket("[", [*items, spread_out], "]")])
             return Bracket(head, [*items, spread_out])
 
@@ -268,14 +283,30 @@ class Constructor:
             return f"nn.Sequential(*({access(name[1:])} for _ in range({len(child.units)})))"
         return access(name)
 
+    def tied(self, child: Child) -> str:
+        """The tensor of another layer that a child of the network is, as code gets at it."""
+        node = child.units[0].node
+        if self.made.model.path or node is None or node.share is None or node.origin is None:
+            return ""
+        return access(node.origin.name) if node.origin.tensor is not None else ""
+
+    def is_again(self, child: Child) -> bool:
+        """Whether a child is another call of what another one is, and nothing by itself."""
+        return all(
+            node.origin is not None and node.origin.again
+            for block, own in zip(self.made.blocks, self.own, strict=True)
+            for unit in own[child.name].units
+            for node in _nodes(block, unit)
+            if node.share is not None
+        )
+
     def _alias(self, block: Block, child: Child, own: Mapping[str, Child]) -> str | None:
         prefix = f"{block.path}." if block.path else ""
         nodes = [node for unit in child.units for node in _nodes(block, unit)]
-        if not nodes or nodes[0].share is None:
+        share = next((node.share for node in nodes if node.share is not None), None)
+        if share is None or not share.startswith(prefix):
             return None
-        if not nodes[0].share.startswith(prefix):
-            return None
-        other = own.get(block.called.get(nodes[0].share[len(prefix) :].split(".")[0], ""))
+        other = _around(own, block, share[len(prefix) :])
         if other is None or other is child:
             return None
         if other.repeated == child.repeated and len(other.units) == len(child.units):
@@ -295,6 +326,21 @@ class Constructor:
             if self.library.values(unit) != self.library.values(source):
                 return None
         return f"*{other.name}" if child.repeated and not other.repeated else other.name
+
+
+def _around(own: Mapping[str, Child], block: Block, name: str) -> Child | None:
+    """The child that a layer of a block stands in, or is."""
+    parts = name.split(".")
+    ways = (".".join(parts[: k + 1]) for k in range(len(parts)))
+    return next((own[block.called[way]] for way in ways if way in block.called), None)
+
+
+def _drawn(target: str, texts: Mapping[str, str]) -> Code:
+    """How a tensor by itself is made, with numbers as positional embeddings usually have."""
+    shape = texts["shape"]
+    sizes = shape[1:-1].rstrip(",") if shape.startswith("(") and len(shape) > 2 else shape
+    rest = [f"{name}={text}" for name, text in texts.items() if name != "shape"]
+    return Bracket(f"{target}(", [f"0.02 * torch.randn({sizes})", *rest])
 
 
 def construct(cls: Class, texts: Mapping[str, str]) -> Code:
@@ -323,7 +369,7 @@ def _sequence(head: str, items: Sequence[Code]) -> Code:
         else:
             out += items[k : k + n]
         k += n
-    if head == "nn.ModuleList(":
+    if head != "nn.Sequential(":
         return Bracket(head, [Bracket("[", out, "]")])
     return Bracket(head, out)
 
@@ -334,4 +380,8 @@ def _nodes(block: Block, unit: Unit) -> list[Node]:
 
 def is_everything_shared(here: Sequence[Node], there: Sequence[Node]) -> bool:
     """Whether layers use the tensors of others, each of the one in its place."""
-    return all(a.share == (b.share or b.name) for a, b in zip(here, there, strict=True))
+    return all(
+        a.share == (b.share or b.name)
+        for a, b in zip(here, there, strict=True)
+        if a.share is not None or a.applied.cost.weights or a.applied.cost.buffers
+    )

@@ -17,7 +17,7 @@ from archcalc.pytorch.writer.code import WIDTH, Bracket, broken
 from archcalc.pytorch.writer.columns import Slot
 from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.naming import access
-from archcalc.pytorch.writer.spelling import Expression, applied, called, is_module
+from archcalc.pytorch.writer.spelling import HELD, Expression, applied, called, is_module
 from archcalc.pytorch.writer.steps import Ref, Step
 
 _HEAVY = frozenset(
@@ -418,7 +418,11 @@ class Forward:
 
     def member(self, step: Step) -> str:
         """A submodule as the method gets at it."""
-        return access(step.child) + ("" if step.at is None else f"[{step.at}]")
+        way = self.cls.again.get(step.child) or access(step.child)
+        node = step.unit.node
+        if step.child.isdigit() and node is not None and self.library.call(node).target in HELD:
+            way = f'getattr(self, "{step.child}")'
+        return way + ("" if step.at is None else f"[{step.at}]")
 
     def _applied(self, k: int, operands: Sequence[Expression]) -> Expression:
         step = self.steps[k]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import prod
 from typing import Any, NamedTuple
 
 from archcalc.operators.base import Call
@@ -13,7 +14,7 @@ from archcalc.pytorch.writer.code import Code
 from archcalc.pytorch.writer.columns import MISSING, Param, Slot
 from archcalc.pytorch.writer.spelling import arguments, is_module, target_of
 from archcalc.pytorch.writer.steps import Ref, Step
-from archcalc.spec.graph import Node
+from archcalc.spec.graph import Node, OwnTensor
 
 
 @dataclass(eq=False)
@@ -39,6 +40,8 @@ class Class:
     """By block, the arguments it is made with."""
     aliases: set[str] = field(default_factory=set)
     """Children that are the same modules as another one's."""
+    again: dict[str, str] = field(default_factory=dict)
+    """By child that is another call of a module, and none by itself, that module."""
 
     def arguments(self, block: Block) -> Mapping[str, Any]:
         return self.values[id(block)]
@@ -55,7 +58,7 @@ class Library:
         self.of: dict[int, Class] = {}
         self.classes: list[Class] = []
         """Each after those that it uses; the network's own last."""
-        self.calls: dict[int, Call] = {}
+        self.calls: dict[tuple[int, OwnTensor | None], Call] = {}
 
     @property
     def top(self) -> Class:
@@ -65,9 +68,11 @@ class Library:
     def call(self, node: Node) -> Call:
         """PyTorch's spelling of a layer."""
         # By identity, since operators can't be hashed; the graph keeps them alive.
-        key = id(node.applied)
+        tensor = None if node.origin is None else node.origin.tensor
+        key = id(node.applied), tensor
         if key not in self.calls:
-            self.calls[key] = node.op.torch(*node.input_shapes)
+            call = node.op.torch(*node.input_shapes)
+            self.calls[key] = call if tensor is None else _held(call, tensor)
         return self.calls[key]
 
     def body(self, unit: Unit) -> Any:
@@ -98,6 +103,15 @@ class Library:
 
     def rows(self, units: Sequence[Unit]) -> list[dict[str, Any]]:
         return [self.values(unit) for unit in units]
+
+
+def _held(call: Call, tensor: OwnTensor) -> Call:
+    """A tensor by itself as its author has it, unless it is of another size now."""
+    if prod(call.kwargs["shape"]) != prod(tensor.shape):
+        return call
+    if call.kwargs["trained"]:
+        return Call("nn.Parameter", {"shape": tensor.shape})
+    return Call("nn.Buffer", {"shape": tensor.shape, "persistent": tensor.saved})
 
 
 class Pattern(NamedTuple):

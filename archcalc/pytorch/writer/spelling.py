@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 from archcalc.operators.base import Call
 from archcalc.pytorch.writer.code import Bracket, Code, Joined, flat, literal
 
+HELD = ("nn.Parameter", "nn.Buffer")
+"""What is no module, and stands in one as if it were."""
+
 _EVEN = frozenset(
     ("kernel_size", "stride", "padding", "dilation", "output_padding", "output_size")
 ) | {"normalized_shape"}
@@ -22,6 +25,7 @@ _FUNCTION_DEFAULTS: dict[str, dict[str, Any]] = {
     "torch.mean": {"keepdim": False},
     "torch.amax": {"keepdim": False},
     "F.scaled_dot_product_attention": {"is_causal": False},
+    "nn.Buffer": {"persistent": True},
     "F.pad": {"mode": "constant", "value": 0.0},
 }
 """What functions written in C++ don't tell of themselves."""
@@ -55,6 +59,8 @@ def _parameters(target: str) -> Mapping[str, inspect.Parameter]:
     from archcalc.pytorch import modules
 
     home, _, name = target.partition(".")
+    if target in HELD:
+        return {}
     homes: dict[str, Any] = {
         "nn": torch.nn,
         "F": torch.nn.functional,
@@ -148,6 +154,11 @@ def arguments(call: Call) -> list[Argument]:
     if call.parametrization is not None:
         found.append(Argument(PARAMETRIZATION, call.parametrization, False, True))
     return found
+
+
+def is_batched(shape: Sequence[int]) -> bool:
+    """Whether a tensor that is held has an axis of 1 in the batch's place."""
+    return len(shape) > 1 and shape[0] == 1
 
 
 class Expression(NamedTuple):
@@ -263,6 +274,11 @@ def applied(call: Call, texts: Texts, operands: Sequence[Expression]) -> Express
 def called(call: Call, module: str, operands: Sequence[Expression]) -> Expression:
     """The call of a module on operands."""
     depth = 1 + max((operand.depth for operand in operands), default=0)
+    if call.target in HELD:
+        shape = call.kwargs["shape"]
+        axes = shape[1:] if is_batched(shape) else shape
+        kept = ", ".join(["-1"] * len(axes) or ["1"])
+        return Expression(f"{module}.expand(len({operands[0].text}), {kept})", True, depth)
     item = "" if call.unpack is None else f"[{call.unpack}]"
     values: list[Code] = [operand.code for operand in operands]
     if call.target == "archcalc.MultiheadAttention":

@@ -114,6 +114,8 @@ def _form(
     ((name, k),) = consumers
     consumer = next(c for c in block.children if c.name == name).units[k]
     wire = consumer.takes
+    if outs[0] not in wire:
+        return "each"
     at = wire.index(outs[0])
     together = list(wire[at : at + len(outs)]) == outs and len(set(outs)) == len(outs)
     gathers = consumer.node is not None and calls(consumer.node).gather

@@ -385,8 +385,8 @@ def test_a_layer_knows_how_its_author_wrote_it() -> None:
     nodes = {node.name: node for node in archcalc.from_torch(Hand(), (1, 8, 8)).nodes}
     written = {name: node.origin for name, node in nodes.items() if node.origin is not None}
     home = f"{__name__}.Hand"
-    assert written["fc"] == ("torch.nn.modules.linear.Linear", True, "F.linear")
-    assert written["inner"] == (home, False, "F.linear")
+    assert written["fc"][:3] == ("torch.nn.modules.linear.Linear", True, "F.linear")
+    assert written["inner"][:3] == (home, False, "F.linear")
     functions = [origin.function for origin in written.values() if origin.module == home]
     assert functions == [
         *("F.linear", "F.relu", "torch.relu", "operator.add"),
