@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.completion import networks, words
+from archcalc.cli.completion import networks
 from archcalc.cli.jobs import each
-from archcalc.cli.options import Jobs, Output
+from archcalc.cli.options import Jobs, Output, formats
 from archcalc.cli.output import complain, publish
 from archcalc.errors import ArchcalcError
 
@@ -61,14 +61,7 @@ def audit(
             help="Write the network that was found to this file, or - for standard output alone.",
         ),
     ] = None,
-    format: Annotated[
-        str,
-        typer.Option(
-            metavar="FORMAT",
-            help="table, markdown, html or json.",
-            autocompletion=words("table", "markdown", "html", "json"),
-        ),
-    ] = "table",
+    format: Annotated[str, formats("table", "markdown", "html", "json")] = "table",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Show only rows with something wrong.")
     ] = False,
@@ -92,7 +85,6 @@ def audit(
     from archcalc.report.choice import choose
     from archcalc.report.claims import audits
 
-    form = choose("format", format, audits.FORMATS)
     form_read = choose("read", read, FORMS) if read else ""
     how = {"against": against, "map": _mapping(map_ or []), "read": form_read, "patterns": patterns}
     if emit_ is not None and len(tables) > 1:
@@ -114,7 +106,7 @@ def audit(
         emit(spec.text, emit_)
         if emit_ == "-":
             return
-    publish(audits, found[0] if len(tables) == 1 else found, form, output, quiet)
+    publish(audits, found[0] if len(tables) == 1 else found, format, output, quiet)
     if any(one.findings or one.differences for one in found):
         raise typer.Exit(1)
     for one in found:

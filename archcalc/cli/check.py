@@ -72,11 +72,9 @@ def check(
       archcalc check pyproject.toml --run-code
       archcalc check my-net.yaml --record
     """
-    from archcalc.report.choice import choose
     from archcalc.report.claims import findings
     from archcalc.spec import zoo
 
-    form = choose("format", format, findings.FORMATS)
     every = sources or [str(path) for path in (*zoo.families(), *zoo.examples(), *zoo.spaces())]
     named = [name for source in every for name in zoo.named(source, ["layers", "network"])]
     if record or update:
@@ -87,9 +85,9 @@ def check(
         raise typer.Exit(2)
     checked = each(_checking, run_code, named, jobs)
     problems = [problem for one in checked for problem in one.problems]
-    if form in ("table", "markdown") and problems:
+    if format in ("table", "markdown") and problems:
         complain("\n".join(map(str, problems)))
-    publish(findings, checked, form, output, quiet)
+    publish(findings, checked, format, output, quiet)
     if problems:
         raise typer.Exit(2)
     if not all(finding.ok for one in checked for finding in one.findings):

@@ -112,10 +112,9 @@ def compare(
     from archcalc.report.claims import compare as report
     from archcalc.report.picture import picture_at
 
-    form = choose("format", format, report.FORMATS)
     if bars is not None:
         choose("bars of", bars, report.BARS)
-        if form != "table":
+        if format != "table":
             raise ArchcalcError("bars are drawn below a table: --format table")
     wanted = [name.strip() for name in on.split(",")] if on else []
     picture = picture_at(plot) if plot is not None else None
@@ -131,13 +130,13 @@ def compare(
     )
     if picture is not None:
         _draw(found, *picture)
-    publish(report, found, form, output, columns, bars)
+    publish(report, found, format, output, columns, bars)
 
 
-def _draw(found: Any, path: Path, form: str) -> None:
+def _draw(found: Any, path: Path, format: str) -> None:
     from archcalc.report.claims.chart import draw, drawable
 
-    picture = draw(found, form)
+    picture = draw(found, format)
     drawn = {entry.name for entry in drawable(found)}
     left_out = [entry.name for entry in found.entries if entry.name not in drawn]
     write(picture, path)

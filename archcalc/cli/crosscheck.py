@@ -124,7 +124,6 @@ def crosscheck(
     from archcalc.report.runs.record import Record
     from archcalc.spec import zoo
 
-    form = choose("format", format, report.FORMATS)
     require_torch()
     if bool(networks) == all_:
         raise ArchcalcError("name networks, or say --all")
@@ -132,12 +131,12 @@ def crosscheck(
     if against is not None:
         if all_ or len(networks or ()) != 1 or measure or plot or dtype is not None:
             raise ArchcalcError("--against compares one network, in float32, and measures nothing")
-        choose("format with --against", form, opposed.FORMATS)
+        choose("format with --against", format, opposed.FORMATS)
         if frozen:
             raise ArchcalcError("--against compares no training: leave --frozen out")
         told = asked.of(archcalc.against).keywords
         other = archcalc.against((networks or [])[0], against, device=device, **told)
-        publish(opposed, other, form, output)
+        publish(opposed, other, format, output)
         if not other.ok:
             raise typer.Exit(1)
         return
@@ -180,7 +179,7 @@ def crosscheck(
 
         write(draw(found, picture.suffix[1:].lower()), picture)
     drawn_in = picture.name if picture is not None else ""
-    publish(report, found, form, output, drawn_in, left_out)
+    publish(report, found, format, output, drawn_in, left_out)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
     if not all(each.ok for each in found):

@@ -51,10 +51,8 @@ def diff(
     """
     import archcalc
     from archcalc.cli.arguments import addressed, asked
-    from archcalc.report.choice import choose
     from archcalc.report.layers import diff as report
 
-    form = choose("format", format, report.FORMATS)
     if before == after == "-":
         raise ArchcalcError("standard input holds one network: name a file for the other")
     found = archcalc.diff(
@@ -63,6 +61,6 @@ def diff(
         convention=convention,
         **asked(archcalc.diff, input, set_).keywords,
     )
-    publish(report, found, form, output, all_)
+    publish(report, found, format, output, all_)
     if exit_code and found.different:
         raise typer.Exit(1)

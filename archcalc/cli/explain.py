@@ -39,10 +39,8 @@ def explain(
     """
     import archcalc
     from archcalc.cli.arguments import addressed
-    from archcalc.report.choice import choose
     from archcalc.report.reasons import explain as report
 
-    form = choose("format", format, report.FORMATS)
     spec = archcalc.load(addressed(network, asked.input))
     analysis = archcalc.analyze(spec, **asked.of(archcalc.explain).keywords)
-    publish(report, analysis, form, output, layer, convention, spec)
+    publish(report, analysis, format, output, layer, convention, spec)

@@ -74,10 +74,8 @@ def fit(
         --compound width=1.1,depth=1.2,side=1.15 --emit mine.yaml
     """
     import archcalc
-    from archcalc.report.choice import choose
     from archcalc.report.families import fit as report
 
-    form = choose("format", format, report.FORMATS)
     bases = None
     if compound is not None:
         bases = {name: float(n) for name, n in _pairs("--compound", compound).items()}
@@ -91,7 +89,7 @@ def fit(
     )
     if emit_ is not None:
         write(report.as_yaml(found), Path(emit_))
-    publish(report, found, form, output)
+    publish(report, found, format, output)
 
 
 def _pairs(option: str, written: str) -> dict[str, Fraction]:

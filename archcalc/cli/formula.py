@@ -64,10 +64,8 @@ def formula(
     """
     import archcalc
     from archcalc.cli.arguments import parameters, parse_variables
-    from archcalc.report.choice import choose
     from archcalc.report.families import closed as report
 
-    form = choose("format", format, report.FORMATS)
     found = archcalc.formula(
         archcalc.load(network),
         in_,
@@ -76,4 +74,4 @@ def formula(
         floors=floors,
         **parse_variables(set_ or (), parameters(archcalc.formula)),
     )
-    publish(report, found, form, output)
+    publish(report, found, format, output)

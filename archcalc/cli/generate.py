@@ -54,13 +54,11 @@ def generate(
     import archcalc
     from archcalc.analysis.generate import generation
     from archcalc.cli.arguments import asked
-    from archcalc.report.choice import choose
     from archcalc.report.needs import generation as report
     from archcalc.report.picture import picture_at
     from archcalc.spec.machines import find
     from archcalc.spec.question import Question
 
-    form = choose("format", format, report.FORMATS)
     picture = picture_at(plot) if plot is not None else None
     variables = asked(archcalc.generate, None, set_).variables
     machine = archcalc.here() if on == "here" else find(on)
@@ -71,4 +69,4 @@ def generate(
         from archcalc.report.needs.batches import draw
 
         write(draw(found, spec, picture[1]), picture[0])
-    publish(report, found, form, output)
+    publish(report, found, format, output)

@@ -38,10 +38,8 @@ def list_(
       archcalc list residual
       archcalc list --by params
     """
-    from archcalc.report.choice import choose
     from archcalc.report.specs import zoo
 
-    form = choose("format", format, zoo.FORMATS)
     networks = zoo.list(word, convention, by)
     if not networks:
         from archcalc.spec.zoo import words as spelled
@@ -49,4 +47,4 @@ def list_(
         hint = did_you_mean(word, spelled())
         complain(f"nothing matches '{word}'" + (f": {hint}" if hint else ""))
         raise typer.Exit(1)
-    publish(zoo, networks, form, output)
+    publish(zoo, networks, format, output)

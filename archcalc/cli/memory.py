@@ -134,7 +134,6 @@ def memory(
     from archcalc.report.picture import picture_at
     from archcalc.spec.bits import BYTES
 
-    form = choose("format", format, report.FORMATS)
     usual = "bfloat16" if master else "float32"
     formats = stored.in_(usual if dtype is None else choose("dtype", dtype, BYTES), cache)
     parts = _parts(checkpoint)
@@ -159,7 +158,7 @@ def memory(
 
         shown = (found.memory or found.beyond) if isinstance(found, Fits) else found
         write(draw(shown, picture[1], budget), picture[0])
-    publish(report, found, form, output)
+    publish(report, found, format, output)
 
 
 def _parts(checkpoint: str | None) -> str | int | None:

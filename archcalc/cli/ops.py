@@ -32,8 +32,6 @@ def ops(
       archcalc ops Conv2d
     """
     import archcalc
-    from archcalc.report.choice import choose
     from archcalc.report.specs import ops as report
 
-    form = choose("format", format, report.FORMATS)
-    publish(report, archcalc.ops(name), form, output)
+    publish(report, archcalc.ops(name), format, output)

@@ -13,7 +13,14 @@ def formats(*known: str) -> Any:
     """The option that says how a report is printed: ``json``, or ``junit (test reports)``."""
     text = f"{', '.join(known[:-1])} or {known[-1]}."
     names = [each.partition(" ")[0] for each in known]
-    return typer.Option(metavar="FORMAT", help=text, autocompletion=words(*names))
+
+    def chosen(word: str) -> str:
+        from archcalc.report.choice import choose
+
+        return choose("format", word, names)
+
+    ends = words(*names)
+    return typer.Option(metavar="FORMAT", help=text, autocompletion=ends, callback=chosen)
 
 
 MACHINE = (

@@ -69,11 +69,9 @@ def reconcile(
       archcalc reconcile 12x googlenet --against alexnet
     """
     from archcalc.claims.reconcile import search
-    from archcalc.report.choice import choose
     from archcalc.report.claims import reconciled
 
-    form = choose("format", format, reconciled.FORMATS)
     found = search(value, network, quantity, layer, against, batch)
-    publish(reconciled, found, form, output, limit)
+    publish(reconciled, found, format, output, limit)
     if not found.ok:
         raise typer.Exit(1)

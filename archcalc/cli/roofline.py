@@ -94,7 +94,6 @@ def roofline(
     from archcalc.spec.machines import find
     from archcalc.spec.machines import machines as known
 
-    form = choose("format", format, report.FORMATS)
     if network is None:
         from archcalc.report.needs import machines as listing
 
@@ -116,4 +115,4 @@ def roofline(
         from archcalc.report.needs.ridge import draw
 
         write(draw(bound, picture[1]), picture[0])
-    publish(report, report.Found(bound, level, run), form, output)
+    publish(report, report.Found(bound, level, run), format, output)

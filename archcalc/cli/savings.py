@@ -57,10 +57,8 @@ def savings(
       archcalc savings vgg16 --rewrite bottleneck:4
       archcalc savings resnet18 --rewrite separable --emit separable.yaml
     """
-    from archcalc.report.choice import choose
     from archcalc.report.claims import savings as report
 
-    form = choose("format", format, report.FORMATS)
     if network is None:
         if rewrite or emit or input or set_:
             raise ArchcalcError("name the network that is to be rewritten")
@@ -72,7 +70,7 @@ def savings(
                 "the examples count as their sources do\n"
                 "  --convention is for a network that is rewritten"
             )
-        publish(report, examples(), form, output)
+        publish(report, examples(), format, output)
         return
     import archcalc
     from archcalc.cli.arguments import addressed, asked
@@ -91,4 +89,4 @@ def savings(
     )
     if emit is not None:
         write(found.json if emit.lower().endswith(".json") else found.text, Path(emit))
-    publish(report, found, form, output)
+    publish(report, found, format, output)

@@ -43,20 +43,18 @@ def space(
     from archcalc.cli.arguments import parse_count
     from archcalc.cli.ranges import parse_values
     from archcalc.errors import listed
-    from archcalc.report.choice import choose
     from archcalc.report.families import space as report
 
-    form = choose("format", format, report.FORMATS)
     found = archcalc.Space(archcalc.load(network), **parse_values(set_ or []))
     if sample is not None:
         points = found.sample(parse_count(sample, "--sample"), seed=seed, replace=replace)
-        if form == "json":
+        if format == "json":
             stream((report.as_json(found, [point]) for point in points), output)
         else:
-            publish(report, found, form, output, list(points))
+            publish(report, found, format, output, list(points))
         return
     problems = found.check()
-    publish(report, found, form, output)
+    publish(report, found, format, output)
     if problems:
         complain(listed(problems))
         raise typer.Exit(2)

@@ -88,11 +88,9 @@ def table(
     """
     import archcalc
     from archcalc.cli.arguments import addressed
-    from archcalc.report.choice import choose
     from archcalc.report.layers import table as report
     from archcalc.report.layers.layout import Request
 
-    form = choose("format", format, report.FORMATS)
     request = Request.of(detail, columns, dtype, convention, unroll, width)
     question = asked.of(archcalc.table)._replace(
         training=training,
@@ -102,4 +100,4 @@ def table(
     )
     spec = archcalc.load(addressed(network, asked.input), allow_unknown=allow_unknown)
     spec = archcalc.freeze(spec, *(frozen or ()))
-    publish(report, (spec, question), form, output if width is None else output or "-", request)
+    publish(report, (spec, question), format, output if width is None else output or "-", request)

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from archcalc.cli.completion import networks, words
+from archcalc.cli.completion import networks
 from archcalc.cli.jobs import each
-from archcalc.cli.options import Jobs
+from archcalc.cli.options import Jobs, formats
 from archcalc.cli.output import complain, emit
 from archcalc.document.safe import safe
 
@@ -22,14 +22,7 @@ def validate(
             autocompletion=networks,
         ),
     ],
-    format: Annotated[
-        str,
-        typer.Option(
-            metavar="FORMAT",
-            help="text, github (annotations in CI) or json.",
-            autocompletion=words("text", "github", "json"),
-        ),
-    ] = "text",
+    format: Annotated[str, formats("text", "github (annotations in CI)", "json")] = "text",
     jobs: Jobs = 1,
 ) -> None:
     """Check that specs are well-formed and that their shapes fit.
@@ -42,19 +35,17 @@ def validate(
       archcalc validate my-net.yaml
     """
     from archcalc.errors import listed
-    from archcalc.report.choice import choose
     from archcalc.report.specs import problems
     from archcalc.spec import zoo
 
-    form = choose("format", format, problems.FORMATS)
     names = [name for source in files for name in zoo.named(source, ["layers", "space"])]
     outcomes = each(_looking_through, None, names, jobs)
-    if form == "json":
+    if format == "json":
         emit(problems.as_json(outcomes))
-    for outcome in outcomes if form != "json" else ():
+    for outcome in outcomes if format != "json" else ():
         if not outcome.problems:
             emit(f"{safe(outcome.verdict)}\n")
-        elif form == "github":
+        elif format == "github":
             emit("".join(f"{problems.annotation(one)}\n" for one in outcome.problems))
         else:
             complain(listed(outcome.problems))
