@@ -9,281 +9,84 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from archcalc.operators.base import Operator
 
-_FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
+_FAMILIES: dict[str, dict[str, str]] = {
     "conv": {
-        "conv": (
-            "Conv1d",
-            "Conv2d",
-            "Conv3d",
-        ),
-        "conv_transpose": (
-            "ConvTranspose1d",
-            "ConvTranspose2d",
-            "ConvTranspose3d",
-        ),
+        "conv": "Conv1d Conv2d Conv3d",
+        "conv_transpose": "ConvTranspose1d ConvTranspose2d ConvTranspose3d",
     },
     "pooling": {
-        "pooling": (
-            "MaxPool1d",
-            "MaxPool2d",
-            "MaxPool3d",
-            "MinPool2d",
-            "AvgPool1d",
-            "AvgPool2d",
-            "AvgPool3d",
-        ),
+        "pooling": "MaxPool1d MaxPool2d MaxPool3d MinPool2d AvgPool1d AvgPool2d AvgPool3d",
         "adaptive_pooling": (
-            "AdaptiveAvgPool1d",
-            "AdaptiveAvgPool2d",
-            "AdaptiveAvgPool3d",
-            "AdaptiveMaxPool1d",
-            "AdaptiveMaxPool2d",
-            "AdaptiveMaxPool3d",
-            "GlobalAvgPool",
-            "GlobalMaxPool",
+            "AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d "
+            "AdaptiveMaxPool2d AdaptiveMaxPool3d GlobalAvgPool GlobalMaxPool"
         ),
-        "pyramid": ("SpatialPyramidPooling",),
-        "unpooling": (
-            "MaxUnpool2d",
-            "SubSampling2d",
-        ),
+        "pyramid": "SpatialPyramidPooling",
+        "unpooling": "MaxUnpool2d SubSampling2d",
     },
     "linear": {
-        "linear": (
-            "Linear",
-            "Bilinear",
-            "Embedding",
-            "EuclideanRBF",
-        ),
-        "bag": ("EmbeddingBag",),
+        "linear": "Linear Bilinear Embedding EuclideanRBF",
+        "bag": "EmbeddingBag",
     },
-    "parameter": {
-        "parameter": ("Parameter", "Constant", "Cache"),
-    },
+    "parameter": {"parameter": "Parameter Constant Cache"},
     "normalization": {
         "channel_norm": (
-            "BatchNorm1d",
-            "BatchNorm2d",
-            "BatchNorm3d",
-            "InstanceNorm1d",
-            "InstanceNorm2d",
-            "InstanceNorm3d",
+            "BatchNorm1d BatchNorm2d BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d"
         ),
-        "layer_norm": (
-            "LayerNorm",
-            "GroupNorm",
-            "RMSNorm",
-        ),
-        "local_response_norm": ("LocalResponseNorm",),
-        "response_norm": ("GlobalResponseNorm",),
+        "layer_norm": "LayerNorm GroupNorm RMSNorm",
+        "local_response_norm": "LocalResponseNorm",
+        "response_norm": "GlobalResponseNorm",
     },
     "activation": {
-        "activation": (
-            "Identity",
-            "ReLU",
-            "ReLU6",
-            "LeakyReLU",
-            "PReLU",
-            "Tanh",
-            "Sigmoid",
-        ),
+        "activation": "Identity ReLU ReLU6 LeakyReLU PReLU Tanh Sigmoid",
         "smooth_activation": (
-            "ELU",
-            "SELU",
-            "CELU",
-            "GELU",
-            "SiLU",
-            "Mish",
-            "LogSigmoid",
-            "Softplus",
-            "Hardtanh",
-            "Hardswish",
-            "Hardsigmoid",
+            "ELU SELU CELU GELU SiLU Mish LogSigmoid Softplus Hardtanh Hardswish Hardsigmoid"
         ),
-        "softmax": (
-            "Softmax",
-            "LogSoftmax",
-        ),
-        "gated": ("GLU",),
+        "softmax": "Softmax LogSoftmax",
+        "gated": "GLU",
     },
     "elementwise": {
         "function": (
-            "Neg",
-            "Abs",
-            "Sign",
-            "Exp",
-            "Log",
-            "Log2",
-            "Log10",
-            "Log1p",
-            "Sqrt",
-            "Rsqrt",
-            "Square",
-            "Reciprocal",
-            "Sin",
-            "Cos",
-            "Tan",
-            "Atan",
-            "Erf",
-            "Floor",
-            "Ceil",
-            "Round",
-            "Trunc",
-            "LogicalNot",
-            "Minimum",
-            "Maximum",
-            "Eq",
-            "Ne",
-            "Lt",
-            "Le",
-            "Gt",
-            "Ge",
-            "LogicalAnd",
-            "LogicalOr",
-            "LogicalXor",
-            "Atan2",
+            "Neg Abs Sign Exp Log Log2 Log10 Log1p Sqrt Rsqrt Square Reciprocal Sin Cos Tan "
+            "Atan Erf Floor Ceil Round Trunc LogicalNot Minimum Maximum Eq Ne Lt Le Gt Ge "
+            "LogicalAnd LogicalOr LogicalXor Atan2"
         ),
-        "arithmetic": (
-            "Div",
-            "Pow",
-            "Clamp",
-            "Where",
-            "MaskedFill",
-        ),
+        "arithmetic": "Div Pow Clamp Where MaskedFill",
     },
     "reduction": {
-        "reduction": (
-            "Sum",
-            "Mean",
-            "Max",
-            "Min",
-            "Norm",
-            "Var",
-            "Std",
-            "LogSumExp",
-            "ArgMax",
-            "ArgMin",
-            "CumSum",
-            "TopK",
-            "Sort",
-        ),
+        "reduction": "Sum Mean Max Min Norm Var Std LogSumExp ArgMax ArgMin CumSum TopK Sort",
     },
-    "dropout": {
-        "dropout": (
-            "Dropout",
-            "StochasticDepth",
-        ),
-    },
+    "dropout": {"dropout": "Dropout StochasticDepth"},
     "shape": {
-        "shape": (
-            "Flatten",
-            "Reshape",
-            "Permute",
-        ),
-        "roll": ("Roll",),
-        "padding": (
-            "Pad",
-            "Crop",
-        ),
-        "slicing": (
-            "Slice",
-            "Split",
-            "Chunk",
-            "Select",
-        ),
-        "axes": (
-            "Unsqueeze",
-            "Squeeze",
-            "Transpose",
-            "Expand",
-            "Rearrange",
-            "View",
-        ),
-        "copies": (
-            "Flip",
-            "Repeat",
-            "RepeatInterleave",
-            "Unfold",
-            "Fold",
-        ),
-        "indexing": (
-            "Gather",
-            "Index",
-            "OneHot",
-        ),
-        "resampling": (
-            "Upsample",
-            "PixelShuffle",
-            "PixelUnshuffle",
-            "ChannelShuffle",
-        ),
+        "shape": "Flatten Reshape Permute",
+        "roll": "Roll",
+        "padding": "Pad Crop",
+        "slicing": "Slice Split Chunk Select",
+        "axes": "Unsqueeze Squeeze Transpose Expand Rearrange View",
+        "copies": "Flip Repeat RepeatInterleave Unfold Fold",
+        "indexing": "Gather Index OneHot",
+        "resampling": "Upsample PixelShuffle PixelUnshuffle ChannelShuffle",
     },
     "join": {
-        "join": (
-            "Add",
-            "Sub",
-            "Mul",
-            "Concat",
-            "Stack",
-            "MatMul",
-        ),
-        "einsum": ("Einsum",),
+        "join": "Add Sub Mul Concat Stack MatMul",
+        "einsum": "Einsum",
     },
     "attention": {
-        "attention": (
-            "ScaledDotProductAttention",
-            "MultiheadAttention",
-        ),
-        "projected_attention": ("Attention",),
-        "positions": (
-            "RelativePositionBias",
-            "ShiftedWindowMask",
-            "RotaryEmbedding",
-        ),
+        "attention": "ScaledDotProductAttention MultiheadAttention",
+        "projected_attention": "Attention",
+        "positions": "RelativePositionBias ShiftedWindowMask RotaryEmbedding",
     },
-    "recurrent": {
-        "recurrent": (
-            "RNN",
-            "LSTM",
-            "GRU",
-        ),
-    },
-    "cell": {
-        "cell": (
-            "RNNCell",
-            "LSTMCell",
-            "GRUCell",
-        ),
-    },
-    "sampling": {
-        "sampling": (
-            "GridSample",
-            "DeformConv2d",
-        ),
-    },
-    "detection": {
-        "detection": (
-            "RoIAlign",
-            "RoIPool",
-            "FrozenBatchNorm2d",
-        ),
-    },
-    "loss": {
-        "loss": (
-            "L1Loss",
-            "MSELoss",
-            "HuberLoss",
-            "CrossEntropyLoss",
-            "HingeLoss",
-        ),
-    },
+    "recurrent": {"recurrent": "RNN LSTM GRU"},
+    "cell": {"cell": "RNNCell LSTMCell GRUCell"},
+    "sampling": {"sampling": "GridSample DeformConv2d"},
+    "detection": {"detection": "RoIAlign RoIPool FrozenBatchNorm2d"},
+    "loss": {"loss": "L1Loss MSELoss HuberLoss CrossEntropyLoss HingeLoss"},
 }
 """Family -> module of this package -> the operators it defines. A network needs few of them, and to
 make all would take longer than to compute it, so a module holds what is used together; a test
 holds this listing against what the modules define."""
 
 FAMILIES: dict[str, tuple[str, ...]] = {
-    family: tuple(name for names in modules.values() for name in names)
+    family: tuple(name for names in modules.values() for name in names.split())
     for family, modules in _FAMILIES.items()
 }
 """Operators by family."""
@@ -295,7 +98,7 @@ MODULES: dict[str, str] = {
     name: module
     for modules in _FAMILIES.values()
     for module, names in modules.items()
-    for name in names
+    for name in names.split()
 }
 """The module of this package that defines an operator."""
 
