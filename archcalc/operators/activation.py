@@ -4,7 +4,7 @@ A function in pieces costs its comparisons and, every element taken as on that b
 costliest piece. A change of sign is not counted. ``inplace`` changes no count.
 """
 
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, final
 
 from pydantic import FiniteFloat
 
@@ -19,11 +19,12 @@ from archcalc.operators.autograd import (
 from archcalc.operators.base import (
     Count,
     Example,
+    Keeping,
+    PerElement,
     Spelled,
     Trained,
     Weightless,
     Work,
-    elements,
 )
 from archcalc.operators.taps import Pointwise
 
@@ -36,22 +37,12 @@ VECTOR = Example({}, ((2, 10),))
 IMAGE = Example({}, ((2, 6, 5, 5),))
 
 
-class Activation(Weightless, Spelled):
+class Activation(Weightless, Keeping, Pointwise, Spelled):
     """One input, and an output of its shape."""
 
-    def infer(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
-        return x
 
-
-class Elementwise(Activation, Pointwise):
+class Elementwise(Activation, PerElement):
     """An activation that does the same to every element."""
-
-    per_element: ClassVar[Work]
-
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        work: Work = self.per_element * elements(output)
-        return work
 
 
 @final
@@ -104,13 +95,14 @@ class LeakyReLU(Elementwise, SavesInputs):
 
 
 @final
-class PReLU(Trained, Pointwise, SavesInputs, Spelled):
+class PReLU(Trained, PerElement, Pointwise, SavesInputs, Spelled):
     """``x`` above 0, else ``weight * x`` with a trained weight: 1 comparison, 1 multiply.
 
     As ``torch.nn.PReLU``: ``num_parameters`` is 1, one weight for all, or the number of channels
     of (N, C, *).
     """
 
+    per_element = Work(comparisons=1, multiplies=1)
     examples = (
         Example({}, ((2, 10),)),
         Example({"num_parameters": 6, "init": 0.1}, ((2, 6, 5, 5),)),
@@ -132,10 +124,6 @@ class PReLU(Trained, Pointwise, SavesInputs, Spelled):
 
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (self.num_parameters,)}
-
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        out = elements(output)
-        return Work(comparisons=out, multiplies=out)
 
 
 @final

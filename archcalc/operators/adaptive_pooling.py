@@ -3,17 +3,20 @@
 from math import prod
 from typing import Annotated, Any, ClassVar, final
 
-from pydantic import WithJsonSchema, field_validator
+from pydantic import field_validator
 
 from archcalc.dims import Shape, Size, ceil_div, gcd, holds, is_whole
 from archcalc.operators.autograd import Differentiable, Saved, SavesNothing
 from archcalc.operators.base import (
+    FROM_1,
+    NULL,
     Call,
     Example,
     Spelled,
     Weightless,
     Work,
     elements,
+    one_or_several,
     per_axis,
     require_rank,
     require_rank_from,
@@ -28,23 +31,8 @@ from archcalc.operators.taps import (
     unless_unknown,
 )
 
-OutputSize = Annotated[
-    Any,  # stored as a tuple of sizes and None
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {
-                    "type": "array",
-                    "items": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]},
-                    "minItems": 1,
-                    "maxItems": 3,
-                },
-                {"type": "null"},
-            ]
-        }
-    ),
-]
+# Stored as a tuple of sizes and None.
+OutputSize = Annotated[Any, one_or_several(FROM_1, NULL, each={"anyOf": [FROM_1, NULL]})]
 """Extents of an output, one for every axis or one for all; null keeps the input's."""
 
 

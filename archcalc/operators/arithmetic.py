@@ -7,7 +7,16 @@ from pydantic import ConfigDict, PlainValidator, WithJsonSchema, model_validator
 
 from archcalc.dims import Shape
 from archcalc.operators.autograd import FLAG, SavesInputs, Stepwise
-from archcalc.operators.base import Call, Example, Spelled, Weightless, Work, elements
+from archcalc.operators.base import (
+    Call,
+    Example,
+    Keeping,
+    PerElement,
+    Spelled,
+    Weightless,
+    Work,
+    elements,
+)
 from archcalc.operators.join import Combining, Meeting, Number, spelled
 from archcalc.operators.taps import Pointwise
 
@@ -16,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @final
-class Div(Combining, Stepwise):
+class Div(Combining, PerElement, Stepwise):
     """The quotient of two inputs, broadcast sample by sample: 1 division an output element.
 
     With ``by`` the only input is divided by a number, with ``of`` a number by the input.
@@ -25,14 +34,12 @@ class Div(Combining, Stepwise):
     of: Number | None = None
     """A number in the place of the first input: ``of: 1`` is ``1 / x``."""
 
+    per_element = Work(divisions=1)
     examples = (
         Example({}, ((2, 8, 5), (2, 8, 1))),
         Example({"by": 8}, ((2, 8),)),
         Example({"of": 1}, ((2, 8),)),
     )
-
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        return Work(divisions=elements(output))
 
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
         """The divisor is kept, the other where that is trained; ``1 / x`` beside a number."""
@@ -91,7 +98,7 @@ class Pow(Combining, Stepwise):
 
 
 @final
-class Clamp(Weightless, Pointwise, SavesInputs, Spelled):
+class Clamp(Weightless, Keeping, Pointwise, SavesInputs, Spelled):
     """``x`` but not below ``min`` nor above ``max``: a comparison for each. As ``torch.clamp``."""
 
     min: Number | None = None
@@ -108,17 +115,13 @@ class Clamp(Weightless, Pointwise, SavesInputs, Spelled):
             raise ValueError("takes min, max or both")
         return self
 
-    def infer(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
-        return x
-
     def work(self, output: Shape, *inputs: Shape) -> Work:
         bounds = (self.min is not None) + (self.max is not None)
         return Work(comparisons=bounds * elements(output))
 
 
 @final
-class Where(Meeting, Stepwise, Spelled):
+class Where(Meeting, PerElement, Stepwise, Spelled):
     """Elements of the second input where the first is not 0, else of the third: 1 comparison.
 
     As ``torch.where``; the three broadcast sample by sample.
@@ -128,13 +131,11 @@ class Where(Meeting, Stepwise, Spelled):
     takes = ("condition", "input", "other")
 
     target = "archcalc.Where"
+    per_element = Work(comparisons=1)
     examples = (
         Example({}, ((2, 8, 5), (2, 8, 5), (2, 8, 5))),
         Example({}, ((2, 8, 1), (2, 8, 5), (2, 5))),
     )
-
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        return Work(comparisons=elements(output))
 
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
         """The condition is kept, as flags, and has no gradient."""
@@ -152,7 +153,7 @@ def _any_number(value: Any) -> Any:
 
 
 @final
-class MaskedFill(Meeting, Stepwise, Spelled):
+class MaskedFill(Meeting, PerElement, Stepwise, Spelled):
     """The first input, but ``value`` where the second is not 0: 1 comparison an element.
 
     As ``torch.masked_fill``; the two broadcast sample by sample.
@@ -165,13 +166,11 @@ class MaskedFill(Meeting, Stepwise, Spelled):
     """What is filled in; ``-.inf`` is minus infinity."""
 
     target = "archcalc.MaskedFill"
+    per_element = Work(comparisons=1)
     examples = (
         Example({"value": -1e9}, ((2, 4, 10, 10), (2, 1, 10, 10))),
         Example({"value": 0}, ((2, 8), (2, 8))),
     )
-
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        return Work(comparisons=elements(output))
 
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
         """The mask is kept, as flags, and has no gradient."""

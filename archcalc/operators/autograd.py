@@ -101,6 +101,13 @@ class Viewing(Stepwise):
     """
 
 
+class Reshaping(Viewing):
+    """It is ``torch.reshape`` to the shape of its output."""
+
+    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
+        return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
+
+
 class Stored(Stepwise):
     """Its output is the memory of its own weights."""
 

@@ -12,10 +12,10 @@ from pydantic import AfterValidator, Field, StrictInt, field_validator
 
 from archcalc.dims import Shape, Size, divides, holds, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import Stepwise, Viewing
-from archcalc.operators.base import Call, Count, Example, Integer, Spelled, describe
+from archcalc.operators.autograd import Reshaping, Stepwise, Viewing
+from archcalc.operators.base import Call, Count, Example, Integer, Moving, Spelled, describe
 from archcalc.operators.reduction import sample_axis
-from archcalc.operators.shape import Moving, extent_or_rest, is_rest
+from archcalc.operators.shape import extent_or_rest, is_rest
 from archcalc.operators.taps import HERE, Scattering, Sources, Traced
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def listed(dims: Several) -> tuple[int, ...]:
 
 
 @final
-class Unsqueeze(Moving, Scattering, Viewing, Spelled):
+class Unsqueeze(Moving, Scattering, Reshaping, Spelled):
     """Puts in an axis of extent 1, so that it is axis ``dim``, as ``torch.unsqueeze``."""
 
     dim: StrictInt
@@ -44,12 +44,9 @@ class Unsqueeze(Moving, Scattering, Viewing, Spelled):
         axis = sample_axis(self.dim, (*x, 1))
         return (*x[:axis], 1, *x[axis:])
 
-    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
-        return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
-
 
 @final
-class Squeeze(Moving, Scattering, Viewing, Spelled):
+class Squeeze(Moving, Scattering, Reshaping, Spelled):
     """Drops axes of extent 1, as ``torch.squeeze``. Another extent is refused."""
 
     dim: Several
@@ -65,9 +62,6 @@ class Squeeze(Moving, Scattering, Viewing, Spelled):
             if not same(x[axis], 1):
                 raise ShapeError(f"axis {axis} of {describe(x)} has {x[axis]} elements, not 1")
         return tuple(n for axis, n in enumerate(x) if axis not in axes)
-
-    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
-        return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
 
 
 @final
@@ -300,7 +294,7 @@ class Rearrange(Moving, Scattering, Stepwise):
 
 
 @final
-class View(Moving, Scattering, Viewing):
+class View(Moving, Scattering, Reshaping):
     """Other axes for the elements of all samples, as ``x.view(-1, *shape)``: the batch's, too.
 
     ``shape`` leaves out the first axis, which takes what is left: the windows of a map, or the
@@ -331,9 +325,6 @@ class View(Moving, Scattering, Viewing):
                 f"but {describe(x)} has {have}"
             )
         return (have // known, *self.shape)
-
-    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
-        return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("torch.reshape", {"shape": (-1, *self.shape)})

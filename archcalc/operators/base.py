@@ -189,6 +189,32 @@ class Trained(Operator):
         return {}
 
 
+class Moving(Weightless):
+    """An operator that moves elements and computes nothing."""
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        """Nothing: elements are moved, not computed."""
+        return Work()
+
+
+class Keeping(Operator):
+    """An operator whose output has the shape of its only input, whatever that is."""
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return x
+
+
+class PerElement(Operator):
+    """An operator that does the same for every element of its output."""
+
+    per_element: ClassVar[Work]
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        work: Work = self.per_element * elements(output)
+        return work
+
+
 class Spelled(Operator):
     """An operator whose fields are all that PyTorch, or a module of ours, is told of it."""
 
@@ -344,14 +370,31 @@ def per_axis_natural(value: Any, axes: int) -> tuple[Size, ...]:
     return per_axis(value, axes, _natural)
 
 
-def _axes(minimum: int) -> WithJsonSchema:
-    item = {"type": "integer", "minimum": minimum}
-    several = {"type": "array", "items": item, "minItems": 1, "maxItems": 3}
-    return WithJsonSchema({"anyOf": [item, several]})
+def one_or_several(
+    one: dict[str, Any], *others: dict[str, Any], each: Any = None
+) -> WithJsonSchema:
+    """The schema of one value, of one to three in a list, or of something else."""
+    several = {"type": "array", "items": each or one, "minItems": 1, "maxItems": 3}
+    return WithJsonSchema({"anyOf": [one, several, *others]})
 
 
-PerAxis = Annotated[Any, _axes(1)]  # stored as sizes; a default may be written as one number
+FROM_0 = {"type": "integer", "minimum": 0}
+FROM_1 = {"type": "integer", "minimum": 1}
+NULL = {"type": "null"}
+
+PerAxis = Annotated[Any, one_or_several(FROM_1)]  # stored as sizes; a default may be one number
 """A number from 1 for every spatial axis, or one for all of them."""
 
-PerAxisNatural = Annotated[Any, _axes(0)]
+PerAxisNatural = Annotated[Any, one_or_several(FROM_0)]
 """A number from 0 for every spatial axis, or one for all of them."""
+
+PerAxisOrNone = Annotated[Any, one_or_several(FROM_1, NULL)]
+"""A number from 1 for every spatial axis, one for all of them, or null for what stands instead."""
+
+OfImage = Annotated[Any, PlainValidator(lambda value: per_axis(value, 2)), one_or_several(FROM_1)]
+"""A number from 1 for height and width each, or one for both; stored as two."""
+
+OfImageNatural = Annotated[
+    Any, PlainValidator(lambda value: per_axis_natural(value, 2)), one_or_several(FROM_0)
+]
+"""A number from 0 for height and width each, or one for both; stored as two."""

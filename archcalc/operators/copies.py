@@ -1,9 +1,9 @@
 """Elements that are turned round or repeated, and windows that are cut out and put back."""
 
 from math import prod
-from typing import Annotated, Any, final
+from typing import Annotated, final
 
-from pydantic import Field, StrictInt, field_validator
+from pydantic import Field, StrictInt
 
 from archcalc.dims import Shape, Size, divides, same
 from archcalc.errors import ShapeError
@@ -13,19 +13,17 @@ from archcalc.operators.base import (
     Call,
     Count,
     Example,
-    PerAxis,
-    PerAxisNatural,
+    Moving,
+    OfImage,
+    OfImageNatural,
     Spelled,
     Weightless,
     Work,
     describe,
     elements,
-    per_axis,
-    per_axis_natural,
     require_rank,
 )
 from archcalc.operators.reduction import sample_axis
-from archcalc.operators.shape import Moving
 from archcalc.operators.taps import HERE, Scattering, Sources, Traced
 from archcalc.operators.window import slide
 
@@ -99,24 +97,14 @@ class RepeatInterleave(Moving, Scattering, SavesNothing, Spelled):
 
 
 class _Patches(Spelled):
-    kernel_size: PerAxis
+    kernel_size: OfImage
     """Extent of a window."""
-    stride: PerAxis = 1
+    stride: OfImage = 1
     """Distance from one window to the next."""
-    padding: PerAxisNatural = 0
+    padding: OfImageNatural = 0
     """What is added at both ends of every axis."""
-    dilation: PerAxis = 1
+    dilation: OfImage = 1
     """Distance between the elements of a window."""
-
-    @field_validator("kernel_size", "stride", "dilation", mode="plain")
-    @classmethod
-    def _two(cls, value: Any) -> tuple[Size, ...]:
-        return per_axis(value, 2)
-
-    @field_validator("padding", mode="plain")
-    @classmethod
-    def _two_natural(cls, value: Any) -> tuple[Size, ...]:
-        return per_axis_natural(value, 2)
 
     def windows(self, height: Size, width: Size) -> Size:
         """How many windows there are on a map of these extents."""
@@ -148,18 +136,13 @@ class Fold(_Patches, Weightless, Scattering, SavesNothing):
     Where they overlap they are summed: 1 add for every element of the input.
     """
 
-    output_size: PerAxis
+    output_size: OfImage
     """Height and width of the map."""
 
     examples = (
         Example({"output_size": [10, 7], "kernel_size": 3, "padding": 1}, ((2, 72, 70),)),
         Example({"output_size": 8, "kernel_size": 2, "stride": 2}, ((2, 12, 16),)),
     )
-
-    @field_validator("output_size", mode="plain")
-    @classmethod
-    def _map(cls, value: Any) -> tuple[Size, ...]:
-        return per_axis(value, 2)
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs

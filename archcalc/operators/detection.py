@@ -12,7 +12,8 @@ from archcalc.operators.base import (
     Call,
     Count,
     Example,
-    PerAxis,
+    OfImage,
+    PerAxisOrNone,
     Spelled,
     Weightless,
     Work,
@@ -22,20 +23,14 @@ from archcalc.operators.base import (
     require_rank,
 )
 from archcalc.operators.normalization import Epsilon, rescale
-from archcalc.operators.pooling import PerAxisOrNone
 from archcalc.operators.taps import Pointwise
 
 
 class _Regions(Weightless):
-    output_size: PerAxis
+    output_size: OfImage
     """Extents of what is cut out."""
     rois: Count
     """How many regions of every image: the proposals that are looked at."""
-
-    @field_validator("output_size", mode="plain")
-    @classmethod
-    def _output_size(cls, value: Any) -> tuple[Size, ...]:
-        return per_axis(value, 2)
 
     def infer(self, *inputs: Shape) -> Shape:
         first = inputs[0]

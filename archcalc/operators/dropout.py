@@ -6,20 +6,16 @@ from pydantic import Field
 
 from archcalc.dims import Shape
 from archcalc.operators.autograd import Saved, TrainingOnly
-from archcalc.operators.base import Example, Spelled, Weightless, Work, elements
+from archcalc.operators.base import Example, Keeping, Spelled, Weightless, Work, elements
 from archcalc.operators.taps import Pointwise
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 """A probability: of dropping, not of keeping."""
 
 
-class _Drop(Weightless, Pointwise, TrainingOnly, Spelled):
+class _Drop(Weightless, Keeping, Pointwise, TrainingOnly, Spelled):
     p: Probability
     """How likely something is dropped."""
-
-    def infer(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
-        return x
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """None at inference; what is dropped in training is scaled there, not here."""

@@ -8,51 +8,40 @@ from typing import Any, ClassVar, NamedTuple, final
 
 from archcalc.dims import Shape
 from archcalc.operators.autograd import SavesInputs, SavesNothing, SavesOutput, Untrained
-from archcalc.operators.base import Call, Example, Operator, Weightless, Work, elements
+from archcalc.operators.base import (
+    Call,
+    Example,
+    Keeping,
+    Operator,
+    PerElement,
+    Weightless,
+    Work,
+)
 from archcalc.operators.join import Combining, Meeting, spelled
 from archcalc.operators.taps import Pointwise
 
 
-class _Function(Weightless, Pointwise):
-    per_element: ClassVar[Work]
+class _Function(Weightless, Keeping, PerElement, Pointwise):
     function: ClassVar[str]
     """Its name in ``torch``."""
-
-    def infer(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
-        return x
-
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        work: Work = self.per_element * elements(output)
-        return work
 
     def torch(self, *inputs: Shape) -> Call:
         return Call(f"torch.{self.function}")
 
 
-class _OfTwo(Meeting):
-    per_element: ClassVar[Work]
+class _OfTwo(Meeting, PerElement):
     function: ClassVar[str]
     """Its name in ``torch``."""
-
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        work: Work = self.per_element * elements(output)
-        return work
 
     def torch(self, *inputs: Shape) -> Call:
         return spelled(self.function, inputs)
 
 
-class _OfTwoOrNumber(Combining):
-    per_element: ClassVar[Work]
+class _OfTwoOrNumber(Combining, PerElement):
     function: ClassVar[str]
     """Its name in ``torch``."""
     with_number: ClassVar[tuple[str, str]]
     """The function of a tensor and a number, and what it calls the number."""
-
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        work: Work = self.per_element * elements(output)
-        return work
 
     def torch(self, *inputs: Shape) -> Call:
         if self.by is None:

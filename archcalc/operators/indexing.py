@@ -7,9 +7,8 @@ from pydantic import StrictInt
 from archcalc.dims import Shape, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import Differentiable, Saved, Untrained
-from archcalc.operators.base import Count, Example, Spelled, describe, elements, require
+from archcalc.operators.base import Count, Example, Moving, Spelled, describe, elements, require
 from archcalc.operators.reduction import sample_axis
-from archcalc.operators.shape import Moving
 from archcalc.operators.taps import Scattering
 
 

@@ -18,6 +18,8 @@ from archcalc.operators.autograd import (
 from archcalc.operators.base import (
     Call,
     Example,
+    Moving,
+    PerElement,
     Spelled,
     Weightless,
     Work,
@@ -135,7 +137,7 @@ class Add(Combining, SavesNothing):
 
 
 @final
-class Sub(Combining, SavesNothing):
+class Sub(Combining, PerElement, SavesNothing):
     """The difference of two inputs, broadcast sample by sample; a subtraction counts as an add.
 
     With ``by`` a number is subtracted from the only input, with ``of`` the input from a number.
@@ -144,14 +146,12 @@ class Sub(Combining, SavesNothing):
     of: Number | None = None
     """A number in the place of the first input: ``of: 1`` is ``1 - x``."""
 
+    per_element = Work(adds=1)
     examples = (
         Example({}, ((2, 64, 7, 7), (2, 64, 1, 1))),
         Example({"by": 0.5}, ((2, 8),)),
         Example({"of": 1}, ((2, 8),)),
     )
-
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        return Work(adds=elements(output))
 
     def torch(self, *inputs: Shape) -> Call:
         if self.of is not None:
@@ -192,7 +192,7 @@ class Mul(Combining, Stepwise):
 
 
 @final
-class Concat(Weightless, Traced, SavesNothing, Spelled):
+class Concat(Moving, Traced, SavesNothing, Spelled):
     """Joins the inputs on the axis ``dim``, as ``torch.cat``; the channels, unless said."""
 
     arity = (1, None)
@@ -224,13 +224,9 @@ class Concat(Weightless, Traced, SavesNothing, Spelled):
         each: Sources = "anywhere" if joined >= 2 else (HERE,) * (len(output) - 2)
         return (each,) * len(inputs)
 
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        """Nothing: elements are moved, not computed."""
-        return Work()
-
 
 @final
-class Stack(Weightless, Scattering, SavesNothing, Spelled):
+class Stack(Moving, Scattering, SavesNothing, Spelled):
     """Joins inputs of one shape on a new axis ``dim``, as ``torch.stack``."""
 
     arity = (1, None)
@@ -249,10 +245,6 @@ class Stack(Weightless, Scattering, SavesNothing, Spelled):
                 raise ShapeError(f"{describe(first)} and {describe(x)} differ")
         axis = axis_of(self.dim, (*first, len(inputs)))
         return (*first[:axis], len(inputs), *first[axis:])
-
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        """Nothing: elements are moved, not computed."""
-        return Work()
 
 
 @final

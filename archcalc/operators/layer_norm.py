@@ -9,6 +9,8 @@ from archcalc.dims import Shape, Size, divides, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import Differentiable, Saved, Stepwise
 from archcalc.operators.base import (
+    FROM_1,
+    NULL,
     Call,
     Count,
     Example,
@@ -77,15 +79,7 @@ class GroupNorm(Trained, Gathering, Differentiable):
 
 NormalizedShape = Annotated[
     Any,  # stored as a tuple of sizes, or None for the last axis
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
-                {"type": "null"},
-            ]
-        }
-    ),
+    WithJsonSchema({"anyOf": [FROM_1, {"type": "array", "items": FROM_1, "minItems": 1}, NULL]}),
 ]
 """Sizes of the trailing axes that share statistics, one number for one axis; null for the last."""
 

@@ -23,7 +23,7 @@ from archcalc.operators.base import (
     require_rank_from,
 )
 from archcalc.operators.parametrization import Parametrization, Parametrized
-from archcalc.operators.taps import HERE, Sources, Traced, everything
+from archcalc.operators.taps import Sources, Traced, everything, on_axis
 
 if TYPE_CHECKING:
     from archcalc.operators.saving import Autograd, Tensor
@@ -32,9 +32,17 @@ if TYPE_CHECKING:
 class _Projection(Traced):
     """Computes every element of the last axis from all of it, and no other axis matters."""
 
+    if TYPE_CHECKING:  # a field of the operators, behind their own
+        out_features: Count
+
+    def infer(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        require_rank_from(x, 2, "(N, *, in_features)")
+        return (*x[:-1], self.out_features)
+
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         (x,) = inputs
-        return ((*(HERE for _ in x[2:-1]), *map(everything, x[2:][-1:])),)
+        return (on_axis(everything(x[-1]), len(x) - 1, len(x)),)
 
 
 @final
@@ -59,11 +67,6 @@ class Linear(Parametrized, _Projection, Stepwise, Weighing):
     parametrization: Parametrization = None
     """What the weight is computed by, of other tensors that are stored instead: ``weight_norm`` or
     ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
-
-    def infer(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
-        require_rank_from(x, 2, "(N, *, in_features)")
-        return (*x[:-1], self.out_features)
 
     def tensors(self, *inputs: Shape) -> dict[str, Shape]:
         weight = (self.out_features, inputs[0][-1])
@@ -224,11 +227,6 @@ class EuclideanRBF(_Projection, Differentiable, Multiplying):
 
     out_features: Count
     """How many fixed vectors there are."""
-
-    def infer(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
-        require_rank_from(x, 2, "(N, *, in_features)")
-        return (*x[:-1], self.out_features)
 
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
         return {}

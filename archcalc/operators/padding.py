@@ -13,12 +13,13 @@ from archcalc.operators.autograd import Differentiable, Saved, Viewing
 from archcalc.operators.base import (
     Call,
     Example,
+    Moving,
     Natural,
     describe,
     require,
     require_rank,
 )
-from archcalc.operators.shape import SPATIAL, Moving
+from archcalc.operators.shape import SPATIAL
 from archcalc.operators.taps import (
     Sources,
     Traced,

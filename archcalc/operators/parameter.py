@@ -8,7 +8,7 @@ from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import INTEGER, Stepwise, Stored
 from archcalc.operators.base import Count, Example, Spelled, Weightless, Work, axis_of
-from archcalc.operators.taps import Sources, Traced
+from archcalc.operators.taps import Sourceless
 
 if TYPE_CHECKING:
     from archcalc.operators.saving import Autograd, Tensor
@@ -17,7 +17,7 @@ Sizes = Annotated[tuple[Count, ...], Field(min_length=1)]
 
 
 @final
-class Parameter(Traced, Stored, Spelled):
+class Parameter(Sourceless, Stored, Spelled):
     """A trained tensor of a given ``shape``, the same for every sample: (N, *shape).
 
     Its input gives it the batch N and nothing else. It is what is written with
@@ -54,10 +54,6 @@ class Parameter(Traced, Stored, Spelled):
         """None: it is stored, not computed."""
         return Work()
 
-    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
-        """No position: it depends on no input."""
-        return ()
-
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
         stored = autograd.weight(self.shape)
         if not self.trained:
@@ -76,7 +72,7 @@ def _filling(value: Any) -> Any:
 
 
 @final
-class Constant(Weightless, Traced, Stepwise, Spelled):
+class Constant(Weightless, Sourceless, Stepwise, Spelled):
     """A tensor that follows from its ``shape`` alone, the same for every sample: (N, *shape).
 
     Its input gives it the batch N and nothing else. ``fill`` is a number, as in ``torch.full``;
@@ -112,10 +108,6 @@ class Constant(Weightless, Traced, Stepwise, Spelled):
         """None: it is known before anything runs."""
         return Work()
 
-    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
-        """No position: it depends on no input."""
-        return ()
-
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
         """Made once for all samples, a number once for all elements; positions are integers."""
         from archcalc.operators.saving import Storage
@@ -128,7 +120,7 @@ class Constant(Weightless, Traced, Stepwise, Spelled):
 
 
 @final
-class Cache(Weightless, Traced, Stepwise, Spelled):
+class Cache(Weightless, Sourceless, Stepwise, Spelled):
     """What was kept of ``length`` steps before: a tensor like its input, so long on axis ``dim``.
 
     The keys and values of the tokens before a new one are joined in front of its own (``Concat``),
@@ -157,10 +149,6 @@ class Cache(Weightless, Traced, Stepwise, Spelled):
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """None: it is kept, not computed."""
         return Work()
-
-    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
-        """No position: it depends on no input of this run."""
-        return ()
 
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
         """Memory that is there anyway, and nothing that is trained."""

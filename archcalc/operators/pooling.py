@@ -2,9 +2,9 @@
 
 from abc import abstractmethod
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, final
 
-from pydantic import ValidationInfo, WithJsonSchema, field_validator
+from pydantic import ValidationInfo, field_validator
 
 from archcalc.dims import Shape, Size, holds, maximum
 from archcalc.operators.autograd import INTEGER, Stepwise
@@ -14,6 +14,7 @@ from archcalc.operators.base import (
     Example,
     Operator,
     PerAxis,
+    PerAxisOrNone,
     Weightless,
     Work,
     elements,
@@ -41,26 +42,6 @@ if TYPE_CHECKING:
 
 CeilMode: TypeAlias = bool | Literal["caffe"]
 """Whether a window that does not fit whole is kept: false, true as in PyTorch, or as in Caffe."""
-
-
-PerAxisOrNone = Annotated[
-    Any,  # stored as a tuple of sizes; a default may be written as null
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {
-                    "type": "array",
-                    "items": {"type": "integer", "minimum": 1},
-                    "minItems": 1,
-                    "maxItems": 3,
-                },
-                {"type": "null"},
-            ]
-        }
-    ),
-]
-"""A number from 1 for every spatial axis, one for all of them, or null for what stands instead."""
 
 
 class Kernel(Operator):

@@ -1,8 +1,8 @@
 """What attention is told of positions: biases of the scores, masks, rotations."""
 
-from typing import TYPE_CHECKING, Annotated, Any, final
+from typing import TYPE_CHECKING, Annotated, final
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from archcalc.dims import Shape, Size, divides, same
 from archcalc.errors import ShapeError
@@ -10,33 +10,27 @@ from archcalc.operators.autograd import Differentiable, Saved, SavesNothing, Ste
 from archcalc.operators.base import (
     Call,
     Example,
+    OfImage,
+    OfImageNatural,
     Operator,
-    PerAxis,
-    PerAxisNatural,
+    PerElement,
     Spelled,
     Weightless,
     Work,
     describe,
     elements,
-    per_axis,
-    per_axis_natural,
     require,
     require_rank_from,
 )
-from archcalc.operators.taps import HERE, Sources, Traced, everything
+from archcalc.operators.taps import Scattering, Sourceless, Sources, Traced, everything, on_axis
 
 if TYPE_CHECKING:
     from archcalc.operators.saving import Autograd, Tensor
 
 
 class _Window(Operator):
-    window_size: PerAxis
+    window_size: OfImage
     """Height and width of the window in which every position attends to every other."""
-
-    @field_validator("window_size", mode="plain")
-    @classmethod
-    def _two(cls, value: Any) -> tuple[Size, ...]:
-        return per_axis(value, 2)
 
     def positions(self, count: Size, what: str) -> Size:
         """Positions of a window; raises :class:`ShapeError` unless there are ``count``."""
@@ -49,7 +43,7 @@ class _Window(Operator):
 
 
 @final
-class RelativePositionBias(_Window, Traced, Stepwise):
+class RelativePositionBias(_Window, Sourceless, Stepwise):
     """A trained bias for every head and every distance of two positions in a window.
 
     Its input, the queries (N, *, h, T, d), gives it only sizes; the biases (N, 1, h, T, T) are
@@ -82,10 +76,6 @@ class RelativePositionBias(_Window, Traced, Stepwise):
         """None: a look-up moves numbers. The attention counts their addition."""
         return Work()
 
-    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
-        """No position: the biases depend on no input."""
-        return ()
-
     def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
         """Looked up once for all of the batch."""
         shape = self.infer(inputs[0].shape)
@@ -97,7 +87,7 @@ class RelativePositionBias(_Window, Traced, Stepwise):
 
 
 @final
-class ShiftedWindowMask(_Window, Weightless, Traced, SavesNothing, Spelled):
+class ShiftedWindowMask(_Window, Weightless, PerElement, Scattering, SavesNothing, Spelled):
     """Adds -100 to the biases of positions that only a cyclic shift has made neighbours.
 
     Biases (N, 1, h, T, T) give (N, W, h, T, T), with the mask of each of the W windows of a map of
@@ -105,12 +95,13 @@ class ShiftedWindowMask(_Window, Weightless, Traced, SavesNothing, Spelled):
     add for every output element. The mask follows from the sizes: it is neither stored nor counted.
     """
 
-    resolution: PerAxis
+    resolution: OfImage
     """Height and width of the map that is cut into windows."""
-    shift_size: PerAxisNatural
+    shift_size: OfImageNatural
     """By how many positions the map was rolled on each axis."""
 
     target = "archcalc.ShiftedWindowMask"
+    per_element = Work(adds=1)
     examples = (
         Example({"window_size": 7, "resolution": 14, "shift_size": 3}, ((2, 1, 3, 49, 49),)),
         Example(
@@ -118,16 +109,6 @@ class ShiftedWindowMask(_Window, Weightless, Traced, SavesNothing, Spelled):
             ((2, 1, 4, 6, 6),),
         ),
     )
-
-    @field_validator("resolution", mode="plain")
-    @classmethod
-    def _extents(cls, value: Any) -> tuple[Size, ...]:
-        return per_axis(value, 2)
-
-    @field_validator("shift_size", mode="plain")
-    @classmethod
-    def _shifts(cls, value: Any) -> tuple[Size, ...]:
-        return per_axis_natural(value, 2)
 
     def infer(self, *inputs: Shape) -> Shape:
         (biases,) = inputs
@@ -146,15 +127,9 @@ class ShiftedWindowMask(_Window, Weightless, Traced, SavesNothing, Spelled):
             count = count * (extent // window)
         return (n, count, heads, positions, positions)
 
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        return Work(adds=elements(output))
-
-    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
-        return ("anywhere",)
-
 
 @final
-class RotaryEmbedding(Weightless, Traced, Differentiable, Spelled):
+class RotaryEmbedding(Weightless, PerElement, Traced, Differentiable, Spelled):
     """Turns pairs of features by an angle that grows with the position (Su et al. 2021).
 
     Queries or keys (N, *, T, d) of an even d keep their shape; feature i is paired with i + d/2, as
@@ -166,6 +141,7 @@ class RotaryEmbedding(Weightless, Traced, Differentiable, Spelled):
     """Its power ``-2i / d`` is the angle of pair i from one position to the next."""
 
     target = "archcalc.RotaryEmbedding"
+    per_element = Work(multiplies=2, adds=1)
     examples = (
         Example({}, ((2, 4, 10, 16),)),
         Example({"base": 500000.0}, ((2, 10, 6),)),
@@ -178,13 +154,9 @@ class RotaryEmbedding(Weightless, Traced, Differentiable, Spelled):
             raise ShapeError(f"pairs features, but {describe(x)} has an odd number: {x[-1]}")
         return x
 
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        out = elements(output)
-        return Work(multiplies=2 * out, adds=out)
-
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         (x,) = inputs
-        return ((*(HERE for _ in x[2:-1]), everything(x[-1])),)
+        return (on_axis(everything(x[-1]), len(x) - 1, len(x)),)
 
     def saved(self, output: Shape, *inputs: Shape) -> Saved:
         """The cosines and the sines of every position and feature."""

@@ -24,7 +24,7 @@ from archcalc.operators.base import (
     elements,
     require,
 )
-from archcalc.operators.taps import HERE, Scattering, Sources, Traced, everything
+from archcalc.operators.taps import HERE, Scattering, Sources, Traced, everything, on_axis
 
 KEPT = Example({"dim": -1, "keepdim": True}, ((2, 6, 5),))
 
@@ -287,7 +287,7 @@ class CumSum(_Along, Traced, SavesNothing, Spelled):
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         (x,) = inputs
         summed = sample_axis(self.dim, x)
-        return (tuple(everything(x[i]) if i == summed else HERE for i in range(2, len(x))),)
+        return (on_axis(everything(x[summed]), summed, len(x)),)
 
 
 class _Ordering(_Along, Scattering, Differentiable):

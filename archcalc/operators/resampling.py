@@ -23,6 +23,7 @@ from archcalc.operators.base import (
     Call,
     Count,
     Example,
+    Moving,
     Spelled,
     Weightless,
     Work,
@@ -31,7 +32,7 @@ from archcalc.operators.base import (
     require,
     require_rank,
 )
-from archcalc.operators.shape import SPATIAL, Moving
+from archcalc.operators.shape import SPATIAL
 from archcalc.operators.taps import (
     MOST_PHASES,
     Pointwise,

@@ -6,8 +6,7 @@ from pydantic import Field, StrictInt, ValidationInfo, field_validator
 
 from archcalc.dims import Shape, Size
 from archcalc.operators.autograd import SavesNothing
-from archcalc.operators.base import Example, Integer, Spelled, axis_of
-from archcalc.operators.shape import Moving
+from archcalc.operators.base import Example, Integer, Moving, Spelled, axis_of
 from archcalc.operators.taps import HERE, Sources, Traced
 
 

@@ -1,9 +1,7 @@
 """Values between the elements of a map, at positions that are computed."""
 
 from math import prod
-from typing import Any, Literal, final
-
-from pydantic import field_validator
+from typing import Literal, final
 
 from archcalc.dims import Shape, Size, divides, same
 from archcalc.errors import ShapeError
@@ -12,15 +10,13 @@ from archcalc.operators.base import (
     Call,
     Count,
     Example,
-    PerAxis,
-    PerAxisNatural,
+    OfImage,
+    OfImageNatural,
     Spelled,
     Weightless,
     Work,
     describe,
     elements,
-    per_axis,
-    per_axis_natural,
     require_rank,
 )
 from archcalc.operators.conv import require_groups
@@ -95,13 +91,13 @@ class DeformConv2d(Parametrized, Scattering, Multiplying):
 
     out_channels: Count
     """How many kernels there are, and so channels of the output."""
-    kernel_size: PerAxis
+    kernel_size: OfImage
     """Extent of the kernel."""
-    stride: PerAxis = 1
+    stride: OfImage = 1
     """Distance from one position of the kernel to the next."""
-    padding: PerAxisNatural = 0
+    padding: OfImageNatural = 0
     """What is added at both ends of every axis."""
-    dilation: PerAxis = 1
+    dilation: OfImage = 1
     """Distance between the elements of the kernel."""
     groups: Count = 1
     """How many groups the channels are shared out to; a kernel sees those of its group only."""
@@ -126,16 +122,6 @@ class DeformConv2d(Parametrized, Scattering, Multiplying):
             ((2, 4, 9, 8), (2, 18, 9, 8)),
         ),
     )
-
-    @field_validator("kernel_size", "stride", "dilation", mode="plain")
-    @classmethod
-    def _two(cls, value: Any) -> tuple[Size, ...]:
-        return per_axis(value, 2)
-
-    @field_validator("padding", mode="plain")
-    @classmethod
-    def _two_natural(cls, value: Any) -> tuple[Size, ...]:
-        return per_axis_natural(value, 2)
 
     def infer(self, *inputs: Shape) -> Shape:
         x, offset, *masks = inputs

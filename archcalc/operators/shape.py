@@ -16,14 +16,13 @@ from archcalc.dims import (
     same,
 )
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import Viewing
+from archcalc.operators.autograd import Reshaping, Viewing
 from archcalc.operators.base import (
     Call,
     Example,
     Integer,
+    Moving,
     Spelled,
-    Weightless,
-    Work,
     axis_of,
     describe,
     elements,
@@ -41,16 +40,8 @@ if TYPE_CHECKING:
 SPATIAL = "(N, C, L), (N, C, H, W) or (N, C, D, H, W)"
 
 
-class Moving(Weightless):
-    """An operator that moves elements and computes nothing."""
-
-    def work(self, output: Shape, *inputs: Shape) -> Work:
-        """Nothing: elements are moved, not computed."""
-        return Work()
-
-
 @final
-class Flatten(Moving, Traced, Viewing, Spelled):
+class Flatten(Moving, Traced, Reshaping, Spelled):
     """Joins the axes ``start_dim`` to ``end_dim`` into one, as ``torch.nn.Flatten``."""
 
     start_dim: StrictInt = 1
@@ -78,9 +69,6 @@ class Flatten(Moving, Traced, Viewing, Spelled):
             return ((HERE,) * len(x[2:]),)
         return ("everywhere" if start == 1 and end == len(x) - 1 else "anywhere",)
 
-    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
-        return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
-
 
 def extent_or_rest(item: Size) -> Size:
     """An extent, or -1. Raises ``ValueError`` for anything else."""
@@ -90,7 +78,7 @@ def extent_or_rest(item: Size) -> Size:
 
 
 @final
-class Reshape(Moving, Scattering, Viewing):
+class Reshape(Moving, Scattering, Reshaping):
     """Gives every sample another ``shape``, as ``torch.reshape``.
 
     ``shape`` leaves out the batch axis; one of its items may be -1, which takes what is left.
@@ -129,9 +117,6 @@ class Reshape(Moving, Scattering, Viewing):
                 f"but a sample of {describe(x)} has {have}"
             )
         return (x[0], *(have // known if is_rest(item) else item for item in self.shape))
-
-    def record(self, autograd: "Autograd", *inputs: "Tensor") -> "Tensor":
-        return autograd.reshape(inputs[0], self.infer(inputs[0].shape))
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("torch.reshape", {"shape": (-1, *self.infer(*inputs)[1:])})

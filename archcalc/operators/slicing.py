@@ -20,18 +20,19 @@ from archcalc.operators.base import (
     Count,
     Example,
     Integer,
+    Moving,
     Natural,
     axis_of,
     describe,
     require,
 )
-from archcalc.operators.shape import Moving
 from archcalc.operators.taps import (
     HERE,
     Sources,
     Taps,
     Traced,
     moved,
+    on_axis,
 )
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ class Slice(Moving, Traced, Viewing):
 
 
 def _cut(x: Shape, dim: int, taps: Taps) -> Sources:
-    axis = axis_of(dim, x)
-    return tuple(taps if i == axis else HERE for i in range(2, len(x)))
+    return on_axis(taps, axis_of(dim, x), len(x))
 
 
 def _position(at: Size, n: Size) -> Size:

@@ -17,7 +17,6 @@ from archcalc.operators.base import (
     Work,
     elements,
 )
-from archcalc.operators.taps import Pointwise
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -69,7 +68,7 @@ class CELU(Elementwise, SavesInputs):
 
 
 @final
-class GELU(Activation, Pointwise, SavesInputs):
+class GELU(Activation, SavesInputs):
     """``x`` times the normal distribution function of ``x``. As ``torch.nn.GELU``.
 
     ``none``: ``0.5 * x * (1 + erf(x / sqrt(2)))``: 3 multiplies, 1 add, 1 transcendental.

@@ -15,7 +15,7 @@ from archcalc.operators.base import (
     axis_of,
     elements,
 )
-from archcalc.operators.taps import HERE, Sources, Traced, everything
+from archcalc.operators.taps import Sources, Traced, everything, on_axis
 
 
 def log_softmax(d: Size) -> Work:
@@ -40,7 +40,7 @@ class _Softmax(Weightless, Traced, SavesOutput, Spelled):
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         (x,) = inputs
         summed = axis_of(self.dim, x)
-        return (tuple(everything(x[i]) if i == summed else HERE for i in range(2, len(x))),)
+        return (on_axis(everything(x[summed]), summed, len(x)),)
 
 
 @final

@@ -53,6 +53,11 @@ def moved(by: Size, step: Size = 1) -> Taps:
     return Taps(((by, by),), step)
 
 
+def on_axis(taps: Taps, axis: int, rank: int) -> tuple[Taps, ...]:
+    """These on one axis of an input of so many, and on the others the same position."""
+    return tuple(taps if i == axis else HERE for i in range(2, rank))
+
+
 Sources: TypeAlias = tuple[Taps, ...] | Literal["everywhere", "anywhere"]
 """Taps on every axis of an input after the first two. ``everywhere``: each output is computed
 from all of them. ``anywhere``: from some of them, it is not said which."""
@@ -99,6 +104,13 @@ class Scattering(Traced):
 
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         return tuple("anywhere" for _ in inputs)
+
+
+class Sourceless(Traced):
+    """Computes nothing of its inputs, which give it no more than sizes."""
+
+    def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
+        return ()
 
 
 class Window(NamedTuple):

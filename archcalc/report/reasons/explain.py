@@ -18,7 +18,7 @@ from archcalc.document import Document
 from archcalc.document.model import Block, Formula, Formulas, Heading, Items, many, number
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.network import NetworkLike, one_of
-from archcalc.operators.shape import Moving
+from archcalc.operators.base import Moving
 from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
 from archcalc.report.layers.layout import Request, lay_out
