@@ -76,6 +76,22 @@ PIECES: Table[Piece] = Table()
 piece = PIECES.line
 
 
+def plain(op: str, *names: str, beside: str = "") -> Line:
+    """An operator with these fields, named as PyTorch's arguments, of one input or of two."""
+
+    def made(call: Call) -> Made:
+        given = {name: call[name] for name in names}
+        fields = {k: list(v) if isinstance(v, (list, tuple)) else v for k, v in given.items()}
+        return Made(op, fields, (call.x, call[beside]) if beside else (call.x,))
+
+    return made
+
+
+def unless_same(op: str, given: Any, shape: Shape, wanted: Shape) -> Made | Same:
+    """What an operator makes of a tensor that has not yet the shape that is wanted."""
+    return Same(given) if shape == wanted else Made(op, {}, (given,))
+
+
 def name_of(node: fx.Node) -> str:
     """What an operator is called, without where it comes from: ``conv2d``, ``roi_align``."""
     parts = str(node.target).split(".")

@@ -18,18 +18,10 @@ from archcalc.frontends.torch.aten.call import (
     name_of,
     number,
     piece,
+    plain,
 )
 
 # Functions of elements --------------------------------------------------------------------------
-
-
-def _plain(op: str, *taken: str) -> Line:
-    """A function of one input, with these fields named as PyTorch's arguments."""
-
-    def made(call: Call) -> Made:
-        return Made(op, {name: call[name] for name in taken}, (call.x,))
-
-    return made
 
 
 for _name, _op in {
@@ -44,12 +36,14 @@ for _name, _op in {
     "hardsigmoid": "Hardsigmoid",
     "log_sigmoid": "LogSigmoid",
 }.items():
-    TABLE[_name] = _plain(_op)
-TABLE["gelu"] = _plain("GELU", "approximate")
-TABLE["leaky_relu"] = _plain("LeakyReLU", "negative_slope")
-TABLE["elu"] = _plain("ELU", "alpha")
-TABLE["celu"] = _plain("CELU", "alpha")
-TABLE["softplus"] = _plain("Softplus", "beta", "threshold")
+    TABLE[_name] = plain(_op)
+TABLE["gelu"] = plain("GELU", "approximate")
+TABLE["leaky_relu"] = plain("LeakyReLU", "negative_slope")
+TABLE["elu"] = plain("ELU", "alpha")
+TABLE["celu"] = plain("CELU", "alpha")
+TABLE["softplus"] = plain("Softplus", "beta", "threshold")
+TABLE["glu"] = plain("GLU", "dim")
+TABLE["cumsum"] = plain("CumSum", "dim")
 
 
 @line("hardtanh")
@@ -190,7 +184,7 @@ for _name, _op in {
     "logical_not": "LogicalNot",
     "bitwise_not": "LogicalNot",
 }.items():
-    TABLE[_name] = _plain(_op)
+    TABLE[_name] = plain(_op)
 
 
 @line("addcmul", "addcdiv")
@@ -228,11 +222,6 @@ def _diff(call: Call) -> Made | None:
         for cut in ({"start": 1}, {"start": 0, "end": whole[dim] - 1})
     ]
     return Made("Sub", {}, tuple(parts))
-
-
-@line("glu")
-def _glu(call: Call) -> Made:
-    return Made("GLU", {"dim": call["dim"]}, (call.x,))
 
 
 @line("cdist", "_euclidean_dist")
@@ -332,8 +321,3 @@ def _norm(call: Call) -> Found:
     if order not in kinds:
         return None
     return _reduced("Norm", p=kinds[order])(call)
-
-
-@line("cumsum")
-def _cumsum(call: Call) -> Made:
-    return Made("CumSum", {"dim": call["dim"]}, (call.x,))

@@ -118,94 +118,42 @@ def _embedding_bag(call: Call, index: int) -> Found:
 # Normalization ----------------------------------------------------------------------------------
 
 
-@line("batch_norm")
-def _batch_norm(call: Call) -> Made:
+@line("batch_norm", "instance_norm")
+def _channel_norm(call: Call) -> Made:
+    """With statistics that are stored, unless a batch normalization is captured in training."""
     axes = max(len(call.shape(call.x)) - 2, 1)
-    tracked = call["running_mean"] is not None and not call["training"]
-    return Made(
-        f"BatchNorm{axes}d",
-        {
-            "eps": call["eps"],
-            "affine": call["weight"] is not None,
-            "track_running_stats": tracked,
-        },
-        (call.x,),
-        held(
-            weight=call["weight"],
-            bias=call["bias"],
-            running_mean=call["running_mean"],
-            running_var=call["running_var"],
-        ),
-    )
+    kind = "Batch" if name_of(call.node) == "batch_norm" else "Instance"
+    fields = {
+        "eps": call["eps"],
+        "affine": call["weight"] is not None,
+        "track_running_stats": call["running_mean"] is not None
+        and not call.arguments.get("training"),
+    }
+    names = ("weight", "bias", "running_mean", "running_var")
+    tensors = held(**{name: call[name] for name in names})
+    return Made(f"{kind}Norm{axes}d", fields, (call.x,), tensors)
 
 
-@line("instance_norm")
-def _instance_norm(call: Call) -> Made:
-    axes = max(len(call.shape(call.x)) - 2, 1)
-    return Made(
-        f"InstanceNorm{axes}d",
-        {
-            "eps": call["eps"],
-            "affine": call["weight"] is not None,
-            "track_running_stats": call["running_mean"] is not None,
-        },
-        (call.x,),
-        held(
-            weight=call["weight"],
-            bias=call["bias"],
-            running_mean=call["running_mean"],
-            running_var=call["running_var"],
-        ),
-    )
-
-
-def _normalized(call: Call) -> list[int] | None:
-    """The last axes of a normalization, which need not be said if it is the last alone."""
+@line("layer_norm", "rms_norm")
+def _trailing_norm(call: Call) -> Made:
+    """The axes need not be said if it is the last alone."""
     axes = list(call["normalized_shape"])
-    return axes if len(axes) > 1 else None
-
-
-@line("layer_norm")
-def _layer_norm(call: Call) -> Made:
-    return Made(
-        "LayerNorm",
-        {
-            "normalized_shape": _normalized(call),
-            "eps": call["eps"],
-            "elementwise_affine": call["weight"] is not None,
-            "bias": call["bias"] is not None,
-        },
-        (call.x,),
-        held(weight=call["weight"], bias=call["bias"]),
-    )
-
-
-@line("rms_norm")
-def _rms_norm(call: Call) -> Made:
-    return Made(
-        "RMSNorm",
-        {
-            "normalized_shape": _normalized(call),
-            "eps": call["eps"],
-            "elementwise_affine": call["weight"] is not None,
-        },
-        (call.x,),
-        held(weight=call["weight"]),
-    )
+    fields = {
+        "normalized_shape": axes if len(axes) > 1 else None,
+        "eps": call["eps"],
+        "elementwise_affine": call["weight"] is not None,
+    }
+    if "bias" not in call:
+        return Made("RMSNorm", fields, (call.x,), held(weight=call["weight"]))
+    fields["bias"] = call["bias"] is not None
+    return Made("LayerNorm", fields, (call.x,), held(weight=call["weight"], bias=call["bias"]))
 
 
 @line("group_norm")
 def _group_norm(call: Call) -> Made:
-    return Made(
-        "GroupNorm",
-        {
-            "num_groups": call["num_groups"],
-            "eps": call["eps"],
-            "affine": call["weight"] is not None,
-        },
-        (call.x,),
-        held(weight=call["weight"], bias=call["bias"]),
-    )
+    affine = call["weight"] is not None
+    fields = {"num_groups": call["num_groups"], "eps": call["eps"], "affine": affine}
+    return Made("GroupNorm", fields, (call.x,), held(weight=call["weight"], bias=call["bias"]))
 
 
 # Pooling ----------------------------------------------------------------------------------------

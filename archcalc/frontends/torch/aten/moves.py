@@ -19,6 +19,8 @@ from archcalc.frontends.torch.aten.call import (
     name_of,
     number,
     piece,
+    plain,
+    unless_same,
 )
 
 # Moving -----------------------------------------------------------------------------------------
@@ -46,9 +48,7 @@ def _flatten(call: Call) -> Made | Same:
 )
 def _view(call: Call) -> Made | Same:
     """Other axes for the same elements in the same order, in whatever way it is written."""
-    if call.shape(call.x) == call.output:
-        return Same(call.x)
-    return Made("Reshape", {}, (call.x,))
+    return unless_same("Reshape", call.x, call.shape(call.x), call.output)
 
 
 @line("permute", "transpose.int", "t", "numpy_T", "mT", "mH", "adjoint", "movedim", "swapaxes")
@@ -147,19 +147,9 @@ def _mirror(call: Call) -> Made:
     return Made("Pad", {"pad": list(call["padding"]), "mode": mode}, (call.x,))
 
 
-@line("pixel_shuffle")
-def _pixel_shuffle(call: Call) -> Made:
-    return Made("PixelShuffle", {"upscale_factor": call["upscale_factor"]}, (call.x,))
-
-
-@line("pixel_unshuffle")
-def _pixel_unshuffle(call: Call) -> Made:
-    return Made("PixelUnshuffle", {"downscale_factor": call["downscale_factor"]}, (call.x,))
-
-
-@line("channel_shuffle")
-def _channel_shuffle(call: Call) -> Made:
-    return Made("ChannelShuffle", {"groups": call["groups"]}, (call.x,))
+TABLE["pixel_shuffle"] = plain("PixelShuffle", "upscale_factor")
+TABLE["pixel_unshuffle"] = plain("PixelUnshuffle", "downscale_factor")
+TABLE["channel_shuffle"] = plain("ChannelShuffle", "groups")
 
 
 _RESIZED = {
@@ -188,12 +178,17 @@ def _upsample(call: Call) -> Made:
     return Made("Upsample", fields, (call.x,))
 
 
+_WINDOW = ("kernel_size", "dilation", "padding", "stride")
+
 # Picking, repeating -------------------------------------------------------------------------------
 
 
-@line("select.int")
-def _select(call: Call) -> Made:
-    return Made("Select", {"dim": call["dim"], "index": call["index"]}, (call.x,))
+TABLE["select.int"] = plain("Select", "dim", "index")
+TABLE["index_select"] = plain("Index", "dim", beside="index")
+TABLE["gather"] = plain("Gather", "dim", beside="index")
+TABLE["flip"] = plain("Flip", "dims")
+TABLE["im2col"] = plain("Unfold", *_WINDOW)
+TABLE["col2im"] = plain("Fold", "output_size", *_WINDOW)
 
 
 @line("index.Tensor")
@@ -204,16 +199,6 @@ def _index(call: Call) -> Made | Moves:
     return Moves()
 
 
-@line("index_select")
-def _index_select(call: Call) -> Made:
-    return Made("Index", {"dim": call["dim"]}, (call.x, call["index"]))
-
-
-@line("gather")
-def _gather(call: Call) -> Made:
-    return Made("Gather", {"dim": call["dim"]}, (call.x, call["index"]))
-
-
 @line("one_hot")
 def _one_hot(call: Call) -> Made:
     return Made("OneHot", {"num_classes": call.output[-1]}, (call.x,))
@@ -221,9 +206,7 @@ def _one_hot(call: Call) -> Made:
 
 @line("expand", "expand_as", "broadcast_to")
 def _expand(call: Call) -> Made | Same:
-    if call.shape(call.x) == call.output:
-        return Same(call.x)
-    return Made("Expand", {}, (call.x,))
+    return unless_same("Expand", call.x, call.shape(call.x), call.output)
 
 
 @line("repeat", "tile")
@@ -231,7 +214,7 @@ def _repeat(call: Call) -> Made | Same:
     times = list(call["repeats"] if "repeats" in call else call["dims"])
     times = [1] * (len(call.output) - len(times)) + times
     if all(n == 1 for n in times):
-        return Same(call.x) if call.shape(call.x) == call.output else Made("Reshape", {}, (call.x,))
+        return unless_same("Reshape", call.x, call.shape(call.x), call.output)
     return Made("Repeat", {"repeats": times}, (call.x,))
 
 
@@ -240,23 +223,6 @@ def _repeat_interleave(call: Call) -> Made | None:
     if call["dim"] is None:
         return None
     return Made("RepeatInterleave", {"repeats": call["repeats"], "dim": call["dim"]}, (call.x,))
-
-
-@line("flip")
-def _flip(call: Call) -> Made:
-    return Made("Flip", {"dims": list(call["dims"])}, (call.x,))
-
-
-@line("im2col")
-def _im2col(call: Call) -> Made:
-    names = ("kernel_size", "dilation", "padding", "stride")
-    return Made("Unfold", {name: list(call[name]) for name in names}, (call.x,))
-
-
-@line("col2im")
-def _col2im(call: Call) -> Made:
-    names = ("output_size", "kernel_size", "dilation", "padding", "stride")
-    return Made("Fold", {name: list(call[name]) for name in names}, (call.x,))
 
 
 @line("grid_sampler", "grid_sampler_2d", "grid_sampler_3d")
@@ -284,8 +250,7 @@ def _of_each(shape: Shape) -> Shape:
 @line("copy")
 def _copy(call: Call) -> Made | Same:
     """Another tensor in the place of one."""
-    source = call["src"]
-    return Same(source) if call.shape(source) == call.output else Made("Expand", {}, (source,))
+    return unless_same("Expand", call["src"], call.shape(call["src"]), call.output)
 
 
 @line("slice_scatter", "select_scatter")
@@ -320,44 +285,14 @@ def _scatter(call: Call) -> Made | Same | Moves:
     return part if isinstance(part, Made) else Same(part)
 
 
-def _moves(call: Call) -> Moves:
-    return Moves()
-
-
 for _name in (
     *("archcalc.nonzero", "archcalc.nms", "nonzero"),
-    *(
-        "index_put",
-        "scatter",
-        "masked_scatter",
-        "unfold",
-    ),
-    *(
-        "as_strided",
-        "as_strided_scatter",
-        "triu",
-        "tril",
-        "diagonal",
-        "diag_embed",
-        "masked_select",
-    ),
-    *(
-        "histc",
-        "bincount",
-        "scatter_add",
-        "scatter_reduce",
-        "index_add",
-        "index_copy",
-        "index_fill",
-        "index_reduce",
-        "take_along_dim",
-        "real",
-        "imag",
-        "view_as_real",
-        "view_as_complex",
-    ),
+    *("index_put", "scatter", "masked_scatter", "unfold", "as_strided", "as_strided_scatter"),
+    *("triu", "tril", "diagonal", "diag_embed", "masked_select", "histc", "bincount"),
+    *("scatter_add", "scatter_reduce", "index_add", "index_copy", "index_fill", "index_reduce"),
+    *("take_along_dim", "real", "imag", "view_as_real", "view_as_complex"),
 ):
-    TABLE[_name] = _moves
+    TABLE[_name] = lambda call: Moves()
 
 
 # Constants ----------------------------------------------------------------------------------------
@@ -403,8 +338,7 @@ def _places(call: Call, index: int) -> Moves:
 @piece("broadcast_tensors")
 def _broadcast_tensors(call: Call, index: int) -> Made | Same:
     given = call["tensors"][index]
-    whole = call.shape(given) == call.shape_of(call.node)[index]
-    return Same(given) if whole else Made("Expand", {}, (given,))
+    return unless_same("Expand", given, call.shape(given), call.shape_of(call.node)[index])
 
 
 @piece("_pack_padded_sequence", "_pad_packed_sequence")
