@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -12,13 +12,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from archcalc.errors import ArchcalcError, ShapeError, did_you_mean
-from archcalc.frontends.draft import Draft, as_name, parse_shape
+from archcalc.frontends.draft import Draft, as_name, parse_shape, text_of
 from archcalc.operators import operator
 from archcalc.operators.base import LARGEST, Applied
 from archcalc.spec.graph import Graph
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
-MOST_BYTES = 2**24
 MOST_SECTIONS = 20_000
 
 _ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -54,15 +53,8 @@ def read(path: str, inputs: Mapping[str, str]) -> Graph:
 
 
 def _sections(path: str) -> list[_Section]:
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise ArchcalcError(f"{path}: {error.strerror or error}") from error
-    if len(data) > MOST_BYTES:
-        raise ArchcalcError(f"{path}: has more than {MOST_BYTES:,} bytes")
     found: list[_Section] = []
-    for number, text in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+    for number, text in enumerate(text_of(path).splitlines(), 1):
         text = text.partition("#")[0].partition(";")[0].strip()
         if not text:
             continue
@@ -165,17 +157,30 @@ class Reader(Draft):
             found.append(self.outputs[index])
         return found
 
+    def strides(self) -> list[int]:
+        """Down and across, which are one number unless both are said."""
+        return [self.whole(key, self.whole("stride", 1)) for key in ("stride_y", "stride_x")]
+
+    @property
+    def normed(self) -> bool:
+        """Whether the layer is followed by batch normalization, and has no bias for that."""
+        return bool(self.whole("batch_normalize", 0))
+
     # Layers ---------------------------------------------------------------------------------------
 
     def emit(self, op: str, *keys: int, part: str = "", **fields: Any) -> int:
         applied = Applied.to(operator(op)(**fields), *map(self.shape, keys))
-        key = self.add(f"{self.stem}.{part}" if part else self.stem, op.lower(), applied, keys)
-        self.recent = key
-        return key
+        name = f"{self.stem}.{part}" if part else self.stem
+        self.recent = self.add(name, op.lower(), applied, keys)
+        return self.recent
 
     def unknown(self, kind: str, x: int) -> int:
         op = UnknownOperator(name=f"darknet.{as_name(kind)}", shape=self.shape(x)[1:])
         return self.add(self.stem, as_name(kind), Applied.to(op, self.shape(x)), (x,))
+
+    def finished(self, x: int, norm: str) -> int:
+        """What a layer's normalization and activation make of it."""
+        return self.activated(self.emit(norm, x, part="bn") if self.normed else x)
 
     def activated(self, x: int, default: str = "logistic") -> int:
         name = self.here.options.get("activation", default)
@@ -200,27 +205,23 @@ class Reader(Draft):
 def _convolutional(r: Reader, x: int) -> int:
     size = r.whole("size", 1)
     padding = size // 2 if r.whole("pad", 0) else r.whole("padding", 0)
-    normed = bool(r.whole("batch_normalize", 0))
-    strides = [r.whole("stride_y", r.whole("stride", 1)), r.whole("stride_x", r.whole("stride", 1))]
     x = r.emit(
         "Conv2d",
         x,
         part="conv",
         out_channels=r.whole("filters", 1),
         kernel_size=size,
-        stride=strides,
+        stride=r.strides(),
         padding=padding * max(r.whole("dilation", 1), 1),
         dilation=r.whole("dilation", 1),
         groups=r.whole("groups", 1),
-        bias=not normed,
+        bias=not r.normed,
     )
-    if normed:
-        x = r.emit("BatchNorm2d", x, part="bn", eps=1e-5)
-    return r.activated(x)
+    return r.finished(x, "BatchNorm2d")
 
 
 def _deconvolutional(r: Reader, x: int) -> int:
-    size, normed = r.whole("size", 1), bool(r.whole("batch_normalize", 0))
+    size = r.whole("size", 1)
     padding = size // 2 if r.whole("pad", 0) else r.whole("padding", 0)
     x = r.emit(
         "ConvTranspose2d",
@@ -230,28 +231,21 @@ def _deconvolutional(r: Reader, x: int) -> int:
         kernel_size=size,
         stride=r.whole("stride", 1),
         padding=padding,
-        bias=not normed,
+        bias=not r.normed,
     )
-    if normed:
-        x = r.emit("BatchNorm2d", x, part="bn")
-    return r.activated(x)
+    return r.finished(x, "BatchNorm2d")
 
 
 def _connected(r: Reader, x: int) -> int:
     if len(r.shape(x)) > 2:
         x = r.emit("Flatten", x, part="flatten")
-    normed = bool(r.whole("batch_normalize", 0))
-    x = r.emit("Linear", x, part="fc", out_features=r.whole("output", 1), bias=not normed)
-    if normed:
-        x = r.emit("BatchNorm1d", x, part="bn")
-    return r.activated(x)
+    x = r.emit("Linear", x, part="fc", out_features=r.whole("output", 1), bias=not r.normed)
+    return r.finished(x, "BatchNorm1d")
 
 
 def _maxpool(r: Reader, x: int) -> int:
     """``padding`` is of both ends together, and by default one less than the window."""
-    stride = r.whole("stride", 1)
-    size = r.whole("size", stride)
-    strides = [r.whole("stride_y", stride), r.whole("stride_x", stride)]
+    size, strides = r.whole("size", r.whole("stride", 1)), r.strides()
     total = r.whole("padding", size - 1)
     before = total // 2
     if r.whole("maxpool_depth", 0):
@@ -262,10 +256,6 @@ def _maxpool(r: Reader, x: int) -> int:
         after = max((out - 1) * s + size - n - before, 0)
         pads.append([before, after])
     return r.emit("MaxPool2d", x, kernel_size=size, stride=strides, padding=pads)
-
-
-def _avgpool(r: Reader, x: int) -> int:
-    return r.emit("GlobalAvgPool", x)
 
 
 def _local_avgpool(r: Reader, x: int) -> int:
@@ -338,14 +328,6 @@ def _reorg(r: Reader, x: int) -> int:
     return r.emit("PixelUnshuffle", x, downscale_factor=r.whole("stride", 1))
 
 
-def _upsample(r: Reader, x: int) -> int:
-    return r.emit("Upsample", x, scale_factor=r.whole("stride", 2))
-
-
-def _dropout(r: Reader, x: int) -> int:
-    return r.emit("Dropout", x)
-
-
 def _softmax(r: Reader, x: int) -> int:
     if r.whole("groups", 1) != 1 or "tree" in r.here.options:
         return r.unknown("softmax_tree", x)
@@ -364,14 +346,6 @@ def _crop(r: Reader, x: int) -> int:
             raise ShapeError(f"{key}={n - less} is more than {n}")
         pairs.append([less // 2, less - less // 2])
     return r.emit("Crop", x, cropping=pairs) if any(map(any, pairs)) else x
-
-
-def _normalization(r: Reader, x: int) -> int:
-    return r.emit("LocalResponseNorm", x, size=r.whole("size", 5))
-
-
-def _batchnorm(r: Reader, x: int) -> int:
-    return r.emit(f"BatchNorm{max(len(r.shape(x)) - 2, 1)}d", x)
 
 
 def _local(r: Reader, x: int) -> int:
@@ -405,7 +379,7 @@ def _recurrent(r: Reader, x: int) -> int:
     if r.whole("bottleneck", 0) or r.whole("stride", 1) != 1 or r.whole("groups", 1) != 1:
         return r.unknown(kind, x)
     weights = window * sum(a * b for a, b in products)
-    each = 2 if r.whole("batch_normalize", 0) else 1
+    each = 2 if r.normed else 1
     op = DeclaredOperator(
         name=f"darknet.{kind}",
         shape=(out, *sizes),
@@ -415,21 +389,13 @@ def _recurrent(r: Reader, x: int) -> int:
     return r.add(r.stem, kind, Applied.to(op, r.shape(x)), (x,))
 
 
-def _activation(r: Reader, x: int) -> int:
-    return r.activated(x, "linear")
-
-
 def _detection(r: Reader, x: int) -> int:
     """What takes boxes out of a map: an end of the network, of no work that is counted."""
     r.ends.append(x)
     return x
 
 
-def _loss(r: Reader, x: int) -> int:
-    return x
-
-
-_READERS = {
+_READERS: dict[str, Callable[[Reader, int], int]] = {
     "convolutional": _convolutional,
     "conv": _convolutional,
     "deconvolutional": _deconvolutional,
@@ -438,8 +404,8 @@ _READERS = {
     "conn": _connected,
     "maxpool": _maxpool,
     "max": _maxpool,
-    "avgpool": _avgpool,
-    "avg": _avgpool,
+    "avgpool": lambda r, x: r.emit("GlobalAvgPool", x),
+    "avg": lambda r, x: r.emit("GlobalAvgPool", x),
     "local_avgpool": _local_avgpool,
     "route": _route,
     "shortcut": _shortcut,
@@ -447,20 +413,20 @@ _READERS = {
     "sam": _sam,
     "reorg": _reorg,
     "reorg3d": _reorg,
-    "upsample": _upsample,
-    "dropout": _dropout,
+    "upsample": lambda r, x: r.emit("Upsample", x, scale_factor=r.whole("stride", 2)),
+    "dropout": lambda r, x: r.emit("Dropout", x),
     "softmax": _softmax,
     "soft": _softmax,
     "crop": _crop,
-    "normalization": _normalization,
-    "lrn": _normalization,
-    "batchnorm": _batchnorm,
-    "activation": _activation,
+    "normalization": lambda r, x: r.emit("LocalResponseNorm", x, size=r.whole("size", 5)),
+    "lrn": lambda r, x: r.emit("LocalResponseNorm", x, size=r.whole("size", 5)),
+    "batchnorm": lambda r, x: r.emit(f"BatchNorm{max(len(r.shape(x)) - 2, 1)}d", x),
+    "activation": lambda r, x: r.activated(x, "linear"),
     "local": _local,
     **dict.fromkeys(("rnn", "gru", "lstm", "crnn", "conv_lstm"), _recurrent),
     "yolo": _detection,
     "gaussian_yolo": _detection,
     "region": _detection,
     "detection": _detection,
-    "cost": _loss,
+    "cost": lambda r, x: x,
 }

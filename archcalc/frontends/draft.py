@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import copysign, prod
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -381,6 +382,22 @@ def _bounded(value: Any) -> Any:
 
 
 _MOST = 10**17
+
+
+MOST_BYTES = 2**24
+"""Bytes of a model that is a text."""
+
+
+def text_of(path: str) -> str:
+    """The text of a model's file. Raises :class:`ArchcalcError`."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise ArchcalcError(f"{path}: {error.strerror or error}") from error
+    if len(data) > MOST_BYTES:
+        raise ArchcalcError(f"{path}: has more than {MOST_BYTES:,} bytes")
+    return data.decode("utf-8-sig", "replace")
 
 
 def sample_of(given: Shape, wanted: Shape) -> list[int]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from archcalc.errors import ArchcalcError
+from archcalc.frontends.draft import text_of
 from archcalc.operators.base import LARGEST
 
-MOST_BYTES = 2**24
 DEEPEST = 50
 
 _TOKEN = re.compile(
@@ -81,18 +80,11 @@ def _whole(name: str, value: Any, least: int) -> int:
 
 def parsed(path: str) -> Message:
     """The fields of a file. Raises :class:`ArchcalcError` with file and line."""
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise ArchcalcError(f"{path}: {error.strerror or error}") from error
-    if len(data) > MOST_BYTES:
-        raise ArchcalcError(f"{path}: has more than {MOST_BYTES:,} bytes")
     root = Message(1)
     stack: list[tuple[Message, str]] = [(root, "")]
     """Groups, and the name of the list that each stands in."""
     key, listed, quoted = "", "", False
-    for token, line in _tokens(path, data.decode("utf-8-sig", "replace")):
+    for token, line in _tokens(path, text_of(path)):
         top = stack[-1][0]
         name = key or listed
         if token in ("{", "<"):
