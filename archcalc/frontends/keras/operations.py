@@ -12,37 +12,25 @@ from archcalc.frontends.keras.config import as_dict
 from archcalc.frontends.keras.layers import LAYERS, Layers, Place, Tensor, Unknown, layer
 from archcalc.frontends.table import spelled
 
+_ALIKE = (
+    *("Sigmoid", "Tanh", "Softplus", "LogSigmoid", "Exp", "Log", "Sqrt", "Rsqrt", "Square"),
+    *("Abs", "Reciprocal", "Sin", "Cos", "Sign", "Floor", "Ceil", "Round", "Erf", "LogicalNot"),
+)
+"""Functions of Keras that have the same name here."""
+
 _FUNCTIONS = {
+    **dict(zip(_ALIKE, _ALIKE, strict=True)),
     "Relu": "ReLU",
     "Relu6": "ReLU6",
-    "Sigmoid": "Sigmoid",
-    "Tanh": "Tanh",
     "Silu": "SiLU",
     "Elu": "ELU",
     "Selu": "SELU",
     "Gelu": "GELU",
-    "Softplus": "Softplus",
     "HardSigmoid": "Hardsigmoid",
     "HardSilu": "Hardswish",
     "LeakyRelu": "LeakyReLU",
-    "LogSigmoid": "LogSigmoid",
-    "Exp": "Exp",
-    "Log": "Log",
-    "Sqrt": "Sqrt",
-    "Rsqrt": "Rsqrt",
-    "Square": "Square",
     "Absolute": "Abs",
-    "Abs": "Abs",
     "Negative": "Neg",
-    "Reciprocal": "Reciprocal",
-    "Sin": "Sin",
-    "Cos": "Cos",
-    "Sign": "Sign",
-    "Floor": "Floor",
-    "Ceil": "Ceil",
-    "Round": "Round",
-    "Erf": "Erf",
-    "LogicalNot": "LogicalNot",
 }
 
 

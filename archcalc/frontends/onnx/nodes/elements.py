@@ -24,31 +24,19 @@ def _plain(op: str, **fields: Any) -> Line:
     return lambda call: Made(op, fields, (call.x,))
 
 
+_ALIKE = (
+    *("Tanh", "Sigmoid", "Softplus", "Mish", "Neg", "Abs", "Sign", "Exp", "Log", "Sqrt"),
+    *("Reciprocal", "Sin", "Cos", "Tan", "Atan", "Erf", "Floor", "Ceil", "Round"),
+)
+"""Operators of ONNX that have the same name here."""
+
 for _name, _op in {
+    **dict(zip(_ALIKE, _ALIKE, strict=True)),
     "Relu": "ReLU",
-    "Tanh": "Tanh",
-    "Sigmoid": "Sigmoid",
     "QLinearSigmoid": "Sigmoid",
     "Selu": "SELU",
-    "Softplus": "Softplus",
-    "Mish": "Mish",
     "Swish": "SiLU",
     "HardSwish": "Hardswish",
-    "Neg": "Neg",
-    "Abs": "Abs",
-    "Sign": "Sign",
-    "Exp": "Exp",
-    "Log": "Log",
-    "Sqrt": "Sqrt",
-    "Reciprocal": "Reciprocal",
-    "Sin": "Sin",
-    "Cos": "Cos",
-    "Tan": "Tan",
-    "Atan": "Atan",
-    "Erf": "Erf",
-    "Floor": "Floor",
-    "Ceil": "Ceil",
-    "Round": "Round",
     "Not": "LogicalNot",
 }.items():
     TABLE[_name] = _plain(_op)

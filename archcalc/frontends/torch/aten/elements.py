@@ -24,19 +24,15 @@ from archcalc.frontends.torch.aten.call import (
 # Functions of elements --------------------------------------------------------------------------
 
 
-for _name, _op in {
-    "relu": "ReLU",
-    "relu6": "ReLU6",
-    "tanh": "Tanh",
-    "sigmoid": "Sigmoid",
-    "silu": "SiLU",
-    "mish": "Mish",
-    "selu": "SELU",
-    "hardswish": "Hardswish",
-    "hardsigmoid": "Hardsigmoid",
-    "log_sigmoid": "LogSigmoid",
-}.items():
-    TABLE[_name] = plain(_op)
+for _op in (
+    *("ReLU", "ReLU6", "Tanh", "Sigmoid", "SiLU", "Mish", "SELU", "Hardswish", "Hardsigmoid"),
+    *("Neg", "Abs", "Sign", "Exp", "Log", "Log2", "Log10", "Log1p", "Sqrt", "Rsqrt", "Square"),
+    *("Reciprocal", "Sin", "Cos", "Tan", "Atan", "Erf", "Floor", "Ceil", "Round", "Trunc"),
+):
+    TABLE[_op.lower()] = plain(_op)
+TABLE["sgn"] = plain("Sign")
+TABLE["log_sigmoid"] = plain("LogSigmoid")
+TABLE["logical_not"] = TABLE["bitwise_not"] = plain("LogicalNot")
 TABLE["gelu"] = plain("GELU", "approximate")
 TABLE["leaky_relu"] = plain("LeakyReLU", "negative_slope")
 TABLE["elu"] = plain("ELU", "alpha")
@@ -156,35 +152,6 @@ def _where(call: Call) -> Made:
 def _masked_fill(call: Call) -> Made:
     value = call["value"]
     return Made("MaskedFill", {"value": value if number(value) else 0.0}, (call.x, call["mask"]))
-
-
-for _name, _op in {
-    "neg": "Neg",
-    "abs": "Abs",
-    "sign": "Sign",
-    "sgn": "Sign",
-    "exp": "Exp",
-    "log": "Log",
-    "log2": "Log2",
-    "log10": "Log10",
-    "log1p": "Log1p",
-    "sqrt": "Sqrt",
-    "rsqrt": "Rsqrt",
-    "square": "Square",
-    "reciprocal": "Reciprocal",
-    "sin": "Sin",
-    "cos": "Cos",
-    "tan": "Tan",
-    "atan": "Atan",
-    "erf": "Erf",
-    "floor": "Floor",
-    "ceil": "Ceil",
-    "round": "Round",
-    "trunc": "Trunc",
-    "logical_not": "LogicalNot",
-    "bitwise_not": "LogicalNot",
-}.items():
-    TABLE[_name] = plain(_op)
 
 
 @line("addcmul", "addcdiv")
