@@ -8,7 +8,7 @@ from itertools import combinations, product
 from typing import Any
 
 from archcalc.analysis.conventions import CONVENTIONS
-from archcalc.claims.counting import CONNECTIONS, UNSEEN, Sums
+from archcalc.claims.counting import CONNECTIONS, THOP_2020, UNSEEN, Sums
 from archcalc.claims.departures import Choice, Explanation, thousand_of
 from archcalc.claims.facts import Scope
 from archcalc.claims.printed import Number, Printed, exact
@@ -85,6 +85,7 @@ AXES = {
     "classifier": "classifier",
     "heads": "auxiliary heads",
     "embeddings": "embeddings",
+    "loose": "tensors of no layer",
     "shared": "shared tensors",
     "gates": "biases of gates",
     "lengths": "weight normalization",
@@ -310,6 +311,8 @@ class Candidates:
         kinds = self.plain.kinds
         if "shared" in kinds:
             yield Choice("shared", "each", "counting shared tensors at each use", 2)
+        if any(place.loose for place in self.plain.parts):
+            yield Choice("loose", "without", "without the tensors that are no layer's", 4)
         if "second bias" in kinds:
             yield Choice("gates", "one", "with one bias a gate", 2)
         if {"tokens", "positions"} & kinds:
@@ -346,6 +349,7 @@ def _ways(quantity: str) -> Iterator[Choice]:
     for name, convention in CONVENTIONS.items():
         if convention.tool:
             yield Choice("counted", name, f"as {name} counts", 4)
+    yield Choice("counted", THOP_2020, f"as {THOP_2020} counted", 4)
 
 
 def _stored(quantity: str, ratio: bool) -> Iterator[Choice]:

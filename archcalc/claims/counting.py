@@ -16,7 +16,7 @@ from typing import NamedTuple
 from archcalc.analysis.analyze import analyze
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.counted import Analysis, Row
-from archcalc.analysis.counters import bias_adds
+from archcalc.analysis.counters import bias_adds, thop_2020
 from archcalc.analysis.depth import UNWEIGHTED, is_weight_layer
 from archcalc.dims import Size
 from archcalc.operators import FAMILIES
@@ -39,6 +39,9 @@ _EMBEDDINGS = ("Embedding", "EmbeddingBag")
 
 CONNECTIONS = "connections"
 """Counting MACs and uses of biases, beside the names of ``CONVENTIONS``."""
+
+THOP_2020 = "thop 0.0.31"
+"""An older tool's way, which only printed numbers are held against."""
 
 _PER_MAC = {"macs": 1, CONNECTIONS: 1, "2xmacs": 2, "all": 2, "textbook": 2}
 _BIASED = ("all", "textbook")
@@ -69,6 +72,8 @@ class Place(NamedTuple):
     """A normalization with weights."""
     embedding: str = ""
     """``tokens`` of a table of embeddings, ``positions`` of one that is added to what it is fed."""
+    loose: bool = False
+    """A tensor that no layer holds: where modules are listed, nothing stands for it."""
     unseen: str = ""
     """Why a tool that looks for plain convolutions of images finds none: one of ``UNSEEN``."""
 
@@ -219,6 +224,7 @@ def _keeps(place: Place, quantity: str, chosen: Mapping[str, str]) -> bool:
         or (place.linear and chosen.get("classifier") == "linear")
         or (place.norm and "norm" in chosen)
         or (place.head and (trained == ("heads" in chosen)))
+        or (place.loose and "loose" in chosen)
         or (place.unseen and chosen.get("unseen") == place.unseen)
         or (place.embedding and chosen.get("embeddings") in ("all", place.embedding))
     )
@@ -230,6 +236,8 @@ def _count(row: Row, way: str) -> Size:
         return row.connections
     if way == "bias adds":
         return bias_adds(row)
+    if way == THOP_2020:
+        return thop_2020(row)
     if way == "dense":
         return row.macs * (_groups(row) - 1)
     return CONVENTIONS[way].count(row)
@@ -279,6 +287,7 @@ def _parts(analysis: Analysis, rows: list[Row]) -> dict[Place, _Part]:
             embedding=(
                 "tokens" if row.op in _EMBEDDINGS else "positions" if row.name in added else ""
             ),
+            loose=row.op == "Parameter",
             unseen=_unseen(row),
         )
         # Copies of a block hold the same objects; what shares tensors may differ by its owner.

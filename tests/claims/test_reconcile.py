@@ -155,6 +155,8 @@ EMBEDDED = 12 * 12 * 768**2
             "without biases, without normalization, without the embeddings",
         ),
         ("85M", "gpt2", {}, "without the embeddings"),
+        # Of 86,567,656 less a class token of 768 and a table of 197 positions: no modules.
+        ("86,415,592", "vit_b_16", {}, "without the tensors that are no layer's"),
         # Three times 4.089 G multiply-accumulates.
         (
             "12.3 GFLOPs",
@@ -195,6 +197,25 @@ def test_what_only_some_networks_have_is_counted_otherwise(
     value: str, network: Any, where: dict[str, Any], words: str
 ) -> None:
     assert explained(value, network, **where).words == words
+
+
+@pytest.mark.parametrize(
+    ("value", "network"),
+    [
+        # Both are in many reports of 2020 and 2021. Of ResNet-50's 4,089,184,256 twice 11,113,984
+        # normalized elements and 50 for each of 2,048 averages more.
+        (4_111_514_624, "resnet50"),
+        (1_819_066_368, "resnet18"),
+        # What thop 0.0.31.post2005241907 prints, run on the network that archcalc builds: a
+        # global pooling of 13x13, biases, LeakyReLU, upsampling.
+        (823_440_824, "squeezenet1_0"),
+        (1_135_906_176, "alexnet"),
+        (38_572_341_248, "c3d"),
+        (33_047_808_547, "yolov3"),
+    ],
+)
+def test_an_older_thop_counted_otherwise(value: int, network: str) -> None:
+    assert explained(f"{value}", network, "macs").words == "as thop 0.0.31 counted"
 
 
 def test_weights_are_stored_as_lengths_and_directions() -> None:

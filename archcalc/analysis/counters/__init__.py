@@ -12,7 +12,7 @@ it patched.
 """
 
 from archcalc.analysis.counters.dispatched import ptflops_aten, torch
-from archcalc.analysis.counters.hooked import thop, torchinfo
+from archcalc.analysis.counters.hooked import thop, thop_2020, torchinfo
 from archcalc.analysis.counters.patched import calflops, deepspeed, ptflops
 from archcalc.analysis.counters.rules import bias_adds
 from archcalc.analysis.counters.traced import fvcore, torchprofile
@@ -25,6 +25,7 @@ __all__ = [
     "ptflops",
     "ptflops_aten",
     "thop",
+    "thop_2020",
     "torch",
     "torchinfo",
     "torchprofile",

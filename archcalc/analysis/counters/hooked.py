@@ -15,6 +15,7 @@ from archcalc.analysis.counters.rules import (
     RECURRENT,
     TRANSPOSED,
     attention_projected,
+    bias_adds,
     by_type,
     directions_of,
     each,
@@ -77,6 +78,13 @@ def _thop_upsample(row: Row) -> Size:
     return times * elements(row.shape)
 
 
+def _thop_old_adaptive(row: Row) -> Size:
+    """One for every element of a window as large as all, and one for the division."""
+    sizes = zip(row.node.input_shapes[0][2:], row.shape[2:], strict=True)
+    window: Size = prod(taken // given for taken, given in sizes)
+    return (window + 1) * elements(row.shape)
+
+
 def _thop_recurrent(row: Row) -> Size:
     gates, of_unit = {"RNN": (1, 0), "GRU": (3, 4), "LSTM": (4, 4)}[row.op.removesuffix("Cell")]
     hidden, directions = op_of(row).hidden_size, directions_of(row)
@@ -103,3 +111,20 @@ thop = tool(
     },
     unlike=lambda row: None if is_module(row) else 0,
 )
+
+thop_2020 = tool(
+    {
+        **each(CONVS, by_type(lambda row: row.macs + bias_adds(row))),
+        "Linear": by_type(macs),
+        **each(TRANSPOSED, by_type(lambda row: _at_outputs(row) + bias_adds(row))),
+        **each(BATCH_NORMS, per_input(2)),
+        **each(AVERAGES, by_type(per_output(1))),
+        **each(ADAPTIVE_AVERAGES, _thop_old_adaptive),
+        **each((*RECURRENT, *CELLS), by_type(_thop_recurrent)),
+        "Attention": attention_projected,
+        "LeakyReLU": per_input(1),
+        "Upsample": lambda row: 0 if op_of(row).mode == "nearest" else _thop_upsample(row),
+    },
+    unlike=lambda row: None if is_module(row) else 0,
+)
+"""What thop 0.0.31 printed, in 2020 and after: still in most reports. No convention of its own."""
