@@ -107,10 +107,11 @@ WORDS_ABROAD: Mapping[str, str] = {
     r"ausgabe(gr[oö](ss|ß)e|form)?|输出(尺寸|大小|形状|维度)?"
     r"|выход",
     "input": r"entr[eé]es?|entradas?|eingabe(gr[oö](ss|ß)e)?|输入(尺寸|大小|形状|维度)?|вход",
-    "kernel": r"noyaux?|filtergr[oö](ss|ß)e|n[uú]cleo|卷积核(大小|尺寸)?|核/?(大小|尺寸)?|ядро",
+    "kernel": r"(taille|tama[nñ]o|tamanho) d[eu]l? (noyau|filtre|kernel|filtro)|noyaux?|"
+    r"kernelgr[oö](ss|ß)e|filtergr[oö](ss|ß)e|n[uú]cleo|卷积核(大小|尺寸)?|核/?(大小|尺寸)?|ядро",
     "stride": r"pas|schrittweite|paso|passo|步长|步幅|шаг",
     "padding": r"remplissage|relleno|填充",
-    "parameters": r"param[eèé]tr(es?|os?|o)|参数(量|数|数量|个数)?|параметры",
+    "parameters": r"par[aáâ]m[eèéê]tr(es?|os?|o)|参数(量|数|数量|个数)?|параметры",
     "channels": r"canaux|kan[aä]le|canales|canais|cartes|filt(res|ros)|merkmalskarten|mapas|"
     r"通道数?|каналы",
     "type": r"typ|tipo|(层|操作)?类型|操作|тип",
@@ -328,6 +329,12 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         return "ops"  # of each layer
     if role == "source" and header in ("inputs", "from", "source") and sized > len(cells) / 2:
         return "in"
+    if (
+        role == "kernel"
+        and header == "filter"
+        and any(re.fullmatch(HEADERS["kernel"], each) and each != "filter" for each in heads)
+    ):
+        return "channels_out"
     if role == "kernel" and header == "filter" and numeric == len(cells):
         values = [int(float(c.replace(",", ""))) for c in cells if c.strip(",.")]
         return "channels_out" if values and min(values) > 12 else role

@@ -27,7 +27,7 @@ def explained(sheet: Sheet) -> Reading:
     search = Search(sheet)
     found = search.run()
     missing = _missing(sheet)
-    rows = [e for e in sheet.addends if _slipped(e, missing)] if missing else []
+    rows = [e for e in sheet.addends if missing and _slipped(e, found.options[e.index], missing)]
     if not 0 < len(rows) <= MOST_TRIED or search.steps * len(rows) > TIRED or found.sums:
         return found
     rated = sorted((_meant(sheet, entry, missing) for entry in rows), key=lambda each: each.cost)
@@ -56,11 +56,13 @@ def _missing(sheet: Sheet) -> int:
     return 0 if adds_up(sheet, summed) else whole.trained + whole.frozen - summed
 
 
-def _slipped(entry: Entry, missing: int) -> bool:
+def _slipped(entry: Entry, option: Option | None, missing: int) -> bool:
+    """Whether a slip of digits, or biases left out, makes a row's number of what it should be."""
     printed = entry.values.get("params")
     if not isinstance(printed, int) or "params" not in entry.exact or printed + missing < 0:
         return False
-    return slip(printed, printed + missing)
+    unbiased = option is not None and not option.layer.bias and option.layer.cout == missing
+    return unbiased or slip(printed, printed + missing)
 
 
 def _meant(sheet: Sheet, entry: Entry, missing: int) -> Reading:

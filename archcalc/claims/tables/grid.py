@@ -185,6 +185,8 @@ def _form(text: str) -> str:
             return "markdown"
     if sum(called(line) is not None for line in lines) > 2:
         return "calls"
+    if sum(bool(re.match(r"\s*\d+: \w+ Layer: \d+ x", line)) for line in lines) > 1:
+        return "darknet"
     if any(re.match(r"\s*\d+ (conv|max)\b.*->", line) for line in lines):
         return "darknet"
     if sum(bool(YOLO.match(line)) for line in lines) > 1:

@@ -84,17 +84,21 @@ SLIDING = frozenset(("conv", "deconv", "depthwise", "separable", "pool"))
 
 
 ABROAD = (
-    ("全连接层?|полносвязн\\w*", "fullyconnected"),
+    (
+        "全连接层?|полносвязн\\w*|voll(verbunden|st[aä]ndig verbunden)\\w*|compl[eè]tement conn\\w*"
+        "|totalmente con[ce]\\w*|\\bdensa\\b",
+        "fullyconnected",
+    ),
     ("深度可分离卷积", "separableconv"),
     ("(转置|反)卷积层?", "transposedconv"),
     ("卷积层?|св[её]рт\\w*|convoluci[oó]n\\w*|convolu[cç][aã]o\\w*|faltung\\w*", "conv"),
     ("全局平均池化层?", "globalaveragepool"),
     ("(最大|平均)?池化层?|пулинг|submuestreo|agrupamento", "pool"),
     ("批(量)?归一化层?|归一化", "batchnorm"),
-    ("展平层?", "flatten"),
+    ("展平层?|aplana\\w*|aplati\\w*|achata\\w*", "flatten"),
     ("输入层?|eingabe\\w*|entrada|entr[ée]e", "input"),
     ("输出层?|ausgabe\\w*|salida|sa[ií]da|sortie", "output"),
-    ("总计|合计|总参数量?|总和|итого|gesamt", "total"),
+    ("总计|合计|总参数量?|总和|итого|gesamt\\w*|summe|somme", "total"),
 )
 """What rows are called in other languages."""
 

@@ -76,7 +76,7 @@ def learn(
     for whole in (True, False):
         if groups[whole] > 1:
             learnt.grouped[whole] = 0.5
-    if ceils:
+    if ceils.total():
         learnt.ceil = ceils[True] >= ceils[False] > 0 or not ceils[False]
     for role in sheet.work:
         learnt.work[role] = _work(sheet, role, chosen)

@@ -25,8 +25,26 @@ def read_fvcore(text: str, name: str) -> Rows:
     return ("module", "shape", "#params", *found[0].cells[2:]), rows
 
 
+_SENTENCE = re.compile(
+    r"\s*(\d+): (\w+) Layer: (\d+ x \d+ x +\d+) image"
+    r"(?:, (\d+) filters -> (\d+ x \d+ x +\d+) image|, (\d+) size, (\d+) stride)?"
+)
+
+
+def _sentences(text: str) -> list[Line]:
+    """Darknet's first listing: ``1: Maxpool Layer: 416 x 416 x 16 image, 2 size, 2 stride``."""
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := _SENTENCE.match(line):
+            at, what, given, filters, out, size, step = (each or "" for each in found.groups())
+            rows.append(Line(number, (f"{at} {what}", filters, size, step, given, out)))
+    return rows
+
+
 def read_darknet(text: str, name: str) -> Rows:
     """Darknet's listing: ``0 conv 16 3 x 3 / 1 416 x 416 x 3 -> 416 x 416 x 16 0.150 BF``."""
+    if said := _sentences(text):
+        return ("layer", "filters", "size", "stride", "input", "output"), said
     headers = ("layer", "filters", "size", "input", "output", "BFLOPs", "from")
     size = r"\d+\s*x\s*\d+\s*x\s*\d+"
     shape = re.compile(
