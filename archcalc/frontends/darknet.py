@@ -368,6 +368,8 @@ def _recurrent(r: Reader, x: int) -> int:
         x = r.emit("Flatten", x, part="flatten")
     given, sizes = r.shape(x)[1], r.shape(x)[2:]
     out = r.whole("output", 1)
+    if min(out, r.whole("hidden", 1)) < 1:
+        raise ShapeError("'output' and 'hidden' should be at least 1")
     if kind in ("rnn", "crnn"):
         hidden = r.whole("hidden", 1)
         products = [(given, hidden), (hidden, hidden), (hidden, out)]

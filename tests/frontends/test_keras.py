@@ -400,6 +400,13 @@ def test_the_words_of_keras_1(path: Path) -> None:
     assert counts(path, net)[0] == 3 * 5 * (3 + 5 + 1)
 
 
+SPLIT = layer("Split", "s", indices_or_sections=3, axis=1)
+
+
+def lost() -> dict[str, Any]:
+    return {"class_name": "__keras_tensor__", "config": {"keras_history": 7}}
+
+
 def cycle() -> dict[str, Any]:
     data = layout("keras 3")
     data["config"]["layers"][1]["inbound_nodes"] = [node3(("d", 1)), node3(("d", 0))]
@@ -418,6 +425,35 @@ def cycle() -> dict[str, Any]:
         (sequential(layer("Dense", "d", units=2**60)), "layer 'd': Dense"),
         (sequential(layer("Conv2D", "c", filters=4, kernel_size=[99, 99])), "layer 'c'"),
         (sequential(shape=(0, 3)), "has the shape"),
+        (
+            sequential(
+                layer("RNN", "r", cell=2000 * [layer("LSTMCell", "c", units=4)]), shape=(4, 3)
+            ),
+            "2,000 cells",
+        ),
+        (
+            sequential(
+                layer("ConvLSTM2D", "c", filters=4, kernel_size=3, strides=0), shape=(4, 8, 8, 3)
+            ),
+            "layer 'c': ConvLSTM2D",
+        ),
+        (
+            functional([["d", 0, 0]], {**layer("Dense", "d"), "inbound_nodes": [7]}, x=(3,)),
+            "layer 'd'",
+        ),
+        (
+            layer("Sequential", "n", layers=[layer("Merge", "m", layers=3)]),
+            "layer 'm': takes nothing",
+        ),
+        (functional([["d", 0, 0]], called(layer("Dense", "d"), lost()), x=(3,)), "layer 'd'"),
+        (
+            functional([["s", 0, 9]], called(SPLIT, tensor("x")), x=(3,)),
+            "no layer gives the output 's'",
+        ),
+        (
+            sequential(layer("LSTM", "r", units=4, return_state=True), shape=(8, 8, 3)),
+            "layer 'r': LSTM",
+        ),
     ],
 )
 def test_damaged_configs_are_refused_at_their_layer(

@@ -158,7 +158,10 @@ def resolved(
 def _filled(node: Any, values: Mapping[tuple[str, int, int], Any]) -> Any:
     """A value with tensors where references stand."""
     if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
-        return values[next(references(node))]
+        reference = next(references(node), None)
+        if reference is None:
+            raise ValueError("a tensor that no call gives")
+        return values[reference]
     if isinstance(node, list):
         if _is_reference(node):
             return values[node[0], node[1], node[2]]

@@ -146,7 +146,8 @@ class Reader(Layers):
             value = inputs[0]
         first = layers[0]
         if first["class_name"] == "Merge" and value is None:
-            merged = [each for each in first["config"].get("layers", []) if is_config(each)]
+            said = first["config"].get("layers")
+            merged = [each for each in said if is_config(each)] if isinstance(said, list) else []
             ways = [self.model(each, None, f"{prefix}{name_of(each)}.", given) for each in merged]
             value = self.call(first, [way[0] for way in ways], {}, prefix)[0]
             layers = layers[1:]
@@ -212,7 +213,11 @@ class Reader(Layers):
                     continue
                 count = 1 + max((r[2] for r in taken if r[:2] == (name, k)), default=0)
                 shapes = [said.get((name, k, index)) for index in range(min(count, 1000))]
-                outputs = self.call(by_name[name], *resolved(node, values), prefix, shapes)
+                try:
+                    args, kwargs = resolved(node, values)
+                except (ValueError, TypeError) as error:
+                    raise self.fail(name, "a call of it is no list of what it takes") from error
+                outputs = self.call(by_name[name], args, kwargs, prefix, shapes)
                 for index, output in enumerate(outputs):
                     values[name, k, index] = output
             if len(left) == len(pending):
@@ -281,6 +286,8 @@ class Reader(Layers):
         tensors = [value for value in given if isinstance(value, Tensor)]
         if kind in ("Functional", "Model", "Sequential") or has_layers(layer):
             return self.model(layer, tensors, f"{path}.", {})
+        if not tensors and not self.inputs:
+            raise self.fail(name, "takes nothing, and nothing is before it")
         function = LAYERS.get(kind)
         wanted = [self.sizes(shape, tensors) for shape in shapes]
         place = Place(path, kind, config, args, kwargs, wanted[0])
@@ -291,7 +298,7 @@ class Reader(Layers):
             found = function(self, place, given if kind in WITH_NUMBERS else tensors)
         except Unknown:
             found = self.unknown(place, tensors, wanted)
-        except (ValidationError, ShapeError, ValueError, TypeError, KeyError, IndexError) as error:
+        except (ValidationError, ShapeError, *_DAMAGED) as error:
             raise self.fail(name, f"{kind}: {' '.join(str(error).split())}") from error
         for k, made in enumerate(y for y in self.layers[start:] if self.owns(y.applied)):
             self.tensors.setdefault(made.key, (f"{path}.{k}",))
@@ -342,6 +349,9 @@ class Reader(Layers):
             found.append(Tensor(self.add(name, place.kind.lower(), applied, keys), each, False))
         return found
 
+
+_DAMAGED = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError)
+"""What comes of configs that have other values than Keras writes."""
 
 _BESIDE = ("mask", "training", "attention_mask", "query_mask", "value_mask", "key_mask")
 """Arguments that take no part in what is counted."""

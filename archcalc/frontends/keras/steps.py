@@ -14,6 +14,9 @@ from archcalc.frontends.keras.layers import Layers, Place, Tensor, Unknown, laye
 from archcalc.operators.base import Applied
 from archcalc.spec.unknown import DeclaredOperator
 
+MOST_CELLS = 1000
+"""Cells that a layer may have in a row."""
+
 _RECURRENT = {"LSTM": "LSTM", "GRU": "GRU", "SimpleRNN": "RNN"}
 
 
@@ -169,6 +172,8 @@ def _of_cells(r: Layers, place: Place, given: list[Tensor]) -> list[Tensor]:
         cells = as_dict(cell["config"]).get("cells", [])
     if not cells or not all(map(is_config, cells)) or len(given) > 1:
         raise Unknown
+    if len(cells) > MOST_CELLS:
+        raise ValueError(f"has {len(cells):,} cells: the limit is {MOST_CELLS:,}")
     x = r.turn(given[0], False)
     if place.config.get("go_backwards"):
         x = made.emit("Flip", x, part="reversed", dims=1)
