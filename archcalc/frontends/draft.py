@@ -321,6 +321,8 @@ class Draft:
         for layer in self.layers:
             if layer.wish in blocks and layer.wish not in weighty:
                 leaves.add(layer.wish)
+        inner = blocks - leaves
+        numbers: dict[str, int] = {}
         for layer in self.layers:
             name = layer.wish
             if name in blocks and name in weighty:
@@ -329,14 +331,14 @@ class Draft:
             parts = name.split(".")
             kept = [p for k, p in enumerate(parts[:-1], 1) if ".".join(parts[:k]) not in leaves]
             name = ".".join([*kept, parts[-1]])
-            unique, number = name, 1
-            if (name in taken or name in blocks - leaves) and name.rpartition(".")[2].isdigit():
+            unique = name
+            if (name in taken or name in inner) and name.rpartition(".")[2].isdigit():
                 # The next call of a module that has a number for a name.
                 module, dot, _ = name.rpartition(".")
                 unique = name = f"{module}{dot}{layer.function}"
-            while unique in taken or unique in blocks - leaves:
+            while unique in taken or unique in inner:
+                number = numbers[name] = numbers.get(name, 0) + 1
                 unique = f"{name}_{number}"
-                number += 1
             taken.add(unique)
             found[layer.key] = unique
         return found

@@ -159,11 +159,11 @@ class Tree:
         done: dict[str, None] = {}
         left = list(region.members)
         while left:
-            ready = [key for key in left if all(need in done for need in needs[key])]
-            if not ready:
+            ready = next((key for key in left if all(need in done for need in needs[key])), None)
+            if ready is None:
                 return region, self.circling(region, needs, left)
-            done[ready[0]] = None
-            left.remove(ready[0])
+            done[ready] = None
+            left.remove(ready)
         region.members = {key: region.members[key] for key in done}
         return None
 
@@ -271,6 +271,8 @@ class Tree:
         if region.any_number and [*self.taken(member)] == region.sources:
             return ["input"]
         found = [self.reference(region, source) for source in self.taken(member)]
+        if len(found) < MANY and not (isinstance(member, Region) and member.any_number):
+            return found  # too few for all of a kind
         numbered = re.fullmatch(r"(\D*[A-Za-z_])\d+", found[-1]) if found else None
         if numbered is None:
             return found
@@ -293,6 +295,10 @@ class Tree:
             return "input"
         if name in region.sources:
             return self.inputs_of(region)[region.sources.index(name)]
+        last = name.rpartition(".")[2]
+        called = region.members.get(last)
+        if isinstance(called, Leaf) and called.node.name == name:
+            return last
         for key, member in region.members.items():
             if isinstance(member, Leaf):
                 if member.node.name == name:
