@@ -27,7 +27,8 @@ def judged(value: str | int, computed: Any, scope: Scope, thousand: int = 1000) 
     if isinstance(value, str) and expressions.is_expression(value):
         stated = scope.evaluate(value)
         if isinstance(stated, Number) and isinstance(computed, Number):
-            return _compared(exact(stated), computed)
+            off = exact(computed) - exact(stated)
+            return Verdict("contradicted" if off else "exact", off)
         agrees = list(_flat([stated])) == list(_flat([computed]))
         return Verdict("exact" if agrees else "contradicted", Fraction(0))
     if isinstance(computed, (str, bool)) or computed is None:
@@ -42,11 +43,6 @@ def judged(value: str | int, computed: Any, scope: Scope, thousand: int = 1000) 
     verdicts = [_all(printed, form) for form in _forms(computed) if len(form) == len(printed)]
     best = min(verdicts, key=lambda v: _WORST.index(v.agreement), default=None)
     return best or Verdict("contradicted", Fraction(0))
-
-
-def _compared(stated: Fraction, computed: Any) -> Verdict:
-    off = exact(computed) - stated
-    return Verdict("contradicted" if off else "exact", off)
 
 
 def _words(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -282,7 +282,11 @@ _EXAMPLES = (
 def examples() -> list[Example]:
     """What the small specs of the zoo show and their sources claim, recomputed."""
     found = []
-    specs = {name: spec for spec in map(zoo.load, zoo.examples()) for name in _names(spec)}
+    specs = {
+        name: spec
+        for spec in map(zoo.load, zoo.examples())
+        for name in spec.variants or [spec.name]
+    }
     for told in _EXAMPLES:
         spec = specs[told.network]
         spec = spec.choose(told.network) if told.network in spec.variants else spec
@@ -291,7 +295,3 @@ def examples() -> list[Example]:
         findings = tuple(f for f in check(spec) if f.network == told.network)
         found.append(Example(told.network, told.title, told.unit, amounts, told.remark, findings))
     return found
-
-
-def _names(spec: Spec) -> Sequence[str]:
-    return list(spec.variants) or [spec.name]

@@ -75,6 +75,7 @@ def fit(
     """
     import archcalc
     from archcalc.report.families import fit as report
+    from archcalc.spec.form import as_yaml
 
     bases = None
     if compound is not None:
@@ -88,7 +89,7 @@ def fit(
         on=archcalc.here() if on == "here" else on,
     )
     if emit_ is not None:
-        write(report.as_yaml(found), Path(emit_))
+        write(as_yaml(found.spec), Path(emit_))
     publish(report, found, format, output)
 
 

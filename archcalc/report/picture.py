@@ -77,22 +77,22 @@ def ticks_at(axis: Any, numbers: Sequence[float]) -> None:
         axis.set_ticks(places)
 
 
+def note(
+    axes: Any, text: str, at: tuple[float, float], by: tuple[float, float], **look: Any
+) -> None:
+    """Small words beside a place, so many points from it."""
+    axes.annotate(text, at, by, **{"textcoords": "offset points", "fontsize": 8, **look})
+
+
 def limit(axes: Any, number: float, across: bool, text: str = "") -> None:
     """A line that may not be passed, such as a budget: ``across`` the picture, or upright."""
     line = axes.axhline if across else axes.axvline
     line(number, color=COLORS[1], linewidth=1, linestyle="--", label=text or short(number))
     at = (0.99, number) if across else (number, 0.99)
-    axes.annotate(
-        text or short(number),
-        at,
-        (0, 2) if across else (2, -2),
-        xycoords=axes.get_yaxis_transform() if across else axes.get_xaxis_transform(),
-        textcoords="offset points",
-        ha="right" if across else "left",
-        va="bottom" if across else "top",
-        fontsize=8,
-        color=COLORS[1],
-    )
+    look = {"ha": "right", "va": "bottom"} if across else {"ha": "left", "va": "top"}
+    within = axes.get_yaxis_transform() if across else axes.get_xaxis_transform()
+    by = (0, 2) if across else (2, -2)
+    note(axes, text or short(number), at, by, xycoords=within, color=COLORS[1], **look)
 
 
 def picture_at(option: str) -> tuple[Path, str]:

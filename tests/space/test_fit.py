@@ -9,9 +9,9 @@ import pytest
 
 import archcalc
 from archcalc.analysis.analyze import answer
-from archcalc.report.families.fit import as_yaml
 from archcalc.space.fit import fit
 from archcalc.space.trace import asked, total
+from archcalc.spec.form import as_yaml
 from tests.space.test_sweep import line
 
 # The line of test_sweep: 27 w + 2 w^2 parameters, and (side - 2)^2 times as many MACs.
@@ -92,7 +92,7 @@ def test_what_is_written_out_is_the_network_and_keeps_its_budget(
 ) -> None:
     found = fit(archcalc.load(name), {"macs": 250_000_000, "params": 20_000_000}, vary=vary)
     path = tmp_path / "fit.yaml"
-    path.write_text(as_yaml(found), encoding="utf-8")
+    path.write_text(as_yaml(found.spec), encoding="utf-8")
     spec = archcalc.load(path)
 
     assert archcalc.validate(path) == []

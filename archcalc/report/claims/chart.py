@@ -7,8 +7,7 @@ from typing import Any
 
 from archcalc.claims.compare import Comparison, Entry
 from archcalc.errors import ArchcalcError
-from archcalc.report.choice import choose
-from archcalc.report.picture import COLORS, FORMATS, drawn
+from archcalc.report.picture import COLORS, drawn
 from archcalc.report.units import short
 
 LARGEST_AREA = 5200.0
@@ -30,7 +29,6 @@ def draw(comparison: Comparison, format: str = "svg") -> bytes:
     none of ``FORMATS``, where matplotlib is not installed, where all conventions are asked at once
     and where no network has an accuracy.
     """
-    form = choose("format of pictures", format, FORMATS)
     counted = comparison.convention
     if counted is None:
         raise ArchcalcError("a picture needs one convention, not all of them")
@@ -39,7 +37,7 @@ def draw(comparison: Comparison, format: str = "svg") -> bytes:
         raise ArchcalcError(
             "nothing to draw: no network has a top5_accuracy or a top5_error among its facts"
         )
-    return drawn(lambda axes: _fill(axes, entries, counted.header), form)
+    return drawn(lambda axes: _fill(axes, entries, counted.header), format)
 
 
 def _fill(axes: Any, entries: Sequence[Entry], header: str) -> None:

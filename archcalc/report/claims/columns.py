@@ -10,7 +10,7 @@ from archcalc.dims import Size
 from archcalc.document.model import Cell
 from archcalc.report.choice import choose
 from archcalc.report.layers.columns import print_shape
-from archcalc.report.layers.lines import depth
+from archcalc.report.layers.lines import depth_of
 from archcalc.report.runs import measured
 from archcalc.report.units import print_bytes
 
@@ -25,11 +25,6 @@ class Column(NamedTuple):
     """The number that a ratio to the baseline is of."""
     kind: str = ""
     """The kind of documented number it shows."""
-
-
-def depth_of(entry: Entry) -> int:
-    """The layers on the longest way that is executed."""
-    return depth(row for row in entry.analysis.rows if row.executed)
 
 
 def _said(kind: str) -> Callable[[Entry], Cell]:
@@ -75,7 +70,7 @@ COLUMNS: Mapping[str, Column] = {
     "input": Column("input", input_of),
     "top5": Column("top-5", top5_of, True),
     "layers": Column("layers", lambda e: len(e.analysis.rows), True),
-    "depth": Column("depth", depth_of, True),
+    "depth": Column("depth", lambda e: depth_of(e.analysis), True),
     "params": Column("params", lambda e: e.analysis.params, True, lambda e: e.analysis.params),
     "printed_params": Column("params in print", _said("params"), kind="params"),
     "buffers": Column("buffers", lambda e: e.analysis.buffers, True),

@@ -34,11 +34,11 @@ from archcalc.report.claims.columns import (
     SENTENCES,
     Column,
     chosen,
-    depth_of,
     input_of,
     top5_of,
 )
 from archcalc.report.claims.findings import as_data
+from archcalc.report.layers.lines import depth_of
 from archcalc.report.rendering import renderer
 from archcalc.report.runs import measured
 from archcalc.report.units import print_time
@@ -310,7 +310,7 @@ def _entry(entry: Entry, comparison: Comparison) -> dict[str, Any]:
         "macs": analysis.macs,
         "flops": analysis.flops,
         "weight_bytes": analysis.weight_bytes(),
-        "depth": depth_of(entry),
+        "depth": depth_of(entry.analysis),
     }
     if comparison.convention is None:
         data["conventions"] = [

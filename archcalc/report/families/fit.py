@@ -1,4 +1,4 @@
-"""The network that fits a budget, as text and JSON, and as a spec to be written out."""
+"""The network that fits a budget, as text and JSON."""
 
 from __future__ import annotations
 
@@ -80,13 +80,6 @@ def as_data(found: Fit) -> dict[str, Any]:
         "proven": found.proven,
         "beyond": list(map(asdict, found.beyond)),
     }
-
-
-def as_yaml(found: Fit) -> str:
-    """The network as a spec."""
-    from archcalc.spec.form import as_yaml
-
-    return as_yaml(found.spec)
 
 
 render = renderer(document, FORMATS, json=as_data)

@@ -17,7 +17,7 @@ from archcalc.report.layers.columns import (
     print_per_axis,
     print_shape,
 )
-from archcalc.report.layers.lines import depth
+from archcalc.report.layers.lines import depth_of
 from archcalc.report.rendering import renderer
 from archcalc.report.units import print_bytes
 
@@ -154,10 +154,6 @@ def _more(size: Any) -> str:
     return str(size)
 
 
-def _depth(analysis: Analysis) -> int:
-    return depth(row for row in analysis.rows if row.executed)
-
-
 _TOTALS: Mapping[str, tuple[str, Callable[[Analysis], Any]]] = {
     "params": ("params", lambda analysis: analysis.params),
     "buffers": ("buffers", lambda analysis: analysis.buffers),
@@ -166,7 +162,7 @@ _TOTALS: Mapping[str, tuple[str, Callable[[Analysis], Any]]] = {
     "weight_bytes": ("weight bytes", lambda analysis: analysis.weight_bytes()),
     "activations": ("activations", lambda analysis: analysis.activations),
     "layers": ("layers", lambda analysis: len(analysis.rows)),
-    "depth": ("depth", _depth),
+    "depth": ("depth", depth_of),
 }
 
 

@@ -38,7 +38,7 @@ from archcalc.report.layers.columns import (
     columns,
     print_shape,
 )
-from archcalc.report.layers.lines import DETAILS, Line, depth, lines, running
+from archcalc.report.layers.lines import DETAILS, Line, depth_of, lines, running
 from archcalc.report.layers.repeats import Repeat, folded, spanned
 from archcalc.report.units import print_bytes
 from archcalc.spec.bits import BYTES, described
@@ -313,8 +313,7 @@ def _totals(analysis: Analysis, request: Request, usual: Analysis | None) -> lis
         text = bounded(number(cache), bool(analysis.partial or analysis.cache.not_counted))
         totals.append(("cache", f"{text} bytes a token in {request.dtype}"))
     if request.detail == "stage":
-        longest = depth(row for row in analysis.rows if row.executed)
-        totals.append(("depth", bounded(number(longest))))
+        totals.append(("depth", bounded(number(depth_of(analysis)))))
     if stretched := [f"{row.name} ({_sum(row)})" for row in analysis.rows if _stretches(row)]:
         totals.append(("broadcast", _some(stretched)))
     if analysis.partial:

@@ -149,6 +149,11 @@ def depth(rows: Iterable[Row]) -> int:
     return max(longest.values(), default=0)
 
 
+def depth_of(analysis: Analysis) -> int:
+    """The same of all layers that are executed."""
+    return depth(row for row in analysis.rows if row.executed)
+
+
 def running(analysis: Analysis) -> str:
     """What parameters are called that are used, where some are not: of experts they are active."""
     return "active" if any(node.spare for node in analysis.graph.nodes) else "executed"

@@ -6,7 +6,7 @@ from typing import Any
 
 from archcalc.analysis.generate import LAST, PAST, Generation
 from archcalc.analysis.roofline import roofline
-from archcalc.report.picture import COLORS, drawn
+from archcalc.report.picture import COLORS, drawn, note
 from archcalc.spec.bits import described
 from archcalc.spec.model import Spec
 
@@ -45,36 +45,16 @@ def draw(found: Generation, network: Spec, format: str = "svg") -> bytes:
 def _fill(axes: Any, found: Generation, batches: list[int], times: list[float]) -> None:
     rates = [many / seconds for many, seconds in zip(batches, times, strict=True)]
     axes.plot(batches, rates, "o-", color=COLORS[0], markersize=4, label="all texts")
-    axes.plot(
-        batches,
-        [1 / seconds for seconds in times],
-        "o-",
-        color=COLORS[1],
-        markersize=4,
-        label="each text",
-    )
+    each = [1 / seconds for seconds in times]
+    axes.plot(batches, each, "o-", color=COLORS[1], markersize=4, label="each text")
     if found.largest and found.machine.memory:
         axes.axvline(found.largest, color="#888888", linewidth=0.8, linestyle=":")
-        axes.annotate(
-            f"{found.largest:,} fit into {found.machine.memory.printed}",
-            (found.largest, rates[0]),
-            (-4, 4),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8,
-            rotation=90,
-        )
+        text = f"{found.largest:,} fit into {found.machine.memory.printed}"
+        note(axes, text, (found.largest, rates[0]), (-4, 4), ha="right", rotation=90)
     if found.crossing is not None and found.crossing <= batches[-1]:
         axes.axvline(found.crossing, color=COLORS[2], linewidth=0.8, linestyle="--")
-        axes.annotate(
-            "work binds weights",
-            (found.crossing, rates[0]),
-            (-4, 4),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8,
-            rotation=90,
-        )
+        at = (found.crossing, rates[0])
+        note(axes, "work binds weights", at, (-4, 4), ha="right", rotation=90)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xlabel("texts at once")

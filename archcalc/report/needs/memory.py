@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from operator import itemgetter
 from typing import Any
 
 from archcalc.analysis.batches import Fits
@@ -173,14 +174,10 @@ def _largest(found: Fits) -> Iterator[Block]:
     if found.changes:
         yield table(
             (Head("change", "with"), Head("batch", "the largest batch is", True)),
-            [*sorted(found.changes.items(), key=_largest_batch)],
+            sorted(found.changes.items(), key=itemgetter(1)),
         )
     else:
         yield Prose("No single change of those that are known here lets more fit.")
-
-
-def _largest_batch(change: tuple[str, int]) -> int:
-    return change[1]
 
 
 def _timeline(memory: Memory) -> Block:

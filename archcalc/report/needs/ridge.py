@@ -6,7 +6,7 @@ from typing import Any
 
 from archcalc.analysis.roofline import Roofline
 from archcalc.errors import ArchcalcError
-from archcalc.report.picture import COLORS, drawn
+from archcalc.report.picture import COLORS, drawn, note
 from archcalc.spec.bits import described
 
 NAMED = 5
@@ -50,9 +50,7 @@ def _fill(axes: Any, bound: Roofline) -> None:
         axes.plot([low, ridge, high], roof, color="#222222", linewidth=1.5)
         axes.axvline(ridge, color="#888888", linewidth=0.8, linestyle=":")
         if len(peaks) > 1:
-            axes.annotate(
-                dtype, (high, peak), (-4, 3), textcoords="offset points", ha="right", fontsize=8
-            )
+            note(axes, dtype, (high, peak), (-4, 3), ha="right")
     most = max(kernel.seconds for kernel, _, _ in dots)
     for binds, color in (("memory", COLORS[1]), ("compute", COLORS[0])):
         those = [(x, y, k) for k, x, y in dots if k.binds == binds]
@@ -74,14 +72,8 @@ def _fill(axes: Any, bound: Roofline) -> None:
         ):
             named.append((x, y))
             left = x > (low * high) ** 0.5
-            axes.annotate(
-                kernel.layers[0],
-                (x, y),
-                (-9 if left else 12, -12),
-                textcoords="offset points",
-                ha="right" if left else "left",
-                fontsize=8,
-            )
+            by = (-9 if left else 12, -12)
+            note(axes, kernel.layers[0], (x, y), by, ha="right" if left else "left")
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(low, high)

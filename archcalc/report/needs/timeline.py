@@ -6,7 +6,7 @@ from typing import Any
 
 from archcalc.analysis.memory import Memory
 from archcalc.report.needs.memory import title
-from archcalc.report.picture import COLORS, drawn, limit
+from archcalc.report.picture import COLORS, drawn, limit, note
 from archcalc.report.units import print_bytes
 
 
@@ -54,14 +54,9 @@ def _fill(axes: Any, memory: Memory, budget: int | None) -> None:
     most = max(range(len(moments)), key=below.__getitem__, default=None)
     if most is not None:
         axes.plot([most + 0.5], [below[most]], "v", color="#222222", markersize=5)
-        axes.annotate(
-            f"{moments[most].layer}: {print_bytes(memory.most)}",
-            (most + 0.5, below[most]),
-            (0, 6),
-            textcoords="offset points",
-            ha="right" if most > len(moments) / 2 else "left",
-            fontsize=8,
-        )
+        side = "right" if most > len(moments) / 2 else "left"
+        text = f"{moments[most].layer}: {print_bytes(memory.most)}"
+        note(axes, text, (most + 0.5, below[most]), (0, 6), ha=side)
     if memory.training is not None:
         turn = sum(not m.backward for m in moments)
         axes.axvline(turn, color="#888888", linewidth=0.8, linestyle=":")

@@ -11,7 +11,7 @@ from archcalc.document.model import many, number
 from archcalc.errors import ArchcalcError
 from archcalc.operators import FAMILIES
 from archcalc.report.layers.columns import print_shape
-from archcalc.report.layers.lines import depth, lines
+from archcalc.report.layers.lines import depth_of, lines
 
 MOST_NAMES = 6
 """Of more than this, the first and the last are named."""
@@ -48,10 +48,9 @@ def _size(analysis: Analysis) -> Iterator[str]:
     gives = ", ".join(
         print_shape((1, *rows[name].shape[1:])) for name in graph.outputs if name in rows
     )
-    deep = depth(row for row in analysis.rows if row.executed)
     yield (
         f"It takes {given} and gives {gives}, in {many(len(analysis.rows), 'layer')}; "
-        f"the longest path has {deep} weight layers."
+        f"the longest path has {depth_of(analysis)} weight layers."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from archcalc.errors import ArchcalcError
 from archcalc.pytorch.crosscheck import Crosscheck
-from archcalc.report.picture import COLORS, drawn
+from archcalc.report.picture import COLORS, drawn, note
 
 
 def draw(found: Sequence[Crosscheck], format: str = "svg") -> bytes:
@@ -35,18 +35,8 @@ def _fill(axes: Any, dots: dict[str, list[tuple[int, int]]]) -> None:
     span = min(sizes) / 2, max(sizes) * 2
     for times, text in ((1, "as predicted"), (2, "twice"), (10, "ten times")):
         axes.plot(span, [times * size for size in span], color="#bbbbbb", linewidth=0.8)
-        axes.annotate(
-            text,
-            (span[1] / times, span[1]),
-            (-4, -4),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            rotation=45,
-            rotation_mode="anchor",
-            fontsize=8,
-            color="#888888",
-        )
+        look = {"ha": "right", "va": "top", "rotation": 45, "rotation_mode": "anchor"}
+        note(axes, text, (span[1] / times, span[1]), (-4, -4), color="#888888", **look)
     for scale in (axes.set_xscale, axes.set_yscale):
         scale("log")
     axes.set_xlim(span)

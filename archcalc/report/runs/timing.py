@@ -8,8 +8,7 @@ from typing import Any
 from archcalc.analysis.measured import Measurement
 from archcalc.errors import ArchcalcError
 from archcalc.pytorch.crosscheck import Crosscheck
-from archcalc.report.choice import choose
-from archcalc.report.picture import COLORS, FORMATS, drawn
+from archcalc.report.picture import COLORS, drawn, note
 from archcalc.report.units import print_rate
 
 NAMED = 12
@@ -22,11 +21,10 @@ def draw(found: Sequence[Crosscheck], format: str = "svg") -> bytes:
     The same measurements give the same bytes. Raises :class:`ArchcalcError` for a format that is
     none of ``FORMATS``, where matplotlib is not installed and where nothing was measured.
     """
-    form = choose("format of pictures", format, FORMATS)
     dots = [(c.name, run.measured) for c in found for run in c.runs if run.measured is not None]
     if not dots:
         raise ArchcalcError("nothing to draw: no network was measured")
-    return drawn(lambda axes: _fill(axes, dots, named=len(found) <= NAMED), form)
+    return drawn(lambda axes: _fill(axes, dots, named=len(found) <= NAMED), format)
 
 
 def _fill(axes: Any, dots: Sequence[tuple[str, Measurement]], named: bool) -> None:
@@ -37,7 +35,7 @@ def _fill(axes: Any, dots: Sequence[tuple[str, Measurement]], named: bool) -> No
         seconds = [m.seconds for _, m in those]
         axes.scatter(macs, seconds, s=18, color=COLORS[k], alpha=0.8, label=dtype)
         for name, m in those if named and not k else ():
-            axes.annotate(name, (m.macs, m.seconds), (4, 4), textcoords="offset points", fontsize=8)
+            note(axes, name, (m.macs, m.seconds), (4, 4))
     axes.set_xscale("log")
     axes.set_yscale("log")
     known = [m for _, m in dots if m.macs]
@@ -50,16 +48,8 @@ def _fill(axes: Any, dots: Sequence[tuple[str, Measurement]], named: bool) -> No
     for rate in (best, best / 10, best / 100):
         axes.plot([low, high], [2 * low / rate, 2 * high / rate], color="#bbbbbb", linewidth=0.8)
         across = min(high, span[1] * rate / 2)
-        axes.annotate(
-            f"{print_rate(rate)}FLOP/s",
-            (across, 2 * across / rate),
-            (-4, -4),
-            ha="right",
-            va="top",
-            textcoords="offset points",
-            fontsize=8,
-            color="#888888",
-        )
+        at, look = (across, 2 * across / rate), {"ha": "right", "va": "top"}
+        note(axes, f"{print_rate(rate)}FLOP/s", at, (-4, -4), color="#888888", **look)
     axes.set_xlim(low, high)
     axes.set_ylim(span)
     axes.set_xlabel("multiply-accumulates of a batch")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import NamedTuple
 
 from archcalc.document.data import versioned
@@ -27,8 +28,7 @@ class Outcome(NamedTuple):
     def verdict(self) -> str:
         """``resnet.yaml: ok (14 variants)``; of a file with problems, how many there are."""
         if self.problems:
-            count = len(self.problems)
-            return f"{self.source}: {many(count, 'problem')}"
+            return f"{self.source}: {many(len(self.problems), 'problem')}"
         found = f" ({many(self.variants, 'variant')})"
         return f"{self.source}: ok{found if self.variants else ''}"
 
@@ -65,17 +65,7 @@ def as_json(outcomes: Sequence[Outcome]) -> str:
             "file": outcome.source,
             "ok": not outcome.problems,
             "variants": outcome.variants,
-            "problems": [
-                {
-                    "file": problem.file,
-                    "line": problem.line,
-                    "column": problem.column,
-                    "path": list(problem.path),
-                    "message": problem.message,
-                    "hint": problem.hint,
-                }
-                for problem in outcome.problems
-            ],
+            "problems": list(map(asdict, outcome.problems)),
         }
         for outcome in outcomes
     ]
