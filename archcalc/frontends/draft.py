@@ -62,6 +62,8 @@ class Draft:
         self.kept: set[int] = set()
         """Layers that nothing takes, and that are there all the same."""
         self.converted: dict[tuple[int, Shape], int] = {}
+        self.constants: set[int] = set()
+        """Layers that are made of no input, and of nothing that is stored."""
 
     def input(self, name: str, shape: Shape) -> int:
         """An input of the network, batch first."""
@@ -273,6 +275,9 @@ class Draft:
         layer = Layer(key, wish, function, applied, inputs, share, depth, origin)
         self.layers.append(layer)
         self.by_key[key] = layer
+        op = name_of(applied.op)
+        if op == "Constant" or (op != "Parameter" and self.constants.issuperset(inputs)):
+            self.constants.add(key)
         return key
 
     def tensor(self, name: str, kind: str, shape: Sequence[int]) -> int:

@@ -170,8 +170,10 @@ class Assembler(Draft):
             self.values[node] = self.first(origin, node)
         else:
             self.values[node] = self.made(node, origin, made)
-        if node.users and self.shape(self.values[node])[:1] == self.shape(-1)[:1]:
-            self.recent = self.values[node]
+        key = self.values[node]
+        batched = self.shape(key)[:1] == self.shape(-1)[:1]
+        if node.users and batched and key not in self.constants:
+            self.recent = key
         self.written(node)
 
     def written(self, node: fx.Node) -> None:
@@ -225,6 +227,11 @@ class Assembler(Draft):
         shapes = [self.shape(key) for key in inputs]
         sample = tuple(sample_of(shapes[0], wanted))
         op: Operator
+        if isinstance(made, Moves) and self.constants.issuperset(inputs):
+            # What writes numbers into a mask that rests on no input: the mask alone counts.
+            whole = self.applied_to("Constant", self.batch(), shape=list(sample))
+            module, function = self.place(node)
+            return self.add(f"{module}.{function}".strip("."), function, whole, (self.batch(),))
         if isinstance(made, (Moves, Beside)):
             op = DeclaredOperator(name=target, shape=sample, params=0, macs=0)
         else:
@@ -263,7 +270,8 @@ class Assembler(Draft):
             # A tensor that is held takes its batch of what it meets.
             if isinstance(source, fx.Node) and self.held(source) is None:
                 key = self.value(source)
-                if key is not None and self.shape(key)[:1] == self.shape(-1)[:1]:
+                batched = key is not None and self.shape(key)[:1] == self.shape(-1)[:1]
+                if key is not None and batched and key not in self.constants:
                     self.recent = key
         for source in made.inputs:
             if isinstance(source, Made):

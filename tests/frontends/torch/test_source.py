@@ -496,3 +496,25 @@ def test_exported_source_of_a_graph_has_the_tensors_and_outputs_of_its_module(na
     assert all(re.search(r"_\d", key) for key in missing)
     given = [torch.randn(shape) for shape in inputs]
     torch.testing.assert_close(exported(*given), module(*given))
+
+
+class Shifted(nn.Module):
+    """Windows whose mask is written part by part, in each pass anew, as Swin's is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        mask = x.new_zeros((6, 6))
+        for number, rows in enumerate((slice(0, -2), slice(-2, None))):
+            for column, columns in enumerate((slice(0, -2), slice(-2, None))):
+                mask[rows, columns] = 2 * number + column
+        return self.fc(x) + mask.view(1, 36, 1)
+
+
+def test_a_mask_that_rests_on_no_input_is_a_constant_however_it_is_written() -> None:
+    graph = archcalc.from_torch(Shifted(), (1, 36, 4))
+    kinds = [type(node.op).__name__ for node in graph.nodes]
+    assert sorted(kinds) == ["Add", "Constant", "Linear", "Reshape"]
+    assert archcalc.crosscheck(graph, device="meta").ok
