@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 from archcalc.frontends.keras.layers import Layers, Place, Tensor, Unknown, layer
 
@@ -47,6 +48,20 @@ def _scaled(r: Layers, place: Place, x: Tensor, size: int, parts: Mapping[str, s
     return x
 
 
+def _affine(r: Layers, place: Place, x: Tensor, op: str, **fields: Any) -> Tensor:
+    """A normalization with scale and shift, or with one of them as a layer of its own."""
+    c = place.config
+    scale, center = c.get("scale", True), c.get("center", True)
+    whole = scale == center
+    fields |= {"eps": c.get("epsilon", 1e-3), "affine": scale and center}
+    key = r.emit(place, op, [x], part="" if whole else "norm", **fields)
+    found = replace(x, key=key)
+    if whole:
+        return found
+    parts = {"gamma": "Mul"} if scale else {"beta": "Add"}
+    return _scaled(r, place, found, r.shape(key)[1], parts)
+
+
 @layer("BatchNormalization", "BatchNormalizationV1", "SyncBatchNormalization")
 def _batch_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     c = place.config
@@ -57,17 +72,7 @@ def _batch_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
         x = r.turn(x, False)
     if r.axis(x, axis) != 1:
         raise Unknown
-    scale, center = c.get("scale", True), c.get("center", True)
-    name = f"BatchNorm{max(len(x.shape) - 1, 1)}d"
-    both = scale and center
-    whole = both or not (scale or center)
-    eps = c.get("epsilon", 1e-3)
-    key = r.emit(place, name, [x], part="" if whole else "norm", eps=eps, affine=both)
-    found = replace(x, key=key)
-    if whole:
-        return found
-    parts = {"gamma": "Mul"} if scale else {"beta": "Add"}
-    return _scaled(r, place, found, r.shape(key)[1], parts)
+    return _affine(r, place, x, f"BatchNorm{max(len(x.shape) - 1, 1)}d")
 
 
 @layer("LayerNormalization")
@@ -126,19 +131,8 @@ def _group_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     c, x = place.config, r.images(given[0])
     if c.get("axis", -1) not in (-1, len(x.shape)):
         raise Unknown
-    scale, center = c.get("scale", True), c.get("center", True)
-    whole = scale == center
-    fields = {
-        "num_groups": c["groups"] if c["groups"] != -1 else r.shape(x.key)[1],
-        "eps": c.get("epsilon", 1e-3),
-        "affine": scale and center,
-    }
-    key = r.emit(place, "GroupNorm", [x], part="" if whole else "norm", **fields)
-    found = replace(x, key=key)
-    if whole:
-        return found
-    parts = {"gamma": "Mul"} if scale else {"beta": "Add"}
-    return _scaled(r, place, found, r.shape(key)[1], parts)
+    groups = c["groups"] if c["groups"] != -1 else r.shape(x.key)[1]
+    return _affine(r, place, x, "GroupNorm", num_groups=groups)
 
 
 @layer("Normalization")
