@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from archcalc.spec.expressions import DOTTED, is_expression
-from archcalc.spec.fields import Name, Record, as_list, either
+from archcalc.spec.expressions import DOTTED
+from archcalc.spec.fields import Computed, Condition, Name, Record, as_list, either
 
 Quantity = Literal[
     "params", "buffers", "macs", "flops", "weight_bytes", "connections", "layers", "depth"
@@ -25,18 +25,6 @@ def _as_printed(value: Any) -> Any:
     return value
 
 
-def _as_expression(value: Any) -> Any:
-    if not is_expression(value):
-        raise ValueError(f"should be an expression that makes the printed number, not {value!r}")
-    return value
-
-
-def _as_condition(value: Any) -> Any:
-    if not is_expression(value):
-        raise ValueError(f"should be an expression that is true or false, not {value!r}")
-    return value
-
-
 Printed = Annotated[
     int | str,
     either("a number, in quotes unless it is whole", int, str),
@@ -51,7 +39,7 @@ class Erratum(Record):
 
     value: Printed
     """The right number."""
-    mistake: Annotated[str, StringConstraints(pattern="^="), BeforeValidator(_as_expression)]
+    mistake: Computed
     """What makes the printed number: an expression of what was counted instead, such as
     ``=depth``, or of how much is amiss, such as ``=params - 584192``."""
     reason: Annotated[str, StringConstraints(min_length=1)]
@@ -61,7 +49,7 @@ class Erratum(Record):
 class Requirement(Record):
     """What an input, or variables, must be like for a network to take them."""
 
-    that: Annotated[str, StringConstraints(pattern="^="), BeforeValidator(_as_condition)]
+    that: Condition
     """An expression that is true of what the network takes: ``=height(input) % 32 == 0``. It may
     ask for the shapes of inputs and of layers."""
     reason: Annotated[str, StringConstraints(min_length=1)]

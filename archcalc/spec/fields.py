@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
+from archcalc.spec.expressions import is_expression
 from archcalc.spec.patterns import LONGEST
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
@@ -34,6 +35,21 @@ def either(words: str, *kinds: type) -> BeforeValidator:
         raise ValueError(f"should be {words}, not {value!r}")
 
     return BeforeValidator(check)
+
+
+def expression(that: str) -> BeforeValidator:
+    """Say of what is no expression that it should be one, and what for."""
+
+    def check(value: Any) -> Any:
+        if is_expression(value):
+            return value
+        raise ValueError(f"should be an expression that {that}, not {value!r}")
+
+    return BeforeValidator(check)
+
+
+Computed = Annotated[str, StringConstraints(pattern="^="), expression("makes the printed number")]
+Condition = Annotated[str, StringConstraints(pattern="^="), expression("is true or false")]
 
 
 class Record(BaseModel):

@@ -25,6 +25,7 @@ from pydantic import (
 from archcalc.errors import ExpressionError
 from archcalc.spec import expressions
 from archcalc.spec.expressions import is_expression
+from archcalc.spec.fields import Condition
 from archcalc.spec.scope import Wrong, near
 
 INPUT = ("side", "H", "W")
@@ -54,12 +55,6 @@ def _choices(value: Any) -> Any:
     if is_expression(value) or isinstance(value, dict) or (isinstance(value, list) and value):
         return value
     raise ValueError(f"should be a list of choices, a range or an expression, not {value!r}")
-
-
-def _condition(value: Any) -> Any:
-    if is_expression(value):
-        return value
-    raise ValueError(f"should be an expression that is true or false, not {value!r}")
 
 
 Bound = Annotated[int | float | str, BeforeValidator(_bound)]
@@ -137,7 +132,7 @@ class Space(_Declared):
     ]
     """The choices of each variable: a list, a range, a list of items that have choices each, or an
     expression of the variables above. What is no variable of the network helps others."""
-    where: list[Annotated[str, StringConstraints(pattern="^="), BeforeValidator(_condition)]] = []
+    where: list[Condition] = []
     """What is true of every configuration: expressions of the variables."""
     title: str = ""
     """What is searched, in a few words; the network's own title by default."""
