@@ -10,12 +10,7 @@ from pydantic import FiniteFloat
 
 from archcalc.dims import Shape, holds, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import (
-    SavesInputOrCopy,
-    SavesInputs,
-    SavesOutput,
-    Viewing,
-)
+from archcalc.operators.autograd import SavesInputOrCopy, SavesInputs, SavesOutput, Viewing
 from archcalc.operators.base import (
     Count,
     Example,

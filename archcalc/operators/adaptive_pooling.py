@@ -22,14 +22,7 @@ from archcalc.operators.base import (
     require_rank_from,
 )
 from archcalc.operators.conv import AXES
-from archcalc.operators.taps import (
-    MOST_PHASES,
-    Gathering,
-    Sources,
-    Taps,
-    Traced,
-    unless_unknown,
-)
+from archcalc.operators.taps import MOST_PHASES, Gathering, Sources, Taps, Traced, unless_unknown
 
 # Stored as a tuple of sizes and None.
 OutputSize = Annotated[Any, one_or_several(FROM_1, NULL, each={"anyOf": [FROM_1, NULL]})]

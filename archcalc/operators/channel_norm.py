@@ -6,14 +6,7 @@ from pydantic import FiniteFloat
 
 from archcalc.dims import Shape, Size
 from archcalc.operators.autograd import Differentiable, Saved
-from archcalc.operators.base import (
-    Call,
-    Example,
-    Work,
-    elements,
-    require,
-    require_rank,
-)
+from archcalc.operators.base import Call, Example, Work, elements, require, require_rank
 from archcalc.operators.normalization import Epsilon, affinity, rescale, standardize
 from archcalc.operators.taps import HERE, Sources, Traced
 

@@ -8,15 +8,7 @@ from typing import Any, ClassVar, NamedTuple, final
 
 from archcalc.dims import Shape
 from archcalc.operators.autograd import SavesInputs, SavesNothing, SavesOutput, Untrained
-from archcalc.operators.base import (
-    Call,
-    Example,
-    Keeping,
-    Operator,
-    PerElement,
-    Weightless,
-    Work,
-)
+from archcalc.operators.base import Call, Example, Keeping, Operator, PerElement, Weightless, Work
 from archcalc.operators.join import Combining, Meeting, spelled
 from archcalc.operators.taps import Pointwise
 

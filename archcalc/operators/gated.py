@@ -7,14 +7,7 @@ from pydantic import StrictInt
 from archcalc.dims import Shape, divides
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import SavesInputs
-from archcalc.operators.base import (
-    Example,
-    PerElement,
-    Spelled,
-    Weightless,
-    Work,
-    describe,
-)
+from archcalc.operators.base import Example, PerElement, Spelled, Weightless, Work, describe
 from archcalc.operators.reduction import sample_axis
 from archcalc.operators.taps import Sources, Traced, everything, on_axis
 

@@ -9,12 +9,7 @@ from pydantic import PlainValidator, StrictInt, WithJsonSchema
 
 from archcalc.dims import Shape, holds, is_array, is_recorded, is_symbolic, same
 from archcalc.errors import ShapeError
-from archcalc.operators.autograd import (
-    Multiplying,
-    Product,
-    SavesNothing,
-    Stepwise,
-)
+from archcalc.operators.autograd import Multiplying, Product, SavesNothing, Stepwise
 from archcalc.operators.base import (
     Call,
     Example,

@@ -9,9 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from archcalc.dims import Size
-from archcalc.operators.base import (
-    Work,
-)
+from archcalc.operators.base import Work
 
 Epsilon = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

@@ -4,27 +4,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from archcalc.dims import (
-    Shape,
-    Size,
-)
+from archcalc.dims import Shape, Size
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import Differentiable, Saved, Viewing
-from archcalc.operators.base import (
-    Call,
-    Example,
-    Moving,
-    Natural,
-    describe,
-    require,
-    require_rank,
-)
+from archcalc.operators.base import Call, Example, Moving, Natural, describe, require, require_rank
 from archcalc.operators.shape import SPATIAL
-from archcalc.operators.taps import (
-    Sources,
-    Traced,
-    moved,
-)
+from archcalc.operators.taps import Sources, Traced, moved
 from archcalc.operators.window import require_source
 
 if TYPE_CHECKING:

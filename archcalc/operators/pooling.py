@@ -23,10 +23,7 @@ from archcalc.operators.base import (
     require_rank,
 )
 from archcalc.operators.conv import AXES
-from archcalc.operators.taps import (
-    Window,
-    Windowed,
-)
+from archcalc.operators.taps import Window, Windowed
 from archcalc.operators.window import (
     Padding,
     Pads,

@@ -9,15 +9,7 @@ from archcalc.dims import Shape, Size, divides, same
 from archcalc.errors import ShapeError
 from archcalc.operators.attention import Attending, ScaledDotProductAttention
 from archcalc.operators.autograd import WEIGHTS, Multiplying, Product, Stepwise
-from archcalc.operators.base import (
-    Call,
-    Count,
-    Example,
-    Work,
-    describe,
-    elements,
-    require_rank,
-)
+from archcalc.operators.base import Call, Count, Example, Work, describe, elements, require_rank
 from archcalc.operators.parametrization import Parametrization, Parametrized
 from archcalc.operators.positions import RotaryEmbedding
 from archcalc.operators.taps import Gathering

@@ -22,15 +22,7 @@ from pydantic import field_validator, model_validator
 from archcalc.dims import Shape, Size, holds, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import WEIGHTS, Multiplying, Product
-from archcalc.operators.base import (
-    Call,
-    Count,
-    Example,
-    Natural,
-    Work,
-    describe,
-    require_rank,
-)
+from archcalc.operators.base import Call, Count, Example, Natural, Work, describe, require_rank
 from archcalc.operators.parametrization import Parametrization, Parametrized
 
 MOST_LAYERS = 1000

@@ -6,16 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, final
 
 from pydantic import AfterValidator, model_validator
 
-from archcalc.dims import (
-    AnySize,
-    Shape,
-    Size,
-    ceil_div,
-    divides,
-    is_array,
-    is_symbolic,
-    maximum,
-)
+from archcalc.dims import AnySize, Shape, Size, ceil_div, divides, is_array, is_symbolic, maximum
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import SavesNothing
 from archcalc.operators.base import (
@@ -33,14 +24,7 @@ from archcalc.operators.base import (
     require_rank,
 )
 from archcalc.operators.shape import SPATIAL
-from archcalc.operators.taps import (
-    MOST_PHASES,
-    Pointwise,
-    Sources,
-    Taps,
-    Traced,
-    unless_unknown,
-)
+from archcalc.operators.taps import MOST_PHASES, Pointwise, Sources, Taps, Traced, unless_unknown
 
 
 def _factor(value: Any) -> Any:

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Annotated, final
 
 from pydantic import AfterValidator, Field, StrictInt, field_validator
 
-from archcalc.dims import (
-    Shape,
-    Size,
-    divides,
-    holds,
-    same,
-)
+from archcalc.dims import Shape, Size, divides, holds, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import Reshaping, Viewing
 from archcalc.operators.base import (
@@ -27,12 +21,7 @@ from archcalc.operators.base import (
     describe,
     elements,
 )
-from archcalc.operators.taps import (
-    HERE,
-    Scattering,
-    Sources,
-    Traced,
-)
+from archcalc.operators.taps import HERE, Scattering, Sources, Traced
 
 if TYPE_CHECKING:
     from archcalc.operators.saving import Autograd, Tensor

@@ -4,15 +4,7 @@ from typing import TYPE_CHECKING, Annotated, final
 
 from pydantic import Field, StrictInt
 
-from archcalc.dims import (
-    Shape,
-    Size,
-    ceil_div,
-    holds,
-    maximum,
-    minimum,
-    same,
-)
+from archcalc.dims import Shape, Size, ceil_div, holds, maximum, minimum, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import INTEGER, Stepwise, Viewing
 from archcalc.operators.base import (
@@ -26,14 +18,7 @@ from archcalc.operators.base import (
     describe,
     require,
 )
-from archcalc.operators.taps import (
-    HERE,
-    Sources,
-    Taps,
-    Traced,
-    moved,
-    on_axis,
-)
+from archcalc.operators.taps import HERE, Sources, Taps, Traced, moved, on_axis
 
 if TYPE_CHECKING:
     from archcalc.operators.saving import Autograd, Tensor

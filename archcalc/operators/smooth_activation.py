@@ -6,17 +6,8 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from archcalc.dims import Shape
 from archcalc.operators.activation import IMAGE, VECTOR, Activation, Elementwise
-from archcalc.operators.autograd import (
-    Differentiable,
-    Saved,
-    SavesInputOrCopy,
-    SavesInputs,
-)
-from archcalc.operators.base import (
-    Example,
-    Work,
-    elements,
-)
+from archcalc.operators.autograd import Differentiable, Saved, SavesInputOrCopy, SavesInputs
+from archcalc.operators.base import Example, Work, elements
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

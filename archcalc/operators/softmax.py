@@ -3,18 +3,8 @@
 from typing import final
 
 from archcalc.dims import Shape, Size
-from archcalc.operators.autograd import (
-    SavesOutput,
-)
-from archcalc.operators.base import (
-    Example,
-    Integer,
-    Spelled,
-    Weightless,
-    Work,
-    axis_of,
-    elements,
-)
+from archcalc.operators.autograd import SavesOutput
+from archcalc.operators.base import Example, Integer, Spelled, Weightless, Work, axis_of, elements
 from archcalc.operators.taps import Sources, Traced, everything, on_axis
 
 

@@ -24,14 +24,8 @@ from archcalc.operators.base import (
 )
 from archcalc.operators.conv import AXES
 from archcalc.operators.pooling import Kernel
-from archcalc.operators.taps import (
-    Window,
-    Windowed,
-)
-from archcalc.operators.window import (
-    Rounding,
-    slide,
-)
+from archcalc.operators.taps import Window, Windowed
+from archcalc.operators.window import Rounding, slide
 
 
 @final

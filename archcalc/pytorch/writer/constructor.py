@@ -8,13 +8,7 @@ from typing import Any
 from archcalc.operators.parametrization import STANDARDIZATIONS
 from archcalc.pytorch.writer.blocks import Block, Child, Unit
 from archcalc.pytorch.writer.code import Bracket, Choice, Code
-from archcalc.pytorch.writer.columns import (
-    MISSING,
-    Slot,
-    Target,
-    column_of,
-    text_of,
-)
+from archcalc.pytorch.writer.columns import MISSING, Slot, Target, column_of, text_of
 from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.naming import access
 from archcalc.pytorch.writer.spelling import (

@@ -5,16 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from archcalc.frontends.onnx.nodes.call import (
-    TABLE,
-    Call,
-    Found,
-    Line,
-    Made,
-    Same,
-    line,
-    piece,
-)
+from archcalc.frontends.onnx.nodes.call import TABLE, Call, Found, Line, Made, Same, line, piece
 from archcalc.frontends.onnx.values import Value
 
 # Functions of elements ----------------------------------------------------------------------------

@@ -6,14 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from archcalc.frontends.onnx.nodes.call import (
-    Call,
-    Found,
-    Made,
-    is_stored,
-    line,
-    piece,
-)
+from archcalc.frontends.onnx.nodes.call import Call, Found, Made, is_stored, line, piece
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Moves, held
 

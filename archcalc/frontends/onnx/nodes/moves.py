@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archcalc.frontends.onnx.nodes.call import (
-    TABLE,
-    Call,
-    Made,
-    Same,
-    line,
-    piece,
-)
+from archcalc.frontends.onnx.nodes.call import TABLE, Call, Made, Same, line, piece
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Moves
 

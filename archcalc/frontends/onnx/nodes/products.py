@@ -5,12 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from archcalc.frontends.onnx.nodes.call import (
-    Call,
-    Made,
-    is_stored,
-    line,
-)
+from archcalc.frontends.onnx.nodes.call import Call, Made, is_stored, line
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import held, spelled
 
