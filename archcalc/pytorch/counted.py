@@ -169,7 +169,8 @@ class Counter:
 
         What computes a weight of other tensors is no work of a sample, and left out.
         """
-        return (self._flops.get_total_flops() - self._apart) // 2
+        total = self._before[0] if self._before else self._flops.get_total_flops()
+        return (total - self._apart) // 2
 
     @contextmanager
     def watching(self) -> Iterator[None]:

@@ -124,16 +124,18 @@ def _layers(
         repeated = _Together(names, ("i",))
         given = frozenset(inputs)
         around = spec.document.around.get(str(place[1]), ()) if place else ()
-        before = dict.fromkeys([*inputs, *around])
+        before, previous = dict.fromkeys([*inputs, *around]), ""
         for name, layer in layers.items():
             at = (*place, "layers", name)
             if name in given:
                 yield at, Wrong(f"'{name}' is the name of an input: choose another")
+            if layer.block in spec.document.doubtful and layer.from_ is None and previous:
+                yield _doubtful(spec, str(layer.block), previous)
             seen = repeated if layer.repeat or layer.parallel else names
             own = _Together(before, (name,)) if seen is repeated else before
             for wrong in _layer(spec, layer, seen, before, layers, allow_unknown, broken, own):
                 yield at, wrong
-            before[name] = None
+            before[name], previous = None, name
         known = _Together(layers, given)
         for number, reference in enumerate(block.results if block is not None else ()):
             assert block is not None
@@ -194,6 +196,16 @@ def _layer(
             yield Wrong(
                 f"unknown block '{layer.block}'", _near_block(layer.block, spec), ("block",)
             )
+
+
+def _doubtful(spec: Spec, row: str, before: str) -> tuple[Path, Wrong]:
+    """A row says ``input`` where it may mean what it takes, or what the block around it does."""
+    first = next(iter(spec.blocks[row].layers))
+    return ("blocks", row, "layers", first), Wrong(
+        f"'input' may be '{before}', which the row takes, or what is around it",
+        f"say '{before}', or give the block's own a name, inputs: [x]",
+        ("from",),
+    )
 
 
 def _near_block(name: str, spec: Spec) -> Hint:

@@ -70,6 +70,8 @@ class _Writing:
         """Blocks made of rows, by name."""
         self.around: dict[str, tuple[str, ...]] = {}
         """What they take of the layers around them."""
+        self.doubtful: dict[str, str] = {}
+        """Those whose first layer says ``input``, and what is around each."""
 
     def document(self) -> Document:
         data = self.written.data
@@ -85,7 +87,12 @@ class _Writing:
         if changed == data:
             return self.written
         return replace(
-            self.written, data=changed, origins=self.origins, around=self.around, short=data
+            self.written,
+            data=changed,
+            origins=self.origins,
+            around=self.around,
+            doubtful=frozenset(k for k, around in self.doubtful.items() if self.has_input(around)),
+            short=data,
         )
 
     def named(self, key: str, block: Any) -> tuple[str, Any]:
@@ -194,7 +201,24 @@ class _Writing:
         if "from" not in keys and not self.takes_input(row, layers):
             keys["from"] = []
         self.capture(kind, row, layers, used_at)
+        first = next(iter(layers.values()))
+        taken = first.get("from") if isinstance(first, dict) else None
+        named = "input" in (taken if isinstance(taken, list) else [taken])
+        if named and isinstance(layer, list):
+            self.doubtful[kind] = around
         return {"block": kind, **keys, **{each: f"={each}" for each in used}}
+
+    def has_input(self, around: str) -> bool:
+        """Whether the layers around a row call what they take ``input``."""
+        data = self.written.data
+        if not around:
+            return not isinstance(data.get("input"), dict) or "input" in data["input"]
+        if around in self.rows:
+            return bool(self.rows[around]["inputs"] == [ANY])
+        written = data.get("blocks")
+        blocks = {signature(key)[0]: block for key, block in written.items()} if written else {}
+        block = blocks.get(around)
+        return not (isinstance(block, dict) and "inputs" in block)
 
     def takes_input(self, row: Mapping[str, Any], layers: Mapping[str, Any]) -> bool:
         """Whether a row takes what comes before it, and not only what its layers name."""

@@ -90,6 +90,8 @@ class Document:
     """Where something that was written in short is written, by the path that it has in full."""
     around: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What rows take of the layers around them, by the names of their blocks."""
+    doubtful: frozenset[str] = frozenset()
+    """Rows, by the names of their blocks, whose first layer may mean either of two inputs."""
     short: dict[str, Any] | None = None
     """The data as they are written, where they are written in short."""
 

@@ -459,6 +459,39 @@ def test_what_follows_the_last_weights_is_told_by_the_values() -> None:
     assert "what follows the last layers with weights" in result.remarks[0]
 
 
+def test_what_a_spectral_norm_multiplies_is_in_no_step() -> None:
+    normed = nn.utils.parametrizations.spectral_norm(nn.Linear(8, 4))
+    found = trace(normed, [torch.randn(2, 8)])
+    assert (found.macs, found.unseen) == (2 * 8 * 4, 0)
+    assert [step.function for step in found.steps] == ["linear"]
+
+
+def test_what_is_shaped_like_another_does_not_take_it() -> None:
+    class Shaped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.gain = nn.Linear(8, 8), nn.Parameter(torch.ones(1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.fc(x)
+            z: Tensor = self.gain * (y.mT @ y).mT.view_as(y)
+            return z + y
+
+    spec = {
+        "name": "n",
+        "input": [8, 8],
+        "layers": {
+            "fc": {"op": "Linear", "out_features": 8},
+            "t": {"op": "Transpose", "dim0": 1, "dim1": 2},
+            "product": {"op": "MatMul", "from": ["t", "fc"]},
+            "gain": {"op": "Parameter", "shape": [1]},
+            "mul": {"op": "Mul", "from": ["product", "gain"]},
+            "add": {"op": "Add", "from": ["mul", "fc"]},
+        },
+    }
+    assert against(archcalc.load(spec), Shaped()).ok
+
+
 # What can't be looked into --------------------------------------------------------------------
 
 

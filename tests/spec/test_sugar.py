@@ -262,6 +262,26 @@ def test_what_input_means_in_a_row_is_told_where_it_fails(layer: str) -> None:
     assert "what the row takes" not in found.hint
 
 
+def test_input_that_may_be_either_is_asked_about() -> None:
+    def found(block: str) -> list[str]:
+        written = HEAD + f"blocks: {{b: {block}}}\nlayers: {{s: b}}"
+        return [f"{p.column} {p.message}" for p in archcalc.validate(text.parse(written, "").data)]
+
+    either = "'input' may be 't', which the row takes, or what is around it"
+    (told,) = found("{t: Tanh, row: [{op: Add, from: [t, input]}, ReLU]}")
+    assert told.endswith(either)
+    # The row is the first, has it from elsewhere, is repeated as a whole, or the block names its own.
+    assert found("{row: [{op: Add, from: [input, input]}, ReLU]}") == []
+    assert found("{t: Tanh, row: {from: t, layers: [{op: Add, from: [input, input]}]}}") == []
+    assert found("{t: Tanh, row: {repeat: 2, layers: [{op: Add, from: [input, t]}]}}") == []
+    assert found("{inputs: [x], layers: {t: Tanh, row: [{op: Add, from: [input, x]}, ReLU]}}") == []
+    # Inside a row the same, unless that names its own.
+    row = "{t: Tanh, inner: [{op: Add, from: [t, input]}]}"
+    (told,) = found(f"{{r: ReLU, outer: {{layers: {row}}}}}")
+    assert told.endswith(either)
+    assert found(f"{{r: ReLU, outer: {{inputs: [x], layers: {row}}}}}") == []
+
+
 def test_outputs_that_are_no_states_are_told_where_they_are_handed_on() -> None:
     block = (
         "blocks:\n  cell: {inputs: [x, memory], outputs: [sum, half], layers: {sum: {op: Add, "

@@ -28,7 +28,7 @@ TACOTRON_LSTM = 40 * 2 * 4 * 256 * (512 + 256)
 
 # params, buffers, MACs
 NUMBERS: dict[str, tuple[int, int, int]] = {
-    "albert": (11_683_584, 512, 11_186_798_592),  # arXiv:1909.11942, base
+    "albert": (11_683_584, 0, 11_186_798_592),  # arXiv:1909.11942, base
     "bifpn": (194_361, 3_870, 136_203_264),  # effdet, efficientdet_d0
     "biggan": (31_978_628, 93_714, 9_509_224_960),  # arXiv:1809.11096, 128, ch 64
     "centernet": (3_043_028, 1_798, 3_611_295_744),  # arXiv:1904.07850, deconvolutions and heads
