@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from archcalc.claims.blocks import SAID, Module, module
 from archcalc.claims.emitted import Emitted, hold
 from archcalc.claims.finding import Audit
 from archcalc.claims.spelled import (
@@ -55,7 +56,7 @@ def emitted(audit: Audit) -> Emitted:
     Raises :class:`ArchcalcError` as :func:`emit` does.
     """
     if audit.reading is None or audit.sheet is None:
-        raise ArchcalcError(f"{audit.name}: a table of modules has no spec yet")
+        raise ArchcalcError(f"{audit.name}: no network was searched in it")
     try:
         return _Writer(audit).emitted()
     except ArchcalcError as error:
@@ -96,6 +97,7 @@ class _Writer:
         data: dict[str, Any] = {
             "name": name if name[0].isalpha() else f"table-{name}",
             "input": self.net.inputs if several else next(iter(self.net.inputs.values())),
+            **({"blocks": self.net.blocks} if self.net.blocks else {}),
             "layers": self.net.written,
         }
         if len(self.net.open) > 1:
@@ -104,6 +106,8 @@ class _Writer:
         tree.entry("input").beside = said
         if len(self.net.open) > 1:
             tree.entry("outputs").beside = "# all that no row takes"
+        for head in self.net.blocks:
+            tree.entry("blocks", head).beside = f"# {SAID}"
         for layer, comment in self.net.beside.items():
             tree.entry("layers", layer).beside = f"# {comment}"
         differs = hold(self.audit, data, self.layers_of)
@@ -113,6 +117,9 @@ class _Writer:
         """How much of the spec no cell says."""
         if said:
             yield f"the input's size is not in the table: {said.rpartition(': ')[2]}"
+        if self.net.blocks:
+            n = len(self.net.blocks)
+            yield f"{'a block stands' if n == 1 else f'{n} blocks stand'} for modules: {SAID}"
         if self.net.beside:
             those = (
                 "a layer has"
@@ -220,7 +227,8 @@ class _Writer:
 
     def passes(self, entry: Entry, option: Option, sources: list[str]) -> bool:
         """Whether a row is a module whose rows stand before it: it gives what they give."""
-        if option.layer.kind != "module" or entry.values.get("params"):
+        made_of = entry.pattern is not None or entry.stack is not None
+        if option.layer.kind != "module" or entry.values.get("params") or made_of:
             return False
         state = self.net.states.get(sources[0], UNKNOWN)
         if option.out == state:
@@ -305,11 +313,29 @@ class _Writer:
             yield Spelled("Concat", self.net.axis(sources, out))
         elif kind == "upsample" and state.ext and out.ext:
             yield from self.larger(entry, state, out)
+        elif kind == "module" and (entry.pattern is not None or entry.stack is not None):
+            yield Spelled("", self.block(module(entry, layer, state, out)))
         elif kind in ("unknown", "module") and out == state:
             yield Spelled("Identity", {}, f"{entry.name}: what it does is not known")
         else:
             what = entry.what.word or entry.name or "row without a name"
             raise ArchcalcError(f"row {entry.index + 1}: '{what}' can't be written as a layer")
+
+    def block(self, made: Module) -> Fields:
+        """The use of a block, which another row may have written already."""
+        name, body = made.fields["block"], made.body
+        same = next((h for h, b in self.net.blocks.items() if (h, b) == (made.head, body)), None)
+        if same is not None:
+            return made.fields
+        heads = {head.partition("(")[0] for head in self.net.blocks}
+        free, k = name, 1
+        while free in heads:
+            k += 1
+            free = f"{name}_{k}"
+            if self.net.blocks.get(made.head.replace(name, free, 1)) == body:
+                return {**made.fields, "block": free}
+        self.net.blocks[made.head.replace(name, free, 1)] = body
+        return {**made.fields, "block": free}
 
     def norm(self, entry: Entry, layer: Layer, state: State, axes: int) -> Iterator[Spelled]:
         """A normalization; one over the first axis alone, as ConvNeXt's, between permutations."""
@@ -466,7 +492,8 @@ class _Writer:
 
     def named(self, entry: Entry) -> str:
         """A layer's name that no other has."""
-        bare = entry.name.split(" (")[0].replace(": ", "_")
+        bare = re.sub(r" \((\d\w{0,2})\)$", r"_\1", entry.name)  # inception (3a)
+        bare = bare.split(" (")[0].replace(": ", "_")
         bare = re.sub(r"^(\d+) ([a-z]+)$", r"\2\1", bare)
         plain = re.sub(r"[^A-Za-z0-9_-]+", "_", bare).strip("_-").lower()
         if not plain or not plain[0].isalpha():

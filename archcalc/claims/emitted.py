@@ -44,7 +44,9 @@ def hold(audit: Audit, data: Mapping[str, Any], layers: Mapping[int, Sequence[st
     assert sheet is not None
     assert told is not None
     try:
-        rows = {row.name: row for row in answer(dict(data)).rows}
+        rows: dict[str, list[Row]] = {}
+        for row in answer(dict(data)).rows:
+            rows.setdefault(row.name.partition(".")[0], []).append(row)
     except SpecError as error:
         raise ArchcalcError(f"{audit.name}: {_unfit(sheet, layers, error.problems[0])}") from None
     said = []
@@ -52,7 +54,7 @@ def hold(audit: Audit, data: Mapping[str, Any], layers: Mapping[int, Sequence[st
     for index, names in layers.items():
         entry, option = sheet.entries[index], told.found.options[index]
         assert option is not None
-        ours = _Ours([rows[name] for name in names])
+        ours = _Ours([row for name in names for row in rows[name]])
         params, statistics = params + ours.params, statistics + ours.statistics
         for role, right in _differing(entry, option, ours, told):
             column = entry.columns.get(role, sheet.columns.get(role, -1))

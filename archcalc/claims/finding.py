@@ -125,7 +125,7 @@ class Audit:
     sheet: Sheet | None = field(default=None, repr=False, compare=False)
     """The table as it was read."""
     reading: Reading | None = field(default=None, repr=False, compare=False)
-    """The network that was found in it; None for a table of modules."""
+    """The network that was found in it; None where none was searched."""
 
     @property
     def ok(self) -> bool:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from archcalc.claims.causes import Cause, number
 from archcalc.claims.finding import Audit, Finding
 from archcalc.claims.printed import Printed
+from archcalc.claims.readings import Reading, reading
 from archcalc.claims.tables.modules import PATTERNS, sized
 from archcalc.claims.tables.search import Search
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
@@ -69,7 +70,8 @@ def audit_stages(sheet: Sheet) -> Audit:
     """The audit of a table with a module a row; :func:`archcalc.claims.audit.audit` calls it."""
     rows = list(_rows(sheet))
     manners = {role: _manner(rows, role) for role in ("params", "ops") if role in sheet.columns}
-    findings = list(_sizes(sheet, rows))
+    told = reading(sheet, Search(sheet).run())
+    findings = list(_sizes(sheet, rows, told))
     checked = {"output channels": sum(bool(_joined(w)) for _, w in rows if w)}
     for role, manner in manners.items():
         cells = [(e, w) for e, w in rows if w and role in e.printed]
@@ -102,6 +104,8 @@ def audit_stages(sheet: Sheet) -> Audit:
         notes=tuple(notes),
         unmapped=sheet.unmapped,
         remarks=sheet.remarks,
+        sheet=sheet,
+        reading=told,
     )
 
 
@@ -142,7 +146,7 @@ def _layers(widths: Widths) -> Iterator[tuple[int, int, int]]:
         else:
             yield area, cin, widths["out"]
         return
-    for side, i, o, _ in PATTERNS[1 if "n5x5" in widths else 2].layers:
+    for side, i, o, *_ in PATTERNS[1 if "n5x5" in widths else 2].layers:
         area = widths.get(f"kernel{side}", side) ** 2
         yield area, sized(i, {**widths, "in": cin}), sized(o, widths)
 
@@ -179,7 +183,7 @@ def _joined(widths: Widths) -> int:
     return sum(widths[role] for role in JOINED) if "n5x5" in widths else 0
 
 
-def _sizes(sheet: Sheet, rows: list[tuple[Entry, Widths]]) -> Iterator[Finding]:
+def _sizes(sheet: Sheet, rows: list[tuple[Entry, Widths]], told: Reading) -> Iterator[Finding]:
     """Outputs that don't follow: channels from the branches, extents from the stride."""
     for entry, widths in rows:
         out = entry.values.get("out_c")
@@ -188,8 +192,7 @@ def _sizes(sheet: Sheet, rows: list[tuple[Entry, Widths]]) -> Iterator[Finding]:
             terms = [widths[role] for role in JOINED if role in widths]
             rule = f"{' + '.join(map(str, terms))} = {made}"
             yield Finding.of(sheet, entry, "out_c", str(made), rule)
-    reading = Search(sheet).run()
-    for entry, option in zip(sheet.entries, reading.options, strict=True):
+    for entry, option in zip(sheet.entries, told.found.options, strict=True):
         for role in option.wrong if option else ():
             if role in ("out_h", "out_w") and option is not None:
                 right = str(option.expected[role])

@@ -7,8 +7,9 @@ ask for the other order get a permutation before them.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 from archcalc.claims.spelled import ACTIVATIONS, Fields, Spelled
 from archcalc.claims.tables.evidence import UNKNOWN, State
@@ -32,6 +33,8 @@ class Wiring:
         """Layers by name."""
         self.beside: dict[str, str] = {}
         """What is said of them in a comment."""
+        self.blocks: dict[str, Mapping[str, Any]] = {}
+        """Bodies by their names with arguments."""
         self.inputs: dict[str, list[int]] = {}
         self.states: dict[str, State] = {}
         """What each layer and input gives, as the table has it."""
@@ -101,7 +104,7 @@ class Wiring:
             sources = [self.laid(source, sources[0] in self.turned) for source in sources]
             if out.ext and not re.search("Concat|Crop", op):
                 sources = [self.stretched(source, out) for source in sources]
-        layer: Fields = {"op": op}
+        layer: Fields = {"op": op} if op else {}
         if list(sources) != [self.last]:
             layer["from"] = sources[0] if len(sources) == 1 else list(sources)
         self.written[name] = {**layer, **fields}

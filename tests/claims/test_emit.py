@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from archcalc.analysis.analyze import analyze
+from archcalc.analysis.counted import Analysis
 from archcalc.claims.audit import audit
 from archcalc.claims.emit import emit, emitted
 from archcalc.claims.emitted import hold
 from archcalc.errors import ArchcalcError
 from archcalc.spec.zoo import load
 from tests.claims.printers import PRINTERS
+from tests.claims.test_notations import BOTTLENECK
 
 DETERMINED = [
     *((name, printer) for name in ("lenet5", "alexnet", "vgg16", "c3d") for printer in PRINTERS),
@@ -150,3 +153,62 @@ def test_what_does_not_fit_is_told_in_words_of_the_row() -> None:
         ArchcalcError, match=r"conv1 \(row 1\): .* does not fit: output_padding=1 is"
     ):
         hold(found, data, {0: ["conv1"]})
+
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Callable[[str], Analysis]:
+    """What counts a spec's text."""
+
+    def count(text: str) -> Analysis:
+        path = tmp_path / "net.yaml"
+        path.write_text(text, encoding="utf-8")
+        return analyze(load(path))
+
+    return count
+
+
+def test_rows_of_widths_are_uses_of_one_block(counted: Callable[[str], Analysis]) -> None:
+    # SqueezeNet's table 1 (arXiv:1602.07360): 1,248,424 parameters; maxpool8 is misprinted.
+    made = emitted(audit(HERE / "strangers" / "squeezenet_paper.csv"))
+    assert "  fire2: {block: fire, s1x1: 16, e1x1: 64, e3x3: 64}\n" in made.text
+    assert made.text.count("  fire(s1x1, e1x1, e3x3):  # how convolutions are joined") == 1
+    assert any(each.startswith("maxpool8 (row 12)") for each in made.said)
+    assert counted(made.text).params == 1_248_424
+
+
+def test_a_table_of_inceptions_is_a_network(counted: Callable[[str], Analysis]) -> None:
+    # Table 1 of arXiv:1409.4842, with biases as Caffe's GoogLeNet, which has 6,998,552.
+    made = emitted(audit("googlenet_paper_table"))
+    found = counted(made.text)
+    assert found.rows[-1].shape == (1, 1000)
+    assert "  inception_3a: {block: inception, n1x1: 64, n3x3_reduce: 96," in made.text
+    assert sum("the table prints" in each for each in made.said) == 10
+    assert found.params == 6_998_552
+
+
+def test_a_block_in_brackets_is_repeated(counted: Callable[[str], Analysis]) -> None:
+    # ResNet-50 of arXiv:1512.03385; without biases and normalizations, as its params count.
+    made = emitted(audit(HERE / "unseen" / "resnet50_blocks.txt"))
+    assert "  conv2_x: {block: unit_1x1_3x3_1x1, repeat: 3, widths: [64, 64, 256]}" in made.text
+    # 25,557,032 less 53,120 of normalizations; the 9.4K of conv1 may have 64 biases.
+    assert counted(made.text).params in (25_503_912, 25_503_976)
+
+
+def test_a_notation_of_one_s_own_is_a_block(
+    tmp_path: Path, counted: Callable[[str], Analysis]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(BOTTLENECK, encoding="utf-8")
+    printed = (
+        "Input,Operator,t,c,n,s,Params\n224x224x3,conv2d,-,16,1,2,464\n"
+        "112x112x16,bottleneck,6,24,2,2,13968\n56x56x24,bottleneck,6,32,3,2,39696\n"
+    )
+    text = emit(audit(printed, patterns=path))
+    assert (
+        "  bottleneck: {block: bottleneck, repeat: 2, t: 6, c: 24, stride: =2 if i == 0 else"
+        in text
+    )
+    assert counted(text).params == 464 + 13_968 + 39_696

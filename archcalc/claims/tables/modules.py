@@ -23,6 +23,8 @@ class Conv(NamedTuple):
     cin: Width
     cout: Width
     groups: Width = 1
+    pooled: bool = False
+    """Whether a pooling of 3x3 with a stride of 1 stands before it."""
 
 
 class Pattern(NamedTuple):
@@ -71,7 +73,7 @@ PATTERNS = (
             Conv(3, "n3x3_reduce", "n3x3"),
             Conv(1, "in", "n5x5_reduce"),
             Conv(5, "n5x5_reduce", "n5x5"),
-            Conv(1, "in", "pool_proj"),
+            Conv(1, "in", "pool_proj", pooled=True),
         ),
         ("n1x1", "n3x3", "n5x5", "pool_proj"),
     ),
@@ -110,7 +112,7 @@ def layers(pattern: Pattern, widths: Mapping[str, int], cin: int) -> list[tuple[
     found = []
     for _ in range(min(widths.get(pattern.times, 1), MOST_TIMES)):
         known = {**widths, "in": cin}
-        for side, i, o, groups in pattern.layers:
+        for side, i, o, groups, _ in pattern.layers:
             taken = sized(i, known) // max(1, sized(groups, known))
             found.append((side * side, max(1, taken), sized(o, known)))
         cin = out_channels(pattern, known)

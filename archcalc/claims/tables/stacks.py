@@ -89,6 +89,16 @@ def read_stack(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
             yield one_option(entry, state, out, price, layer, params=params, channels_out=cout)
 
 
+def ways(stack: Stack, layer: Layer, before: State, after: State) -> Iterator[_Way]:
+    """How a stack that was read as a layer is built, the likeliest first."""
+    found = [_Way(p, e, layer.bias) for p in (True, False) for e in (False, True)]
+    made = {way: _counted(stack, way, before, known(after.ext)) for way in found}
+    exact = [way for way in found if made[way] == (layer.params, layer.macs)]
+    yield from exact
+    yield from (way for way in found if way not in exact and made[way][0] == layer.params)
+    yield from (way for way in found if made[way][0] != layer.params)
+
+
 def _usual(ext: tuple[int, ...] | None) -> tuple[tuple[int, ...] | None, ...]:
     if ext is None:
         return (None,)
