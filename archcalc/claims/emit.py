@@ -84,7 +84,7 @@ class _Writer:
         inside: list[Entry] = []
         for entry, option in zip(self.sheet.entries, self.found.options, strict=True):
             while inside and entry.depth <= inside[-1].depth:
-                self.names[inside.pop().index] = self.net.last
+                self.end(inside.pop())
             if entry.container:
                 inside.append(entry)
             if option is not None:
@@ -225,6 +225,20 @@ class _Writer:
             if number:
                 self.module(self.sheet.entries[int(number[1]) - 1], note)
 
+    def end(self, container: Entry) -> None:
+        """A module's end: what it has beside its rows may be a scale of every channel."""
+        state = self.net.states.get(self.net.last, UNKNOWN)
+        alone = tuple(1 for _ in state.ext or ())
+        c, tree = state.c or 0, container.values.get("params") == state.c
+        if tree and alone and self.net.last in self.net.written:
+            source = self.net.last
+            note = f"{container.name} has {c:,} parameters beside its rows': a scale is taken"
+            sizes = [*alone, c] if source in self.net.turned else [c, *alone]
+            one = State(c, alone)
+            scale = self.net.assume("Parameter", {"shape": sizes}, [source], one, note)
+            self.net.assume("Mul", {}, [source, scale], state, note)
+        self.names[container.index] = self.net.last
+
     def passes(self, entry: Entry, option: Option, sources: list[str]) -> bool:
         """Whether a row is a module whose rows stand before it: it gives what they give."""
         made_of = entry.pattern is not None or entry.stack is not None
@@ -292,7 +306,7 @@ class _Writer:
             else:
                 yield Spelled(f"Global{word}Pool", {})
         elif kind == "norm":
-            yield from self.norm(entry, layer, state, axes)
+            yield from self.norm(entry, layer, state, axes, sources[0] in self.net.flat)
         elif kind in ("same", "prelu"):
             yield activation(entry, layer)
         elif kind == "flatten":
@@ -337,7 +351,9 @@ class _Writer:
         self.net.blocks[made.head.replace(name, free, 1)] = body
         return {**made.fields, "block": free}
 
-    def norm(self, entry: Entry, layer: Layer, state: State, axes: int) -> Iterator[Spelled]:
+    def norm(
+        self, entry: Entry, layer: Layer, state: State, axes: int, flat: bool
+    ) -> Iterator[Spelled]:
         """A normalization; one over the first axis alone, as ConvNeXt's, between permutations."""
         own = norm(entry, layer, axes)
         c, kept = state.c or 0, self.found.manner.norm in (3, 4)
@@ -354,6 +370,9 @@ class _Writer:
                 yield Spelled("Add", {"from": [center, self.net.last]})
             return
         ext = state.ext or ()
+        if own.op == "LayerNorm" and not (ext or flat) and layer.params == 2 * c:
+            # Over channels, of what a pooling may have left with axes of 1.
+            yield Spelled("Flatten", {})
         alone = own.op == "LayerNorm" and ext and not self.net.manages(state)
         if alone and layer.params == 2 * (state.c or 0) and ext[-1] != state.c:
             order = [*range(2, len(ext) + 2), 1]
