@@ -16,6 +16,7 @@ from archcalc.claims.receptive import receptive
 from archcalc.claims.rules import printed_like, rule
 from archcalc.claims.sums import modules, right_sum, totals, work_totals
 from archcalc.claims.tables.confirmed import explained
+from archcalc.claims.tables.flow import begun_again
 from archcalc.claims.tables.modules import PATTERNS, Pattern
 from archcalc.claims.tables.read import read_table
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
@@ -320,6 +321,9 @@ def _notes(sheet: Sheet, told: Reading) -> Iterator[str]:
         yield "padding is not printed: sizes are only checked to be possible"
     if not sheet.has("source"):
         yield "every row is taken to follow the row before"
+        again = begun_again(sheet)
+        if again is not None:
+            yield f"but {label(sheet.entries[again])} to take another input"
     for (row, role), value in told.choices.items():
         if role == "source" and not sheet.entries[row].sources:
             taken = label(sheet.entries[value[-1]])

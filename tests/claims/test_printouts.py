@@ -109,3 +109,30 @@ def test_a_changed_cell_is_found_where_another_determines_it(printer: str) -> No
             found = audit(table.csv())
             located += any((f.row, f.column) == (row, column) for f in found.findings)
     assert located >= 0.95 * tried
+
+
+TWINS = """\
+----------------------------------------------------------------
+        Layer (type)               Output Shape         Param #
+================================================================
+            Conv2d-1           [-1, 64, 96, 96]           4,864
+              ReLU-2           [-1, 64, 96, 96]               0
+         MaxPool2d-3           [-1, 64, 48, 48]               0
+            Conv2d-4           [-1, 64, 96, 96]           4,864
+              ReLU-5           [-1, 64, 96, 96]               0
+         MaxPool2d-6           [-1, 64, 48, 48]               0
+            Linear-7                    [-1, 1]         147,457
+================================================================
+Total params: 157,185
+"""
+"""Both go through a 5x5 of 3 channels: (75 + 1) * 64, and 48 * 48 * 64 + 1 of their difference."""
+
+
+def test_twins_begin_anew_at_another_input(tmp_path: Path) -> None:
+    table = tmp_path / "twins.txt"
+    table.write_text(TWINS)
+    found = audit(table)
+    assert found.findings == ()
+    assert "but Conv2d-4 (row 4) to take another input" in found.notes
+    table.write_text(TWINS.replace("147,457", "147,475"))
+    assert [each.printed for each in audit(table).findings] == ["147,475"]

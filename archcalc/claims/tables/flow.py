@@ -16,6 +16,8 @@ MOST_MISSED = 40
 """Names of rows that are not there for which a near one is looked for."""
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 """How many matrices of its kind a recurrent layer has."""
+JOINING = frozenset(("linear", "add", "concat", "merge", "layer", ""))
+"""Kinds that may take the outputs of two branches."""
 INPUTS = frozenset(("input", "image", "data", "x", "input image", "inputs"))
 
 
@@ -37,6 +39,7 @@ def links(sheet: Sheet) -> list[Link]:
     previous: int | None = None
     any_named = any(entry.sources for entry in sheet.entries)
     lost_so_far = 0
+    again = begun_again(sheet)
     for entry in sheet.entries:
         if entry.kind == "total" or entry.container:
             found.append(Link(None, False))
@@ -77,7 +80,7 @@ def links(sheet: Sheet) -> list[Link]:
             ):
                 rows.insert(0, previous)
             found.append(Link(None if lost else tuple(rows), True, tuple(unknown)))
-        elif previous is None or entry.kind == "input":
+        elif previous is None or entry.kind == "input" or entry.index == again:
             found.append(Link((), any_named))
         elif entry.kind in ("concat", "merge"):
             found.append(Link(None, False))
@@ -90,6 +93,25 @@ def links(sheet: Sheet) -> list[Link]:
         if first.isdecimal() and len(first) < 6:
             numbers[int(first)] = entry.index
     return found
+
+
+def begun_again(sheet: Sheet) -> int | None:
+    """The row at which all rows so far are printed once more: what another input goes through.
+
+    That is seen where the first of them gives more positions than the row before, and nothing but
+    what joins follows: twins share their layers, and a program prints a layer at each call.
+    """
+    if sheet.by_hand or any(entry.sources for entry in sheet.entries):
+        return None
+    rows = [entry for entry in sheet.layers if not entry.container]
+    said = [(e.kind, e.values.get("params"), e.values.get("channels_out")) for e in rows]
+    for n in range(2, len(rows) // 2 + 1):
+        before, first = (printed_state(rows[at], "out") for at in (n - 1, n))
+        grown = prod(k or 0 for k in first.ext or ()) > prod(k or 0 for k in before.ext or ())
+        if said[n] == said[0] and grown and said[0][1] and said[n : 2 * n] == said[:n]:
+            joined = len(rows) == 2 * n or rows[2 * n].kind in JOINING
+            return rows[n].index if joined else None
+    return None
 
 
 def _cut_off(name: str, latest: Mapping[str, int]) -> int | None:
