@@ -449,3 +449,31 @@ def test_operators_that_onnxruntime_joins_are_counted(
     assert (analysis.params, analysis.macs) == (params, macs)
     shapes = {node.name: node.shape for node in graph.nodes}
     assert all(shapes[name] == shape for name in graph.outputs)
+
+
+@pytest.mark.parametrize("opset", [9, 11, 12, 13, 17])
+def test_arithmetic_on_shapes_is_done_as_the_file_s_version_does_it(path: Path, opset: int) -> None:
+    axes: dict[str, Any] = {"axes": [0]} if opset < 13 else {}
+    more = ["axis"] if opset >= 13 else []
+    zero = numpy_helper.from_array(np.array([0], np.int64), "axis")
+    first = numpy_helper.from_array(np.array(1, np.int64), "first")
+    last = numpy_helper.from_array(np.array([-1], np.int64), "last")
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Gather", ["shape", "first"], ["n"], axis=0),
+        helper.make_node("Unsqueeze", ["n", *more], ["n1"], **axes),
+        helper.make_node("Unsqueeze", ["one", *more], ["n0"], **axes),
+        helper.make_node("Concat", ["n0", "n1", "last"], ["to"], axis=0),
+        helper.make_node("Reshape", ["x", "to"], ["y"]),
+    ]
+    one = numpy_helper.from_array(np.array(1, np.int64), "one")
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", 1, [1, 4, 3, 5])],
+        [helper.make_tensor_value_info("y", 1, None)],
+        [zero, first, last, one],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)]), path)
+    found = graph_of(path)
+    assert [node.shape for node in found.nodes] == [(1, 4, 15)]

@@ -70,7 +70,7 @@ class Reader(Layers):
         self.settle_names()
         used = {name for layer in self.layers for name in self.tensors.get(layer.key, ())}
         unused = [
-            self.tensor(as_name(name), "parameter", self.sizes[name])
+            self.tensor(as_name(name, True), "parameter", self.sizes[name])
             for name in self.spare
             if name not in used
         ]
@@ -333,6 +333,8 @@ class Reader(Layers):
         if value.key is not None and value.key < 0:
             applied = self.applied_to("Identity", value.key)
             return self.add("output", "output", applied, (value.key,))
+        if value.held and 0 in (value.shape or ()):
+            raise ArchcalcError(f"{self.path}: the output '{name}' has no elements")
         return self.stood(value)
 
     # What no input is in --------------------------------------------------------------------------
