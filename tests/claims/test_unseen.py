@@ -114,6 +114,7 @@ def test_a_table_that_is_wrong_throughout_takes_steps_that_are_bounded(row: str)
         "layer," * 9999 + "params\n" + "conv1," * 9999 + "1\n",
         "layer,out,params\nconv," + "9x" * 5000 + ",1\n",
         "<table>" + "<tr><td rowspan=999 colspan=150>x" * 2000,
+        "layer  out  params<br>\nconv  3x3x3  5" + " " * 1_000_000 + "x<br>\n",
         "\\begin{tabular}" + "\\begin{array}" * 20000 + " a & b \\\\ c & d \\\\",
     ],
 )

@@ -64,7 +64,7 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
         raise ArchcalcError(f"{name}: is no table of at most {MOST_CHARACTERS:,} characters")
     text = _uncommented(text)
     if not re.search(r"<t[rd][\s>]|\|.*<br", text, re.IGNORECASE):
-        text = re.sub(r"[ \t]*<br ?/?>[ \t]*$", "", text, flags=re.IGNORECASE | re.MULTILINE)
+        text = re.sub(r"<br ?/?>[ \t]*$", "", text, flags=re.IGNORECASE | re.MULTILINE)
     form = form or _form(text)
     headers, lines = FORMS[form](text, name)
     if not headers or not lines:
