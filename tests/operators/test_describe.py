@@ -77,7 +77,12 @@ def test_fields_in_words(of: str, name: str, type: str, default: str | None) -> 
 
 @pytest.mark.parametrize(
     ("name", "inputs"),
-    [("ReLU", "1"), ("MatMul", "2"), ("Concat", "1 or more"), ("Crop", "1 to 2")],
+    [
+        ("ReLU", "1"),
+        ("MatMul", "2: input, other"),
+        ("Concat", "1 or more"),
+        ("Crop", "1 to 2: input, what it is cropped to"),
+    ],
 )
 def test_inputs_in_words(name: str, inputs: str) -> None:
     assert ops(name).inputs == inputs

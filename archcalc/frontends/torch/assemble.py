@@ -227,11 +227,11 @@ class Assembler(Draft):
         shapes = [self.shape(key) for key in inputs]
         sample = tuple(sample_of(shapes[0], wanted))
         op: Operator
-        if isinstance(made, Moves) and self.constants.issuperset(inputs):
-            # What writes numbers into a mask that rests on no input: the mask alone counts.
-            whole = self.applied_to("Constant", self.batch(), shape=list(sample))
-            module, function = self.place(node)
-            return self.add(f"{module}.{function}".strip("."), function, whole, (self.batch(),))
+        unmade = self.constants.issuperset(inputs)
+        if isinstance(made, Moves) and unmade:
+            # What writes numbers into a mask that rests on no input: the mask alone counts, and
+            # as it is not known what is in it, it is no Constant, which could be written out.
+            inputs, shapes = (self.batch(),), [self.shape(self.batch())]
         if isinstance(made, (Moves, Beside)):
             op = DeclaredOperator(name=target, shape=sample, params=0, macs=0)
         else:
@@ -241,6 +241,8 @@ class Assembler(Draft):
         module, function = self.place(node)
         wish = f"{module}.{function}" if module else function
         key = self.add(wish, function, applied, inputs)
+        if isinstance(made, Moves) and unmade:
+            self.constants.add(key)
         if misfit:
             self.unfit.add(key)
         return self.measured(key, wanted)

@@ -31,6 +31,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.torch.reasons import line_of, told
+from archcalc.values import Remembering
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Capture:
+class Capture(Remembering):
     """What a module does with inputs of given shapes."""
 
     graph: fx.Graph

@@ -28,6 +28,18 @@ NOT_READ = {
 }
 """Operators that PyTorch does not have, or that no network is captured with."""
 
+SEVERAL = (
+    "RNN",
+    "LSTM",
+    "GRU",
+    "RNNCell",
+    "LSTMCell",
+    "GRUCell",
+    "MultiheadAttention",
+    "Attention",
+)
+"""Operators of several weights, of which each may be parametrized."""
+
 
 def examples() -> list[tuple[str, Example]]:
     return [
@@ -42,6 +54,8 @@ def examples() -> list[tuple[str, Example]]:
         # States that are handed on are written with our own modules.
         and not (name in ("RNN", "LSTM", "GRU") and {"states", "biases"} & example.fields.keys())
         and not (name in ("RNN", "LSTM", "GRU", "LSTMCell") and len(example.inputs) > 1)
+        # Several weights that are computed are captured as what computes each of them.
+        and not (name in SEVERAL and "parametrization" in example.fields)
     ]
 
 
