@@ -17,6 +17,22 @@ from tests.space.test_sweep import line
 # The line of test_sweep: 27 w + 2 w^2 parameters, and (side - 2)^2 times as many MACs.
 
 
+@pytest.mark.parametrize(
+    ("kind", "input", "vary", "macs"),
+    [
+        ("Conv1d", [4, 100], "length", 3 * 32 * 101),
+        ("Conv3d", [4, 9, 9, 9], "side", 27 * 32 * 12**3),
+    ],
+)
+def test_an_extent_is_that_of_its_own_axes(
+    kind: str, input: list[int], vary: str, macs: int
+) -> None:
+    layer = {"op": kind, "out_channels": 8, "kernel_size": 3, "padding": 1}
+    spec = archcalc.load({"name": "net", "input": input, "layers": {"conv": layer}})
+
+    assert fit(spec, {"macs": macs}, vary={vary: range(1, 200)}).totals["macs"] == macs
+
+
 def test_the_boundary_is_exact() -> None:
     # w = 9: 243 + 162 = 405; w = 10: 270 + 200 = 470.
     assert fit(line(), {"params": 470}, vary=["width"]).values == {"width": 10}
