@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from archcalc.frontends.fold.regions import Leaf, Region, Tree
+from archcalc.frontends.fold.regions import Leaf, Region, Tree, reached
 from archcalc.spec.graph import Node
 
 
@@ -55,7 +55,7 @@ def taken_in(
     """
     inner = parent.members[name]
     assert isinstance(inner, Region)
-    behind = {key: _reached(needs, key) for key in parent.members}
+    behind = {key: reached(needs, key) for key in parent.members}
     between = [key for key in parent.members if name in behind[key] and key in behind[name]]
     between = [key for key in between if key != name]
     if not between or not all(_stores_nothing(parent.members[key]) for key in between):
@@ -129,17 +129,6 @@ def _move(tree: Tree, parent: Region, key: str, inner: Region, first: bool = Fal
 def _word(key: str) -> str:
     """``add`` of ``add_2``."""
     return re.sub(r"_\d+$", "", key)
-
-
-def _reached(needs: Mapping[str, Iterable[str]], key: str) -> set[str]:
-    reached: set[str] = set()
-    queue = list(needs[key])
-    while queue:
-        each = queue.pop()
-        if each not in reached:
-            reached.add(each)
-            queue += needs[each]
-    return reached
 
 
 def _nodes(member: Leaf | Region) -> Iterator[Node]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -240,16 +240,8 @@ class Tree:
         """A region that comes, by way of others, to what it gives itself."""
         found = ""
         for key in left:
-            if isinstance(region.members[key], Region):
-                reached: set[str] = set()
-                queue = list(needs[key])
-                while queue:
-                    each = queue.pop()
-                    if each not in reached:
-                        reached.add(each)
-                        queue += needs[each]
-                if key in reached:
-                    found = key
+            if isinstance(region.members[key], Region) and key in reached(needs, key):
+                found = key
         return found
 
     def gathers(self, region: Region) -> bool:
@@ -323,3 +315,15 @@ class Tree:
                 name += "_"
             names.append(name)
         return names
+
+
+def reached(needs: Mapping[str, Iterable[str]], key: str) -> set[str]:
+    """All that something needs, by way of others too."""
+    found: set[str] = set()
+    queue = list(needs[key])
+    while queue:
+        each = queue.pop()
+        if each not in found:
+            found.add(each)
+            queue += needs[each]
+    return found

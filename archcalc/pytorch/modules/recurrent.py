@@ -57,15 +57,15 @@ class _Stateful(nn.RNNBase):
         return apart.permute(2, 0, 1, 3).flatten(2)
 
 
-class StatefulRNN(_Stateful, nn.RNN):  # type: ignore[misc]
+class StatefulRNN(_Stateful, nn.RNN):  # type: ignore[misc]  # forward takes states as one tensor
     """``nn.RNN`` with its states as a tensor, and one bias a gate or two."""
 
 
-class StatefulLSTM(_Stateful, nn.LSTM):  # type: ignore[misc]
+class StatefulLSTM(_Stateful, nn.LSTM):  # type: ignore[misc]  # likewise
     """``nn.LSTM`` with its states as a tensor, and one bias a gate or two."""
 
 
-class StatefulGRU(_Stateful, nn.GRU):  # type: ignore[misc]
+class StatefulGRU(_Stateful, nn.GRU):  # type: ignore[misc]  # likewise
     """``nn.GRU`` with its states as a tensor, and one bias a gate or two."""
 
 
