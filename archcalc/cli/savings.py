@@ -42,7 +42,9 @@ def savings(
         ),
     ] = None,
     force: Annotated[bool, typer.Option(help="Let --emit replace a file that is there.")] = False,
-    format: Annotated[str, formats("table", "markdown", "csv", "json")] = "table",
+    format: Annotated[
+        str, formats("table", "markdown", "csv", "json", "latex", "siunitx", "html")
+    ] = "table",
     output: Output = None,
 ) -> None:
     """Compute what a cheaper design saves.

@@ -65,7 +65,9 @@ pre { white-space: pre-wrap; }
   body { margin: 1rem auto; font-size: 13px; padding: 0 .5rem; }
   td:first-child, td.label { max-width: none; white-space: normal; overflow-wrap: anywhere; } }
 @media (max-width: 480px) { body { font-size: 12px; } .in td:first-child { padding-left: 1rem; } }
-body:has(.every[open]) :is(.late, .early) { display: table-cell; }"""
+body:has(.every[open]) :is(.late, .early) { display: table-cell; }
+body:has(.every[open]) :is(th, td):first-child { min-width: 8rem; }
+.every { float: right; margin-left: 1rem; }"""
 """Columns that a reader misses least are not shown where there is no room, until asked for."""
 
 LATE = 3

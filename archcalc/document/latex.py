@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from math import inf
 
 from archcalc.document.model import (
@@ -70,8 +70,7 @@ def latex(document: Document, width: float | None = TEXT_WIDTH) -> str:
     points; with None all are there.
     """
     packages = ["booktabs"] * bool(document.tables)
-    sections = list(_sections(document))
-    lines = [line for section in sections for line in _section(section, width)]
+    lines = [line for section in _sections(document) for line in _section(section, width)]
     # An empty group keeps the log of a build from taking a line for a command.
     body = [re.sub(r"^(\s*)::", r"\1{}::", line) for line in lines]
     written = "\n".join(body)
@@ -97,13 +96,25 @@ def _words(words: str | Marked) -> str:
 
 
 def _sections(document: Document) -> Iterator[list[Block]]:
-    """The parts of a document, each with its heading in front and at most one table."""
+    """The parts of a document, each with its heading in front and at most one table.
+
+    A further table below the same heading has a heading with its number.
+    """
     section: list[Block] = []
+    heading, tables = document.name, 0
     for block in document.blocks:
-        tabled = any(isinstance(each, Table) for each in section)
-        if section and (isinstance(block, Heading) or (isinstance(block, Table) and tabled)):
+        tabled = isinstance(block, Table)
+        if isinstance(block, Heading):
+            heading, tables = block.text, 0
+        if section and (
+            isinstance(block, Heading) or (tabled and any(isinstance(b, Table) for b in section))
+        ):
             yield section
             section = []
+        if tabled:
+            tables += 1
+            if heading and not any(isinstance(each, Heading) for each in section):
+                section.append(Heading(f"{heading} ({tables})" if tables > 1 else heading))
         section.append(block)
     if section:
         yield section
@@ -185,15 +196,22 @@ def _float(section: Sequence[Block], table: Table, width: float | None) -> Itera
     left_out = [h.header for h in table.heads if h.name not in {head.name for head in bare.heads}]
     if left_out:
         notes.append(f"Left out to fit: {escaped(', '.join(left_out))}.")
-    size, scale = _size(bare, width)
-    letters = "".join(_letters(bare, width, scale))
+    size, widths, wrapped = _set(bare, width)
+    letters = "".join(
+        rf">{{\raggedright\arraybackslash}}p{{{points:.0f}pt}}" if wraps else "lr"[head.right]
+        for head, points, wraps in zip(bare.heads, widths, wrapped, strict=True)
+    )
     caption = rf"\caption{{{escaped(heading)}.}}\label{{tab:{_label(heading)}}}"
     first = next((k for k, head in enumerate(bare.heads) if not head.right), 0)
     head = "    " + _line([escaped(each.header) for each in bare.heads])
-    room = [points + GAP for points in _widths(bare)]
-    body = ["    " + _row(row, deep, first, room) for row, deep in bare.lines()]
+    room = [points + GAP for points in widths]
+
+    def line(row: Row, deep: int) -> str:
+        return "    " + _row(row, deep, first, room, wrapped)
+
+    body = [line(row, deep) for row, deep in bare.lines()]
     if bare.sums:
-        body += [r"    \midrule", *("    " + _row(row, 0, first, room) for row in bare.sums)]
+        body += [r"    \midrule", *(line(row, 0) for row in bare.sums)]
     if len(body) > LONG:
         yield rf"{{{size}"
         yield rf"\begin{{longtable}}{{{letters}}}"
@@ -218,24 +236,9 @@ def _float(section: Sequence[Block], table: Table, width: float | None) -> Itera
     yield r"\end{table}"
 
 
-def _letters(table: Table, width: float | None, scale: float) -> Iterator[str]:
-    """How each column is set: those that wrap share what others leave, where that is too little."""
-    widths = _widths(table)
-    wraps = [k for k, head in enumerate(table.heads) if head.wraps]
-    fixed = sum(widths[k] for k in range(len(widths)) if k not in wraps) * scale
-    left = (width or inf) - fixed - GAP * len(widths)
-    for k, head in enumerate(table.heads):
-        if table.prose and k == len(table.heads) - 1:
-            yield r"p{.4\linewidth}"
-        elif k in wraps and sum(widths[j] for j in wraps) * scale > left > 0:
-            yield rf">{{\raggedright\arraybackslash}}p{{{left / len(wraps):.0f}pt}}"
-        else:
-            yield "r" if head.right else "l"
-
-
 def _notes(block: Block, marks: Collection[int]) -> Iterator[str]:
     if isinstance(block, Prose):
-        yield _words(block.text) + "."
+        yield _sentence(_words(block.text))
     elif isinstance(block, Pairs):
         yield "; ".join(f"{escaped(name)}: {escaped(words)}" for name, words in block.pairs) + "."
     elif isinstance(block, Items):
@@ -243,9 +246,13 @@ def _notes(block: Block, marks: Collection[int]) -> Iterator[str]:
             if block.numbered and k not in marks:
                 continue  # of a column that is left out
             mark = rf"[{k}] " if block.numbered else ""
-            yield mark + "; ".join(map(escaped, (item.text, *item.below))) + "."
+            yield mark + _sentence("; ".join(map(escaped, (item.text, *item.below))))
     elif not isinstance(block, Heading):
         yield from _block(block)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def _label(heading: str) -> str:
@@ -257,11 +264,13 @@ def _line(texts: Sequence[str]) -> str:
     return " & ".join(texts) + r" \\"
 
 
-def _row(row: Row, deep: int, first: int, room: Sequence[float]) -> str:
+def _row(row: Row, deep: int, first: int, room: Sequence[float], wrapped: Sequence[bool]) -> str:
     texts, k = [], 0
     while k < len(row.cells):
         end = k + 1
         text = _cell(row.cells[k])
+        if wrapped[k]:
+            text = re.sub(r"(\\_|[.,=/(])(?=\S)", r"\1\\allowbreak{}", text)
         if k == first and deep:
             text = rf"\quad {text}"
         if isinstance(label := row.cells[k], Label):
@@ -304,24 +313,73 @@ GAP = 12.0
 """Points between columns, in print of any size."""
 
 
-def _widths(table: Table) -> list[float]:
-    """About how wide each column is at 10 points."""
+COMFORT = 0.4 * TEXT_WIDTH
+"""A column of sentences is no wider."""
+
+
+def _widths(table: Table, of: Callable[[Cell], float]) -> list[float]:
+    """How wide each column is at 10 points, whose cells are as wide as ``of`` says."""
     rows = [(row, deep) for row, deep in (*table.lines(), *((row, 0) for row in table.sums))]
-    widths = []
-    for k, head in enumerate(table.heads):
-        cells = [
-            _wide(row.cells[k]) + 10 * deep * (k == 0)
-            for row, deep in rows
-            if not isinstance(row.cells[k], Label)
-        ]
-        prose = table.prose and k == len(table.heads) - 1
-        widths.append(0.4 * TEXT_WIDTH if prose else max([_points(head.header), *cells]))
-    return widths
+    return [
+        max(
+            _points(head.header),
+            *(
+                of(row.cells[k]) + 10 * deep * (k == 0)
+                for row, deep in rows
+                if not isinstance(row.cells[k], Label)
+            ),
+            0.0,
+        )
+        for k, head in enumerate(table.heads)
+    ]
+
+
+def _comfortable(table: Table, scale: float) -> list[float]:
+    """How wide each column is at its best in print of a size."""
+    ends = len(table.heads) - 1
+    return [
+        min(points * scale, COMFORT)
+        if head.wraps or (table.prose and k == ends)
+        else points * scale
+        for k, (head, points) in enumerate(zip(table.heads, _widths(table, _wide), strict=True))
+    ]
 
 
 def _natural(table: Table, scale: float) -> float:
     """About how wide a table is in print of a size."""
-    return sum(_widths(table)) * scale + GAP * len(table.heads)
+    return sum(_comfortable(table, scale)) + GAP * len(table.heads)
+
+
+def _word(cell: Cell) -> float:
+    """How wide the longest part of a cell is that no line break divides."""
+    if isinstance(cell, Math):
+        return _wide(cell)
+    return max(map(_points, re.split(r"\s|(?<=[._,=/(])", number(cell))))
+
+
+def _set(table: Table, width: float | None) -> tuple[str, list[float], list[bool]]:
+    """The largest print in which a table fits, or the smallest; and its columns.
+
+    Each has a width in points, and is broken into lines or not. Where the smallest print is too
+    wide those of sentences get narrower, and then, if need be, those of words.
+    """
+    size, scale = SIZES[0]
+    if width is not None:
+        fits = (each for each in SIZES if _natural(table, each[1]) <= width)
+        size, scale = next(fits, SIZES[-1])
+    room = inf if width is None else width - GAP * len(table.heads)
+    whole = [points * scale for points in _widths(table, _wide)]
+    widths = _comfortable(table, scale)
+    words = [points * scale for points in _widths(table, _word)]
+    ends = len(table.heads) - 1
+    sentences = [head.wraps or (table.prose and k == ends) for k, head in enumerate(table.heads)]
+    for may in (sentences, [not head.right for head in table.heads]):
+        over = sum(widths) - room
+        least = [min(w, few) if m else w for w, few, m in zip(widths, words, may, strict=True)]
+        if over > 0 and sum(least) < sum(widths):
+            share = min(1.0, over / (sum(widths) - sum(least)))
+            widths = [w - (w - few) * share for w, few in zip(widths, least, strict=True)]
+    return size, widths, [w < all_ for w, all_ in zip(widths, whole, strict=True)]
 
 
 def _wide(cell: Cell) -> float:
@@ -343,10 +401,3 @@ def fitted(table: Table, width: float | None) -> Table:
     while width is not None and going and _natural(table, SIZES[-1][1]) > width:
         table = table.drop(going.pop(0))
     return table
-
-
-def _size(table: Table, width: float | None) -> tuple[str, float]:
-    """The largest print in which a table fits, or the smallest there is."""
-    if width is None:
-        return SIZES[0]
-    return next((size for size in SIZES if _natural(table, size[1]) <= width), SIZES[-1])

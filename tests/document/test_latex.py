@@ -8,8 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import archcalc
+from archcalc.cli.app import COMMANDS, application
 from archcalc.document import Document
 from archcalc.document.latex import escaped, fitted, latex
 from archcalc.document.model import Head, Heading, Items, Table, table
@@ -70,21 +72,53 @@ def _has(package: str) -> bool:
     return bool(done and done.stdout)
 
 
-COMMANDS = {
-    "table": lambda: archcalc.table(archcalc.load("resnet18"), format="latex"),
-    "repeats": lambda: archcalc.table(archcalc.load("llama2_7b"), format="latex"),
-    "stages": lambda: archcalc.table(archcalc.load("googlenet"), detail="stage", format="latex"),
-    "siunitx": lambda: archcalc.table(archcalc.load("resnet18"), format="siunitx"),
-    "explain": lambda: archcalc.explain(archcalc.load("alexnet"), "conv1", format="latex"),
-}
+PRINTED = (
+    "table resnet18",
+    "table llama2_7b",
+    "table googlenet --detail stage",
+    "table resnet18 --format siunitx",
+    "compare alexnet vgg16 googlenet resnet18",
+    "explain alexnet conv1",
+    "formula googlenet --in side",
+    "generate llama2_7b",
+    "memory resnet50 --training --optimizer adamw",
+    "ops Conv2d",
+    "roofline resnet50 --on h100",
+    "roofline",
+    "savings",
+    "savings vgg16 --rewrite bottleneck:4",
+    "space ofa_mobilenet_v3",
+    "sweep resnet50 --set width=32,64,128",
+)
+
+
+def printed(line: str) -> str:
+    words = line.split()
+    words += ["--format", "latex"] * ("--format" not in words)
+    return CliRunner().invoke(application(), words, catch_exceptions=False).stdout
+
+
+def test_every_command_that_prints_latex_is_tried() -> None:
+    def knows(command: str) -> bool:
+        said = CliRunner().invoke(application(), [command, "--help"]).stdout
+        return "latex" in said.partition("--format")[2]
+
+    assert {line.split()[0] for line in PRINTED} == set(filter(knows, COMMANDS))
+
+
+@pytest.mark.parametrize("line", PRINTED)
+def test_tables_have_a_caption_and_a_label(line: str) -> None:
+    text = printed(line)
+    tables = re.findall(r"\\begin\{(?:tabular|longtable)\}", text)
+    assert len(re.findall(r"\\caption\{[^\n]+\.\}\\label\{tab:[-a-z0-9]+\}", text)) == len(tables)
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="TeX is not installed")
-@pytest.mark.parametrize("name", COMMANDS)
-def test_it_compiles_and_no_box_is_overfull(tmp_path: Path, name: str) -> None:
-    if name == "siunitx" and not _has(name):
+@pytest.mark.parametrize("line", PRINTED)
+def test_it_compiles_and_no_box_is_overfull(tmp_path: Path, line: str) -> None:
+    if "siunitx" in line and not _has("siunitx"):
         pytest.skip("TeX has no siunitx here")
-    text = COMMANDS[name]()
+    text = printed(line)
     first, _, body = text.partition("\n")
     packages = re.findall(r"usepackage\{.*?\}", first)
     head = [r"\documentclass{article}", *(f"\\{package}" for package in packages)]

@@ -28,7 +28,7 @@ from archcalc.document.model import (
 )
 from archcalc.report.rendering import renderer
 
-FORMATS = ("table", "markdown", "csv", "json")
+FORMATS = ("table", "markdown", "csv", "json", "latex", "siunitx", "html")
 """The forms that savings are printed in."""
 
 
