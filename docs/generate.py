@@ -183,6 +183,7 @@ def zoo_page() -> str:
         "family's page has its diagram, its stages and every number that is documented of it.",
     ]
     implementations = _implementations()
+    listed, sections = [], []
     for path in zoo.families():
         family = archcalc.load(path)
         findings = archcalc.check(path)
@@ -197,13 +198,16 @@ def zoo_page() -> str:
             built = implementations.get(row[0].strip("`"), [])
             confirmed = "; ".join((*built, *map(_autolinked, agreeing)))
             rows.append((*row, confirmed or "*not confirmed*"))
+            name, _, *numbers = row
+            listed.append((f"[{name}](#{path.stem})", str(family.year or ""), *numbers))
         year = f", {family.year}" if family.year else ""
-        parts += [
+        sections += [
             f"## [{path.stem}](networks/{path.stem}.md)",
             f"{family.title}{year}. {family.feature}.",
             markdown_table(("name", "edition", "input", "params", "MACs", "agrees with"), rows),
         ]
-    return "\n\n".join(parts) + "\n"
+    every = markdown_table(("name", "year", "input", "params", "MACs"), listed)
+    return "\n\n".join([*parts, "## All of them", every, *sections]) + "\n"
 
 
 def _networks(path: Path) -> Iterator[tuple[str, ...]]:
