@@ -188,11 +188,13 @@ def sweep(
                 if refused.count == looked.size:
                     raise refused.error
                 complain(report.refusal(refused))
+            _say_who(looked, jobs)
             return
         if form in report.TABLES and picture is None:
             kept.most = report.SHOWN
         with progress(looked.size, WORTH) as told:
             found = gathered(looked, kept, told)
+        _say_who(looked, jobs)
     if picture is not None:
         path, kind = picture
         write(report.draw(found, kind, keys(pareto), where), path)
@@ -207,6 +209,11 @@ def sweep(
         _stream(form, [found.columns], output, report)
     else:
         publish(report, found, form, output, words_)
+
+
+def _say_who(looked: Grid | Search, jobs: int) -> None:
+    if jobs > 1 and not getattr(looked, "others", True):
+        complain("done by one process: others would have taken longer to begin")
 
 
 def _kept(where: str | None, top: int | None, by: str, pareto: str | None) -> str:

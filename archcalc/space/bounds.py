@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import floor, inf
 from typing import Any
 
-from archcalc.space.pieces import APART, COLUMNS, REFUSED, Pieces
+from archcalc.space.pieces import APART, COLUMNS, REFUSED, SAID, Pieces
 from archcalc.space.seen import Args, Late, NotByLayers, bound
 from archcalc.space.states import ABSENT, Box, States
 from archcalc.space.tree import TooVarious, Tree
@@ -237,8 +237,9 @@ class Bounds:
             if len(kinds) > 1:
                 raise NotByLayers  # the box has to be smaller
             return self.inside(here, site, layer, into[0], taken, more, i, sure)
-        find = pieces.piece_finder(layer, len(taken), here.args, i is not None)
-        several = self.reach(pieces.tree(site), more, find)
+        find = pieces.saying(layer, here.args, i is not None)
+        more[SAID] = self.reach(pieces.tree((*site, SAID)), more, find), pieces.values.values
+        several = self.reach(pieces.tree(site), more, pieces.piece_finder(layer, len(taken)))
         if APART in several:
             raise NotByLayers
         several = [piece for piece in several if piece != REFUSED]

@@ -7,6 +7,7 @@ one by one where nothing else is left. Every way gives the numbers of ``analyze`
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,7 @@ from archcalc.space.seen import NotByLayers
 from archcalc.space.select import Columns, Selection, condition, selection
 from archcalc.space.states import ABSENT, LENGTH
 from archcalc.space.trace import ALONE, asked, total
-from archcalc.space.tree import TooVarious
+from archcalc.space.tree import TooVarious, different
 from archcalc.spec.bits import BYTES
 from archcalc.spec.machines import Hardware
 from archcalc.values import as_lists
@@ -168,10 +169,15 @@ class Counter:
         import numpy as np
 
         assert self.layered is not None
-        made = self.layered.totals(codes)
-        sums = {name: made.sums[:, k] for k, name in enumerate(COLUMNS)}
-        sums["weight_bytes"] = sums["params"] * BYTES[self.wanted.dtype]
-        columns: Columns = {name: sums[name] for name in self.wanted.first}
+        first = self.wanted.first
+        names = dict.fromkeys("params" if name == "weight_bytes" else name for name in first)
+        made = self.layered.totals(codes, list(names))
+        columns: Columns = {
+            name: made.sums[COLUMNS.index("params")] * BYTES[self.wanted.dtype]
+            if name == "weight_bytes"
+            else made.sums[COLUMNS.index(name)]
+            for name in first
+        }
         refused = made.refused & ~made.apart
         apart = np.flatnonzero(made.apart)
         if len(apart):
@@ -260,23 +266,16 @@ def written(space: Space, codes: Codes, name: str) -> Any:
         return _array(tables[k][codes[k]])
     count = len(codes[0])
     found = np.empty(count, object)
-    lists = [tables[k][codes[k]].tolist() for k in places]
-    there = [codes[k] != ABSENT for k in places]
-    if all(column.all() for column in there):
-        found[:] = _listed_rows(lists, count)
-    else:
-        for row in range(count):
-            found[row] = [cells[row] for cells, own in zip(lists, there, strict=True) if own[row]]
+    lengths = np.zeros(count, np.int64)
+    for k in places:
+        lengths += codes[k] != ABSENT
+    for length in different(lengths):
+        where = np.flatnonzero(lengths == length)
+        cells = [tables[k][codes[k].take(where)].tolist() for k in places[:length]]
+        rows = zip(*cells, strict=True) if cells else itertools.repeat(())
+        for row, own in zip(where.tolist(), rows, strict=False):
+            found[row] = list(own)
     return found
-
-
-def _listed_rows(lists: Sequence[Sequence[Any]], count: int) -> Any:
-    import numpy as np
-
-    rows = np.empty(count, object)
-    for k, row in enumerate(map(list, zip(*lists, strict=True)) if lists else [[]] * count):
-        rows[k] = row
-    return rows
 
 
 def _objects(values: Sequence[Any]) -> Any:

@@ -198,13 +198,13 @@ class Space(Remembering):
 
         if not replace:
             return self.kept(numbered(self.states, shuffled(self.size, seed, first, last - first)))
-        blocks = []
-        for block in range(first // BLOCK, -(-last // BLOCK)):
-            rng = np.random.default_rng([seed, block])
-            start = block * BLOCK
-            codes = drawn(self.states, BLOCK, rng)
-            blocks.append([column[max(0, first - start) : last - start] for column in codes])
-        return self.kept([np.concatenate(columns) for columns in zip(*blocks, strict=True)])
+        steps, start = len(self.states.steps), first // BLOCK * BLOCK
+        blocks = [
+            np.random.default_rng([seed, block]).random((steps, BLOCK))
+            for block in range(first // BLOCK, -(-last // BLOCK))
+        ]
+        chances = np.concatenate(blocks, axis=1)[:, first - start : last - start]
+        return self.kept(drawn(self.states, chances))
 
     def kept(self, codes: Codes) -> Codes:
         """Without those that a condition refuses that was not counted."""

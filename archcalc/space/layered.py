@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archcalc.space.pieces import APART, COLUMNS, REFUSED, Pieces
+from archcalc.space.pieces import APART, COLUMNS, REFUSED, SAID, Pieces
 from archcalc.space.seen import Args, Late, NotByLayers, Rows, bound
 from archcalc.space.states import States
-from archcalc.space.tree import Column
+from archcalc.space.tree import Column, different
 from archcalc.spec.expressions import braced
 from archcalc.spec.layer import Layer
 from archcalc.spec.model import Spec
@@ -31,7 +31,8 @@ MOST_REPEATED = 1_000
 class Found:
     """The totals of some configurations, and which have none or are the engine's to count."""
 
-    sums: Any
+    sums: dict[int, Any]
+    """By their places in ``COLUMNS``."""
     refused: Any
     apart: Any
     most: int = 0
@@ -88,17 +89,16 @@ class Layered:
         """Whether something takes a part of a layer: a copy of it, or an output of several."""
         self.found: Found
 
-    def totals(self, codes: Sequence[Any]) -> Found:
-        """The totals of some configurations. Raises :class:`NotByLayers`, :class:`TooVarious`."""
+    def totals(self, codes: Sequence[Any], names: Sequence[str] = COLUMNS) -> Found:
+        """Some totals of some configurations. Raises :class:`NotByLayers`, :class:`TooVarious`."""
         import numpy as np
 
         count = len(codes[0])
         rows = Rows(count)
         for (variable, place), k in self.pieces.steps.items():
             rows.own[variable, place] = Column(codes[k], self.pieces.choices[k])
-        found = Found(
-            np.zeros((count, len(COLUMNS)), np.int64), np.zeros(count, bool), np.zeros(count, bool)
-        )
+        sums = {COLUMNS.index(name): np.zeros(count, np.int64) for name in (*names, "layers")}
+        found = Found(sums, np.zeros(count, bool), np.zeros(count, bool))
         self.found = found
         whole = _List((), rows, None, {}, self.inputs(rows))
         self.layers(whole, self.spec.layers, next(iter(whole.shapes)))
@@ -112,7 +112,7 @@ class Layered:
         # A layer that leads to no output wherever it is: the engine says what that means.
         for uses in found.needed.values():
             found.apart |= uses == 1
-        found.apart |= found.sums[:, -1] > MOST_LAYERS
+        found.apart |= sums[len(COLUMNS) - 1] > MOST_LAYERS
         if found.most >= 2**62:
             found.apart[:] = True
         return found
@@ -135,7 +135,7 @@ class Layered:
         )
         found = {}
         for k, name in enumerate(self.spec.inputs):
-            numbers = {c: pieces.values.values[c] for c in np.unique(codes).tolist()}
+            numbers = {c: pieces.values.values[c] for c in different(codes)}
             to = np.zeros(len(pieces.values.values), np.int64)
             for c, shapes in numbers.items():
                 to[c] = pieces.shapes.number(shapes[k]) if shapes else 0
@@ -214,7 +214,7 @@ class Layered:
         find = pieces.reference_finder(reference, here.args, i is not None)
         codes = pieces.tree((*here.site, name, "from", k)).look_up(rows, rows.count, find)
         found = np.zeros(here.count, np.int64)
-        for code in np.unique(codes).tolist():
+        for code in different(codes):
             way = pieces.values.values[code]
             if way in here.groups:
                 raise NotByLayers
@@ -317,7 +317,7 @@ class Layered:
             kinds = [layer.block]
             if layer.block.startswith("="):
                 codes = self.ask(here, (*site, "block"), layer.block, rows, i is not None)
-                several = np.unique(codes).tolist()
+                several = different(codes)
                 kinds = [pieces.values.values[code] for code in several]
             into = [kind for kind in kinds if pieces.is_gone_into(kind, layer, here.args)]
             if len(into) == len(kinds) == 1:
@@ -354,31 +354,29 @@ class Layered:
         import numpy as np
 
         pieces, into = self.pieces, self.found
-        find = pieces.piece_finder(layer, taken, here.args, i is not None)
-        found = pieces.tree(site).look_up(rows, rows.count, find)
+        find = pieces.saying(layer, here.args, i is not None)
+        says = pieces.tree((*site, SAID)).look_up(rows, rows.count, find)
+        rows.own[SAID] = Column(says, pieces.values.values)
+        found = pieces.tree(site).look_up(rows, rows.count, pieces.piece_finder(layer, taken))
         vectors, outputs = pieces.arrays()
         into.most += int(vectors.max())
         width = 1
         if pieces.widest > 1:
-            widths = {len(pieces.outputs[k]) for k in np.unique(found).tolist() if k > APART}
+            widths = {len(pieces.outputs[k]) for k in different(found) if k > APART}
             if len(widths) > 1:
                 raise NotByLayers
             width = max(widths, default=len(pieces.results(layer)))
         first = int(found[0]) if len(found) else APART + 1
-        if first > APART and (found == first).all():
-            if here.where is None:
-                into.sums += vectors[first]
-            else:
-                into.sums[here.where] += vectors[first]
+        alike = first > APART and bool((found == first).all())
+        for k, sums in into.sums.items():
+            adds = vectors[first, k] if alike else vectors[:, k].take(found)
+            sums[slice(None) if here.where is None else here.where] += adds
+        if alike:
             return [np.full(len(found), outputs[first, k]) for k in range(width)]
-        if here.where is None:
-            into.sums += vectors[found]
-        else:
-            into.sums[here.where] += vectors[found]
         if int(found.min(initial=APART + 1)) <= APART:
             for code, flags in ((REFUSED, into.refused), (APART, into.apart)):
                 self.flag(flags, here.where, found == code)
-        return [outputs[found, k] for k in range(width)]
+        return [outputs[:, k].take(found) for k in range(width)]
 
     def inside(
         self,

@@ -44,6 +44,12 @@ from archcalc.values import as_tuples, exact
 REFUSED, APART = 0, 1
 """Results: there is no network, and it has to be asked of the engine."""
 
+SAID = ("said",)
+"""The place of what a layer says of itself."""
+
+AMISS = ("amiss",)
+"""The value of an expression that has none."""
+
 COLUMNS = ("params", "buffers", "connections", "activations", "macs", "flops", "layers")
 """What is added up."""
 
@@ -146,7 +152,7 @@ class Pieces:
         """Whether a block looks at lists of choices, which are too many to be known by heart."""
         if kind not in self.spec.blocks:
             return False
-        if variables_of(self.spec, kind) & self.lists:
+        if not self.lists.isdisjoint(self.named(kind)):
             return True
         lists = self.lists | {name for name, late in args.items() if late is not None}
         return any(is_list(layer.fields[key], lists) for key in layer.computed)
@@ -170,7 +176,7 @@ class Pieces:
             try:
                 value = evaluate(Names(self, read, bound(args, counted)), _shapes(read))
             except (ArchcalcError, _NoShape, KeyError, TypeError):
-                value = ("amiss",)
+                value = AMISS
             return self.values.number(value)
 
         return find
@@ -185,32 +191,42 @@ class Pieces:
 
         return self.numbered(filled, args, counted)
 
-    def piece_finder(
-        self, layer: Layer, taken: int, args: Args, counted: bool
-    ) -> Callable[[Read], int]:
-        """What works out a layer of one configuration: the number of its piece."""
+    def saying(self, layer: Layer, args: Args, counted: bool) -> Callable[[Read], int]:
+        """What works out what a layer says of itself: the number of its kind, its fields' values,
+        and those of the variables that its block names.
+        """
+
+        def said(names: Any, shape_of: Any) -> Any:
+            kind = self.evaluate(layer.block or layer.op, names, shape_of)
+            fields = {
+                key: self.evaluate(value, names, shape_of) if key in layer.computed else value
+                for key, value in layer.fields.items()
+            }
+            own = Names(self, names.read, {})
+            named = self.named(kind) if layer.block is not None else ()
+            return kind, fields, {name: as_tuples(own[name]) for name in named}
+
+        return self.numbered(said, args, counted)
+
+    def named(self, kind: str) -> list[str]:
+        """The variables that a block names, in order. Raises ``KeyError`` for what is no block."""
+        found = self.memory.named.get(kind)
+        if found is None:
+            _ = self.spec.blocks[kind]
+            found = self.memory.named[kind] = variables_of(self.spec, kind)
+        return sorted(found)
+
+    def piece_finder(self, layer: Layer, taken: int) -> Callable[[Read], int]:
+        """What works out a layer of one configuration, what it says of itself being at ``SAID``:
+        the number of its piece.
+        """
 
         def find(read: Read) -> int:
-            names = Names(self, read, bound(args, counted))
             shapes = tuple([read(("in", k)) for k in range(taken)])
-            if None in shapes:
+            said = read(SAID)
+            if None in shapes or said == AMISS:
                 return REFUSED
-            try:
-                kind = self.evaluate(layer.block or layer.op, names, _shapes(read))
-                fields = {
-                    key: self.evaluate(value, names, _shapes(read))
-                    if key in layer.computed
-                    else value
-                    for key, value in layer.fields.items()
-                }
-                own = Names(self, read, {})
-                named: dict[str, Any] = {}
-                if layer.block is not None:
-                    if kind not in self.spec.blocks:
-                        return REFUSED
-                    named = {n: as_tuples(own[n]) for n in sorted(variables_of(self.spec, kind))}
-            except (ArchcalcError, _NoShape, KeyError, TypeError):
-                return REFUSED
+            kind, fields, named = said
             return self.piece(layer.block is not None, kind, fields, shapes, named)
 
         return find
@@ -315,9 +331,9 @@ class Pieces:
 
         size, vectors, outputs = self._arrays
         if size != len(self.vectors):
-            vectors = np.array(self.vectors, np.int64)
+            vectors = np.array(self.vectors, np.int64, order="F")
             rows = [(*numbers, *[0] * (self.widest - len(numbers))) for numbers in self.outputs]
-            outputs = np.array(rows, np.int64)
+            outputs = np.array(rows, np.int64, order="F")
             self._arrays = len(self.vectors), vectors, outputs
         return vectors, outputs
 

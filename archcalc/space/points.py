@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archcalc.space.states import ABSENT, LENGTH, States
+from archcalc.space.tree import different
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,9 @@ def numbered(states: States, numbers: Any) -> Codes:
     rest = np.array(numbers)
 
     def choose(layer: int, at: int, where: Any) -> Any:
+        nonlocal rest
+        if rest.dtype == object and max(states.counts[layer]) < WHOLE:
+            rest = rest.astype(np.int64)
         weights = [states.counts[layer + 1][k] for k in states.states[layer][at].after]
         left = rest[where]
         if len({*weights}) == 1:
@@ -53,27 +57,26 @@ def _sums(weights: Sequence[int], dtype: Any) -> Any:
     return np.array([0, *itertools.accumulate(weights[:-1])], dtype)
 
 
-def drawn(states: States, count: int, rng: Any) -> Codes:
-    """So many configurations drawn with replacement.
+def drawn(states: States, chances: Any) -> Codes:
+    """Configurations drawn with replacement, by numbers of chance from 0 to below 1: a row for
+    each step.
 
-    Where all choices of a state lead to equally many, one is as likely as the other; else each is,
-    to 53 bits, as likely as its share.
+    Each choice is, to 53 bits, as likely as its share of the configurations.
     """
     import numpy as np
 
     def choose(layer: int, at: int, where: Any) -> Any:
         weights = [states.counts[layer + 1][k] for k in states.states[layer][at].after]
-        size = count if isinstance(where, slice) else len(where)
+        chance = chances[layer][where]
         if len({*weights}) == 1:
-            return rng.integers(len(weights), size=size)
+            return (chance * len(weights)).astype(np.int64)
         whole, ends = sum(weights), np.cumsum([0, *weights][1:], dtype=object)
         shares = np.array([int(end) / whole for end in ends])
-        found = np.searchsorted(shares, rng.random(size), side="right")
         # A choice that leads nowhere has no share, and the last may be one.
         last = max(k for k, weight in enumerate(weights) if weight)
-        return np.minimum(found, last)
+        return np.minimum(np.searchsorted(shares, chance, side="right"), last)
 
-    return _walk(states, count, choose)
+    return _walk(states, chances.shape[1], choose)
 
 
 def _walk(states: States, count: int, choose: Callable[[int, int, Any], Any]) -> Codes:
@@ -84,7 +87,7 @@ def _walk(states: States, count: int, choose: Callable[[int, int, Any], Any]) ->
     for layer, here in enumerate(states.states):
         codes = np.empty(count, np.int32)
         after = np.empty(count, np.int64)
-        for k in [0] if len(here) == 1 else np.unique(at).tolist():
+        for k in [0] if len(here) == 1 else different(at):
             where: Any = slice(None) if len(here) == 1 else np.flatnonzero(at == k)
             state = here[k]
             if len(state.codes) == 1:
@@ -135,47 +138,40 @@ def shuffled(size: int, seed: int, start: int, count: int) -> Any:
     """The numbers below ``size`` in an order by chance: so many from a place on, none twice.
 
     A Feistel cipher of four rounds over the next even number of bits, done again where it leads
-    beyond ``size``.
+    beyond ``size``. Those of large spaces are Python's own numbers.
     """
     import numpy as np
 
-    bits = max(2, (size - 1).bit_length())
-    half = (bits + 1) // 2
+    half = (max(2, (size - 1).bit_length()) + 1) // 2
     chance = random.Random(seed)
-    keys = [chance.getrandbits(64) for _ in range(4)]
-    if size < WHOLE:
-        mask = np.uint64((1 << half) - 1)
-        shift = np.uint64(half)
+    keys = [np.uint64(chance.getrandbits(64)) for _ in range(4)]
+    kind: Any = np.uint64 if size < WHOLE else object
+    mask, shift = np.array([(1 << half) - 1, half], kind)
+    limbs = range(0, half, 64)
 
-        def once(numbers: Any) -> Any:
-            left, right = numbers >> shift, numbers & mask
-            for key in keys:
-                mixed = _mixed(right ^ np.uint64(key), np)
-                left, right = right, left ^ (mixed & mask)
-            return (left << shift) | right
+    def stirred(numbers: Any, key: Any) -> Any:
+        mixed = key
+        for bits in limbs:
+            part = numbers if kind is not object else (numbers >> bits) & (2**64 - 1)
+            mixed = _mixed(mixed ^ part.astype(np.uint64), np)
+        if kind is not object:
+            return mixed
+        found = mixed.astype(object)
+        for bits in limbs[1:]:
+            found = found | _mixed(mixed ^ np.uint64(bits), np).astype(object) << bits
+        return found
 
-        found = once(np.arange(start, start + count, dtype=np.uint64))
-        beyond = np.flatnonzero(found >= size)
-        while len(beyond):
-            found[beyond] = once(found[beyond])
-            beyond = beyond[found[beyond] >= size]
-        return found.astype(np.int64)
-    whole = (1 << half) - 1
-
-    def one(number: int) -> int:
-        left, right = number >> half, number & whole
+    def once(numbers: Any) -> Any:
+        left, right = numbers >> shift, numbers & mask
         for key in keys:
-            mixed = random.Random((right << 64) ^ key).getrandbits(half)
-            left, right = right, left ^ mixed
-        return (left << half) | right
+            left, right = right, left ^ (stirred(right, key) & mask)
+        return (left << shift) | right
 
-    numbers = []
-    for number in range(start, start + count):
-        number = one(number)
-        while number >= size:
-            number = one(number)
-        numbers.append(number)
-    return np.array(numbers, object)
+    numbers = range(start, start + count)
+    found = once(np.array(numbers, kind))
+    while len(beyond := np.flatnonzero(found >= size)):
+        found[beyond] = once(found[beyond])
+    return found.astype(np.int64) if kind is not object else found
 
 
 def _mixed(x: Any, np: Any) -> Any:

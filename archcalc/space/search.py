@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import cached_property
@@ -44,6 +45,10 @@ def wanted(
     return found
 
 
+BEGINNING = 1.0
+"""Seconds that a process takes to begin; each works out what layers are anew, too."""
+
+
 class Search:
     """The rows of a space that are wanted; ``sample`` of its configurations, or all of them."""
 
@@ -61,6 +66,8 @@ class Search:
         self.space, self.wanted = space, wanted
         self.sample, self.seed, self.replace = sample, seed, replace
         self.executor = executor
+        self.others = False
+        """Whether an executor was given something to do."""
         self.skipped = 0
         """Configurations in parts that can't meet the condition, which were not looked at."""
         self.chunk = BLOCK if {*wanted.quantities} & {*ALONE} else CHUNK
@@ -107,12 +114,29 @@ class Search:
             yield {name: np.zeros(0, np.int64) for name in (*self.names, *self.quantities)}
 
     def counted(self) -> Iterator[Counted]:
-        if self.executor is None:
-            work = _work(self.space, self.counter, self.seed, self.replace)
-            yield from map(work, self.tasks())
-            return
-        shared = (self.space, self.wanted, self.seed, self.replace)
-        yield from mapped(_worker, shared, self.tasks(), self.executor)
+        tasks = self.tasks()
+        if self.executor is None or callable(self.executor):
+            yield from self.here(tasks)
+        if self.executor is not None:
+            self.others = True
+            shared = (self.space, self.wanted, self.seed, self.replace)
+            yield from mapped(_worker, shared, tasks, self.executor)
+
+    def here(self, tasks: Iterator[Any]) -> Iterator[Counted]:
+        """What is looked through in this process: all, or what shows that others are worth it."""
+        work = _work(self.space, self.counter, self.seed, self.replace)
+        done, took = 0, list[float]()
+        for task in tasks:
+            began = time.process_time()
+            found = work(task)
+            took.append(time.process_time() - began)
+            done += found.done
+            yield found
+            if self.executor is not None and len(took) > 1 and found.done:
+                left = (self.size - self.skipped - done) / found.done * took[-1]
+                if left > 2 * (BEGINNING + took[0]):
+                    return
+        self.executor = None
 
     def tasks(self) -> Iterator[Any]:
         """What is looked at together: a range of numbers, a part of a sample, or choices."""

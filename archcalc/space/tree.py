@@ -34,6 +34,14 @@ class Column(NamedTuple):
 Columns = Callable[[Hashable], Column]
 
 
+def different(numbers: Any) -> list[int]:
+    """The numbers in an array of small ones from 0 on, each once; faster than by sorting it."""
+    import numpy as np
+
+    found: list[int] = np.flatnonzero(np.bincount(numbers)).tolist()
+    return found
+
+
 class Tree:
     """The results of one question, whole numbers, by what was looked at."""
 
@@ -54,42 +62,47 @@ class Tree:
         """The results of so many configurations; ``find`` works out one that is not known."""
         import numpy as np
 
-        node = np.zeros(count, np.int32)
-        pending = np.arange(count)
-        while len(pending):
-            here = node[pending]
-            places = self.place[here]
-            if count == len(pending) and self.size == 1 and places[0] == self.UNKNOWN:
-                self.explore(columns, 0, find)
+        if self.place[0] == self.UNKNOWN and count:
+            self.explore(columns, 0, find)
+        found = np.empty(count, np.int64)
+        # Which of them, None for all, and the nodes that they are at, which look at one place.
+        groups: list[tuple[Any, Any]] = [(None, np.zeros(count, np.int64))] if count else []
+        while groups:
+            some, nodes = groups.pop()
+            number = int(self.place[nodes[0]])
+            if number == self.LEAF:
+                found[slice(None) if some is None else some] = self.result.take(nodes)
                 continue
-            moved = []
-            for number in np.unique(places).tolist():
-                if number == self.LEAF:
-                    continue
-                some = pending if (places == number).all() else pending[places == number]
-                codes = columns(self.places[number]).codes[some]
-                after = self.step(node[some], codes)
-                while (after < 0).any():
-                    # One of each kind that is new, and what that says of the others.
-                    new = np.flatnonzero(after < 0)
-                    kinds = node[some[new]].astype(np.int64) * self.child.shape[1] + codes[new]
-                    _, first = np.unique(kinds, return_index=True)
-                    for k in new[first].tolist():
-                        self.explore(columns, int(some[k]), find)
-                    after = self.step(node[some], codes)
-                node[some] = after
-                moved.append(some)
-            pending = moved[0] if len(moved) == 1 else np.concatenate(moved or [pending[:0]])
-        return self.result[node]
+            codes = columns(self.places[number]).codes
+            codes = codes if some is None else codes.take(some)
+            nodes = self.step(nodes, codes, some, columns, find)
+            places = self.place.take(nodes)
+            if (places == places[0]).all():
+                groups.append((some, nodes))
+                continue
+            for place in different(places - self.LEAF):
+                where = np.flatnonzero(places == place + self.LEAF)
+                groups.append((where if some is None else some.take(where), nodes.take(where)))
+        return found
 
-    def step(self, nodes: Any, codes: Any) -> Any:
-        """The nodes that values lead to; -1 where that is not known."""
+    def step(
+        self, nodes: Any, codes: Any, some: Any, columns: Columns, find: Callable[[Read], int]
+    ) -> Any:
+        """The nodes that values lead to, which are made where they are not known."""
         import numpy as np
 
-        wide = self.child.shape[1]
-        if len(codes) and int(codes.max()) >= wide:
+        if int(codes.max()) >= self.child.shape[1]:
             self.widen(int(codes.max()) + 1)
-        return self.child[nodes, codes] if len(codes) else np.zeros(0, np.int32)
+        while True:
+            ways = nodes * self.child.shape[1] + codes
+            after = self.child.reshape(-1).take(ways).astype(np.int64)
+            if int(after.min()) >= 0:
+                return after
+            # One of each kind that is new, and what that says of the others.
+            new = np.flatnonzero(after < 0)
+            _, first = np.unique(ways[new], return_index=True)
+            for k in new[first].tolist():
+                self.explore(columns, k if some is None else int(some[k]), find)
 
     def widen(self, width: int) -> None:
         import numpy as np

@@ -1,13 +1,14 @@
 """Work in chunks on any executor, so that what comes of it does not depend on which that is.
 
 Chunks are handed out a few at a time and come back in order. A chunk whose worker died is done
-again, and what no worker can do is done here. What all chunks have in common is sent to a worker
-when it has not got it, and is unpacked once there.
+again, and what no worker can do is done here. What all chunks have in common goes along with the
+first few, and later to a worker that has not got it; it is unpacked once there.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import pickle
 import threading
 from collections import deque
@@ -56,6 +57,7 @@ def mapped(
     waiting: deque[list[Any]] = deque()  # the task, its future, how often it was tried
     pending = iter(tasks)
     ahead = 4 * getattr(pool, "_max_workers", AHEAD // 4)
+    first = ahead  # so many go with what all have in common
     exhausted = False
 
     def submit(task: Any, whole: bool) -> Future[Any] | None:
@@ -77,7 +79,8 @@ def mapped(
                 except StopIteration:
                     exhausted = True
                     break
-                waiting.append([task, submit(task, False), 0])
+                waiting.append([task, submit(task, first > 0), 0])
+                first -= 1
             if not waiting:
                 return
             task, future, tried = waiting[0]
@@ -91,6 +94,9 @@ def mapped(
             if isinstance(found, str) and found == _MISSING:
                 if tried < AGAIN and pool is not None:
                     waiting[0] = [task, submit(task, True), tried + 1]
+                    for each in itertools.islice(waiting, 1, None):
+                        if _came_to_nothing(each[1]):  # at once, or they would wait for each other
+                            each[1] = submit(each[0], True)
                     continue
                 here = here or make(shared)
                 found = here(task)
@@ -100,6 +106,17 @@ def mapped(
         for _, future, _ in waiting:
             if future is not None:
                 future.cancel()
+
+
+def _came_to_nothing(future: Future[Any] | None) -> bool:
+    """Whether a worker is known to have died, or has not got what all have in common."""
+    if future is None or not future.done() or future.cancelled():
+        return False
+    error = future.exception()
+    if error is not None:
+        return not isinstance(error, ArchcalcError)
+    found = future.result()
+    return isinstance(found, str) and found == _MISSING
 
 
 @contextmanager

@@ -139,7 +139,8 @@ def test_bounds_hold_in_every_part(small: Space) -> None:
         for code in codes:
             part, box = within(small.states, narrowed(everything, at, [code]))
             found = layered.totals(numbered(part, np.arange(part.size)))
-            fine = found.sums[~(found.refused | found.apart)]
+            sums = np.stack([found.sums[k] for k in range(len(COLUMNS))], axis=1)
+            fine = sums[~(found.refused | found.apart)]
             least, most = bounds.of(box)
             assert (np.array(least) <= fine.min(axis=0, initial=2**62)).all()
             assert (np.array(most) >= fine.max(axis=0, initial=0)).all()
@@ -272,6 +273,38 @@ def test_a_worker_that_dies_costs_its_chunk_which_is_done_again(tmp_path: Path) 
         found = list(mapped(dying, str(tmp_path / "died"), range(12), executor))
     assert found == [k * k for k in range(12)]
     assert (tmp_path / "died").exists()
+
+
+MEETING = threading.Barrier(2)
+
+
+def meeting(shared: int) -> Any:
+    return lambda task: MEETING.wait(30) * 0 + task
+
+
+def test_workers_begin_together() -> None:
+    """None waits for another before it has what all have in common."""
+    with ThreadPoolExecutor(2) as threads:
+        assert list(mapped(meeting, 0, range(2), threads)) == [0, 1]
+
+
+@pytest.mark.parametrize(("beginning", "asked"), [(1.0, 0), (-1e9, 1)])
+def test_others_are_begun_where_they_are_worth_it(
+    beginning: float, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "CHUNK", 100)
+    monkeypatch.setattr(searching, "BEGINNING", beginning)
+    made: list[Executor] = []
+
+    def make() -> Executor:
+        made.append(ThreadPoolExecutor(2))
+        return made[-1]
+
+    found = archcalc.sweep(space(), executor=make)
+    assert list(found) == list(archcalc.sweep(space()))
+    assert len(made) == asked
+    for executor in made:
+        executor.shutdown()
 
 
 def test_what_no_worker_can_do_is_done_here() -> None:
