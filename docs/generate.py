@@ -130,7 +130,8 @@ def commands_page() -> str:
         "`archcalc.validate` and so on. Exit codes: 0 when all is well, 1 when a check "
         "fails or nothing matches, 2 for bad usage or bad input. `archcalc --version` prints the "
         "version, and "
-        "`archcalc --install-completion` lets the shell complete names of networks.",
+        "`archcalc --install-completion` lets the shell complete networks, their layers and "
+        "variables, columns and whatever else has a list.",
     ]
     for command in application().registered_commands:
         assert command.callback is not None

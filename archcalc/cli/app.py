@@ -33,6 +33,12 @@ class _Commands(TyperGroup):
     """Prints what archcalc raises on purpose, and nothing of how it came about."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("resilient_parsing"):  # a shell asks what completes a word
+            asked = typer.Context(self, **self.context_settings)
+            for each in (asked, *(typer.Context(c, parent=asked) for c in self.commands.values())):
+                for option in each.command.get_params(each):
+                    # To check what is given, typer has pydantic make a validator for each word.
+                    option.process_value = lambda context, value: value
         with _in_a_few_words():  # here help and version are printed
             return super().make_context(*args, **kwargs)
 

@@ -1,9 +1,14 @@
 """What completes the words of a command line, on which a network may stand already."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, TypeAlias
+
+MOST_OFFERED = 1000
+"""Copies of a layer."""
 
 Completion: TypeAlias = Callable[[str], list[str]]
 """The words that begin as an incomplete one does."""
@@ -77,16 +82,89 @@ def variables(*more: str, end: str = "") -> Completion:
 def layers(incomplete: str) -> list[str]:
     """Layers and blocks of the network on the line that begin like this, each part by its own."""
     from archcalc.errors import ArchcalcError
-    from archcalc.frontends.network import expand
 
     network = _network()
-    try:
-        names = [node.name for node in expand(network).nodes] if network else []
-    except (ArchcalcError, OSError):  # whoever runs it is told
-        return []
+    found: list[str] = []
+    # Whoever runs it is told what is wrong.
+    with suppress(ArchcalcError, OSError, LookupError, TypeError, RecursionError):
+        found = _written(network, incomplete) or _expanded(network)
     depth = incomplete.count(".") + 1
-    parts = (".".join(name.split(".")[:depth]) for name in names if name.startswith(incomplete))
+    parts = (".".join(name.split(".")[:depth]) for name in found if name.startswith(incomplete))
     return list(dict.fromkeys(parts))
+
+
+def _expanded(network: str | None) -> list[str]:
+    """What a network is made of: not before shapes are known, or another program's file is read."""
+    from archcalc.frontends.network import expand
+
+    return [node.name for node in expand(network).nodes] if network else []
+
+
+def _written(network: str | None, incomplete: str) -> list[str]:
+    """The same as far as it is written down, which takes a fraction of the time to read; nothing
+    where it rests on shapes. A layer of which only shapes say whether it is there, is there.
+    """
+    from archcalc.errors import ArchcalcError
+
+    data = _document()
+    try:
+        chosen = (data.get("variants") or {}).get((network or "").rpartition("::")[2]) or {}
+        variables_ = _Variables({**(data.get("vars") or {}), **chosen})
+        blocks = data.get("blocks") or {}
+        return list(_layers(data["layers"], blocks, variables_, "", incomplete))
+    except (ArchcalcError, AttributeError, LookupError, TypeError):
+        return []
+
+
+class _Variables(dict[str, Any]):
+    """The variables of a spec, worked out as they are asked for."""
+
+    def __init__(self, written: Mapping[str, Any]) -> None:
+        self.written = written
+
+    def __missing__(self, name: str) -> Any:
+        return self.setdefault(name, _value(self.written[name], self))
+
+
+def _value(written: Any, names: Mapping[str, Any]) -> Any:
+    from archcalc.spec.expressions import is_expression, parse
+
+    return parse(written[1:])(names) if is_expression(written) else written
+
+
+def _layers(
+    written: Mapping[str, Any],
+    blocks: Mapping[str, Any],
+    names: Mapping[str, Any],
+    before: str,
+    incomplete: str,
+) -> Iterator[str]:
+    from archcalc.errors import ExpressionError
+    from archcalc.spec.sugar import in_full
+
+    for name, layer in written.items():
+        layer = in_full(layer)
+        times = layer.get("repeat", layer.get("parallel"))
+        count = None if times is None else min(_value(times, names), MOST_OFFERED)
+        for i in (None,) if count is None else range(count):
+            full = f"{before}{name}" if i is None else f"{before}{name}.{i}"
+            if not full.startswith(incomplete) and not incomplete.startswith(f"{full}."):
+                continue
+            inner = names if i is None else ChainMap({"i": i}, names)
+            with suppress(ExpressionError):  # what rests on shapes
+                if not _value(layer.get("when", True), inner):
+                    continue
+            if "block" not in layer or full.count(".") >= incomplete.count("."):
+                yield full
+                continue
+            block = blocks[_value(layer["block"], inner)]
+            given = {key: layer.get(key, value) for key, value in (block.get("args") or {}).items()}
+            for key, value in given.items():
+                with suppress(ExpressionError):
+                    given[key] = _value(value, inner)
+            yield from _layers(
+                block["layers"], blocks, ChainMap(given, names), f"{full}.", incomplete
+            )
 
 
 def _network() -> str | None:
@@ -104,12 +182,13 @@ def _document() -> Any:
     """The text of the network on the line as data; None where there is none to be read."""
     from archcalc.errors import ArchcalcError
     from archcalc.spec.shelf import find
+    from archcalc.spec.sugar import written_out
     from archcalc.spec.text import read
 
     network = _network()
     name = (network or "").partition("::")[0]
     try:
-        return read(find(name) or name).data if network else None
+        return written_out(read(find(name) or name)).data if network else None
     except (ArchcalcError, OSError):
         return None
 

@@ -39,7 +39,6 @@ from typing import Any, NoReturn, TypeAlias, final
 
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, ExpressionError, did_you_mean
-from archcalc.operators.base import describe
 from archcalc.spec.arithmetic import (
     ARITHMETIC,
     COMPARISONS,
@@ -440,6 +439,8 @@ class _Compiler:
         def measure(names: Mapping[str, Any], shape_of: ShapeOf | None) -> Any:
             shape = _ask(shape_of, layer)
             if len(shape) not in ranks:
+                from archcalc.operators.base import describe
+
                 raise ValueError(f"the output {describe(shape)} of '{layer}' is not {axes}")
             return bounded(shape[place])
 

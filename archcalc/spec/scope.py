@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.dims import Shape, Size
 from archcalc.errors import did_you_mean
-from archcalc.operators.base import Applied, describe
 from archcalc.values import rows_of
+
+if TYPE_CHECKING:  # completing a word asks for what is written, and not for operators
+    from archcalc.operators.base import Applied
 
 Path = tuple[str | int, ...]
 """A way into a document, or into a network's layers."""
@@ -429,6 +431,8 @@ class Scope:
                 )
             for name in mine.keys() & theirs.keys():
                 if mine[name] != theirs[name]:
+                    from archcalc.operators.base import describe
+
                     raise Wrong(
                         f"can't use the tensors of '{reference}': "
                         f"{name} is {describe(mine[name])} here, {describe(theirs[name])} there",

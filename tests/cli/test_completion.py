@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import archcalc
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.cli.app import application
 from archcalc.report.layers.columns import COLUMNS
@@ -80,3 +81,21 @@ def test_where_there_is_no_network_nothing_is_offered(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.yaml").write_text("layers: [")
     assert offered(words) == []
+
+
+@pytest.mark.parametrize(
+    "network", ["googlenet", "resnet50", "llama2_7b", "mobilenet_v2", "googlenet-torchvision"]
+)
+def test_layers_are_offered_as_they_are_written_or_as_the_network_is_expanded(network: str) -> None:
+    names = [node.name for node in archcalc.expand(network).nodes]
+    deepest = max(names, key=lambda name: name.count("."))
+    for depth in range(deepest.count(".") + 1):
+        begun = "".join(f"{part}." for part in deepest.split(".")[:depth])
+        there = {".".join(name.split(".")[: depth + 1]) for name in names if name.startswith(begun)}
+        assert set(offered(f"explain {network} {begun}")) == there
+
+
+def test_what_only_shapes_say_the_end_of_is_offered() -> None:
+    """Which block MobileNetV2's first unit is, and whether there is a projection in ResNet's."""
+    assert "stage7.unit.0.conv_dw" in offered("explain mobilenet_v2 stage7.unit.0.")
+    assert "layer1.1.downsample" in offered("explain resnet50 layer1.1.")
