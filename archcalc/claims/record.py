@@ -38,8 +38,8 @@ class Difference:
 
     def __str__(self) -> str:
         quantity = f"{self.layer}.{self.quantity}" if self.layer else self.quantity
-        now = f"{self.now:,}" if isinstance(self.now, int) else self.now
-        return f"{self.network}: {quantity} was recorded as {self.was}, and is {now}"
+        was, now = (f"{int(n):,}" if str(n).isdecimal() else n for n in (self.was, self.now))
+        return f"{self.network}: {quantity} was recorded as {was}, and is {now}"
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class _Commands(TyperGroup):
             for each in (asked, *(typer.Context(c, parent=asked) for c in self.commands.values())):
                 for option in each.command.get_params(each):
                     # To check what is given, typer has pydantic make a validator for each word.
-                    option.process_value = lambda context, value: value
+                    vars(option)["process_value"] = lambda ctx, value: value
         with _in_a_few_words():  # here help and version are printed
             return super().make_context(*args, **kwargs)
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, TypeAlias
@@ -126,7 +126,7 @@ class _Variables(dict[str, Any]):
         return self.setdefault(name, _value(self.written[name], self))
 
 
-def _value(written: Any, names: Mapping[str, Any]) -> Any:
+def _value(written: Any, names: MutableMapping[str, Any]) -> Any:
     from archcalc.spec.expressions import is_expression, parse
 
     return parse(written[1:])(names) if is_expression(written) else written
@@ -135,7 +135,7 @@ def _value(written: Any, names: Mapping[str, Any]) -> Any:
 def _layers(
     written: Mapping[str, Any],
     blocks: Mapping[str, Any],
-    names: Mapping[str, Any],
+    names: MutableMapping[str, Any],
     before: str,
     incomplete: str,
 ) -> Iterator[str]:
@@ -150,7 +150,7 @@ def _layers(
             full = f"{before}{name}" if i is None else f"{before}{name}.{i}"
             if not full.startswith(incomplete) and not incomplete.startswith(f"{full}."):
                 continue
-            inner = names if i is None else ChainMap({"i": i}, names)
+            inner = names if i is None else ChainMap[str, Any]({"i": i}, names)
             with suppress(ExpressionError):  # what rests on shapes
                 if not _value(layer.get("when", True), inner):
                     continue

@@ -135,7 +135,7 @@ def test_what_was_recorded_is_changed_in_its_place_and_what_others_print_is_not(
         Difference("net", "fc", "params", "90", 99),
         Difference("net", "fc", "macs", "80", 88),
     )
-    assert str(found.differences[1]) == f"net: macs was recorded as {MACS}, and is {MACS + 8:,}"
+    assert str(found.differences[1]) == f"net: macs was recorded as {MACS:,}, and is {MACS + 8:,}"
     lines = zip(found.text.splitlines(), found.written.splitlines(), strict=True)
     assert sum(new != old for new, old in lines) == 5
 
