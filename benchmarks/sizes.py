@@ -109,7 +109,9 @@ def asked(library: Callable[[str], Any], name: str) -> Iterator[tuple[str, str, 
         params = macs = ""
         try:
             sized = model if isinstance(model, nn.Module) else model(height, width)
-            params = str(sum(p.numel() for p in sized.parameters() if p.requires_grad))
+            # What Keras' normalization has beside its weights is of parameters too, not trained.
+            held = [p for p in sized.parameters() if library is not keras or p.requires_grad]
+            params = str(sum(p.numel() for p in held))
             device = next(sized.parameters()).device
             with FlopCounterMode(display=False) as counter, torch.no_grad():
                 sized.eval()(torch.empty(1, 3, height, width, device=device))

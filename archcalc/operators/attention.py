@@ -284,7 +284,7 @@ class MultiheadAttention(Parametrized, Gathering, Stepwise, Multiplying):
         for k, kernel in enumerate(projections):
             asking = sources if len(projections) == 1 else sources[k : k + 1]
             autograd.keep_weight(self, kernel, any(x.trained for x in asking))
-        if sources[1] is not sources[2]:
+        if sources[1] is not sources[2] or len(projections) > 1:
             parts = [autograd.linear(x, e) for x in sources]
         elif sources[0] is sources[1] or len(inputs) == 1:
             parts = self._projected(autograd, sources[0], 3)

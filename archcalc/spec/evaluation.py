@@ -209,14 +209,18 @@ def _require_order(given: Sequence[Size], own: Sequence[Size], at: Path) -> None
 
     Such a shape may fit, and would be of another network than the one that is meant.
     """
-    if len(own) < 2 or any(map(is_array, (*given, *own))):
+    if not own or any(map(is_array, (*given, *own))):
         return
-    # The channels are asked for first: they are known where only extents are left open.
-    if len(given) == len(own) > 2 and given[0] != own[0] and given[-1] == own[0] != own[-1]:
+    # The channels are asked for first: they are known where only extents are left open. Of two axes
+    # the second may be the features, and the first of another length.
+    last = len(given) == len(own) > 1 and given[0] != own[0] and given[-1] == own[0] != own[-1]
+    if last and (len(own) > 2 or given[0] == own[-1]):
         first = (given[-1], *given[:-1])
         raise Wrong(f"channels come first: write {unbatched(first)}", at=at)
-    if len(given) == len(own) + 1 and given[1] == own[0]:
+    if len(given) == len(own) + 1 and (given[1] == own[0] if len(own) > 1 else given[0] == 1):
         raise Wrong(f"the batch is left out: write {unbatched(given[1:])}", at=at)
+    if len(given) == 2 and len(own) == 1 and given[1] == 1:
+        raise Wrong(f"has one axis: write {unbatched(given[:1])}", at=at)
 
 
 def _plain(value: Any) -> Any:

@@ -59,7 +59,7 @@ class Refused(SpecError):
         own = self.expanded(None)
         if own is None:
             return tuple(sorted(set(self.found)))
-        shapes = ", ".join(map(unbatched, self.given.values()))
+        shapes = ", ".join(self._named(own, self.given))
         reasons = list(dict.fromkeys(map(_reason, self.found)))
         if len(reasons) > MOST_REASONS:
             reasons[MOST_REASONS:] = [f"and {len(reasons) - MOST_REASONS} more"]
@@ -73,28 +73,42 @@ class Refused(SpecError):
         # What expands the network stays at home.
         return SpecError, (self.problems,)
 
+    def _named(self, own: Graph, shapes: Mapping[str, Sequence[object]]) -> list[str]:
+        """Shapes as they are written on the command line, with names where there are several."""
+        if len(own.inputs) == 1:
+            return [*map(unbatched, shapes.values())]
+        return [f"{name}={unbatched(shape)}" if shape else name for name, shape in shapes.items()]
+
     def _instead(self, own: Graph) -> str:
-        usual = ", ".join(unbatched(shape[1:]) for shape in own.inputs.values())
-        if len(self.given) > 1 or len(own.inputs) > 1:
-            return f"its own are {usual}"
+        shapes = {name: shape[1:] for name, shape in own.inputs.items()}
+        verb = "are" if len(shapes) > 1 else "is"
+        usual = f"its own {verb} {', '.join(self._named(own, shapes))}"
+        if len(self.given) > 1:
+            return usual
         ((name, given),) = self.given.items()
-        shape = own.inputs[name][1:]
+        shape = shapes[name]
         if len(given) != len(shape):
             whole = (*shape[:1], *given)
-            if len(whole) == len(shape) and self.expanded({name: whole}) is not None:
-                side = f" or {given[0]}" if len(set(given)) == 1 else ""
+            lacking = len(whole) == len(shape) and given[0] != shape[0]
+            if lacking and self.expanded({name: whole}) is not None:
+                side = f" or {given[0]}" if len(set(given)) == 1 and len(shapes) == 1 else ""
                 return f"channels come first: write {unbatched(whole)}{side}"
-            return f"its own is {usual}, without the batch"
+            return f"{usual}, without the batch"
+        alike = {other: given for other, own_shape in shapes.items() if own_shape == shape}
+        if len(alike) > 1 and self.expanded(alike) is not None:
+            del alike[name]
+            return f"it fits with {', '.join(self._named(own, alike))}"
         if len(shape) > 1 and given[0] != shape[0]:
-            return f"its own is {usual}"
+            return usual
         reach = min(REACH, MOST_LAYERS // len(own.nodes) // 2)
 
         def fits(axes: Sequence[int]) -> bool:
             return self.expanded({name: axes}) is not None
 
-        near = [unbatched(axes) for axes in nearest(given, shape, fits, reach)]
+        found = nearest(given, shape, fits, reach)
+        near = [each for axes in found for each in self._named(own, {name: axes})]
         if not near:
-            return f"its own is {usual}"
+            return usual
         return f"the nearest that {'fit are' if len(near) > 1 else 'fits is'} {' and '.join(near)}"
 
 

@@ -593,6 +593,16 @@ STRANGERS: dict[str, tuple[list[int], Layers]] = {
             "norm": {"op": "RMSNorm"},
         },
     ),
+    "what attends to fewer features, and less of them": (
+        [10, 16],
+        {
+            "memory": linear(12),
+            "rest": {"op": "Slice", "start": 3},
+            "query": {**linear(16), "from": "input"},
+            "attend": {"op": "MultiheadAttention", "num_heads": 4}
+            | {"from": ["query", "rest", "rest"]},
+        },
+    ),
     "channels last": (
         [6, 8, 8],
         {

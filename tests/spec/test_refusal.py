@@ -73,6 +73,7 @@ def test_nothing_near_that_fits_is_the_networks_own() -> None:
         ([1, 3, 40, 20], "the batch is left out: write 3x40x20"),
         ([40, 20], "channels come first: write 3x40x20"),
         ([3, 8, 32, 32], "its own is 3x32x32, without the batch"),
+        ([3, 32], "its own is 3x32x32, without the batch"),
     ],
 )
 def test_axes_in_another_order_are_told_the_order(given: list[int], hint: str) -> None:
@@ -96,19 +97,46 @@ def test_a_batch_of_features_is_not_taken_for_an_axis_of_them() -> None:
     assert archcalc.analyze(features, input=[7, 5]).macs == 7 * 5 * 2
 
 
-def test_several_inputs_are_told_their_own() -> None:
+def test_a_text_is_of_one_axis_and_a_sound_begins_with_its_channels() -> None:
+    looked_up = {"op": "Embedding", "num_embeddings": 9, "embedding_dim": 2}
+    text = archcalc.load({"name": "text", "input": [8], "layers": {"look": looked_up}})
+    sound = {"op": "Conv1d", "out_channels": 4, "kernel_size": 3}
+    heard = archcalc.load({"name": "sound", "input": [5, 40], "layers": {"conv": sound}})
+
+    assert "the batch is left out: write 7" in refusal(text, input=[1, 7]).hint
+    assert "has one axis: write 7" in refusal(text, input=[7, 1]).hint
+    assert "channels come first: write 5x40" in refusal(heard, input=[40, 5]).hint
+    assert archcalc.analyze(heard, input=[6, 5]).params == 6 * 4 * 3 + 4
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"by": [22]}, "by=22: the nearest that fits is by=20"),
+        ({"by": [200]}, "by=200: its own are a=3x8x8, b=3x8x8, by=20, scalar"),
+        ({"a": [3, 9, 9], "b": [3, 8, 7]}, "a=3x9x9, b=3x8x7: its own are a=3x8x8, b=3x8x8, by=20"),
+        ({"b": [3, 8, 7]}, "b=3x8x7: it fits with a=3x8x7"),
+    ],
+)
+def test_several_inputs_are_told_by_name(given: dict[str, list[int]], told: str) -> None:
     spec = archcalc.load(
         {
-            "name": "two",
-            "input": {"a": [3, 8, 8], "b": [3, 8, 8]},
-            "layers": {"add": {"op": "Add", "from": ["a", "b"]}},
+            "name": "several",
+            "input": {"a": [3, 8, 8], "b": [3, 8, 8], "by": [20], "scalar": []},
+            "layers": {
+                "add": {"op": "Add", "from": ["a", "b"]},
+                "weight": {"op": "Parameter", "shape": [20]},
+                "one": {"op": "Add", "from": ["weight", "by"]},
+                "two": {"op": "ReLU", "from": "scalar"},
+            },
+            "outputs": ["add", "one", "two"],
         }
     )
 
-    problem = refusal(spec, input={"a": [3, 8, 7]})
+    problem = refusal(spec, input=given)
 
-    assert problem.message == "takes no input 3x8x7"
-    assert problem.hint.splitlines()[-1] == "its own are 3x8x8, 3x8x8"
+    said = f"{problem.message}: {problem.hint.splitlines()[-1]}"
+    assert said.startswith(f"takes no input {told}")
 
 
 def test_the_nearest_are_looked_for_as_far_as_allowed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import archcalc
+from archcalc import SpecError
 
 SIZES = {
     "clip_vit_b_32": (768, 12, 32, 512, 512),
@@ -29,3 +30,13 @@ def test_the_towers_meet_in_one_number() -> None:
     assert found.row("image_features.div").shape == (1, 512)
     assert found.row("text_features.div").shape == (1, 512)
     assert found.row("logit").shape == (1, 1)
+
+
+@pytest.mark.parametrize("given", [{"image": [3, 256, 256]}, {"text": [30]}])
+def test_its_tables_of_positions_are_of_one_size(given: dict[str, list[int]]) -> None:
+    with pytest.raises(SpecError, match="its table of positions is for"):
+        archcalc.analyze("clip_vit_b_32", input=given)
+
+    larger = archcalc.analyze("clip_vit_b_32", image_size=256, context_length=30)
+    assert larger.row("visual.positional_embedding").params == (8 * 8 + 1) * 768
+    assert larger.row("textual.positional_embedding").params == 30 * 512

@@ -51,3 +51,12 @@ def test_the_text_is_looked_at_by_all_but_the_deepest_level() -> None:
     asked = [row.name for row in found.rows if row.name.endswith("attn2.sdpa")]
     assert len(asked) == 3 * 2 + 1 + 3 * 3
     assert found.row("down0.a.transformer.attn2.sdpa").macs == 2 * 4096 * 77 * 320
+
+
+def test_latents_of_odd_extents_come_back_to_them() -> None:
+    # 63 is halved to 32, 16, 8, and comes back over the extents that are on the left.
+    found = archcalc.analyze("sd15_unet", input={"latent": [4, 63, 63]})
+
+    assert [found.row(f"up{k}.larger").shape[2] for k in range(3)] == [16, 32, 63]
+    assert found.row("conv_out").shape == (1, 4, 63, 63)
+    assert found.params == 859_520_964

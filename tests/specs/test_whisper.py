@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import archcalc
+from archcalc import SpecError
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,10 @@ def test_half_a_minute_is_1500_frames() -> None:
     found = archcalc.analyze(archcalc.load("whisper_tiny"))
     assert found.row("frames").shape == (1, 1500, 384)
     assert found.row("decoder.0.cross_attn.sdpa").macs == 2 * 448 * 1500 * 384
+
+
+def test_sound_of_another_length_is_refused() -> None:
+    with pytest.raises(SpecError, match="its table of positions is for sound of one length"):
+        archcalc.analyze("whisper_tiny", input={"mel": [80, 1500]})
+
+    assert archcalc.analyze("whisper_tiny", n_audio_ctx=750).buffers == 750 * 384
