@@ -25,6 +25,7 @@ from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, ShapeError
 from archcalc.operators import NAMES, operator
 from archcalc.operators.base import LARGEST, Applied
+from archcalc.operators.parameter import Parameter
 from archcalc.spec.graph import Graph, Node, Origin
 from archcalc.spec.unknown import DeclaredOperator
 from archcalc.spec.written import name_of
@@ -127,6 +128,7 @@ class Draft:
                 queue += by_key[key].inputs
         self.layers = [layer for layer in self.layers if layer.key in live]
         self.by_key = {layer.key: layer for layer in self.layers}
+        self.settle_parts()
         owners: dict[str, int] = {}
         for layer in self.layers:
             held = self.tensors.get(layer.key, ())
@@ -137,6 +139,24 @@ class Draft:
         taken = {source for layer in self.layers for source in layer.inputs}
         found = dict.fromkeys((*working, *sorted(self.kept)))
         return [key for key in found if key not in taken and key not in outputs]
+
+    def settle_parts(self) -> None:
+        """Tensors by themselves that are part of a layer, such as its bias: that layer owns them.
+
+        Only what is called ``weight`` and has one shape in both is shared.
+        """
+        whole = {
+            name: layer.applied.cost.weights.get("weight")
+            for layer in reversed(self.layers)
+            if name_of(layer.applied.op) != "Parameter" and layer.applied.op.counted
+            for name in self.tensors.get(layer.key, ())
+        }
+        for layer in self.layers:
+            op = layer.applied.op
+            names = self.tensors.get(layer.key, ())
+            if isinstance(op, Parameter) and names and whole.get(names[0], op.shape) != op.shape:
+                layer.applied = self.applied_to("Constant", layer.inputs[0], shape=list(op.shape))
+                self.tensors[layer.key] = ()
 
     def fitted(
         self,

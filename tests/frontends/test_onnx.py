@@ -477,3 +477,186 @@ def test_arithmetic_on_shapes_is_done_as_the_file_s_version_does_it(path: Path, 
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)]), path)
     found = graph_of(path)
     assert [node.shape for node in found.nodes] == [(1, 4, 15)]
+
+
+def scoped(op: str, taken: list[str], given: str, *way: str, **fields: Any) -> Any:
+    """A node of which PyTorch's exporter says in which module it is."""
+    made = node(op, taken, [given], **fields)
+    entry = made.metadata_props.add()
+    entry.key, entry.value = "pkg.torch.onnx.name_scopes", repr(["", *way, op.lower()])
+    return made
+
+
+def test_tensors_of_equal_numbers_that_an_exporter_joined_are_each_layers_own(path: Path) -> None:
+    # Weights of ones and biases of zeros are what layers begin with. Two norms of 8: 2 * (8 + 8).
+    nodes = [
+        scoped("LayerNormalization", ["x", "a.norm.weight", "a.norm.bias"], "y", "a", "a.norm"),
+        scoped("LayerNormalization", ["y", "a.norm.weight", "a.norm.bias"], "o", "b", "b.norm"),
+    ]
+    weights: dict[str, tuple[int, ...]] = {"a.norm.weight": (8,), "a.norm.bias": (8,)}
+    graph = graph_of(model(nodes, {"x": [1, 4, 8]}, ["o"], weights, path))
+    assert archcalc.analyze(graph).params == 2 * (8 + 8)
+    assert [n.name for n in graph.nodes] == ["a.norm", "b.norm"]
+    # The older exporter gives each a name, which stands for the one that it kept.
+    nodes = [
+        node("Identity", ["onnx::Mul_1"], ["onnx::Mul_2"]),
+        node("Mul", ["x", "onnx::Mul_1"], ["y"], "/a/Mul"),
+        node("Mul", ["y", "onnx::Mul_2"], ["o"], "/b/Mul"),
+    ]
+    graph = graph_of(model(nodes, {"x": [1, 4, 8]}, ["o"], {"onnx::Mul_1": (8,)}, path))
+    assert archcalc.analyze(graph).params == 8 + 8
+
+
+def test_a_module_that_is_called_twice_shares_whatever_its_numbers_are(path: Path) -> None:
+    norm = ["a.norm.weight", "a.norm.bias"]
+    nodes = [
+        node("LayerNormalization", ["x", *norm], ["y"], "/a/norm/LayerNormalization"),
+        node("LayerNormalization", ["y", *norm], ["o"], "/a/norm_1/LayerNormalization"),
+    ]
+    weights: dict[str, tuple[int, ...]] = dict.fromkeys(norm, (8,))
+    graph = graph_of(model(nodes, {"x": [1, 4, 8]}, ["o"], weights, path))
+    assert archcalc.analyze(graph).params == 8 + 8
+
+
+def test_a_bias_that_two_layers_have_is_owned_once(path: Path) -> None:
+    bias = numpy_helper.from_array(np.arange(5, dtype="float32"), "b")
+    nodes = [
+        node("MatMul", ["x", "w"], ["p"]),
+        node("Add", ["p", "b"], ["q"]),
+        node("MatMul", ["q", "v"], ["r"]),
+        node("Add", ["r", "b"], ["o"]),
+    ]
+    weights: dict[str, tuple[int, ...]] = {"w": (8, 5), "v": (5, 5)}
+    model(nodes, {"x": [1, 8]}, ["o"], weights, path, initializers=[bias])
+    graph = graph_of(path)
+    assert archcalc.analyze(graph).params == 8 * 5 + 5 * 5 + 5
+    assert archcalc.analyze(to_spec(graph)).params == 8 * 5 + 5 * 5 + 5
+
+
+def test_a_mask_is_no_parameter(path: Path) -> None:
+    mask = numpy_helper.from_array(np.triu(np.full((4, 4), -np.inf, "float32"), 1), "mask")
+    nodes = [node("Add", ["x", "mask"], ["o"])]
+    graph = graph_of(model(nodes, {"x": [1, 2, 4, 4]}, ["o"], {}, path, initializers=[mask]))
+    assert archcalc.analyze(graph).params == 0
+
+
+Q, KV = [1, 4, 24], [1, 6, 24]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "fields", "macs"),
+    [
+        # 3 heads of 8: 4 queries times 6 keys, and the weighted sum of 6 values.
+        ({"q": Q, "k": KV, "v": KV}, {"q_num_heads": 3, "kv_num_heads": 3}, 2 * 3 * 4 * 6 * 8),
+        # 6 heads of 4 share the keys of 3; a mask of scores changes no product.
+        (
+            {"q": Q, "k": [1, 6, 12], "v": [1, 6, 12], "m": [4, 6]},
+            {"q_num_heads": 6, "kv_num_heads": 3},
+            2 * 6 * 4 * 6 * 4,
+        ),
+        # 12 tokens before these 6.
+        (
+            {"q": Q, "k": KV, "v": KV, "": [], "pk": [1, 3, 12, 8], "pv": [1, 3, 12, 8]},
+            {"q_num_heads": 3, "kv_num_heads": 3},
+            2 * 3 * 4 * 18 * 8,
+        ),
+    ],
+)
+def test_attention_on_three_axes_counts_its_products(
+    inputs: dict[str, Any], fields: dict[str, Any], macs: int, path: Path
+) -> None:
+    nodes = [node("Attention", [*inputs], ["o"], **fields)]
+    given = {name: shape for name, shape in inputs.items() if name}
+    if "m" in given:
+        given["m"] = [1, 1, 4, 6]
+    graph = graph_of(model(nodes, given, ["o"], {}, path, opset=23))
+    assert archcalc.analyze(graph).macs == macs
+    assert graph.nodes[-1].shape == (1, 4, 24)
+
+
+def test_attention_with_a_cache_of_onnxruntime_counts_its_products(path: Path) -> None:
+    # One new token behind 12: 8 heads of 16 times 13 keys of 2 heads, and as many values.
+    nodes = [
+        node(
+            "GroupQueryAttention",
+            ["qkv", "", "", "pk", "pv", "lengths", "total", "cos", "sin"],
+            ["o", "k", "v"],
+            domain="com.microsoft",
+            num_heads=8,
+            kv_num_heads=2,
+            do_rotary=1,
+        )
+    ]
+    lengths = [
+        numpy_helper.from_array(np.array([12], "int32"), name) for name in ("lengths", "total")
+    ]
+    tables: dict[str, tuple[int, ...]] = {"cos": (64, 8), "sin": (64, 8)}
+    inputs = {"qkv": [1, 1, 12 * 16], "pk": [1, 2, 12, 16], "pv": [1, 2, 12, 16]}
+    model(nodes, inputs, ["o", "k", "v"], tables, path, initializers=lengths)
+    graph = graph_of(path)
+    analysis = archcalc.analyze(graph)
+    assert (analysis.params, analysis.macs) == (0, 2 * 8 * 13 * 16)
+    assert [n.shape for n in graph.nodes if n.name in graph.outputs] == [
+        (1, 1, 128),
+        (1, 2, 13, 16),
+        (1, 2, 13, 16),
+    ]
+
+
+def test_regions_offsets_and_powers_are_known(path: Path) -> None:
+    regions = [node("RoiAlign", ["x", "boxes", "of"], ["o"], output_height=7, output_width=7)]
+    regions[0].attribute.append(helper.make_attribute("sampling_ratio", 2))
+    inputs = {"x": [1, 8, 20, 20], "boxes": [30, 4]}
+    of = numpy_helper.from_array(np.zeros(30, "int64"), "of")
+    graph = graph_of(model(regions, inputs, ["o"], {}, path, initializers=[of]))
+    assert graph.nodes[-1].shape == (30, 8, 7, 7)
+    assert not archcalc.analyze(graph).not_counted
+
+    deformed = [node("DeformConv", ["x", "w", "offset", "b"], ["o"], pads=[1, 1, 1, 1])]
+    inputs = {"x": [1, 8, 10, 10], "offset": [1, 18, 10, 10]}
+    graph = graph_of(model(deformed, inputs, ["o"], {"w": (4, 8, 3, 3), "b": (4,)}, path, opset=19))
+    analysis = archcalc.analyze(graph)
+    assert (analysis.params, analysis.macs) == (4 * 8 * 9 + 4, 4 * 8 * 9 * 100)
+
+    pooled = [node("LpPool", ["x"], ["o"], kernel_shape=[2, 2], strides=[2, 2], p=2)]
+    graph = graph_of(model(pooled, {"x": [1, 8, 10, 10]}, ["o"], {}, path, opset=18))
+    assert graph.nodes[-1].shape == (1, 8, 5, 5)
+    assert not archcalc.analyze(graph).not_counted
+
+
+def test_statistics_that_a_normalization_gives_are_part_of_its_work(path: Path) -> None:
+    nodes = [node("LayerNormalization", ["x", "w", "b"], ["o", "mean", "deviation"])]
+    shape: dict[str, tuple[int, ...]] = {"w": (8,), "b": (8,)}
+    whole = archcalc.analyze(graph_of(model(nodes, {"x": [1, 4, 8]}, ["o", "mean"], shape, path)))
+    nodes = [node("LayerNormalization", ["x", "w", "b"], ["o"])]
+    alone = archcalc.analyze(graph_of(model(nodes, {"x": [1, 4, 8]}, ["o"], shape, path)))
+    assert whole.not_counted == ()
+    assert (whole.params, whole.flops) == (alone.params, alone.flops)
+
+
+def test_what_rounded_weights_are_scaled_by_is_no_weight(path: Path) -> None:
+    rounded = [
+        numpy_helper.from_array(np.ones((4, 3, 1, 1), "int8"), "w"),
+        numpy_helper.from_array(np.arange(1, 5, dtype="float32"), "scale"),
+        numpy_helper.from_array(np.zeros(4, "int8"), "zero"),
+    ]
+    nodes = [
+        node("DequantizeLinear", ["w", "scale", "zero"], ["v"], axis=0),
+        node("Conv", ["x", "v"], ["o"]),
+    ]
+    graph = graph_of(model(nodes, {"x": [1, 3, 8, 8]}, ["o"], {}, path, initializers=rounded))
+    assert archcalc.analyze(graph).params == 4 * 3
+
+
+def test_a_rounded_softmax_is_multiplied_as_it_is_rounded(path: Path) -> None:
+    one = numpy_helper.from_array(np.array(0.1, "float32"), "s")
+    zero = numpy_helper.from_array(np.array(0, "uint8"), "z")
+    pair = ["s", "z"]
+    nodes = [
+        node("QuantizeLinear", ["x", *pair], ["q"]),
+        node("QLinearSoftmax", ["q", *pair, *pair], ["p"], domain="com.microsoft", opset=13),
+        node("QLinearMatMul", ["p", *pair, "q", *pair, *pair], ["r"]),
+        node("DequantizeLinear", ["r", *pair], ["o"]),
+    ]
+    graph = graph_of(model(nodes, {"x": [1, 4, 4]}, ["o"], {}, path, initializers=[one, zero]))
+    assert archcalc.analyze(graph).macs == 4 * 4 * 4

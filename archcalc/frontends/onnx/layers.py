@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from collections import Counter
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archcalc.dims import Shape
 from archcalc.frontends.draft import Draft, as_name
 from archcalc.frontends.onnx.names import home, place, way
 from archcalc.frontends.onnx.nodes.call import Call
+from archcalc.frontends.onnx.numbers import leaves_out
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Made
 from archcalc.operators import operator
 from archcalc.operators.base import Applied
 from archcalc.operators.linear import Linear
+
+if TYPE_CHECKING:
+    import onnx
 
 FLOATS = (1, 10, 11, 16, 17, 18, 19, 20, 23, 2, 3, 21, 22, 25, 26)
 """ONNX's types that weights are of: floating point, and the bytes that they are rounded to."""
@@ -29,12 +33,15 @@ class Layers(Draft):
         self.values: dict[str, Value] = {}
         self.users: Counter[str] = Counter()
         """A tensor -> how many nodes take it."""
-        self.standing: dict[int, int] = {}
+        self.standing: dict[tuple[str, Shape], int] = {}
         """A held tensor that stands by itself -> its layer."""
         self.sizes: dict[str, Shape] = {}
         """A stored tensor -> its shape."""
+        self.stored: dict[str, onnx.TensorProto] = {}
         self.spare: dict[str, None] = {}
         """Stored tensors that are there, if no layer has them."""
+        self.modules: dict[str, str] = {}
+        """A stored tensor -> the module that was the first to use it."""
         self.places: dict[int, tuple[str, str]] = {}
         """A layer named by its place -> the module's way, and what it does."""
 
@@ -46,6 +53,13 @@ class Layers(Draft):
         self.sizes[name] = shape
         self.values[name] = Value(name, shape, dtype, data=data, roots=(name,))
 
+    def apart(self, root: str, module: str) -> str:
+        """A stored tensor as this module's: exporters join those of which all numbers are equal."""
+        module = re.sub(r"_\d+$", "", module)  # another call of one
+        first = self.modules.setdefault(root, module)
+        apart = first and module and first != module and self.values[root].uniform
+        return f"{root} of {module}" if apart else root
+
     def keep(self, value: Value) -> None:
         """Own the tensors that a value is made of, whoever uses it."""
         for root in value.roots:
@@ -53,12 +67,13 @@ class Layers(Draft):
                 self.spare.setdefault(root)
 
     def is_weight(self, root: str) -> bool:
-        """Whether a stored tensor looks like one that was trained: of more numbers than one."""
-        return self.values[root].dtype in FLOATS and prod(self.sizes[root]) > 1
+        """Whether a stored tensor looks trained: of more numbers than one, and no mask."""
+        many = self.values[root].dtype in FLOATS and prod(self.sizes[root]) > 1
+        return many and not leaves_out(self.stored.get(root))
 
     def emit(self, made: Made[Value], call: Call, wanted: Shape) -> int | str:
         """Add the layer of an operator; a reason where it does not fit the shape."""
-        joined = self.joined(made)
+        joined = self.joined(made, call)
         if joined is not None:
             return joined
         made = self.weighed(made, wanted)
@@ -75,7 +90,7 @@ class Layers(Draft):
                     return inner
                 given.append((inner, source.shape))
             else:
-                given.append((self.stood(source), source.sizes))
+                given.append((self.stood(source, place(call.node)[0]), source.sizes))
         found = self.fitted(made.op, made.fields, wanted, given, made.declared)
         if isinstance(found, str):
             return found
@@ -100,6 +115,8 @@ class Layers(Draft):
             for root in roots:
                 if self.is_weight(root):
                     self.spare.setdefault(root)
+        module, function = place(call.node)
+        names = [self.apart(name, module) for name in names]
         owners = {self.owners.get(name) for name in names}
         share = owners.pop() if len(owners) == 1 else None
         if share is not None and type(self.by_key[share].applied.op) is not type(applied.op):
@@ -110,16 +127,15 @@ class Layers(Draft):
         self.tensors[key] = tuple(names)
         for name in names:
             self.owners.setdefault(name, key)
-        module, function = place(call.node)
         weight = next(iter(made.weights.values()), None)
         module_of = home(weight.roots[-1]) if weight is not None and weight.roots else ""
-        if module_of and share is None:
+        if module_of and share is None and (not names or names[0] in self.sizes):
             self.by_key[key].wish = module_of
         else:
             self.places[key] = module, function if made.op == "Linear" else made.op.lower()
         return key
 
-    def joined(self, made: Made[Value]) -> int | None:
+    def joined(self, made: Made[Value], call: Call) -> int | None:
         """The layer that an operation belongs to, as an exporter took the layer apart."""
         if made.op not in ("Add", "Mul") or len(made.inputs) != 2:
             return None
@@ -133,14 +149,15 @@ class Layers(Draft):
             kind = type(op).__name__
             if made.op == "Add" and b.held and isinstance(op, Linear) and not op.bias:
                 out = op.out_features
-                alone = layer.share is None and len(b.roots) == 1 and b.roots[0] not in self.owners
+                root = self.apart(b.roots[0], place(call.node)[0]) if len(b.roots) == 1 else ""
+                alone = layer.share is None and root and root not in self.owners
                 if b.sizes[-1:] == (out,) and prod(b.sizes) == out and alone:
                     fields = {"out_features": out, "bias": True}
                     layer.applied = Applied.to(
                         operator("Linear")(**fields), *layer.applied.input_shapes
                     )
-                    self.tensors[a.key] = (*self.tensors[a.key], b.roots[0])
-                    self.owners[b.roots[0]] = a.key
+                    self.tensors[a.key] = (*self.tensors[a.key], root)
+                    self.owners[root] = a.key
                     return a.key
             if made.op == "Mul" and b.key is not None and layer.inputs == (b.key,):
                 whole = {"Sigmoid": "SiLU", "Hardsigmoid": "Hardswish"}.get(kind)
@@ -164,22 +181,26 @@ class Layers(Draft):
         given = (*made.inputs, *made.weights.values())
         return Made(made.op, {"macs": macs}, given, declared=True)
 
-    def stood(self, value: Value) -> int:
-        """The layer of a value; one of its own for a tensor that is held."""
+    def stood(self, value: Value, module: str = "") -> int:
+        """The layer of a value; one of its own for a tensor that is held, and that modules use."""
         if value.key is not None:
             return value.key
-        if id(value) not in self.standing:
-            alone = len(value.roots) == 1 and prod(self.sizes[value.roots[0]]) == prod(value.sizes)
-            root = value.roots[0] if value.roots else value.name
-            if alone and self.is_weight(root):
-                key = self.tensor(root, "parameter", value.sizes)
-                self.by_key[key].wish = way(root)
-            else:
-                key = self.tensor(value.name, "constant", value.sizes)
-                self.by_key[key].wish = "constant"
+        alone = len(value.roots) == 1 and prod(self.sizes[value.roots[0]]) == prod(value.sizes)
+        root = value.roots[0] if value.roots else value.name
+        stored = alone and self.is_weight(root)
+        own = self.apart(root, module) if stored else value.name
+        if (own, value.sizes) not in self.standing:
+            key = self.tensor(own, "parameter" if stored else "constant", value.sizes)
+            layer = self.by_key[key]
+            if not stored:
+                layer.wish = "constant"
                 self.keep(value)
-            self.standing[id(value)] = key
-        return self.standing[id(value)]
+            elif own == root:
+                layer.wish = way(root)
+            else:
+                layer.wish = f"{module}.{way(root).rpartition('.')[2]}"
+            self.standing[own, value.sizes] = key
+        return self.standing[own, value.sizes]
 
     # Names ----------------------------------------------------------------------------------------
 
@@ -208,12 +229,12 @@ class Layers(Draft):
 
         PyTorch's gives weights that it has worked out names of its own.
         """
-        kinds = [type(layer.applied.op).__name__ for layer in self.layers]
-        convs = [y for y, kind in zip(self.layers, kinds, strict=True) if kind.startswith("Conv")]
-        made = [
-            y
-            for y in convs
-            if any(re.match(r"onnx::Conv_\d+|.*_(bn|fused|folded)", t) for t in self.tensors[y.key])
-            and getattr(y.applied.op, "bias", False)
-        ]
-        return bool(made) and 2 * len(made) >= len(convs) and "BatchNorm2d" not in kinds
+        return any(
+            len(self.tensors[layer.key]) == 2
+            and all(
+                re.match(r"onnx::Conv_\d+$|.*_(bn|fused|folded)", t)
+                for t in self.tensors[layer.key]
+            )
+            for layer in self.layers
+            if type(layer.applied.op).__name__.startswith("Conv")
+        )

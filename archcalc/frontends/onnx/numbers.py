@@ -11,6 +11,9 @@ from archcalc.dims import Shape
 if TYPE_CHECKING:
     import onnx
 
+MANY = 2**24
+"""Elements of a tensor that is looked through."""
+
 FEW = 4096
 """Elements of a tensor that is read or worked out."""
 
@@ -25,6 +28,19 @@ def elements_of(tensor: onnx.TensorProto, shape: Shape) -> Any:
         return numpy_helper.to_array(tensor)
     except (ValueError, TypeError):
         return None
+
+
+def leaves_out(tensor: onnx.TensorProto | None) -> bool:
+    """Whether a stored tensor has infinite numbers, or nearly: a mask, which nobody trains."""
+    import numpy
+    from onnx import numpy_helper
+
+    if tensor is None or tensor.data_location == tensor.EXTERNAL or prod(tensor.dims) > MANY:
+        return False
+    try:
+        return bool((numpy.abs(numpy_helper.to_array(tensor).astype(numpy.float64)) > 1e30).any())
+    except (ValueError, TypeError):
+        return False
 
 
 def evaluated(node: onnx.NodeProto, inputs: Sequence[Any], version: int) -> Sequence[Any]:

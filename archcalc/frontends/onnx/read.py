@@ -84,6 +84,7 @@ class Reader(Layers):
     def initializers(self, graph: onnx.GraphProto) -> None:
         for tensor in graph.initializer:
             shape = checked(self.path, tensor.dims, f"initializer '{tensor.name}'")
+            self.stored[tensor.name] = tensor
             self.hold(tensor.name, shape, tensor.data_type, elements_of(tensor, shape))
         for sparse in graph.sparse_initializer:
             name = sparse.values.name
@@ -347,6 +348,7 @@ class Reader(Layers):
             value = get_attribute_value(attribute)
             if attribute.name == "value":
                 shape = checked(self.path, value.dims, at(self.path, node))
+                self.stored[node.output[0]] = value
                 data, dtype = elements_of(value, shape), value.data_type
             elif attribute.name.startswith("value_") and "string" not in attribute.name:
                 whole = "int" in attribute.name
@@ -355,10 +357,8 @@ class Reader(Layers):
             else:
                 continue
             name = node.output[0]
-            plain = data is not None and (data.size < 2 or bool((data == data.flat[0]).all()))
-            if plain:
-                self.values[name] = Value(name, shape, dtype, data=data)
-            else:
+            value = self.values[name] = Value(name, shape, dtype, data=data)
+            if data is None or not (data.size < 2 or value.uniform):
                 self.hold(name, shape, dtype, data)
             return
         raise ArchcalcError(f"{at(self.path, node)} has no value that is a tensor of numbers")
@@ -381,9 +381,15 @@ class Reader(Layers):
         version: int,
     ) -> None:
         """A node that no input is in: a tensor that is held, and its numbers if they are few."""
+        # What a rounded tensor is scaled by is no weight.
+        made_of = inputs[:1] if node.op_type in ("QuantizeLinear", "DequantizeLinear") else inputs
         roots = tuple(
-            dict.fromkeys(r for value in inputs if value is not None for r in value.roots)
+            dict.fromkeys(r for value in made_of if value is not None for r in value.roots)
         )
+        first = inputs[0] if inputs else None
+        if node.op_type == "Identity" and first is not None and first.roots and first.uniform:
+            # A tensor of its own, which an exporter joined with others of equal numbers.
+            return self.hold(node.output[0], first.sizes, first.dtype, first.data)
         if node.op_type == "ConstantOfShape" and shapes[0] is not None:
             fill = next((a.t for a in node.attribute), None)
             from onnx import numpy_helper

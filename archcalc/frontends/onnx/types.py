@@ -98,7 +98,12 @@ class Types:
             del twin.attribute[:]
             twin.attribute.extend(attributes)
             values = [x and replace(x, dtype=1) for x in (inputs[k] for k in present)]
-            return self.inferred(twin, values, self.version(""))
+            found = self.inferred(twin, values, self.version(""))
+            first = inputs[present[0]] if present else None
+            if node.op_type.startswith("Q") and first is not None:
+                for each in found.values():  # rounded as what it takes
+                    each.tensor_type.elem_type = first.dtype
+            return found
 
         if node.op_type in _TWINS:
             name, taken = _TWINS[node.op_type]
@@ -107,10 +112,14 @@ class Types:
             return like(name, taken)
         x = inputs[0] if inputs else None
         shapes = [None if value is None else value.shape for value in inputs]
-        sizes = _sizes(node, shapes)
-        if sizes is not None and x is not None:
-            checked(self.path, sizes, at(self.path, node))
-            return {node.output[0]: helper.make_tensor_type_proto(x.dtype, sizes)}
+        found = dict(zip(node.output, _sizes(node, shapes), strict=False))
+        if found and x is not None:
+            return {
+                name: helper.make_tensor_type_proto(
+                    x.dtype, checked(self.path, sizes, at(self.path, node))
+                )
+                for name, sizes in found.items()
+            }
         if node.op_type in _KEEPING and x is not None:
             made = helper.make_tensor_type_proto(x.dtype, x.shape)
             return {name: made for k, name in enumerate(node.output) if name and k in (0, 3)}
@@ -128,27 +137,35 @@ class Types:
         return checked(self.path, (d.dim_value for d in tensor.shape.dim), "a tensor")
 
 
-def _sizes(node: onnx.NodeProto, shapes: Sequence[Shape | None]) -> Shape | None:
-    """The sizes that some of onnxruntime's operators give."""
+def _sizes(node: onnx.NodeProto, shapes: Sequence[Shape | None]) -> list[Shape]:
+    """The sizes of what some of onnxruntime's operators give."""
     from onnx.helper import get_attribute_value
 
     if not shapes or shapes[0] is None or node.domain != "com.microsoft":
-        return None
+        return []
     said = {a.name: get_attribute_value(a) for a in node.attribute}
     x, y = shapes[0], shapes[1] if len(shapes) > 1 else None
     if node.op_type == "MatMulNBits" and type(said.get("N")) is int:
-        return (*x[:-1], said["N"])
+        return [(*x[:-1], said["N"])]
     if node.op_type == "FusedMatMul" and y is not None and len(x) > 1 and len(y) > 1:
         outer = x[:-2] if len(x) >= len(y) else y[:-2]
         rows = x[-1] if said.get("transA") else x[-2]
-        return (*outer, rows, y[-2] if said.get("transB") else y[-1])
+        return [(*outer, rows, y[-2] if said.get("transB") else y[-1])]
     if node.op_type == "Attention" and y is not None and len(x) == 3 and len(y) == 2:
-        return (*x[:2], y[1] // 3)
+        return [(*x[:2], y[1] // 3)]
     if node.op_type == "MultiHeadAttention" and len(x) == 3 and len(shapes) > 2:
         v = shapes[2]
         if v is not None:
-            return (*x[:2], v[-1] if len(v) == 3 else v[1] * v[-1])
-    return x if node.op_type in ("GroupQueryAttention", "RotaryEmbedding") else None
+            return [(*x[:2], v[-1] if len(v) == 3 else v[1] * v[-1])]
+    if node.op_type == "GroupQueryAttention" and len(x) == 3:
+        count, shared = said.get("num_heads"), said.get("kv_num_heads")
+        if type(count) is not int or type(shared) is not int or count < 1 or shared < 1:
+            return []
+        size = x[-1] // (count + 2 * shared if y is None else count)
+        past = shapes[3] if len(shapes) > 3 else None
+        tokens = x[1] + (past[2] if past is not None and len(past) == 4 else 0)
+        return [(*x[:2], count * size), *[(x[0], shared, tokens, size)] * 2]
+    return [x] if node.op_type == "RotaryEmbedding" else []
 
 
 _TWINS: dict[str, tuple[str, Sequence[int]]] = {

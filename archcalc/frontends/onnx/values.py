@@ -35,6 +35,15 @@ class Value:
         return self.key is None
 
     @property
+    def uniform(self) -> bool:
+        """Whether its elements are known, and all equal."""
+        return (
+            self.data is not None
+            and self.data.size > 0
+            and bool((self.data == self.data.flat[0]).all())
+        )
+
+    @property
     def rank(self) -> int:
         """How many axes it has. Raises :class:`LookupError` where that is not known."""
         return len(self.sizes)

@@ -520,3 +520,25 @@ def test_a_mask_that_rests_on_no_input_is_one_layer_whose_numbers_are_not_made_u
     assert archcalc.analyze(graph).macs == 36 * 4 * 4
     with pytest.raises(ArchcalcError):
         archcalc.build(graph)
+
+
+class Biased(nn.Module):
+    """Uses a layer's bias by itself, before the layer or after it."""
+
+    def __init__(self, first: bool) -> None:
+        super().__init__()
+        self.layer, self.first = nn.Linear(8, 8), first
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.first:
+            return nn.functional.relu(self.layer(x + self.layer.bias))
+        made: torch.Tensor = self.layer(x)
+        bias: torch.Tensor = self.layer.bias
+        return made * self.layer.weight.mean() + bias
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_part_of_a_layer_that_is_used_by_itself_is_owned_once(first: bool) -> None:
+    graph = archcalc.from_torch(Biased(first), (1, 8))
+    assert archcalc.analyze(graph).params == 8 * 8 + 8
+    assert archcalc.analyze(archcalc.to_spec(graph)).params == 8 * 8 + 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -31,6 +32,13 @@ for _name, _op in {
     "Not": "LogicalNot",
 }.items():
     TABLE[_name] = _plain(_op)
+
+
+@line("Softsign")
+def _softsign(call: Call) -> Made:
+    """``x / (1 + |x|)``."""
+    size = Made("Abs", {}, (call.x,), shape=call.x.sizes)
+    return Made("Div", {}, (call.x, Made("Add", {"by": 1}, (size,), shape=call.x.sizes)))
 
 
 @line("Gelu", "FastGelu", "BiasGelu", "QuickGelu")
@@ -257,6 +265,23 @@ for _name, _op in {
 }.items():
     TABLE[_name] = _reduced(_op)
 TABLE["ReduceL1"] = _reduced("Norm", p=1)
+
+
+@line("ReduceLogSum")
+def _log_sum(call: Call) -> Made:
+    total = _reduced("Sum")(call)
+    return Made(
+        "Log", {}, (replace(total, shape=call.output),) if isinstance(total, Made) else (call.x,)
+    )
+
+
+@line("Hardmax")
+def _hardmax(call: Call) -> Made:
+    """1 where the largest element of an axis is, and 0 elsewhere."""
+    axis = call.get("axis", -1 if call.opset >= 13 else 1) % call.x.rank
+    shape = tuple(1 if k == axis else n for k, n in enumerate(call.x.sizes))
+    largest = Made("Max", {"dim": axis, "keepdim": True}, (call.x,), shape=shape)
+    return Made("Eq", {}, (call.x, largest))
 
 
 @line("ArgMax", "ArgMin")

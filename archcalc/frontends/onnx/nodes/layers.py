@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from archcalc.frontends.onnx.nodes.call import Call, Found, Made, is_stored, line, piece
+from archcalc.frontends.onnx.nodes.call import Call, Found, Made, Same, is_stored, line, piece
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Moves, held
 
@@ -82,6 +82,16 @@ def _plain_conv(call: Call) -> Made | None:
 
 
 _FUSED = {"Relu": "ReLU", "Tanh": "Tanh", "Sigmoid": "Sigmoid", "HardSigmoid": "Hardsigmoid"}
+
+
+@line("DeformConv")
+def _deform(call: Call) -> Made | None:
+    made = _conv(call, call.x, call.taken(1), call.given(3))
+    mask = call.given(4)
+    if made is None or made.op != "Conv2d":
+        return None
+    taken = (call.x, call.taken(2), *((mask,) if mask else ()))
+    return Made("DeformConv2d", made.fields, taken, made.weights)
 
 
 @line("ConvInteger")
@@ -175,6 +185,16 @@ def _layer_norm(call: Call) -> Made:
     return Made("LayerNorm", fields, (call.x,), weights)
 
 
+@piece("LayerNormalization", "BatchNormalization", "Dropout")
+def _with_statistics(call: Call, index: int) -> Found:
+    """What was normalized, and the statistics that it took, which are part of that work."""
+    if index:
+        return Moves()
+    if call.op == "Dropout":
+        return Same(call.x)
+    return _layer_norm(call) if call.op == "LayerNormalization" else _batch_norm(call)
+
+
 @line("SkipLayerNormalization", "SkipSimplifiedLayerNormalization")
 def skip_layer_norm(call: Call) -> Made | None:
     """The normalized sum of two tensors, and of a bias."""
@@ -250,6 +270,37 @@ def _pool(call: Call) -> Made | None:
 @piece("MaxPool")
 def _pool_with_indices(call: Call, index: int) -> Found:
     return Moves() if index else _pool(call)
+
+
+@line("LpPool")
+def _lp_pool(call: Call) -> Made | None:
+    """The root of a sum of powers: PyTorch's is of a mean, times the elements of the window."""
+    power, mean = call.get("p", 2), _pool(call)
+    if not isinstance(mean, Made):
+        return None
+    powers = Made("Pow", {"by": power}, (call.x,), shape=call.x.sizes)
+    fields = {**mean.fields, "count_include_pad": True}
+    summed = Made(mean.op, fields, (powers,), shape=call.output)
+    whole = Made("Mul", {"by": prod(fields["kernel_size"])}, (summed,), shape=call.output)
+    return Made("Pow", {"by": 1 / power}, (whole,))
+
+
+@line("GlobalLpPool")
+def _global_lp(call: Call) -> Made:
+    fields = {"dim": list(range(2, call.x.rank)), "keepdim": True, "p": call.get("p", 2)}
+    return Made("Norm", fields, (call.x,))
+
+
+@line("RoiAlign", "MaxRoiPool")
+def _regions(call: Call) -> Made | None:
+    """How many regions there are is known; where they lie is no matter of what it costs."""
+    fields: dict[str, Any] = {"rois": call.taken(1).sizes[0]}
+    if call.op == "MaxRoiPool":
+        return Made("RoIPool", {**fields, "output_size": call.get("pooled_shape")}, (call.x,))
+    if call.get("mode", "avg") != "avg":
+        return None
+    fields["output_size"] = [call.get("output_height", 1), call.get("output_width", 1)]
+    return Made("RoIAlign", {**fields, "sampling_ratio": call.get("sampling_ratio", 0)}, (call.x,))
 
 
 def _any(value: Any) -> bool:

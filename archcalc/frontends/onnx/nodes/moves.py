@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from archcalc.frontends.onnx.nodes.call import TABLE, Call, Made, Same, line, piece
@@ -185,8 +186,13 @@ def _gather(call: Call) -> Made:
         index = indices.data.tolist()
         if not isinstance(index, list):
             return Made("Select", {"dim": axis, "index": int(index)}, (table,))
+        numbers = [int(n) % table.sizes[axis] for n in indices.numbers()]
+        picked = Made("Select", {"dim": axis, "index": numbers}, (table,))
         if indices.rank == 1:
-            return Made("Select", {"dim": axis, "index": [int(n) for n in index]}, (table,))
+            return picked
+        sizes = table.sizes
+        flat = (*sizes[:axis], len(picked.fields["index"]), *sizes[axis + 1 :])
+        return Made("Reshape", {}, (replace(picked, shape=flat),))
     return Made("Index", {"dim": axis}, (table, indices))
 
 
@@ -200,6 +206,16 @@ def _one_hot(call: Call) -> Made:
     return Made("OneHot", {"num_classes": int(call.taken(1).number())}, (call.x,))
 
 
-@line("GatherND", "ScatterND", "ScatterElements", "Trilu", "ReverseSequence", "Compress", "Col2Im")
+@line(
+    "GatherND",
+    "ScatterND",
+    "ScatterElements",
+    "Scatter",
+    "TensorScatter",
+    "Trilu",
+    "ReverseSequence",
+    "Compress",
+    "Col2Im",
+)
 def _moves(call: Call) -> Moves:
     return Moves()

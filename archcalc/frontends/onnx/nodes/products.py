@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from archcalc.frontends.onnx.nodes.call import Call, Made, is_stored, line
+from archcalc.dims import Shape
+from archcalc.frontends.onnx.nodes.call import TABLE, Call, Found, Made, is_stored, line, piece
 from archcalc.frontends.onnx.values import Value
-from archcalc.frontends.table import held, spelled
+from archcalc.frontends.table import Moves, held, spelled
 
 # Products -----------------------------------------------------------------------------------------
 
@@ -75,16 +76,114 @@ def _joined(call: Call) -> Made | None:
 
 @line("Attention")
 def _attention(call: Call) -> Made | None:
-    """The operator of opset 23 on four axes; onnxruntime's own of that name is another."""
+    """The operator of opset 23; onnxruntime's own of that name is another."""
     if call.node.domain == "com.microsoft":
         return _joined(call)
-    if call.node.domain not in ("", "ai.onnx") or call.x.rank != 4:
+    if call.node.domain not in ("", "ai.onnx") or call.get("softcap"):
         return None
-    q, k, v, mask = call.x, call.taken(1), call.taken(2), call.given(3)
-    if call.given(4) is not None:
+    many = call.get("q_num_heads", 0), call.get("kv_num_heads", 0)
+    q, k, v = (heads(call.taken(n), many[n > 0]) for n in range(3))
+    made = attending(
+        q,
+        behind(call.given(4), k),
+        behind(call.given(5), v),
+        call.given(3),
+        bool(call.get("is_causal", 0)),
+    )
+    return made if call.x.rank == 4 else together(made)
+
+
+@piece("Attention", "GroupQueryAttention")
+def _attention_and_cache(call: Call, index: int) -> Found:
+    """What is given, keys and values with the past ones, and scores, which it has worked out."""
+    return Moves() if index else TABLE[call.op](call)
+
+
+Tensor = Value | Made
+
+
+def extents(value: Tensor) -> Shape:
+    """The sizes of what is computed or made on the way."""
+    return value.sizes if isinstance(value, Value) else value.shape or ()
+
+
+def heads(value: Tensor, count: int) -> Tensor:
+    """(N, T, E) -> (N, heads, T, E / heads); what has four axes is so already."""
+    if len(extents(value)) == 4:
+        return value
+    n, t, width = extents(value)
+    apart = Made("Reshape", {}, (value,), shape=(n, t, count, width // count))
+    shape = (n, count, t, width // count)
+    return Made("Permute", {"dims": [0, 2, 1, 3]}, (apart,), shape=shape)
+
+
+def together(made: Made) -> Made:
+    """(N, heads, T, d) -> (N, T, heads d)."""
+    n, count, t, size = extents(made)
+    back = Made("Permute", {"dims": [0, 2, 1, 3]}, (made,), shape=(n, t, count, size))
+    return Made("Reshape", {}, (back,))
+
+
+def behind(past: Value | None, new: Tensor) -> Tensor:
+    """Keys or values behind those of earlier tokens."""
+    if past is None or 0 in past.sizes:
+        return new
+    n, count, t, size = extents(new)
+    return Made("Concat", {"dim": 2}, (past, new), shape=(n, count, past.sizes[2] + t, size))
+
+
+def attending(q: Tensor, k: Tensor, v: Tensor, mask: Value | None, causal: bool) -> Made:
+    """Attention of heads, some of which may share keys and values."""
+    fields: dict[str, Any] = {"enable_gqa": extents(q)[1] != extents(k)[1]}
+    masks: tuple[Tensor, ...] = ()
+    if mask is not None:
+        whole = (*(1,) * (4 - mask.rank), *mask.sizes)
+        masks = (mask if mask.rank == 4 else Made("Reshape", {}, (mask,), shape=whole),)
+    elif causal:
+        fields["is_causal"] = True
+    shape = (*extents(q)[:3], extents(v)[3])
+    return Made("ScaledDotProductAttention", fields, (q, k, v, *masks), shape=shape)
+
+
+@line("RotaryEmbedding")
+def _rotary(call: Call) -> Made | None:
+    """Queries or keys, turned; where it is not the whole of a head nothing is known."""
+    table = call.taken(2 if call.node.domain == "com.microsoft" else 1)
+    count = call.get("num_heads", 0)
+    if call.x.rank == 3 and not count:
         return None
-    fields = {"is_causal": bool(call.get("is_causal", 0)), "enable_gqa": q.sizes[1] != k.sizes[1]}
-    return Made("ScaledDotProductAttention", fields, (q, k, v, *((mask,) if mask else ())))
+    taken = heads(call.x, count)
+    size = extents(taken)[-1]
+    if 2 * table.sizes[-1] != size:
+        return None
+    turned = Made("RotaryEmbedding", {}, (taken,), shape=extents(taken))
+    return turned if call.x.rank == 4 else together(turned)
+
+
+@line("GroupQueryAttention")
+def _grouped(call: Call) -> Made | None:
+    """Of onnxruntime: queries, keys and values apart or in one, turned first if it says so."""
+    many = call.get("num_heads", 0), call.get("kv_num_heads", 0)
+    taken: list[Tensor] = [call.x]
+    if call.given(1) is None:
+        n, t, width = call.x.sizes
+        size = width // (many[0] + 2 * many[1])
+        sections = [many[k > 0] * size for k in range(3)]
+        taken = [
+            Made(
+                "Split",
+                {"split_size_or_sections": sections, "index": k, "dim": 2},
+                (call.x,),
+                shape=(n, t, section),
+            )
+            for k, section in enumerate(sections)
+        ]
+    else:
+        taken += [call.taken(1), call.taken(2)]
+    q, k, v = (heads(each, many[n > 0]) for n, each in enumerate(taken))
+    if call.get("do_rotary"):
+        q, k = (Made("RotaryEmbedding", {}, (each,), shape=extents(each)) for each in (q, k))
+    return together(attending(q, behind(call.given(3), k), behind(call.given(4), v), None, True))
 
 
 # Recurrent layers ---------------------------------------------------------------------------------

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from archcalc.dims import Shape
 from archcalc.frontends.onnx.nodes.call import Call, Found, Made, is_stored, line, piece
 from archcalc.frontends.onnx.nodes.layers import skip_layer_norm
-from archcalc.frontends.onnx.nodes.products import product
+from archcalc.frontends.onnx.nodes.products import attending, heads, product, together
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Moves, held
 
@@ -37,29 +36,14 @@ def _matmul_of_bits(call: Call) -> Made:
     return Made("Linear", fields, (call.x,), weights)
 
 
-def _heads(value: Value, count: int) -> Made | Value:
-    """(N, T, E) -> (N, heads, T, E / heads); what has four axes is so already."""
-    if value.rank == 4:
-        return value
-    n, t, width = value.sizes
-    apart = Made("Reshape", {}, (value,), shape=(n, t, count, width // count))
-    shape = (n, count, t, width // count)
-    return Made("Permute", {"dims": [0, 2, 1, 3]}, (apart,), shape=shape)
-
-
 @line("MultiHeadAttention")
 def _multi_head(call: Call) -> Made | None:
     """Of queries, keys and values that were projected before."""
-    q, k, v, heads = call.x, call.taken(1), call.taken(2), call.get("num_heads")
-    if q.rank != 3 or not heads or any(call.given(n) is not None for n in (3, 6, 7)):
+    count = call.get("num_heads")
+    if call.x.rank != 3 or not count or any(call.given(n) is not None for n in (3, 6, 7)):
         return None
-    taken = tuple(_heads(value, heads) for value in (q, k, v))
-    n, t, _ = q.sizes
-    size = v.sizes[-1] // (heads if v.rank == 3 else 1)
-    shape: Shape = (n, heads, t, size)
-    made = Made("ScaledDotProductAttention", {}, taken, shape=shape)
-    back = Made("Permute", {"dims": [0, 2, 1, 3]}, (made,), shape=(n, t, heads, size))
-    return Made("Reshape", {}, (back,))
+    q, k, v = (heads(call.taken(n), count) for n in range(3))
+    return together(attending(q, k, v, None, causal=False))
 
 
 @piece("SkipLayerNormalization", "SkipSimplifiedLayerNormalization")
