@@ -51,16 +51,19 @@ def gradients(analysis: Analysis, input_grad: bool = False) -> Backward:
     graph = analysis.graph
     ends = (*graph.outputs, *graph.training_outputs) if analysis.training else graph.outputs
     reached = graph.leading_to(*ends)
-    needing = set(graph.inputs) if input_grad else set()
-    layers: dict[str, Size | None] = {}
+    needing = needed(analysis, input_grad)
+    return Backward(
+        {row.name: _macs(row, needing) if row.name in reached else 0 for row in analysis.rows}
+    )
+
+
+def needed(analysis: Analysis, input_grad: bool = False) -> set[str]:
+    """The layers, and inputs, a gradient of whose output is needed."""
+    needing = set(analysis.graph.inputs) if input_grad else set()
     for row in analysis.rows:
-        if row.name not in reached:
-            layers[row.name] = 0
-            continue
         if trains(row) or needing.intersection(row.node.inputs):
             needing.add(row.name)
-        layers[row.name] = _macs(row, needing)
-    return Backward(layers)
+    return needing
 
 
 def trains(row: Row) -> bool:
@@ -75,10 +78,10 @@ def _macs(row: Row, needing: set[str]) -> Size | None:
     if not isinstance(op, Multiplying):
         return 0 if holds(row.macs == 0) else None
 
-    def needed(origin: int) -> bool:
+    def asked(origin: int) -> bool:
         return trains(row) if origin == WEIGHTS else node.inputs[origin] in needing
 
     total: Size = 0
     for product in op.products(node.shape, *node.input_shapes):
-        total = total + product.macs * sum(any(map(needed, by)) for by in product.factors)
+        total = total + product.macs * sum(any(map(asked, by)) for by in product.factors)
     return total

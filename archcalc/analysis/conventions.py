@@ -12,6 +12,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from archcalc.analysis.backward import needed
 from archcalc.analysis.counted import Analysis, Row
 from archcalc.dims import Size, holds
 from archcalc.errors import ArchcalcError, did_you_mean
@@ -25,8 +26,8 @@ class Convention(NamedTuple):
     """What a column of such numbers is headed with."""
     about: str
     """What is counted, in a line."""
-    count: Callable[[Row], Size]
-    """Raises :class:`ArchcalcError` for a layer on which the tool fails."""
+    count: Callable[..., Size]
+    """Of a row. Raises :class:`ArchcalcError` for a layer on which the tool fails."""
     per_mac: int = 1
     """How many a multiply-accumulate is meant to count."""
     tool: str = ""
@@ -39,7 +40,18 @@ class Convention(NamedTuple):
 
     def total(self, analysis: Analysis) -> Size:
         """The number of a whole network. Raises :class:`ArchcalcError` where the tool fails."""
-        return sum(map(self.count, analysis.rows))
+        return sum(map(self.within(analysis).count, analysis.rows))
+
+    def within(self, analysis: Analysis) -> Convention:
+        """The same of a network's rows, where what a tool sees of one depends on those before."""
+        biased = any(
+            row.op == "ScaledDotProductAttention" and len(row.node.inputs) == 4
+            for row in analysis.rows
+        )
+        if not biased or self.name not in ("torch", "ptflops-aten"):
+            return self
+        learned = frozenset(needed(analysis))
+        return self._replace(count=lambda row: self.count(row, learned))
 
     def blind(self, analysis: Analysis) -> tuple[str, ...]:
         """Operators that multiply and accumulate and are counted as nothing, by name.
@@ -47,11 +59,11 @@ class Convention(NamedTuple):
         Of one that is counted as less than its products it says so: ``Linear (in part)``. What is
         counted instead, :func:`differences` says.
         """
-        unseen = set()
+        unseen, count_of = set(), self.within(analysis).count
         for row in analysis.rows:
             if not row.executed or holds(row.macs == 0):
                 continue
-            count = self.count(row)
+            count = count_of(row)
             if holds(count == 0):
                 unseen.add(row.op)
             elif holds(count < self.per_mac * row.macs):
@@ -60,15 +72,15 @@ class Convention(NamedTuple):
 
 
 @cache
-def _rule(name: str) -> Callable[[Row], Size]:
-    rule: Callable[[Row], Size] = getattr(import_module("archcalc.analysis.counters"), name)
+def _rule(name: str) -> Callable[..., Size]:
+    rule: Callable[..., Size] = getattr(import_module("archcalc.analysis.counters"), name)
     return rule
 
 
-def _counter(name: str) -> Callable[[Row], Size]:
+def _counter(name: str) -> Callable[..., Size]:
     # Imported when it first counts: most tables need no other tool's number.
-    def count(row: Row) -> Size:
-        return _rule(name)(row)
+    def count(row: Row, *more: frozenset[str]) -> Size:
+        return _rule(name)(row, *more)
 
     return count
 
@@ -221,8 +233,9 @@ def differences(analysis: Analysis) -> tuple[Difference, ...]:
 def _difference(analysis: Analysis, convention: Convention) -> Difference:
     amounts: dict[str, Size] = defaultdict(int)
     try:
+        count = convention.within(analysis).count
         for row in analysis.rows:
-            amounts[row.op] += convention.count(row) - convention.per_mac * row.macs
+            amounts[row.op] += count(row) - convention.per_mac * row.macs
         blind = convention.blind(analysis)
     except ArchcalcError as error:
         return Difference(convention, None, {}, (), str(error))

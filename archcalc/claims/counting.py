@@ -7,7 +7,7 @@ network is analyzed once for all of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -164,8 +164,8 @@ class Sums:
     def _counted(self, place: Place, way: str) -> Size:
         key = (place, way)
         if key not in self._work:
-            counts = [_count(row, way) * times for row, times in self.parts[place].rows]
-            self._work[key] = sum(counts)
+            count = _counter(self.analysis, way)
+            self._work[key] = sum(count(row) * times for row, times in self.parts[place].rows)
         return self._work[key]
 
     def _factored(self, quantity: str, chosen: Mapping[str, str]) -> Size | None:
@@ -231,16 +231,16 @@ def _keeps(place: Place, quantity: str, chosen: Mapping[str, str]) -> bool:
     return not left_out
 
 
-def _count(row: Row, way: str) -> Size:
+def _counter(analysis: Analysis, way: str) -> Callable[[Row], Size]:
     if way == CONNECTIONS:
-        return row.connections
+        return lambda row: row.connections
     if way == "bias adds":
-        return bias_adds(row)
+        return bias_adds
     if way == THOP_2020:
-        return thop_2020(row)
+        return thop_2020
     if way == "dense":
-        return row.macs * (_groups(row) - 1)
-    return CONVENTIONS[way].count(row)
+        return lambda row: row.macs * (_groups(row) - 1)
+    return CONVENTIONS[way].within(analysis).count
 
 
 def _groups(row: Row) -> int:

@@ -162,6 +162,7 @@ def _changes(
         (receptive_field(before.graph, name), receptive_field(after.graph, name))
         for name in before.graph.inputs
     ]
+    counted_before, counted_after = counted.within(before).count, counted.within(after).count
     changes = []
     for row in before.rows:
         if row.name in rewritten.reasons:
@@ -177,8 +178,8 @@ def _changes(
                     _sizes(seen[0][0]) if seen else None,
                     _sizes(seen[0][1]) if seen else None,
                     False if False in answers else None if None in answers else True,
-                    counted.count(row),
-                    sum(map(counted.count, replacement)),
+                    counted_before(row),
+                    sum(map(counted_after, replacement)),
                 )
             )
     return tuple(changes)

@@ -199,7 +199,7 @@ def _table(analysis: Analysis, asked: Asked) -> dict[str, Any]:
     """Stages that open to layers. A cell is text as people read it."""
     counted = convention(asked.convention)
     chosen = columns(asked.columns or COLUMNS_SHOWN, counted)
-    frame = Frame(analysis, counted, asked.dtype, False, True)
+    frame = Frame(analysis, counted.within(analysis), asked.dtype, False, True)
     stages, hidden = lines(analysis, "stage")
     inner: dict[str, list[Line]] = {}
     if len(analysis.rows) <= MOST_ROWS:

@@ -221,6 +221,29 @@ def test_deepspeed_counts_no_projection_of_a_state_and_no_first_addition(
     assert convention("deepspeed").total(counted) == 5 * step
 
 
+@pytest.mark.parametrize(("trained", "seen"), [(True, 2 * 2 * 4 * 5 * 5 * 3), (False, 0)])
+def test_what_is_added_to_scores_is_fused_unless_it_is_trained(trained: bool, seen: int) -> None:
+    torch = pytest.importorskip("torch")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    # 4 heads of 3 features at 5 places: two products of 4 * 5 * 5 * 3, which the CPU's fused
+    # operator hides. It takes no bias that needs a gradient.
+    layers: dict[str, Any] = {
+        "bias": {"op": "Parameter", "shape": [4, 5, 5], "trained": trained},
+        "attend": {"op": "ScaledDotProductAttention", "from": ["input"] * 3 + ["bias"]},
+    }
+    graph = archcalc.expand(archcalc.load({"name": "n", "input": [4, 5, 3], "layers": layers}))
+    counted = archcalc.analyze(graph)
+
+    for name, scale in (("torch", 1), ("ptflops-aten", 2)):
+        assert convention(name).total(counted) == seen // scale
+        assert by_name(counted)[name].number == seen // scale
+        assert by_name(counted)[name].blind == (() if seen else ("ScaledDotProductAttention",))
+    with FlopCounterMode(display=False) as counter:
+        archcalc.build(graph)(torch.zeros(1, 4, 5, 3))
+    assert counter.get_total_flops() == seen
+
+
 # What they miss ----------------------------------------------------------------------------------
 
 

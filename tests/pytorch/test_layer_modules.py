@@ -120,3 +120,14 @@ class TestStochasticDepth:
     @pytest.mark.parametrize(("p", "value"), [(0.0, 1.0), (1.0, 0.0)])
     def test_never_or_always(self, p: float, value: float) -> None:
         assert set(self.draw(p, "row").flatten().tolist()) == {value}
+
+
+def test_a_function_is_the_one_that_was_there_when_a_network_was_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Counters patch ``torch.mul``, and would see a product of unequal axes and no other."""
+    product = modules.Aligned("mul")
+    monkeypatch.setattr(torch, "mul", None)
+
+    assert torch.equal(product(X, X[:, 0]), X * X[:, None, 0])
+    assert str(product) == "Aligned(mul)"

@@ -51,14 +51,23 @@ _DISPATCHED: Mapping[str, Rule] = {
     "Attention": _own_attention,
 }
 
-torch = tool(_DISPATCHED, 2)
-
 _dispatched = tool(_DISPATCHED)
 
 
-def ptflops_aten(row: Row) -> Size:
+def _seen(row: Row, learned: frozenset[str]) -> Size:
+    # What is added to the scores and takes a gradient is fused with nothing.
+    apart = row.op == "ScaledDotProductAttention" and learned.intersection(row.node.inputs[3:])
+    return row.macs if apart else _dispatched(row)
+
+
+def torch(row: Row, learned: frozenset[str] = frozenset()) -> Size:
+    """What FlopCounterMode counts; ``learned`` are layers whose outputs take gradients."""
+    return 2 * _seen(row, learned)
+
+
+def ptflops_aten(row: Row, learned: frozenset[str] = frozenset()) -> Size:
     """What ptflops prints with its ``aten`` backend."""
-    seen = _dispatched(row)
+    seen = _seen(row, learned)
     if type(seen) is int and seen == 0:
         return 0
     if row.op == "Attention":

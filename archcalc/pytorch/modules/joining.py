@@ -51,16 +51,17 @@ class Aligned(nn.Module):
 
     def __init__(self, function: str) -> None:
         super().__init__()
-        self.function = function
+        self.function = getattr(torch, function)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         result, *others = _aligned(*inputs)
         for other in others:
-            result = getattr(torch, self.function)(result, other)
+            result = self.function(result, other)
         return result
 
     def extra_repr(self) -> str:
-        return self.function
+        name: str = self.function.__name__
+        return name
 
 
 class Leading(nn.Module):

@@ -107,7 +107,8 @@ def lay_out(
     stages = any(column.name == "stage" for column in chosen)
     wanted = any(column.name == "activation_bytes" for column in chosen)
     formats = analysis.formats() if wanted else {}
-    frame = Frame(analysis, request.convention, request.dtype, stages, brief, formats)
+    counted = request.convention.within(analysis)
+    frame = Frame(analysis, counted, request.dtype, stages, brief, formats)
     printed = _Rows(chosen, frame)
     body = shown if request.unroll else list(folded(shown))
     table = Table(
