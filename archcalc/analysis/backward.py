@@ -8,7 +8,7 @@ backward pass too, which takes no such product and depends on how it is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,13 +48,18 @@ class Backward:
 
 def gradients(analysis: Analysis, input_grad: bool = False) -> Backward:
     """The work of the gradients: :func:`archcalc.backward`."""
-    graph = analysis.graph
-    ends = (*graph.outputs, *graph.training_outputs) if analysis.training else graph.outputs
-    reached = graph.leading_to(*ends)
+    leading = reached(analysis)
     needing = needed(analysis, input_grad)
     return Backward(
-        {row.name: _macs(row, needing) if row.name in reached else 0 for row in analysis.rows}
+        {row.name: _macs(row, needing) if row.name in leading else 0 for row in analysis.rows}
     )
+
+
+def reached(analysis: Analysis) -> Collection[str]:
+    """The layers that lead to an output."""
+    graph = analysis.graph
+    ends = (*graph.outputs, *graph.training_outputs) if analysis.training else graph.outputs
+    return graph.leading_to(*ends)
 
 
 def needed(analysis: Analysis, input_grad: bool = False) -> set[str]:

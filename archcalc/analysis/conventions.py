@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from archcalc.analysis.backward import needed
+from archcalc.analysis.backward import needed, reached
 from archcalc.analysis.counted import Analysis, Row
 from archcalc.dims import Size, holds
 from archcalc.errors import ArchcalcError, did_you_mean
@@ -43,7 +43,13 @@ class Convention(NamedTuple):
         return sum(map(self.within(analysis).count, analysis.rows))
 
     def within(self, analysis: Analysis) -> Convention:
-        """The same of a network's rows, where what a tool sees of one depends on those before."""
+        """The same of a network's rows, where what a tool sees of one depends on the others.
+
+        A trace drops what leads to no output.
+        """
+        if self.name in ("fvcore", "torchprofile"):
+            traced = reached(analysis)
+            return self._replace(count=lambda row: self.count(row) if row.name in traced else 0)
         biased = any(
             row.op == "ScaledDotProductAttention" and len(row.node.inputs) == 4
             for row in analysis.rows
@@ -56,19 +62,24 @@ class Convention(NamedTuple):
     def blind(self, analysis: Analysis) -> tuple[str, ...]:
         """Operators that multiply and accumulate and are counted as nothing, by name.
 
-        Of one that is counted as less than its products it says so: ``Linear (in part)``. What is
-        counted instead, :func:`differences` says.
+        Of one that is counted as less than its products, or in some layers only, it says so:
+        ``Linear (in part)``. What is counted instead, :func:`differences` says.
         """
-        unseen, count_of = set(), self.within(analysis).count
+        states: dict[str, set[str]] = defaultdict(set)
+        count_of = self.within(analysis).count
         for row in analysis.rows:
             if not row.executed or holds(row.macs == 0):
                 continue
             count = count_of(row)
-            if holds(count == 0):
-                unseen.add(row.op)
-            elif holds(count < self.per_mac * row.macs):
-                unseen.add(f"{row.op} (in part)")
-        return tuple(sorted(unseen))
+            less = " (in part)" if holds(count < self.per_mac * row.macs) else "seen"
+            states[row.op].add("" if holds(count == 0) else less)
+        return tuple(
+            sorted(
+                f"{op}{'' if found == {''} else ' (in part)'}"
+                for op, found in states.items()
+                if found != {"seen"}
+            )
+        )
 
 
 @cache

@@ -271,6 +271,27 @@ def test_a_convention_names_the_operators_its_tool_does_not_see(
     assert by_name(mixture)[name].blind == blind
 
 
+def test_what_leads_to_no_output_is_in_no_trace() -> None:
+    # Of two blocks the sides are taken, 3 -> 4 features; what the second ends with goes nowhere.
+    block = {
+        "side": {"op": "Linear", "out_features": 4},
+        "end": {"op": "Linear", "out_features": 3, "from": "input"},
+    }
+    layers: dict[str, Any] = {
+        "block": {"block": "ends", "repeat": 2},
+        "sum": {"op": "Add", "from": "block.*.side"},
+    }
+    blocks = {"ends": {"layers": block}}
+    spec = archcalc.load({"name": "net", "input": [3], "blocks": blocks, "layers": layers})
+    counted = by_name(archcalc.analyze(spec))
+
+    # fvcore and torchprofile print 33, PyTorch's counter 84.
+    run, traced = 12 + 9 + 12 + 9, 12 + 9 + 12
+    numbers = {name: counted[name].number for name in ("macs", "fvcore", "torchprofile", "torch")}
+    assert numbers == {"macs": run, "fvcore": traced, "torchprofile": traced, "torch": 2 * run}
+    assert counted["fvcore"].blind == ("Linear (in part)",)
+
+
 def test_a_layer_that_does_no_multiply_accumulates_is_not_missed() -> None:
     relu = alone("ReLU", {}, (1, 10))
     assert {each.blind(relu) for each in CONVENTIONS.values()} == {()}
