@@ -150,7 +150,7 @@ def _attention(layer: str, shapes: Sequence[Shape], given: Sequence[str]) -> Ite
 
 def _matmul(row: Row, given: tuple[str, ...]) -> tuple[list[Nest], str]:
     a, b = row.node.input_shapes
-    if len(a) < 2 or len(b) < 2 or len(row.shape) < 2:
+    if len(row.shape) < 2:
         return [], "it is of vectors"
     m, c, k = a[-2], a[-1], b[-1]
     groups, rest = divmod(prod(row.shape), m * k)

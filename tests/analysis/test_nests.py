@@ -79,6 +79,43 @@ def test_height_and_width_are_told_apart() -> None:
     assert (nest.strides, nest.dilations) == ((2, 1), (1, 2))
 
 
+def made(layers: dict[str, Any], **inputs: list[int]) -> Nests:
+    spec = {"name": "net", "input": inputs, "layers": layers}
+    return nests(archcalc.analyze(archcalc.load(spec)))
+
+
+def test_sums_are_over_the_output_and_each_takes_the_one_before() -> None:
+    found = made({"add": {"op": "Add", "from": ["x", "y", "x"]}}, x=[4, 9, 20], y=[4, 9, 20])
+    assert [dict(nest.sizes) for nest in found.nests] == [{"N": 1, "C": 4, "P": 20, "Q": 9}] * 2
+    assert [(nest.title, nest.inputs) for nest in found.nests] == [
+        ("add:0", ("x", "y")),
+        ("add", ("add:0", "x")),
+    ]
+
+
+def test_a_window_over_everything_and_one_that_divides_are_as_wide_as_they_are() -> None:
+    """Of 4 x 6 positions to 1, and to 2 x 2."""
+    layers = {
+        "parts": {"op": "AdaptiveAvgPool2d", "output_size": 2},
+        "all": {"op": "GlobalAvgPool", "from": "x"},
+        "sum": {"op": "Add", "from": ["parts", "all"]},
+    }
+    parts, whole = made(layers, x=[3, 6, 4]).nests
+    assert dict(parts.sizes) == {"N": 1, "C": 3, "P": 2, "Q": 2, "R": 2, "S": 3}
+    assert dict(whole.sizes) == {"N": 1, "C": 3, "P": 1, "Q": 1, "R": 4, "S": 6}
+    assert (parts.strides, whole.strides) == ((2, 3), (4, 6))
+
+
+def test_products_of_matrices_are_in_batches_and_of_vectors_none() -> None:
+    product = {"op": "MatMul", "from": ["x", "y"]}
+    (nest,) = made({"product": product}, x=[2, 5, 3], y=[2, 3, 7]).nests
+    assert dict(nest.sizes) == {"G": 2, "M": 5, "K": 7, "C": 3}
+    assert made({"product": product}, x=[3], y=[3]).unsaid == {
+        "product": "MatMul: it is of vectors"
+    }
+    assert made({"product": product}, x=[2, 5, 3], y=[3, 7]).unsaid == {}
+
+
 def test_heads_that_share_keys_are_one_product() -> None:
     """Llama 3 on 6 tokens: 8 heads of keys, of 4 x 6 rows of queries each."""
     found = of("llama3_8b", input=[6])

@@ -373,6 +373,17 @@ def test_what_looks_cut_at_a_comma_stands_in_quotes() -> None:
     assert parse(form(json.dumps(data)), "net.yaml").data == data
 
 
+@pytest.mark.parametrize(("length", "column"), [(9, 14), (35, 40), (36, 8)])
+def test_comments_of_one_mapping_stand_in_one_column_but_beside_longer_lines_than_40(
+    length: int, column: int
+) -> None:
+    text = f"name: net\nvars:\n  abc: 1  # 1\n  {'b' * length}: 2  # 2\n  c: 3\nlayers: [ReLU]\n"
+    _, _, first, long, plain, *_ = form(text).splitlines()
+    assert first.index("#") == column + 2
+    assert long.endswith(": 2  # 2")
+    assert plain == "  c: 3"
+
+
 @given(documents, st.randoms(use_true_random=False))
 def test_no_comment_is_lost(data: dict[str, Any], random: Any) -> None:
     """Comments in the places where a line ends that is no part of a text."""

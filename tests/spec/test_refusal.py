@@ -8,7 +8,7 @@ import pytest
 
 import archcalc
 from archcalc import Problem, Spec, SpecError
-from archcalc.spec.refusal import nearest
+from archcalc.spec.refusal import misread, nearest
 
 
 def conv(**rest: Any) -> dict[str, Any]:
@@ -229,3 +229,25 @@ def test_a_sweep_leaves_out_what_is_refused() -> None:
     found = archcalc.sweep(net(EVEN), side=[30, 31, 32])
 
     assert found.columns["side"].tolist() == [30, 32]
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ([1, 3, 8, 8], "the batch is not written: if the 1 is meant so, write [3, 8, 8]"),
+        ([2, 3, 8, 8], ""),  # a volume
+        ([1, 8, 8], ""),  # a picture of one channel
+        *(([5, 5, n], f"channels come first: if {n} is their number") for n in (1, 3, 4)),
+        ([5, 5, 2], ""),
+        ([5, 5, 5], ""),
+        ([4, 4, 3], ""),  # as small as channels are
+        ([6, 5, 3], ""),  # no square
+        ([5, 5], ""),
+        (["=side", 8, 8, 8], ""),
+    ],
+)
+def test_a_spec_s_own_input_may_be_written_as_elsewhere(own: list[Any], said: str) -> None:
+    found = misread((1, *own))
+
+    assert found.startswith(said)
+    assert bool(found) is bool(said)
