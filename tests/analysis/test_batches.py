@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from archcalc import ArchcalcError, largest_batch, load, memory
@@ -67,6 +67,7 @@ def test_a_memory_without_end_is_refused() -> None:
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=300), st.integers(-(10**7), 10**7))
+@example([0] * 149 + [10**6] + [0] * 150, -1)  # a line through both ends points nowhere near
 def test_a_boundary_is_where_a_number_that_never_falls_is_not_negative(
     steps: list[int], begin: int
 ) -> None:
@@ -102,3 +103,24 @@ def test_a_leaner_optimizer_is_offered_where_there_is_one(optimizer: str, offere
     # Adam keeps two numbers a parameter, plain SGD none, which no optimizer undercuts.
     found = [words for words, *_ in _changes(Question(), Training(optimizer=optimizer))]
     assert ("--optimizer adafactor" in found) is offered
+
+
+def test_what_is_offered_is_what_its_words_say() -> None:
+    offered = {words: (question, how) for words, question, how in _changes(Question(), ALL)}
+    for words, (question, how) in offered.items():
+        assert how is not None
+        said = dict(zip(words.split()[::2], words.split()[1::2], strict=True))
+        there = {
+            "--dtype": question.formats.dtype,
+            "--checkpoint": how.checkpoint,
+            "--micro-batches": how.micro_batches,
+            "--optimizer": how.optimizer,
+            "--zero": how.zero,
+            "--devices": how.devices,
+        }
+        assert {name: str(there[name]) for name in said} == said
+    assert {words.split()[0] for words in offered} >= {"--dtype", "--checkpoint", "--micro-batches"}
+    assert "--zero 3 --devices 8" in offered
+
+
+ALL = Training(optimizer="adam")

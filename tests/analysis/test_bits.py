@@ -41,6 +41,17 @@ def machine(sparse: bool = False) -> Hardware:
     )
 
 
+def test_products_of_activations_have_no_bits_of_weights() -> None:
+    """5 x 2 numbers and 2 x 3 weights, then 5 x 3 numbers and 3 x 7."""
+    layers = {
+        "a": {"op": "Linear", "out_features": 3, "bias": False},
+        "b": {"op": "MatMul", "from": ["a", "y"]},
+    }
+    spec = archcalc.load({"name": "n", "input": {"x": [5, 2], "y": [3, 7]}, "layers": layers})
+    stored = archcalc.quantize(spec, weights="int4", activations="int8")
+    assert archcalc.analyze(stored).bit_operations() == 5 * 2 * 3 * 4 * 8 + 5 * 3 * 7 * 8 * 8
+
+
 @pytest.mark.parametrize(
     ("bits", "operations"),
     [

@@ -93,3 +93,11 @@ def test_the_column_adds_up() -> None:
     )
     rows = [line.split(",") for line in printed.splitlines()[1:]]
     assert sum(int(row[-1]) for row in rows) == 2 * 12 * 768 * 4
+
+
+def test_attention_that_works_in_training_only_keeps_nothing() -> None:
+    attention = {"op": "Attention", "num_heads": 2, "is_causal": True}
+    layers = {"head": attention, "attend": {**attention, "from": "input"}}
+    spec = {"name": "net", "input": [10, 8], "layers": layers}
+    spec |= {"outputs": ["attend"], "training_outputs": ["head"]}
+    assert archcalc.analyze(archcalc.load(spec)).cache.layers == {"attend": 16}

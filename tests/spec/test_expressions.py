@@ -302,6 +302,8 @@ def test_what_is_not_in_the_language_is_refused_by_name(
         ("-(2 ** 62) - 1", "overflows"),
         ("10.0 ** 400", "overflows"),
         ("x * 2 ** 61", "overflows"),  # numpy alone wraps around to a negative number
+        ("4 * x * 2 ** 62", "overflows"),  # to zero, which is not too large
+        ("2 ** 62 * (4 * x)", "overflows"),
         ("(x * 2 ** 60) ** 2", "overflows"),
         ("x ** 62", "overflows"),
         ("(x - 1) * 2 ** 61 + (x - 1) * 2 ** 61", "overflows"),
