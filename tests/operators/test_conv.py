@@ -254,6 +254,25 @@ def test_pytorch_is_asked_to_cut_what_it_can(
     assert {name: call.kwargs[name] for name in said} == said
 
 
+@pytest.mark.parametrize(
+    ("stride", "dilation", "target"),
+    [
+        (1, 1, "archcalc.CroppedConvTranspose1d"),
+        (2, 1, "nn.ConvTranspose1d"),
+        (1, 2, "nn.ConvTranspose1d"),
+    ],
+)
+def test_pytorch_leaves_less_at_the_end_than_a_stride_or_a_dilation(
+    stride: int, dilation: int, target: str
+) -> None:
+    # One is cut off before and none after: with padding=1 the end would have one more.
+    op = ConvTranspose1d(
+        out_channels=1, kernel_size=3, stride=stride, dilation=dilation, padding=[[1, 0]]
+    )
+    assert op.torch((1, 1, 5)).target == target
+    assert module(op, (1, 1, 5))(torch.randn(1, 1, 5)).shape == op.infer((1, 1, 5))
+
+
 @pytest.mark.parametrize("padding", [1, [[0, 1]], "same_upper", "same_lower"])
 def test_arrays_and_symbols_give_the_numbers_of_ints(padding: Any) -> None:
     op = Conv2d(out_channels=4, kernel_size=3, stride=2, padding=padding)
