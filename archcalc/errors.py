@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,17 @@ class ArchcalcError(Exception):
         ...     print(str(error).splitlines()[1].strip())
         did you mean 'width'?
     """
+
+
+@contextmanager
+def needing(what: str, package: str, install: str) -> Iterator[None]:
+    """Raise :class:`ArchcalcError` where what is imported inside is not installed."""
+    try:
+        yield
+    except ImportError:
+        raise ArchcalcError(
+            f"{what} {package}, which is not installed\n  pip install {install}"
+        ) from None
 
 
 class ShapeError(ArchcalcError, ValueError):
@@ -156,6 +168,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if 0 < len(names) <= 12:
         return f"known: {', '.join(names)}"
     return ""
+
+
+def unknown(kind: str, word: str, known: Iterable[str]) -> ArchcalcError:
+    """The error of a word that is none of the known ones: with the nearest, or with all of them."""
+    names = list(known)
+    hint = did_you_mean(word, names) or f"known: {', '.join(names)}"
+    return ArchcalcError(f"no {kind} '{word}'\n  {hint}")
 
 
 def nearest(word: str, names: Sequence[str]) -> str:

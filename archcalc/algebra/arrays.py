@@ -7,17 +7,13 @@ from typing import Any
 
 from archcalc.algebra.program import PYTHON, Program
 from archcalc.dims import round_to
-from archcalc.errors import ArchcalcError
+from archcalc.errors import needing
 
 
 def import_numpy() -> Any:
     """The library. Raises :class:`ArchcalcError` where it is not installed."""
-    try:
+    with needing("many configurations at once need", "numpy", "numpy"):
         import numpy
-    except ImportError:
-        raise ArchcalcError(
-            "many configurations at once need numpy, which is not installed\n  pip install numpy"
-        ) from None
     return numpy
 
 

@@ -6,18 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archcalc.algebra.forms import Atom, Form
-from archcalc.errors import ArchcalcError
-
-
-def import_sympy() -> Any:
-    """The library. Raises :class:`ArchcalcError` where it is not installed."""
-    try:
-        import sympy
-    except ImportError:
-        raise ArchcalcError(
-            "this needs sympy, which is not installed\n  pip install 'archcalc[sympy]'"
-        ) from None
-    return sympy
+from archcalc.errors import needing
 
 
 def to_sympy(form: Form, whole: Mapping[str, bool]) -> Any:
@@ -25,7 +14,8 @@ def to_sympy(form: Form, whole: Mapping[str, bool]) -> Any:
 
     Raises :class:`ArchcalcError` where sympy is not installed.
     """
-    sympy = import_sympy()
+    with needing("this needs", "sympy", "'archcalc[sympy]'"):
+        import sympy
 
     def number(value: Any) -> Any:
         return sympy.Integer(value) if type(value) is int else sympy.Rational(value)

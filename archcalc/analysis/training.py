@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from archcalc.analysis.optimizers import OPTIMIZERS
-from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.errors import ArchcalcError, unknown
 from archcalc.operators.autograd import FLOAT32
 from archcalc.spec.bits import BYTES, Formats
 
@@ -69,9 +69,7 @@ class Training:
                 "dtype"
             )
         if self.optimizer not in OPTIMIZERS:
-            hint = did_you_mean(self.optimizer, list(OPTIMIZERS))
-            known = f"known: {', '.join(OPTIMIZERS)}"
-            raise ArchcalcError(f"no optimizer '{self.optimizer}'\n  {hint or known}")
+            raise unknown("optimizer", self.optimizer, OPTIMIZERS)
         if self.master and BYTES[dtype] >= FLOAT32:
             raise ArchcalcError(
                 f"master weights are copies of smaller ones, and {dtype} is as large\n"

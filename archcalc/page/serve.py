@@ -26,6 +26,11 @@ from archcalc.spec import text, zoo
 
 ADDRESS = "127.0.0.1"
 
+NOT_BUILT = (
+    "the page is not built\n  in a clone of the repository, with node: "
+    "npm --prefix web ci && npm --prefix web run build"
+)
+
 BUILT = Path(__file__).parent / "built"
 """Where the page lies that ``npm run build`` makes in ``web/``."""
 
@@ -125,10 +130,7 @@ class Server(ThreadingHTTPServer):
     ) -> None:
         """Raises :class:`ArchcalcError` where the page is not built, or the port is taken."""
         if not (built / "index.html").is_file():
-            raise ArchcalcError(
-                "the page is not built\n  in a clone of the repository, with node: "
-                "npm --prefix web ci && npm --prefix web run build"
-            )
+            raise ArchcalcError(NOT_BUILT)
         self.pages = {
             f"/{path.name}": (path.read_bytes(), TYPES[path.suffix])
             for path in built.iterdir()

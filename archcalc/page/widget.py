@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
-from archcalc.errors import ArchcalcError
+from archcalc.errors import ArchcalcError, needing
 from archcalc.frontends.network import NetworkLike, load
 from archcalc.page.engine import Engine
-from archcalc.page.serve import BUILT, Opened
+from archcalc.page.serve import BUILT, NOT_BUILT, Opened
 from archcalc.spec import text, zoo
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
@@ -63,10 +63,7 @@ def _page() -> str:
         html = html.replace('<link rel="stylesheet" href="page.css">', style)
         before, after = html.split('<script type="module" src="page.js"></script>')
     except (OSError, KeyError):
-        raise ArchcalcError(
-            "the page is not built\n  in a clone of the repository, with node: "
-            "npm --prefix web ci && npm --prefix web run build"
-        ) from None
+        raise ArchcalcError(NOT_BUILT) from None
     return f'{before}<script type="module">{script}</script>{after}'
 
 
@@ -76,13 +73,9 @@ def _percent(found: re.Match[str]) -> str:
 
 @cache
 def _class() -> Any:
-    try:
+    with needing("a widget needs", "anywidget", "'archcalc[widget]'"):
         from anywidget import AnyWidget
         from traitlets import Int, Unicode
-    except ImportError:
-        raise ArchcalcError(
-            "a widget needs anywidget, which is not installed\n  pip install 'archcalc[widget]'"
-        ) from None
 
     class Widget(AnyWidget):  # type: ignore[misc]  # anywidget has no types
         """A network in a notebook."""

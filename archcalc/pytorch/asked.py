@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.errors import unknown
 from archcalc.frontends.network import NetworkLike, one_of
 from archcalc.pytorch.build import DTYPES
 from archcalc.spec.expand import settled
@@ -32,7 +32,7 @@ def stored_as(dtype: str) -> torch.dtype:
 def require_known(what: str, word: str, known: Sequence[str]) -> None:
     """Raise :class:`ArchcalcError` for a word that is none of the known ones."""
     if word not in known:
-        raise ArchcalcError(f"no {what} '{word}'\n  {did_you_mean(word, known)}")
+        raise unknown(what, word, known)
 
 
 def graphs(network: NetworkLike, question: Question) -> tuple[Graph, Graph]:

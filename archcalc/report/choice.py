@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.errors import unknown
 
 
 def choose(kind: str, word: str, known: Iterable[str]) -> str:
@@ -16,5 +16,4 @@ def choose(kind: str, word: str, known: Iterable[str]) -> str:
     for name in names:
         if name.lower() == word.strip().lower():
             return name
-    hint = did_you_mean(word, names) or f"known: {', '.join(names)}"
-    raise ArchcalcError(f"no {kind} '{word}'\n  {hint}")
+    raise unknown(kind, word, names)

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from archcalc.errors import ArchcalcError
+from archcalc.errors import ArchcalcError, needing
 from archcalc.report.choice import choose
 from archcalc.report.units import short
 
@@ -32,13 +32,9 @@ def drawn(fill: Callable[[Any], None], format: str = "svg") -> bytes:
     not installed.
     """
     form = choose("format of pictures", format, FORMATS)
-    try:
+    with needing("drawing needs", "matplotlib", "'archcalc[plot]'"):
         from matplotlib import rc_context
         from matplotlib.figure import Figure
-    except ImportError:
-        raise ArchcalcError(
-            "drawing needs matplotlib, which is not installed\n  pip install 'archcalc[plot]'"
-        ) from None
     looks: Any = {"svg.hashsalt": "archcalc", "font.size": 10, "font.family": "DejaVu Sans"}
     buffer = BytesIO()
     with rc_context(looks):

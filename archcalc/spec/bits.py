@@ -11,7 +11,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from archcalc.dims import Shape, Size
-from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.errors import ArchcalcError, did_you_mean, unknown
 from archcalc.spec.patterns import named
 
 BITS: dict[str, int] = {
@@ -231,7 +231,7 @@ class Formats(NamedTuple):
     ) -> Formats:
         """Raises :class:`ArchcalcError` for what is no format."""
         if dtype not in BYTES:
-            raise ArchcalcError(f"no dtype '{dtype}'\n  {did_you_mean(dtype, BYTES)}")
+            raise unknown("dtype", dtype, BYTES)
         rules = tuple(rules_of(weights, activations, density, exclude))
         if exclude and not rules:
             raise ArchcalcError("nothing is said from which layers could be excluded")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.errors import ArchcalcError, unknown
 from archcalc.operators.base import LARGEST
 from archcalc.operators.conv import Conv2d
 from archcalc.spec.graph import Node
@@ -47,8 +47,7 @@ class Rewrite(NamedTuple):
         """The rewrite that a text names. Raises :class:`ArchcalcError` for what is none."""
         name, colon, digits = text.strip().partition(":")
         if name not in REWRITES:
-            hint = did_you_mean(name, REWRITES) or f"known: {', '.join(REWRITES)}"
-            raise ArchcalcError(f"no rewrite '{name}'\n  {hint}")
+            raise unknown("rewrite", name, REWRITES)
         least, _ = REWRITES[name]
         if least is None:
             if colon:

@@ -13,7 +13,7 @@ from archcalc.document import render as rendered
 from archcalc.document.data import dumps
 from archcalc.document.model import Head, Heading, Items, Prose, table
 from archcalc.document.safe import inert
-from archcalc.errors import ArchcalcError
+from archcalc.errors import ArchcalcError, needing
 from archcalc.report.choice import choose
 from archcalc.report.picture import COLORS, drawn, limit, ticks_at
 from archcalc.report.units import short
@@ -141,13 +141,9 @@ def write_parquet(chunks: Iterable[Columns], path: Path) -> None:
 
     Numbers that 64 bits can't hold are refused: the format has no larger ones.
     """
-    try:
+    with needing("Parquet needs", "pyarrow", "pyarrow"):
         import pyarrow as pa
         from pyarrow import parquet
-    except ImportError:
-        raise ArchcalcError(
-            "Parquet needs pyarrow, which is not installed\n  pip install pyarrow"
-        ) from None
     writer = None
     try:
         for chunk in chunks:
