@@ -13,10 +13,8 @@ from pydantic import ValidationError
 
 from archcalc.errors import ArchcalcError, ShapeError, did_you_mean
 from archcalc.frontends.draft import Draft, as_name, parse_shape, text_of
-from archcalc.operators import operator
-from archcalc.operators.base import LARGEST, Applied
+from archcalc.operators.base import LARGEST
 from archcalc.spec.graph import Graph
-from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
 MOST_SECTIONS = 20_000
 
@@ -169,14 +167,10 @@ class Reader(Draft):
     # Layers ---------------------------------------------------------------------------------------
 
     def emit(self, op: str, *keys: int, part: str = "", **fields: Any) -> int:
-        applied = Applied.to(operator(op)(**fields), *map(self.shape, keys))
-        name = f"{self.stem}.{part}" if part else self.stem
-        self.recent = self.add(name, op.lower(), applied, keys)
-        return self.recent
+        return self.put(f"{self.stem}.{part}" if part else self.stem, op, keys, **fields)
 
     def unknown(self, kind: str, x: int) -> int:
-        op = UnknownOperator(name=f"darknet.{as_name(kind)}", shape=self.shape(x)[1:])
-        return self.add(self.stem, as_name(kind), Applied.to(op, self.shape(x)), (x,))
+        return self.foreign(self.stem, f"darknet.{as_name(kind)}", self.shape(x)[1:], (x,))
 
     def finished(self, x: int, norm: str) -> int:
         """What a layer's normalization and activation make of it."""
@@ -205,34 +199,14 @@ class Reader(Draft):
 def _convolutional(r: Reader, x: int) -> int:
     size = r.whole("size", 1)
     padding = size // 2 if r.whole("pad", 0) else r.whole("padding", 0)
-    x = r.emit(
-        "Conv2d",
-        x,
-        part="conv",
-        out_channels=r.whole("filters", 1),
-        kernel_size=size,
-        stride=r.strides(),
-        padding=padding * max(r.whole("dilation", 1), 1),
-        dilation=r.whole("dilation", 1),
-        groups=r.whole("groups", 1),
-        bias=not r.normed,
-    )
-    return r.finished(x, "BatchNorm2d")
-
-
-def _deconvolutional(r: Reader, x: int) -> int:
-    size = r.whole("size", 1)
-    padding = size // 2 if r.whole("pad", 0) else r.whole("padding", 0)
-    x = r.emit(
-        "ConvTranspose2d",
-        x,
-        part="conv",
-        out_channels=r.whole("filters", 1),
-        kernel_size=size,
-        stride=r.whole("stride", 1),
-        padding=padding,
-        bias=not r.normed,
-    )
+    fields = {"out_channels": r.whole("filters", 1), "kernel_size": size, "bias": not r.normed}
+    if r.here.kind.startswith("deconv"):
+        fields |= {"stride": r.whole("stride", 1), "padding": padding}
+        return r.finished(r.emit("ConvTranspose2d", x, part="conv", **fields), "BatchNorm2d")
+    dilation = r.whole("dilation", 1)
+    fields |= {"padding": padding * max(dilation, 1), "dilation": dilation}
+    groups = r.whole("groups", 1)
+    x = r.emit("Conv2d", x, part="conv", stride=r.strides(), groups=groups, **fields)
     return r.finished(x, "BatchNorm2d")
 
 
@@ -357,8 +331,8 @@ def _local(r: Reader, x: int) -> int:
         raise ShapeError(f"size={size}, stride={stride} do not fit {extents}")
     shape = (out, *((n - less) // stride + 1 for n in extents))
     macs = prod(shape) * size * size * channels
-    op = DeclaredOperator(name="darknet.local", shape=shape, params=macs + prod(shape), macs=macs)
-    return r.activated(r.add(r.stem, "local", Applied.to(op, r.shape(x)), (x,)))
+    params = macs + prod(shape)
+    return r.activated(r.foreign(r.stem, "darknet.local", shape, (x,), params=params, macs=macs))
 
 
 def _recurrent(r: Reader, x: int) -> int:
@@ -381,14 +355,9 @@ def _recurrent(r: Reader, x: int) -> int:
     if r.whole("bottleneck", 0) or r.whole("stride", 1) != 1 or r.whole("groups", 1) != 1:
         return r.unknown(kind, x)
     weights = window * sum(a * b for a, b in products)
-    each = 2 if r.normed else 1
-    op = DeclaredOperator(
-        name=f"darknet.{kind}",
-        shape=(out, *sizes),
-        params=weights + each * sum(b for _, b in products),
-        macs=weights * prod(sizes),
-    )
-    return r.add(r.stem, kind, Applied.to(op, r.shape(x)), (x,))
+    params = weights + (2 if r.normed else 1) * sum(b for _, b in products)
+    macs = weights * prod(sizes)
+    return r.foreign(r.stem, f"darknet.{kind}", (out, *sizes), (x,), params=params, macs=macs)
 
 
 def _detection(r: Reader, x: int) -> int:
@@ -398,37 +367,28 @@ def _detection(r: Reader, x: int) -> int:
 
 
 _READERS: dict[str, Callable[[Reader, int], int]] = {
-    "convolutional": _convolutional,
-    "conv": _convolutional,
-    "deconvolutional": _deconvolutional,
-    "deconv": _deconvolutional,
-    "connected": _connected,
-    "conn": _connected,
-    "maxpool": _maxpool,
-    "max": _maxpool,
-    "avgpool": lambda r, x: r.emit("GlobalAvgPool", x),
-    "avg": lambda r, x: r.emit("GlobalAvgPool", x),
+    **dict.fromkeys(("convolutional", "conv", "deconvolutional", "deconv"), _convolutional),
+    **dict.fromkeys(("connected", "conn"), _connected),
+    **dict.fromkeys(("maxpool", "max"), _maxpool),
+    **dict.fromkeys(("avgpool", "avg"), lambda r, x: r.emit("GlobalAvgPool", x)),
     "local_avgpool": _local_avgpool,
     "route": _route,
     "shortcut": _shortcut,
     "scale_channels": _scale_channels,
     "sam": _sam,
-    "reorg": _reorg,
-    "reorg3d": _reorg,
+    **dict.fromkeys(("reorg", "reorg3d"), _reorg),
     "upsample": lambda r, x: r.emit("Upsample", x, scale_factor=r.whole("stride", 2)),
     "dropout": lambda r, x: r.emit("Dropout", x),
-    "softmax": _softmax,
-    "soft": _softmax,
+    **dict.fromkeys(("softmax", "soft"), _softmax),
     "crop": _crop,
-    "normalization": lambda r, x: r.emit("LocalResponseNorm", x, size=r.whole("size", 5)),
-    "lrn": lambda r, x: r.emit("LocalResponseNorm", x, size=r.whole("size", 5)),
+    **dict.fromkeys(
+        ("normalization", "lrn"),
+        lambda r, x: r.emit("LocalResponseNorm", x, size=r.whole("size", 5)),
+    ),
     "batchnorm": lambda r, x: r.emit(f"BatchNorm{max(len(r.shape(x)) - 2, 1)}d", x),
     "activation": lambda r, x: r.activated(x, "linear"),
     "local": _local,
     **dict.fromkeys(("rnn", "gru", "lstm", "crnn", "conv_lstm"), _recurrent),
-    "yolo": _detection,
-    "gaussian_yolo": _detection,
-    "region": _detection,
-    "detection": _detection,
+    **dict.fromkeys(("yolo", "gaussian_yolo", "region", "detection"), _detection),
     "cost": lambda r, x: x,
 }

@@ -27,7 +27,7 @@ from archcalc.operators import NAMES, operator
 from archcalc.operators.base import LARGEST, Applied
 from archcalc.operators.parameter import Parameter
 from archcalc.spec.graph import Graph, Node, Origin
-from archcalc.spec.unknown import DeclaredOperator
+from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 from archcalc.spec.written import name_of
 
 
@@ -299,6 +299,25 @@ class Draft:
         if op == "Constant" or (op != "Parameter" and self.constants.issuperset(inputs)):
             self.constants.add(key)
         return key
+
+    def put(self, wish: str, op: str, keys: Sequence[int], **fields: Any) -> int:
+        """Add the layer of an operator. Raises :class:`ShapeError`, and ``ValidationError``."""
+        applied = Applied.to(operator(op)(**fields), *map(self.shape, keys))
+        if prod(applied.shape) > LARGEST:
+            raise ShapeError(f"{op} gives the shape {applied.shape}")
+        self.recent = self.add(wish, op.lower(), applied, tuple(keys))
+        return self.recent
+
+    def foreign(
+        self, wish: str, name: str, shape: Sequence[int], keys: Sequence[int], **said: int
+    ) -> int:
+        """Add a layer of another program's operator, of which nothing is known but the shape of a
+        sample, or ``params`` and ``macs`` are said too.
+        """
+        kind = DeclaredOperator if said else UnknownOperator
+        applied = Applied.to(kind(name=name, shape=tuple(shape), **said), *map(self.shape, keys))
+        function = name.rpartition(".")[2].lower()
+        return self.add(wish, function, applied, tuple(dict.fromkeys(keys)))
 
     def tensor(self, name: str, kind: str, shape: Sequence[int]) -> int:
         """A tensor by itself: ``parameter``, ``buffer``, or ``constant``, that is not stored."""

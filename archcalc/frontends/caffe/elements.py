@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archcalc.frontends.caffe.layers import LAYERS, Layers, Line, Unknown, layer
 from archcalc.frontends.caffe.text import Message
 
@@ -28,6 +30,21 @@ for _name, _op in {
     LAYERS[_name] = _plain(_op)
 
 
+def _with(op: str, field: str, group: str, name: str, default: float) -> Line:
+    """A function with a number."""
+
+    def made(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
+        fields: dict[str, Any] = {field: y.group(group).number(name, default)}
+        return [r.emit(op, keys[0], **fields)]
+
+    return made
+
+
+LAYERS["elu"] = _with("ELU", "alpha", "elu_param", "alpha", 1)
+LAYERS["threshold"] = _with("Gt", "by", "threshold_param", "threshold", 0)
+LAYERS["dropout"] = _with("Dropout", "p", "dropout_param", "dropout_ratio", 0.5)
+
+
 @layer("relu")
 def _relu(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     slope = y.group("relu_param").number("negative_slope", 0)
@@ -36,21 +53,10 @@ def _relu(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     return [r.emit("ReLU", keys[0])]
 
 
-@layer("elu")
-def _elu(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
-    return [r.emit("ELU", keys[0], alpha=y.group("elu_param").number("alpha", 1))]
-
-
 @layer("clip")
 def _clip(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     p = y.group("clip_param")
     return [r.emit("Clamp", keys[0], min=p.number("min", 0), max=p.number("max", 1))]
-
-
-@layer("threshold")
-def _threshold(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
-    by = y.group("threshold_param").number("threshold", 0)
-    return [r.emit("Gt", keys[0], by=by)]
 
 
 @layer("power")
@@ -67,12 +73,6 @@ def _power(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
         last = k == len(needed) - 1
         x = r.emit(op, x, part="" if last else op.lower(), by=by)
     return [x]
-
-
-@layer("dropout")
-def _dropout(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
-    ratio = y.group("dropout_param").number("dropout_ratio", 0.5)
-    return [r.emit("Dropout", keys[0], p=ratio)]
 
 
 @layer("softmax")

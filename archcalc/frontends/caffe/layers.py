@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from math import prod
+from collections.abc import Callable
 from typing import Any
 
-from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.frontends.caffe.text import Message
 from archcalc.frontends.draft import Draft, as_name
-from archcalc.operators import operator
-from archcalc.operators.base import LARGEST, Applied
-from archcalc.spec.unknown import DeclaredOperator
+from archcalc.frontends.table import Table
 
 
 class Unknown(Exception):
@@ -41,21 +37,10 @@ class Layers(Draft):
         return name + part if part.startswith(".") or not part else f"{name}_{part}"
 
     def emit(self, op: str, *keys: int, part: str = "", **fields: Any) -> int:
-        applied = Applied.to(operator(op)(**fields), *map(self.shape, keys))
-        if prod(applied.shape) > LARGEST:
-            raise ShapeError(f"{op} gives the shape {applied.shape}")
-        self.recent = self.add(self.way(part), op.lower(), applied, keys)
-        if any(self.shared) and applied.cost.weights:
-            self.tensors[self.recent] = tuple(f"{part}:{name}" for name in self.shared if name)
-        return self.recent
-
-    def declare(
-        self, kind: str, shape: Shape, *keys: int, params: int = 0, macs: int = 0, part: str = ""
-    ) -> int:
-        """A layer of which shape, parameters and work are all that is said."""
-        op = DeclaredOperator(name=f"caffe.{kind}", shape=shape, params=params, macs=macs)
-        applied = Applied.to(op, *map(self.shape, keys))
-        return self.add(self.way(part), kind, applied, tuple(dict.fromkeys(keys)))
+        key = self.put(self.way(part), op, keys, **fields)
+        if any(self.shared) and self.by_key[key].applied.cost.weights:
+            self.tensors[key] = tuple(f"{part}:{name}" for name in self.shared if name)
+        return key
 
     def axis(self, key: int, axis: int) -> int:
         """An axis from 0, the batch's. Raises :class:`ShapeError`."""
@@ -66,20 +51,10 @@ class Layers(Draft):
 
 
 Line = Callable[[Layers, Message, list[int], int], list[int]]
-LAYERS: dict[str, Line] = {}
-"""``convolution`` -> what it gives, of its fields, of what it takes and how many it gives."""
-
-
-def layer(*names: str) -> Callable[[Line], Line]:
-    """Enter a function in the table: types in small letters, without ``_``."""
-
-    def enter(function: Line) -> Line:
-        for name in names:
-            assert name not in LAYERS, name
-            LAYERS[name] = function
-        return function
-
-    return enter
+LAYERS: Table[Line] = Table()
+"""``convolution``, in small letters without ``_`` -> what it gives, of its fields, of what it takes
+and how many it gives."""
+layer = LAYERS.line
 
 
 def listed(p: Message, stem: str, axes: int, *names: str, default: int | None = None) -> list[int]:
@@ -91,8 +66,3 @@ def listed(p: Message, stem: str, axes: int, *names: str, default: int | None = 
     if len(found) not in (1, axes):
         raise ValueError(f"{name}: {len(found)} numbers for {axes} axes")
     return found * axes if len(found) == 1 else found
-
-
-def sample(shape: Sequence[int]) -> Shape:
-    """A shape without the batch."""
-    return tuple(shape[1:])

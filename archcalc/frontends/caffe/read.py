@@ -15,9 +15,8 @@ from archcalc.frontends.caffe import elements, moves, windows  # they fill the t
 from archcalc.frontends.caffe.layers import LAYERS, Layers, Unknown
 from archcalc.frontends.caffe.text import Message, parsed
 from archcalc.frontends.draft import as_name, parse_shape
-from archcalc.operators.base import LARGEST, Applied
+from archcalc.operators.base import LARGEST
 from archcalc.spec.graph import Graph
-from archcalc.spec.unknown import UnknownOperator
 
 __all__ = ["Reader", "elements", "moves", "read", "windows"]
 
@@ -177,12 +176,9 @@ class Reader(Layers):
         except (Unknown, ShapeError) as error:
             if isinstance(error, ShapeError) and self.doubtful.isdisjoint(keys):
                 raise
-            shapes = [self.shape(key) for key in keys]
             said = error.args if isinstance(error, Unknown) else ()
-            shape = said[0] if said else shapes[0][1:]
-            op = UnknownOperator(name=f"caffe.{as_name(kind)}", shape=shape)
-            applied = Applied.to(op, *shapes)
-            found = self.add(self.way(), kind, applied, tuple(dict.fromkeys(keys)))
+            shape = said[0] if said else self.shape(keys[0])[1:]
+            found = self.foreign(self.way(), f"caffe.{as_name(kind)}", shape, keys)
             self.kept.add(found)
             self.rows[found] = said[1] if len(said) > 1 else 1
             if not said:

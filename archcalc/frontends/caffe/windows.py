@@ -11,6 +11,14 @@ from archcalc.frontends.caffe.text import Message
 _DEEP = ("convolutiondepthwise", "depthwiseconvolution", "depthwiseconv", "convdepthwise")
 
 
+def _window(p: Message, axes: int) -> dict[str, Any]:
+    return {
+        "kernel_size": listed(p, "kernel", axes, "kernel_size", "kernelsize"),
+        "stride": listed(p, "stride", axes, "stride", default=1),
+        "padding": listed(p, "pad", axes, "pad", default=0),
+    }
+
+
 @layer("convolution", "conv", "deconvolution", *_DEEP)
 def _convolution(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     p = y.group("convolution_param")
@@ -23,9 +31,7 @@ def _convolution(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]
         groups = r.shape(keys[0])[1]
     fields: dict[str, Any] = {
         "out_channels": p.whole("num_output", r.shape(keys[0])[1] if kind in _DEEP else None),
-        "kernel_size": listed(p, "kernel", axes, "kernel_size", "kernelsize"),
-        "stride": listed(p, "stride", axes, "stride", default=1),
-        "padding": listed(p, "pad", axes, "pad", default=0),
+        **_window(p, axes),
         "dilation": listed(p, "dilation", axes, "dilation", "hole", default=1),
         "groups": groups,
         "bias": p.true("bias_term", p.true("biasterm", True)),
@@ -64,12 +70,7 @@ def _pooling(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     if p.true("global_pooling", False):
         return [r.emit("GlobalAvgPool" if mean else "GlobalMaxPool", x, keepdim=True)]
     down = p.word("round_mode") in ("FLOOR", "1") or not p.true("ceil_mode", True)
-    fields: dict[str, Any] = {
-        "kernel_size": listed(p, "kernel", axes, "kernel_size", "kernelsize"),
-        "stride": listed(p, "stride", axes, "stride", default=1),
-        "padding": listed(p, "pad", axes, "pad", default=0),
-        "ceil_mode": False if down else "caffe",
-    }
+    fields = {**_window(p, axes), "ceil_mode": False if down else "caffe"}
     return [r.emit(f"{'Avg' if mean else 'Max'}Pool{axes}d", x, **fields)]
 
 
@@ -124,15 +125,8 @@ def _recurrent(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
         weights, biases = size * (features + 2 * size), 2 * size
     if len(keys) > 2:
         weights += (4 if kind == "lstm" else 1) * size * prod(r.shape(keys[2])[1:])
-    return [
-        r.declare(
-            kind,
-            (shape[1], size),
-            *keys,
-            params=weights + biases,
-            macs=shape[1] * weights,
-        )
-    ]
+    params, macs = weights + biases, shape[1] * weights
+    return [r.foreign(r.way(), f"caffe.{kind}", (shape[1], size), keys, params=params, macs=macs)]
 
 
 @layer("batchnorm", "bn", "syncbn", "cudnnbn")
@@ -267,15 +261,14 @@ def _priors(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
         many = len(p.all("width"))
     else:
         ratios = {1.0}
-        for text in p.all("aspect_ratio"):
-            ratio = float(text)
-            ratios |= {round(ratio, 6)}
+        for ratio in map(float, p.all("aspect_ratio")):
+            ratios.add(round(ratio, 6))
             if p.true("flip", True) and ratio > 0:
-                ratios |= {round(1 / ratio, 6)}
+                ratios.add(round(1 / ratio, 6))
         many = len(ratios) * len(p.all("min_size")) + len(p.all("max_size"))
-        fixed = len(p.all("fixed_size"))
-        many += len(p.all("fixed_ratio")) * fixed
-    return [r.declare("priorbox", (2, 4 * prod(shape[2:]) * max(many, 1)), *keys)]
+        many += len(p.all("fixed_ratio")) * len(p.all("fixed_size"))
+    boxes = (2, 4 * prod(shape[2:]) * max(many, 1))
+    return [r.foreign(r.way(), "caffe.priorbox", boxes, keys, params=0, macs=0)]
 
 
 _LEAST_PAD = -10_000

@@ -12,7 +12,7 @@ from archcalc.frontends.table import spelled
 
 
 def _part(r: Layers, place: Place, part: str, op: str, *tensors: Tensor, **fields: Any) -> Tensor:
-    return r.result(r.emit(place, op, tensors, part=part, **fields), False)
+    return r.give(place, op, tensors, part=part, **fields)
 
 
 @layer("MultiHeadAttention")
@@ -35,8 +35,8 @@ def _multi_head(r: Layers, place: Place, given: list[Tensor]) -> list[Tensor]:
         fields["out_features"] = out
     taken = [q] if q == value == key else [q, key, value]
     if not place.kwargs.get("return_attention_scores"):
-        return [r.result(r.emit(place, "Attention", taken, **fields), False)]
-    both = r.result(r.emit(place, "Attention", taken, part="both", maps=True, **fields), False)
+        return [r.give(place, "Attention", taken, **fields)]
+    both = r.give(place, "Attention", taken, part="both", maps=True, **fields)
     size = out or q.shape[-1]
     heads, rows = c["num_heads"], both.shape[0]
     found = _part(r, place, "output", "Slice", both, dim=-1, end=size)
@@ -60,7 +60,7 @@ def _grouped(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     }
     fields |= dict.fromkeys(("q_bias", "k_bias", "v_bias", "out_bias"), c.get("use_bias", True))
     taken = [q] if q == value == key else [q, key, value]
-    return r.result(r.emit(place, "Attention", taken, **fields), False)
+    return r.give(place, "Attention", taken, **fields)
 
 
 @layer("Attention", "AdditiveAttention")
@@ -119,7 +119,7 @@ def _dot(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     out = ["a", *(x for term in terms for x in term if x not in "ab")]
     equation = f"{''.join(terms[0])},{''.join(terms[1])}->{''.join(out)}"
     if len(out) > 1:
-        return r.result(r.emit(place, "Einsum", [a, b], equation=equation), False)
+        return r.give(place, "Einsum", [a, b], equation=equation)
     found = _part(r, place, "dot", "Einsum", a, b, equation=equation)
     return _part(r, place, "unsqueeze", "Unsqueeze", found, dim=1)
 
@@ -154,7 +154,7 @@ def _einsum_dense(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     )
     if plain:
         fields: dict[str, Any] = {"out_features": sizes[weight[1]], "bias": axes is not None}
-        found = r.result(r.emit(place, "Linear", [x], **fields), False)
+        found = r.give(place, "Linear", [x], **fields)
         return r.activated(place, found, c.get("activation"))
     kernel = _part(r, place, "kernel", "Parameter", x, shape=extents)
     full = f"{first},{batch}{weight}->{result}"

@@ -12,9 +12,6 @@ from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.frontends.draft import Draft, as_name
 from archcalc.frontends.keras.config import Config
-from archcalc.operators import operator
-from archcalc.operators.base import LARGEST, Applied
-from archcalc.spec.unknown import UnknownOperator
 
 
 @dataclass(frozen=True)
@@ -76,13 +73,21 @@ class Layers(Draft):
         self, place: Place, op: str, tensors: Sequence[Tensor], *, part: str = "", **fields: Any
     ) -> int:
         """Add a layer; parts of one layer of Keras stand under its name."""
-        keys = tuple(tensor.key for tensor in tensors)
-        applied = Applied.to(operator(op)(**fields), *map(self.shape, keys))
-        if applied.shape[0] != self.samples or prod(applied.shape) > LARGEST:
-            raise ShapeError(f"{op} gives the shape {applied.shape}")
         name = f"{place.name}.{part}" if part else place.name
-        self.recent = self.add(name, op.lower(), applied, keys)
-        return self.recent
+        key = self.put(name, op, [tensor.key for tensor in tensors], **fields)
+        if self.shape(key)[0] != self.samples:
+            raise ShapeError(f"{op} gives the shape {self.shape(key)}")
+        return key
+
+    def give(
+        self, place: Place, op: str, tensors: Sequence[Tensor], moved: Any = False, **fields: Any
+    ) -> Tensor:
+        """What a layer gives that is added."""
+        return self.result(self.emit(place, op, tensors, **fields), moved)
+
+    def alike(self, place: Place, op: str, tensors: Sequence[Tensor], **fields: Any) -> Tensor:
+        """The same of a layer whose output has its first input's shape."""
+        return replace(tensors[0], key=self.emit(place, op, tensors, **fields))
 
     @abstractmethod
     def inner(self, layer: Any, place: Place, tensor: Tensor, name: str = "") -> Tensor:
@@ -117,6 +122,12 @@ class Layers(Draft):
         """A tensor with its channels first."""
         return tensor if self.plain else self.turn(tensor, True)
 
+    def resized(self, place: Place, x: Tensor, size: list[int], mode: str, **fields: Any) -> Tensor:
+        """An image of another size. Raises :class:`Unknown`."""
+        if mode not in ("nearest", "bilinear", "bicubic") or len(x.shape) != len(size) + 1:
+            raise Unknown
+        return self.give(place, "Upsample", [x], not self.plain, size=size, mode=mode, **fields)
+
     def axis(self, tensor: Tensor, axis: int) -> int:
         """An author's axis, the batch's being 0, as the layer has it."""
         rank = len(tensor.shape) + 1
@@ -136,17 +147,14 @@ class Layers(Draft):
             return tensor
         found = ACTIVATIONS.get(str(name).lower())
         if found is None:
-            op = UnknownOperator(
-                name=f"keras.{as_name(str(name))}", shape=self.shape(tensor.key)[1:]
-            )
-            applied = Applied.to(op, self.shape(tensor.key))
-            return replace(tensor, key=self.add(place.name, "act", applied, (tensor.key,)))
+            strange, shape = f"keras.{as_name(str(name))}", self.shape(tensor.key)[1:]
+            return replace(tensor, key=self.foreign(place.name, strange, shape, (tensor.key,)))
         op_name, fields = found
         if place.kind != "Activation":
             place = replace(place, name=f"{place.name}_{op_name.lower()}")
         if op_name in ("Softmax", "LogSoftmax"):
             fields = {"dim": self.axis(tensor, -1)}
-        return replace(tensor, key=self.emit(place, op_name, [tensor], **fields))
+        return self.alike(place, op_name, [tensor], **fields)
 
 
 # Layers -------------------------------------------------------------------------------------------

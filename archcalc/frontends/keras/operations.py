@@ -36,14 +36,14 @@ _FUNCTIONS = {
 
 @layer(*_FUNCTIONS)
 def _function(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
-    return replace(given[0], key=r.emit(place, _FUNCTIONS[place.kind], given[:1]))
+    return r.alike(place, _FUNCTIONS[place.kind], given[:1])
 
 
 @layer("Clip")
 def _clip(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     bounds = {"min": place.said("x_min", 1), "max": place.said("x_max", 2)}
     known = {name: n for name, n in bounds.items() if type(n) in (int, float)}
-    return replace(given[0], key=r.emit(place, "Clamp", given[:1], **(known or {"min": 0})))
+    return r.alike(place, "Clamp", given[:1], **(known or {"min": 0}))
 
 
 _COMPARED = {
@@ -63,16 +63,16 @@ def _compared(r: Layers, place: Place, given: list[Any]) -> Tensor:
     values = [r.turn(v, False) for v in given if isinstance(v, Tensor)]
     op = _COMPARED[place.kind]
     if len(values) > 1:
-        return r.result(r.emit(place, op, values[:2]), False)
+        return r.give(place, op, values[:2])
     number = next((float(v) for v in given if type(v) in (int, float)), 0.0)
-    return r.result(r.emit(place, op, values, by=number), False)
+    return r.give(place, op, values, by=number)
 
 
 @layer("Where")
 def _where(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     if len(given) != 3:
         raise Unknown
-    return r.result(r.emit(place, "Where", [r.turn(v, False) for v in given]), False)
+    return r.give(place, "Where", [r.turn(v, False) for v in given])
 
 
 # Reductions ---------------------------------------------------------------------------------------
@@ -109,16 +109,7 @@ def _reduced(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     fields: dict[str, Any] = {"dim": dims if len(dims) > 1 else dims[0]}
     if keep:
         fields["keepdim"] = True
-    key = r.emit(place, _REDUCED[place.kind], [x], **fields)
-    return r.result(key, x.moved and keep)
-
-
-@layer("Normalize")
-def _normalize(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
-    x = given[0]
-    axis = place.said("axis", 1, -1)
-    norm = r.emit(place, "Norm", [x], part="norm", dim=r.axis(x, axis), keepdim=True)
-    return replace(x, key=r.emit(place, "Div", [x, replace(x, key=norm)], part="div"))
+    return r.give(place, _REDUCED[place.kind], [x], x.moved and keep, **fields)
 
 
 # Products -----------------------------------------------------------------------------------------
@@ -133,9 +124,8 @@ def _matmul(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
         if place.said(f"transpose_{side}", 9) or place.said(f"adjoint_{side}", 9):
             rank = len(values[k].shape) + 1
             dims = [*range(rank - 2), rank - 1, rank - 2]
-            turned = r.emit(place, "Permute", [values[k]], part=f"permute_{side}", dims=dims)
-            values[k] = r.result(turned, False)
-    return r.result(r.emit(place, "MatMul", values), False)
+            values[k] = r.give(place, "Permute", [values[k]], part=f"permute_{side}", dims=dims)
+    return r.give(place, "MatMul", values)
 
 
 @layer("Einsum")
@@ -143,7 +133,7 @@ def _einsum(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     equation = place.said("subscripts", 0)
     values = [r.turn(v, False) for v in given]
     equation = spelled(str(equation), [len(v.shape) + 1 for v in values])
-    return r.result(r.emit(place, "Einsum", values, equation=equation), False)
+    return r.give(place, "Einsum", values, equation=equation)
 
 
 # Moving -------------------------------------------------------------------------------------------
@@ -156,7 +146,7 @@ def _transpose(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     dims = [int(n) % rank for n in dims] if dims else list(reversed(range(rank)))
     if dims[0] != 0:
         raise Unknown
-    return r.result(r.emit(place, "Permute", [x], dims=dims), False)
+    return r.give(place, "Permute", [x], dims=dims)
 
 
 @layer("Swapaxes", "Moveaxis")
@@ -177,7 +167,7 @@ def _swapped(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
         dims.insert(b, a)
     if dims[0] != 0:
         raise Unknown
-    return r.result(r.emit(place, "Permute", [x], dims=dims), False)
+    return r.give(place, "Permute", [x], dims=dims)
 
 
 @layer("ExpandDims", "Squeeze", "Tile", "BroadcastTo", "Ravel")
@@ -191,21 +181,19 @@ def _viewed(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
             times = [1, *(m // n for m, n in zip(shape, x.shape, strict=True))]
         if not isinstance(times, list) or len(times) != len(x.shape) + 1 or times[0] != 1:
             raise Unknown
-        return r.result(r.emit(place, "Repeat", [x], repeats=times[1:]), False)
+        return r.give(place, "Repeat", [x], repeats=times[1:])
     if isinstance(axis, int):
         rank = len(x.shape) + (2 if place.kind == "ExpandDims" else 1)
         axis %= rank
         if axis == 0:
             raise Unknown
-        return r.result(
-            r.emit(place, "Unsqueeze" if place.kind == "ExpandDims" else "Squeeze", [x], dim=axis),
-            False,
-        )
+        op = "Unsqueeze" if place.kind == "ExpandDims" else "Squeeze"
+        return r.give(place, op, [x], dim=axis)
     if place.kind == "Squeeze" and axis is None:
         shape = tuple(n for n in x.shape if n != 1)
     if shape is None or prod(shape) != prod(x.shape):
         raise Unknown
-    return r.result(r.emit(place, "Reshape", [x], shape=list(shape) or [1]), False)
+    return r.give(place, "Reshape", [x], shape=list(shape) or [1])
 
 
 @layer("Repeat")
@@ -216,8 +204,8 @@ def _repeated(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
         times = prod(place.shape) // prod(x.shape)
     if not isinstance(times, int) or not isinstance(axis, int):
         raise Unknown
-    found = r.emit(place, "RepeatInterleave", [x], repeats=times, dim=r.axis(x, axis))
-    return r.result(found, x.moved)
+    dim = r.axis(x, axis)
+    return r.give(place, "RepeatInterleave", [x], x.moved, repeats=times, dim=dim)
 
 
 @layer("Stack")
@@ -226,7 +214,7 @@ def _stack(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     axis = place.said("axis", 1, 0) % (len(values[0].shape) + 2)
     if axis == 0:
         raise Unknown
-    return r.result(r.emit(place, "Stack", values, dim=axis), False)
+    return r.give(place, "Stack", values, dim=axis)
 
 
 @layer("Split")
@@ -243,7 +231,7 @@ def _split(r: Layers, place: Place, given: list[Tensor]) -> list[Tensor]:
     parts = [b - a for a, b in pairwise(ends)]
     fields = {"split_size_or_sections": parts, "dim": axis}
     return [
-        r.result(r.emit(place, "Split", [x], part=f"{k}", index=k, **fields), x.moved)
+        r.give(place, "Split", [x], x.moved, part=f"{k}", index=k, **fields)
         for k in range(len(parts))
     ]
 
@@ -254,7 +242,7 @@ def _pad(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     if not isinstance(pairs, list) or len(pairs) != len(x.shape) + 1 or any(pairs[0]):
         raise Unknown
     pad = [n for pair in reversed(pairs[1:]) for n in pair]
-    return r.result(r.emit(place, "Pad", [x], pad=pad), False)
+    return r.give(place, "Pad", [x], pad=pad)
 
 
 @layer("GetItem")
@@ -277,24 +265,22 @@ def _item(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
         if each is None:
             if axis == 0:
                 raise Unknown
-            x, axis = (
-                r.result(r.emit(place, "Unsqueeze", [x], part=part, dim=axis), False),
-                axis + 1,
-            )
+            x = r.give(place, "Unsqueeze", [x], part=part, dim=axis)
+            axis += 1
             cut = True
         elif type(each) is int:
             if axis == 0:
                 raise Unknown
-            x = r.result(r.emit(place, "Select", [x], part=part, dim=axis, index=each), False)
+            x = r.give(place, "Select", [x], part=part, dim=axis, index=each)
             cut = True
         elif isinstance(each, dict):
             if (start, stop, step) != (None, None, None) and axis == 0:
                 raise Unknown
             if step == -1 and start is None and stop is None:
-                x = r.result(r.emit(place, "Flip", [x], part=part, dims=axis), False)
+                x = r.give(place, "Flip", [x], part=part, dims=axis)
             elif (start, stop, step) != (None, None, None):
                 fields = {"start": start, "end": stop, "step": step or 1}
-                x = r.result(r.emit(place, "Slice", [x], part=part, dim=axis, **fields), False)
+                x = r.give(place, "Slice", [x], part=part, dim=axis, **fields)
                 cut = True
             axis += 1
         else:
@@ -306,19 +292,14 @@ def _item(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
 def _shuffled(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     x, size = r.images(given[0]), place.said("block_size", 1)
     if place.kind == "SpaceToDepth":
-        key = r.emit(place, "PixelUnshuffle", [x], downscale_factor=size)
-    else:
-        key = r.emit(place, "PixelShuffle", [x], upscale_factor=size)
-    return r.result(key, not r.plain)
+        return r.give(place, "PixelUnshuffle", [x], not r.plain, downscale_factor=size)
+    return r.give(place, "PixelShuffle", [x], not r.plain, upscale_factor=size)
 
 
 @layer("Resize")
 def _resize(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     x, mode = r.images(given[0]), place.said("interpolation", 2, "bilinear")
-    if mode not in ("nearest", "bilinear", "bicubic") or len(x.shape) != 3:
-        raise Unknown
-    size = place.said("size", 1)
-    return r.result(r.emit(place, "Upsample", [x], size=list(size), mode=mode), not r.plain)
+    return r.resized(place, x, list(place.said("size", 1)), mode)
 
 
 @layer("MaxPool", "AveragePool")

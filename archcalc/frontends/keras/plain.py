@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -23,25 +22,23 @@ def _relu(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     if c.get("threshold") or (top is not None and slope):
         return _bent(r, place, given[0], c.get("threshold") or 0.0, slope, top)
     if slope:
-        return replace(given[0], key=r.emit(place, "LeakyReLU", given[:1], negative_slope=slope))
+        return r.alike(place, "LeakyReLU", given[:1], negative_slope=slope)
     if top is None:
-        return replace(given[0], key=r.emit(place, "ReLU", given[:1]))
+        return r.alike(place, "ReLU", given[:1])
     if top == 6:
-        return replace(given[0], key=r.emit(place, "ReLU6", given[:1]))
-    return replace(given[0], key=r.emit(place, "Clamp", given[:1], min=0, max=top))
+        return r.alike(place, "ReLU6", given[:1])
+    return r.alike(place, "Clamp", given[:1], min=0, max=top)
 
 
 def _bent(
     r: Layers, place: Place, x: Tensor, threshold: float, slope: float, top: float | None
 ) -> Tensor:
     """A line from a threshold on, up to a top, and a slope below."""
-    above = replace(x, key=r.emit(place, "Gt", [x], part="above", by=threshold))
-    below = replace(x, key=r.emit(place, "Sub", [x], part="below", by=threshold))
-    below = replace(x, key=r.emit(place, "Mul", [below], part="slope", by=slope))
-    found = replace(x, key=r.emit(place, "Where", [above, x, below], part="where"))
-    if top is None:
-        return found
-    return replace(x, key=r.emit(place, "Minimum", [found], part="top", by=top))
+    above = r.alike(place, "Gt", [x], part="above", by=threshold)
+    below = r.alike(place, "Sub", [x], part="below", by=threshold)
+    below = r.alike(place, "Mul", [below], part="slope", by=slope)
+    found = r.alike(place, "Where", [above, x, below], part="where")
+    return found if top is None else r.alike(place, "Minimum", [found], part="top", by=top)
 
 
 @layer("LeakyReLU", "ELU", "Softmax", "Dropout", "SpatialDropout1D", "SpatialDropout2D")
@@ -50,16 +47,15 @@ def _simple(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     c, x = place.config, given[0]
     if place.kind == "LeakyReLU":
         slope = c.get("negative_slope", c.get("alpha", 0.3))
-        return replace(x, key=r.emit(place, "LeakyReLU", [x], negative_slope=slope))
+        return r.alike(place, "LeakyReLU", [x], negative_slope=slope)
     if place.kind == "ELU":
-        return replace(x, key=r.emit(place, "ELU", [x], alpha=c.get("alpha", 1.0)))
+        return r.alike(place, "ELU", [x], alpha=c.get("alpha", 1.0))
     if place.kind == "Softmax":
         said = place.said("axis", 1, -1)
-        axis = r.axis(x, said if type(said) is int else -1)
-        return replace(x, key=r.emit(place, "Softmax", [x], dim=axis))
+        return r.alike(place, "Softmax", [x], dim=r.axis(x, said if type(said) is int else -1))
     if "rate" not in c and "stddev" not in c:
         raise Unknown
-    return replace(x, key=r.emit(place, "Dropout", [x], p=min(c.get("rate", 0.0), 1.0)))
+    return r.alike(place, "Dropout", [x], p=min(c.get("rate", 0.0), 1.0))
 
 
 @layer("Rescaling")
@@ -70,11 +66,10 @@ def _rescaling(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
         if isinstance(said, list):
             size = len(said)
             shape = [size, *[1] * (len(x.shape) - 1)] if x.moved or r.plain else [size]
-            constant = r.emit(place, "Constant", [x], part="constant", shape=shape)
-            key = r.emit(place, op, [x, replace(x, key=constant)], part=op.lower())
-            x = replace(x, key=key)
+            constant = r.alike(place, "Constant", [x], part="constant", shape=shape)
+            x = r.alike(place, op, [x, constant], part=op.lower())
         elif said != (1 if op == "Mul" else 0):
-            x = replace(x, key=r.emit(place, op, [x], part=op.lower(), by=said))
+            x = r.alike(place, op, [x], part=op.lower(), by=said)
     return x
 
 
@@ -82,15 +77,14 @@ def _rescaling(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
 def _residual(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     """Inception-ResNet's sum, of which the second is scaled: a class of Keras' own."""
     x, y = (r.turn(value, given[0].moved) for value in given)
-    scale = place.config.get("scale", 1.0)
-    scaled = replace(y, key=r.emit(place, "Mul", [y], part="mul", by=scale))
-    return replace(x, key=r.emit(place, "Add", [x, scaled], part="add"))
+    scaled = r.alike(place, "Mul", [y], part="mul", by=place.config.get("scale", 1.0))
+    return r.alike(place, "Add", [x, scaled], part="add")
 
 
 @layer("StochasticDepth")
 def _depth(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     p = place.config.get("drop_path_rate", 0.0)
-    return replace(given[0], key=r.emit(place, "StochasticDepth", given[:1], p=p))
+    return r.alike(place, "StochasticDepth", given[:1], p=p)
 
 
 _TWO = {
@@ -112,23 +106,19 @@ def _merged(r: Layers, place: Place, given: list[Any]) -> Tensor:
     op = _TWO.get(place.kind, "Add")
     if len(values) == 1 and numbers:
         side = "by" if isinstance(next(flat(given)), Tensor) or op in ("Add", "Mul") else "of"
-        return replace(values[0], key=r.emit(place, op, values, **{side: numbers[0]}))
+        return r.alike(place, op, values, **{side: numbers[0]})
     rank = max(len(v.shape) for v in values)
     moved = any(v.moved for v in values if len(v.shape) == rank) and not r.plain
-    if all(len(v.shape) == rank for v in values):
-        values = [r.turn(v, moved) for v in values]
-    else:
-        values = [r.turn(v, False) for v in values]
-        moved = False
+    moved = moved and all(len(v.shape) == rank for v in values)
+    values = [r.turn(v, moved) for v in values]
     if op in ("Add", "Mul") and len(values) > 1:
-        key = r.emit(place, op, values, part="add" if place.kind == "Average" else "")
+        found = r.give(place, op, values, moved, part="add" if place.kind == "Average" else "")
     else:
-        key = r.emit(place, op, values[:2])
+        found = r.give(place, op, values[:2], moved)
         for value in values[2:]:
-            key = r.emit(place, op, [replace(values[0], key=key), value])
-    found = r.result(key, moved)
+            found = r.give(place, op, [found, value], moved)
     if place.kind == "Average":
-        found = replace(found, key=r.emit(place, "Div", [found], part="div", by=len(values)))
+        found = r.alike(place, "Div", [found], part="div", by=len(values))
     return found
 
 
@@ -137,15 +127,12 @@ def _concatenate(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     moved = any(v.moved for v in given)
     given = [r.turn(v, moved) for v in given]
     axis = r.axis(given[0], place.said("axis", 1, -1))
-    return r.result(r.emit(place, "Concat", given, dim=axis), moved)
+    return r.give(place, "Concat", given, dim=axis, moved=moved)
 
 
 @layer("Flatten")
 def _flatten(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
-    x = given[0]
-    if len(x.shape) < 2:
-        return x
-    return r.result(r.emit(place, "Flatten", [x]), False)
+    return r.give(place, "Flatten", given[:1]) if len(given[0].shape) > 1 else given[0]
 
 
 @layer("Reshape")
@@ -168,24 +155,21 @@ def _reshape(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     if x.moved and prod(x.shape[:-1]) != 1:
         x = r.turn(x, False)
     if len(shape) > 2 and not r.plain and prod(shape[:-1]) == 1:
-        key = r.emit(place, "Reshape", [x], shape=[shape[-1], *shape[:-1]])
-        return Tensor(key, tuple(shape), True)
-    key = r.emit(place, "Reshape", [x], shape=shape)
-    return Tensor(key, tuple(shape), False)
+        return r.give(place, "Reshape", [x], True, shape=[shape[-1], *shape[:-1]])
+    return r.give(place, "Reshape", [x], shape=shape)
 
 
 @layer("Permute")
 def _permute(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     x = r.turn(given[0], False)
-    return r.result(r.emit(place, "Permute", [x], dims=[0, *place.config["dims"]]), False)
+    return r.give(place, "Permute", [x], dims=[0, *place.config["dims"]])
 
 
 @layer("RepeatVector")
 def _repeat(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     n = place.config["n"]
-    key = r.emit(place, "Reshape", given[:1], part="reshape", shape=[1, *given[0].shape])
-    x = r.result(key, False)
-    return r.result(r.emit(place, "Repeat", [x], part="repeat", repeats=[1, n, 1]), False)
+    x = r.give(place, "Reshape", given[:1], part="reshape", shape=[1, *given[0].shape])
+    return r.give(place, "Repeat", [x], part="repeat", repeats=[1, n, 1])
 
 
 @layer("Identity", "ActivityRegularization", "Masking", "Cast")

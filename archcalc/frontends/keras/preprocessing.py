@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from archcalc.frontends.keras.layers import Layers, Place, Tensor, Unknown, layer
 
@@ -21,15 +20,9 @@ def _at_random(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
 
 @layer("Resizing")
 def _resizing(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
-    c, x = place.config, r.images(given[0])
-    mode = c.get("interpolation", "bilinear")
-    if mode not in ("nearest", "bilinear", "bicubic") or len(x.shape) != 3:
-        raise Unknown
-    size = [c["height"], c["width"]]
-    more: dict[str, Any] = {}
-    if c.get("antialias") and mode != "nearest":
-        more["antialias"] = True
-    return r.result(r.emit(place, "Upsample", [x], size=size, mode=mode, **more), not r.plain)
+    c, mode = place.config, place.config.get("interpolation", "bilinear")
+    more = {"antialias": True} if c.get("antialias") and mode != "nearest" else {}
+    return r.resized(place, r.images(given[0]), [c["height"], c["width"]], mode, **more)
 
 
 @layer("CenterCrop", "RandomCrop")
@@ -42,4 +35,4 @@ def _center_crop(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     if not any(less):
         return replace(x)
     pairs = [[n // 2, n - n // 2] for n in less]
-    return r.result(r.emit(place, "Crop", [x], cropping=pairs), not r.plain)
+    return r.give(place, "Crop", [x], cropping=pairs, moved=not r.plain)

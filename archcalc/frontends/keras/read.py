@@ -17,15 +17,6 @@ from pydantic import ValidationError
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, ShapeError
 from archcalc.frontends.draft import as_name, parse_shape
-from archcalc.frontends.keras import (  # they fill the table
-    attention,
-    operations,
-    plain,
-    preprocessing,
-    steps,
-    weighty,
-    windows,
-)
 from archcalc.frontends.keras.ages import modern, operation
 from archcalc.frontends.keras.config import (
     Config,
@@ -45,19 +36,6 @@ from archcalc.frontends.keras.config import (
 from archcalc.frontends.keras.layers import LAYERS, WITH_NUMBERS, Layers, Place, Tensor, Unknown
 from archcalc.operators.base import LARGEST, Applied
 from archcalc.spec.graph import Graph
-from archcalc.spec.unknown import UnknownOperator
-
-__all__ = [
-    "Reader",
-    "attention",
-    "operations",
-    "plain",
-    "preprocessing",
-    "read",
-    "steps",
-    "weighty",
-    "windows",
-]
 
 MOST_CALLS = 50_000
 """Calls of layers that a model may have, nested ones written out."""
@@ -141,9 +119,7 @@ class Reader(Layers):
         prefix: str,
         given: dict[str, str],
     ) -> list[Tensor]:
-        value: Any = None
-        if inputs is not None:
-            value = inputs[0]
+        value: Any = None if inputs is None else inputs[0]
         first = layers[0]
         if first["class_name"] == "Merge" and value is None:
             said = first["config"].get("layers")
@@ -165,11 +141,8 @@ class Reader(Layers):
                 if nested is not None:
                     said.setdefault("batch_shape", nested)
                 value = self.take(said, given)
-            shape = (
-                as_dict(layers[k + 1].get("build_config")).get("input_shape", None)
-                if (k + 1 < len(layers))
-                else None
-            )
+            following = layers[k + 1] if k + 1 < len(layers) else {}
+            shape = as_dict(following.get("build_config")).get("input_shape")
             value = self.call(layer, [value], {}, prefix, [shape])[0]
         return [value]
 
@@ -343,10 +316,8 @@ class Reader(Layers):
             if each is None:
                 self.guessed = place.name
                 each = tensors[0].shape if tensors else (1,)
-            op = UnknownOperator(name=f"keras.{as_name(place.kind)}", shape=each or (1,))
-            applied = Applied.to(op, *map(self.shape, keys))
-            name = f"{place.name}_{k}" if k else place.name
-            found.append(Tensor(self.add(name, place.kind.lower(), applied, keys), each, False))
+            name, kind = f"{place.name}_{k}" if k else place.name, f"keras.{as_name(place.kind)}"
+            found.append(Tensor(self.foreign(name, kind, each or (1,), keys), each, False))
         return found
 
 

@@ -8,11 +8,8 @@ from math import prod
 from typing import Any
 
 from archcalc.dims import Shape
-from archcalc.frontends.draft import as_name
 from archcalc.frontends.keras.config import Config, as_dict, is_config
 from archcalc.frontends.keras.layers import Layers, Place, Tensor, Unknown, layer
-from archcalc.operators.base import Applied
-from archcalc.spec.unknown import DeclaredOperator
 
 MOST_CELLS = 1000
 """Cells that a layer may have in a row."""
@@ -50,7 +47,7 @@ class _Steps:
 
     def emit(self, op: str, *tensors: Tensor, part: str = "", **fields: Any) -> Tensor:
         place = self.place.part(part) if part else self.place
-        return self.r.result(self.r.emit(place, op, tensors, **fields), False)
+        return self.r.give(place, op, tensors, **fields)
 
     def first_state(self, given: Sequence[Tensor], ways: int) -> tuple[Tensor, ...]:
         """The state that a call is given, as one tensor: those of an LSTM are two each way."""
@@ -256,17 +253,12 @@ def _conv_lstm(r: Layers, place: Place, given: list[Tensor]) -> list[Tensor]:
     shape: Shape = (*sizes, filters)
     if c.get("return_sequences"):
         shape = (x.shape[0], *shape)
-    kind = as_name(place.kind)
-
-    def declared(name: str, shape: Shape, params: int, macs: int, source: int) -> Tensor:
-        op = DeclaredOperator(name=f"keras.{kind}", shape=shape, params=params, macs=macs)
-        applied = Applied.to(op, r.shape(source))
-        return Tensor(r.add(name, kind.lower(), applied, (source,)), shape, False)
-
-    found = [declared(place.name, shape, params, macs, x.key)]
-    if c.get("return_state"):
-        state = (*sizes, filters)
-        found += [declared(f"{place.name}_{y}", state, 0, 0, found[0].key) for y in "hc"]
+    name = f"keras.{place.kind}"
+    key = r.foreign(place.name, name, shape, (x.key,), params=params, macs=macs)
+    found = [r.result(key, False)]
+    for y in "hc" if c.get("return_state") else "":
+        state = r.foreign(f"{place.name}_{y}", name, (*sizes, filters), (key,), params=0, macs=0)
+        found.append(r.result(state, False))
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -14,8 +13,8 @@ from archcalc.frontends.keras.layers import Layers, Place, Tensor, Unknown, laye
 def _dense(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     x = r.turn(given[0], False)
     c = place.config
-    key = r.emit(place, "Linear", [x], out_features=c["units"], bias=c.get("use_bias", True))
-    return r.activated(place, r.result(key, False), c.get("activation"))
+    found = r.give(place, "Linear", [x], out_features=c["units"], bias=c.get("use_bias", True))
+    return r.activated(place, found, c.get("activation"))
 
 
 @layer("MaxoutDense")
@@ -24,16 +23,16 @@ def _maxout(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     c, x = place.config, r.turn(given[0], False)
     many, out = c["nb_feature"], c["output_dim"]
     fields = {"out_features": many * out, "bias": c.get("use_bias", True)}
-    x = r.result(r.emit(place, "Linear", [x], part="fc", **fields), False)
-    x = r.result(r.emit(place, "Reshape", [x], part="reshape", shape=[many, out]), False)
-    return r.result(r.emit(place, "Max", [x], part="max", dim=1), False)
+    x = r.give(place, "Linear", [x], part="fc", **fields)
+    x = r.give(place, "Reshape", [x], part="reshape", shape=[many, out])
+    return r.give(place, "Max", [x], part="max", dim=1)
 
 
 @layer("Embedding")
 def _embedding(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     c = place.config
     fields = {"num_embeddings": c["input_dim"], "embedding_dim": c["output_dim"]}
-    return r.result(r.emit(place, "Embedding", given[:1], **fields), False)
+    return r.give(place, "Embedding", given[:1], **fields)
 
 
 def _scaled(r: Layers, place: Place, x: Tensor, size: int, parts: Mapping[str, str]) -> Tensor:
@@ -42,9 +41,8 @@ def _scaled(r: Layers, place: Place, x: Tensor, size: int, parts: Mapping[str, s
     shape = [size, *[1] * (rank - 2)] if x.moved or r.plain else [size]
     for part, op in parts.items():
         trained = part in ("gamma", "beta")
-        source = [replace(x)]
-        key = r.emit(place, "Parameter", source, part=part, shape=shape, trained=trained)
-        x = replace(x, key=r.emit(place, op, [x, replace(x, key=key)], part=op.lower()))
+        other = r.alike(place, "Parameter", [x], part=part, shape=shape, trained=trained)
+        x = r.alike(place, op, [x, other], part=op.lower())
     return x
 
 
@@ -54,12 +52,11 @@ def _affine(r: Layers, place: Place, x: Tensor, op: str, **fields: Any) -> Tenso
     scale, center = c.get("scale", True), c.get("center", True)
     whole = scale == center
     fields |= {"eps": c.get("epsilon", 1e-3), "affine": scale and center}
-    key = r.emit(place, op, [x], part="" if whole else "norm", **fields)
-    found = replace(x, key=key)
+    found = r.alike(place, op, [x], part="" if whole else "norm", **fields)
     if whole:
         return found
     parts = {"gamma": "Mul"} if scale else {"beta": "Add"}
-    return _scaled(r, place, found, r.shape(key)[1], parts)
+    return _scaled(r, place, found, r.shape(found.key)[1], parts)
 
 
 @layer("BatchNormalization", "BatchNormalizationV1", "SyncBatchNormalization")
@@ -94,10 +91,10 @@ def _layer_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
         "bias": scale and center,
     }
     if scale or not center:
-        return r.result(r.emit(place, "LayerNorm", [x], **fields), False)
-    x = r.result(r.emit(place, "LayerNorm", [x], part="norm", **fields), False)
-    beta = r.result(r.emit(place, "Parameter", [x], part="beta", shape=shape), False)
-    return r.result(r.emit(place, "Add", [x, beta], part="add"), False)
+        return r.give(place, "LayerNorm", [x], **fields)
+    x = r.give(place, "LayerNorm", [x], part="norm", **fields)
+    beta = r.give(place, "Parameter", [x], part="beta", shape=shape)
+    return r.give(place, "Add", [x, beta], part="add")
 
 
 @layer("RMSNormalization")
@@ -105,15 +102,15 @@ def _rms_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     c, x = place.config, r.turn(given[0], False)
     if c.get("axis", -1) not in (-1, [-1], len(x.shape)):
         raise Unknown
-    return r.result(r.emit(place, "RMSNorm", [x], eps=c.get("epsilon", 1e-6)), False)
+    return r.give(place, "RMSNorm", [x], eps=c.get("epsilon", 1e-6))
 
 
-@layer("UnitNormalization")
+@layer("UnitNormalization", "Normalize")
 def _unit_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
-    x, axis = given[0], place.config.get("axis", -1)
+    x, axis = given[0], place.said("axis", 1, -1)
     axes = [r.axis(x, n) for n in (axis if isinstance(axis, list) else [axis])]
-    norm = r.emit(place, "Norm", [x], part="norm", dim=sorted(axes), keepdim=True)
-    return replace(x, key=r.emit(place, "Div", [x, replace(x, key=norm)], part="div"))
+    norm = r.alike(place, "Norm", [x], part="norm", dim=sorted(axes), keepdim=True)
+    return r.alike(place, "Div", [x, norm], part="div")
 
 
 @layer("SpectralNormalization")
@@ -139,8 +136,8 @@ def _group_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
 def _normalization(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     x, c = given[0], place.config
     if c.get("mean") is not None:
-        key = r.emit(place, "Sub", [x], by=1, part="sub")
-        return replace(x, key=r.emit(place, "Div", [replace(x, key=key)], by=1, part="div"))
+        x = r.alike(place, "Sub", [x], by=1, part="sub")
+        return r.alike(place, "Div", [x], by=1, part="div")
     size = r.shape(x.key)[1] if x.moved or r.plain else x.shape[-1]
     size = size if c.get("axis", -1) is not None else 1
     found = _scaled(r, place, x, size, {"mean": "Sub", "variance": "Div"})
@@ -163,12 +160,12 @@ def _prelu(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     shared = place.config.get("shared_axes") or []
     count = prod(n for k, n in enumerate(given[0].shape, 1) if k not in shared)
     if count in (1, r.shape(x.key)[1]):
-        return replace(x, key=r.emit(place, "PReLU", [x], num_parameters=count))
+        return r.alike(place, "PReLU", [x], num_parameters=count)
     # One slope for each element, or for some axes of them.
     x = r.turn(x, False)
     shape = [1 if k in shared else n for k, n in enumerate(x.shape, 1)]
-    slope = r.emit(place, "Parameter", [x], part="slope", shape=shape)
-    low = r.result(r.emit(place, "Minimum", [x], part="low", by=0), False)
-    low = r.result(r.emit(place, "Mul", [low, r.result(slope, False)], part="mul"), False)
-    high = r.result(r.emit(place, "ReLU", [x], part="high"), False)
-    return r.result(r.emit(place, "Add", [high, low], part="add"), False)
+    slope = r.give(place, "Parameter", [x], part="slope", shape=shape)
+    low = r.give(place, "Minimum", [x], part="low", by=0)
+    low = r.give(place, "Mul", [low, slope], part="mul")
+    high = r.give(place, "ReLU", [x], part="high")
+    return r.give(place, "Add", [high, low], part="add")

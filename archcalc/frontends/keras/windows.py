@@ -8,8 +8,6 @@ from typing import Any
 
 from archcalc.frontends.keras.layers import Layers, Place, Tensor, Unknown, layer
 from archcalc.operators import operator
-from archcalc.operators.base import Applied
-from archcalc.spec.unknown import DeclaredOperator
 
 
 def _pair(value: Any, axes: int) -> list[int]:
@@ -45,52 +43,20 @@ def _window(r: Layers, x: Tensor, place: Place, size: str, stride: str) -> dict[
 
 
 @layer("Conv1D", "Conv2D", "Conv3D")
+@layer("DepthwiseConv2D", "DepthwiseConv1D", "SeparableConv2D", "SeparableConv1D")
 def _conv(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
-    x = r.images(given[0])
-    c = place.config
+    x, c = r.images(given[0]), place.config
     fields = _window(r, x, place, "kernel_size", "strides")
-    key = r.emit(
-        place,
-        f"Conv{_axes(place.kind)}d",
-        [x],
-        out_channels=c["filters"],
-        groups=c.get("groups", 1),
-        bias=c.get("use_bias", True),
-        **fields,
-    )
-    return r.activated(place, r.result(key, not r.plain), c.get("activation"))
-
-
-@layer("DepthwiseConv2D", "DepthwiseConv1D")
-def _depthwise(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
-    x = r.images(given[0])
-    c, channels = place.config, r.shape(r.images(given[0]).key)[1]
-    fields = _window(r, x, place, "kernel_size", "strides")
-    many = channels * c.get("depth_multiplier", 1)
-    name, bias = f"Conv{_axes(place.kind)}d", c.get("use_bias", True)
-    key = r.emit(place, name, [x], out_channels=many, groups=channels, bias=bias, **fields)
-    return r.activated(place, r.result(key, not r.plain), c.get("activation"))
-
-
-@layer("SeparableConv2D", "SeparableConv1D")
-def _separable(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
-    x = r.images(given[0])
-    c, channels = place.config, r.shape(r.images(given[0]).key)[1]
-    fields = _window(r, x, place, "kernel_size", "strides")
-    many, name = channels * c.get("depth_multiplier", 1), f"Conv{_axes(place.kind)}d"
-    key = r.emit(
-        place, name, [x], part="depthwise", out_channels=many, groups=channels, bias=False, **fields
-    )
-    key = r.emit(
-        place,
-        name,
-        [r.result(key, not r.plain)],
-        part="pointwise",
-        out_channels=c["filters"],
-        kernel_size=1,
-        bias=c.get("use_bias", True),
-    )
-    found = r.result(key, not r.plain)
+    op, bias = f"Conv{_axes(place.kind)}d", c.get("use_bias", True)
+    if place.kind.startswith("Conv"):
+        fields |= {"out_channels": c["filters"], "groups": c.get("groups", 1)}
+    else:
+        channels = r.shape(x.key)[1]
+        fields |= {"out_channels": channels * c.get("depth_multiplier", 1), "groups": channels}
+    if place.kind.startswith("Separable"):
+        x = r.give(place, op, [x], not r.plain, part="depthwise", bias=False, **fields)
+        fields = {"part": "pointwise", "out_channels": c["filters"], "kernel_size": 1}
+    found = r.give(place, op, [x], not r.plain, bias=bias, **fields)
     return r.activated(place, found, c.get("activation"))
 
 
@@ -104,12 +70,9 @@ def _local(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     shape = tuple(inner.infer(r.shape(x.key))[1:])
     each = prod(fields["kernel_size"]) * r.shape(x.key)[1]
     params = prod(shape) * (each + c.get("use_bias", True))
-    op = DeclaredOperator(
-        name=f"keras.{place.kind}", shape=shape, params=params, macs=prod(shape) * each
-    )
-    applied = Applied.to(op, r.shape(x.key))
-    found = r.add(place.name, place.kind.lower(), applied, (x.key,))
-    return r.activated(place, r.result(found, not r.plain), c.get("activation"))
+    macs, name = prod(shape) * each, f"keras.{place.kind}"
+    key = r.foreign(place.name, name, shape, (x.key,), params=params, macs=macs)
+    return r.activated(place, r.result(key, not r.plain), c.get("activation"))
 
 
 @layer("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
@@ -124,19 +87,17 @@ def _transposed(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     if c.get("output_padding") is not None:
         extra = _pair(c["output_padding"], axes)
         padding = [k // 2 for k in kernel] if padding else 0
-    key = r.emit(
-        place,
-        f"ConvTranspose{axes}d",
-        [x],
-        out_channels=c["filters"],
-        kernel_size=kernel,
-        stride=stride,
-        padding=padding,
-        output_padding=extra,
-        dilation=_pair(c.get("dilation_rate", 1), axes),
-        bias=c.get("use_bias", True),
-    )
-    return r.activated(place, r.result(key, not r.plain), c.get("activation"))
+    fields = {
+        "out_channels": c["filters"],
+        "kernel_size": kernel,
+        "stride": stride,
+        "padding": padding,
+        "output_padding": extra,
+        "dilation": _pair(c.get("dilation_rate", 1), axes),
+        "bias": c.get("use_bias", True),
+    }
+    found = r.give(place, f"ConvTranspose{axes}d", [x], not r.plain, **fields)
+    return r.activated(place, found, c.get("activation"))
 
 
 @layer("MaxPooling1D", "MaxPooling2D", "MaxPooling3D", "AveragePooling1D", "AveragePooling2D")
@@ -148,8 +109,7 @@ def _pool(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     name = "Max" if place.kind.startswith("Max") else "Avg"
     if name == "Avg" and fields["padding"] != 0:
         fields["count_include_pad"] = False
-    key = r.emit(place, f"{name}Pool{_axes(place.kind)}d", [x], **fields)
-    return r.result(key, not r.plain)
+    return r.give(place, f"{name}Pool{_axes(place.kind)}d", [x], not r.plain, **fields)
 
 
 @layer(*(f"Global{kind}Pooling{n}D" for kind in ("Average", "Max") for n in (1, 2, 3)))
@@ -157,20 +117,19 @@ def _global(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     x = r.images(given[0])
     name = "GlobalAvgPool" if "Average" in place.kind else "GlobalMaxPool"
     keep = bool(place.config.get("keepdims"))
-    key = r.emit(place, name, [x], keepdim=keep)
-    return r.result(key, keep and not r.plain)
+    return r.give(place, name, [x], keep and not r.plain, keepdim=keep)
 
 
 @layer("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D")
 def _zero_padding(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     pad = [n for ends in reversed(_ends(place, "padding")) for n in ends]
-    return r.result(r.emit(place, "Pad", [r.images(given[0])], pad=pad), not r.plain)
+    return r.give(place, "Pad", [r.images(given[0])], pad=pad, moved=not r.plain)
 
 
 @layer("Cropping1D", "Cropping2D", "Cropping3D")
 def _cropping(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     cut = _ends(place, "cropping")
-    return r.result(r.emit(place, "Crop", [r.images(given[0])], cropping=cut), not r.plain)
+    return r.give(place, "Crop", [r.images(given[0])], cropping=cut, moved=not r.plain)
 
 
 def _ends(place: Place, key: str) -> list[list[int]]:
@@ -184,7 +143,4 @@ def _upsampling(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     x, axes = r.images(given[0]), _axes(place.kind)
     times = _pair(place.config.get("size", 2), axes)
     size = [n * k for n, k in zip(r.shape(x.key)[2:], times, strict=True)]
-    mode = place.config.get("interpolation", "nearest")
-    if mode not in ("nearest", "bilinear", "bicubic"):
-        raise Unknown
-    return r.result(r.emit(place, "Upsample", [x], size=size, mode=mode), not r.plain)
+    return r.resized(place, x, size, place.config.get("interpolation", "nearest"))

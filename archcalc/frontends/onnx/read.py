@@ -18,16 +18,16 @@ from archcalc.frontends.draft import as_name, parse_shape, sample_of
 from archcalc.frontends.onnx.files import loaded
 from archcalc.frontends.onnx.layers import Layers
 from archcalc.frontends.onnx.names import place
-from archcalc.frontends.onnx.nodes import read as nodes
-from archcalc.frontends.onnx.nodes.call import Call
+from archcalc.frontends.onnx.nodes.call import Call, piece_of
+from archcalc.frontends.onnx.nodes.call import read as read_node
+from archcalc.frontends.onnx.nodes.products import RECURRENT, recurrent, step
 from archcalc.frontends.onnx.numbers import FEW, elements_of, evaluated
 from archcalc.frontends.onnx.types import Types, at, checked
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Made, Moves, Same
-from archcalc.operators.base import LARGEST, Applied, Operator
+from archcalc.operators.base import LARGEST
 from archcalc.spec.fold import FOLDED
 from archcalc.spec.graph import Graph
-from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
 if TYPE_CHECKING:
     import onnx
@@ -190,7 +190,7 @@ class Reader(Layers):
         if not random and all(value is None or value.held for value in inputs):
             return self.fold(node, inputs, shapes, dtypes, version)
         call = Call(node, inputs, shapes, version)
-        if node.op_type in nodes.RECURRENT and self.recurrent(call, dtypes):
+        if node.op_type in RECURRENT and self.recurrent(call, dtypes):
             return None
         several = len([name for name in node.output if name]) > 1
         for k, name in enumerate(node.output):
@@ -204,7 +204,7 @@ class Reader(Layers):
         asked = [(k, name) for k, name in enumerate(call.node.output) if name and self.users[name]]
         states = any(k for k, _ in asked)
         try:
-            made = nodes.recurrent(call, states)
+            made = recurrent(call, states)
             if made is None or made.shape is None:
                 return False
             key = self.emit(made, call, made.shape)
@@ -218,7 +218,7 @@ class Reader(Layers):
                 shape = call.shapes[k]
                 if shape is None:
                     return False
-                found = self.emit(nodes.step(call, steps, k, states), call, shape)
+                found = self.emit(step(call, steps, k, states), call, shape)
                 if isinstance(found, str):
                     return False
                 self.note_recent(found)
@@ -281,7 +281,7 @@ class Reader(Layers):
         if shape is not None and 0 in shape and any(word in call.op for word in windows):
             raise ArchcalcError(f"{at(self.path, call.node)} gives the shape {list(shape)}")
         try:
-            made = nodes.piece(call, k) if several else nodes.read(call)
+            made = piece_of(call, k) if several else read_node(call)
             if isinstance(made, Same):
                 same: Value = replace(made.source, name=name, dtype=dtype)
                 if same.data is not None and dtype != made.source.dtype:
@@ -312,17 +312,12 @@ class Reader(Layers):
         """A layer of which nothing is known but its shape, or that it only moves elements."""
         keys = [value.key for value in call.inputs if value is not None and value.key is not None]
         inputs = tuple(dict.fromkeys(keys)) or (self.batch(),)
-        shapes = [self.shape(key) for key in inputs]
-        sample = tuple(max(n, 1) for n in sample_of(shapes[0], shape or (1,)))
-        op: Operator
-        if moves and shape is not None:
-            op = DeclaredOperator(name=f"onnx.{call.op}", shape=sample, params=0, macs=0)
-        else:
-            op = UnknownOperator(name=f"onnx.{call.op}", shape=sample)
-            for value in call.inputs:
-                if value is not None and value.held:
-                    self.keep(value)
-        key = self.add("", call.op, Applied.to(op, *shapes), inputs)
+        sample = [max(n, 1) for n in sample_of(self.shape(inputs[0]), shape or (1,))]
+        said = {"params": 0, "macs": 0} if moves and shape is not None else {}
+        for value in () if said else call.inputs:
+            if value is not None and value.held:
+                self.keep(value)
+        key = self.foreign("", f"onnx.{call.op}", sample, inputs, **said)
         self.places[key] = place(call.node)
         return key
 

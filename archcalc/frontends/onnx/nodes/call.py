@@ -103,6 +103,23 @@ PIECES: Table[Piece] = Table()
 piece = PIECES.line
 
 
-def is_stored(value: Value | None) -> bool:
-    """Whether a tensor is there and is stored: zeros that an exporter makes are none."""
-    return value is not None and bool(value.roots)
+def read(call: Call) -> Found:
+    """What a node is; None if it is not known. Raises :class:`LookupError`."""
+    found = TABLE.get(call.op)
+    return None if found is None else found(call)
+
+
+def piece_of(call: Call, index: int) -> Found:
+    """One output of a node that has several; None where it is not known what that is.
+
+    Raises :class:`LookupError`.
+    """
+    found = PIECES.get(call.op)
+    if found is not None:
+        return found(call, index)
+    return read(call) if index == 0 else None
+
+
+def stored(value: Value | None) -> Value | None:
+    """A tensor if it is there and stored: zeros that an exporter makes are none."""
+    return value if value is not None and value.roots else None

@@ -16,6 +16,10 @@ def _plain(op: str, **fields: Any) -> Line:
     return lambda call: Made(op, fields, (call.x,))
 
 
+def _with_alpha(op: str, field: str, default: float) -> Line:
+    return lambda call: Made(op, {field: call.get("alpha", default)}, (call.x,))
+
+
 _ALIKE = (
     *("Tanh", "Sigmoid", "Softplus", "Mish", "Neg", "Abs", "Sign", "Exp", "Log", "Sqrt"),
     *("Reciprocal", "Sin", "Cos", "Tan", "Atan", "Erf", "Floor", "Ceil", "Round"),
@@ -32,6 +36,11 @@ for _name, _op in {
     "Not": "LogicalNot",
 }.items():
     TABLE[_name] = _plain(_op)
+TABLE["LeakyRelu"] = TABLE["QLinearLeakyRelu"] = _with_alpha("LeakyReLU", "negative_slope", 0.01)
+TABLE["Elu"] = _with_alpha("ELU", "alpha", 1.0)
+TABLE["Celu"] = _with_alpha("CELU", "alpha", 1.0)
+TABLE["IsNaN"] = TABLE["IsInf"] = _plain("Ne", by=0)
+TABLE["DequantizeLinear"] = _plain("Mul", by=1)
 
 
 @line("Softsign")
@@ -54,21 +63,6 @@ def _gelu(call: Call) -> Made:
     if bias is not None:
         taken = Made("Add", {}, (call.x, bias), shape=call.x.sizes)
     return Made("GELU", {"approximate": approximate}, (taken,))
-
-
-@line("LeakyRelu", "QLinearLeakyRelu")
-def _leaky(call: Call) -> Made:
-    return Made("LeakyReLU", {"negative_slope": call.get("alpha", 0.01)}, (call.x,))
-
-
-@line("Elu")
-def _elu(call: Call) -> Made:
-    return Made("ELU", {"alpha": call.get("alpha", 1.0)}, (call.x,))
-
-
-@line("Celu")
-def _celu(call: Call) -> Made:
-    return Made("CELU", {"alpha": call.get("alpha", 1.0)}, (call.x,))
 
 
 @line("HardSigmoid")
@@ -140,10 +134,9 @@ def _of_two(op: str, a: Value, b: Value) -> Made:
             if key == "of" and op not in ("Sub", "Div", "Pow"):
                 continue
             number = other.number()
-            if isinstance(number, (bool, int, float)) and abs(number) < 1e30:
-                return Made(
-                    op, {key: number if not isinstance(number, bool) else int(number)}, (x,)
-                )
+            number = int(number) if isinstance(number, bool) else number
+            if isinstance(number, (int, float)) and abs(number) < 1e30:
+                return Made(op, {key: number}, (x,))
     return Made(op, {}, (a, b))
 
 
@@ -202,11 +195,6 @@ def _where(call: Call) -> Made:
     return Made("Where", {}, (call.x, call.taken(1), call.taken(2)))
 
 
-@line("IsNaN", "IsInf")
-def _is(call: Call) -> Made:
-    return Made("Ne", {"by": 0}, (call.x,))
-
-
 # Rounding -----------------------------------------------------------------------------------------
 
 
@@ -225,11 +213,6 @@ def _quantize_by_range(call: Call, index: int) -> Found:
         return _quantize(call)
     dims = list(range(call.x.rank))
     return Made("Max" if index == 1 else "Min", {"dim": dims}, (call.x,))
-
-
-@line("DequantizeLinear")
-def _dequantize(call: Call) -> Made:
-    return Made("Mul", {"by": 1}, (call.x,))
 
 
 # Reductions ---------------------------------------------------------------------------------------

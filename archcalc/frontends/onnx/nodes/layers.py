@@ -6,48 +6,52 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from archcalc.frontends.onnx.nodes.call import Call, Found, Made, Same, is_stored, line, piece
+from archcalc.frontends.onnx.nodes.call import Call, Found, Made, Same, line, piece, stored
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Moves, held
 
 # Convolutions -------------------------------------------------------------------------------------
 
 
-def _window(call: Call, kernel: Sequence[int], extents: Sequence[int]) -> dict[str, Any]:
-    """``stride``, ``padding`` and ``dilation`` of a window that slides."""
-    axes = len(kernel)
-    strides = [int(n) for n in call.get("strides", [1] * axes)]
-    dilations = [int(n) for n in call.get("dilations", [1] * axes)]
-    pads = _pads(call, kernel, strides, dilations, extents)
-    return {"stride": strides, "padding": _padding(pads), "dilation": dilations}
+def _ints(call: Call, name: str, default: int, count: int) -> list[int]:
+    return [int(n) for n in call.get(name, [default] * count)]
 
 
-def _pads(
-    call: Call,
-    kernel: Sequence[int],
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    extents: Sequence[int],
-) -> list[tuple[int, int]]:
-    axes = len(kernel)
+def _pads(call: Call, axes: int, totals: Sequence[int]) -> list[tuple[int, int]]:
+    """What is padded before and after each axis, ``totals`` together where it says to what end."""
     auto = call.get("auto_pad", "NOTSET")
-    if auto in ("SAME_UPPER", "SAME_LOWER"):
-        pads = []
-        for n, k, s, d in zip(extents, kernel, strides, dilations, strict=True):
-            total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
-            less = total // 2
-            pads.append((total - less, less) if auto == "SAME_LOWER" else (less, total - less))
-        return pads
-    ends = [int(n) for n in call.get("pads", [0] * 2 * axes)]
-    if auto == "VALID":
-        ends = [0] * 2 * axes
+    if auto in ("SAME_UPPER", "SAME_LOWER") or "output_shape" in call.attributes:
+        halves = [(total // 2, total - total // 2) for total in totals]
+        upper = auto == "SAME_UPPER"
+        return halves if upper else [(more, less) for less, more in halves]
+    ends = _ints(call, "pads", 0, 2 * axes) if auto != "VALID" else [0] * 2 * axes
     return list(zip(ends[:axes], ends[axes:], strict=True))
 
 
-def _padding(pads: Sequence[tuple[int, int]]) -> list[Any]:
-    if all(before == after for before, after in pads):
-        return [before for before, _ in pads]
-    return [list(pad) for pad in pads]
+def _window(call: Call, kernel: Sequence[int], extents: Sequence[int]) -> dict[str, Any]:
+    """``kernel_size``, ``stride``, ``padding`` and ``dilation`` of a window that slides; of one
+    that spreads what it takes ``output_padding``, too.
+    """
+    axes = len(kernel)
+    strides, dilations = _ints(call, "strides", 1, axes), _ints(call, "dilations", 1, axes)
+    window = list(zip(extents, kernel, strides, dilations, strict=True))
+    more = {}
+    if call.op == "ConvTranspose":
+        extra = more["output_padding"] = _ints(call, "output_padding", 0, axes)
+        given = zip(window, extra, call.output[2:], strict=True)
+        totals = [s * (n - 1) + e + (k - 1) * d + 1 - out for (n, k, s, d), e, out in given]
+    else:
+        totals = [max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0) for n, k, s, d in window]
+    pads = _pads(call, axes, totals)
+    even = all(before == after for before, after in pads)
+    padding = [before if even else [before, after] for before, after in pads]
+    return {
+        "kernel_size": list(kernel),
+        "stride": strides,
+        "padding": padding,
+        **more,
+        "dilation": dilations,
+    }
 
 
 def _conv(call: Call, x: Value, weight: Value, bias: Value | None) -> Made | None:
@@ -55,21 +59,19 @@ def _conv(call: Call, x: Value, weight: Value, bias: Value | None) -> Made | Non
     axes = len(sizes) - 2
     if axes not in (1, 2, 3) or x.rank != axes + 2:
         return None
-    return Made(
-        f"Conv{axes}d",
-        {
-            "out_channels": sizes[0],
-            "kernel_size": list(sizes[2:]),
-            **_window(call, sizes[2:], x.sizes[2:]),
-            "groups": call.get("group", 1),
-            "bias": is_stored(bias),
-        },
-        (x,),
-        held(weight=weight, bias=bias if is_stored(bias) else None),
-    )
+    turned = call.op == "ConvTranspose"
+    groups, bias = call.get("group", 1), stored(bias)
+    fields = {
+        "out_channels": sizes[1] * groups if turned else sizes[0],
+        **_window(call, sizes[2:], x.sizes[2:]),
+        "groups": groups,
+        "bias": bias is not None,
+    }
+    op = f"ConvTranspose{axes}d" if turned else f"Conv{axes}d"
+    return Made(op, fields, (x,), held(weight=weight, bias=bias))
 
 
-@line("Conv", "FusedConv")
+@line("Conv", "FusedConv", "ConvTranspose")
 def _plain_conv(call: Call) -> Made | None:
     made = _conv(call, call.x, call.taken(1), call.given(2))
     function = _FUSED.get(call.get("activation", ""), "")
@@ -94,50 +96,10 @@ def _deform(call: Call) -> Made | None:
     return Made("DeformConv2d", made.fields, taken, made.weights)
 
 
-@line("ConvInteger")
-def _conv_integer(call: Call) -> Made | None:
-    return _conv(call, call.x, call.taken(1), None)
-
-
-@line("QLinearConv")
-def _qlinear_conv(call: Call) -> Made | None:
-    return _conv(call, call.x, call.taken(3), call.given(8))
-
-
-@line("ConvTranspose")
-def _conv_transpose(call: Call) -> Made | None:
-    weight, bias = call.taken(1), call.given(2)
-    sizes, extents = weight.sizes, call.x.sizes[2:]
-    axes = len(sizes) - 2
-    if axes not in (1, 2, 3) or call.x.rank != axes + 2:
-        return None
-    kernel = sizes[2:]
-    strides = [int(n) for n in call.get("strides", [1] * axes)]
-    dilations = [int(n) for n in call.get("dilations", [1] * axes)]
-    extra = [int(n) for n in call.get("output_padding", [0] * axes)]
-    ends = [int(n) for n in call.get("pads", [0] * 2 * axes)]
-    pads = list(zip(ends[:axes], ends[axes:], strict=True))
-    if "output_shape" in call.attributes or call.get("auto_pad", "NOTSET").startswith("SAME"):
-        upper = call.get("auto_pad") == "SAME_UPPER"
-        pads = []
-        for n, k, s, d, e, out in zip(
-            extents, kernel, strides, dilations, extra, call.output[2:], strict=True
-        ):
-            total = s * (n - 1) + e + (k - 1) * d + 1 - out
-            less = total // 2
-            pads.append((less, total - less) if upper else (total - less, less))
-    fields = {
-        "out_channels": sizes[1] * call.get("group", 1),
-        "kernel_size": list(kernel),
-        "stride": strides,
-        "padding": _padding(pads),
-        "output_padding": extra,
-        "dilation": dilations,
-        "groups": call.get("group", 1),
-        "bias": is_stored(bias),
-    }
-    weights = held(weight=weight, bias=bias if is_stored(bias) else None)
-    return Made(f"ConvTranspose{axes}d", fields, (call.x,), weights)
+@line("ConvInteger", "QLinearConv")
+def _conv_of_ints(call: Call) -> Made | None:
+    weight, bias = (3, 8) if call.op == "QLinearConv" else (1, 4)  # where there is none
+    return _conv(call, call.x, call.taken(weight), call.given(bias))
 
 
 # Normalization ------------------------------------------------------------------------------------
@@ -160,7 +122,7 @@ def _instance_norm(call: Call) -> Made | None:
     if axes not in (1, 2, 3):
         return None
     weight, bias = call.taken(1), call.taken(2)
-    affine = is_stored(weight) or is_stored(bias)
+    affine = stored(weight) is not None or stored(bias) is not None
     fields = {"eps": call.get("epsilon", 1e-5), "affine": affine}
     weights = {"weight": weight, "bias": bias} if affine else {}
     return Made(f"InstanceNorm{axes}d", fields, (call.x,), weights)
@@ -174,14 +136,13 @@ def _layer_norm(call: Call) -> Made:
     if call.op != "LayerNormalization":
         fields = {"normalized_shape": shape, "eps": call.get("epsilon", 1e-5)}
         return Made("RMSNorm", fields, (call.x,), {"weight": weight})
-    affine = is_stored(weight)
+    weights = held(weight=weight, bias=stored(bias)) if stored(weight) else {}
     fields = {
         "normalized_shape": shape,
         "eps": call.get("epsilon", 1e-5),
-        "elementwise_affine": affine,
-        "bias": affine and is_stored(bias),
+        "elementwise_affine": bool(weights),
+        "bias": "bias" in weights,
     }
-    weights = held(weight=weight, bias=bias if is_stored(bias) else None) if affine else {}
     return Made("LayerNorm", fields, (call.x,), weights)
 
 
@@ -207,7 +168,7 @@ def skip_layer_norm(call: Call) -> Made | None:
     fields: dict[str, Any] = {"normalized_shape": [x.sizes[-1]], "eps": call.get("epsilon", 1e-5)}
     if simple:
         return Made("RMSNorm", fields, (joined,), {"weight": weight})
-    fields["bias"] = is_stored(bias)
+    fields["bias"] = stored(bias) is not None
     return Made("LayerNorm", fields, (joined,), held(weight=weight, bias=bias))
 
 
@@ -241,23 +202,15 @@ def _pool(call: Call) -> Made | None:
     if axes not in (1, 2, 3) or call.get("channels_last"):
         return None
     extents = call.x.sizes[2:]
-    fields: dict[str, Any] = {"kernel_size": kernel, **_window(call, kernel, extents)}
+    fields = _window(call, kernel, extents)
     if call.get("ceil_mode", 0):
-        fields["ceil_mode"] = True
-        spans = [d * (k - 1) + 1 for d, k in zip(fields["dilation"], kernel, strict=True)]
-        pads = _pads(call, kernel, fields["stride"], fields["dilation"], extents)
-        sizes = [
-            -(-(n + sum(pad) - span) // s) + 1
-            for n, span, s, pad in zip(extents, spans, fields["stride"], pads, strict=True)
-        ]
-        if list(call.output[2:]) == sizes and not any(map(sum, pads)):
-            fields["ceil_mode"] = "caffe"
-            clipped = [
-                size - ((size - 1) * s >= n)
-                for size, s, n in zip(sizes, fields["stride"], extents, strict=True)
-            ]
-            if clipped == sizes:
-                fields["ceil_mode"] = True
+        pads = [pad if isinstance(pad, list) else [pad, pad] for pad in fields["padding"]]
+        windows = zip(extents, kernel, fields["stride"], fields["dilation"], pads, strict=True)
+        sizes = [-(-(n + sum(pad) - d * (k - 1) - 1) // s) + 1 for n, k, s, d, pad in windows]
+        steps = zip(sizes, fields["stride"], extents, strict=True)
+        clipped = any((size - 1) * s >= n for size, s, n in steps)
+        known = list(call.output[2:]) == sizes and not any(map(sum, pads))
+        fields["ceil_mode"] = "caffe" if known and clipped else True
     if call.op != "MaxPool":
         if any(d != 1 for d in fields.pop("dilation")):
             return None
@@ -307,11 +260,7 @@ def _any(value: Any) -> bool:
     return any(value) if isinstance(value, list) else bool(value)
 
 
-@line("GlobalAveragePool", "QLinearGlobalAveragePool")
-def _global_average(call: Call) -> Made | None:
-    return None if call.get("channels_last") else Made("GlobalAvgPool", {}, (call.x,))
-
-
-@line("GlobalMaxPool")
-def _global_max(call: Call) -> Made:
-    return Made("GlobalMaxPool", {}, (call.x,))
+@line("GlobalAveragePool", "QLinearGlobalAveragePool", "GlobalMaxPool")
+def _global(call: Call) -> Made | None:
+    op = "GlobalMaxPool" if call.op == "GlobalMaxPool" else "GlobalAvgPool"
+    return None if call.get("channels_last") else Made(op, {}, (call.x,))

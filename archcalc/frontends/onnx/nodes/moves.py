@@ -34,18 +34,10 @@ def _transpose(call: Call) -> Made | Same:
     return Made("Permute", {"dims": order}, (call.x,))
 
 
-@line("Concat")
+@line("Concat", "QLinearConcat")
 def _concat(call: Call) -> Made | Same:
-    return _joined(call, [value for value in call.inputs if value is not None])
-
-
-@line("QLinearConcat")
-def _qlinear_concat(call: Call) -> Made | Same:
-    return _joined(call, [value for value in call.inputs[2::3] if value is not None])
-
-
-def _joined(call: Call, values: list[Value]) -> Made | Same:
-    values = [value for value in values if 0 not in value.sizes]
+    given = call.inputs if call.op == "Concat" else call.inputs[2::3]
+    values = [value for value in given if value is not None and 0 not in value.sizes]
     if len(values) == 1:
         return Same(values[0])
     return Made("Concat", {"dim": call.get("axis", 1)}, tuple(values))
@@ -137,16 +129,13 @@ def _tile(call: Call) -> Made | Same:
     return Made("Repeat", {"repeats": times}, (call.x,))
 
 
-@line("DepthToSpace")
-def _depth_to_space(call: Call) -> Made | Moves:
-    if call.get("mode", "DCR") == "CRD":
-        return Made("PixelShuffle", {"upscale_factor": call.get("blocksize")}, (call.x,))
-    return Moves()
-
-
-@line("SpaceToDepth")
-def _space_to_depth(call: Call) -> Made:
-    return Made("PixelUnshuffle", {"downscale_factor": call.get("blocksize")}, (call.x,))
+@line("DepthToSpace", "SpaceToDepth")
+def _shuffled(call: Call) -> Made | Moves:
+    size = call.get("blocksize")
+    if call.op == "SpaceToDepth":
+        return Made("PixelUnshuffle", {"downscale_factor": size}, (call.x,))
+    whole = call.get("mode", "DCR") == "CRD"
+    return Made("PixelShuffle", {"upscale_factor": size}, (call.x,)) if whole else Moves()
 
 
 @line("Resize", "Upsample")

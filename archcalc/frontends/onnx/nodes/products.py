@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from archcalc.dims import Shape
-from archcalc.frontends.onnx.nodes.call import TABLE, Call, Found, Made, is_stored, line, piece
+from archcalc.frontends.onnx.nodes.call import TABLE, Call, Found, Made, line, piece, stored
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Moves, held, spelled
 
@@ -20,14 +20,9 @@ def product(a: Value, b: Value) -> Made:
     return Made("MatMul", {}, (a, b))
 
 
-@line("MatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")
+@line("MatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QLinearMatMul")
 def _matmul(call: Call) -> Made:
-    return product(call.x, call.taken(1))
-
-
-@line("QLinearMatMul")
-def _qlinear_matmul(call: Call) -> Made:
-    return product(call.x, call.taken(3))
+    return product(call.x, call.taken(3 if call.op == "QLinearMatMul" else 1))
 
 
 @line("Gemm", "QGemm")
@@ -38,7 +33,7 @@ def _gemm(call: Call) -> Made | None:
     out = rows if call.get("transB", 0) else columns
     if b.held and not a.held and not call.get("transA", 0):
         if c is None or (c.held and prod(c.sizes) in (out, 1)):
-            bias = c if c and is_stored(c) and prod(c.sizes) == out else None
+            bias = stored(c) if c and prod(c.sizes) == out else None
             fields = {"out_features": out, "bias": bias is not None}
             return Made("Linear", fields, (a,), held(weight=b, bias=bias))
         fields = {"out_features": out, "bias": False}
@@ -65,13 +60,12 @@ def _einsum(call: Call) -> Made:
 
 def _joined(call: Call) -> Made | None:
     """The ``Attention`` of onnxruntime: a projection to queries, keys and values, none behind."""
-    weight, bias = call.taken(1), call.given(2)
+    weight, bias = call.taken(1), stored(call.given(2))
     if call.get("qkv_hidden_sizes") or call.given(4) is not None or not weight.held:
         return None
     fields: dict[str, Any] = {"num_heads": call.get("num_heads"), "fused": True, "out_proj": False}
-    fields |= dict.fromkeys(("q_bias", "k_bias", "v_bias"), is_stored(bias))
-    weights = held(weight=weight, bias=bias if is_stored(bias) else None)
-    return Made("Attention", fields, (call.x,), weights)
+    fields |= dict.fromkeys(("q_bias", "k_bias", "v_bias"), bias is not None)
+    return Made("Attention", fields, (call.x,), held(weight=weight, bias=bias))
 
 
 @line("Attention")
@@ -198,18 +192,17 @@ def recurrent(call: Call, states: bool) -> Made | None:
     """
     op = "LSTM" if call.op.endswith("LSTM") else call.op
     gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[op]
-    w, r, b = call.taken(1), call.taken(2), call.given(3)
-    x = call.x
+    x, w, r, b = call.x, call.taken(1), call.taken(2), stored(call.given(3))
     ways, size = w.sizes[0], call.get("hidden_size")
     peepholes = call.given(7) if call.op == "LSTM" else None
     if x.rank != 3 or size is None or peepholes is not None or not w.held or x.held:
         return None
     if prod(w.sizes) != ways * gates * size * x.sizes[-1]:
         return None
-    fields = {"hidden_size": size, "bias": is_stored(b), "bidirectional": ways == 2}
+    fields = {"hidden_size": size, "bias": b is not None, "bidirectional": ways == 2}
     if op == "RNN" and "Relu" in [_text(f) for f in call.get("activations", [])]:
         fields["nonlinearity"] = "relu"
-    weights = held(weight_ih_l0=w, weight_hh_l0=r, bias=b if is_stored(b) else None)
+    weights = held(weight_ih_l0=w, weight_hh_l0=r, bias=b)
     batch_first = call.get("layout", 0) == 1
     n, t = x.sizes[:2] if batch_first else (x.sizes[1], x.sizes[0])
     taken: Value | Made = x

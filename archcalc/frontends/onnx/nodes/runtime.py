@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcalc.frontends.onnx.nodes.call import Call, Found, Made, is_stored, line, piece
+from archcalc.frontends.onnx.nodes.call import Call, Found, Made, line, piece, stored
 from archcalc.frontends.onnx.nodes.layers import skip_layer_norm
 from archcalc.frontends.onnx.nodes.products import attending, heads, product, together
 from archcalc.frontends.onnx.values import Value
@@ -30,9 +30,8 @@ def _fused_matmul(call: Call) -> Made:
 @line("MatMulNBits")
 def _matmul_of_bits(call: Call) -> Made:
     """A weight of ``N`` rows of ``K`` numbers, packed in a few bits each."""
-    bias = call.given(5)
-    fields = {"out_features": call.get("N"), "bias": is_stored(bias)}
-    weights = held(weight=call.taken(1), bias=bias if is_stored(bias) else None)
+    weights = held(weight=call.taken(1), bias=stored(call.given(5)))
+    fields = {"out_features": call.get("N"), "bias": "bias" in weights}
     return Made("Linear", fields, (call.x,), weights)
 
 
