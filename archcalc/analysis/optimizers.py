@@ -16,8 +16,7 @@ COUNTERS = frozenset({"step", "mu_product", "eta", "mu"})
 """States that are one float32 number a parameter; all others are of its dtype."""
 
 
-def _alike(shape: Shape) -> Size:
-    return elements(shape)
+_alike = elements
 
 
 def _one(shape: Shape) -> Size:

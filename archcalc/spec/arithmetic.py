@@ -231,18 +231,13 @@ def truth(answer: Any) -> bool:
     if answer is True or answer is False:
         return bool(answer)
     if is_array(answer):
-        if answer.size and answer.all():
-            return True
-        if answer.size and not answer.any():
-            return False
-        raise ValueError("depends on a free variable")
-    if is_symbolic(answer):
-        if not _is_number(answer):
-            raise ValueError("depends on a free variable")
-        if answer.is_zero is None:
-            raise ValueError("depends on a free variable")
+        if answer.size and (answer.all() or not answer.any()):
+            return bool(answer.all())
+    elif not is_symbolic(answer):
+        return bool(answer)
+    elif _is_number(answer) and answer.is_zero is not None:
         return not answer.is_zero
-    return bool(answer)
+    raise ValueError("depends on a free variable")
 
 
 def mixed(answer: Any) -> bool:

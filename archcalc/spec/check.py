@@ -13,6 +13,7 @@ from archcalc.errors import IN_FULL, ExpressionError, Problem, did_you_mean
 from archcalc.operators import NAMES, operator
 from archcalc.operators.words import called_operator
 from archcalc.spec import expressions
+from archcalc.spec.documented import strangers
 from archcalc.spec.layer import LAYER_KEYS, Block, Layer
 from archcalc.spec.model import OVERRIDABLE, Spec
 from archcalc.spec.problems import field_problems
@@ -101,15 +102,9 @@ def _texts(spec: Spec) -> Iterator[tuple[Path, Wrong]]:
     for number, requirement in enumerate(spec.requires):
         for wrong in _expressions(requirement.that, variables, [*spec.inputs, *spec.layers]):
             yield ("requires", number), wrong.within("that")
-    for key, named in (
-        ("documented", [record.variant for record in spec.documented]),
-        ("facts", [record.variant for record in spec.facts]),
-        ("budget", [record.variant for record in spec.budget]),
-    ):
-        for number, variant in enumerate(named):
-            if variant is not None and variant not in spec.variants:
-                hint = near(variant, spec.variants)
-                yield (key, number), Wrong(f"no variant '{variant}'", hint, ("variant",))
+    for at, variant in strangers(spec, spec.variants):
+        wrong = Wrong(f"no variant '{variant}'", near(variant, spec.variants), at[-1:])
+        yield at[:-1], wrong
     if spec.space is not None:
         for _, wrong in amiss(spec.space, variables, spec.inputs):
             yield ("space",), wrong
@@ -154,19 +149,7 @@ def _layer(
     broken: Collection[str],
     shared: Collection[str],
 ) -> Iterator[Wrong]:
-    written = {
-        "op": layer.op,
-        "block": layer.block,
-        "repeat": layer.repeat,
-        "parallel": layer.parallel,
-        "active": layer.active,
-        "trainable": layer.trainable,
-        "when": layer.when,
-        **layer.fields,
-    }
-    for key, value in written.items():
-        for wrong in _expressions(value, names, before, layers):
-            yield wrong.within(key)
+    yield from _expressions(layer.written, names, before, layers)
     references: list[tuple[Path, str]] = [
         *((("from", number), each) for number, each in enumerate(layer.from_ or ())),
         *([(("share",), layer.share)] if layer.share is not None else ()),
@@ -234,7 +217,8 @@ def _operator(name: str, fields: Mapping[str, Any], allow_unknown: bool) -> Iter
         known(**fields)
     except ValidationError as error:
         for wrong in field_problems(error, known):
-            if not _expression_in(fields.get(str(wrong.at[0])) if wrong.at else None):
+            said = fields.get(str(wrong.at[0])) if wrong.at else None
+            if not any(text.startswith("=") for _, text in expressions.texts(said)):
                 yield wrong
 
 
@@ -273,14 +257,6 @@ def _reference(
         yield Wrong(f"no layer '{name}'", hint)
 
 
-def _expression_in(written: Any) -> bool:
-    if isinstance(written, list):
-        return any(map(_expression_in, written))
-    if isinstance(written, dict):
-        return any(map(_expression_in, written.values()))
-    return isinstance(written, str) and written.startswith("=")
-
-
 def _expressions(
     written: Any,
     names: Collection[str],
@@ -288,16 +264,15 @@ def _expressions(
     layers: Collection[str] = (),
 ) -> Iterator[Wrong]:
     """What is wrong with the names in a value's expressions."""
-    if isinstance(written, list):
-        for number, item in enumerate(written):
-            for wrong in _expressions(item, names, before, layers):
-                yield wrong.within(number)
-    if isinstance(written, dict):
-        for key, item in written.items():
-            for wrong in _expressions(item, names, before, layers):
-                yield wrong.within(key)
-    if not isinstance(written, str) or not written.startswith("="):
-        return
+    for at, text in expressions.texts(written):
+        if text.startswith("="):
+            for wrong in _expression(text, names, before, layers):
+                yield wrong.within(*at)
+
+
+def _expression(
+    written: str, names: Collection[str], before: Collection[str], layers: Collection[str]
+) -> Iterator[Wrong]:
     try:
         expression = expressions.parse(written[1:])
     except ExpressionError as error:

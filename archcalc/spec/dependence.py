@@ -40,28 +40,13 @@ def variables_of(spec: Spec, block: str) -> frozenset[str]:
 
 def names_of(layer: Layer) -> Iterator[str]:
     """The names that the expressions of a layer use. Raises :class:`ExpressionError`."""
-    written = (
-        layer.op,
-        layer.block,
-        layer.repeat,
-        layer.parallel,
-        layer.active,
-        layer.when,
-        layer.trainable,
-    )
-    for value in (*written, *layer.fields.values()):
-        yield from _names(value)
+    yield from _names(layer.written)
     for reference in filter(None, (*(layer.from_ or ()), layer.share)):
         for text in expressions.braced(reference):
             yield from expressions.parse(text).names
 
 
 def _names(written: Any) -> Iterator[str]:
-    if isinstance(written, str) and written.startswith("="):
-        yield from expressions.parse(written[1:]).names
-    elif isinstance(written, (list, tuple)):
-        for item in written:
-            yield from _names(item)
-    elif isinstance(written, dict):
-        for item in written.values():
-            yield from _names(item)
+    for _, text in expressions.texts(written):
+        if text.startswith("="):
+            yield from expressions.parse(text[1:]).names

@@ -1,12 +1,14 @@
 """What is said of a network beside what it is: numbers as printed, budgets, requirements."""
 
 import re
+from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from archcalc.spec.expressions import DOTTED
 from archcalc.spec.fields import Computed, Condition, Name, Record, as_list, either
+from archcalc.spec.text import TreePath
 
 Quantity = Literal[
     "params", "buffers", "macs", "flops", "weight_bytes", "connections", "layers", "depth"
@@ -129,3 +131,11 @@ class Budget(Record):
             if isinstance(bound, str) and not re.fullmatch(r"[\d,]+(\.\d+)? ?[kKMGTB]?", bound):
                 raise ValueError(f"{bound!r} is no number: write 4200000000 or 4.2G")
         return self
+
+
+def strangers(stated: Any, variants: Collection[str]) -> Iterator[tuple[TreePath, str]]:
+    """The variants that records are about and that there are not, each with its place."""
+    for key in ("documented", "facts", "budget"):
+        for number, record in enumerate(getattr(stated, key, ())):
+            if record.variant is not None and record.variant not in variants:
+                yield (key, number, "variant"), record.variant

@@ -17,10 +17,10 @@ from pydantic import BeforeValidator, StringConstraints, ValidationError
 
 from archcalc.errors import Problem, SpecError, did_you_mean
 from archcalc.spec import text
-from archcalc.spec.documented import Budget, Recorded
+from archcalc.spec.documented import Budget, Recorded, strangers
 from archcalc.spec.fields import Name
 from archcalc.spec.model import Spec
-from archcalc.spec.problems import field_problems
+from archcalc.spec.problems import problems_of
 from archcalc.spec.records import Records
 from archcalc.spec.text import Document, Place, TreePath
 
@@ -88,21 +88,22 @@ class Entry:
 
         Raises :class:`SpecError` for variants that it does not have.
         """
-        problems = []
-        listed: dict[str, tuple[Any, ...]] = {}
-        for key in ("documented", "facts", "budget"):
-            entries = getattr(self.stated, key)
-            for number, record in enumerate(entries):
-                if record.variant is not None and record.variant not in spec.variants:
-                    hint = did_you_mean(record.variant, spec.variants) or "it has none"
-                    place, said = (key, number, "variant"), f"no variant '{record.variant}'"
-                    problems.append(self.document.problem(place, said, hint))
-            chosen = {"variant": spec.variant} if spec.variant else {}
-            listed[key] = tuple(
-                record if record.variant else record.model_copy(update=chosen) for record in entries
+        problems = [
+            self.document.problem(
+                at, f"no variant '{variant}'", did_you_mean(variant, spec.variants) or "it has none"
             )
+            for at, variant in strangers(self.stated, spec.variants)
+        ]
         if problems:
             raise SpecError(problems)
+        chosen = {"variant": spec.variant} if spec.variant else {}
+        listed: dict[str, tuple[Any, ...]] = {
+            key: tuple(
+                record if record.variant else record.model_copy(update=chosen)
+                for record in getattr(self.stated, key)
+            )
+            for key in ("documented", "facts", "budget")
+        }
         return Records(**listed, spec=spec.document, apart=self.document)
 
 
@@ -128,10 +129,7 @@ def entries(path: str | File) -> list[Entry] | None:
         try:
             found.append(Entry(Elsewhere.model_validate(document.data), document))
         except ValidationError as error:
-            problems += [
-                document.problem(wrong.at, wrong.message, wrong.hint, wrong.key)
-                for wrong in field_problems(error, Elsewhere)
-            ]
+            problems += problems_of(document, error, Elsewhere)
     if problems:
         raise SpecError(problems)
     return found

@@ -137,12 +137,8 @@ def _named(spec: Spec, given: Shapes) -> Mapping[str, Sequence[int]]:
 class Expansion(Unrolling):
     """The state of one expansion: the variables, the problems and blocks so far."""
 
-    def __init__(
-        self, spec: Spec, known: frozenset[Path], allow_unknown: bool, memory: Memory
-    ) -> None:
-        super().__init__(spec, known, allow_unknown, memory)
-        self.spent = False
-        self.folds: list[Fold] = []
+    spent = False
+    folds: Sequence[Fold] = ()
 
     def run(self, question: Question) -> Graph | None:
         """The graph; None where there are problems, or were before."""

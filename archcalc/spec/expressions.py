@@ -31,7 +31,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
@@ -123,6 +123,16 @@ class Expression:
 def is_expression(value: object) -> bool:
     """Whether a value of a spec is an expression: text that begins with ``=``."""
     return isinstance(value, str) and value.startswith("=")
+
+
+def texts(written: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, str]]:
+    """The texts in a value, within lists and mappings, with their places in it."""
+    if isinstance(written, str):
+        yield at, written
+    elif isinstance(written, (Mapping, list, tuple)):
+        items = written.items() if isinstance(written, Mapping) else enumerate(written)
+        for key, inner in items:
+            yield from texts(inner, (*at, key))
 
 
 def braced(reference: str) -> list[str]:
@@ -272,11 +282,7 @@ class _Compiler:
         return lambda names, shape_of: value
 
     def _attribute(self, node: ast.Attribute) -> Code:
-        parts: list[str] = []
-        part: ast.expr = node
-        while isinstance(part, ast.Attribute):
-            parts.append(part.attr)
-            part = part.value
+        part, rest = _dotted(node)
         if self.facts and isinstance(part, ast.Name):
             head = part.id
         elif self.facts and isinstance(part, ast.Constant) and isinstance(part.value, str):
@@ -285,7 +291,7 @@ class _Compiler:
                 self.refuse(node, f"{head!r:.40} is no name of a layer or a network")
         else:
             self.forbid(node, node)
-        return self._variable(node, ".".join([head, *reversed(parts)]))
+        return self._variable(node, head + rest)
 
     def _name(self, node: ast.Name) -> Code:
         self.whole.append(node.id)
@@ -449,16 +455,21 @@ class _Compiler:
     def _reference(self, node: ast.expr, function: str) -> str:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
             return node.value
-        parts: list[str] = []
-        part = node
-        while isinstance(part, ast.Attribute):
-            parts.append(part.attr)
-            part = part.value
+        part, rest = _dotted(node)
         if not isinstance(part, ast.Name):
             self.refuse(
                 node, f"{function}() takes a layer's name: in quotes where it is more than a word"
             )
-        return ".".join([part.id, *reversed(parts)])
+        return part.id + rest
+
+
+def _dotted(node: ast.expr) -> tuple[ast.expr, str]:
+    """What stands before the first dot, and the rest."""
+    rest = ""
+    while isinstance(node, ast.Attribute):
+        rest = f".{node.attr}{rest}"
+        node = node.value
+    return node, rest
 
 
 def _ask(shape_of: ShapeOf | None, layer: str) -> Shape:

@@ -1,5 +1,6 @@
 """What the records of a spec have in common, and how names in it are written."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
@@ -26,26 +27,25 @@ def as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def either(words: str, *kinds: type) -> BeforeValidator:
+def should_be(words: str, holds: Callable[[Any], object]) -> BeforeValidator:
     """Say once what a value should be, where pydantic would say it for each kind it might be."""
 
     def check(value: Any) -> Any:
-        if type(value) in kinds or value is None:
+        if holds(value):
             return value
         raise ValueError(f"should be {words}, not {value!r}")
 
     return BeforeValidator(check)
 
 
+def either(words: str, *kinds: type) -> BeforeValidator:
+    """The same of a value of some kinds, which may be left out."""
+    return should_be(words, lambda value: type(value) in kinds or value is None)
+
+
 def expression(that: str) -> BeforeValidator:
     """Say of what is no expression that it should be one, and what for."""
-
-    def check(value: Any) -> Any:
-        if is_expression(value):
-            return value
-        raise ValueError(f"should be an expression that {that}, not {value!r}")
-
-    return BeforeValidator(check)
+    return should_be(f"an expression that {that}", is_expression)
 
 
 Computed = Annotated[str, StringConstraints(pattern="^="), expression("makes the printed number")]

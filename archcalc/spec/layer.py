@@ -72,6 +72,12 @@ class Layer(Record):
             raise ValueError("'active' is how many of those in 'parallel' work, and needs it")
         return self
 
+    @property
+    def written(self) -> dict[str, Any]:
+        """What may be an expression, or hold some, by its key."""
+        keys = ("op", "block", "repeat", "parallel", "active", "trainable", "when")
+        return {**{key: getattr(self, key) for key in keys}, **self.fields}
+
     @cached_property
     def fields(self) -> Mapping[str, Any]:
         """The operator's fields or the block's arguments, as written."""

@@ -139,92 +139,83 @@ def together(count: int, machine: Hardware) -> Hardware:
 def read(path: Path) -> Hardware:
     """The machine that a file describes. Raises :class:`SpecError` with every problem of it."""
     document = text.read(path)
-    problems: list[Problem] = []
-    known = ("name", "also", "title", "sources", "memory", "cache", "bandwidth", "peaks", "notes")
+    found = _Reading(document)
     for key in document.data:
-        if key not in known:
-            hint = did_you_mean(key, known) or f"known: {', '.join(known)}"
-            problems.append(document.problem((key,), f"no key '{key}'", hint, key=True))
-    sources = _mapping(document, "sources", problems)
-    found = {
-        key: _stated(document, (key,), key, sources, problems)
-        for key in ("memory", "cache", "bandwidth")
-    }
-    peaks = {
-        dtype: _stated(document, ("peaks", dtype), "peak", sources, problems)
-        for dtype in _mapping(document, "peaks", problems)
-    }
+        if key not in _KEYS:
+            hint = did_you_mean(key, _KEYS) or f"known: {', '.join(_KEYS)}"
+            found.problems.append(document.problem((key,), f"no key '{key}'", hint, key=True))
     name = document.data.get("name", path.stem)
-    if problems:
-        raise SpecError(problems)
-    return Hardware(
+    peaks = {dtype: found.stated("peak", "peaks", dtype) for dtype in found.mapping("peaks")}
+    hardware = Hardware(
         str(name),
         str(document.data.get("title", name)),
-        found["memory"],
-        found["cache"],
-        found["bandwidth"],
+        found.stated("memory", "memory"),
+        found.stated("cache", "cache"),
+        found.stated("bandwidth", "bandwidth"),
         {dtype: each for dtype, each in peaks.items() if each is not None},
         " ".join(str(document.data.get("notes", "")).split()),
     )
+    if found.problems:
+        raise SpecError(found.problems)
+    return hardware
 
 
-def _mapping(document: text.Document, key: str, problems: list[Problem]) -> Mapping[str, Any]:
-    found = document.data.get(key, {})
-    if isinstance(found, Mapping):
+_KEYS = ("name", "also", "title", "sources", "memory", "cache", "bandwidth", "peaks", "notes")
+
+
+class _Reading:
+    """A file that is being read, and what is wrong with it so far."""
+
+    def __init__(self, document: text.Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+        self.sources = self.mapping("sources")
+
+    def amiss(self, at: tuple[str, ...], message: str, hint: str = "") -> Stated | None:
+        self.problems.append(self.document.problem(at, message, hint))
+        return None
+
+    def mapping(self, key: str) -> Mapping[str, Any]:
+        found = self.document.data.get(key, {})
+        if not isinstance(found, Mapping):
+            self.amiss((key,), "should be names with values")
+            return {}
         return found
-    problems.append(document.problem((key,), "should be names with values"))
-    return {}
 
-
-def _stated(
-    document: text.Document,
-    at: tuple[str, ...],
-    kind: str,
-    sources: Mapping[str, Any],
-    problems: list[Problem],
-) -> Stated | None:
-    """A number at a place of a file, None where it is not there or wrong."""
-    data: Any = document.data
-    for key in at:
-        data = data.get(key)
-        if data is None:
-            return None
-    if not isinstance(data, Mapping):
-        message = "should be a mapping: {printed: 80 GB, source: ...}"
-        problems.append(document.problem(at, message))
-        return None
-    for key in data:
-        if key not in ("printed", "sparse", "beside", "source"):
-            message = f"no key '{key}'"
-            problems.append(
-                document.problem((*at, key), message, "printed, sparse, beside, source")
-            )
-    printed, source = str(data.get("printed", "")), data.get("source")
-    unit = _UNITS[kind]
-    match = re.fullmatch(rf"(\d{{1,9}}(?:\.\d{{1,6}})?) {unit}", printed.replace(",", ""))
-    if match is None:
-        units = ", ".join(unit.strip("()").split("|"))
-        message = f"'{printed:.40}' is no number with one of the units {units}"
-        problems.append(document.problem((*at, "printed") if "printed" in data else at, message))
-        return None
-    if not isinstance(source, str) or not source:
-        problems.append(document.problem(at, "a source has to be named"))
-        return None
-    sparse = data.get("sparse", False)
-    if type(sparse) is not bool or (sparse and kind != "peak"):
-        problems.append(document.problem((*at, "sparse"), "is true or false, and of peaks alone"))
-        return None
-    beside = data.get("beside")
-    if beside is not None and (kind != "peak" or sparse or beside != "twice with sparsity"):
-        message = "is 'twice with sparsity', and of dense peaks alone"
-        problems.append(document.problem((*at, "beside"), message))
-        return None
-    if Fraction(match[1]) == 0:
-        problems.append(document.problem(at, "is nothing: leave out what is not known"))
-        return None
-    # What stores is made in powers of two, whatever is printed: an H200 of 141 GB has 143,771 MiB.
-    stores = kind in ("memory", "cache")
-    scale = 1024 ** (1 + "kmg".index(match[2][0].lower())) if stores else _SCALES[match[2][0]]
-    value = Fraction(match[1]) * scale / (2 if sparse else 1)
-    doubles = sparse or beside is not None
-    return Stated(float(value), printed, sparse, str(sources.get(source, source)), doubles)
+    def stated(self, kind: str, *at: str) -> Stated | None:
+        """A number at a place of the file, None where it is not there or wrong."""
+        data: Any = self.document.data
+        for key in at:
+            data = data.get(key)
+            if data is None:
+                return None
+        if not isinstance(data, Mapping):
+            return self.amiss(at, "should be a mapping: {printed: 80 GB, source: ...}")
+        for key in data:
+            if key not in ("printed", "sparse", "beside", "source"):
+                self.amiss((*at, key), f"no key '{key}'", "printed, sparse, beside, source")
+        printed, source = str(data.get("printed", "")), data.get("source")
+        unit = _UNITS[kind]
+        match = re.fullmatch(rf"(\d{{1,9}}(?:\.\d{{1,6}})?) {unit}", printed.replace(",", ""))
+        if match is None:
+            units = ", ".join(unit.strip("()").split("|"))
+            message = f"'{printed:.40}' is no number with one of the units {units}"
+            return self.amiss((*at, "printed") if "printed" in data else at, message)
+        if not isinstance(source, str) or not source:
+            return self.amiss(at, "a source has to be named")
+        sparse, beside = data.get("sparse", False), data.get("beside")
+        if type(sparse) is not bool or (sparse and kind != "peak"):
+            return self.amiss((*at, "sparse"), "is true or false, and of peaks alone")
+        if beside is not None and (kind != "peak" or sparse or beside != "twice with sparsity"):
+            message = "is 'twice with sparsity', and of dense peaks alone"
+            return self.amiss((*at, "beside"), message)
+        number = Fraction(match[1])
+        if number == 0:
+            return self.amiss(at, "is nothing: leave out what is not known")
+        # What stores is made in powers of two, whatever is printed: an H200 of 141 GB has 143,771
+        # MiB.
+        stores = kind in ("memory", "cache")
+        scale = 1024 ** (1 + "kmg".index(match[2][0].lower())) if stores else _SCALES[match[2][0]]
+        value = float(number * scale / (2 if sparse else 1))
+        source = str(self.sources.get(source, source))
+        return Stated(value, printed, sparse, source, doubles=sparse or beside is not None)

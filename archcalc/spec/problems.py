@@ -9,10 +9,11 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from archcalc.errors import did_you_mean
+from archcalc.errors import Problem, did_you_mean
 from archcalc.operators.base import Operator
 from archcalc.spec.scope import Hint, Path, Wrong
 from archcalc.spec.space import keys
+from archcalc.spec.text import Document
 from archcalc.spec.words import field_hint, value_hint
 
 _MEANT = {
@@ -57,6 +58,16 @@ def _records(kind: Any) -> list[type[BaseModel]]:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return [kind]
     return [found for part in get_args(kind) for found in _records(part)]
+
+
+def problems_of(
+    document: Document, error: ValidationError, model: type[BaseModel]
+) -> list[Problem]:
+    """The errors of a document's validation against ``model``, at their places in the file."""
+    return [
+        document.problem(wrong.at, wrong.message, wrong.hint, wrong.key)
+        for wrong in field_problems(error, model)
+    ]
 
 
 def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[Wrong]:

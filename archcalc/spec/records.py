@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from archcalc.errors import Problem, SpecError, did_you_mean
 from archcalc.spec import text
-from archcalc.spec.documented import Budget, Documented, Fact, Recorded
+from archcalc.spec.documented import Budget, Documented, Fact, Recorded, strangers
 from archcalc.spec.model import Spec
-from archcalc.spec.problems import field_problems
+from archcalc.spec.problems import problems_of
 from archcalc.spec.scope import Path
 
 FOLDER = "records"
@@ -89,12 +89,7 @@ def _read(path: str, changed: int, size: int) -> tuple[text.Document, Recorded]:
     try:
         return document, Recorded.model_validate(document.data)
     except ValidationError as error:
-        raise SpecError(
-            [
-                document.problem(wrong.at, wrong.message, wrong.hint, wrong.key)
-                for wrong in field_problems(error, Recorded)
-            ]
-        ) from None
+        raise SpecError(problems_of(document, error, Recorded)) from None
 
 
 def _problems(spec: Spec, document: text.Document, stated: Recorded) -> Iterator[Problem]:
@@ -102,11 +97,6 @@ def _problems(spec: Spec, document: text.Document, stated: Recorded) -> Iterator
         if key in spec.document.data:
             message = f"'{key}' stands in {File(spec.document.file).name}, too: one has to hold all"
             yield document.problem((key,), message, key=True)
-    for key, named in (
-        ("documented", [record.variant for record in stated.documented]),
-        ("facts", [record.variant for record in stated.facts]),
-    ):
-        for number, variant in enumerate(named):
-            if variant is not None and variant not in spec.variants:
-                hint = did_you_mean(variant, spec.variants)
-                yield document.problem((key, number, "variant"), f"no variant '{variant}'", hint)
+    for at, variant in strangers(stated, spec.variants):
+        hint = did_you_mean(variant, spec.variants)
+        yield document.problem(at, f"no variant '{variant}'", hint)

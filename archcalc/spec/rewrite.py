@@ -85,7 +85,7 @@ def rewrite(spec: Spec, how: Rewrite, *, input: Input = None, **variables: Any) 
     }
     if not calls:
         _require_fit(how, before, [by_name[name] for name in at], clauses)
-    if calls:
+    else:
         asked = _asked({place: instances[place] for place in calls}, reasons, clauses)
         replaced_in(data, how, places, calls, asked, both)
     rewritten = load(data)
@@ -110,11 +110,7 @@ def _one_network(spec: Spec, how: Rewrite, graph: Graph, question: Question) -> 
     if spec.vars:
         data["vars"] = {**spec.vars, **question.variables}
     budget = [
-        {
-            key: value
-            for key, value in each.model_dump(exclude_none=True).items()
-            if key != "variant"
-        }
+        each.model_dump(exclude_none=True, exclude={"variant"})
         for each in spec.budget
         if each.variant in (None, spec.variant)
     ]

@@ -10,22 +10,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-)
+from pydantic import BaseModel, Discriminator, Field, StringConstraints, Tag
 
 from archcalc.errors import ExpressionError
 from archcalc.spec import expressions
 from archcalc.spec.expressions import is_expression
-from archcalc.spec.fields import Condition
+from archcalc.spec.fields import Condition, Record, should_be
 from archcalc.spec.scope import Wrong, near
 
 INPUT = ("side", "H", "W")
@@ -39,34 +31,26 @@ BATCH = ("N", "batch")
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 
 
-def _bound(value: Any) -> Any:
-    if type(value) in (int, float) or is_expression(value):
-        return value
-    raise ValueError(f"should be a number or an expression, not {value!r}")
+Bound = Annotated[
+    int | float | str,
+    should_be("a number or an expression", lambda v: type(v) in (int, float) or is_expression(v)),
+]
+
+Times = Annotated[
+    int | str | list[int | str],
+    should_be(
+        "a whole number, a list of them or an expression",
+        lambda v: type(v) is int or is_expression(v) or (isinstance(v, list) and v),
+    ),
+]
+
+_CHOICES = should_be(
+    "a list of choices, a range or an expression",
+    lambda v: is_expression(v) or isinstance(v, dict) or (isinstance(v, list) and v),
+)
 
 
-def _times(value: Any) -> Any:
-    if type(value) is int or is_expression(value) or (isinstance(value, list) and value):
-        return value
-    raise ValueError(f"should be a whole number, a list of them or an expression, not {value!r}")
-
-
-def _choices(value: Any) -> Any:
-    if is_expression(value) or isinstance(value, dict) or (isinstance(value, list) and value):
-        return value
-    raise ValueError(f"should be a list of choices, a range or an expression, not {value!r}")
-
-
-Bound = Annotated[int | float | str, BeforeValidator(_bound)]
-
-
-class _Declared(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", strict=True, defer_build=True
-    )
-
-
-class Range(_Declared):
+class Range(Record):
     """Numbers from one to another."""
 
     from_: Annotated[Bound, Field(alias="from")]
@@ -78,22 +62,21 @@ class Range(_Declared):
 
 
 Item = Annotated[
-    Annotated[Range, Tag("[range]")]
-    | Annotated[list[Any] | str, BeforeValidator(_choices), Tag("[list]")],
+    Annotated[Range, Tag("[range]")] | Annotated[list[Any] | str, _CHOICES, Tag("[list]")],
     Discriminator(lambda value: "[range]" if isinstance(value, (Mapping, Range)) else "[list]"),
 ]
 
 
-class Each(_Declared):
+class Each(Record):
     """A list: at each place one of the choices."""
 
     each: Item
     """What each item may be."""
-    times: Annotated[int | str | list[int | str], BeforeValidator(_times)]
+    times: Times
     """How many items there are, or a list of how many there may be."""
 
 
-class Places(_Declared):
+class Places(Record):
     """A list whose places have choices of their own."""
 
     places: Annotated[list[Item], Field(min_length=1)]
@@ -106,25 +89,21 @@ def _kind(value: Any) -> str:
         return f"[{type(value).__name__.lower()}]"
     if not isinstance(value, Mapping):
         return "[list]"
-    return (
-        "[each]"
-        if {"each", "times"} & value.keys()
-        else "[places]"
-        if "places" in value
-        else "[range]"
-    )
+    if {"each", "times"} & value.keys():
+        return "[each]"
+    return "[places]" if "places" in value else "[range]"
 
 
 Choices = Annotated[
     Annotated[Each, Tag("[each]")]
     | Annotated[Places, Tag("[places]")]
     | Annotated[Range, Tag("[range]")]
-    | Annotated[list[Any] | str, BeforeValidator(_choices), Tag("[list]")],
+    | Annotated[list[Any] | str, _CHOICES, Tag("[list]")],
     Discriminator(_kind),
 ]
 
 
-class Space(_Declared):
+class Space(Record):
     """The design space of a network: what each variable may be, and what goes together."""
 
     vars: Annotated[
@@ -138,7 +117,7 @@ class Space(_Declared):
     """What is searched, in a few words; the network's own title by default."""
 
 
-class Apart(_Declared):
+class Apart(Record):
     """A design space in a file of its own, of a network of the zoo or of another file."""
 
     network: str
@@ -172,16 +151,8 @@ def extents(inputs: Mapping[str, Any]) -> tuple[str, ...]:
 
 def written(choices: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Every expression in some choices, with its place in them."""
-    if is_expression(choices):
-        yield (), choices
-    elif isinstance(choices, list):
-        for number, item in enumerate(choices):
-            for at, text in written(item):
-                yield (number, *at), text
-    elif isinstance(choices, BaseModel):
-        for name, field in type(choices).model_fields.items():
-            for at, text in written(getattr(choices, name)):
-                yield (field.alias or name, *at), text
+    dumped = choices.model_dump(by_alias=True) if isinstance(choices, BaseModel) else choices
+    return (found for found in expressions.texts(dumped) if is_expression(found[1]))
 
 
 def amiss(

@@ -8,15 +8,12 @@ from archcalc.errors import Problem, SpecError
 from archcalc.spec.fields import NAME
 from archcalc.spec.form import form_of
 
-_NO_TEXT = ("null", "true", "false", "nan", "infinity")
-"""What YAML or archcalc reads as something other than text unless it stands in quotes."""
-
 _TEMPLATE = """\
 # yaml-language-server: $schema=spec.schema.json
 # 'archcalc schema -o spec.schema.json' makes the file named above: an editor then completes
 # and checks what you write. 'archcalc validate' and 'archcalc table' take this file's name.
 
-name: {written}
+name: "{name}"
 title: A small residual network
 input: [3, 32, 32]  # channels, height, width; the batch is not written
 
@@ -75,5 +72,4 @@ def new(name: str) -> str:
     if not re.fullmatch(NAME, name) or name.endswith("\n"):
         hint = "a name has letters, digits, _ and -, and begins with a letter or _"
         raise SpecError([Problem(repr(name), 0, 0, (), "is no name for a network", hint)])
-    written = f'"{name}"' if name.lower() in _NO_TEXT else name
-    return form_of(_TEMPLATE.format(name=name, written=written), f"{name}.yaml")
+    return form_of(_TEMPLATE.format(name=name), f"{name}.yaml")

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +32,7 @@ from archcalc.spec.text import Document, TreePath, literal
 BLOCK_KEYS = ("args", "inputs", "output", "outputs", "layers")
 """The keys of a block in full."""
 
-OWN_KEYS = ("inputs", "output", "outputs", "layers")
+OWN_KEYS = BLOCK_KEYS[1:]
 """Those that a row in full has beside the keys of a layer."""
 
 SIGNATURE = r"^([A-Za-z_][A-Za-z0-9_-]*) ?\((.*)\)$"
@@ -330,19 +331,10 @@ def _asked(written: Any) -> Iterator[str]:
 
 
 def _expressions(written: Any) -> Iterator[Expression]:
-    if isinstance(written, Mapping):
-        for value in written.values():
-            yield from _expressions(value)
-    elif isinstance(written, list):
-        for value in written:
-            yield from _expressions(value)
-    elif isinstance(written, str):
-        texts = [written[1:]] if is_expression(written) else expressions.braced(written)
-        for text in texts:
-            try:
-                yield expressions.parse(text)
-            except ExpressionError:
-                continue  # which is told where it is checked
+    for _, text in expressions.texts(written):
+        for each in expressions.braced(text):
+            with suppress(ExpressionError):  # which is told where it is checked
+                yield expressions.parse(each)
 
 
 def arguments(text: str) -> dict[str, Any]:

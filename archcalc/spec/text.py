@@ -413,14 +413,12 @@ def literal(text: str) -> Any:
 
 def _plain(tree: _Tree, text: str, place: Place) -> _Node:
     """A scalar without quotes."""
-    if text in _WORDS:
-        return tree.scalar(_WORDS[text], place)
     try:
-        number = _number(text)
+        value = literal(text)
     except ValueError as error:
         tree.report(place, str(error))
-        number = 0
-    return tree.scalar(text if number is None else number, place)
+        value = 0
+    return tree.scalar(value, place)
 
 
 def _parse_yaml(text: str, file: str) -> Document:
@@ -438,15 +436,7 @@ def _parse_yaml(text: str, file: str) -> Document:
         for event in yaml.parse(text, Loader=loader):
             start: Any = event.start_mark
             place = start.line + 1, start.column + 1
-            if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    tree.stop(place, "a second document begins here", "one file holds one spec")
-            elif isinstance(event, yaml.AliasEvent):
-                _add_alias(tree, anchors, event.anchor, place)
-            elif isinstance(event, yaml.CollectionEndEvent):
-                tree.close()
-            elif isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)):
+            if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)):
                 if event.tag is not None:
                     tag = event.tag.replace("tag:yaml.org,2002:", "!!")
                     message = f"a tag is not allowed: {tag:.60}"
@@ -458,6 +448,14 @@ def _parse_yaml(text: str, file: str) -> Document:
                     node = tree.open(empty, place, bool(event.flow_style))
                 if event.anchor is not None:
                     anchors[event.anchor] = node
+            elif isinstance(event, yaml.CollectionEndEvent):
+                tree.close()
+            elif isinstance(event, yaml.AliasEvent):
+                _add_alias(tree, anchors, event.anchor, place)
+            elif isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    tree.stop(place, "a second document begins here", "one file holds one spec")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)

@@ -13,8 +13,7 @@ from archcalc.spec.budget import COPIED, LOOKED_AT, ROW, TAKEN, TIED
 from archcalc.spec.expressions import braced
 from archcalc.spec.layer import Layer
 from archcalc.spec.making import MOST_NODES, Making
-from archcalc.spec.memory import Memory, Piece
-from archcalc.spec.model import Spec
+from archcalc.spec.memory import Piece
 from archcalc.spec.scope import Fold, Hidden, Path, Scope, Unfoldable, Unknown, Value, Wrong
 from archcalc.values import exact
 
@@ -50,12 +49,8 @@ def _written(layer: Layer) -> Iterator[Any]:
 class Unrolling(Making):
     """Layers in the order in which they are written, each as many times as it is there."""
 
-    def __init__(
-        self, spec: Spec, known: frozenset[Path], allow_unknown: bool, memory: Memory
-    ) -> None:
-        super().__init__(spec, known, allow_unknown, memory)
-        self.folding = False
-        """Whether one copy may stand for many."""
+    folding = False
+    """Whether one copy may stand for many."""
 
     def layers(self, scope: Scope, layers: Mapping[str, Layer], place: Path, trail: Path) -> None:
         """Expand a list of layers. ``place`` is where it is written, ``trail`` where it is used."""

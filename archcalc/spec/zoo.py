@@ -20,7 +20,7 @@ from archcalc.spec.documented import Recorded
 from archcalc.spec.expand import attempt
 from archcalc.spec.fields import LAYER
 from archcalc.spec.model import Spec
-from archcalc.spec.problems import field_problems
+from archcalc.spec.problems import field_problems, problems_of
 from archcalc.spec.question import Question
 from archcalc.spec.records import records, spec_of
 from archcalc.spec.scope import Path
@@ -196,11 +196,7 @@ def _spaced(
     try:
         apart = Apart.model_validate(document.data)
     except ValidationError as error:
-        return None, [
-            document.problem(wrong.at, wrong.message, wrong.hint, by_key)
-            for wrong in field_problems(error, Apart)
-            for by_key in [wrong.key]
-        ]
+        return None, problems_of(document, error, Apart)
     problems = [
         document.problem(("space", *wrong.at), wrong.message, wrong.hint, key=wrong.key)
         for _, wrong in amiss(apart.space, spec.vars, spec.inputs)

@@ -10,6 +10,7 @@ from io import StringIO
 from typing import Any
 
 from archcalc.spec.form.tree import LIST, MAPPING, SCALAR, Entry, Node, commented
+from archcalc.spec.sugar import BLOCK_KEYS
 from archcalc.spec.text import literal
 
 WIDTH = 100
@@ -23,9 +24,6 @@ PACKED = 3
 
 _SPREAD = ("variants", "blocks", "layers")
 """Keys of a spec below which each name begins a line."""
-
-_OF_BLOCKS = ("args", "inputs", "output", "outputs")
-"""Keys of a block, which begin lines where it takes more than one."""
 
 ALIGNED = 40
 """Comments beside lines in a row begin in one column, where these have at most so many signs."""
@@ -162,7 +160,7 @@ def _packed(node: Node, start: str, further: str) -> list[Line]:
     layers = node if node.kind == LIST else node.get("layers")
     if layers is None or layers.kind != LIST or not layers.entries or _depth(node) > DEEPEST:
         return []
-    if any(entry.key in _OF_BLOCKS for entry in node.entries):
+    if any(entry.key in BLOCK_KEYS[:-1] for entry in node.entries):
         return []
     room = WIDTH - len(further) - len("]},")
     if any(len(_item(each)) > room for each in (*layers.entries, *node.entries[:-1])):

@@ -6,10 +6,12 @@ order says something, or is the author's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from archcalc.spec.form.tree import LIST, MAPPING, Entry, Node
-from archcalc.spec.sugar import arguments, signature
+from archcalc.spec.documented import Documented, Erratum, Fact, Requirement
+from archcalc.spec.form.tree import LIST, MAPPING, Node
+from archcalc.spec.model import Bits
+from archcalc.spec.sugar import BLOCK_KEYS, OWN_KEYS, arguments, signature
 
 ABOUT = (
     *("network", "name", "title", "edition", "year", "feature", "source", "input"),
@@ -19,8 +21,6 @@ ABOUT = (
 )
 """The keys of a spec, of a file of records, and of what is said of a network elsewhere."""
 
-BLOCK = ("args", "inputs", "output", "outputs", "layers")
-
 FIRST = ("op", "block", "from", "repeat", "parallel", "active", "when")
 """The keys of a row in full before what it has of a block."""
 
@@ -28,28 +28,13 @@ LAST = ("share", "when")
 """The keys of a layer behind its fields or arguments, which stand behind ``active``."""
 
 _RECORDS = {
-    "bits": ("layers", "exclude", "weights", "activations", "density"),
-    "requires": ("that", "reason", "training"),
-    "documented": (
-        *("id", "variant", "layer", "quantity", "convention", "value", "source", "note"),
-        "erratum",
-    ),
-    "facts": ("id", "variant", "quantity", "value", "source", "reason"),
+    "bits": tuple(Bits.__pydantic_fields__),
+    "requires": tuple(Requirement.__pydantic_fields__),
+    "documented": tuple(Documented.__pydantic_fields__),
+    "facts": tuple(Fact.__pydantic_fields__),
     "budget": ("variant", "layer", "quantity", "at_most", "at_least"),
 }
-_ERRATUM = ("value", "mistake", "reason")
-_SECTIONS = (
-    "vars",
-    "variants",
-    "bits",
-    "space",
-    "requires",
-    "blocks",
-    "layers",
-    "documented",
-    "facts",
-    "budget",
-)
+_SECTIONS = {*ABOUT[ABOUT.index("vars") :]} - {"outputs", "training_outputs"}
 
 
 def ordered(root: Node) -> Node:
@@ -71,7 +56,7 @@ def ordered(root: Node) -> Node:
             _sort(entry.node, order)
             erratum = entry.node.get("erratum")
             if erratum is not None:
-                _sort(erratum, _ERRATUM)
+                _sort(erratum, tuple(Erratum.__pydantic_fields__))
     return root
 
 
@@ -90,8 +75,8 @@ def spaced(root: Node) -> Node:
 
 
 def _block(node: Node, arguments: dict[str, Sequence[str]]) -> None:
-    if node.kind == MAPPING and any(entry.key in BLOCK for entry in node.entries):
-        _sort(node, BLOCK)
+    if node.kind == MAPPING and any(entry.key in BLOCK_KEYS for entry in node.entries):
+        _sort(node, BLOCK_KEYS)
         layers = node.get("layers")
         if layers is not None:
             _layers(layers, arguments)
@@ -111,7 +96,7 @@ def _layer(node: Node, arguments: dict[str, Sequence[str]]) -> None:
         return
     row = node.get("layers")
     if row is not None and row.kind != "scalar":
-        _sort(node, (*FIRST, *BLOCK[1:]))
+        _sort(node, (*FIRST, *OWN_KEYS))
         _layers(row, arguments)
         return
     op, block = node.get("op"), node.get("block")
@@ -150,6 +135,5 @@ def _arguments(blocks: Node) -> dict[str, Sequence[str]]:
 
 def _sort(node: Node, order: Sequence[str]) -> None:
     place = {key: number for number, key in enumerate(order)}
-    by_place: Callable[[Entry], int] = lambda entry: place.get(str(entry.key), len(place))  # noqa: E731
     if node.kind == MAPPING:
-        node.entries.sort(key=by_place)
+        node.entries.sort(key=lambda entry: place.get(str(entry.key), len(place)))

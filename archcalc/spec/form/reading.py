@@ -94,18 +94,13 @@ class _Reader:
             return
         value = literal(event.value) if event.implicit[0] else event.value
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        node = Node(SCALAR, value, event.value if number else "", anchor=self.anchored(event))
-        if event.anchor:
-            self.anchors[event.anchor] = node
-        self.add(node)
+        self.add(self.anchored(event, Node(SCALAR, value, event.value if number else "")))
         header = _HEADER.match(self.text, event.start_mark.index)
         if event.style in ("|", ">") and header and self.last is not None:
             self.last.beside = header[1].rstrip()
 
     def open(self, event: Any, kind: str) -> None:
-        node = Node(kind, anchor=self.anchored(event))
-        if event.anchor:
-            self.anchors[event.anchor] = node
+        node = self.anchored(event, Node(kind))
         self.add(node)
         column = event.start_mark.column
         if kind == LIST and self.stack and column <= self.stack[-1].column:
@@ -133,8 +128,11 @@ class _Reader:
         column, _ = next((each for each in self.pending[at:] if each[1]), (-1, ""))
         return not self.pending[at][1] and column >= inner.column
 
-    def anchored(self, event: Any) -> str:
-        return str(event.anchor or "")
+    def anchored(self, event: Any, node: Node) -> Node:
+        if event.anchor:
+            node.anchor = event.anchor
+            self.anchors[event.anchor] = node
+        return node
 
     def add(self, node: Node) -> None:
         """Put a value in its place."""
