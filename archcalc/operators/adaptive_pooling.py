@@ -21,8 +21,8 @@ from archcalc.operators.base import (
     require_rank,
     require_rank_from,
 )
-from archcalc.operators.conv import AXES
 from archcalc.operators.taps import MOST_PHASES, Gathering, Sources, Taps, Traced, unless_unknown
+from archcalc.operators.window import AXES
 
 # Stored as a tuple of sizes and None.
 OutputSize = Annotated[Any, one_or_several(FROM_1, NULL, each={"anyOf": [FROM_1, NULL]})]

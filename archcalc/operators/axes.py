@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, StrictInt, field_validator
 from archcalc.dims import Shape, Size, divides, holds, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import Reshaping, Stepwise, Viewing
-from archcalc.operators.base import Call, Count, Example, Integer, Moving, Spelled, describe
+from archcalc.operators.base import Call, Count, Example, Integer, Moving, Spelled, describe, listed
 from archcalc.operators.reduction import sample_axis
 from archcalc.operators.shape import extent_or_rest, is_rest
 from archcalc.operators.taps import HERE, Scattering, Sources, Traced
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from archcalc.operators.saving import Autograd, Tensor
 
 Several = StrictInt | Annotated[tuple[StrictInt, ...], Field(min_length=1)]
-
-
-def listed(dims: Several) -> tuple[int, ...]:
-    """One number or several, as several."""
-    return dims if isinstance(dims, tuple) else (dims,)
 
 
 @final

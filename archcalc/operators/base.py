@@ -1,7 +1,7 @@
 """What every operator must say about itself, and the vocabulary it says it in."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -309,6 +309,11 @@ def axis_of(dim: int, shape: Shape) -> int:
     return dim % rank
 
 
+def listed(dims: Any) -> tuple[Any, ...]:
+    """One number or several, as several."""
+    return dims if isinstance(dims, tuple) else (dims,)
+
+
 def _integer(value: Any) -> Any:
     if type(value) is int:
         number = value
@@ -325,18 +330,17 @@ def _integer(value: Any) -> Any:
     return number
 
 
-def _count(value: Any) -> Any:
-    number = _integer(value)
-    if not holds(number >= 1):
-        raise ValueError(f"should be at least 1, not {value}")
-    return number
+def _from(least: int) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        number = _integer(value)
+        if not holds(number >= least):
+            raise ValueError(f"should be at least {least}, not {value}")
+        return number
+
+    return check
 
 
-def _natural(value: Any) -> Any:
-    number = _integer(value)
-    if not holds(number >= 0):
-        raise ValueError(f"should be at least 0, not {value}")
-    return number
+_count, _natural = _from(1), _from(0)
 
 
 Integer = Annotated[Size, PlainValidator(_integer), WithJsonSchema({"type": "integer"})]

@@ -20,6 +20,8 @@ class _Cell(Parametrized, Multiplying):
     gates: ClassVar[int]
     memories: ClassVar[int] = 1
     """Tensors that a state is made of."""
+    home: ClassVar[str] = "nn"
+    """Whose class is meant: PyTorch's, or ours with the same name."""
 
     hidden_size: Count
     """Units: H."""
@@ -32,10 +34,6 @@ class _Cell(Parametrized, Multiplying):
     @abstractmethod
     def unit(self) -> Work:
         """The arithmetic of one unit, once the gates' dot products are summed."""
-
-    @abstractmethod
-    def home(self) -> str:
-        """Whose class is meant: PyTorch's, or ours with the same name."""
 
     def infer(self, *inputs: Shape) -> Shape:
         x, state = inputs
@@ -72,10 +70,9 @@ class _Cell(Parametrized, Multiplying):
         )
 
     def torch(self, *inputs: Shape) -> Call:
-        fields = {"input_size": inputs[0][1], **dict(self)}
-        by = fields.pop("parametrization")
-        target = f"{self.home()}.{type(self).__name__}"
-        return Call(target, fields, parametrization=by, several=True)
+        fields = {"input_size": inputs[0][1], **self.told}
+        target = f"{self.home}.{type(self).__name__}"
+        return Call(target, fields, parametrization=self.parametrization, several=True)
 
 
 @final
@@ -96,9 +93,6 @@ class RNNCell(_Cell):
     def unit(self) -> Work:
         return Work(transcendentals=1) if self.nonlinearity == "tanh" else Work(comparisons=1)
 
-    def home(self) -> str:
-        return "nn"
-
 
 @final
 class LSTMCell(_Cell):
@@ -109,6 +103,7 @@ class LSTMCell(_Cell):
 
     gates = 4
     memories = 2
+    home = "archcalc"
     examples = (
         Example({"hidden_size": 8}, ((2, 4), (2, 2, 8))),
         Example({"hidden_size": 8, "bias": False}, ((2, 4), (2, 2, 8))),
@@ -117,9 +112,6 @@ class LSTMCell(_Cell):
 
     def unit(self) -> Work:
         return LSTM_UNIT
-
-    def home(self) -> str:
-        return "archcalc"
 
 
 @final
@@ -134,6 +126,3 @@ class GRUCell(_Cell):
 
     def unit(self) -> Work:
         return GRU_UNIT
-
-    def home(self) -> str:
-        return "nn"

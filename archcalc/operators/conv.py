@@ -1,7 +1,7 @@
 """Convolutions and transposed convolutions in one, two and three dimensions."""
 
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 from pydantic import field_validator
 
@@ -19,20 +19,16 @@ from archcalc.operators.base import (
     require_rank,
 )
 from archcalc.operators.parametrization import ConvParametrization, Parametrized
-from archcalc.operators.taps import Window, Windowed
 from archcalc.operators.window import (
+    AXES,
+    Dilated,
     Padding,
-    Pads,
-    parse_padding,
+    Sized,
     require_source,
-    resolve_padding,
-    slide,
 )
 
 if TYPE_CHECKING:
     from archcalc.operators.saving import Autograd, Tensor
-
-AXES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 
 
 def require_groups(groups: Size, **channels: Size) -> None:
@@ -42,9 +38,16 @@ def require_groups(groups: Size, **channels: Size) -> None:
             raise ShapeError(f"groups={groups} does not divide {name}={number}")
 
 
-class _Conv(Parametrized, Windowed, Stepwise, Weighing):
-    axes: ClassVar[int]
+class Convolving(Parametrized, Sized):
+    """A convolution, or one transposed."""
 
+    @field_validator("stride", mode="plain", check_fields=False)
+    @classmethod
+    def _stride(cls, value: Any) -> tuple[Size, ...]:
+        return per_axis(value, cls.axes)
+
+
+class _Conv(Convolving, Dilated, Stepwise, Weighing):
     out_channels: Count
     """How many kernels there are, and so channels of the output."""
     kernel_size: PerAxis
@@ -67,25 +70,6 @@ class _Conv(Parametrized, Windowed, Stepwise, Weighing):
     ``spectral_norm``, ``weight_standardization`` or ``scaled_weight_standardization``, which has a
     gain for each kernel. It is done once for all samples, and no work is counted for it."""
 
-    @field_validator("kernel_size", "stride", "dilation", mode="plain")
-    @classmethod
-    def _per_axis(cls, value: Any) -> tuple[Size, ...]:
-        return per_axis(value, cls.axes)
-
-    @field_validator("padding", mode="plain")
-    @classmethod
-    def _padding(cls, value: Any) -> str | Pads:
-        return parse_padding(value, cls.axes)
-
-    def pads(self, *inputs: Shape) -> Pads:
-        """Padding before and after on every axis, for these inputs."""
-        return resolve_padding(
-            self.padding, inputs[0][2:], self.kernel_size, self.stride, self.dilation
-        )
-
-    def window(self, *inputs: Shape) -> Window:
-        return Window(self.kernel_size, self.stride, self.dilation, self.pads(*inputs))
-
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         require_rank(x, self.axes + 2, AXES[self.axes])
@@ -93,8 +77,7 @@ class _Conv(Parametrized, Windowed, Stepwise, Weighing):
         pads = self.pads(x)
         for n, pad in zip(x[2:], pads, strict=True):
             require_source(self.padding_mode, n, pad)
-        extents = zip(x[2:], self.kernel_size, self.stride, self.dilation, pads, strict=True)
-        return (x[0], self.out_channels, *(slide(n, k, s, d, p) for n, k, s, d, p in extents))
+        return (x[0], self.out_channels, *self.slid(x, pads))
 
     def tensors(self, *inputs: Shape) -> dict[str, Shape]:
         weight = (self.out_channels, inputs[0][1] // self.groups, *self.kernel_size)
@@ -128,26 +111,17 @@ class _Conv(Parametrized, Windowed, Stepwise, Weighing):
         return autograd.weighted(output, x)
 
     def torch(self, *inputs: Shape) -> Call:
-        kwargs: dict[str, Any] = {
-            "in_channels": inputs[0][1],
-            "out_channels": self.out_channels,
-            "kernel_size": self.kernel_size,
-            "stride": self.stride,
-            "dilation": self.dilation,
-            "groups": self.groups,
-            "bias": self.bias,
-            "padding_mode": self.padding_mode,
-        }
+        fields = {"in_channels": inputs[0][1], **self.told}
         pads = self.pads(*inputs)
         target = f"nn.{type(self).__name__}"
-        if self.padding == "same":
-            kwargs["padding"] = "same"
+        if fields.pop("padding") == "same":
+            fields["padding"] = "same"
         elif all(holds(before == after) for before, after in pads):
-            kwargs["padding"] = tuple(before for before, _ in pads)
+            fields["padding"] = tuple(before for before, _ in pads)
         else:
-            kwargs["pads"] = pads
+            fields["pads"] = pads
             target = f"archcalc.Padded{type(self).__name__}"
-        return Call(target, kwargs, parametrization=self.parametrization)
+        return Call(target, fields, parametrization=self.parametrization)
 
 
 @final

@@ -1,7 +1,7 @@
 """Transposed convolutions in one, two and three dimensions."""
 
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, final
 
 from pydantic import field_validator
 
@@ -16,21 +16,19 @@ from archcalc.operators.base import (
     PerAxisNatural,
     Work,
     elements,
-    per_axis,
     per_axis_natural,
     require_rank,
 )
-from archcalc.operators.conv import AXES, require_groups
-from archcalc.operators.parametrization import Parametrization, Parametrized
+from archcalc.operators.conv import Convolving, require_groups
+from archcalc.operators.parametrization import Parametrization
 from archcalc.operators.taps import Sources, Traced, transposed, unless_unknown
-from archcalc.operators.window import Cutting, Pads, parse_padding
+from archcalc.operators.window import AXES, Cutting, Pads, parse_padding
 
 if TYPE_CHECKING:
     from archcalc.operators.saving import Autograd, Tensor
 
 
-class _ConvTranspose(Parametrized, Traced, Stepwise, Weighing):
-    axes: ClassVar[int]
+class _ConvTranspose(Convolving, Traced, Stepwise, Weighing):
     matrix_dim = 1
 
     out_channels: Count
@@ -53,11 +51,6 @@ class _ConvTranspose(Parametrized, Traced, Stepwise, Weighing):
     parametrization: Parametrization = None
     """What the weight is computed by, of other tensors that are stored instead: ``weight_norm`` or
     ``spectral_norm``. It is done once for all samples, and no work is counted for it."""
-
-    @field_validator("kernel_size", "stride", "dilation", mode="plain")
-    @classmethod
-    def _per_axis(cls, value: Any) -> tuple[Size, ...]:
-        return per_axis(value, cls.axes)
 
     @field_validator("output_padding", mode="plain")
     @classmethod
@@ -158,28 +151,19 @@ class _ConvTranspose(Parametrized, Traced, Stepwise, Weighing):
                 added, self.stride, self.dilation, pads, strict=True
             )
         )
-        kwargs = {
-            "in_channels": inputs[0][1],
-            "out_channels": self.out_channels,
-            "kernel_size": self.kernel_size,
-            "stride": self.stride,
-            "padding": tuple(before for before, _ in pads),
-            "output_padding": added,
-            "groups": self.groups,
-            "bias": self.bias,
-            "dilation": self.dilation,
-        }
+        fields = {"in_channels": inputs[0][1], **self.told}
         if alike:
+            fields.update(padding=tuple(before for before, _ in pads), output_padding=added)
             target = f"nn.{type(self).__name__}"
-            return Call(target, kwargs, parametrization=self.parametrization)
+            return Call(target, fields, parametrization=self.parametrization)
         # An end at which something is added has nothing to be cropped.
         ends = tuple((before, maximum(0, after)) for before, after in pads)
         added = tuple(
             o + maximum(0, -after) for o, (_, after) in zip(self.output_padding, pads, strict=True)
         )
-        kwargs.update(padding=(0,) * self.axes, output_padding=added, cropping=ends)
+        fields.update(padding=(0,) * self.axes, output_padding=added, cropping=ends)
         target = f"archcalc.Cropped{type(self).__name__}"
-        return Call(target, kwargs, parametrization=self.parametrization)
+        return Call(target, fields, parametrization=self.parametrization)
 
 
 @final

@@ -8,7 +8,7 @@ from pydantic import Field, StrictInt
 from archcalc.dims import Shape, Size, divides, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import SavesNothing
-from archcalc.operators.axes import Several, listed
+from archcalc.operators.axes import Several
 from archcalc.operators.base import (
     Call,
     Count,
@@ -21,6 +21,7 @@ from archcalc.operators.base import (
     Work,
     describe,
     elements,
+    listed,
     require_rank,
 )
 from archcalc.operators.reduction import sample_axis

@@ -85,11 +85,7 @@ class Linear(Parametrized, _Projection, Stepwise, Weighing):
     def torch(self, *inputs: Shape) -> Call:
         return Call(
             "nn.Linear",
-            {
-                "in_features": inputs[0][-1],
-                "out_features": self.out_features,
-                "bias": self.bias,
-            },
+            {"in_features": inputs[0][-1], **self.told},
             parametrization=self.parametrization,
         )
 
@@ -163,12 +159,7 @@ class Bilinear(Parametrized, Stepwise, Multiplying):
         a, b = inputs
         return Call(
             "nn.Bilinear",
-            {
-                "in1_features": a[-1],
-                "in2_features": b[-1],
-                "out_features": self.out_features,
-                "bias": self.bias,
-            },
+            {"in1_features": a[-1], "in2_features": b[-1], **self.told},
             parametrization=self.parametrization,
         )
 
@@ -204,11 +195,7 @@ class Embedding(Parametrized, Differentiable):
         return Work()
 
     def torch(self, *inputs: Shape) -> Call:
-        return Call(
-            "nn.Embedding",
-            {"num_embeddings": self.num_embeddings, "embedding_dim": self.embedding_dim},
-            parametrization=self.parametrization,
-        )
+        return Call("nn.Embedding", self.told, parametrization=self.parametrization)
 
     def saved(self, output: Shape, *inputs: Shape) -> Saved:
         return Saved(inputs=(0,), elements=sum(self.kept_of(self.tensors(*inputs)["weight"])))

@@ -1,7 +1,7 @@
 """Weights that are computed of other tensors, as by ``torch.nn.utils.parametrizations``."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from archcalc.dims import Shape, Size
 from archcalc.operators.base import Operator, elements
@@ -35,6 +35,11 @@ class Parametrized(Operator):
 
     matrix_dim: ClassVar[int] = 0
     """Which axis of a weight are the rows of the matrix whose singular value is meant."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What PyTorch's module is told besides the sizes of its inputs: all its other fields."""
+        return {name: value for name, value in self if name != "parametrization"}
 
     @abstractmethod
     def tensors(self, *inputs: Shape) -> dict[str, Shape]:

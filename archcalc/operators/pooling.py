@@ -1,8 +1,7 @@
 """Pooling: the maximum or the average of a window, sliding, adaptive, or over all of an image."""
 
-from abc import abstractmethod
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
 
 from pydantic import ValidationInfo, field_validator
 
@@ -12,7 +11,6 @@ from archcalc.operators.base import (
     Call,
     Count,
     Example,
-    Operator,
     PerAxis,
     PerAxisOrNone,
     Weightless,
@@ -22,16 +20,14 @@ from archcalc.operators.base import (
     require,
     require_rank,
 )
-from archcalc.operators.conv import AXES
-from archcalc.operators.taps import Window, Windowed
 from archcalc.operators.window import (
+    AXES,
+    Dilated,
     Padding,
-    Pads,
     Rounding,
+    Sized,
+    Sliding,
     has_padding,
-    parse_padding,
-    resolve_padding,
-    slide,
 )
 
 if TYPE_CHECKING:
@@ -41,20 +37,13 @@ CeilMode: TypeAlias = bool | Literal["caffe"]
 """Whether a window that does not fit whole is kept: false, true as in PyTorch, or as in Caffe."""
 
 
-class Kernel(Operator):
+class Kernel(Sized):
     """The fields of a window that slides."""
-
-    axes: ClassVar[int]
 
     kernel_size: PerAxis
     """Extent of the window."""
     stride: PerAxisOrNone = None
     """Distance from one position of the window to the next; the kernel's size by default."""
-
-    @field_validator("kernel_size", mode="plain")
-    @classmethod
-    def _kernel_size(cls, value: Any) -> tuple[Size, ...]:
-        return per_axis(value, cls.axes)
 
     @field_validator("stride", mode="plain")
     @classmethod
@@ -77,31 +66,12 @@ def require_input_in_window(pad: tuple[Size, Size], window: Size) -> None:
             require(end < window, f"padding={end} is not smaller than the kernel {window}")
 
 
-class _Pool(Kernel, Weightless, Windowed, Stepwise):
+class _Pool(Kernel, Weightless, Sliding, Stepwise):
     padding: Padding = 0
     """What is added at the ends of every axis: ``[0, 1]`` is a number for each axis, ``[[0, 1]]``
     before and after."""
     ceil_mode: CeilMode = False
     """Whether a last window that does not fit whole is kept: as PyTorch does, or as ``caffe``."""
-
-    @field_validator("padding", mode="plain")
-    @classmethod
-    def _padding(cls, value: Any) -> str | Pads:
-        return parse_padding(value, cls.axes)
-
-    @property
-    @abstractmethod
-    def dilations(self) -> tuple[Size, ...]:
-        """Dilation of every axis."""
-
-    def pads(self, *inputs: Shape) -> Pads:
-        """Padding before and after on every axis, for these inputs."""
-        return resolve_padding(
-            self.padding, inputs[0][2:], self.kernel_size, self.stride, self.dilations
-        )
-
-    def window(self, *inputs: Shape) -> Window:
-        return Window(self.kernel_size, self.stride, self.dilations, self.pads(*inputs))
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -111,8 +81,7 @@ class _Pool(Kernel, Weightless, Windowed, Stepwise):
             require_input_in_window(pad, d * (k - 1) + 1)
         rounding: Rounding = "ceil" if self.ceil_mode else "floor"
         clip = self.ceil_mode != "caffe" or has_padding(pads)
-        extents = zip(x[2:], self.kernel_size, self.stride, self.dilations, pads, strict=True)
-        return (*x[:2], *(slide(n, k, s, d, p, rounding, clip) for n, k, s, d, p in extents))
+        return (*x[:2], *self.slid(x, pads, rounding, clip))
 
     def pooled(self, autograd: "Autograd", x: "Tensor") -> "Tensor":
         """What PyTorch's pooling is given: the input, or a padded copy."""
@@ -134,15 +103,7 @@ class _Pool(Kernel, Weightless, Windowed, Stepwise):
         if self.ceil_mode != "caffe" and all(plain) and not name.startswith("Min"):
             padding = tuple(before for before, _ in pads)
             return Call(f"nn.{name}", {**dict(self), "padding": padding})
-        extents = zip(
-            self.infer(x)[2:],
-            x[2:],
-            self.kernel_size,
-            self.stride,
-            self.dilations,
-            pads,
-            strict=True,
-        )
+        extents = zip(self.infer(x)[2:], x[2:], *self.window(x), strict=True)
         # Where the last windows end, so that the module needs no rule of its own for rounding.
         overhang = tuple(
             maximum(0, (o - 1) * s + d * (k - 1) + 1 - (n + before + after))
@@ -153,19 +114,9 @@ class _Pool(Kernel, Weightless, Windowed, Stepwise):
         return Call(f"archcalc.{target}", {**fields, "pads": pads, "overhang": overhang})
 
 
-class _MaxPool(_Pool):
+class _MaxPool(_Pool, Dilated):
     dilation: PerAxis = 1
     """Distance between the elements of the window."""
-
-    @field_validator("dilation", mode="plain")
-    @classmethod
-    def _dilation(cls, value: Any) -> tuple[Size, ...]:
-        return per_axis(value, cls.axes)
-
-    @property
-    def dilations(self) -> tuple[Size, ...]:
-        sizes: tuple[Size, ...] = self.dilation
-        return sizes
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         """A comparison less an output element than the window has elements, padding counted."""

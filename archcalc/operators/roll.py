@@ -4,9 +4,9 @@ from typing import Annotated, Any, final
 
 from pydantic import Field, StrictInt, ValidationInfo, field_validator
 
-from archcalc.dims import Shape, Size
+from archcalc.dims import Shape
 from archcalc.operators.autograd import SavesNothing
-from archcalc.operators.base import Example, Integer, Moving, Spelled, axis_of
+from archcalc.operators.base import Example, Integer, Moving, Spelled, axis_of, listed
 from archcalc.operators.taps import HERE, Sources, Traced
 
 
@@ -28,22 +28,18 @@ class Roll(Moving, Traced, SavesNothing, Spelled):
     @field_validator("dims")
     @classmethod
     def _one_for_each_shift(cls, value: Any, info: ValidationInfo) -> Any:
-        shifts, dims = (_several(each) for each in (info.data.get("shifts", ()), value))
+        shifts, dims = (listed(each) for each in (info.data.get("shifts", ()), value))
         if "shifts" in info.data and len(shifts) != len(dims):
             raise ValueError(f"should be as many as the shifts, {len(shifts)}, not {len(dims)}")
         return value
 
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
-        for dim in _several(self.dims):
+        for dim in listed(self.dims):
             axis_of(dim, x)
         return x
 
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         (x,) = inputs
-        rolled = any(axis_of(dim, x) >= 2 for dim in _several(self.dims))
+        rolled = any(axis_of(dim, x) >= 2 for dim in listed(self.dims))
         return ("anywhere" if rolled else (HERE,) * len(x[2:]),)
-
-
-def _several(value: Any) -> tuple[Size, ...]:
-    return value if isinstance(value, tuple) else (value,)

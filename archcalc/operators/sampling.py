@@ -172,6 +172,5 @@ class DeformConv2d(Parametrized, Scattering, Multiplying):
         return (Product(self._macs(output, *inputs), ((WEIGHTS,), tuple(range(len(inputs))))),)
 
     def torch(self, *inputs: Shape) -> Call:
-        fields = {"in_channels": inputs[0][1], **dict(self)}
-        del fields["parametrization"]
+        fields = {"in_channels": inputs[0][1], **self.told}
         return Call("archcalc.DeformConv2d", fields, parametrization=self.parametrization)

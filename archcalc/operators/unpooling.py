@@ -22,10 +22,9 @@ from archcalc.operators.base import (
     per_axis_natural,
     require_rank,
 )
-from archcalc.operators.conv import AXES
 from archcalc.operators.pooling import Kernel
 from archcalc.operators.taps import Window, Windowed
-from archcalc.operators.window import Rounding, slide
+from archcalc.operators.window import AXES, Rounding, slide
 
 
 @final

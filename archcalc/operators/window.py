@@ -5,14 +5,16 @@ The rule is ``(W - F + 2P) / S + 1`` with the rounding that is asked for, as in 
 documentation of ``Conv2d`` and ``MaxPool2d``; ``F`` is the dilated kernel ``d * (k - 1) + 1``.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import WithJsonSchema
+from pydantic import WithJsonSchema, field_validator
 
-from archcalc.dims import Size, ceil_div, holds, is_symbolic, maximum, minimum
+from archcalc.dims import Shape, Size, ceil_div, holds, is_symbolic, maximum, minimum
 from archcalc.errors import ShapeError
-from archcalc.operators.base import per_axis_natural, require
+from archcalc.operators.base import Operator, PerAxis, per_axis, per_axis_natural, require
+from archcalc.operators.taps import Window, Windowed
 
 Pads: TypeAlias = tuple[tuple[Size, Size], ...]
 """Padding before and after, for each axis."""
@@ -23,6 +25,8 @@ Rounding: TypeAlias = Literal["floor", "ceil", "caffe"]
 ``floor`` drops it. ``ceil`` keeps it unless it would start in the padding at the end, as PyTorch
 and ONNX do. ``caffe`` keeps it too, and drops such a window only where some padding is not zero.
 """
+
+AXES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 
 MODES = ("valid", "same", "same_upper", "same_lower")
 
@@ -72,21 +76,19 @@ Cutting = Annotated[Any, _written("valid", "same_upper", "same_lower")]
 
 
 def resolve_padding(
-    padding: str | Pads,
+    padding: str,
     extents: Sequence[Size],
     kernel: Sequence[Size],
     stride: Sequence[Size],
     dilation: Sequence[Size],
 ) -> Pads:
-    """The (before, after) padding of every axis, modes worked out.
+    """The (before, after) padding of every axis that a mode comes to.
 
     ``same`` is PyTorch's: ``d * (k - 1)`` in all whatever the input, so the output is as large as
     the input at stride 1; raises :class:`ShapeError` at any other stride, as PyTorch does.
     ``same_upper`` is TensorFlow's SAME and ONNX's SAME_UPPER: as much as makes the output
     ``ceil(n / s)``, the odd element at the end; ``same_lower`` puts it at the beginning.
     """
-    if not isinstance(padding, str):
-        return padding
     if padding == "valid":
         return ((0, 0),) * len(extents)
     pads = []
@@ -151,3 +153,62 @@ def slide(
 def has_padding(pads: Pads) -> bool:
     """Whether any axis is padded at any end; a symbolic padding counts as padding."""
     return any(is_symbolic(p) or not holds(p == 0) for pair in pads for p in pair)
+
+
+class Sized(Operator):
+    """An operator of so many axes, with a number for each in fields of these names, if any."""
+
+    axes: ClassVar[int]
+
+    @field_validator("kernel_size", "dilation", mode="plain", check_fields=False)
+    @classmethod
+    def _per_axis(cls, value: Any) -> tuple[Size, ...]:
+        return per_axis(value, cls.axes)
+
+
+class Sliding(Sized, Windowed):
+    """An operator whose window slides over its input and the padding around it."""
+
+    if TYPE_CHECKING:  # fields of the operators, in an order of their own
+        kernel_size: PerAxis
+        stride: Any
+        padding: Padding
+
+    @field_validator("padding", mode="plain", check_fields=False)
+    @classmethod
+    def _padding(cls, value: Any) -> str | Pads:
+        return parse_padding(value, cls.axes)
+
+    @property
+    @abstractmethod
+    def dilations(self) -> tuple[Size, ...]:
+        """Dilation of every axis."""
+
+    def pads(self, *inputs: Shape) -> Pads:
+        """Padding before and after on every axis, for these inputs."""
+        padding: str | Pads = self.padding
+        if not isinstance(padding, str):
+            return padding
+        return resolve_padding(
+            padding, inputs[0][2:], self.kernel_size, self.stride, self.dilations
+        )
+
+    def window(self, *inputs: Shape) -> Window:
+        return Window(self.kernel_size, self.stride, self.dilations, self.pads(*inputs))
+
+    def slid(self, x: Shape, pads: Pads, rounding: Rounding = "floor", clip: bool = True) -> Shape:
+        """How many positions the window takes on each axis: :func:`slide`."""
+        axes = zip(x[2:], self.kernel_size, self.stride, self.dilations, pads, strict=True)
+        return tuple(slide(n, k, s, d, p, rounding, clip) for n, k, s, d, p in axes)
+
+
+class Dilated(Sliding):
+    """One whose field says how far the elements of the window are apart."""
+
+    if TYPE_CHECKING:
+        dilation: PerAxis
+
+    @property
+    def dilations(self) -> tuple[Size, ...]:
+        found: tuple[Size, ...] = self.dilation
+        return found
