@@ -12,7 +12,7 @@ it does not see is of three kinds, and none is taken for zero:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -154,6 +154,16 @@ class _Nowhere:
         pass
 
 
+@contextmanager
+def hooked(handles: Iterable[Any]) -> Iterator[None]:
+    """Remove PyTorch's hooks in the end."""
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 class Counter:
     """Counts while it is entered."""
 
@@ -190,11 +200,8 @@ class Counter:
             register_module_forward_pre_hook(enter),
             register_module_forward_hook(leave, always_call=True),
         )
-        try:
+        with hooked(handles):
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def not_counted(self) -> tuple[str, ...]:
         """The operations since it was last asked of which it is not known what they multiply."""

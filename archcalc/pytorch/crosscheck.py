@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import analyze
 from archcalc.analysis.counted import Analysis
@@ -23,10 +23,6 @@ from archcalc.pytorch.drawn import Drawn, training_bytes
 from archcalc.pytorch.perform import require_torch
 from archcalc.spec.question import Input, Question, with_options
 from archcalc.values import Remembering
-
-if TYPE_CHECKING:
-    pass
-
 
 DEVICES = ("auto", "cpu", "cuda", "meta")
 """Where a network is run. ``auto`` is ``meta``, and ``cuda`` or else ``cpu`` besides."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from archcalc.pytorch.counted import INSTEAD, Counter, counting
+from archcalc.pytorch.counted import INSTEAD, Counter, counting, hooked
 from archcalc.pytorch.network import Network, layer_of
 from archcalc.spec.graph import Node
 
@@ -98,11 +98,8 @@ def _hooked(network: Network, seen: dict[str, Seen], counter: Counter | None) ->
         before, after = _hooks(node, seen, counter)
         layer = layer_of(network, node)
         handles += [layer.register_forward_pre_hook(before), layer.register_forward_hook(after)]
-    try:
+    with hooked(handles):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _hooks(
@@ -162,12 +159,8 @@ def compared(network: Network, twin: Network, inputs: Sequence[Tensor]) -> dict[
             layer.register_forward_pre_hook(before, prepend=True),
             layer.register_forward_hook(after),
         ]
-    try:
-        with torch.no_grad():
-            network(*inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with torch.no_grad(), hooked(handles):
+        network(*inputs)
     return distances
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
@@ -20,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from archcalc.dims import Shape
-from archcalc.pytorch.counted import Counter, counting
+from archcalc.pytorch.counted import Counter, counting, hooked
 
 DESCENDED = frozenset({"multi_head_attention_forward"})
 """Functions that are told by what they do: others write the same in parts."""
@@ -38,10 +39,7 @@ class Use(NamedTuple):
     @property
     def size(self) -> int:
         """How many numbers it holds."""
-        total = 1
-        for n in self.shape:
-            total *= n
-        return total
+        return prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +173,8 @@ class _Recorder(TorchFunctionMode):
                 inner.register_forward_pre_hook(enter),
                 inner.register_forward_hook(leave, always_call=True),
             ]
-        try:
+        with hooked(handles):
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
@@ -214,7 +209,7 @@ class _Recorder(TorchFunctionMode):
         if not data:
             made = _Origin(False, uses=uses)
             if macs:
-                self._step(name, uses, macs, (), results[0], sources)
+                self._step(name, uses, macs, (), results[0].shape, sources, results[0])
         elif macs or any(use.trained for use in uses):
             inputs = tuple(shapes[id(tensor)] for tensor, _ in data)
             number = self._biased(name, uses, macs, data)
@@ -225,7 +220,8 @@ class _Recorder(TorchFunctionMode):
             if name == "scaled_dot_product_attention":
                 macs, sources = self._scores(given, shapes, macs, sources, uses)
                 uses = ()
-            number = self._step(name, uses, macs, inputs, results[0], sources)
+            shape = results[0].shape
+            number = self._step(name, uses, macs, inputs, shape, sources, results[0])
             made = _Origin(True, frozenset({number}), product=number if macs else None)
         else:
             self.others.append((self.path[-1], name))
@@ -306,12 +302,9 @@ class _Recorder(TorchFunctionMode):
         q, k, v = (shapes[id(tensor)] for tensor in given[:3])
         scores = (*q[:-1], k[-2])
         part = macs * q[-1] // (q[-1] + v[-1])
-        self._append("matmul", (), part, (q, k), scores, sources)
-        last = len(self.steps) - 1
+        last = self._step("matmul", (), part, (q, k), scores, sources)
         if uses:  # a trained bias
-            self._append("add", uses, 0, (scores,), scores, frozenset({last}))
-            last += 1
-        self.kept += [torch.empty(0)] * (last + 1 - len(self.kept)) if self.keep else []
+            last = self._step("add", uses, 0, (scores,), scores, frozenset({last}))
         return macs - part, sources | {last}
 
     def _step(
@@ -320,21 +313,12 @@ class _Recorder(TorchFunctionMode):
         uses: tuple[Use, ...],
         macs: int,
         inputs: tuple[Shape, ...],
-        result: Tensor,
+        shape: Sequence[int],
         sources: frozenset[int],
+        result: Tensor | None = None,
     ) -> int:
-        self._append(name, uses, macs, inputs, tuple(result.shape), sources)
-        self._keep(len(self.steps) - 1, result)
-        return len(self.steps) - 1
-
-    def _append(
-        self,
-        name: str,
-        uses: tuple[Use, ...],
-        macs: int,
-        inputs: tuple[Shape, ...],
-        shape: Shape,
-        sources: frozenset[int],
-    ) -> None:
-        params = self._new(uses)
-        self.steps.append(Step(self.path[-1], name, uses, params, macs, inputs, shape, sources))
+        """The number of a step behind all others; nobody asks for one without a result."""
+        number, params, made = len(self.steps), self._new(uses), tuple(shape)
+        self.steps.append(Step(self.path[-1], name, uses, params, macs, inputs, made, sources))
+        self._keep(number, torch.empty(0) if result is None else result)
+        return number
