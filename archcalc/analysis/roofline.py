@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from archcalc.analysis.analyze import answer
+from archcalc.analysis.counted import Analysis
 from archcalc.analysis.kernels import Computing, Kernel, Reading, kernels_of
 from archcalc.analysis.memory import held
 from archcalc.document.shown import shown
@@ -165,6 +166,39 @@ def roofline(
     return bound(network, machine, question, fusion, through_memory)
 
 
+def seconds(analysis: Analysis, machine: Hardware, dtype: str = "float32") -> float:
+    """The least time of :func:`roofline`, and nothing else of it."""
+    cache = int(machine.cache.value if machine.cache else LARGEST)
+    formats, computing = Formats.of(dtype), Computing(machine, dtype)
+    kernels = _kernels(analysis, machine, formats, "elementwise", cache, computing)
+    return sum(kernel.seconds for kernel in kernels)
+
+
+def _kernels(
+    analysis: Analysis,
+    machine: Hardware,
+    formats: Formats,
+    fusion: str,
+    cache: int,
+    computing: Computing,
+) -> tuple[Kernel, ...]:
+    bandwidth = machine.bandwidth.value if machine.bandwidth else None
+    return tuple(
+        Kernel(
+            tuple(row.name for row in rows),
+            rows[0].stage,
+            macs,
+            weights,
+            moved,
+            sum(computing.seconds(row, analysis.stored[row.name]) for row in rows if row.macs),
+            (weights + moved) / bandwidth if bandwidth else 0.0,
+        )
+        for rows, macs, weights, moved in kernels_of(
+            analysis, Reading(formats, analysis), fusion, cache
+        )
+    )
+
+
 def bound(
     network: NetworkLike,
     machine: Hardware,
@@ -181,23 +215,10 @@ def bound(
     # Where nothing is known of a cache all may stay in one: a bound has no unknown against it.
     known = machine.cache.value if machine.cache else LARGEST
     resident = 0.0 if through_memory else known
-    reading = Reading(formats, analysis)
-    bandwidth = machine.bandwidth.value if machine.bandwidth else None
     computing = Computing(machine, dtype)
 
     def kernels(cache: int) -> tuple[Kernel, ...]:
-        return tuple(
-            Kernel(
-                tuple(row.name for row in rows),
-                rows[0].stage,
-                macs,
-                weights,
-                moved,
-                sum(computing.seconds(row, analysis.stored[row.name]) for row in rows if row.macs),
-                (weights + moved) / bandwidth if bandwidth else 0.0,
-            )
-            for rows, macs, weights, moved in kernels_of(analysis, reading, fusion, cache)
-        )
+        return _kernels(analysis, machine, formats, fusion, cache, computing)
 
     settled = Question(allow_unknown=question.allow_unknown, formats=formats._replace(rules=()))
     return Roofline(

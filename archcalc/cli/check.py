@@ -75,7 +75,7 @@ def check(
     from archcalc.report.claims import findings
     from archcalc.spec import zoo
 
-    every = sources or [str(path) for path in (*zoo.families(), *zoo.examples(), *zoo.spaces())]
+    every = sources or list(map(str, zoo.documenting()))
     named = [name for source in every for name in zoo.named(source, ["layers", "network"])]
     if record or update:
         _record(named if sources else [], layers, budget, run_code, update=update, yes=yes)

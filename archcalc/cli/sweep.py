@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 WORTH = 2_000_000
 """Configurations from which on a bar shows how far they are."""
+
+LONG = 1.0
+"""Hours of a processor from which on it is said that it takes so long."""
 
 
 def sweep(
@@ -181,7 +184,7 @@ def sweep(
             raise ArchcalcError("--emit writes the best row: say which that is, such as --top 1")
         if form in ("csv", "json", "parquet") and top is None and pareto is None and not picture:
             refused = Refused()
-            with progress(looked.size, WORTH) as told:
+            with _progress(looked) as told:
                 parts = (part for c in rows(looked, refused, told) if (part := kept.add(c)))
                 _stream(form, parts, output, report)
             if refused.error is not None:
@@ -192,7 +195,7 @@ def sweep(
             return
         if form in report.TABLES and picture is None:
             kept.most = report.SHOWN
-        with progress(looked.size, WORTH) as told:
+        with _progress(looked) as told:
             found = gathered(looked, kept, told)
         _say_who(looked, jobs)
     if picture is not None:
@@ -209,6 +212,28 @@ def sweep(
         _stream(form, [found.columns], output, report)
     else:
         publish(report, found, form, output, words_)
+
+
+@contextmanager
+def _progress(looked: Grid | Search) -> Iterator[Callable[[int], None]]:
+    """How far it is; and once, where the rest takes long, how long."""
+    said = False
+    with progress(looked.size, WORTH) as bar:
+
+        def told(done: int) -> None:
+            nonlocal said
+            hours = getattr(looked, "left", 0) / 3600
+            if hours > LONG and not said:
+                said = True
+                days = f"{hours / 24:,.0f} days" if hours > 48 else f"{hours:,.0f} hours"
+                complain(
+                    f"{looked.size - done:,} more take about {days} of a processor\n  --sample 1e6 "
+                    "looks at some, --space with --set at a part"
+                )
+            if bar is not None:
+                bar(done)
+
+        yield told
 
 
 def _say_who(looked: Grid | Search, jobs: int) -> None:

@@ -13,11 +13,12 @@ from math import prod
 from typing import Any, NamedTuple
 
 from archcalc.errors import ArchcalcError
-from archcalc.space.bounds import Bounds, quantities
+from archcalc.space.bounds import quantities
 from archcalc.space.count import Counted, Counter, Wanted
 from archcalc.space.design import Space, indices
 from archcalc.space.grid import require_machine
 from archcalc.space.points import Codes, numbered
+from archcalc.space.ranges import AnyBounds, bounds_of
 from archcalc.space.seen import NotByLayers
 from archcalc.space.states import Box, narrowed, whole, within
 from archcalc.space.trace import ALONE, total
@@ -28,7 +29,7 @@ SMALL = 2**15
 """Configurations of a part that is counted whole."""
 
 MOST = 4_000_000
-"""The most configurations that are counted."""
+"""The most configurations that are counted; a tenth where layers have too little in common."""
 
 MOST_PARTS = 5_000
 """The most parts of which bounds are asked."""
@@ -86,9 +87,7 @@ class _Best:
         self.look(next(space.drawn(some, 0, space.size > SMALL)))
         proven, upper = space.size <= SMALL, float(self.value)
         if not proven:
-            bounds = None
-            if self.counter.layered is not None:
-                bounds = Bounds(self.counter.layered.pieces, space.states)
+            bounds = bounds_of(space, self.counter.layered)
             if bounds is None:
                 if space.size > MOST:
                     raise ArchcalcError(
@@ -182,24 +181,22 @@ class _Best:
                 self.share[name] = sorted(shares)[len(shares) // 2]
             left = np.setdiff1d(left, chosen, assume_unique=True)
 
-    def search(self, bounds: Bounds) -> tuple[bool, float]:
+    def search(self, bounds: AnyBounds) -> tuple[bool, float]:
         """Whether all parts were looked at, or left as none of them can be better; and what the
         others may come to at most.
         """
         states = self.space.states
         everything = whole(states)
         order = self.order(bounds, everything)
-        waiting: list[tuple[int, int, Box]] = [(-self.most(bounds, everything), 0, everything)]
+        waiting = [(-self.most(bounds, everything), 0, states, everything)]
         asked = 0
         while waiting:
-            upper, _, box = heapq.heappop(waiting)
+            upper, _, part, box = heapq.heappop(waiting)
             if -upper <= self.value:
                 return True, float(self.value)
-            part, box = within(states, box)
-            if not part.size:
-                continue
             if part.size <= SMALL:
-                if self.looked_at > MOST or self.analyses >= MOST_ALONE:
+                enough = MOST if self.counter.layered is not None else MOST // 10
+                if self.looked_at > enough or self.analyses >= MOST_ALONE:
                     return False, float(-upper)
                 codes = numbered(part, indices(list(range(part.size)), part.size))
                 self.look(self.space.kept(codes))
@@ -207,15 +204,15 @@ class _Best:
             step = next(step for step in order if len(box[step]) > 1)
             for codes_ in _cut(box[step]):
                 asked += 1
-                inner = narrowed(box, step, codes_)
-                most = self.most(bounds, inner)
+                smaller, inner = within(part, narrowed(box, step, codes_))
+                most = self.most(bounds, inner) if smaller.size else 0
                 if most > self.value:
-                    heapq.heappush(waiting, (-most, asked, inner))
+                    heapq.heappush(waiting, (-most, asked, smaller, inner))
             if asked > MOST_PARTS:
                 return False, float(-min(waiting)[0]) if waiting else float(self.value)
         return True, float(self.value)
 
-    def most(self, bounds: Bounds, box: Box) -> int:
+    def most(self, bounds: AnyBounds, box: Box) -> int:
         """What a part may come to at most; 0 where nothing in it fits."""
         try:
             known = self.quantities(bounds, box)
@@ -227,18 +224,19 @@ class _Best:
             int(min(known.get(name, (0, limit))[1], limit)) for name, limit in self.at_most.items()
         )
 
-    def quantities(self, bounds: Bounds, box: Box) -> dict[str, tuple[float, float]]:
+    def quantities(self, bounds: AnyBounds, box: Box) -> dict[str, tuple[float, float]]:
         return quantities(*bounds.of(box), self.space.network, self.dtype, self.on)
 
-    def order(self, bounds: Bounds, box: Box) -> list[int]:
+    def order(self, bounds: AnyBounds, box: Box) -> list[int]:
         """The steps, those first whose choices differ most in what they make of a part."""
         spread: list[tuple[float, int]] = []
         for step, codes in enumerate(box):
             ends = [codes[0], codes[len(codes) // 2], codes[-1]]
             made = []
             for code in dict.fromkeys(ends):
+                _, inner = within(self.space.states, narrowed(box, step, [code]))
                 try:
-                    known = self.quantities(bounds, narrowed(box, step, [code]))
+                    known = self.quantities(bounds, inner)
                     made.append(prod(known[PROXY.get(name, name)][1] for name in self.at_most))
                 except (NotByLayers, TooVarious):
                     made.append(0.0)

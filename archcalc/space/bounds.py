@@ -28,7 +28,7 @@ MOST_RESULTS = 20_000
 
 
 def quantities(
-    least: Sequence[int], most: Sequence[int], spec: Spec, dtype: str, on: Hardware | None
+    least: Sequence[float], most: Sequence[float], spec: Spec, dtype: str, on: Hardware | None
 ) -> dict[str, tuple[float, float]]:
     """Between which numbers all that can be asked of a part is, by the bounds of its totals.
 

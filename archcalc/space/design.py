@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from archcalc.document.shown import shown
-from archcalc.errors import ArchcalcError, Problem
+from archcalc.errors import ArchcalcError, Problem, SpecError
 from archcalc.frontends.network import NetworkLike, load
 from archcalc.space.points import (
     WHOLE,
@@ -35,6 +35,7 @@ from archcalc.space.trace import asked, free, require_free, written
 from archcalc.spec.expand import attempt
 from archcalc.spec.expressions import is_expression
 from archcalc.spec.model import Spec
+from archcalc.spec.scope import Wrong
 from archcalc.spec.space import Each, Places
 from archcalc.spec.space import Space as Declared
 from archcalc.values import Remembering, as_lists, as_tuples, exact
@@ -108,7 +109,17 @@ class Space(Remembering):
     @cached_property
     def states(self) -> States:
         """The space as steps, one a choice, and what lies between them."""
-        return states(self.declared, self.network.vars)
+        try:
+            return states(self.declared, self.network.vars)
+        except Wrong as wrong:
+            raise self.amiss(wrong) from None
+
+    def amiss(self, wrong: Wrong) -> ArchcalcError:
+        """What is wrong with the space, at its place where that stands in a file."""
+        document = self.network.spaced_by
+        if document is None or (wrong.at[:1] == ("vars",) and wrong.at[1] in self.fixed):
+            return ArchcalcError("\n  ".join(filter(None, (wrong.message, wrong.hint))))
+        return SpecError([document.problem(("space", *wrong.at), wrong.message, wrong.hint)])
 
     @property
     def size(self) -> int:
@@ -216,8 +227,11 @@ class Space(Remembering):
         kept = []
         for k, chosen in enumerate(zip(*[column.tolist() for column in codes], strict=True)):
             names = {**given, **configuration(self.states, chosen)}
-            if all(holds(text, names) for text in self.states.apart):
-                kept.append(k)
+            try:
+                if all(holds(text, names, self.declared) for text in self.states.apart):
+                    kept.append(k)
+            except Wrong as wrong:
+                raise self.amiss(wrong) from None
         return [column[np.array(kept, np.int64)] for column in codes]
 
     def spec(self, point: Mapping[str, Any]) -> dict[str, Any]:

@@ -144,7 +144,7 @@ class Layered:
 
     def layers(self, here: _List, layers: Mapping[str, Layer], previous: str) -> None:
         for name, layer in layers.items():
-            if layer.share is not None or layer.parallel is not None or name in here.shapes:
+            if name in here.shapes:
                 raise NotByLayers
             self.pieces.require_plain(layer)
             here.taken[name] = []

@@ -7,7 +7,7 @@ don't, another graph is meant: it is traced in turn. So nobody says which variab
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,6 +19,7 @@ from archcalc.algebra.program import Program, dependencies, holds_at, needed
 from archcalc.algebra.terms import Terms
 from archcalc.space.grid import Axis, Grid
 from archcalc.space.trace import numbers, trace
+from archcalc.values import exact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,9 +45,14 @@ class Part:
     places: tuple[Index, ...]
 
 
-def parts(grid: Grid) -> list[Part] | None:
+def parts(
+    grid: Grid, traced: dict[Hashable, list[Program]] | None = None, most: int | None = None
+) -> list[Part] | None:
     """The grid cut into products of places, each with the program that holds at all of them; None
-    where there are almost as many graphs as configurations.
+    where there are almost as many graphs as configurations, or more parts than ``most``.
+
+    ``traced`` has programs of other grids of the network, as they were recorded: they hold here,
+    too, and their steps say more closely between which values they are.
     """
     import numpy as np
 
@@ -57,20 +63,23 @@ def parts(grid: Grid) -> list[Part] | None:
     if prod(map(len, kinds)) * WORTH > max(grid.size, WORTH):
         return None
     pending = [tuple(places) for places in itertools.product(*kinds)][::-1]
-    traced: dict[Any, list[Program]] = {}
+    condense = traced is None
+    traced = {} if traced is None else traced
     while pending:
+        if most is not None and len(found) + len(pending) > most:
+            return None
         places = pending.pop()
         first = [0 if p is None else int(p[0]) for p in places]
         point = grid.at(first)
         kind = [axis.kinds[k] for axis, k in zip(grid.axes, first, strict=True) if axis.kinds]
-        known = traced.setdefault(tuple(kind), [])
+        known = traced.setdefault((*kind, *map(exact, grid.fixed.items())), [])
         at = numbers(point)
         program = next((p for p in reversed(known) if holds_at(p, at)), None)
         if program is None:
             if len(programs) >= FEW and covered < WORTH * len(programs):
                 return None
             made = trace(grid.spec, point, grid.quantities, fixed=grid.fixed, dtype=grid.dtype)
-            program = made if made.error else condensed(made)
+            program = made if made.error or not condense else condensed(made)
             programs.append(program)
             known.append(program)
         cut = _cut(grid, program, places, np)

@@ -339,7 +339,8 @@ class Pieces:
 
     def require_plain(self, layer: Layer) -> None:
         """Raise :class:`NotByLayers` where a layer takes more than it says itself."""
-        if layer.counts_in_when or layer.block in self.spec.document.around:
+        beyond = layer.share is not None or layer.parallel is not None or layer.counts_in_when
+        if beyond or layer.block in self.spec.document.around:
             raise NotByLayers
 
     def results(self, layer: Layer) -> list[str]:

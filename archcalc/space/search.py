@@ -9,15 +9,16 @@ from functools import cached_property
 from typing import Any
 
 from archcalc.errors import ArchcalcError
-from archcalc.space.bounds import Bounds, quantities
+from archcalc.space.bounds import quantities
 from archcalc.space.chunks import Refused
 from archcalc.space.count import Counted, Counter, Wanted, rows_of
 from archcalc.space.design import BLOCK, CHUNK, Space
 from archcalc.space.grid import computed
 from archcalc.space.points import Codes
+from archcalc.space.ranges import AnyBounds, bounds_of
 from archcalc.space.seen import NotByLayers
 from archcalc.space.select import Columns, condition, impossible
-from archcalc.space.states import whole
+from archcalc.space.states import Box
 from archcalc.space.trace import ALONE, listed
 from archcalc.space.tree import TooVarious
 from archcalc.space.workers import mapped
@@ -66,6 +67,8 @@ class Search:
         self.space, self.wanted = space, wanted
         self.sample, self.seed, self.replace = sample, seed, replace
         self.executor = executor
+        self.left = 0.0
+        """Seconds of one processor that the rest takes, at the rate of what was done last."""
         self.others = False
         """Whether an executor was given something to do."""
         self.skipped = 0
@@ -131,11 +134,11 @@ class Search:
             found = work(task)
             took.append(time.process_time() - began)
             done += found.done
+            if len(took) > 1 and found.done:
+                self.left = (self.size - self.skipped - done) / found.done * took[-1]
             yield found
-            if self.executor is not None and len(took) > 1 and found.done:
-                left = (self.size - self.skipped - done) / found.done * took[-1]
-                if left > 2 * (BEGINNING + took[0]):
-                    return
+            if self.executor is not None and self.left > 2 * (BEGINNING + took[0]):
+                return
         self.executor = None
 
     def tasks(self) -> Iterator[Any]:
@@ -169,21 +172,22 @@ class Search:
 
     def parts(self) -> Iterator[tuple[int, int]]:
         states = self.space.states
-        where, bounds = self.wanted.where, None
-        if where is not None and self.counter.layered is not None:
-            bounds = Bounds(self.counter.layered.pieces, states)
+        where = self.wanted.where
+        bounds = bounds_of(self.space, self.counter.layered)
         if bounds is None or where is None:
             yield 0, self.space.size
             return
-        everything = whole(states)
-        pending: list[tuple[int, int, tuple[tuple[int, ...], ...]]] = [(0, 0, ())]
+        pending: list[tuple[int, int, Box]] = [(0, 0, ())]
+        beyond: dict[tuple[int, int], Box] = {}
         first = 0
         while pending:
             layer, at, chosen = pending.pop()
             count = states.counts[layer][at]
             if not count:
                 continue
-            if self.hopeless(bounds, where, (*chosen, *everything[len(chosen) :])):
+            if (layer, at) not in beyond:
+                beyond[layer, at] = states.beyond(layer, at)
+            if self.hopeless(bounds, where, (*chosen, *beyond[layer, at])):
                 self.skipped += count
                 first += count
                 continue
@@ -195,7 +199,7 @@ class Search:
             steps = list(zip(state.codes, state.after, strict=True))
             pending += [(layer + 1, after, (*chosen, (code,))) for code, after in reversed(steps)]
 
-    def hopeless(self, bounds: Bounds, where: str, box: Any) -> bool:
+    def hopeless(self, bounds: AnyBounds, where: str, box: Box) -> bool:
         """Whether no configuration of a part meets the condition, for certain."""
         try:
             least, most = bounds.of(box)

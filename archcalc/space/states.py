@@ -14,9 +14,10 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from archcalc.errors import ArchcalcError, ExpressionError
+from archcalc.errors import ExpressionError
 from archcalc.spec import expressions
 from archcalc.spec.expressions import is_expression
+from archcalc.spec.scope import Wrong
 from archcalc.spec.space import Each, Places, Range, Space, features
 from archcalc.values import as_tuples, exact
 
@@ -83,6 +84,21 @@ class States:
         """How many configurations there are, those that conditions ``apart`` refuse among them."""
         return self.counts[0][0]
 
+    def beyond(self, layer: int, at: int) -> Box:
+        """What may be chosen in each step from a state on."""
+        found: list[tuple[int, ...]] = []
+        here = {at: None}
+        for states, counts in zip(self.states[layer:], self.counts[layer + 1 :], strict=True):
+            pairs = [
+                (code, after)
+                for k in here
+                for code, after in zip(states[k].codes, states[k].after, strict=True)
+                if counts[after]
+            ]
+            found.append(tuple(dict.fromkeys(code for code, _ in pairs)))
+            here = dict.fromkeys(after for _, after in pairs)
+        return tuple(found)
+
 
 class _TooMany(Exception):
     pass
@@ -91,8 +107,8 @@ class _TooMany(Exception):
 def states(space: Space, variables: Mapping[str, Any]) -> States:
     """The states of a space; ``variables`` are the network's, for expressions.
 
-    Conditions that would take too many states to count are kept ``apart``. Raises
-    :class:`ArchcalcError` for choices that are none, and where there is no configuration.
+    Conditions that would take too many states to count are kept ``apart``. Raises :class:`Wrong`
+    for choices that are none, and where there is no configuration.
     """
     conditions = list(dict.fromkeys(space.where))
     apart: list[str] = []
@@ -104,15 +120,15 @@ def states(space: Space, variables: Mapping[str, Any]) -> States:
             # What asks for most of a list goes first.
             asking = [c for c in conditions if any(None in f for f in features(c).values())]
             if not conditions:
-                raise ArchcalcError(
-                    f"the space has more than {MOST_EDGES:,} states: choices that depend on less "
-                    "of those above them have fewer"
+                raise Wrong(
+                    f"the space has more than {MOST_EDGES:,} states",
+                    "choices that depend on less of those above them have fewer",
                 ) from None
             out = (asking or conditions)[-1]
             conditions.remove(out)
             apart.append(out)
     if not found.size:
-        raise ArchcalcError("the space is empty: no configuration fulfils its conditions")
+        raise Wrong("the space is empty: no configuration fulfils its conditions", at=("where",))
     return found
 
 
@@ -158,7 +174,7 @@ class _Building:
             for step in self.steps(name, choices, known):
                 steps.append(step)
                 if len(steps) > MOST_STEPS:
-                    raise ArchcalcError(f"a space has {MOST_STEPS:,} choices at most")
+                    raise Wrong(f"a space has {MOST_STEPS:,} choices at most", at=("vars", name))
                 found, layer, known = self.step(step, choices, known)
                 values.append(found)
                 layers.append(layer)
@@ -187,10 +203,10 @@ class _Building:
         found = [self.evaluate(each, state, name) for each in written]
         for n in found:
             if type(n) is not int or not 0 <= n <= MOST_STEPS:
-                raise ArchcalcError(
-                    f"space: '{name}' has {n!r} items: their number is whole, from 0 to "
-                    f"{MOST_STEPS:,}"
+                message = (
+                    f"'{name}' has {n!r} items: their number is whole, from 0 to {MOST_STEPS:,}"
                 )
+                raise Wrong(message, at=("vars", name, "times"))
         return list(dict.fromkeys(found))
 
     def step(
@@ -207,7 +223,7 @@ class _Building:
         here = self.rank[name], math.inf if step.place is None else step.place
         now = [text for text, due in self.due.items() if due == here]
         whole = [text for text, due in self.due.items() if due == (here[0], math.inf)]
-        listed = isinstance(choices, (Each, Places))
+        listed, refusing = isinstance(choices, (Each, Places)), ""
         for state in known:
             edges = State([], [])
             chosen, domain = state.get(name, ()), None
@@ -233,7 +249,10 @@ class _Building:
                     changed = {**state, name: value}
                     done = True
                 due = [*now, *(whole if done and listed else ())]
-                if due and not all(holds(text, {**self.given, **changed}) for text in due):
+                names = {**self.given, **changed}
+                refused = next((text for text in due if not holds(text, names, self.space)), "")
+                if refused:
+                    refusing = refused
                     continue
                 done = done or absent
                 if absent:
@@ -251,6 +270,13 @@ class _Building:
                 edges.codes.append(code)
                 edges.after.append(place)
             layer.append(edges)
+        if not reached:
+            if not refusing:
+                raise Wrong(
+                    f"'{name}' has no value: it ranges from more to less", at=("vars", name)
+                )
+            message = f"the space is empty: nothing that '{name}' may be fulfils it"
+            raise Wrong(message, at=("where", self.space.where.index(refusing)))
         return values, layer, reached
 
     def length(self, name: str, choices: Any, state: Mapping[str, Any], step: Step) -> int:
@@ -284,13 +310,14 @@ class _Building:
         )
         for number in (first, last, step):
             if type(number) not in (int, float):
-                raise ArchcalcError(f"space: '{name}' ranges over {number!r:.40}, no number")
+                raise Wrong(f"'{name}' ranges over {number!r:.40}, no number", at=("vars", name))
         start, stop, by = (Fraction(repr(number)) for number in (first, last, step))
         if by <= 0:
-            raise ArchcalcError(f"space: '{name}' has a step of {step}: it is above 0")
+            raise Wrong(f"'{name}' has a step of {step}: it is above 0", at=("vars", name, "step"))
         count = int((stop - start) // by) + 1
         if count > MOST_CHOICES:
-            raise ArchcalcError(f"space: '{name}' has {count:,} values: {MOST_CHOICES:,} at most")
+            message = f"'{name}' has {count:,} values: {MOST_CHOICES:,} at most"
+            raise Wrong(message, at=("vars", name))
         whole = all(number.denominator == 1 for number in (start, by))
         return [int(n) if whole else float(n) for n in (start + k * by for k in range(count))]
 
@@ -302,7 +329,7 @@ class _Building:
         try:
             return as_tuples(expressions.parse(written[1:])({**self.given, **state}))
         except ExpressionError as error:
-            raise ArchcalcError(f"space: '{name}': {error}") from None
+            raise Wrong(str(error), at=("vars", name)) from None
 
 
 _OF_LISTS: dict[str, Callable[[Any], Any]] = {"sum": sum, "min": min, "max": max}
@@ -323,14 +350,15 @@ def _part(value: Any, part: Any) -> Hashable:
         return exact(value)
 
 
-def holds(text: str, names: Mapping[str, Any]) -> bool:
-    """Whether a condition is true of a configuration. Raises :class:`ArchcalcError`."""
+def holds(text: str, names: Mapping[str, Any], space: Space) -> bool:
+    """Whether a condition of a space is true of a configuration. Raises :class:`Wrong`."""
+    at = ("where", space.where.index(text))
     try:
         answer = expressions.parse(text[1:])(names)
     except ExpressionError as error:
-        raise ArchcalcError(f"space: the condition {text!r}: {error}") from None
+        raise Wrong(str(error), at=at) from None
     if answer is not True and answer is not False:
-        raise ArchcalcError(f"space: the condition {text!r} gives {answer!r:.40}, no truth")
+        raise Wrong(f"the condition {text!r} gives {answer!r:.40}, no truth", at=at)
     return answer
 
 
@@ -351,10 +379,7 @@ def _counts(layers: Sequence[Sequence[State]], ends: int) -> list[list[int]]:
 
 def whole(states: States) -> Box:
     """All of a space."""
-    return tuple(
-        tuple(dict.fromkeys(code for state in layer for code in state.codes))
-        for layer in states.states
-    )
+    return states.beyond(0, 0)
 
 
 def within(states: States, box: Box) -> tuple[States, Box]:

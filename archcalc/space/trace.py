@@ -13,7 +13,7 @@ from archcalc.algebra.record import Record
 from archcalc.analysis.analyze import analyze, answer
 from archcalc.analysis.counted import Analysis, Row
 from archcalc.analysis.memory import memory
-from archcalc.analysis.roofline import roofline
+from archcalc.analysis.roofline import seconds
 from archcalc.errors import ArchcalcError, SpecError, did_you_mean
 from archcalc.operators import FAMILIES
 from archcalc.operators.base import elements
@@ -120,7 +120,7 @@ def total(
     if quantity == "time":
         if on is None:
             raise ArchcalcError("a time is one on a machine: say which")
-        return ceil(roofline(analysis, on, dtype=dtype).seconds * 10**9)
+        return ceil(seconds(analysis, on, dtype) * 10**9)
     return getattr(analysis, quantity)
 
 

@@ -168,19 +168,25 @@ class Spec(Record):
     _family: Self | None = PrivateAttr(default=None)
     _home: Home = PrivateAttr(default_factory=Home)
     _origins: Mapping[str, Origin] = PrivateAttr(default_factory=dict)
+    _spaced_by: Document | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, document: Document) -> Self:
         """The spec that a document holds. Raises ``pydantic.ValidationError``."""
         document = written_out(document)
         spec = cls.model_validate(document.data)
-        spec._document = document
+        spec._document = spec._spaced_by = document
         return spec
 
     @property
     def document(self) -> Document:
         """The text this spec was read from, with the places of everything in it."""
         return self._document
+
+    @property
+    def spaced_by(self) -> Document | None:
+        """The text that its design space was read from; None where that was made of values."""
+        return self._spaced_by
 
     @property
     def home(self) -> Home:
@@ -290,9 +296,10 @@ class Spec(Record):
         found._family = None if self._family is None else self._family.quantized(rules)
         return found
 
-    def spaced(self, space: Space) -> Self:
-        """The network with another design space."""
+    def spaced(self, space: Space, document: Document | None = None) -> Self:
+        """The network with another design space, which stands in a document or in none."""
         found = self.model_copy(update={"space": space})
+        found._spaced_by = document
         found._home = self._home  # the layers are the same
         return found
 

@@ -38,6 +38,15 @@ def spaces() -> list[File]:
     return sorted((folder() / "spaces").glob("*.yaml"))
 
 
+def documenting() -> list[File]:
+    """All shipped files with numbers of their own: spaces of networks that stand elsewhere have
+    none.
+    """
+    own = [path for path in spaces() if not _ELSEWHERE.search(path.read_text(encoding="utf-8"))]
+    return [*families(), *examples(), *own]
+
+
+_ELSEWHERE = re.compile(r"^network:", re.MULTILINE)
 _VARIANTS = re.compile(r"^variants:.*\n((?:[ #].*\n|\n)+)", re.MULTILINE)
 _KEY = re.compile(r"^  (\w[\w-]*):", re.MULTILINE)
 

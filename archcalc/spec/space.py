@@ -64,6 +64,10 @@ class Range(Record):
 Item = Annotated[
     Annotated[Range, Tag("[range]")] | Annotated[list[Any] | str, _CHOICES, Tag("[list]")],
     Discriminator(lambda value: "[range]" if isinstance(value, (Mapping, Range)) else "[list]"),
+    should_be(
+        "choices of single items: a list that is one is written in full",
+        lambda v: not (isinstance(v, Mapping) and {"each", "places"} & v.keys()),
+    ),
 ]
 
 
@@ -79,7 +83,10 @@ class Each(Record):
 class Places(Record):
     """A list whose places have choices of their own."""
 
-    places: Annotated[list[Item], Field(min_length=1)]
+    places: Annotated[
+        list[Item],
+        should_be("a list of what each place may be", lambda v: isinstance(v, list) and v),
+    ]
     """What the item at each place may be."""
 
 

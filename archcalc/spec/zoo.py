@@ -24,6 +24,7 @@ from archcalc.spec.problems import field_problems, problems_of
 from archcalc.spec.question import Question
 from archcalc.spec.records import records, spec_of
 from archcalc.spec.scope import Path
+from archcalc.spec.shelf import documenting as documenting
 from archcalc.spec.shelf import examples as examples
 from archcalc.spec.shelf import families as families
 from archcalc.spec.shelf import find as find
@@ -202,7 +203,7 @@ def _spaced(
         for _, wrong in amiss(apart.space, spec.vars, spec.inputs)
     ]
     titled = apart.space.model_copy(update={"title": apart.title or apart.space.title})
-    return (None if problems else spec.spaced(titled)), problems
+    return (None if problems else spec.spaced(titled, document)), problems
 
 
 class _Reading(NamedTuple):

@@ -17,7 +17,7 @@ from archcalc.errors import ArchcalcError
 from archcalc.spec import zoo
 
 TABLES = Path(__file__).parents[2] / "specs" / "tables"
-FILES = [*zoo.families(), *zoo.examples(), *zoo.spaces()]
+FILES = zoo.documenting()
 
 
 def read(table: str) -> list[dict[str, str]]:

@@ -24,7 +24,9 @@ from archcalc.space.count import Counted, Counter, Wanted
 from archcalc.space.layered import Layered
 from archcalc.space.pieces import COLUMNS
 from archcalc.space.points import numbered
+from archcalc.space.ranges import Ranges, bounds_of
 from archcalc.space.search import Search
+from archcalc.space.seen import NotByLayers
 from archcalc.space.select import condition, impossible
 from archcalc.space.states import narrowed, whole, within
 from archcalc.space.workers import mapped, processes
@@ -144,6 +146,50 @@ def test_bounds_hold_in_every_part(small: Space) -> None:
             least, most = bounds.of(box)
             assert (np.array(least) <= fine.min(axis=0, initial=2**62)).all()
             assert (np.array(most) >= fine.max(axis=0, initial=0)).all()
+
+
+def test_bounds_of_shared_tensors_are_not_made_up() -> None:
+    """Of two layers that share their tensors one stores them: bounds would be too high."""
+    layers = {**SMALL["layers"], "twice": {"op": "Linear", "out_features": 10, "share": "fc"}}
+    small = Space(archcalc.load({**SMALL, "layers": layers}), side=[16])
+    bounds = Bounds(Layered(small.network, small.states).pieces, small.states)
+    with pytest.raises(NotByLayers):
+        bounds.of(whole(small.states))
+
+
+def test_bounds_of_ranges_hold_in_every_part() -> None:
+    """Widths in multiples of a group that is chosen, depths, and a side: programs bound them."""
+    network = archcalc.load("regnet_x_400mf")
+    declared = {
+        "group": [8, 16],
+        "depths": {"each": {"from": 1, "to": 3}, "times": 4},
+        "widths": {"each": {"from": "=group", "to": 512, "step": "=group"}, "times": 4},
+        "side": [64, 96],
+    }
+    several = Space(network.spaced(Declared.model_validate({"vars": declared})))
+    bounds = bounds_of(several, None)
+    assert isinstance(bounds, Ranges)
+    everything = whole(several.states)
+    for at, codes in enumerate(everything):
+        for code in (codes[0], codes[-1]):
+            part, box = within(several.states, narrowed(everything, at, [code]))
+            for group in range(2):
+                some, smaller = within(part, narrowed(box, 0, [group]))
+                if not some.size:
+                    continue
+                least, most = map(dict, map(zip, [COLUMNS] * 2, bounds.of(smaller)))
+                numbers = np.array([0, some.size // 3, some.size - 1], np.int64)
+                for chosen in zip(*numbered(some, numbers), strict=True):
+                    one = one_by_one(network, several.at([int(number) for number in chosen]))
+                    assert one is not None
+                    for name in ("params", "macs", "flops", "activations", "buffers"):
+                        assert least[name] <= one[name] <= most[name]
+
+
+def test_what_nothing_in_ranges_can_meet_is_passed_over_at_once() -> None:
+    search = Search(Space("anynet_x"), Wanted(("params", "macs"), where="macs < 1000"))
+    assert not list(search.counted())
+    assert search.skipped == search.size
 
 
 @pytest.mark.parametrize("small", [space(), cells()])

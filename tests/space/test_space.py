@@ -16,6 +16,7 @@ import archcalc
 from archcalc import ArchcalcError, Space, SpecError
 from archcalc.space.points import shuffled
 from archcalc.space.states import states
+from archcalc.spec.scope import Wrong
 from archcalc.spec.space import Space as Declared
 from tests.space.spaces import SMALL, space
 
@@ -260,13 +261,46 @@ def test_a_network_without_a_space_says_so() -> None:
 
 
 def test_choices_have_bounds() -> None:
-    with pytest.raises(ArchcalcError, match="at most"):
+    with pytest.raises(Wrong, match="at most"):
         declared({"a": {"from": 1, "to": 10**9}})
-    with pytest.raises(ArchcalcError, match="items"):
+    with pytest.raises(Wrong, match="items"):
         declared({"a": {"each": [1], "times": 10**6}})
-    with pytest.raises(ArchcalcError, match="empty"):
+    with pytest.raises(Wrong, match="empty"):
         declared({"a": [1, 2]}, ["=a > 2"])
     assert declared({"a": {"each": [1, 2], "times": 9000}}).size == 2**9000
+
+
+@pytest.mark.parametrize(
+    ("choices", "told"),
+    [
+        ("width: {from: 8, to: 4}", "1:43  space › vars › width\n  'width' has no value"),
+        ("width: {from: 4, to: 8, step: 0}", "1:66  space › vars › width › step"),
+        ("depths: {each: [1, 2], times: =0 - 1}", "1:66  space › vars › depths › times"),
+        (
+            "depths: {each: {each: [1], times: 2}, times: 4}",
+            "1:51  .*\n  should be choices of single items",
+        ),
+        ("depths: {places: []}", "1:53  .*\n  should be a list of what each place may be"),
+        ("width: {from: =1 // 0, to: 4}", "1:43  space › vars › width\n  divides by zero"),
+    ],
+)
+def test_what_is_amiss_is_told_where_it_stands(choices: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{{network: resnet18, space: {{vars: {{{choices}}}}}}}\n")
+    with pytest.raises(SpecError, match=rf"mine\.yaml:{told}"):
+        Space(str(path))
+
+
+def test_the_condition_that_nothing_fulfils_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "network: resnet18\nspace:\n  vars: {width: [8, 16]}\n"
+        "  where:\n  - =width > 4\n  - =width > 16\n"
+    )
+    with pytest.raises(SpecError, match=r"mine\.yaml:6:5  space › where › 1\n.*'width' may be"):
+        Space(str(path))
+    with pytest.raises(ArchcalcError, match=r"^'width' has no value"):
+        Space(str(path), width=range(0))
 
 
 def test_the_size_is_that_of_all_products() -> None:

@@ -51,7 +51,7 @@ def document(space: Space, points: Sequence[Mapping[str, Any]] | None = None) ->
 
 def _headed(space: Space) -> str:
     most = "" if space.exact else "at most "
-    return f"{space.network.label}: {most}{space.size:,} configurations"
+    return f"{space.network.label}: {most}{space.size:,} configuration{'s' * (space.size != 1)}"
 
 
 def _counted(space: Space, name: str) -> str:

@@ -43,7 +43,7 @@ HEADERS = {
 def document(found: Sweep, kept: str = "") -> Document:
     """The first rows as a table, with what else is to be known. ``kept`` says how rows were."""
     rows = [[_cell(value) for value in found[k].values()] for k in range(min(len(found), SHOWN))]
-    notes = []
+    notes, plural = [], "s" * (found.configurations != 1)
     count = len(found) + found.beyond
     if count > SHOWN:
         notes.append(
@@ -52,10 +52,12 @@ def document(found: Sweep, kept: str = "") -> Document:
         )
     if found.refused.count:
         notes.append(refusal(found.refused))
+    if found.skipped:
+        notes.append(f"{found.skipped:,} are in parts of the space that can't meet the condition")
     heads = [Head(name, HEADERS.get(name, name), _right(v)) for name, v in found.columns.items()]
     going = [name for name in reversed(found.quantities) if name not in ("params", "macs")]
     return Document.of(
-        Heading(f"{found.network}: {found.configurations:,} configurations{kept}"),
+        Heading(f"{found.network}: {found.configurations:,} configuration{plural}{kept}"),
         Prose("MACs are multiply-accumulates, FLOPs two for each and one for all else", "about"),
         table(heads, rows, narrow=tuple(going)),
         Items.of(notes),
