@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import archcalc
 from archcalc.space.workers import processes
@@ -58,7 +58,11 @@ def peer(space: archcalc.Space) -> float:
 
     points = list(space.sample(BUILT + 1, seed=1))
 
-    def build(point: dict[str, object]) -> None:
+    def build(*points: dict[str, Any]) -> None:
+        for point in points:
+            count(point)
+
+    def count(point: dict[str, Any]) -> None:
         known = {name: value for name, value in point.items() if name in space.network.vars}
         (shape,) = archcalc.expand(space.network, **known).inputs.values()
         with torch.device("meta"):
@@ -66,7 +70,7 @@ def peer(space: archcalc.Space) -> float:
         summary(network, input_size=shape, device="meta", verbose=0)
 
     build(points[0])  # which loads what is loaded once
-    return BUILT / took(lambda: [build(point) for point in points[1:]]).processors
+    return BUILT / took(build, *points[1:]).processors
 
 
 def memory(name: str, count: int) -> int:

@@ -225,7 +225,8 @@ class _Best:
         )
 
     def quantities(self, bounds: AnyBounds, box: Box) -> dict[str, tuple[float, float]]:
-        return quantities(*bounds.of(box), self.space.network, self.dtype, self.on)
+        least, most = bounds.of(box)
+        return quantities(least, most, self.space.network, self.dtype, self.on)
 
     def order(self, bounds: AnyBounds, box: Box) -> list[int]:
         """The steps, those first whose choices differ most in what they make of a part."""

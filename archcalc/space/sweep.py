@@ -129,7 +129,7 @@ def sweep(
     ``replace`` so that one may come again. Parts that can't fulfil ``where`` are ``skipped``. It is
     looked through in chunks, which ``executor``, any of ``concurrent.futures``, does in its
     workers; the result is the same with any and with none. A function that makes an executor is
-    called again where one breaks.
+    called where it is worth it, and again where one breaks.
 
     ::
 

@@ -159,3 +159,22 @@ def test_the_network_of_the_best_row_is_written(net: str, tmp_path: Path) -> Non
     assert run(net, "--set", "width=2,4", "--emit", str(file)).exit_code == 2
     none = run(net, "--set", "width=2,4", "--where", "macs < 0", "--top", "1", "--emit", "x.yaml")
     assert (none.exit_code, "no row is left" in none.stderr) == (2, True)
+
+
+def test_what_one_process_does_sooner_is_done_by_one_and_said() -> None:
+    alone = run("nasbench201", "--sample", "50", "--top", "1")
+    two = run("nasbench201", "--sample", "50", "--top", "1", "--jobs", "2")
+    assert alone.stdout == two.stdout
+    assert alone.stderr == ""
+    assert "done by one process" in two.stderr
+
+
+def test_what_takes_long_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archcalc.cli import sweep
+    from archcalc.space import search
+
+    monkeypatch.setattr(sweep, "LONG", 0.0)
+    monkeypatch.setattr(search, "CHUNK", 20)
+    found = run("nasbench201", "--sample", "100", "--top", "1")
+    assert "more take about 0 hours of a processor\n  --sample 1e6 looks at some" in found.stderr
+    assert found.exit_code == 0

@@ -84,7 +84,7 @@ def test_conditions_are_counted_as_if_all_were_tried(
         if eval(condition, {}, {"l": items, "k": value, **known})
     ]
     if not truth:
-        with pytest.raises(ArchcalcError, match="empty"):
+        with pytest.raises(Wrong, match="empty"):
             declared(vars, [f"={condition}"])
     else:
         assert declared(vars, [f"={condition}"]).size == len(truth)
