@@ -7,28 +7,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from archcalc.claims.blocks import SAID, Module, module
 from archcalc.claims.emitted import Emitted, hold
 from archcalc.claims.finding import Audit
+from archcalc.claims.inner import SAID as INSIDE
+from archcalc.claims.inner import inner
+from archcalc.claims.reach import FAR, TOKEN, reached
 from archcalc.claims.spelled import (
+    ACTIVATIONS,
     ELEMENTWISE,
     RECURRENT,
     Fields,
     Spelled,
     activation,
-    arranged,
     convolution,
     ends,
     norm,
     plain,
     pooling,
     recurrent,
+    unpadded,
 )
 from archcalc.claims.tables.evidence import UNKNOWN, Option, State, printed_state
-from archcalc.claims.tables.flow import closed
-from archcalc.claims.tables.kinds import compact
+from archcalc.claims.tables.flow import RECURSIVE, begun_again, closed
+from archcalc.claims.tables.kinds import WEIGHTED, compact
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.work import Layer
 from archcalc.claims.wiring import LENGTH, Wiring
@@ -36,8 +41,16 @@ from archcalc.errors import ArchcalcError
 from archcalc.spec.form import as_yaml
 from archcalc.spec.form.tree import Node
 
-FAR = 40
-"""Layers back in which what is joined is looked for."""
+WEIGHTS = r"Conv|Linear|Norm|LSTM|GRU|RNN|Embedding|PReLU"
+"""Operators that may have weights to share."""
+TRIES = 40
+"""Sums that are taken back to see whether the rest costs less."""
+RESIDUAL = r"^res$|resid|resblock|basicblock|bottleneck(?!transition)"
+"""Classes of modules that add what they take."""
+SUMMED, LEFT = 0.7, 2.0
+"""Prices of a sum that is not printed, and of a layer but the last that nothing takes."""
+MODULES = frozenset(("module", "attention", "unknown", ""))
+"""Kinds of rows that hold layers of which no row is printed."""
 
 
 def emit(audit: Audit) -> str:
@@ -58,15 +71,31 @@ def emitted(audit: Audit) -> Emitted:
     if audit.reading is None or audit.sheet is None:
         raise ArchcalcError(f"{audit.name}: no network was searched in it")
     try:
-        return _Writer(audit).emitted()
+        return _cheapest(audit).emitted()
     except ArchcalcError as error:
         if str(error).startswith(audit.name):
             raise
         raise ArchcalcError(f"{audit.name}: {error}") from None
 
 
+def _cheapest(audit: Audit) -> _Writer:
+    """The wiring that costs least: sums are taken back one by one where what follows misses them.
+
+    Branches that are of one size are summed by some networks and joined further down by others.
+    """
+    best = _Writer(audit)
+    best.write()
+    for row in best.sums[:TRIES] if best.cost > SUMMED * len(best.sums) + LEFT / 4 else ():
+        other = _Writer(audit, best.apart | {row})
+        other.write()
+        if other.cost < best.cost:
+            best = other
+    return best
+
+
 class _Writer:
-    def __init__(self, audit: Audit) -> None:
+    def __init__(self, audit: Audit, apart: frozenset[int] = frozenset()) -> None:
+        """``apart`` are rows before which nothing is summed."""
         assert audit.reading is not None
         assert audit.sheet is not None
         self.audit, self.found, self.sheet = audit, audit.reading.found, audit.sheet
@@ -78,8 +107,32 @@ class _Writer:
         self.begun: dict[int, tuple[str, int]] = {}
         """For each module, what its first row takes, and how many layers stand before it."""
 
-    def emitted(self) -> Emitted:
-        said = self.start()
+        self.added: set[int] = set()
+        """Modules of which the parameters beside their rows are written."""
+        self.calls: dict[tuple[str, State, int], tuple[list[int], list[int]]] = {}
+        """Rows of a class, depth and size: first calls, and calls of the same layers again."""
+        self.apart = apart
+        self.sums: list[int] = []
+        """Rows before which something is summed."""
+        self.failed: ArchcalcError | None = None
+        self.said = ""
+        """What is to be said of the input."""
+
+    @property
+    def cost(self) -> float:
+        """Of what was assumed, and of layers that lead nowhere; any row that fails costs most."""
+        return self.net.cost + LEFT * (len(self.net.open) - 1) + 1e6 * (self.failed is not None)
+
+    def write(self) -> None:
+        """Write all rows, or up to one that can't be written."""
+        try:
+            self.rows()
+        except ArchcalcError as error:
+            self.failed = error
+
+    def rows(self) -> None:
+        """Write all rows."""
+        self.said = self.start()
         ended = closed(self.sheet)
         inside: list[Entry] = []
         for entry, option in zip(self.sheet.entries, self.found.options, strict=True):
@@ -91,6 +144,12 @@ class _Writer:
                 for container in ended.get(entry.index, ()):
                     self.names[container.index] = self.net.last
                 self.row(entry, option, inside)
+
+    def emitted(self) -> Emitted:
+        """What was written as a spec, held against the table."""
+        if self.failed is not None:
+            raise self.failed
+        said = self.said
         name = re.sub(r"[^a-z0-9_-]+", "-", self.audit.name.lower().rpartition("/")[2])
         name = name.split(".")[0].strip("-") or "table"
         several = len(self.net.inputs) > 1
@@ -177,10 +236,11 @@ class _Writer:
             rows = out[0] if self.net.manages(option.out) else option.out.c
             return State(rows or LENGTH, ()), ""
         if layer.kind in RECURRENT and c is not None:
-            if self.sheet.channels_first and out:
+            if self.sheet.channels_first and out and not self.net.manages(option.out):
                 return State(option.out.c, (c,)), ""
             return State(c, out or (None,)), ""
-        if entry.kind in ("pad", "crop", "reshape", "same") and out and None not in out:
+        bare = entry.kind in MODULES and not entry.values.get("params")
+        if (bare or entry.kind in ("pad", "crop", "reshape", "same")) and out and None not in out:
             takes = (o.layer.cin for o in self.found.options if o is not None and o.layer.cin)
             if c := option.out.c or next(takes, None):
                 return State(c, out), "# not in the table: what the first row gives is taken"
@@ -189,6 +249,11 @@ class _Writer:
         if not out or layer.kernel is None:
             return State(c, out if layer.kind != "linear" else ()), ""
         steps = layer.strides or (layer.stride,) * len(out)
+        if layer.kind == "deconv":
+            pads = layer.pads or unpadded(layer)
+            spread = zip(out, layer.kernel, steps, pads, strict=True)
+            before = tuple(max(1, ((n or 1) - k + p) // step + 1) for n, k, step, p in spread)
+            return State(c, before), "# not in the table: what the first row spreads is taken"
         before = tuple(
             _before(n or 1, k, step) for n, k, step in zip(out, layer.kernel, steps, strict=True)
         )
@@ -204,26 +269,70 @@ class _Writer:
         link = self.found.links[entry.index]
         rows = option.given if option.given is not None else link.rows or ()
         sources = [self.names[row] for row in rows if row in self.names] or [self.net.last]
-        if option.given is None and not link.named:
+        if link.rows == () and entry.index == begun_again(self.sheet):
+            sources = [next(iter(self.net.inputs))]
+        elif option.given is None and not link.named:
             sources = [self.net.last]
         for container in inside:
             self.begun.setdefault(container.index, (sources[0], len(self.net.written)))
-        modules = [note for note in option.notes if note.startswith("how the rows of")]
-        notes = [note for note in option.notes if note not in modules]
-        for note in notes:
-            sources = [self.assumed(note, sources[0], option, entry)]
-        if len(rows) < 2 and not option.notes and not self.sheet.has("source"):
-            sources = [self.summed(sources[0], entry)]
+        module = option.layer.kind in MODULES and not entry.values.get("params")
+        if len(rows) < 2 and not self.sheet.has("source") and not module:
+            sources = [self.taken(entry, option, sources[0])]
+        for container in inside:
+            sources[:1] = [self.own(container, sources[0])]
         if self.passes(entry, option, sources):
             self.names[entry.index] = sources[0]
             self.layers_of.setdefault(entry.index, [])
             self.net.last = sources[0]
         else:
             self.spell(entry, option, sources)
-        for note in modules:
-            number = re.search(r"row (\d+)", note)
-            if number:
-                self.module(self.sheet.entries[int(number[1]) - 1], note)
+        for note in option.notes:
+            if number := re.search(r"^how the rows of row (\d+)", note):
+                self.module(self.sheet.entries[int(number[1]) - 1])
+
+    def taken(self, entry: Entry, option: Option, source: str) -> str:
+        """What a row takes, after what stands before it that is not in the table."""
+        state, wanted = self.net.states.get(source, UNKNOWN), option.takes
+        if option.layer.kind in MODULES and option.out.flat == wanted.flat and wanted.flat:
+            # It may take what it gives, in another order than it was given.
+            own, turned = (
+                inner(entry, each, option.out, self.net.tokens(each))
+                for each in (wanted, option.out)
+            )
+            wanted = option.out if own is None and turned is not None else wanted
+        if option.layer.kind in MODULES and entry.values.get("params") and wanted == option.takes:
+            wanted = self.widened(entry, option)
+        note = f"{{}} before row {entry.index + 1} is not in the table"
+        unsaid = all(note.startswith("how the rows of") for note in option.notes)
+        unsaid = unsaid and wanted == option.takes and option.given is None
+        known = wanted.c is not None and wanted.ext is not None and None not in wanted.ext
+        if unsaid or state == wanted or not known:
+            return self.summed(entry, source, note)
+        near = list(self.net.states)[-FAR:]
+        made = reached(self.net, wanted, source, near, note)
+        if made is not None:
+            return made
+        if entry.kind not in WEIGHTED:
+            raise ArchcalcError(f"{option.notes[0]}: what does so is not said")
+        if len(self.net.inputs) == 1:
+            self.net.first()
+        made = self.net.free("input")
+        self.take(made, wanted)
+        return made
+
+    def own(self, container: Entry, source: str) -> str:
+        """What a module has beside its rows may be a vector of every position, which is added."""
+        params, state = container.values.get("params"), self.net.states.get(source, UNKNOWN)
+        if not params or container.index in self.added or not self.net.tokens(state):
+            return source
+        token = self.net.beside.get(source, "").startswith(TOKEN)
+        if params not in [((state.flat or 0) + k * (state.c or 0)) for k in range(1 + 2 * token)]:
+            return source
+        self.added.add(container.index)
+        note = f"{container.name} has {params:,} parameters beside its rows': positions are taken"
+        shape = {"shape": list(self.net.shape(source))}
+        places = self.net.assume("Parameter", shape, [source], state, note)
+        return self.net.assume("Add", {}, [source, places], state, note)
 
     def end(self, container: Entry) -> None:
         """A module's end: what it has beside its rows may be a scale of every channel."""
@@ -237,29 +346,76 @@ class _Writer:
             one = State(c, alone)
             scale = self.net.assume("Parameter", {"shape": sizes}, [source], one, note)
             self.net.assume("Mul", {}, [source, scale], state, note)
+        self.residual(container, *self.begun.get(container.index, ("", 0)))
         self.names[container.index] = self.net.last
+
+    def residual(self, module: Entry, source: str, count: int) -> None:
+        """A module that is called residual adds what it takes, before its last activation.
+
+        ``count`` layers stand before it. Nothing is added where one of its layers is a sum.
+        """
+        net, last = self.net, self.net.last
+        inside = list(net.written)[count:]
+        word = compact(re.sub(r"[: -]+\d.*$", "", module.name))
+        state = net.states.get(source, UNKNOWN)
+        sums = any(net.written[name].get("op") == "Add" for name in inside)
+        if not re.search(RESIDUAL, word) or sums or not inside or net.states[last] != state:
+            return
+        note = f"{module.name} is taken to add what it takes, as its name says"
+        ends, act = inside[max(-2, -len(inside))], net.written[last]
+        if act.get("op") not in ACTIVATIONS or act["op"] == "Dropout" or "from" in act:
+            net.assume("Add", {}, [last, source], state, note)
+            return
+        net.open = [*(name for name in net.open if name != last), ends]
+        del net.written[last]
+        added = net.assume("Add", {}, [ends, source], state, note)
+        net.put(last, act["op"], {k: v for k, v in act.items() if k != "op"}, [added], state)
 
     def passes(self, entry: Entry, option: Option, sources: list[str]) -> bool:
         """Whether a row is a module whose rows stand before it: it gives what they give."""
         made_of = entry.pattern is not None or entry.stack is not None
-        if option.layer.kind != "module" or entry.values.get("params") or made_of:
+        if option.layer.kind not in MODULES or entry.values.get("params") or made_of:
             return False
         state = self.net.states.get(sources[0], UNKNOWN)
         if option.out == state:
+            self.residual(entry, *self.before_module(entry))
+            sources[:] = [self.net.last]
             return True
-        made = self.net.made(option.out, [name for name in self.net.open if name != "input"])
-        if made is None:
-            return False
         note = f"how {entry.name} joins its rows is not in the table"
-        sources[:] = [self.net.assume(*made, option.out, note)]
-        return True
+        near = list(self.net.states)[-FAR:]
+        made = reached(self.net, option.out, sources[0], near, note)
+        sources[:] = [made] if made is not None else sources
+        return made is not None
+
+    def before_module(self, entry: Entry) -> tuple[str, int]:
+        """What a module takes whose rows stand before it, and how many layers come before those.
+
+        They follow a pooling, or another module that is called residual.
+        """
+        for row in range(entry.index - 1, -1, -1):
+            other = self.sheet.entries[row]
+            word = compact(re.sub(r"[: -]+\d.*$", "", other.name))
+            if other.kind == "pool" or (other.kind in MODULES and re.search(RESIDUAL, word)):
+                name = self.names.get(row, "")
+                written = list(self.net.written)
+                return name, written.index(name) + 1 if name in written else len(written)
+        return "", len(self.net.written)
 
     def spell(self, entry: Entry, option: Option, sources: Sequence[str]) -> None:
         """Write what a row is."""
         name = self.named(entry)
         if option.layer.kind == "reshape" and option.out != self.net.states.get(sources[0]):
             sources = [self.net.laid(source, True) for source in sources]
+        elif option.layer.kind in MODULES:
+            tokens = self.net.tokens(option.takes)
+            sources = [self.net.laid(source, tokens) for source in dict.fromkeys(sources)]
+        twin = self.twin(entry)
+        first = self.found.options[twin] if twin is not None else None
+        if first is not None:
+            option = replace(option, layer=first.layer)
         for k, each in enumerate(self.layers(entry, option, sources)):
+            if twin is not None and re.search(WEIGHTS, each.op):
+                each.fields["share"] = self.layers_of[twin][k]
             last = name if not k else self.net.free(f"{name}-{k + 1}")
             out = each.outs or option.out
             self.net.put(last, each.op, each.fields, sources if not k else [self.net.last], out)
@@ -267,6 +423,16 @@ class _Writer:
                 self.net.beside[last] = each.beside
             self.layers_of.setdefault(entry.index, []).append(self.net.last)
         self.names[entry.index] = self.net.last
+
+    def twin(self, entry: Entry) -> int | None:
+        """The row that is printed again, as torchinfo says of a layer's later calls."""
+        key = entry.what.word.split(":")[0], printed_state(entry, "out"), entry.depth
+        calls = self.calls.setdefault(key, ([], []))
+        again = RECURSIVE in entry.cells
+        calls[again].append(entry.index)
+        if not again or not calls[0]:
+            return None
+        return calls[0][(len(calls[1]) - 1) % len(calls[0])]
 
     def layers(self, entry: Entry, option: Option, sources: Sequence[str]) -> Iterator[Spelled]:
         """The operators of a row, with their fields and what is to be said of them."""
@@ -329,7 +495,13 @@ class _Writer:
             yield from self.larger(entry, state, out)
         elif kind == "module" and (entry.pattern is not None or entry.stack is not None):
             yield Spelled("", self.block(module(entry, layer, state, out)))
-        elif kind in ("unknown", "module") and out == state:
+        elif (
+            made := inner(entry, self.net.states[sources[0]], out, self.net.tokens(state))
+        ) is not None:
+            if not state.ext and sources[0] not in self.net.flat:
+                yield Spelled("Flatten", {}, "", state)
+            yield Spelled("", self.block(made), INSIDE)
+        elif kind in ("unknown", "module") and out == state and not entry.values.get("params"):
             yield Spelled("Identity", {}, f"{entry.name}: what it does is not known")
         else:
             what = entry.what.word or entry.name or "row without a name"
@@ -387,16 +559,10 @@ class _Writer:
         """Numbers that a row arranges anew, as the table prints them."""
         if out.c is None or out.ext is None or None in out.ext:
             raise ArchcalcError(f"row {entry.index + 1}: what it gives is not said")
-        state = self.net.states.get(source, UNKNOWN)
-        if out == state and self.net.manages(out):
+        if out == self.net.states.get(source) and self.net.manages(out):
             return self.net.turn(source)
-        sizes = tuple(n or LENGTH for n in out.ext)
-        after = (*sizes, out.c) if self.net.manages(out) else (out.c, *sizes)
-        taken = tuple(n or LENGTH for n in state.ext or ())
-        width = state.c or 0
-        before = (*taken, width) if self.net.manages(state) else (width, *taken)
         permuted = re.search("permute|transpose", entry.what.word.lower())
-        return arranged(before, after, permuted is not None)
+        return self.net.arranged(source, out, permuted is not None)
 
     def larger(self, entry: Entry, state: State, out: State) -> Iterator[Spelled]:
         """An upsampling."""
@@ -421,91 +587,37 @@ class _Writer:
 
     # What is not in the table --------------------------------------------------------------------
 
-    def assumed(self, note: str, source: str, option: Option, entry: Entry) -> str:
-        """Write what stands between two rows that is not in the table."""
-        state = self.net.states.get(source, UNKNOWN)
-        window = re.search(r"a (\d+)(?:x\d+)* pooling", note)
-        axes = len(state.ext or ())
-        if "a concatenation" in note:
-            wanted = State(option.layer.cin, state.ext)
-            names = [name for name in self.net.states if name in self.net.written][-FAR:]
-            made = self.net.made(wanted, [n for n in self.net.open if n != source], [source], names)
-            if made is None:
-                raise ArchcalcError(f"{note}: what is joined is not said")
-            return self.net.assume(*made, wanted, note)
-        if window:
-            fields: Fields = {"kernel_size": int(window[1]), "stride": 2 if window[1] == "3" else 0}
-            fields = {key: value for key, value in fields.items() if value}
-            out = self.after(option, state)
-            if (
-                out is not None
-                and window[1] == "2"
-                and any((n or 0) * 2 > (m or 0) for n, m in zip(out, state.ext or (), strict=False))
-            ):
-                fields["ceil_mode"] = True
-            return self.net.assume(f"MaxPool{axes}d", fields, [source], State(state.c, out), note)
-        if "global pooling" in note:
-            return self.net.assume("GlobalAvgPool", {}, [source], State(state.c, ()), note)
-        if "one position alone" in note and len(state.ext or ()) == 1:
-            one = State(1, state.ext) if not self.net.manages(state) else State(state.c, (1,))
-            width = state.c if self.net.manages(state) else (state.ext or (None,))[0]
-            self.net.assume("Slice", {"start": -1}, [source], one, f"{note}: the last is taken")
-            return self.net.assume("Flatten", {}, [self.net.last], State(width, ()), note)
-        if "flatten" in note:
-            return self.net.assume("Flatten", {}, [source], State(state.flat, ()), note)
-        if "upsampling" in note:
-            twice = State(state.c, tuple(2 * (n or 0) for n in state.ext or ()))
-            return self.net.assume("Upsample", {"scale_factor": 2}, [source], twice, note)
-        if "a permutation" in note or "a rearrangement" in note:
-            inward = printed_state(entry, "in")
-            shown = inward if inward.ext else printed_state(entry, "out")
-            if shown.flat == state.flat and shown.flat is not None:
-                own = self.reshaped(entry, source, shown)
-                turn = arranged(self.net.shape(source), tuple(own.fields.get("shape", ())), True)
-                own = turn if "permutation" in note and own.op == "Reshape" else own
-                return self.net.assume(own.op, own.fields, [source], shown, note)
-            raise ArchcalcError(f"{note}: how is not said")
-        raise ArchcalcError(f"{note}: what does so is not said")
-
-    def module(self, container: Entry, note: str) -> None:
+    def module(self, container: Entry) -> None:
         """Write how a module makes what it gives of its rows: it joins, sums or scales them."""
-        out = printed_state(container, "out")
         source, count = self.begun.get(container.index, (self.net.last, 0))
         inside = list(self.net.written)[count:]
-        state = self.net.states.get(self.net.last, UNKNOWN)
-        free = [name for name in self.net.open if name in inside]
-        made = self.net.made(out, free)
-        scales = state.c == out.c and all(n == 1 for n in state.ext or ())
-        if made is None and scales and self.net.states.get(source) == out:
-            made = "Mul", {}, [source, self.net.last]
+        note = f"how {container.name} joins its rows is not in the table"
+        out = printed_state(container, "out")
+        made = reached(self.net, out, self.net.last, [source, *inside], note)
         if made is None:
-            made = self.net.made(out, [], [self.net.last], [source, *inside])
-        if made is None:
-            raise ArchcalcError(f"{note}: what is joined is not said")
-        self.net.assume(*made, out, f"how {container.name} joins its rows is not in the table")
-        self.names[container.index] = self.net.last
+            raise ArchcalcError(f"row {container.index + 1}: {note}")
+        self.net.last = self.names[container.index] = made
 
-    def after(self, option: Option, state: State) -> tuple[int | None, ...] | None:
-        """Extents that an assumed pooling leaves, as far as the next row says."""
-        taken, c = option.layer.taken, state.c
-        if taken is None or not c or not state.ext or None in state.ext:
-            return None
-        for up in (False, True):
-            halves = tuple(-(-(n or 0) // 2) if up else (n or 0) // 2 for n in state.ext)
-            if State(c, halves).flat == taken:
-                return halves
-        return None
+    def widened(self, entry: Entry, option: Option) -> State:
+        """What a module takes whose parameters ask for more than the row before it gives."""
+        wanted = option.takes
+        earlier = [each for each in self.net.states.values() if each.ext == wanted.ext and each.c]
+        more = [State((wanted.c or 0) + (each.c or 0), wanted.ext) for each in reversed(earlier)]
+        jumped = list(self.net.states.values())[-FAR:]
+        for taken in dict.fromkeys((wanted, *more, *reversed(jumped))):
+            if inner(entry, taken, option.out, self.net.tokens(taken)) is not None:
+                return taken
+        return wanted
 
-    def summed(self, source: str, entry: Entry) -> str:
+    def summed(self, entry: Entry, source: str, note: str) -> str:
         """A sum with what nothing else takes, where both have one shape: a shortcut's end."""
-        state = self.net.states.get(source)
-        ends = [
-            name for name in self.net.open if name != source and self.net.states.get(name) == state
-        ]
-        if not ends or source in self.net.inputs or source not in self.net.open or state is None:
+        net, state = self.net, self.net.states.get(source)
+        ends = [name for name in net.open if name != source and net.states[name] == state]
+        if not ends or source in net.inputs or source not in net.open or entry.index in self.apart:
             return source
-        note = f"a sum before row {entry.index + 1} is not in the table"
-        return self.net.assume("Add", {}, [*ends, source], state, note)
+        self.sums.append(entry.index)
+        net.cost += SUMMED
+        return net.assume("Add", {}, [*ends, source], net.states[source], note.format("a sum"))
 
     # Layers --------------------------------------------------------------------------------------
 

@@ -80,7 +80,9 @@ def convolution(layer: Layer, axes: int, unsure: str) -> Iterator[Spelled]:
     bias = layer.bias in (1, 3)
     axes = axes or len(layer.kernel)
     pads = layer.pads
-    if not pads and layer.stride == 1:
+    if not pads and layer.kind == "deconv":
+        pads = unpadded(layer)
+    elif not pads and layer.stride == 1:
         pads = tuple(k - 1 if k % 2 else 0 for k in layer.kernel)
     elif not pads:
         steps = layer.strides or (layer.stride,) * len(layer.kernel)
@@ -113,6 +115,15 @@ def convolution(layer: Layer, axes: int, unsure: str) -> Iterator[Spelled]:
         yield Spelled(f"Conv{axes}d", fields, unsure)
     if layer.bias > 1:
         yield Spelled(f"BatchNorm{axes}d", {})
+
+
+def unpadded(layer: Layer) -> tuple[int, ...]:
+    """What a transposed convolution is taken to cut off, where no size says: what strides leave."""
+    steps = layer.strides or (layer.stride,) * len(layer.kernel or ())
+    return tuple(
+        max(k - step, 0) if step > 1 else 0
+        for k, step in zip(layer.kernel or (), steps, strict=True)
+    )
 
 
 def norm(entry: Entry, layer: Layer, axes: int) -> Spelled:

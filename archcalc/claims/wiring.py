@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Any
 
-from archcalc.claims.spelled import ACTIVATIONS, Fields, Spelled
+from archcalc.claims.spelled import ACTIVATIONS, Fields, Spelled, arranged
 from archcalc.claims.tables.evidence import UNKNOWN, State
 from archcalc.claims.tables.sheet import Sheet
 
@@ -39,6 +38,8 @@ class Wiring:
         self.states: dict[str, State] = {}
         """What each layer and input gives, as the table has it."""
         self.last = "input"
+        self.cost = 0.0
+        """Of what was assumed."""
         self.flat: set[str] = set()
         """Those that give one row of numbers."""
         self.turned: set[str] = set()
@@ -62,6 +63,10 @@ class Wiring:
         tokens = self.sheet.tokens and len(state.ext or ()) == 1
         return bool(state.ext) and (tokens or not self.sheet.channels_first)
 
+    def tokens(self, state: State) -> bool:
+        """Whether it is a row of positions whose features stand last."""
+        return self.manages(state) and len(state.ext or ()) == 1
+
     def shape(self, name: str) -> tuple[int, ...]:
         """The sizes of what a layer gives in the spec, without the batch."""
         state = self.states[name]
@@ -75,6 +80,14 @@ class Wiring:
             return name
         made = self.free(f"{name}-turned")
         self.put(made, *self.turn(name)[:2], [name], state)
+        return made
+
+    def flattened(self, name: str) -> str:
+        """A layer that gives the same as one row of numbers."""
+        if name in self.flat:
+            return name
+        made = self.free(f"{name}-flat")
+        self.put(made, "Flatten", {}, [name], State(self.states[name].flat, ()))
         return made
 
     def stretched(self, name: str, out: State) -> str:
@@ -102,6 +115,8 @@ class Wiring:
             sources = [self.laid(source, False) for source in sources]
         elif len(sources) > 1:
             sources = [self.laid(source, sources[0] in self.turned) for source in sources]
+            if out.ext == () and self.flat & set(sources):
+                sources = [self.flattened(source) for source in sources]
             if out.ext and not re.search("Concat|Crop", op):
                 sources = [self.stretched(source, out) for source in sources]
         layer: Fields = {"op": op} if op else {}
@@ -110,14 +125,17 @@ class Wiring:
         self.written[name] = {**layer, **fields}
         self.states[name] = out
         self.open = [each for each in self.open if each not in sources] + [name]
-        row = op in ("Flatten", "Reshape", "Concat") and not out.ext
+        row = op in ("Flatten", "Reshape", "") and out.ext == ()
+        row = row or (op == "Concat" and all(source in self.flat for source in sources))
         if (
             row
             or (op == "Linear" and not out.ext)
             or (op in ACTIVATIONS and sources[0] in self.flat)
         ):
             self.flat.add(name)
-        last = sources[0] in self.turned and not re.search(FIRST, op)
+        last = (sources[0] in self.turned or (not op and self.tokens(out))) and not re.search(
+            FIRST, op
+        )
         if op == "Permute" and self.states.get(sources[0]) == out:
             last = not last
         if self.manages(out) and (last or re.search(LAST, op)):
@@ -143,25 +161,13 @@ class Wiring:
                 return {"dim": k + (1 if turned else 2)}
         return {}
 
-    def made(
-        self,
-        out: State,
-        free: Sequence[str],
-        must: Sequence[str] = (),
-        others: Sequence[str] = (),
-    ) -> tuple[str, Fields, list[str]] | None:
-        """What makes a state of layers that nothing takes yet, or of such and others."""
-        fits = [name for name in (*free, *must) if self.states.get(name, UNKNOWN).ext == out.ext]
-        whole = sorted(fits, key=list(self.states).index)
-        if len(whole) > 1 and sum(self.states[name].c or 0 for name in whole) == out.c:
-            return "Concat", self.axis(whole, out), whole
-        if len(whole) > 1 and all(self.states[name] == out for name in whole):
-            return "Add", {}, whole
-        near = [n for n in reversed(others) if self.states[n].ext == out.ext and n not in must]
-        have = sum(self.states[name].c or 0 for name in must)
-        for count in (1, 2, 3):
-            for chosen in combinations(near, count):
-                if have + sum(self.states[n].c or 0 for n in chosen) == out.c:
-                    joined = sorted((*chosen, *must), key=list(self.states).index)
-                    return "Concat", self.axis(joined, out), joined
-        return None
+    def first(self) -> None:
+        """Name the input in layers that take it for none comes before them."""
+        for layer in list(self.written.values())[:1]:
+            layer.setdefault("from", next(iter(self.inputs)))
+
+    def arranged(self, source: str, out: State, permuted: bool) -> Spelled:
+        """What arranges numbers anew, as the table prints them, by an order of axes if one does."""
+        sizes = tuple(n or LENGTH for n in out.ext or ())
+        after = (*sizes, out.c or 0) if self.manages(out) else (out.c or 0, *sizes)
+        return arranged(self.shape(source), after, permuted)

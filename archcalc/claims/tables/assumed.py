@@ -14,7 +14,7 @@ from archcalc.claims.tables.evidence import (
     known,
     printed_state,
 )
-from archcalc.claims.tables.flow import needs
+from archcalc.claims.tables.flow import GATES, needs
 from archcalc.claims.tables.kinds import SAME, SLIDING, WEIGHTED
 from archcalc.claims.tables.paths import Path
 from archcalc.claims.tables.sheet import Entry, Sheet
@@ -23,8 +23,8 @@ FAR = 60
 """Rows back in which another producer is looked for."""
 
 POOLED, POOLED_AGAIN = 6.0, 2.0
-JUMPED, JUMPED_AGAIN = 6.0, 1.5
-JOINED, JOINED_AGAIN = 5.0, 1.0
+JUMPED, JUMPED_AGAIN = 5.0, 1.0
+JOINED, JOINED_AGAIN = 5.5, 1.2
 CHANGED, CHANGED_AGAIN = 13.0, 3.0
 CONVOLVED = 21.0
 """Prices of what is assumed beside the rows: a pooling that is not printed, an input from an
@@ -49,6 +49,10 @@ class Assuming:
         strides = [e.values["stride"] for e in sheet.layers if "stride" in e.values]
         self.strided = sheet.by_hand and sum(s > 1 for s in strides) > 2
 
+    def features(self, entry: Entry) -> bool:
+        """Whether a row multiplies the features of each position, as attention's projections do."""
+        return entry.kind == "linear" and printed_state(entry, "out").ext not in ((), None)
+
     def between(
         self, manner: Manner, path: Path, entry: Entry, state: State
     ) -> Iterator[tuple[State, float, int, str]]:
@@ -59,6 +63,10 @@ class Assuming:
         inward = printed_state(entry, "in")
         row = f"row {entry.index + 1}"
         one = inward.ext == () or printed_state(entry, "out").ext == ()
+        shown = inward if inward.ext else printed_state(entry, "out")
+        if state.ext == () and state.c == shown.flat and entry.kind in (*SAME, "conv", "deconv"):
+            note = f"a rearrangement before {row} is not in the table"
+            yield shown, POOLED_AGAIN if joined else 4.0, 2, note
         if state.ext and None not in state.ext and entry.kind not in ("gpool", "flatten"):
             price = POOLED_AGAIN if pooled else POOLED
             # Who lists poolings lists them all.
@@ -84,7 +92,6 @@ class Assuming:
                     0,
                     f"one position alone goes on to {row}",
                 )
-            shown = inward if inward.ext else printed_state(entry, "out")
             if shown.ext and shown.c and shown != state and entry.kind != "linear":
                 dims = sorted(n for n in (state.c, *state.ext) if n)
                 row_ = len(shown.ext) == 1 and state.c == shown.c
@@ -99,6 +106,21 @@ class Assuming:
                         f"a {'permutation' if alike else 'rearrangement'} before {row} is not in "
                         "the table",
                     )
+            places = known(printed_state(entry, "out").ext)
+            turned = None
+            if entry.kind in GATES and places and state.flat and len(state.ext) > 1:
+                # A sequence of what stood in columns: all of a position's numbers are features.
+                turned = State(state.flat // places[0], places[:1])
+            elif len(state.ext) == 1 and (entry.kind == "conv" or places == (state.c,)):
+                turned = State(state.ext[0], (state.c,))
+            fits = entry.kind in GATES or bool(turned and turned.c in set(needs(entry)))
+            third = state.c // 3 if state.c and state.c % 3 == 0 else 0
+            if third and self.features(entry) and third in needs(entry):
+                note = f"an attention before {row} is not in the table"
+                yield State(third, state.ext), POOLED_AGAIN if joined else 3.0, 2, note
+            if turned is not None and fits and turned.flat == state.flat:
+                note = f"a permutation before {row} is not in the table"
+                yield turned, POOLED_AGAIN if joined else 4.0, 2, note
             if entry.kind == "linear" and (windows := _windowed(entry, state, manner.first)):
                 note = f"a rearrangement before {row} is not in the table"
                 yield windows, POOLED_AGAIN if joined else 4.0, 2, note
@@ -138,11 +160,16 @@ class Assuming:
             return
         asked = dict.fromkeys(c for c in needs(entry) if c and c != state.c)
         price = JOINED_AGAIN if joined else JOINED
+        price = min(price, CHANGED_AGAIN - 0.5) if changed else price
         sums = _sums([s.c for _, s in reversed(path.recent) if s.c and s.ext == state.ext][:9])
         if state.c and state.ext:
             # What is joined may be cropped first.
             sums |= {state.c + s.c for _, s in path.recent if s.c and _larger(s, state)}
+        ends = _sums([s.c for _, s in reversed(path.recent) if s.c and s.ext][:6])
         for c in asked:
+            if c in ends and state.ext and one:
+                note = f"a concatenation before {row} is not in the table"
+                yield State(c, ()), price + 0.5, 2, note
             if c in sums and not (entry.kind != "concat" and _joins(path)):
                 yield (
                     State(c, state.ext),

@@ -41,6 +41,8 @@ from archcalc.claims.tables.work import Layer
 
 GROWN = MISPRINT + 2
 """The price of a convolution that gives more positions than it takes, of an unsaid kernel."""
+MOST = 128
+"""Channels that a network usually takes at most, where there are more than an image has."""
 WIDEST = 20_000
 """Channels that a first convolution takes at most."""
 
@@ -54,16 +56,18 @@ def _channels_in(entry: Entry, state: State, axes: int) -> Iterator[tuple[int, f
     seen = [int(each) for each in printed if each]
     yield from ((c, 0.0) for c in dict.fromkeys(seen))
     if not seen:
-        yield from ((3, 0.2), (1, 0.3), (2, 2.0), (4, 2.0))
+        yield from ((3, 0.2), (1, 1.2), (2, 2.0), (4, 2.0))
         cout, params = printed_state(entry, "out").c, entry.values.get("params")
         if cout and isinstance(params, int) and params:
             kernel = kernel_of(entry, axes)
-            areas = [prod(kernel)] if kernel else [k**axes for k in (3, 1, 4, 5, 7)]
+            usual = (4, 5, 3, 2) if entry.kind == "deconv" else (3, 1, 4, 5, 7)
+            areas = [prod(kernel)] if kernel else [k**axes for k in usual]
             for bias in (0, 1):
                 for area in areas:
                     rest = params - bias * cout
                     if rest > 0 and rest % (area * cout) == 0 and rest <= WIDEST * area * cout:
-                        yield rest // (area * cout), 3.0
+                        c = rest // (area * cout)
+                        yield c, 3.0 if c < 8 or (c % 4 == 0 and c <= MOST) else 5.0
 
 
 def _channels_out(
@@ -193,7 +197,7 @@ def _ways(
             for each in dict.fromkeys(outs)
         ]
     ways = list(
-        unslides(entry, sizes, kernel, known(target))
+        unslides(entry, sizes, kernel, known(target), manner.program)
         if entry.kind == "deconv"
         else slides(entry, sizes, kernel, target, manner)
     )

@@ -67,6 +67,8 @@ class Option:
     """Roles of the cells that say something else."""
     cost: float = 0.0
     given: tuple[int, ...] | None = None
+    takes: State = UNKNOWN
+    """What the row is read to take, whatever made it."""
 
 
 @dataclass

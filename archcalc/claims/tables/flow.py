@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from math import prod
 from typing import NamedTuple
@@ -14,10 +14,14 @@ from archcalc.claims.tables.sheet import Entry, Sheet
 
 MOST_MISSED = 40
 """Names of rows that are not there for which a near one is looked for."""
+CUT = 2000
+"""Names of which one is looked for that is cut off."""
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 """How many matrices of its kind a recurrent layer has."""
 JOINING = frozenset(("linear", "add", "concat", "merge", "layer", ""))
 """Kinds that may take the outputs of two branches."""
+RECURSIVE = "(recursive)"
+"""What torchinfo prints of a layer's later calls in place of its parameters."""
 INPUTS = frozenset(("input", "image", "data", "x", "input image", "inputs"))
 
 
@@ -35,6 +39,7 @@ def links(sheet: Sheet) -> list[Link]:
     """Where each row's input comes from: the nearest earlier row of a name, or the row before."""
     found: list[Link] = []
     latest: dict[str, int] = {}
+    called: list[tuple[str, int]] = []
     numbers: dict[int, int] = {}
     previous: int | None = None
     any_named = any(entry.sources for entry in sheet.entries)
@@ -50,8 +55,11 @@ def links(sheet: Sheet) -> list[Link]:
             lost = False
             for name in entry.sources:
                 at = latest.get(name)
-                if at is None:
-                    at = _cut_off(name, latest)
+                again = name.endswith("…") and at in rows and entry.kind in JOINING
+                if at is None or again:
+                    recent = called[-CUT:]
+                    apart = [each for each in recent if each[1] not in rows]
+                    at = _cut_off(name, apart if entry.kind in JOINING else recent)
                 if at is None and name.lstrip("-").isdigit():
                     number = int(name)
                     at = numbers.get(number) if number >= 0 else entry.index + number
@@ -89,6 +97,7 @@ def links(sheet: Sheet) -> list[Link]:
         previous = entry.index
         for key in keys(entry):
             latest[key] = entry.index
+            called.append((key, entry.index))
         first = entry.name.split(" ")[0]
         if first.isdecimal() and len(first) < 6:
             numbers[int(first)] = entry.index
@@ -108,18 +117,22 @@ def begun_again(sheet: Sheet) -> int | None:
     for n in range(2, len(rows) // 2 + 1):
         before, first = (printed_state(rows[at], "out") for at in (n - 1, n))
         grown = prod(k or 0 for k in first.ext or ()) > prod(k or 0 for k in before.ext or ())
-        if said[n] == said[0] and grown and said[0][1] and said[n : 2 * n] == said[:n]:
+        again = RECURSIVE in rows[n].cells
+        same = said[n : 2 * n] == said[:n] or (
+            again and [one[::2] for one in said[n : 2 * n]] == [one[::2] for one in said[:n]]
+        )
+        if said[n][::2] == said[0][::2] and grown and said[0][1] and same:
             joined = len(rows) == 2 * n or rows[2 * n].kind in JOINING
             return rows[n].index if joined else None
     return None
 
 
-def _cut_off(name: str, latest: Mapping[str, int]) -> int | None:
+def _cut_off(name: str, called: Sequence[tuple[str, int]]) -> int | None:
     """The latest row whose name begins as one does of which the end is cut off, or so cut."""
     plain = name.rstrip("…")
     found = [
         row
-        for key, row in latest.items()
+        for key, row in called
         if (name.endswith("…") and key.startswith(plain))
         or (key.endswith("…") and len(key) > 8 and plain.startswith(key.rstrip("…")[:-1]))
     ]
@@ -235,9 +248,10 @@ def needs(entry: Entry) -> Iterator[int]:
         cout = made
         if cout:
             sides = [int(values[f"kernel_{a}"]) for a in "dhw" if f"kernel_{a}" in values]
-            areas = (1,) if entry.kind == "linear" else (prod(sides),) if sides else (9, 1, 25, 49)
+            usual = {1: (3, 1, 5, 7, 2, 4, 9), 3: (27, 1, 125)}.get(entry.what.axes or 2)
+            areas = (1,) if entry.kind == "linear" else (prod(sides),) if sides else usual
             for bias in (0, 1):
-                for area in areas:
+                for area in areas or (9, 1, 25, 49):
                     rest = params - bias * cout
                     if rest > 0 and rest % (area * cout) == 0:
                         yield rest // (area * cout)

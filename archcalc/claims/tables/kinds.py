@@ -20,7 +20,7 @@ WORDS = (
     ("lstm", r"lstm"),
     ("gru", r"gru(?!p)"),
     ("rnn", r"simplernn|^rnn"),
-    ("attention", r"attention|^mha$"),
+    ("attention", r"attenti|^mha$"),
     ("merge", r"^merge"),
     ("concat", r"concat|^cat\d*$|^route|^join|filterconcat"),
     ("prelu", r"prelu"),
@@ -42,7 +42,7 @@ WORDS = (
     ),
     (
         "norm",
-        r"batchnorm|groupnorm|layernorm|instancenorm|normalization|^(b|l|g|i)n(orm)?\d*[a-z]?$"
+        r"batchnorm|groupnorm|layernorm|instancenorm|normalization|^(b|l|g|i)n(orm)?(\d+[a-z]?)?$"
         r"|norm(1|2|3)d|rmsnorm|^norm\d+$|^bn",
     ),
     ("flatten", r"flatten"),
@@ -207,10 +207,12 @@ def kind_of(name: str, operator: str = "") -> Kind:
     if not known:
         return Kind(word=texts[0] if texts else "")
     text, kind = known[0]
-    if inside and not name.rstrip().endswith(")") and len(known) > 1:
-        text, kind = known[-1]  # the operator is cut off
+    cut = inside and not name.rstrip().endswith(")")
+    if cut and {known[0][1], known[-1][1]} <= WEIGHTED:
+        text, kind = known[-1]
     weighted = [each for each in known if each[1] in WEIGHTED]
-    if kind == "same" and weighted and not operator and not (inside and _named_so(inside[1])):
+    called = inside and (_named_so(inside[1]) or inside[1].endswith("…"))
+    if kind == "same" and weighted and not operator and not called:
         text, kind = weighted[0]
     axes = re.search(r"(?<![\dx])([123])\s?-?[dD](?![a-z])", text) or re.search(
         r"(?<![\dx])([123])\s?-?[dD](?![a-z])", name

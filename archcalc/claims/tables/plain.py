@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import isqrt, prod
 
-from archcalc.claims.tables.convs import read_module
+from archcalc.claims.tables.convs import read_conv, read_module
 from archcalc.claims.tables.evidence import (
     MISPRINT,
     UNKNOWN,
@@ -20,8 +21,11 @@ from archcalc.claims.tables.evidence import (
     printed_state,
 )
 from archcalc.claims.tables.flow import GATES
+from archcalc.claims.tables.kinds import Kind
+from archcalc.claims.tables.linear import read_linear
 from archcalc.claims.tables.sheet import Entry, Number
 from archcalc.claims.tables.stacks import read_stack
+from archcalc.claims.tables.windows import read_pool
 from archcalc.claims.tables.work import Layer
 
 
@@ -287,9 +291,25 @@ def read_wrapper(entry: Entry, state: State, manner: Manner, hints: Hints) -> It
             for option in _recurrent(entry, state, manner, kind, (2,)):
                 option.price += price
                 yield option
+    else:
+        yield from _at_each(entry, state, manner, hints)
     for option in read_block(entry, state, manner, hints):
         option.price += MISPRINT / 2
         yield option
+
+
+def _at_each(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a layer that does the same at each step: a window of one step."""
+    printed, params = printed_state(entry, "out"), entry.values.get("params")
+    axes = len(printed.ext or ())
+    if params and axes == 1:
+        yield from read_linear(replace(entry, what=Kind("linear")), state, manner, hints)
+    elif params:
+        yield from read_conv(replace(entry, what=Kind("conv", axes)), state, manner, hints)
+    elif axes == len(state.ext or ()) > 1 and state != printed:
+        yield from read_pool(replace(entry, what=Kind("pool", axes)), state, manner, hints)
+    elif state.flat is not None and state.flat == printed.flat and state != printed:
+        yield from read_reshape(replace(entry, what=Kind("reshape")), state, manner, hints)
 
 
 def _recurrent(

@@ -284,7 +284,7 @@ def _sources(text: str) -> tuple[str, ...]:
     if "'" in text:
         # Keras from 2.9 on prints a list: ['conv1d[0][0]', 'conv1d_1[0][0]'].
         return tuple(re.findall(r"'([\w./:-]+)", text))
-    split = r"[,;+&]|\s+" if "[" in text else r"[,;+&]|\s{2,}"
+    split = r"[,;+&]|\s+" if "[" in text else r"[,;+&]|\s{2,}|(?<=…)\s+"
     words = re.split(split, re.sub(r"\[(\d+|…)(?:\]|(?=\s|$))|\[\d*…?", "", text))
     return tuple(filter(None, (word.strip() for word in words)))
 

@@ -166,6 +166,8 @@ class Search:
         if key not in self.cache:
             self.cache[key], made = options(entry, state, self.manner, self.hints[entry.index])
             self.steps += made
+            for option in self.cache[key]:
+                option.takes = state
         return self.cache[key]
 
     def step(self, path: Path, entry: Entry, inventive: bool) -> Iterator[Path]:
@@ -283,6 +285,8 @@ class Search:
             if self.last_use.get(row, -1) > row:
                 known[row] = option.out
         recent = path.recent
+        if notes and notes[0] and option.takes not in (path.state, UNKNOWN):
+            recent = (*recent[-40:], (path.row, option.takes))
         if not recent or recent[-1][1] != option.out:
             recent = (*recent[-40:], (row, option.out))
         wrong = {(row, entry.columns[role]) for role in option.wrong if role in entry.columns}

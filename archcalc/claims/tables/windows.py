@@ -184,7 +184,9 @@ def _strange(program: str, ext: Sizes, full: Sizes, s: Sizes, pads: Sizes, ceil:
     if program == "keras":
         fits = same or (len(ext) == 1 and pads == (full[0] - 1,))
     else:
-        fits = all(p % 2 == 0 for p in pads) or (same and set(s) == {1})
+        fits = all(p % 2 == 0 for p in pads)
+        if not fits and same and set(s) == {1}:
+            return STRANGE / 2
     return 0.0 if fits else STRANGE
 
 
@@ -219,7 +221,7 @@ def steps(entry: Entry, way: Slide) -> dict[str, Number | None]:
 
 
 def unslides(
-    entry: Entry, ext: Sizes, kernel: tuple[int, ...], target: Sizes | None
+    entry: Entry, ext: Sizes, kernel: tuple[int, ...], target: Sizes | None, program: str
 ) -> list[Slide]:
     """How a transposed convolution may spread ``ext``."""
     stride, pad = entry.values.get("stride"), entry.values.get("pad")
@@ -245,7 +247,9 @@ def unslides(
         for total, price in totals:
             out = tuple(w - t for w, t in zip(widest, total, strict=True))
             if min(out) > 0:
-                found.append(Slide(out, s, total, cost + price))
+                # PyTorch adds to one end alone less than a stride.
+                odd = s == 1 and program == "pytorch" and any(t % 2 for t in total)
+                found.append(Slide(out, s, total, cost + price + STRANGE * odd))
     return found
 
 
