@@ -300,7 +300,8 @@ class _Writer:
                 for each in (wanted, option.out)
             )
             wanted = option.out if own is None and turned is not None else wanted
-        if option.layer.kind in MODULES and entry.values.get("params") and wanted == option.takes:
+        whole = entry.pattern is None and entry.stack is None and entry.values.get("params")
+        if option.layer.kind in MODULES and whole and wanted == option.takes:
             wanted = self.widened(entry, option)
         note = f"{{}} before row {entry.index + 1} is not in the table"
         unsaid = all(note.startswith("how the rows of") for note in option.notes)

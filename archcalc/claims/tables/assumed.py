@@ -144,7 +144,7 @@ class Assuming:
             if self.sheet.form == "modules"
             else JUMPED_AGAIN
             if jumped
-            else JUMPED * (1 + self.by_hand)
+            else JUMPED + 7.0 * self.by_hand
         )
         if self.chain and path.row >= 0 and self.sheet.entries[path.row].kind in INNER:
             price = MISPRINT + 3  # what it gives would lead nowhere

@@ -63,11 +63,12 @@ def _channels_in(entry: Entry, state: State, axes: int) -> Iterator[tuple[int, f
             usual = (4, 5, 3, 2) if entry.kind == "deconv" else (3, 1, 4, 5, 7)
             areas = [prod(kernel)] if kernel else [k**axes for k in usual]
             for bias in (0, 1):
-                for area in areas:
+                for k, area in enumerate(areas):
                     rest = params - bias * cout
                     if rest > 0 and rest % (area * cout) == 0 and rest <= WIDEST * area * cout:
                         c = rest // (area * cout)
-                        yield c, 3.0 if c < 8 or (c % 4 == 0 and c <= MOST) else 5.0
+                        usually = c < 8 or (c % 4 == 0 and c <= MOST)
+                        yield c, (3.0 if usually else 5.0) + 0.5 * k * (entry.kind == "deconv")
 
 
 def _channels_out(
