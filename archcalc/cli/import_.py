@@ -33,7 +33,8 @@ def import_(
 ) -> None:
     """Write the spec of a model that another program has.
 
-    Equal parts become blocks with arguments, rows of them repetitions. Layers keep their names.
+    Equal parts become blocks with arguments, rows of them repetitions. Layers keep their names,
+    but for dots where they begin alike and have none: block1_conv may be block1.conv.
 
     \b
     Examples:
@@ -42,24 +43,21 @@ def import_(
       archcalc import net.onnx --lift width,depth -o net.yaml
     """
     from archcalc.cli.arguments import addressed
-    from archcalc.frontends.fold import written
+    from archcalc.frontends.fold import readable
+    from archcalc.frontends.network import not_counted
     from archcalc.frontends.sources import graph
     from archcalc.spec.form import SCHEMA, as_yaml
-    from archcalc.spec.written import name_of
 
     found = graph(addressed(source, input))
-    data = written(found)
+    data, found = readable(found)
     if lift is not None:
         from archcalc.frontends.lift import lifted
 
         data, notes = lifted(data, found, lift.split(","))
         complain("\n".join(notes))
-    unknown = [node for node in found.nodes if not node.op.counted]
     emit(as_yaml(data, SCHEMA), output)
-    if unknown:
-        names = ", ".join(f"{node.name} ({name_of(node.op)})" for node in unknown[:3])
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+    if unknown := not_counted(found):
         complain(
-            f"not counted: {names}{more}\n"
+            f"{unknown}\n"
             "  say 'params' and 'macs' of them in the spec, or 'archcalc table --allow-unknown'"
         )

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from archcalc.errors import ArchcalcError, ShapeError, did_you_mean
-from archcalc.frontends.draft import Draft, as_name, parse_shape, text_of
+from archcalc.frontends.draft import Draft, as_name, parse_shape, reason, text_of
 from archcalc.operators.base import LARGEST
 from archcalc.spec.graph import Graph
 
@@ -113,7 +113,7 @@ class Reader(Draft):
                 else:
                     current = reader(self, current)
             except (ValidationError, ShapeError, ValueError) as error:
-                raise self.fail(" ".join(str(error).split())) from error
+                raise self.fail(reason(error)) from error
             if len(self.layers) == before + 1:
                 self.layers[-1].wish = self.stem  # what does one thing has no parts
             self.outputs.append(current)

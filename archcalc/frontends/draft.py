@@ -27,6 +27,7 @@ from archcalc.operators import NAMES, operator
 from archcalc.operators.base import LARGEST, Applied
 from archcalc.operators.parameter import Parameter
 from archcalc.spec.graph import Graph, Node, Origin
+from archcalc.spec.problems import field_problems
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 from archcalc.spec.written import name_of
 
@@ -226,7 +227,7 @@ class Draft:
         try:
             found = Applied.to(operator(op)(**fields), *shapes)
         except (ValidationError, ShapeError, ValueError) as error:
-            return " ".join(str(error).split())
+            return reason(error)
         shape = tuple(found.shape)
         if not taken or shape not in (wanted, (1, *wanted), (shape[0], *(wanted or (1,)))):
             return f"{shape} is not {wanted}"
@@ -450,6 +451,16 @@ def sample_of(given: Shape, wanted: Shape) -> list[int]:
     """A captured shape without the batch, which it may or may not have an axis for."""
     whole = len(wanted) > 1 and wanted[0] == given[0]
     return list(wanted[1:] if whole else wanted) or [1]
+
+
+def reason(error: Exception) -> str:
+    """Why an operator can't be had, in a line."""
+    if isinstance(error, ValidationError) and error.title in NAMES:
+        wrong = field_problems(error, operator(error.title))
+        return "; ".join(f"{'.'.join(map(str, each.at))} {each}" for each in wrong)
+    if isinstance(error, KeyError):
+        return f"lacks {error}"
+    return " ".join(str(error).split())
 
 
 def as_name(text: str, whole: bool = False) -> str:

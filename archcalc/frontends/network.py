@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, cast, overload
 
 from archcalc.dims import Size
-from archcalc.errors import Problem
+from archcalc.errors import ArchcalcError, Problem
 from archcalc.frontends.sources import graph, is_foreign, refuse_unsaid
 from archcalc.spec import fold, frozen, quantized, zoo
 from archcalc.spec.expand import settled
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
 from archcalc.spec.question import AS_IT_IS, Input, Question, with_options
+from archcalc.spec.written import name_of
 
 
 class Analyzed(Protocol):
@@ -58,10 +59,30 @@ def load(network: NetworkLike, *, allow_unknown: bool = False) -> Spec:
     found = _opened(network)
     if isinstance(found, (str, Path)):
         refuse_unsaid(str(found))
-        found = graph(found) if is_foreign(found) else found
+        if is_foreign(found):
+            made = graph(found)
+            if not allow_unknown:
+                require_counted(made, str(found))
+            found = made
     if isinstance(found, Graph):
         return to_spec(found, allow_unknown=allow_unknown)
     return zoo.load(found, allow_unknown=allow_unknown)
+
+
+def not_counted(graph: Graph) -> str:
+    """The layers of which nothing is known but their shapes, in a few words; ``""`` if none are."""
+    names = [f"{n.name} ({name_of(n.op)})" for n in graph.nodes if not n.op.counted]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"not counted: {', '.join(names[:3])}{more}" if names else ""
+
+
+def require_counted(graph: Graph, source: str) -> None:
+    """Raise :class:`ArchcalcError` where a model of another program has an unknown operator."""
+    if said := not_counted(graph):
+        raise ArchcalcError(
+            f"{source}: {said}\n  'archcalc table --allow-unknown' counts all but such layers; "
+            "'archcalc import' writes a spec, in which to say their 'params' and 'macs'"
+        )
 
 
 def to_spec(network: NetworkLike, *, allow_unknown: bool = False) -> Spec:

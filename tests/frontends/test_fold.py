@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import archcalc
-from archcalc.frontends.fold import batch_of, folded, same_layers, written
+from archcalc.frontends.fold import batch_of, folded, readable, same_layers, written
 from archcalc.frontends.fold.inline import inlined
 from archcalc.operators import operator
 from archcalc.operators.base import Applied
@@ -241,3 +241,39 @@ def test_what_a_loop_does_between_members_of_a_list_is_a_part_of_them() -> None:
     assert block["layers"]["add"] == {"op": "Add", "from": ["2", "input"]}
     stored = [node.name for node in named.nodes if node.applied.cost.weights]
     assert stored == [f"parts.{k}.{i}" for k in range(3) for i in (0, 2)]
+
+
+def test_layers_whose_names_begin_alike_are_parts() -> None:
+    layers: dict[str, Any] = {"stem": {"op": "Conv2d", "out_channels": 8, "kernel_size": 3}}
+    before = "stem"
+    for k in range(4):
+        block = f"block{k}"
+        conv = {"op": "Conv2d", "out_channels": 8, "kernel_size": 3, "padding": 1}
+        layers[f"{block}_1_conv"] = {**conv, "from": before}
+        layers[f"{block}_1_bn"] = {"op": "BatchNorm2d"}
+        layers[f"{block}_2_conv"] = {**conv}
+        layers[f"{block}_2_bn"] = {"op": "BatchNorm2d"}
+        layers[f"{block}_add"] = {"op": "Add", "from": [before, f"{block}_2_bn"]}
+        before = f"{block}_add"
+    graph = archcalc.expand({"name": "net", "input": [3, 16, 16], "layers": layers})
+    data, named = readable(graph)
+    assert [n.name for n in named.nodes][:4] == [
+        "stem",
+        "block0.1.conv",
+        "block0.1.bn",
+        "block0.2.conv",
+    ]
+    assert data["layers"]["block3"] == {"block": data["layers"]["block0"]["block"]}
+    assert same_layers(archcalc.expand(archcalc.load(data)), named)
+    assert [n.name.replace(".", "_") for n in named.nodes] == [n.name for n in graph.nodes]
+
+
+def test_names_without_parts_stay_as_they_are() -> None:
+    layers = {
+        "conv_1": {"op": "Conv2d", "out_channels": 8, "kernel_size": 3},
+        "bn_1": "BatchNorm2d",
+        "conv_2": {"op": "Conv2d", "out_channels": 8, "kernel_size": 3},
+        "bn_2": "BatchNorm2d",
+    }
+    graph = archcalc.expand({"name": "net", "input": [3, 16, 16], "layers": layers})
+    assert [n.name for n in readable(graph)[1].nodes] == [*layers]

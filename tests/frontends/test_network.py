@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 import archcalc
+from archcalc import ArchcalcError
 from archcalc.frontends.network import NetworkLike
 
 DATA = {
@@ -151,3 +153,46 @@ def test_a_layer_is_found_by_its_name() -> None:
             analysis[wrong]
     with pytest.raises(archcalc.LayerError, match=r"a block\n  under\('layer1'\) has the rows"):
         archcalc.analyze("resnet18")["layer1"]
+
+
+def test_a_model_with_an_unknown_operator_is_told_by_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "net.json"
+    made = {"name": "l", "function": ["4wEAAAA", None, None]}
+    layers = [
+        {"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [None, 8]}},
+        {"class_name": "Lambda", "config": made},
+    ]
+    file.write_text(
+        json.dumps({"class_name": "Sequential", "config": {"name": "s", "layers": layers}})
+    )
+    with pytest.raises(ArchcalcError) as caught:
+        archcalc.analyze(file)
+    assert str(caught.value).splitlines()[0] == f"{file}: not counted: l (keras.Lambda)"
+    assert archcalc.analyze(file, allow_unknown=True).not_counted == ("l",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "net.cfg",
+            "[net]\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters=4\nsize=3\nstride=0\n",
+            "net.cfg:5  [convolutional]  stride should be at least 1, not 0",
+        ),
+        (
+            "net.prototxt",
+            'input: "d" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\nlayer { name: "c" '
+            'type: "Convolution" bottom: "d" top: "c" '
+            "convolution_param { num_output: 4 kernel_size: 3 group: 0 } }",
+            "net.prototxt:2  layer 'c': groups should be at least 1, not 0",
+        ),
+    ],
+)
+def test_a_number_that_can_not_be_is_told_in_a_line(
+    name: str, text: str, said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    with pytest.raises(ArchcalcError) as caught:
+        archcalc.load(file)
+    assert str(caught.value) == str(tmp_path / said)

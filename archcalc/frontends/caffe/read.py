@@ -14,7 +14,7 @@ from archcalc.errors import ArchcalcError, ShapeError
 from archcalc.frontends.caffe import elements, moves, windows  # they fill the table
 from archcalc.frontends.caffe.layers import LAYERS, Layers, Unknown
 from archcalc.frontends.caffe.text import Message, parsed
-from archcalc.frontends.draft import as_name, parse_shape
+from archcalc.frontends.draft import as_name, parse_shape, reason
 from archcalc.operators.base import LARGEST
 from archcalc.spec.graph import Graph
 
@@ -157,9 +157,8 @@ class Reader(Layers):
             if not self.doubtful.isdisjoint(keys):
                 self.doubtful.update(found)
         except (ValidationError, ShapeError, ValueError, TypeError, IndexError) as error:
-            message = " ".join(str(error).split())
             where = f"{self.path}:{layer.line}  layer '{self.name}'"
-            raise ArchcalcError(f"{where}: {message}") from error
+            raise ArchcalcError(f"{where}: {reason(error)}") from error
         self.used |= {b for b in bottoms if b not in tops}
         for k, top in enumerate(tops or [self.name]):
             self.blobs[top] = found[min(k, len(found) - 1)]

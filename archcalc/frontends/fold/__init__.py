@@ -15,7 +15,9 @@ from typing import Any
 
 from archcalc.errors import SpecError
 from archcalc.frontends.fold.blocks import Folder
+from archcalc.frontends.fold.words import parted
 from archcalc.spec.expand import attempt
+from archcalc.spec.form import as_yaml
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.model import Spec
 from archcalc.spec.question import Question
@@ -35,8 +37,23 @@ def to_spec(graph: Graph, *, allow_unknown: bool = False) -> Spec:
 
 
 def written(graph: Graph) -> dict[str, Any]:
-    """The data of the spec that :func:`to_spec` gives."""
-    return folded(graph)[0]
+    """The data of a spec that reads well: :func:`readable`."""
+    return readable(graph)[0]
+
+
+def readable(graph: Graph) -> tuple[dict[str, Any], Graph]:
+    """The data of a spec, and the graph with the names that its layers have there.
+
+    Where names have no dots, ``block1_conv`` is the ``conv`` of ``block1`` if a quarter of the
+    lines are spared by that.
+    """
+    found = folded(graph)
+    ways = parted(graph)
+    if ways is None:
+        return found
+    other = folded(ways)
+    lines, fewer = (as_yaml(each[0]).count("\n") for each in (found, other))
+    return other if 4 * fewer <= 3 * lines else found
 
 
 def folded(graph: Graph) -> tuple[dict[str, Any], Graph]:

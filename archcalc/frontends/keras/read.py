@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, ShapeError
-from archcalc.frontends.draft import as_name, parse_shape
+from archcalc.frontends.draft import as_name, parse_shape, reason
 from archcalc.frontends.keras.ages import modern, operation
 from archcalc.frontends.keras.config import (
     Config,
@@ -272,7 +272,7 @@ class Reader(Layers):
         except Unknown:
             found = self.unknown(place, tensors, wanted)
         except (ValidationError, ShapeError, *_DAMAGED) as error:
-            raise self.fail(name, f"{kind}: {' '.join(str(error).split())}") from error
+            raise self.fail(name, f"{kind}: {reason(error)}") from error
         for k, made in enumerate(y for y in self.layers[start:] if self.owns(y.applied)):
             self.tensors.setdefault(made.key, (f"{path}.{k}",))
         return [found] if isinstance(found, Tensor) else found
