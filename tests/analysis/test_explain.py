@@ -170,6 +170,13 @@ def test_a_layer_of_its_own_input_starts_from_its_field() -> None:
             {"C_in", "C_out", "F_H", "F_W", "P_before", "P_after", "S", "D", "G"}
             | {"H", "W", "H_out", "W_out", "r", "j", "a"},
         ),
+        (
+            # What each axis takes of SAME is told apart by the axis: 1 at both ends, and 2 and 3.
+            Conv2d(out_channels=4, kernel_size=(3, 6), padding="same_upper"),
+            (1, 3, 9, 12),
+            {"C_in", "C_out", "F_H", "F_W", "P_H", "P_before_W", "P_after_W", "S"}
+            | {"H", "W", "H_out", "W_out", "r", "j", "a"},
+        ),
     ],
 )
 def test_what_changes_something_has_a_symbol(op: Operator, shape: Shape, names: set[str]) -> None:

@@ -8,6 +8,7 @@ import sympy
 
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
+from archcalc.operators.autograd import Product
 from archcalc.operators.base import Operator, Work
 from archcalc.operators.linear import Bilinear, Embedding, EuclideanRBF, Linear
 
@@ -135,3 +136,9 @@ def test_arrays_and_symbols_give_the_numbers_of_ints() -> None:
     assert swept.macs.tolist() == [256, 3_584, 524_288]
     assert swept.adds.tolist() == [32, 448, 65_536]
     assert closed == Work(macs=16 * t * c, adds=2 * t * c, dots=2 * t * c)
+
+
+def test_distances_are_products_of_the_input_alone() -> None:
+    """Each of 10 squares 84 differences from a vector that is not trained."""
+    op = EuclideanRBF(out_features=10)
+    assert op.products((2, 10), (2, 84)) == (Product(2 * 10 * 84, ((0,),)),)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from contextlib import suppress
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import numpy
@@ -428,3 +429,10 @@ CALLS = st.sampled_from(["floor", "ceil", "round", "int", "abs", "sqrt", "sum", 
 def test_any_expression_of_the_language_has_a_value_or_is_refused(text: str) -> None:
     with suppress(ExpressionError):
         evaluate(text)
+
+
+def test_an_expression_that_others_hold_does_not_change() -> None:
+    expression = parse("1 + x")
+    with pytest.raises(FrozenInstanceError):
+        expression.text = "2"  # type: ignore[misc]  # which is why
+    assert hash(expression) == hash(parse("1 + x"))

@@ -11,7 +11,7 @@ from archcalc.errors import SpecError
 from archcalc.spec import text
 from archcalc.spec.text import Document, TreePath
 
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|[\r\n]|$)")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|[\r\n])|[^\r\n]+$")
 _SCALAR = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[^\s,\]}]+")
 
 
@@ -69,7 +69,7 @@ def _grown(
     for name, entries in added.items():
         body = [f"{line}{end}" for line in as_yaml({name: entries}).splitlines()]
         if name not in document.data:
-            if lines and lines[-1] and not lines[-1].endswith(("\n", "\r")):
+            if not lines[-1].endswith(("\n", "\r")):
                 lines[-1] += end
             lines += [end, *body]
             continue
