@@ -11,6 +11,7 @@ from torch import nn
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.operators import FAMILIES, operator
+from archcalc.operators.autograd import WEIGHTS
 from archcalc.operators.base import Operator, Work
 from archcalc.operators.cell import LSTMCell
 from archcalc.operators.recurrent import GRU, LSTM, RNN
@@ -250,3 +251,17 @@ def test_a_cell_of_two_memories_has_them_in_one_tensor() -> None:
     h, c = theirs(x, (state[:, 0], state[:, 1]))
 
     torch.testing.assert_close(made(x, state), torch.stack([h, c], 1))
+
+
+def test_only_the_first_layer_multiplies_the_input_alone() -> None:
+    """Of two layers of 3 units on 5 steps of 4 features, twice: 4 gates, 12 rows."""
+    alone, inner, begun = ((WEIGHTS,), (0,)), ((WEIGHTS,), (WEIGHTS, 0)), ((WEIGHTS,),)
+    found = LSTM(hidden_size=3, num_layers=2).products((2, 5, 3), (2, 5, 4))
+    assert [(each.macs, each.factors) for each in found if each.macs] == [
+        (2 * 5 * 12 * 4, alone),
+        (2 * 1 * 12 * 3, begun),
+        (2 * 4 * 12 * 3, inner),
+        (2 * 5 * 12 * 3, inner),
+        (2 * 1 * 12 * 3, begun),
+        (2 * 4 * 12 * 3, inner),
+    ]
