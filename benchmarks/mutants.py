@@ -30,6 +30,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from inspect import CO_NEWLOCALS, CO_OPTIMIZED
 from itertools import accumulate, chain
 from multiprocessing import get_context
@@ -172,8 +173,9 @@ def bodies(was: CodeType, now: CodeType) -> Bodies | None:
     return None if None in found else [pair for each in found for pair in each or []]
 
 
-def put(pairs: Bodies) -> None:
-    """Give all functions that have the one body the other."""
+def put(pairs: Bodies, file: Path) -> None:
+    """Give all functions of a file that have the one body the other."""
+    import_module(".".join(file.with_suffix("").parts).removesuffix(".__init__"))
     by = {(was.co_qualname, was.co_firstlineno, was.co_filename): now for was, now in pairs}
     for each in gc.get_objects():
         if type(each) is FunctionType:
@@ -283,7 +285,7 @@ class Room:
         order = [name for name, so_far in zip(order, spent, strict=True) if so_far <= self.most]
 
         def inside() -> bool:
-            put(pairs)
+            put(pairs, mutant.file)
             for name, following in zip(order, [*order[1:], None], strict=True):
                 # What takes ten times as long as it did has failed.
                 signal.setitimer(signal.ITIMER_PROF, 20 + 10 * self.seconds[name])

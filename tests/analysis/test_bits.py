@@ -52,6 +52,15 @@ def test_products_of_activations_have_no_bits_of_weights() -> None:
     assert archcalc.analyze(stored).bit_operations() == 5 * 2 * 3 * 4 * 8 + 5 * 3 * 7 * 8 * 8
 
 
+def test_attention_has_products_of_both_kinds() -> None:
+    """Four projections of 5 x 4 numbers to 4 features; scores of 5 x 5 and what they weigh."""
+    layers = {"attend": {"op": "Attention", "num_heads": 1}}
+    spec = archcalc.load({"name": "n", "input": [5, 4], "layers": layers})
+    stored = archcalc.quantize(spec, weights="int4", activations="int8")
+    found = archcalc.analyze(stored)
+    assert found.bit_operations() == 4 * 5 * 4 * 4 * 4 * 8 + 2 * 5 * 5 * 4 * 8 * 8
+
+
 @pytest.mark.parametrize(
     ("bits", "operations"),
     [

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from archcalc.spec.form.edit import edited
+from archcalc.spec.text import TreePath
 
 ENTRY = {"quantity": "params", "value": 7}
 LINE = "- {quantity: params, value: 7}"
@@ -54,7 +55,10 @@ def test_a_value_is_changed_where_it_stands(was: str) -> None:
 
 def test_of_two_values_on_a_line_each_is_found() -> None:
     text = f"documented: [{{value: 1, quantity: macs}}, {{value: 1, quantity: params}}]\n{HEAD}"
-    changed = {("documented", 0, "value"): 123, ("documented", 1, "value"): 45}
+    changed: dict[TreePath, str | int] = {
+        ("documented", 0, "value"): 123,
+        ("documented", 1, "value"): 45,
+    }
     found = edited(text, "net.yaml", changed, {})
     assert found == text.replace("1, quantity: m", "123, quantity: m").replace(
         "1, quantity: p", "45, quantity: p"
