@@ -11,7 +11,7 @@ from typing import Any
 from archcalc.errors import ArchcalcError
 from archcalc.operators.base import LARGEST
 from archcalc.spec.model import Spec
-from archcalc.spec.question import Question
+from archcalc.spec.question import Question, of_side
 
 Axes = list[Any]
 
@@ -73,10 +73,7 @@ def _axes(text: str, shape: str, written: Sequence[Any]) -> Axes:
         if len(digits) > len(str(LARGEST)) or not 1 <= int(digits) <= LARGEST:
             raise ArchcalcError(f"--input {text}: an extent should be from 1 to {LARGEST:,}")
         sizes.append(int(digits))
-    if len(sizes) == 1 < len(written):
-        kept = 1 if len(set(written[1:])) == 1 else max(1, len(written) - 2)
-        return [*written[:kept], *sizes * (len(written) - kept)]
-    return sizes
+    return of_side(sizes[0], written) if len(sizes) == 1 else sizes
 
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(s|m|h)?", re.ASCII)

@@ -159,9 +159,9 @@ def expand(
     """The graph of a network: every operator in order, with its shapes.
 
     ``input`` replaces the spec's input shape (without the batch; by name where a network has
-    several), or all its axes but the first if it is one number; ``variables`` replaces its
-    variables. Sizes may be ints, numpy arrays or sympy expressions, and so are what comes of
-    them, though a type checker is told of ints.
+    several), or all its axes but the first if it is one number, of a volume that is no cube
+    those of an image; ``variables`` replaces its variables. Sizes may be ints, numpy arrays or
+    sympy expressions, and so are what comes of them, though a type checker is told of ints.
     With ``allow_unknown`` a layer may have an operator that is not known if it declares its
     output's ``shape``. Raises :class:`SpecError` with every problem found, or, where the spec's own
     input fits and the given one does not, with why, and the nearest that does. What is a graph

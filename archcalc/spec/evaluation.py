@@ -13,7 +13,7 @@ from archcalc.spec import expressions
 from archcalc.spec.budget import VARIABLE, Budget, Spent
 from archcalc.spec.expressions import Expression
 from archcalc.spec.model import Spec
-from archcalc.spec.question import Question
+from archcalc.spec.question import Question, of_side
 from archcalc.spec.refusal import unbatched
 from archcalc.spec.scope import Path, Scope, Toll, Unknown, Wrong, near
 from archcalc.values import as_tuples
@@ -99,8 +99,7 @@ class Evaluation:
         for name, axes in written.items():
             at = ("input", name) if isinstance(self.spec.input, dict) else ("input",)
             if is_size(axes := plain(axes)) and not is_array(axes):
-                first, *others = self.spec.inputs[name] or [axes]
-                axes = [first, *[axes] * len(others)] if others else [axes]
+                axes = of_side(axes, self.spec.inputs[name])
             if isinstance(axes, str) or not (isinstance(axes, Sequence) or is_array(axes)):
                 hint = "write 224 or (3, 224, 224), without the batch"
                 raise Wrong(f"should be a shape, not {axes!r:.60}", hint, at)

@@ -119,15 +119,17 @@ def uses(spec: Spec, graph: Graph) -> list[Template]:
     return list(expansion.templates.values())
 
 
-def _named(spec: Spec, given: Shapes) -> Mapping[str, Sequence[int]]:
+def _named(spec: Spec, given: Shapes) -> Mapping[str, Any]:
     """Shapes that are given, by name; none where it can't be said which is meant, or how large."""
     named: Any = {}
     if isinstance(given, Mapping):
         named = given if given.keys() <= spec.inputs.keys() else {}
     elif len(spec.inputs) == 1:
         named = dict.fromkeys(spec.inputs, given)
+    # The sizes that one number leaves as they are written may be expressions.
     known = all(
-        isinstance(axes, (list, tuple)) and all(type(size) is int for size in axes)
+        type(axes) is int
+        or (isinstance(axes, (list, tuple)) and all(type(size) in (int, str) for size in axes))
         for axes in named.values()
     )
     return named if known else {}

@@ -15,10 +15,19 @@ if TYPE_CHECKING:
 
 Axes: TypeAlias = Sequence[Size] | Size
 Shapes: TypeAlias = Axes | Mapping[str, Axes] | None
-"""Inputs without the batch: the axes, or all but the first as one number; by name where there are
-several. None is the spec's own."""
+"""Inputs without the batch: the axes, or one number (``of_side``); by name where there are several.
+None is the spec's own."""
 Input: TypeAlias = Shapes | Callable[["Spec"], Shapes]
 """Or a function of the spec that gives them."""
+
+
+def of_side(side: Any, written: Sequence[Any]) -> list[Any]:
+    """An input of one number: the extent of every axis but the first.
+
+    Of volumes that are no cubes it is only that of the last two: a video keeps its frames.
+    """
+    kept = 1 if len(set(written[1:])) == 1 else max(1, len(written) - 2)
+    return [*written[:kept], *[side] * (len(written) - kept)] if len(written) > 1 else [side]
 
 
 class Question(NamedTuple):

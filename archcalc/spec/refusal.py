@@ -9,6 +9,7 @@ from typing import Any
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, Problem, SpecError, listed
 from archcalc.spec.graph import Graph
+from archcalc.spec.question import of_side
 
 REACH = 128
 """How much smaller or larger an extent may be that is offered instead."""
@@ -46,12 +47,14 @@ class Refused(SpecError):
     def __init__(
         self,
         network: str,
-        given: Mapping[str, Sequence[int]],
+        given: Mapping[str, Any],
         found: Sequence[Problem],
         expanded: Expanded,
     ) -> None:
         ArchcalcError.__init__(self)
-        self.network, self.given, self.found, self.expanded = network, given, found, expanded
+        self.network, self.found, self.expanded = network, found, expanded
+        self.given = given
+        """Of an input its sizes, of which some may be as written, or one number."""
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:  # type: ignore[override]
@@ -59,6 +62,7 @@ class Refused(SpecError):
         own = self.expanded(None)
         if own is None:
             return tuple(sorted(set(self.found)))
+        self.given = {name: _sizes(own.inputs[name][1:], of) for name, of in self.given.items()}
         shapes = ", ".join(self._named(own, self.given))
         reasons = list(dict.fromkeys(map(_reason, self.found)))
         if len(reasons) > MOST_REASONS:
@@ -110,6 +114,12 @@ class Refused(SpecError):
         if not near:
             return usual
         return f"the nearest that {'fit are' if len(near) > 1 else 'fits is'} {' and '.join(near)}"
+
+
+def _sizes(own: Shape, given: Any) -> list[Any]:
+    if type(given) is int:
+        return of_side(given, own)
+    return [size if type(size) is int else own[k] for k, size in enumerate(given)]
 
 
 def nearest(

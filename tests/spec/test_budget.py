@@ -346,6 +346,8 @@ def test_one_number_is_every_extent_of_an_input() -> None:
     assert archcalc.expand(spec, input={"input": 64}).inputs == {"input": (1, 3, 64, 64)}
     flat = archcalc.load({"name": "t", "input": [4], "layers": {"r": "ReLU"}})
     assert archcalc.expand(flat, input=7).inputs == {"input": (1, 7)}
+    # A video keeps its 16 frames.
+    assert archcalc.expand("c3d", input=64).inputs == {"input": (1, 3, 16, 64, 64)}
 
 
 @pytest.mark.parametrize("given", ["224", 2.5, {"input": None}, 0, [3, "x", 4], True])

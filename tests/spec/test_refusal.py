@@ -41,6 +41,13 @@ def test_an_input_that_does_not_fit_is_refused_and_the_spec_is_not_blamed() -> N
     ]
 
 
+def test_one_number_is_refused_as_the_shape_that_it_is() -> None:
+    spec = net(vars={"k": 3}, input=["=k", 32, 32])
+
+    assert refusal(spec, input=2) == refusal(spec, input=["=k", 2, 2])
+    assert refusal(spec, input=2).message == "takes no input 3x2x2"
+
+
 def test_a_spec_that_does_not_fit_its_own_input_is_blamed() -> None:
     spec = net(layers={"conv": conv(kernel_size="=k")}, vars={"k": 3})
 
