@@ -67,7 +67,8 @@ def peer(space: archcalc.Space) -> float:
         (shape,) = archcalc.expand(space.network, **known).inputs.values()
         with torch.device("meta"):
             network = archcalc.build(space.network, **known)
-        summary(network, input_size=shape, device="meta", verbose=0)
+        kind = torch.long if len(shape) == 2 else torch.float32  # tokens, or images
+        summary(network, input_size=shape, dtypes=[kind], device="meta", verbose=0)
 
     build(points[0])  # which loads what is loaded once
     return BUILT / took(build, *points[1:]).processors

@@ -29,7 +29,7 @@ from archcalc.spec.bits import BYTES
 from archcalc.spec.machines import Hardware
 from archcalc.values import as_lists
 
-MOST_PIECES = 4_000
+MOST_PIECES = 2_000
 """Layers and blocks of one chunk that may be new; with more, structures have little in common."""
 
 CODE = "choice "

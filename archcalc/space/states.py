@@ -311,13 +311,18 @@ class _Building:
         for number in (first, last, step):
             if type(number) not in (int, float):
                 raise Wrong(f"'{name}' ranges over {number!r:.40}, no number", at=("vars", name))
-        start, stop, by = (Fraction(repr(number)) for number in (first, last, step))
+        plain = {type(number) for number in (first, last, step)} == {int}
+        start, stop, by = (
+            number if plain else Fraction(repr(number)) for number in (first, last, step)
+        )
         if by <= 0:
             raise Wrong(f"'{name}' has a step of {step}: it is above 0", at=("vars", name, "step"))
         count = int((stop - start) // by) + 1
         if count > MOST_CHOICES:
             message = f"'{name}' has {count:,} values: {MOST_CHOICES:,} at most"
             raise Wrong(message, at=("vars", name))
+        if plain:
+            return list(range(start, stop + 1, by))
         whole = all(number.denominator == 1 for number in (start, by))
         return [int(n) if whole else float(n) for n in (start + k * by for k in range(count))]
 
