@@ -322,7 +322,7 @@ class _Building:
             message = f"'{name}' has {count:,} values: {MOST_CHOICES:,} at most"
             raise Wrong(message, at=("vars", name))
         if plain:
-            return list(range(start, stop + 1, by))
+            return list(range(first, last + 1, step))
         whole = all(number.denominator == 1 for number in (start, by))
         return [int(n) if whole else float(n) for n in (start + k * by for k in range(count))]
 
