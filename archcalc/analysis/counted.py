@@ -88,9 +88,9 @@ class Row(NamedTuple):
     def op(self) -> str:
         """The operator's name."""
         op = self.node.op
-        if isinstance(op, DeclaredOperator):
+        if type(op) is DeclaredOperator:
             return f"{op.name} (declared)"
-        return op.name if isinstance(op, UnknownOperator) else type(op).__name__
+        return op.name if type(op) is UnknownOperator else type(op).__name__
 
     @property
     def stage(self) -> str:

@@ -129,8 +129,8 @@ def texts(written: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, s
     """The texts in a value, within lists and mappings, with their places in it."""
     if isinstance(written, str):
         yield at, written
-    elif isinstance(written, (Mapping, list, tuple)):
-        items = written.items() if isinstance(written, Mapping) else enumerate(written)
+    elif isinstance(written, (dict, list, tuple)):
+        items = written.items() if isinstance(written, dict) else enumerate(written)
         for key, inner in items:
             yield from texts(inner, (*at, key))
 
