@@ -68,6 +68,7 @@ def _made(
         if hidden and squeezed and before.ext:
             gate = {
                 "pool": "GlobalAvgPool" if not tokens else {"op": "Mean", "dim": 1},
+                "flat": "Flatten",
                 "fc1": _linear("=hidden", bias),
                 "fc2": _linear("=features", bias),
                 "gate": {"op": "Reshape", "shape": ["=features", *(1 for _ in before.ext)]},

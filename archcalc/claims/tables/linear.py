@@ -62,8 +62,12 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
                 for bias in (1, 0):
                     if (params - bias * out) % out == 0 and params > bias * out:
                         n = (params - bias * out) // out
-                        # What a normalization follows has no biases.
-                        take(n, State(n, ()), whole, 0.1 * (bias == followed))
+                        take(
+                            n,
+                            State(n, ()),
+                            whole,
+                            0.1 * (1 - bias) + 0.15 * (n % 4 > 0 and n % 10 > 0),
+                        )
             if outs and not takes and "params" in entry.exact:
                 n = max(1, round(params / next(iter(outs))) - 1)
                 take(n, State(n, ()), whole, 0.0)
