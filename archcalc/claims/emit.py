@@ -324,7 +324,14 @@ class _Writer:
     def own(self, container: Entry, source: str) -> str:
         """What a module has beside its rows may be a vector of every position, which is added."""
         params, state = container.values.get("params"), self.net.states.get(source, UNKNOWN)
-        if not params or container.index in self.added or not self.net.tokens(state):
+        if not params or container.index in self.added:
+            return source
+        if "batchnorm" in compact(container.name) and params == 2 * (state.c or 0):
+            # A class of timm's that holds its activation.
+            self.added.add(container.index)
+            op = f"BatchNorm{len(state.ext or ()) or 1}d"
+            return self.net.assume(op, {}, [source], state, f"what {container.name} has itself")
+        if not self.net.tokens(state):
             return source
         token = self.net.beside.get(source, "").startswith(TOKEN)
         if params not in [((state.flat or 0) + k * (state.c or 0)) for k in range(1 + 2 * token)]:
