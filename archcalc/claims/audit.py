@@ -10,11 +10,11 @@ from pathlib import Path
 from archcalc.claims.below import memory_sizes, mult_adds
 from archcalc.claims.causes import causes, label, number
 from archcalc.claims.finding import Audit, Finding, Totals
-from archcalc.claims.names import misspelt, moved_sources, unknown_sources
+from archcalc.claims.names import misspelt, moved_sources, other_batches, unknown_sources
 from archcalc.claims.readings import Place, Reading, reading
 from archcalc.claims.receptive import receptive
 from archcalc.claims.rules import printed_like, rule
-from archcalc.claims.sums import modules, right_sum, totals, work_totals
+from archcalc.claims.sums import modules, right_sum, totals, work_totals, workings
 from archcalc.claims.tables.confirmed import explained
 from archcalc.claims.tables.flow import begun_again
 from archcalc.claims.tables.modules import PATTERNS, Pattern
@@ -87,9 +87,11 @@ def _audit(sheet: Sheet) -> Audit:
     ]
     found += moved_sources(sheet, told)
     found += unknown_sources(sheet, told)
+    found += other_batches(sheet)
     found += misspelt(sheet)
     total, more = totals(sheet, told)
     found += more
+    found += workings(sheet, told)
     found += work_totals(sheet, told)
     found += memory_sizes(sheet, told)
     found += mult_adds(sheet, told)
@@ -97,12 +99,14 @@ def _audit(sheet: Sheet) -> Audit:
     found += receptive(sheet, told)
     merged = _merge(sheet, told, found)
     merged += _alternatives(sheet, told, merged)
+    at = [entry.number - 1 for entry in sheet.entries]
+    merged = [each._replace(row=at[each.row]) for each in merged]
     return Audit(
         name=sheet.name,
         headers=sheet.headers,
-        rows=tuple(entry.cells for entry in sheet.entries),
+        rows=tuple(sheet.entries[row].cells for row in at),
         findings=tuple(sorted(merged, key=lambda each: (each.row, each.column))),
-        unreadable=tuple(_unreadable(sheet, told)),
+        unreadable=tuple((at[row], k, said) for row, k, said in _unreadable(sheet, told)),
         totals=total,
         checked=_checked(sheet, told, total),
         notes=tuple(_notes(sheet, told)),
@@ -222,6 +226,8 @@ def _cell_like(
     tokens = list(re.finditer(r"\d+(?:,\d{3})*(?!\d)", text))
     if len(tokens) == len(names) + 1 and sheet.batch > 1:
         tokens = tokens[1:]
+    if len(tokens) < len(names):
+        names = [name for name in names if name in entry.values] or names
     if len(tokens) == len(names):
         printed = [int(token[0].replace(",", "")) for token in tokens]
         names = next(
@@ -317,9 +323,21 @@ def _notes(sheet: Sheet, told: Reading) -> Iterator[str]:
         head = sheet.headers[sheet.columns[role]]
         held = manner.memory.get(role)
         yield f"{head}: {held}" if held else f"{head} is not checked: no way to count explains it"
+    if manner.unsaid:
+        yield "convolutions are taken to be dilated, or pooled in their own row, where sizes say so"
+    loose = [
+        entry
+        for entry, option in zip(sheet.entries, told.found.options, strict=True)
+        if option and entry.values.get("params") and "params" not in option.expected
+    ]
+    if loose:
+        of = label(loose[0]) if len(loose) == 1 else f"{len(loose)} rows, such as {label(loose[0])}"
+        yield f"the parameters of {of} are only added up: no formula is known of them"
     if not sheet.has("pad") and sheet.has("stride"):
         yield "padding is not printed: sizes are only checked to be possible"
-    if not sheet.has("source"):
+    if sheet.upwards:
+        yield "the rows are read from the last, the input, upwards"
+    elif not sheet.has("source"):
         yield "every row is taken to follow the row before"
         again = begun_again(sheet)
         if again is not None:

@@ -82,7 +82,7 @@ def number(value: Number) -> str:
 def label(entry: Entry, stage: bool = False) -> str:
     """``conv1x1d (row 29)``, with its stage in front if that is wanted."""
     name = f"{entry.stage} {entry.name}" if stage and entry.stage else entry.name
-    return f"{name} (row {entry.index + 1})" if name else f"row {entry.index + 1}"
+    return f"{name} (row {entry.number})" if name else f"row {entry.number}"
 
 
 def causes(

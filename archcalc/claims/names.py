@@ -10,6 +10,7 @@ from archcalc.claims.causes import Cause, label
 from archcalc.claims.finding import Finding
 from archcalc.claims.readings import Reading
 from archcalc.claims.rules import size
+from archcalc.claims.tables.cells import shapes
 from archcalc.claims.tables.flow import keys
 from archcalc.claims.tables.sheet import Entry, Sheet
 
@@ -39,7 +40,27 @@ def moved_sources(sheet: Sheet, reading: Reading) -> Iterator[Finding]:
 
 def _bare(entry: Entry) -> str:
     """The name that other rows call a row by."""
-    return entry.name.split(" (")[0] or f"row {entry.index + 1}"
+    return entry.name.split(" (")[0] or f"row {entry.number}"
+
+
+def other_batches(sheet: Sheet) -> Iterator[Finding]:
+    """Sizes that begin with another batch than all others do."""
+    wrong: list[tuple[Entry, str, int]] = []
+    columns = {sheet.columns[role]: role for role in ("in", "out") if role in sheet.columns}
+    firsts = Counter[int]()
+    for entry in sheet.entries if sheet.batched else ():
+        for column, role in columns.items():
+            for shape in (shapes(entry.cells[column]) or ())[:1]:
+                if shape.bracketed and len(shape.dims) > 1 and not shape.batched:
+                    firsts[shape.dims[0]] += 1
+                    wrong.append((entry, role, shape.dims[0]))
+    batch = sheet.batch
+    wrong = [each for each in wrong if each[2] != batch]
+    if len(wrong) * 10 > firsts.total() and (len(wrong) > 1 or firsts.total() < 5):
+        return  # other sizes, not slips
+    for entry, role, number in wrong:
+        text = entry.cells[sheet.columns[role]].replace(str(number), str(batch), 1)
+        yield Finding.of(sheet, entry, role, text, f"all other sizes are of a batch of {batch}")
 
 
 def unknown_sources(sheet: Sheet, reading: Reading) -> Iterator[Finding]:
@@ -78,7 +99,7 @@ def misspelt(sheet: Sheet) -> Iterator[Finding]:
                 Cause(1, f"{a} for {b}") for a, b in zip(entry.name, right, strict=True) if a != b
             )
             found = Finding.of(sheet, entry, "layer", right, rule, [cause])
-            yield found._replace(layer=f"row {entry.index + 1}")
+            yield found._replace(layer=f"row {entry.number}")
 
 
 def _form(entry: Entry) -> str:

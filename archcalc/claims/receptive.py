@@ -26,6 +26,8 @@ class _Field(NamedTuple):
     entry: Entry
     right: int
     rule: str
+    kernel: int = 0
+    """The side that a window would have for the printed number; 0 where sizes say its side."""
 
 
 def receptive(sheet: Sheet, told: Reading) -> Iterator[Finding]:
@@ -46,16 +48,20 @@ def receptive(sheet: Sheet, told: Reading) -> Iterator[Finding]:
             option = told.found.options[each.entry.index]
             if option is not None:
                 option.expected[role] = each.right
-        for entry, right, rule in wrong:
+        for entry, right, rule, kernel in wrong:
             text = entry.cells[sheet.columns[role]]
             shown = text.replace(str(entry.values[role]), str(right))
+            if kernel > 0:
+                rule = f"either this or the kernel is wrong: {rule}"
+                yield Finding.of(sheet, entry, "kernel_h", str(kernel), rule)
             yield Finding.of(sheet, entry, role, shown, rule)
 
 
 def _fields(sheet: Sheet, told: Reading, role: str, late: bool) -> Iterator[_Field]:
     """What each row should print of a role; ``late`` prints what the row takes."""
     field = jump = 1
-    for entry in sheet.layers:
+    rows = sheet.layers
+    for at, entry in enumerate(rows):
         k, s = _window(entry, told.found.options[entry.index])
         before, seen = jump, field
         rule = f"{number(field)} + ({k} - 1) * {number(jump)} = {number(field + (k - 1) * jump)}"
@@ -66,7 +72,14 @@ def _fields(sheet: Sheet, told: Reading, role: str, late: bool) -> Iterator[_Fie
         if far:
             rule = f"{number(before)} * {s} = {number(jump)}"
         if role in entry.values:
-            yield _Field(entry, shown, rule)
+            wide, left = divmod(int(entry.values[role]) - seen, before)
+            unsized = "out_h" not in entry.values and role == "rf" and "kernel_h" in entry.values
+            yield _Field(entry, shown, rule, wide + 1 if unsized and not left else 0)
+        if role == "rf" and entry.values.get(role, shown) != shown and at + 1 < len(rows):
+            # What follows from a wrong number is wrong as well, and not accused.
+            wide, _ = _window(rows[at + 1], told.found.options[rows[at + 1].index])
+            printed, after = int(entry.values[role]), rows[at + 1].values.get(role)
+            field = printed if after == printed + (wide - 1) * jump else field
 
 
 def _window(entry: Entry, option: Option | None) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from archcalc.claims.causes import Cause, label, number, slips
 from archcalc.claims.finding import Finding, Totals
 from archcalc.claims.readings import Reading
 from archcalc.claims.tables.evidence import slip
-from archcalc.claims.tables.sheet import Entry, Sheet
+from archcalc.claims.tables.sheet import TREES, Entry, Sheet
 from archcalc.claims.tables.totals import adds_up, total_row
 
 MOST_REPAIRED = 20
@@ -51,6 +51,28 @@ def right_sum(sheet: Sheet, told: Reading) -> int:
     """What the rows add up to as they should be."""
     rows = [e for e in sheet.addends if "params" in e.values]
     return sum(int(told.wrong.get((e.index, "params"), e.values["params"])) for e in rows)
+
+
+def workings(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Parameters that are not what is printed of how they come about, or the other way round."""
+    rows = [e for e in sheet.layers if {"worked", "params"} <= e.values.keys()]
+    total = total_row(sheet)
+    missing = 0 if total is None else int(total.values["params"]) - right_sum(sheet, told)
+    for entry in rows:
+        worked, printed = int(entry.values["worked"]), entry.printed["params"]
+        if printed.verdict(worked).holds or (entry.index, "params") in told.wrong:
+            continue
+        sure = total is not None and missing in (0, worked - int(printed.value))
+        number_ = sure and missing != 0
+        column = sheet.columns["worked"]
+        rule = f"{entry.cells[column]} = {number(worked)}"
+        if not sure:
+            rule = f"either this is wrong or how it comes about: {rule}"
+        if number_ or not sure:
+            yield Finding.of(sheet, entry, "params", printed.like(worked), rule)
+        if not number_:
+            rule = f"it comes to {number(worked)}, not to {printed.text}"
+            yield Finding.of(sheet, entry, "worked", "", rule)
 
 
 def work_totals(sheet: Sheet, told: Reading) -> Iterator[Finding]:
@@ -122,7 +144,7 @@ def modules(sheet: Sheet, told: Reading) -> Iterator[Finding]:
     A module may have more, of its own or by functions: then only what a slip of digits explains is
     wrong. Of the cells of a sum that does not hold, that one is named whose change mends most sums.
     """
-    if sheet.form not in ("modules", "fvcore"):
+    if sheet.form not in TREES:
         return
     for role in ("params", *sheet.work):
         values, steps = _values(sheet, told, role)

@@ -28,10 +28,14 @@ UNSEEN = Path(__file__).parent / "unseen"
 
 with (UNSEEN / "planted.csv").open(newline="", encoding="utf-8") as _file:
     PLANTED = [
-        (table, int(row), column, was, now, int(line), int(place))
-        for table, row, column, was, now, line, place in list(csv.reader(_file))[1:]
+        pytest.param(
+            *(table, int(row), column, was, now, int(line), int(place)),
+            marks=[pytest.mark.xfail(reason=why, strict=True)] if why else [],
+        )
+        for table, row, column, was, now, line, place, why in list(csv.reader(_file))[1:]
     ]
-"""Table, row, column, what stands there, what a slip makes of it, and its line and place."""
+"""Table, row, column, what stands there, what a slip makes of it, its line and place, and why
+nothing else in the table says that it is one, where nothing does."""
 
 ERRATA = {
     # 512 and 512 channels and what else is joined there make 1,025; two of the three are no rows.
@@ -49,6 +53,16 @@ ERRATA = {
     "chinese_alexnet_slashes_md": {(2, "参数量")},
     # (84 + 1) * 10 is 850.
     "chinese_lenet_described_md": {(8, "参数量")},
+    # A convolution without biases and its normalization have 73,984; the total is off by as much.
+    "deepfake_md": {(7, "Parameters"), (15, "Parameters")},
+    # (4,097 + 1) * 256 is 1,049,088.
+    "draughts_md": {(11, "Parametri")},
+    # 36 channels are given, as the filters and the parameters say.
+    "driving_subsample_md": {(3, "Output Shape")},
+    # 8 positions that are 2 apart see 14 more than 18.
+    "receptive_net1_md": {(8, "RF")},
+    # The optimizer's numbers are counted, and no line says so.
+    "keras_tex_optimizer": {(13, "Param #")},
 }
 """What may be accused in the originals."""
 

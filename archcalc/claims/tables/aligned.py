@@ -127,7 +127,9 @@ def _ordered(lines: list[str]) -> list[str]:
         if layer is None:
             return []
         name = re.sub(r"\( +", "(", layer["name"])
-        odd = odd or not re.search(r"\s{2,}|\($", line[layer.end("name") : layer.start("shape")])
+        before = line[layer.end("name") : layer.start("shape")]
+        single = layer.start("params") - layer.end("shape") < 2
+        odd = odd or single or not re.search(r"\s{2,}|\($", before)
         odd = odd and len(name) < 59
         found.append(_set(name, layer["shape"], layer["params"], (layer["source"] or "").strip()))
     return found if odd else []

@@ -22,6 +22,9 @@ from archcalc.claims.tables.sheet import Entry, Sheet
 FAR = 60
 """Rows back in which another producer is looked for."""
 
+UNORDERED = frozenset(("modules", "lightning"))
+"""Formats whose rows stand in no order."""
+
 POOLED, POOLED_AGAIN = 6.0, 2.0
 JUMPED, JUMPED_AGAIN = 5.0, 1.0
 JOINED, JOINED_AGAIN = 5.5, 1.2
@@ -45,6 +48,10 @@ class Assuming:
         joins = any(entry.kind in ("add", "concat", "merge") for entry in sheet.layers)
         self.chain = sheet.program == "keras" and not joins
         """Whether nothing branches but what the network gives: Keras prints all that joins."""
+        self.first = printed_state(sheet.layers[0], "in") if sheet.layers else UNKNOWN
+        unsized = not sheet.has_any("in", "out", "in_h", "out_h")
+        self.both = sheet.has("in", "out") or (unsized and sheet.has("channels_in", "channels_out"))
+        """Whether rows say what they take and what they give."""
         self.pooled = sum(entry.kind == "pool" for entry in sheet.layers) > 1
         strides = [e.values["stride"] for e in sheet.layers if "stride" in e.values]
         self.strided = sheet.by_hand and sum(s > 1 for s in strides) > 2
@@ -61,7 +68,7 @@ class Assuming:
         said = self.sheet.has("source")
         pooled, jumped, joined, changed = (0, 0, 0, 0) if said else path.counts
         inward = printed_state(entry, "in")
-        row = f"row {entry.index + 1}"
+        row = f"row {entry.number}"
         one = inward.ext == () or printed_state(entry, "out").ext == ()
         shown = inward if inward.ext else printed_state(entry, "out")
         if state.ext == () and state.c == shown.flat and entry.kind in (*SAME, "conv", "deconv"):
@@ -141,7 +148,7 @@ class Assuming:
         # A table that somebody wrote row after row is read so; modules stand in no order.
         price = (
             0.3
-            if self.sheet.form == "modules"
+            if self.sheet.form in UNORDERED
             else JUMPED_AGAIN
             if jumped
             else JUMPED + 7.0 * self.by_hand
@@ -155,7 +162,14 @@ class Assuming:
             seen.add(other)
             # A normalization is of the convolution above it where both have as many channels.
             own = _joins(path) or (entry.kind in SAME and _weighted(path) and other.c == state.c)
-            yield other, MISPRINT + 1 if own and self.sheet.form != "modules" else price, 1, ""
+            dear = MISPRINT + 1 if own and self.sheet.form not in UNORDERED else price
+            # A row may say itself that it takes what an earlier one gives.
+            width = entry.values.get("kernel_in", state.c)
+            itself = (other == inward and self.both) or other.c == width != state.c
+            yield other, min(dear, JUMPED) if itself and not own else dear, 1, ""
+        first = self.first
+        if inward == first != state and first.ext and not said:
+            yield first, price, 1, f"{row} takes the network's input"
         if said:
             return
         asked = dict.fromkeys(c for c in needs(entry) if c and c != state.c)
@@ -181,7 +195,7 @@ class Assuming:
                 dear = CHANGED_AGAIN if changed else CHANGED
                 if state.c is not None and c < state.c and inward.c == c:
                     dear = CONVOLVED
-                if self.sheet.form == "modules":
+                if self.sheet.form in UNORDERED:
                     dear = CHANGED_AGAIN
                 elif entry.kind in ANYTHING and not self.by_hand:
                     dear = min(dear, 6.0)

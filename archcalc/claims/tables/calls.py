@@ -46,8 +46,10 @@ _KEYWORDS = {
 }
 _HEADERS = (
     *("layer", "operator", "in", "out", "kernel", "stride", "padding", "dilation", "groups"),
-    "output",
+    *("output", "params"),
 )
+_FLUX = re.compile(r"#\s*(?:Total: \d+ arrays, )?([\d_]+) parameters")
+"""What Flux says behind a layer, and behind all of them."""
 
 
 def read_calls(text: str, name: str) -> Rows:
@@ -56,6 +58,8 @@ def read_calls(text: str, name: str) -> Rows:
     for number, line in enumerate(text.splitlines(), 1):
         match = called(line)
         if match is None:
+            if (total := _FLUX.search(line[:MOST_IN_A_CELL])) and "Total" in total[0]:
+                found.append((number, {"layer": "Total", "params": total[1].replace("_", "")}))
             continue
         inside, after = _split(match["rest"])
         cells = {"layer": match["label"] or match["op"], "operator": match["op"]}
@@ -63,7 +67,9 @@ def read_calls(text: str, name: str) -> Rows:
         cells |= dict(_arguments(match["op"], inside))
         size = _AFTER.search(after)
         counted = size is not None and len(re.findall(r"\d+", size[2])) > 1
-        if size and (counted or size[1] not in ("#", "//") or "->" in after):
+        if params := _FLUX.search(after):
+            cells["params"] = params[1].replace("_", "")
+        elif size and (counted or size[1] not in ("#", "//") or "->" in after):
             cells["output"] = size[2].strip()
         found.append((number, cells))
     headers = tuple(h for h in _HEADERS if any(cells.get(h) for _, cells in found))
@@ -98,6 +104,10 @@ def _arguments(op: str, inside: str) -> Iterator[tuple[str, str]]:
     parts = [p.strip() for p in re.split(r",(?![^(\[]*[)\]])", inside) if p.strip()]
     known: dict[str, str] = {}
     for at, part in enumerate(parts):
+        if flux := re.fullmatch(r"(\d+) *=> *(\d+)", part):
+            known |= {"in": flux[1], "out": flux[2]}
+            known |= {"kernel": parts[0]} if at and parts[0].startswith("(") else {}
+            continue
         keyword = re.fullmatch(r"(\w+)\s*=\s*(.+)", part)
         role = _KEYWORDS.get(keyword[1], "") if keyword else places[at] if at < len(places) else ""
         value = (keyword[2] if keyword else part).strip("'\"")

@@ -6,8 +6,10 @@ A cell that holds nothing of its kind gives None; nothing here guesses what a co
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import prod
 
 from archcalc.claims.printed import Printed
@@ -17,11 +19,32 @@ LARGEST = 10**12
 """Sizes above it are no sizes."""
 
 NOTHING = frozenset(
-    ("", "[]", "()", "-", "--", "---", "–", "—", "−", "n/a", "na", "none", "nan", ".", "…", "...")
+    (
+        *(
+            "",
+            "[]",
+            "()",
+            "-",
+            "--",
+            "---",
+            "–",
+            "—",
+            "−",
+            "n/a",
+            "na",
+            "none",
+            "nan",
+            ".",
+            "…",
+            "...",
+        ),
+        "multiple",  # Keras, of a layer whose sizes it does not know
+    )
 )
 """Cells that say that there is nothing to say."""
 
 _BATCH = r"none|-1|\?|n|b|bs|batch(?:[ _]?size)?"
+_JOINED = re.compile(r"\d{1,6}( ?\+ ?\d{1,6})+")
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)|\d{1,13}")
 
 
@@ -55,11 +78,15 @@ def nothing(text: str) -> bool:
     return text.strip().lower() in NOTHING
 
 
-def shapes(text: str) -> list[Shape] | None:
+@lru_cache(8192)
+def shapes(text: str) -> Sequence[Shape] | None:
     """The sizes of a cell: ``56x56x64``, ``(None, 56, 56, 64)``, ``[[-1, 8], [-1, 4]]``."""
     plain = text.strip().lower().replace("×", "x").replace("✕", "x").replace("*", "x")
-    plain = re.sub(r"(?<=\d)\s*@\s*(?=\d)", "x", plain).replace("multiple", "")
+    plain = re.sub(r"(?<=[\])])\s*x\s*\d{1,3}$", "", plain.replace("`", ""))  # several alike
+    plain = re.sub(r"^(?:→|->)\s*|(?<=^\d) [a-z]{4,}$|(?<=^\d\d) [a-z]{4,}$", "", plain)
+    plain = re.sub(r"(?<=\d)\s*@\s*(?=\d)", "x", plain)
     plain = re.sub(r"(\d+)\s*(?:\^\s*2|²)", r"\1x\1", plain)
+    plain = re.sub(r"(?<=\d)\s*\((?:flattened|vector|output|[a-z]+ layer)\)$", "", plain)
     plain = re.sub(r"\([\d,]+ *(?:dims?|features|units|values|elements|neurons)\)$", "", plain)
     plain = re.sub(r"\b(?:bfloat|float|u?int|complex)\d+(?=\[)", "", plain)
     if re.fullmatch(r"torch\.size\((.*)\)", plain):
@@ -90,6 +117,7 @@ def _shape(text: str, bracketed: bool, cut_off: bool = False) -> Shape | None:
         return None
     batched = bool(re.fullmatch(_BATCH, parts[0]))
     numbers = parts[1:] if batched else parts
+    numbers = [str(sum(map(int, p.split("+")))) if _JOINED.fullmatch(p) else p for p in numbers]
     dims = []
     for part in numbers:
         number = _NUMBER.fullmatch(part)
@@ -110,7 +138,7 @@ _STEP = re.compile(r"(?:/|,|;|\s)\s*(?:s(?:tride)?s?\s*[=:]?\s*)?(\d{1,4})(?:\s*
 
 
 def window(text: str, axes: int | None = None, last: bool = False) -> Window | None:
-    """A kernel and what stands beside it: ``7x7/2 (x96)``, ``7x7x3,2``, ``3x3 s2 p1``.
+    """A kernel and what stands beside it: ``7x7/2 (x96)``, ``7x7x3,2``, ``24@5x5``, ``3x3 s2 p1``.
 
     ``last`` says that channels stand behind the kernel even where ``1x1x64x64`` leaves that open.
     """
@@ -119,6 +147,7 @@ def window(text: str, axes: int | None = None, last: bool = False) -> Window | N
     plain = re.sub(r"^k(?=\d)", "", plain)
     found: dict[str, int] = {}
     patterns = (
+        ("out", r"^(\d{1,7})\s*@\s*(?=\d)"),
         ("out", r"\(\s*x?\s*(\d{1,7})\s*\)$"),
         ("pad", r"[,;\s/]?\s*\bp(?:ad(?:ding)?)?\s*[=:]?\s*(\d{1,4})\b"),
         ("dilation", r"[,;\s/]?\s*\bd(?:il(?:ation)?)?\s*[=:]?\s*(\d{1,4})\b"),
@@ -173,6 +202,8 @@ def _kernel(
     if count <= 2:
         return numbers, ()
     if count == rank + 1:
+        if rank == 2 and numbers[0] != numbers[1] == numbers[2]:
+            return numbers[1:], numbers[:1]  # 32x9x9
         return numbers[:rank], numbers[rank:]
     if count == rank + 2:
         behind = numbers[0] == numbers[1] and (numbers[-1] != numbers[-2] or last)
@@ -194,6 +225,9 @@ def count(text: str, thousand: int = 1000) -> Printed | None:
         return Printed.parse(sum(int(n.replace(",", "")) for n in apart.groups()))
     if worked := re.fullmatch(r"([\d,.]+[KMB]?) *\([\d\s*×x+()-]+\)", text.strip()):
         text = worked[1]
+    text = re.sub(
+        r"\*?\((?:[^()\d]*|~[\d.]+ ?[KMB])\)\*?\s*$", "", text
+    )  # a remark, or itself rounded
     plain = text.strip().rpartition("=")[2].strip("*`() ")
     plain = re.sub(r"^(?:macc?s?|comp|param|flops|ops)\s+(?=[\d.])", "", plain)
     if re.search(r"\d\s*[*×x]\s*\d", plain):

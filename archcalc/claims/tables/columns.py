@@ -28,23 +28,24 @@ HEADERS: Mapping[str, str] = {
     "expansion": r"t|expansion( factor| ratio)?|exp",
     "volume": r"activation size|activations?|output (count|elements|neurons)|of activations",
     "channels": r"(ch(annels?|ns)?|feature maps|planes|filters) ?(i o|in out|in and out)|i o|"
-    r"(in out|i o|input output) (ch(annels?|ns)?|features|planes|maps)",
+    r"(in out|i o|input output) (ch(annels?|ns)?|features|planes|maps)|in(put)? x out(put)?",
     "biases": r"(of )?bias(es)?( params?| parameters?| count)?",
     "source": r"input layers?|from|inputs|bottom|connected to|source|previous layer|input from|"
     r"connect(ion|ed)s?|parents?|inbound",
     "stage": r"stage|block|module|group",
     "frozen": r"(of |# )?non ?trainable.*",
-    "trained": r"(of )?trainable (params?|parameters?|weights)( count)?",
+    "trained": r"(of )?tr(ainable)? (params?|parameters?|weights)( count)?",
     "params": r"(of |trainable |learnable )*(params?|parameters?|weights|learnables?)"
     r"( count| number)?|"
-    r".*\bparam(s|eter|eters)?\b.*|of weights|weights count",
+    r".*\bpar[aá]m(s|eter|eters|etri|etros|[eè]tres)?\b.*|of weights|weights count",
     "in": r"(input|in|inp) ?(res(olution)?|size|shape|dims?|dim|dimensions?|image|feature ?maps?"
     r"|tensor)?s?|size in|"
     r"input .*(size|shape)|shape in|dims? in|ifm(ap)?s?( size| shape)?|resolution|res in",
     "out": r"(output|out|outp) ?(res(olution)?|size|shape|dims?|dimensions?|image|feature ?maps?"
     r"|tensor|volume)?s?|"
     r"size( out)?|feature ?maps?( size)?|activation (size|shape)|output .*(size|shape)|shape"
-    r"|activation shape|tensor size|dimensions?|dims?|dims? out|ofm(ap)?s?( size| shape)?|res out",
+    r"|activation shape|(tensor|data|map) size|dimensions?|dims?|dims? out|res out"
+    r"|ofm(ap)?s?( size| shape)?",
     "in_d": r"(in|input) d|d in",
     "in_h": r"(in|input|ifmap) h|ifmap height|h in|input height|height in",
     "in_w": r"(in|input|ifmap) w|ifmap width|w in|input width|width in",
@@ -54,23 +55,23 @@ HEADERS: Mapping[str, str] = {
     "out_w": r"(out|output) w|w out|output width|width out",
     "out_c": r"(out|output) c",
     "channels_in": r"channels? in|(in|input) (channels?|features?|planes|depth|maps)|c in|cin|n in|"
-    r"in ch|ch in|ic|ich|i ch",
+    r"in ch|ch in|ic|ich|i ch|filt(er)? dim",
     "channels_out": r"channels? out|(out|output) (channels?|features?|planes|depth|maps)|c out|"
     r"cout|"
     r"filters|feature maps|filters or neurons|neurons|units|kernels|n out|channels?|ch|c|width|"
     r"of (filters|kernels|channels|neurons|units)|out ch|maps?|filter count|nodes|hidden units|"
     r"num (filters|channels)|ch out|(kernel|filter|channel|neuron|unit) (number|num|count)s?|"
-    r"oc|och|o ch",
+    r"oc|och|o ch|filts?",
     "kernel": r"kernels?( size| shape)?|weights? (shape|size|dims?)|k|f|"
     r"filters? ?(size|shape)|filter|patch size|"
-    r"window( size)?|ksize|(pool|conv) size|receptive field size|field size|"
+    r"window( size)?|ksize|(pool|conv) size|receptive field size|field size|support|"
     r"filter dimensions?|size strd( dil)?|"
     r"(kernel|filter|patch|window)s? ?(size|shape)?.* strides?( .*)?|k ?size|mask( size)?|"
     r"filter size stride|size stride",
     "kernel_d": r"kernel d|kernel depth|kd",
     "kernel_h": r"(kernel|filter) h|(kernel|filter) height|k h|kh",
     "kernel_w": r"(kernel|filter) w|(kernel|filter) width|k w|kw",
-    "stride": r"strides?( size)?|s|step|strd|str",
+    "stride": r"strides?( size)?|s|step|strd|str|sub ?sampl(e|ing)",
     "pad": r"pads?|padding|p|zero padding",
     "dilation": r"dilations?|dil|rate|dilation rate|d|atrous rate",
     "groups": r"groups?|group count|g|cardinality",

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from archcalc.claims.printed import Printed
 from archcalc.claims.tables.evidence import MISPRINT, Option, slip
+from archcalc.claims.tables.kinds import WEIGHTED
 from archcalc.claims.tables.paths import Reading
 from archcalc.claims.tables.search import TIE, TIRED, Search
 from archcalc.claims.tables.sheet import Entry, Sheet
@@ -26,8 +27,14 @@ def explained(sheet: Sheet) -> Reading:
     """The cheapest reading of a table, its total taken for right where it is confirmed."""
     search = Search(sheet)
     found = search.run()
-    missing = _missing(sheet)
+    missing, confirmed = _missing(sheet)
     rows = [e for e in sheet.addends if missing and _slipped(e, found.options[e.index], missing)]
+    if not confirmed:
+        # A total that is said once may be wrong as well: but not where a row lacks just that.
+        rows = [e for e in rows if _unbiased(found.options[e.index], missing)]
+        rows = rows if len(rows) == 1 and _biased(sheet, found) > 0 else []
+    # What a formula gives is wrong only where no other row is.
+    rows = [e for e in rows if not _worked(e, found.options[e.index])] or rows
     if not 0 < len(rows) <= MOST_TRIED or search.steps * len(rows) > TIRED or found.sums:
         return found
     rated = sorted((_meant(sheet, entry, missing) for entry in rows), key=lambda each: each.cost)
@@ -42,18 +49,19 @@ def explained(sheet: Sheet) -> Reading:
     return best._replace(others=(*best.others, *others))
 
 
-def _missing(sheet: Sheet) -> int:
-    """What a total that is confirmed has more than the rows together; 0 if nothing."""
+def _missing(sheet: Sheet) -> tuple[int, bool]:
+    """What a total has more than the rows together, 0 if nothing; whether it is confirmed."""
     total, whole = total_row(sheet), sheet.whole
-    if total is None or whole is None or "params" not in total.exact:
-        return 0
+    if total is None or "params" not in total.exact:
+        return 0, False
     printed = int(total.values["params"])
     rows = [e for e in sheet.addends if "params" in e.values]
     summed = sum(int(e.values["params"]) for e in rows)
-    confirmed = printed in (sum(whole), whole.trained + whole.frozen)
-    if not confirmed or len(rows) < 2 or any(e.printed["params"].step > 1 for e in rows):
-        return 0
-    return 0 if adds_up(sheet, summed) else whole.trained + whole.frozen - summed
+    if len(rows) < 2 or any(e.printed["params"].step > 1 for e in rows) or adds_up(sheet, summed):
+        return 0, False
+    if whole is not None and printed in (sum(whole), whole.trained + whole.frozen):
+        return whole.trained + whole.frozen - summed, True
+    return printed - summed, False
 
 
 def _slipped(entry: Entry, option: Option | None, missing: int) -> bool:
@@ -61,8 +69,23 @@ def _slipped(entry: Entry, option: Option | None, missing: int) -> bool:
     printed = entry.values.get("params")
     if not isinstance(printed, int) or "params" not in entry.exact or printed + missing < 0:
         return False
-    unbiased = option is not None and not option.layer.bias and option.layer.cout == missing
-    return unbiased or slip(printed, printed + missing)
+    return _unbiased(option, missing) or slip(printed, printed + missing)
+
+
+def _unbiased(option: Option | None, missing: int) -> bool:
+    """Whether biases are all that a row lacks of what it should have."""
+    return option is not None and not option.layer.bias and option.layer.cout == missing
+
+
+def _biased(sheet: Sheet, found: Reading) -> int:
+    """How many more rows with weights count biases than do not, but one."""
+    layers = [o.layer for o in found.options if o is not None and o.layer.params]
+    return sum(2 * (each.bias == 1) - 1 for each in layers if each.kind in WEIGHTED) + 1
+
+
+def _worked(entry: Entry, option: Option | None) -> bool:
+    """Whether a row's formula gives the number that it prints."""
+    return option is not None and option.expected.get("params") == entry.values["params"]
 
 
 def _meant(sheet: Sheet, entry: Entry, missing: int) -> Reading:

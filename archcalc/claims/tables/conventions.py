@@ -160,14 +160,16 @@ def _divided(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> int:
 
 
 def _batch(found: Sequence[tuple[Shape, Kind]], tree: bool) -> tuple[int, bool]:
-    """The batch that all printed sizes begin with, if they do."""
+    """The batch that all printed sizes begin with, if they do, or all but one of many."""
     if len(found) < 2:
         return 1, False
     axes = {what.axes for _, what in found if what.axes}
     firsts = Counter(shape.dims[0] for shape, _ in found)
     number, times = firsts.most_common(1)[0]
+    found = [each for each in found if each[0].dims != (number,)]  # of a number each
+    times -= firsts.total() - len(found)
     ranks = {len(shape.dims) for shape, _ in found}
-    if times < 0.9 * len(found) or min(ranks) < 2:
+    if times < min(0.9 * len(found), max(4, len(found) - 1)) or min(ranks, default=0) < 2:
         return 1, False
     fit = [len(shape.dims) - 2 == what.axes for shape, what in found if what.axes in (1, 2, 3)]
     if fit:
@@ -209,6 +211,8 @@ def state_of(
     first = read.first
     if read.tokens and len(dims) == 2:
         first = False
+    if len(dims) == 3 and dims[:2] == (1, 1) != dims[1:] and what.kind not in SLIDING:
+        first = False  # a vector, its ones before it
     if read.mixed and len(dims) == 3:
         # As square as it can be.
         first = dims[-1] == dims[-2] if dims[0] != dims[-1] else what.kind in SLIDING

@@ -154,13 +154,27 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
             yield _convolved(entry, State(cin, ext), cout, w, way, price, kind)
     if done:
         return
-    for way in _ways(entry, ext, kernel, printed, axes, manner, hints):
+    square = [(k,) * axes for k in (kernel or ()) if len(set(kernel or ())) > 1]
+    found = [
+        (side, 0.5 * (side == kernel and bool(square)), way)
+        for side in dict.fromkeys((kernel, *square))
+        for way in _ways(entry, ext, side, printed, axes, manner, hints)
+    ]
+    for side, price, way in found:
         out = State(printed.c, way.out if any(n is not None for n in way.out) else None)
-        layer = Layer(kind, state.c, out.c, kernel, way.stride, way.pads)
-        sides = zip(kernel_axes(entry, kernel or ()), kernel or (), strict=False)
+        layer = Layer(kind, state.c, out.c, side, way.stride, way.pads)
+        sides = zip(kernel_axes(entry, side or ()), side or (), strict=False)
         moved = steps(entry, way) if way.pads else {}
+        if way.pads and "pad" in entry.values:
+            moved["pad"] = odd_pad(entry, way.pads)
         yield one_option(
-            entry, state, out, way.price, layer, **{f"kernel_{a}": k for a, k in sides}, **moved
+            entry,
+            state,
+            out,
+            price + way.price,
+            layer,
+            **{f"kernel_{a}": k for a, k in sides},
+            **moved,
         )
 
 
@@ -181,6 +195,8 @@ def _ways(
         outs = [out]
         if hints.after.ext and len(hints.after.ext) == axes:
             outs.append(hints.after.ext)
+        if axes == 2 and len(set(out)) == 2 and None not in out:
+            outs += [(n, n) for n in out]  # of a square, one side may be misprinted
         stride = int(entry.values.get("stride", 1))
         return [Slide(each, stride, (), 0.0) for each in dict.fromkeys(outs)]
     target = printed.ext if printed.ext is not None and len(printed.ext) == axes else None
@@ -274,6 +290,44 @@ def _convolved(
     if "frozen" in values:
         expected["frozen"] = 0
     return one_option(entry, taken, out, price + way.price, layer, **expected)
+
+
+def read_convlstm(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a recurrent layer that convolves: positions in time stand before the others.
+
+    Each of four gates convolves what is given and what was: ``4 * (k * k * (in + out) + 1) * out``.
+    """
+    state, printed = filled(state, printed_state(entry, "in")), printed_state(entry, "out")
+    cout, params, axes = printed.c, entry.values.get("params"), 2
+    if cout is None or printed.ext is None or len(printed.ext) < axes:
+        yield one_option(entry, state, printed, 0.0, Layer("convlstm", state.c, cout))
+        return
+    each = params // (4 * cout) if isinstance(params, int) and params % (4 * cout) == 0 else 0
+    areas = {k * k: (k, k) for k in (3, 5, 1, 7)}
+    taken = [state.c] if state.c is not None else []
+    taken += [(each - 1) // a - cout for a in areas if not taken and each and (each - 1) % a == 0]
+    before = state.ext[-axes:] if state.ext and len(state.ext) >= axes else None
+    hints = hints._replace(after=State(hints.after.c, (hints.after.ext or ())[-axes:]))
+    times = printed.ext[:-axes] or (state.ext or ())[:-axes]
+    widths: list[int | None] = [c for c in taken if c > 0]
+    for cin in widths or [None]:
+        for area, kernel in areas.items():
+            total = None if cin is None else 4 * (area * (cin + cout) + 1) * cout
+            price = 0.3 * (area != 9)
+            for way in _ways(
+                entry, before, kernel, State(cout, printed.ext[-axes:]), axes, manner, hints
+            ):
+                for ahead in dict.fromkeys((times, (state.ext or ())[:-axes])):
+                    ext = (*ahead, *way.out) if printed.ext[:-axes] else way.out
+                    layer = Layer("convlstm", cin, cout, kernel, way.stride, way.pads, params=total)
+                    yield one_option(
+                        entry,
+                        State(cin, state.ext),
+                        State(cout, ext),
+                        price + way.price,
+                        layer,
+                        params=total,
+                    )
 
 
 def _flatly(entry: Entry, state: State) -> bool:

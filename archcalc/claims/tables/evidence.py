@@ -106,6 +106,8 @@ class Manner:
     """Whether all windows of more than one row are padded to keep what they take, or none is."""
     start: int = -1
     """The first row with weights: nothing goes back from it to the input."""
+    unsaid: bool = False
+    """Whether convolutions may be dilated, or pooled in their own row, though nothing says so."""
     backward: frozenset[str] = frozenset()
     """Columns of work that is done backwards."""
 

@@ -22,6 +22,8 @@ JOINING = frozenset(("linear", "add", "concat", "merge", "layer", ""))
 """Kinds that may take the outputs of two branches."""
 RECURSIVE = "(recursive)"
 """What torchinfo prints of a layer's later calls in place of its parameters."""
+OWN_INPUT = frozenset(("input", "embedding"))
+"""Kinds that take nothing that a row gives: places in a table of words are no features."""
 INPUTS = frozenset(("input", "image", "data", "x", "input image", "inputs"))
 
 
@@ -88,7 +90,7 @@ def links(sheet: Sheet) -> list[Link]:
             ):
                 rows.insert(0, previous)
             found.append(Link(None if lost else tuple(rows), True, tuple(unknown)))
-        elif previous is None or entry.kind == "input" or entry.index == again:
+        elif previous is None or entry.kind in OWN_INPUT or entry.index == again:
             found.append(Link((), any_named))
         elif entry.kind in ("concat", "merge"):
             found.append(Link(None, False))
@@ -210,11 +212,18 @@ def hints(sheet: Sheet) -> list[Hints]:
         asking = following is not None and (
             entry.kind == "concat"
             or following.kind in GATES
+            or runs_both_ways(following)
             or (following.kind == "norm" and unsaid and entry.kind in WEIGHTED)
         )
         asked = tuple(needs(following)) if following is not None and asking else ()
         found[entry.index] = Hints(followed, after, entry.index in ends, asked)
     return found
+
+
+def runs_both_ways(entry: Entry) -> bool:
+    """Whether a row is a layer that runs forwards and backwards."""
+    words = f"{entry.name} {entry.what.word}".lower()
+    return entry.kind == "wrapper" and "bidirectional" in words
 
 
 def needs(entry: Entry) -> Iterator[int]:
@@ -227,7 +236,7 @@ def needs(entry: Entry) -> Iterator[int]:
     made = printed_state(entry, "out").c
     if entry.kind in ("pool", "gpool", "upsample", "same") and made:
         yield made
-    if not isinstance(params, int) or params <= 0:
+    if not isinstance(params, int) or params <= 0 or "params" not in entry.exact:
         return
     if entry.kind == "norm":
         yield from (params // k for k in (2, 4) if params % k == 0)
@@ -235,10 +244,11 @@ def needs(entry: Entry) -> Iterator[int]:
             yield made
     elif entry.kind in SAME and made:
         yield made
-    elif entry.kind in GATES and made:
+    elif (entry.kind in GATES or runs_both_ways(entry)) and made:
         ext = printed_state(entry, "out").ext or ()
+        gates = GATES.get(entry.kind, GATES["lstm"])
         for hidden, both in ((n // k, k) for n in (made, *ext[-1:]) if n for k in (1, 2)):
-            each = GATES[entry.kind] * hidden * both
+            each = gates * hidden * both
             yield from (
                 params // each - hidden - biases
                 for biases in (1, 2)

@@ -19,6 +19,7 @@ from archcalc.claims.tables.lines import (
     MOST_COLUMNS,
     MOST_IN_A_CELL,
     MOST_ROWS,
+    TRAINED,
     Line,
     Rows,
     Whole,
@@ -27,11 +28,13 @@ from archcalc.claims.tables.lines import (
 )
 from archcalc.claims.tables.listings import (
     LABELLED,
+    LIGHTNING,
     MODULE,
     YOLO,
     read_darknet,
     read_fvcore,
     read_labelled,
+    read_lightning,
     read_modules,
     read_ultralytics,
 )
@@ -69,7 +72,11 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
     headers, lines = FORMS[form](text, name)
     if not headers or not lines:
         raise ArchcalcError(f"{name}: has {'a header but no rows' if headers else 'no header'}")
-    return replace(_checked(form, headers, lines, name), whole=whole(text), given=given(text))
+    said = [line for line in lines if TRAINED.match(line.cells[0])]
+    lines = [line for line in lines if line not in said]
+    below = "\n".join(" ".join(filter(None, line.cells)) for line in said)
+    grid = _checked(form, headers, lines, name)
+    return replace(grid, whole=whole(below) or whole(text), given=given(text))
 
 
 def _checked(form: str, headers: tuple[str, ...], lines: list[Line], name: str) -> Grid:
@@ -180,10 +187,12 @@ def _form(text: str) -> str:
     if sum(line.lstrip()[:1] in "│┃" and line.rstrip()[-1] in "│┃" for line in lines) >= 2:
         return "box"
     if sum(line.lstrip().startswith("|") for line in lines) >= 2:
-        rule = any(re.fullmatch(r"\s*[+|][-+=:| ]+[+|]\s*", line) for line in lines)
+        rule = any(re.fullmatch(r"\s*[+|][-+=: ]+[+|][-+=:| ]*", line) for line in lines)
         if rule:
             return "markdown"
-    if sum(called(line) is not None for line in lines) > 2:
+    if LIGHTNING.match(text):
+        return "lightning"
+    if sum(called(line) is not None for line in lines) > 1 + ("Chain(" not in text):
         return "calls"
     if sum(bool(re.match(r"\s*\d+: \w+ Layer: \d+ x", line)) for line in lines) > 1:
         return "darknet"
@@ -206,6 +215,7 @@ FORMS: Mapping[str, Callable[[str, str], Rows]] = {
     "labelled": read_labelled,
     "ultralytics": read_ultralytics,
     "modules": read_modules,
+    "lightning": read_lightning,
     "fvcore": read_fvcore,
     "calls": read_calls,
 }

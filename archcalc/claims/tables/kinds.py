@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 WORDS = (
     ("total", r"^(grand|estimated)?(total|sum)(params?|parameters?|multadds?|flops|macs|s)?$"),
-    ("wrapper", r"^(timedistributed|bidirectional)"),
-    ("separable", r"separableconv|sepconv|separable"),
+    ("wrapper", r"^(timedistribut|bidirectional)"),
+    ("separable", r"separableconv|sepconv|separable|depthwise(and|plus)?pointwise"),
     ("depthwise", r"depthwise|dwconv|convdw|^dw\d*$|conv\d*dw"),
     ("deconv", r"conv\w*transpose|transposed?conv|deconv|upconv|convt\d|^convt$|fractionallystr"),
-    ("embedding", r"^(token|word|position(al)?)?embedding"),
+    ("embedding", r"^(token|word|position(al)?|input)?embedding"),
+    ("convlstm", r"convlstm"),
     ("lstm", r"lstm"),
     ("gru", r"gru(?!p)"),
     ("rnn", r"simplernn|^rnn"),
@@ -38,7 +39,7 @@ WORDS = (
     ("gpool", r"global\w*pool|^ga?p$|poolglobal|adaptive\w*pool|global(avg|average|max)"),
     (
         "pool",
-        r"pool|^s[24]$|^(max|avg|average|maxp|avgp|mp|ap|subsampling|downsampling)\d*$|subsampl",
+        r"pool(?!er$)|^s[24]$|^(max|avg|average|maxp|avgp|mp|ap|subsampling|downsampling)\d*$|subsampl",
     ),
     (
         "norm",
@@ -55,7 +56,7 @@ WORDS = (
     (
         "linear",
         r"dense(?!block|net|layer)|linear|^fc|fullyconn|fullconn|innerproduct|^logits?$|^ip\d"
-        r"|^affine|^nn\.linear|^f\d+$|^(output)?classifier$|^outputlayer$",
+        r"|^affine|^nn\.linear|^f\d+$|^(output)?classifier$|^outputlayer$|^pooler$",
     ),
     ("conv", r"conv|pointwise|^c\d+$"),
     ("input", r"^(input|image|data)(image|layer|data|size)?\d*$|^input"),
@@ -79,6 +80,8 @@ _MODULE = (
 SAME = frozenset(("same", "norm", "prelu"))
 """Kinds whose output has their input's shape."""
 
+FIRST = frozenset(("separable", "depthwise", "deconv", "total", "convlstm"))
+"""Kinds whose words hold those of other kinds."""
 WEIGHTED = frozenset(("conv", "deconv", "depthwise", "separable", "linear"))
 SLIDING = frozenset(("conv", "deconv", "depthwise", "separable", "pool"))
 
@@ -142,7 +145,7 @@ def _kind(text: str) -> str:
     if re.search(r"[/_.](squeeze|expand)?\d+x\d+(_?red(uce)?)?$", text.lower()):
         return "conv"
     for kind, pattern in WORDS:
-        if kind in ("separable", "depthwise", "deconv", "total") and re.search(pattern, numberless):
+        if kind in FIRST and re.search(pattern, numberless):
             return kind
     words = re.sub(r"([a-z])([A-Z])", r"\1 \2", text)
     if re.search(r"[._/](relu|drop|dropout|bn|act)\d*$", text.lower()):
@@ -218,5 +221,7 @@ def kind_of(name: str, operator: str = "") -> Kind:
         r"(?<![\dx])([123])\s?-?[dD](?![a-z])", name
     )
     rest = " ".join([name, operator]).lower()
-    fused = "norm" if kind in WEIGHTED and re.search(r"batch.?norm|\bbn\b|_bn", rest) else ""
+    fused = (
+        "norm" if kind in WEIGHTED and re.search(r"(batch|layer).?norm|\b[bl]n\b|_bn", rest) else ""
+    )
     return Kind(kind, int(axes[1]) if axes else None, fused, text)

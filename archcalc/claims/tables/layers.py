@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from archcalc.claims.tables.convs import read_conv
+from archcalc.claims.tables.convs import read_conv, read_convlstm
 from archcalc.claims.tables.evidence import DEAR, MISPRINT, Hints, Manner, Option, State, weigh
 from archcalc.claims.tables.kinds import SAME
 from archcalc.claims.tables.linear import read_linear
@@ -76,6 +76,7 @@ def _class(entry: Entry) -> bool:
 _READERS = {
     **dict.fromkeys(SAME, read_same),
     **dict.fromkeys(("conv", "deconv", "depthwise", "separable", "layer"), read_conv),
+    "convlstm": read_convlstm,
     **dict.fromkeys(("lstm", "gru", "rnn"), read_recurrent),
     **dict.fromkeys(("pad", "crop"), read_pad),
     **dict.fromkeys(("upsample", "shuffle"), read_upsample),

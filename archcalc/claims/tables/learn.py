@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from archcalc.claims.tables.evidence import Hints, Manner, Option
+from archcalc.claims.tables.evidence import Hints, Manner, Option, holds
 from archcalc.claims.tables.kinds import WEIGHTED
 from archcalc.claims.tables.sheet import Entry, Sheet
 from archcalc.claims.tables.work import FORMULAS, HELD, Held, Layer, memory_of, work_of
@@ -29,7 +29,7 @@ def learn(
             kind = layer.kind
             if kind in WEIGHTED or kind == "module":
                 # What holds with biases and without them says nothing of them.
-                votes = undecided if _either(entry, layer) else biases
+                votes = undecided if _either(entry, layer, manner) else biases
                 votes[kind, hints[row].followed or bool(entry.what.fused)][layer.bias] += 1
             elif kind == "norm" and option.out.c and "layer" not in entry.what.word.lower():
                 norms[layer.params // option.out.c] += 1
@@ -47,6 +47,7 @@ def learn(
         batch=manner.batch,
         thousand=manner.thousand,
         program=manner.program,
+        unsaid=manner.unsaid,
         window=_window(windows),
         padded=_padded(sheet, chosen),
         groups=_grouped(chosen),
@@ -123,12 +124,12 @@ def _padded(sheet: Sheet, chosen: Mapping[int, Option]) -> bool | None:
     return None if votes[True] and votes[False] and votes.total() < MANY + 1 else votes[True] > 1
 
 
-def _either(entry: Entry, layer: Layer) -> bool:
+def _either(entry: Entry, layer: Layer, manner: Manner) -> bool:
     """Whether a row's parameters are those of the layer with biases and of the one without."""
     if layer.bias > 1 or layer.cout is None or layer.params is None:
         return False
     other = layer.params + (1 - 2 * layer.bias) * layer.cout
-    return entry.printed["params"].verdict(other).holds
+    return holds(entry, "params", other, manner)
 
 
 MOST_OFF = 4

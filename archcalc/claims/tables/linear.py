@@ -87,6 +87,8 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
             left = raw[:-1]
             rest = State(left[0], left[1:]) if manner.first else State(None, left)
             take(raw[-1], state, rest, 0.0 if same_rank else 1.5)
+            if printed.ext == () and inward.ext:
+                take(state.c, state, whole, 3.0)  # of one position alone
             if manner.first and same_rank:
                 # Features may stand first in a table that prints channels first.
                 take(state.c, state, State(None, state.ext), 0.5)
@@ -109,7 +111,7 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
                 layer = Layer(kind, None, out)
                 yield one_option(entry, shown, after, price + out_price, layer)
                 continue
-            for bias in (1, 0, 3) if entry.what.fused else (1, 0):
+            for bias in (1, 0, 3, 2) if entry.what.fused else (1, 0):
                 for piece in times:
                     total = (features + bias) * out * piece
                     positions = 1

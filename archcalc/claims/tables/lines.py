@@ -28,13 +28,15 @@ Rows = tuple[tuple[str, ...], list[Line]]
 
 FOOTER = re.compile(
     r"\s*((?:total|trainable|non-trainable|estimated|params|input|forward|optimizer)"
-    r"[^:]{0,40}):\s*([\d.,]+(?:\s?[KMGBT]\b)?)",
+    r"[^:=]{0,40})[:=]\s*([\d.,]+(?:\s?[KMGBT]\b)?)",
     re.IGNORECASE,
 )
 MEMORY = re.compile(
     r"(input|forward/backward pass|params|estimated total) size \(mb\)", re.IGNORECASE
 )
 """What torchsummary and torchinfo say of memory below a table."""
+TRAINED = re.compile(r"(non-?)?trainable params", re.IGNORECASE)
+"""What begins a row that says of the total how much of it trains."""
 MULT_ADDS = re.compile(r"total mult-adds \(([KMGT]|units\.\w+)\)", re.IGNORECASE)
 """What torchinfo says below a table of the work that no column has."""
 
@@ -58,7 +60,7 @@ def footers(lines: list[str], headers: tuple[str, ...], number: int) -> list[Lin
         what = found[1].strip().lower()
         unit = re.search(r"\(([KMGBT])\)", found[1], re.IGNORECASE)
         value = found[2].strip() + (unit[1].upper() if unit else "")
-        if what in ("total params", "total parameters") and params is not None:
+        if re.fullmatch(r"total (number of )?param(eter)?s", what) and params is not None:
             cells[0], cells[params] = "Total params", value
         elif what.startswith("total mult-adds") and work:
             cells[0], cells[work[0]] = cells[0] or "Total", value

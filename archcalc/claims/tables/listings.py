@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from archcalc.claims.tables.lines import MOST_COLUMNS, MOST_IN_A_CELL, Line, Rows
+from archcalc.claims.tables.markup import read_csv
 from archcalc.errors import ArchcalcError
 
 
@@ -127,6 +128,28 @@ def read_labelled(text: str, name: str) -> Rows:
     if len(headers) < 3 or len(headers) > MOST_COLUMNS:
         raise ArchcalcError(f"{name}: has no labelled numbers beside its layers")
     return headers, [Line(at, tuple(c.get(key, "") for key in headers)) for at, c in found]
+
+
+LIGHTNING = re.compile(r"[\s|]*\|? *Name\s*\| *Type\s*\| *Params\b", re.MULTILINE)
+"""What heads Lightning's summary."""
+_IN_ALL = re.compile(r"^\s*([\d.,]+ ?[KMGB]?)\s+Total params", re.MULTILINE)
+
+
+def read_lightning(text: str, name: str) -> Rows:
+    """Lightning's modules, by their names a tree: ``4 | layer1.0.conv1 | Conv2d | 36.9 K``."""
+    headers, lines = read_csv(text, name)
+    skipped = headers.index("Name")
+    names = {line.cells[skipped] for line in lines}
+    rows = []
+    for number, cells in lines:
+        parts = cells[skipped].split(".")
+        depth = sum(".".join(parts[:k]) in names for k in range(1, len(parts)))
+        rows.append(Line(number, ("│" * depth + cells[skipped], *cells[skipped + 1 :])))
+    if total := _IN_ALL.search(text):
+        number = text[: total.end()].count("\n") + 1
+        cells = ("Total params", "", total[1], *[""] * (len(headers) - skipped - 3))
+        rows.append(Line(number, cells))
+    return headers[skipped:], rows
 
 
 # Trees of modules as PyTorch prints them --------------------------------------------------------

@@ -20,7 +20,7 @@ from archcalc.claims.tables.evidence import (
     one_option,
     printed_state,
 )
-from archcalc.claims.tables.flow import GATES
+from archcalc.claims.tables.flow import GATES, runs_both_ways
 from archcalc.claims.tables.kinds import Kind
 from archcalc.claims.tables.linear import read_linear
 from archcalc.claims.tables.sheet import Entry, Number
@@ -66,7 +66,9 @@ def _own(entry: Entry, state: State, manner: Manner) -> Iterator[tuple[int | Non
         return
     c, printed = state.c, entry.values.get("params")
     if c is None:
-        yield None, 0.0
+        # Its numbers are two for each channel, however many these are.
+        odd = entry.kind == "norm" and "params" in entry.exact and printed and printed % 2
+        yield (int(printed) - 1 if odd and printed else None), 0.0
         return
     if entry.kind == "prelu":
         yield c, 0.0
@@ -113,6 +115,9 @@ def read_flatten(entry: Entry, state: State, manner: Manner, hints: Hints) -> It
         # All axes but the channels' may be made one.
         yield one_option(entry, state, printed, 0.2, layer._replace(cout=printed.c), params=0)
     yield one_option(entry, state, out, 0.0, layer, params=0)
+    if printed.c and state.flat and printed.c > state.flat and hints.after.c == printed.c:
+        note = f"{printed.c - state.flat} more that {entry.name} joins stand in no row"
+        yield one_option(entry, state, printed, 5.0, layer, note, params=0)
 
 
 def read_reshape(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
@@ -286,7 +291,7 @@ def read_wrapper(entry: Entry, state: State, manner: Manner, hints: Hints) -> It
 
     What runs in both directions most likely is a recurrent layer.
     """
-    if "bidirectional" in f"{entry.name} {entry.what.word}".lower():
+    if recurrent := runs_both_ways(entry):
         for kind, price in (("lstm", 0.0), ("gru", 0.3), ("rnn", 1.0)):
             for option in _recurrent(entry, state, manner, kind, (2,)):
                 option.price += price
@@ -294,7 +299,7 @@ def read_wrapper(entry: Entry, state: State, manner: Manner, hints: Hints) -> It
     else:
         yield from _at_each(entry, state, manner, hints)
     for option in read_block(entry, state, manner, hints):
-        option.price += MISPRINT / 2
+        option.price += MISPRINT + 1 if recurrent else MISPRINT / 2
         yield option
 
 
@@ -450,6 +455,8 @@ def _resized(
         add(tuple(n // k for n in whole), step, cost + 0.2)
     if stride and stride > 1:
         add(tuple(-(-n // int(stride)) for n in whole), stride, 0.0)
+    if stride in (None, 1):
+        add(tuple(n - 4 for n in whole), stride, 2.5)  # two 3x3s that pad nothing
     for k, price in ((2, 1.0), (4, 2.0)):
         # Something that transposes its stride may print it.
         add(tuple(n * k for n in whole), stride, price + 5.0 * (stride is not None and not up))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from archcalc.claims.tables.cells import nothing, shapes
+from archcalc.claims.tables.cells import count, nothing, shapes, worked_out
 from archcalc.claims.tables.columns import find_roles, plain_header, unit
 from archcalc.claims.tables.conventions import settle
 from archcalc.claims.tables.draft import FLOW, PARTS, WINDOW, Draft, Row, cell_of, shared, thousands
@@ -104,12 +105,16 @@ def read_sheet(
     if "kernel" in read.columns:
         for role in (*WINDOW, "stride", "pad", "dilation", "kernel_in", "kernel_out"):
             read.columns.setdefault(role, read.columns["kernel"])
-    worded = _worded(read, rows)
+    worded = _worded(read, rows) | _workings(read, rows)
     if "stride" in read.columns:
         for axis in "dhw":
             read.columns[f"stride_{axis}"] = read.columns["stride"]
     read.tree = any(re.search(r": \d+-\d+$", cell_of(cells, "layer", read)) for cells in rows[:20])
     kinds = [_kind(cells, read) for cells in rows]
+    upwards = len(rows) > 2 and kinds[-1].kind == "input" != kinds[0].kind and not grid.depths
+    if upwards and "source" not in read.columns:
+        rows, kinds = rows[::-1], kinds[::-1]
+        grid = replace(grid, rows=grid.rows[::-1])
     read.rounded = thousands(rows)
     read.wholes = shared(rows, [what.kind == "total" for what in kinds])
     settle(read, rows, kinds)
@@ -117,13 +122,15 @@ def read_sheet(
         entry_of(index, line.number, rows[index], kinds[index], read)
         for index, line in enumerate(grid.rows)
     )
+    if upwards:
+        entries = tuple(replace(e, place=len(entries) - 1 - e.index) for e in entries)
     known = {k for places in roles.values() for k in places} | worded
     known |= {k for _, places in read.patterns for k in places.values()}
     filled = [any(not nothing(row[k]) for row in rows) for k in range(len(grid.headers))]
     unmapped = tuple(h for k, h in enumerate(grid.headers) if k not in known and filled[k])
     beside = sorted([*roles.get("remark", []), *roles.get("row", [])])
     remarks = tuple(grid.headers[k] for k in beside if filled[k] and k not in worded)
-    checkable = {"params", "ops", "out_h", "out_c", "channels_out", "in_h", "in", "out"}
+    checkable = {"params", "ops", "out_h", "out_c", "channels_out", "in_h", "in", "out", "rf"}
     if not set(read.columns) & checkable:
         raise ArchcalcError(
             f"{name}: no column says anything of sizes or parameters\n"
@@ -141,9 +148,11 @@ def read_sheet(
         remarks,
         read.first,
         read.batch,
+        read.batched,
         grid.whole,
         grid.given,
         read.tokens,
+        upwards,
     )
 
 
@@ -195,6 +204,19 @@ def _worded(read: Draft, rows: Sequence[Row]) -> set[int]:
     return used
 
 
+def _workings(read: Draft, rows: Sequence[Row]) -> set[int]:
+    """The column that says how each row's parameters come about, if there is one."""
+    known = {k for role, places in read.roles.items() if role != "remark" for k in places}
+    for k in sorted(set(range(len(read.grid.headers))) - known if "params" in read.columns else ()):
+        sums = [worked_out(row[k]) for row in rows]
+        counts = [count(row[read.columns["params"]]) for row in rows]
+        told = [c is not None and c.value == n for n, c in zip(sums, counts, strict=True) if n]
+        if sum(told) > 1 and 2 * sum(told) > len(told):
+            read.columns["worked"] = k
+            return {k}
+    return set()
+
+
 def _kind(cells: Row, read: Draft) -> Kind:
     name, op = cell_of(cells, "layer", read), cell_of(cells, "op", read)
     what = kind_of(name, op)
@@ -205,6 +227,8 @@ def _kind(cells: Row, read: Draft) -> Kind:
         what = what._replace(kind="gpool")
     elif what.kind == "conv" and re.search(r"\b(dw|depth-?wise)\b", window_):
         what = what._replace(kind="depthwise")
+    elif what.kind == "conv" and any(re.search(r"(?i)\bstrides?\s*1/\d", cell) for cell in cells):
+        what = what._replace(kind="deconv")
     if what.kind not in ("", "total"):
         return what
     firsts = [cell for cell in cells if cell][:2]

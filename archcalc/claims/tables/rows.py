@@ -7,20 +7,31 @@ from dataclasses import replace
 from fractions import Fraction
 
 from archcalc.claims.printed import Printed
-from archcalc.claims.tables.cells import Window, count, natural, padding, shapes, window
+from archcalc.claims.tables.cells import (
+    Window,
+    count,
+    natural,
+    padding,
+    shapes,
+    window,
+    worked_out,
+)
 from archcalc.claims.tables.columns import NUMBERS, byte_power
 from archcalc.claims.tables.conventions import state_of
 from archcalc.claims.tables.draft import PARTS, SHARE, Draft, Row, cell_of
 from archcalc.claims.tables.kinds import SLIDING, WEIGHTED, Kind
 from archcalc.claims.tables.lines import MEMORY, MULT_ADDS
 from archcalc.claims.tables.modules import WIDTHS, pattern_of
-from archcalc.claims.tables.sheet import AXES, Entry, Number, Unreadable
+from archcalc.claims.tables.sheet import AXES, TREES, Entry, Number, Unreadable
 from archcalc.claims.tables.stacks import stack_of
 
 _MAY_BE_NONE = frozenset(("pad", "out_pad", *WIDTHS))
 _SYMBOL = re.compile(r"#?(n(um)?[_ ]?)?(of )?class(es)?|#?[A-Za-z]{1,2}'?", re.IGNORECASE)
 """What stands for a number that every user has another of."""
-_SAID = frozenset(("row", "remark", "layer", "op", "stage", "source", "bias"))
+_OPEN_SIDE = re.compile(r"\d+ ?[x×] ?[A-Za-z]")
+"""A window as long as what it takes: ``1×n``."""
+_ACTIVATION = re.compile(r"\W*(soft-?max|sigmoid)\b", re.IGNORECASE)
+_SAID = frozenset(("row", "remark", "layer", "op", "stage", "source", "bias", "worked"))
 
 
 def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entry:
@@ -38,7 +49,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     strides: tuple[int, ...] = ()
     if read.axes and what.axes is None and what.kind in SLIDING:
         what = what._replace(axes=read.axes)
-    stack = stack_of(cells) if what.kind not in ("linear", "pool", "total") else None
+    stack = stack_of(cells) if what.kind not in ("linear", "pool", "total", "separable") else None
     if stack is not None:
         what = what._replace(kind="module")
     filters = natural(cell_of(cells, "channels_out", read) or "x")
@@ -53,6 +64,10 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         given = role in read.roles or role in read.worded or role.startswith(("ops", "mem"))
         if role in _SAID or not text or not given:
             continue
+        if what.kind == "separable" and role in ("kernel", "stride", "pad"):
+            text = re.split(r",\s+(?=[^)\]]*$)", text)[
+                0
+            ]  # of the two convolutions, the first has a window
         if what.kind == "total" and role not in NUMBERS and not role.startswith(("ops", "mem")):
             continue  # a word that stands beside the sum
         if role in NUMBERS or role.startswith("ops"):
@@ -73,7 +88,10 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         elif role in PARTS:
             sizes = shapes(text)
             if sizes is None:
-                unread(role, "size")
+                # What the network takes may be said in words, a size by a letter.
+                worded = what.kind == "input" and re.search(r"[A-Za-z]{4}", text)
+                if not worded and not _SYMBOL.fullmatch(text):
+                    unread(role, "size")
             elif sizes:
                 several = several or len(sizes) > 1
                 found, vector = state_of(sizes[0], what, role, read, filters)
@@ -89,7 +107,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
                 values |= {key: value for key, value in found.items() if key not in values}
                 flat |= {role} if vector else set()
         elif role == "channels":
-            pair = re.fullmatch(r"(\d+)\s*(?:[/,>→-]+|to)\s*(\d+)", text.strip())
+            pair = re.fullmatch(r"(\d+)\s*(?:[/,>→x×-]+|to)\s*(\d+)", text.strip())
             if pair is None:
                 unread(role, "pair of channels")
             else:
@@ -116,7 +134,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         elif role == "kernel":
             seen = window(text, what.axes, read.kernel_last)
             if seen is None:
-                if re.match(r"\s*[\[(]?\d", text):
+                if re.match(r"\s*[\[(]?\d", text) and not _OPEN_SIDE.fullmatch(text.strip()):
                     unread(role, "size of a kernel")
                 continue
             values |= {
@@ -160,13 +178,21 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     whole_vector = what.kind in ("flatten", "linear") and values.get("out_c", 1) != 1
     if (what.kind in ("input", "same") or whole_vector) and values.get("channels_out") == 1:
         del values["channels_out"]  # one image, one such layer
-    if what.kind == "same" and values.get("params") and "softmax" in what.word.lower():
+    if what.kind == "same" and values.get("params") and _ACTIVATION.match(what.word):
         what = what._replace(kind="linear")  # it stands for the layer before it, too
     if "out" in flat or (values.get("out_c") == 1 and what.kind in ("linear", "same", "flatten")):
         sides = [values[f"out_{a}"] for a in "hw" if f"out_{a}" in values]
         if len(sides) == 1 and values.get("out_c") == 1 and what.kind in ("linear", "flatten"):
             values["out_c"] = values.pop("out_h")  # a column: (120, 1)
             flat.add("out")
+    worked = worked_out(cells[read.columns["worked"]]) if "worked" in read.columns else None
+    if worked and what.kind != "total":
+        values["worked"] = worked
+        if what.kind not in WEIGHTED and worked == values.get("params"):
+            what = what._replace(kind="")  # a branch with a pooling, say
+    windowed = {"kernel_h", "stride", "pad"} <= values.keys() and "params" not in values
+    if what.kind == "module" and stack is None and windowed:
+        what = what._replace(kind="conv")  # one window is all that is said of the block
     if "params" not in read.roles and {"weights", "biases"} <= values.keys():
         both = int(values["weights"] + values["biases"])
         values["params"], printed["params"] = both, Printed.parse(both)
@@ -193,7 +219,9 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     if container and read.grid.form == "fvcore" and name != "model":
         container = read.grid.rows[index + 1].cells[0].startswith(f"{name}.")
     numbered = read.tree
-    sources = _sources(cell_of(cells, "source", read))
+    source = cell_of(cells, "source", read)
+    sources = _sources(source)
+    beyond = tuple(int(n) > 0 for n in re.findall(r"\w\[\d+\]\[(\d+)\]", source))
     return Entry(
         index,
         line,
@@ -208,7 +236,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         depths[index] if depths else 0,
         container
         and what.kind != "total"
-        and (numbered or read.grid.form in ("modules", "fvcore") or what.kind not in SLIDING),
+        and (numbered or read.grid.form in TREES or what.kind not in SLIDING),
         pattern,
         widths,
         several,
@@ -218,6 +246,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         frozenset(role for role, number in printed.items() if number.step == 1),
         stack,
         powers,
+        beyond=beyond if any(beyond) else (),
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from archcalc.claims.printed import Printed
-from archcalc.claims.tables.assumed import FAR, Assuming, squared
+from archcalc.claims.tables.assumed import FAR, UNORDERED, Assuming, squared
 from archcalc.claims.tables.evidence import (
     MISPRINT,
     UNKNOWN,
@@ -38,6 +38,8 @@ WAYS = 3
 """Ways to each of them, with other cells wrong."""
 MARGIN = 16.0
 """How much more a way may cost than the cheapest, to be kept."""
+DEARER = 1e9
+"""More than any way costs."""
 PUZZLED = 4.0
 """What a row may cost before things that are not printed are thought of."""
 DAUNTED = 6.0
@@ -89,7 +91,8 @@ class Search:
     def run(self) -> Reading:
         """The cheapest reading."""
         first = self.sheet.channels_first and not self.sheet.tokens
-        manner = Manner(first=first, batch=self.sheet.batch, program=self.sheet.program)
+        program = self.sheet.program or ("darknet" if self.sheet.form == "darknet" else "")
+        manner = Manner(first=first, batch=self.sheet.batch, program=program)
         words = " ".join(" ".join(entry.cells) for entry in self.sheet.entries[:400])
         if not re.search(r"Conv[123]d|dw\b|depth-?wise|group|separable", words):
             # Only PyTorch's printouts hold groups that nothing names.
@@ -109,6 +112,12 @@ class Search:
             again = self.passed(grouped)
             if again[0].cost + GROUPED < paths[0].cost:
                 manner, paths = grouped, again
+        windows = self.sheet.has_any("kernel_h") and self.sheet.has("stride")
+        if paths[0].cost > GROUPED and windows and not self.tired:
+            unsaid = replace(manner, unsaid=True)
+            again = self.passed(unsaid)
+            if again[0].cost + GROUPED < paths[0].cost:
+                manner, paths = unsaid, again
         learnt = learn(self.sheet, self.hints, manner, paths[0].rows())
         if not self.tired:
             paths = self.passed(learnt)
@@ -128,6 +137,7 @@ class Search:
             for container in self.closed.get(entry.index, ()):
                 paths = [way for path in paths for way in _left(path, container)]
             best = paths[0]
+            self.limit = DEARER
             for path in paths:
                 # What is thought of on the cheapest way costs nothing more on one like it.
                 dear = DAUNTED if path.state != best.state else MISPRINT + 3
@@ -174,6 +184,8 @@ class Search:
         """The ways on from one row to the next, ``inventive`` ones with what isn't printed."""
         link = self.links[entry.index]
         given = [path.known.get(r, UNKNOWN) for r in link.rows or ()]
+        if len(entry.beyond) == len(given):
+            given = [UNKNOWN if b else s for b, s in zip(entry.beyond, given, strict=True)]
         if link.rows is not None and not link.named and link.rows:
             given = [path.state]
         state = self.joined(entry, given, link, path)
@@ -181,11 +193,14 @@ class Search:
         least = 99.0
         for option in self.read(entry, state):
             least = min(least, option.cost + unlike)
-            yield self.extend(path, entry, option, unlike, path.counts, ())
+            cost = path.cost + option.cost + unlike
+            if cost <= self.limit:
+                self.limit = min(self.limit, cost + MARGIN)
+                yield self.extend(path, entry, option, unlike, path.counts, ())
         if state == UNKNOWN and path.row < 0 and (told := self.told()) is not None:
             for option in self.read(entry, told):
                 yield self.extend(path, entry, option, -TOLD, path.counts, ())
-        puzzled = 0.2 if self.sheet.form == "modules" else PUZZLED
+        puzzled = 0.2 if self.sheet.form in UNORDERED else PUZZLED
         if least < puzzled or not inventive or entry.index in self.sequential:
             return
         if state == UNKNOWN and (path.row < 0 or link.rows == ()):
@@ -237,7 +252,7 @@ class Search:
                     return path.state
                 return State(None, path.state.ext)
             return UNKNOWN
-        if entry.kind in ("add", "merge") and len({each.flat for each in given}) > 1:
+        if entry.kind in ("add", "merge") and len(set(given)) > 1:
             broadcast = _broadcast(given)
             if entry.kind == "add" or (broadcast and broadcast == printed_state(entry, "out")):
                 return broadcast or given[0]
@@ -419,7 +434,8 @@ class Search:
             return True
         value, slack = found
         exact = total.printed["params"]
-        return adds_up(self.sheet, value, slack) or abs(value - exact.value) <= slack + exact.step
+        slack += int(exact.step) if exact.step > 1 else 0
+        return adds_up(self.sheet, value, slack) or abs(value - exact.value) <= slack
 
 
 def _left(path: Path, container: Entry) -> Iterator[Path]:
@@ -430,7 +446,7 @@ def _left(path: Path, container: Entry) -> Iterator[Path]:
         return
     option = replace(path.option, notes=path.option.notes)
     recent = (*path.recent[-40:], (container.index, out))
-    note = f"how the rows of row {container.index + 1} make what it gives is given by no row"
+    note = f"how the rows of row {container.number} make what it gives is given by no row"
     option.notes = (*option.notes, note)
     yield replace(path, state=out, recent=recent, option=option, cost=path.cost + 0.3)
     yield replace(path, recent=recent, cost=path.cost + 1.0)
@@ -454,8 +470,10 @@ def _raised(counts: tuple[int, int, int, int], which: int) -> tuple[int, int, in
 def _broadcast(given: Sequence[State]) -> State | None:
     """What tensors make together elementwise, where sizes of one stretch."""
     ranks = max((len(each.ext) for each in given if each.ext is not None), default=0)
+    widths = {each.c for each in given} - {1}
     if any(each.c is None or each.ext is None or None in each.ext for each in given):
-        return None
+        c = next(iter(widths)) if len(widths) == 1 else None
+        return None if c is None else State(c, max(given, key=lambda s: s.c == c).ext)
     full = [each for each in given if each.ext is not None and len(each.ext) in (0, ranks)]
     rows = [(each.c, *(each.ext or (1,) * ranks)) for each in full]
     dims = [{n for n in axis if n != 1} for axis in zip(*rows, strict=True)]

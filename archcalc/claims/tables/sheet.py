@@ -18,6 +18,8 @@ from archcalc.claims.tables.lines import Whole
 from archcalc.claims.tables.modules import Pattern
 
 Number = int | Fraction
+TREES = frozenset(("modules", "fvcore", "lightning"))
+"""Formats whose rows may be made of the rows below them."""
 AXES = {0: "", 1: "h", 2: "hw", 3: "dhw"}
 """Names of the axes of a shape with so many beside its channels."""
 
@@ -44,7 +46,7 @@ class Entry:
     """A row of a printed table."""
 
     index: int
-    """From 0, totals included."""
+    """From 0, totals included, as the network runs."""
     line: int
     """Of the text, from 1."""
     cells: tuple[str, ...]
@@ -77,6 +79,15 @@ class Entry:
     stack: Stack | None = None
     powers: Mapping[str, int] = field(default_factory=dict)
     """Of each number of memory, the power of K that it is in: 0 for bytes, 2 for MB."""
+    beyond: tuple[bool, ...] = ()
+    """Of each source, whether not its first output is taken; empty where all first ones are."""
+    place: int | None = None
+    """From 0, as printed, where that is from the output to the input."""
+
+    @property
+    def number(self) -> int:
+        """Of the row as printed, from 1."""
+        return (self.index if self.place is None else self.place) + 1
 
     @property
     def kind(self) -> str:
@@ -120,12 +131,16 @@ class Sheet:
     """Whether sizes are printed 64x56x56."""
     batch: int = 1
     """The batch that the printed sizes have; 1 where they have none."""
+    batched: bool = False
+    """Whether they begin with a batch, be it of 1."""
     whole: Whole | None = None
     """Parameters that train and that do not, as said below the table."""
     given: tuple[int, ...] = ()
     """The input's size, as said beside the table."""
     tokens: bool = False
     """Whether features stand last where positions are one row, though channels stand first."""
+    upwards: bool = False
+    """Whether the last row is the input, so that it is read from there."""
 
     @property
     def layers(self) -> tuple[Entry, ...]:

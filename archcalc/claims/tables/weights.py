@@ -102,6 +102,14 @@ def weights(
                 price = dear if given else manner.grouped[per == 1]
                 groups += [(cin // per, price)] if cin % per == 0 and per < cin else []
     followed = hints.followed or bool(entry.what.fused)
+    if kernel is not None and exact and len(set(kernel)) == 1 and not manner.groups[0]:
+        for b in (1, 0):
+            # What kernel and parameters say as one is not thought about further.
+            if manner.bias_price(kind, followed, b) == 0 and "bias" not in entry.values:
+                g = groups[0][0]
+                fits = cin % g == 0 and cout % g == 0
+                if fits and count(kind, prod(kernel), cin, cout, g, b) == value:
+                    return [Weights(kernel, g, b, groups[0][1], int(value or 0))]
     fused = entry.what.fused or manner.biases.get((kind, followed), 0) > 1
     found: dict[tuple[tuple[int, ...] | None, int, int], Weights] = {}
     firm = 0 if kernel is not None else 1
@@ -142,11 +150,12 @@ def weights(
             elif kernel is None and printed is not None:
                 for k in USUAL:
                     add((k,) * axes, g, b, price + side_price(k))
-            elif kernel is not None and len(set(kernel)) == 1 and price == 0.0:
-                # The kernel may be what is misprinted.
+            elif kernel is not None and price == 0.0:
+                # The kernel may be what is misprinted, or one of its sides.
                 shown = kernel[0]
-                for k in dict.fromkeys((3, 5, 1, 7, shown - 1, shown + 1, shown - 2, shown + 2)):
-                    if 0 < k != shown:
+                near = (3, 5, 1, 7, shown - 1, shown + 1, shown - 2, shown + 2)
+                for k in dict.fromkeys(near if len(set(kernel)) == 1 else kernel):
+                    if k > 0 and (k,) * axes != kernel:
                         add((k,) * axes, g, b, 0.1 + side_price(k))
         if kernel is None and not exact:
             add(None if printed is None else (3,) * axes, g, 1, gprice)

@@ -56,7 +56,8 @@ def slides(
         return (Slide(aim, 1, (), 0.0),) if aim else ()
     values = entry.values
     full = tuple(int(values.get("dilation", 1)) * (k - 1) + 1 for k in kernel)
-    return _slides(
+    more = tuple(_unsaid(entry, ext, kernel, aim)) if manner.unsaid and aim else ()
+    return more + _slides(
         ext,
         full,
         aim,
@@ -65,8 +66,23 @@ def slides(
         entry.kind == "pool",
         entry.same_pad,
         manner.ceil,
-        manner.program,
+        "" if manner.program == "darknet" and entry.kind == "pool" else manner.program,
     )
+
+
+def _unsaid(entry: Entry, ext: Sizes, kernel: Sizes, aim: Sizes) -> Iterator[Slide]:
+    """Dilations, and poolings in a convolution's own row, that lead to a size and are not said."""
+    step, pad = entry.values.get("stride"), entry.values.get("pad")
+    if entry.kind not in ("conv", "layer") or not step or len(set(kernel)) > 1:
+        return
+    (k, *_), s = kernel, int(step)
+    for dilation in () if pad is None or "dilation" in entry.values or k == 1 else DILATIONS:
+        full = dilation * (k - 1) + 1
+        if tuple((n + int(2 * pad) - full) // s + 1 for n in ext) == aim:
+            yield Slide(aim, s, (int(2 * pad),) * len(ext), 0.5)
+    both = k - 1 if pad is None or entry.same_pad else int(2 * pad)
+    if tuple(((n + both - k) // s + 1) // 2 for n in ext) == aim:
+        yield Slide(aim, s, (both,) * len(ext), 0.5)
 
 
 def _strides(entry: Entry, axes: int) -> Number | tuple[int, ...] | None:
@@ -162,6 +178,8 @@ def _same(ext: Sizes, full: Sizes, s: Sizes) -> Sizes:
     return tuple(max(0, (-(-n // t) - 1) * t + f - n) for n, f, t in zip(ext, full, s, strict=True))
 
 
+DILATIONS = tuple(2**k for k in range(1, 11))
+"""Dilations that are thought of."""
 UNUSUAL = 5.0
 """The price of a pooling that is not printed and goes otherwise than all others."""
 SKIPPING = MISPRINT
@@ -176,10 +194,13 @@ def _strange(program: str, ext: Sizes, full: Sizes, s: Sizes, pads: Sizes, ceil:
     """What it costs that a program pads so.
 
     Keras pads nothing or as is the ``same``, one axis as is causal, too, and rounds down; PyTorch
-    pads both ends alike, but at strides of 1, where it knows ``same`` as well.
+    pads both ends alike, but at strides of 1, where it knows ``same`` as well. Darknet's
+    convolutions pad both ends by half of their kernel.
     """
     if not program or not any(pads):
         return STRANGE if ceil and program == "keras" else 0.0
+    if program == "darknet":
+        return 0.0 if pads == tuple(f // 2 * 2 for f in full) else STRANGE
     same = pads == _same(ext, full, s)
     if program == "keras":
         fits = same or (len(ext) == 1 and pads == (full[0] - 1,))

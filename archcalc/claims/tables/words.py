@@ -11,9 +11,10 @@ MOST_SAID = 300
 _SIZE = r"\d+(?:\s*[x,]\s*\d+)*"
 _PATTERNS: tuple[tuple[str, str], ...] = (
     ("pad", r"\b(valid|same|no|zero)[ -]*pad\w*"),
-    ("pad", r"\bpad(?:ding)?s?\s*(?:of|=|:)?\s*(same|valid|\d+)\b"),
+    ("pad", r"\bpad(?:ding)?s?\s*(?:of|=|:)?\s*'?(same|valid|\d+)\b"),
     ("pad", r"(?<=[\s,(\d])p\s*=?\s*(\d)\b"),
     ("dilation", r"\bdilat\w*\s*(?:rate|of|=|:|\s)*(\d+)\b"),
+    ("stride", r"\bstrides?\s*1/(\d)\b"),
     ("stride", r"\b(\d+(?:\s*x\s*\d+)?)\s*stride"),
     ("stride", r"\bstrides?\s*(?:of|is|=|:)?\s*[(\[]\s*(\d+\s*,\s*\d+)"),
     ("stride", r"\bstrides?\s*(?:of|is|=|:)?\s*[(\[]?(\d+(?:\s*x\s*\d+)?)"),
@@ -32,6 +33,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("kernel", r"\b[fk]\s*=\s*(\d+)\b"),
     ("kernel", r"\bk(\d+x\d+)"),
     ("kernel", r"(?<![\dx.])(\d{1,2}(?:\s*x\s*\d{1,2}){1,2})(?!\s*x?\s*\d)"),
+    ("channels_out", r"^\s*(\d+)\s*;\s*convolutions"),
     ("channels_out", r"(\d+)\s*(?:通道|个|卷积核|神经元)"),
     ("channels_out", r"\b(\d+)\s*(?:filters|feature maps|kernels|units|neurons|channels|nodes)\b"),
     ("channels_out", r"\b(?:filters|units|neurons|nodes|channels)\s*[=:]\s*(\d+)\b"),
