@@ -76,11 +76,11 @@ def _unsaid(entry: Entry, ext: Sizes, kernel: Sizes, aim: Sizes) -> Iterator[Sli
     if entry.kind not in ("conv", "layer") or not step or len(set(kernel)) > 1:
         return
     (k, *_), s = kernel, int(step)
-    for dilation in () if pad is None or "dilation" in entry.values or k == 1 else DILATIONS:
-        full = dilation * (k - 1) + 1
-        if tuple((n + int(2 * pad) - full) // s + 1 for n in ext) == aim:
-            yield Slide(aim, s, (int(2 * pad),) * len(ext), 0.5)
     both = k - 1 if pad is None or entry.same_pad else int(2 * pad)
+    if pad is not None and "dilation" not in entry.values and k > 1:
+        for dilation in DILATIONS:
+            if tuple((n + both - dilation * (k - 1) - 1) // s + 1 for n in ext) == aim:
+                yield Slide(aim, s, (both,) * len(ext), 0.5)
     if tuple(((n + both - k) // s + 1) // 2 for n in ext) == aim:
         yield Slide(aim, s, (both,) * len(ext), 0.5)
 
