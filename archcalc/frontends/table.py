@@ -29,6 +29,8 @@ class Made(Generic[Tensor]):
     """The sizes of what it gives, if it is made on the way."""
     declared: bool = False
     """Whether only its work is known, ``macs`` among the fields."""
+    said: bool = True
+    """Whether it computes the very numbers that the call does."""
     once: Tensor | None = None
     """The call that it is all of, of which several outputs are taken."""
 

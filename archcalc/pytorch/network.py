@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from archcalc.pytorch.called import Called
 from archcalc.pytorch.naming import paths
 from archcalc.pytorch.perform import module
 from archcalc.spec.graph import Graph, Node
@@ -48,7 +49,7 @@ class Network(Block):
         layers: dict[str, nn.Module] = {}
         self._paths = paths(graph)
         for node in graph.nodes:
-            layer = module(node.op, *node.input_shapes, device=device, dtype=dtype)
+            layer = layer_for(node, device, dtype)
             if node.share is not None:
                 _tie(node, layer, layers[node.share])
             if node.frozen:
@@ -84,6 +85,20 @@ class Network(Block):
         if self.returns == "dict":
             return {name: values[name] for name in returned}
         return values[returned[0]] if len(returned) == 1 else tuple(values[n] for n in returned)
+
+
+def layer_for(
+    node: Node, device: torch.device | str | None, dtype: torch.dtype | None
+) -> nn.Module:
+    """The module that a layer of a graph is, with whole numbers where its author has such."""
+    if node.spelled is not None:
+        return Called(node)
+    layer = module(node.op, *node.input_shapes, device=device, dtype=dtype)
+    tensor = None if node.origin is None else node.origin.tensor
+    if tensor is not None and tensor.dtype:
+        whole = getattr(torch, tensor.dtype)
+        layer.weight = torch.zeros_like(layer.get_buffer("weight"), dtype=whole)
+    return layer
 
 
 def _place(around: nn.Module, path: str, layer: nn.Module) -> None:

@@ -82,7 +82,8 @@ def _about(graph: Graph, spec: Spec | None) -> Iterator[str]:
     """What the module's docstring says: where the network is from, and its numbers."""
     from textwrap import wrap
 
-    analysis: Analysis = analyze(graph)
+    spelled = any(node.spelled is not None for node in graph.nodes)
+    analysis: Analysis = analyze(graph, allow_unknown=spelled)
     year = f" ({graph.year})" if graph.year else ""
     title = " ".join(graph.title.split())
     first = f"{graph.name}: {title}{year}." if title else f"{graph.name}."
@@ -97,7 +98,9 @@ def _about(graph: Graph, spec: Spec | None) -> Iterator[str]:
     )
     batch = next(iter(graph.inputs.values()))[0]
     given = inputs if batch == 1 else f"a batch of {batch} of {inputs}"
-    numbers = f"{analysis.params:,} parameters, {analysis.macs:,} multiply-accumulates for {given}."
+    least = "at least " if analysis.partial else ""
+    numbers = f"{analysis.params:,} parameters, {least}{analysis.macs:,} multiply-accumulates"
+    numbers += f" for {given}."
     yield from wrap(numbers, WIDTH)
     for source in spec.source if spec is not None else ():
         yield from wrap(_plain(source), WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archcalc.dims import Shape
 from archcalc.document.shown import drawing, shown
@@ -20,6 +20,59 @@ class OwnTensor(NamedTuple):
     """Often with an axis of 1 in the batch's place."""
     saved: bool = True
     """Whether ``state_dict`` has it, as it has all but some buffers."""
+    dtype: str = ""
+    """``int64``; ``""`` for numbers that are floating-point as all others."""
+
+
+class Taken(NamedTuple):
+    """One of the tensors that a layer takes, where a :class:`Spelled` has it."""
+
+    number: int
+    shape: tuple[int, ...]
+    """As its author has it."""
+
+
+class Word(str):
+    """A name of Python among arguments: ``torch.int64``."""
+
+
+class Spelled(NamedTuple):
+    """A call as an author's code makes it, for what can be run and written and not be counted."""
+
+    target: str
+    """``torch.triu``, ``F.pad``, ``Tensor.view_as``; ``operator.getitem`` for ``x[...]``."""
+    args: tuple[Any, ...]
+    """Numbers, text, :class:`Word`, :class:`Taken`, other calls, and tuples of these."""
+    kwargs: tuple[tuple[str, Any], ...]
+    shape: tuple[int, ...]
+    """Of what it gives."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it rests on nothing that is computed."""
+        return not any(isinstance(part, Taken) for part in _parts(self.args + self.kwargs))
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """What stands in the brackets of one that picks elements: ``operator.slice``."""
+        name, rest = self.target.rpartition(".")[2], self.args[1:]
+        if name == "getitem":
+            return rest
+        if name == "index":
+            return tuple(slice(None) if each is None else each for each in rest[0])
+        dim, *ends = rest
+        at = ends[0] if name == "select" else slice(*(ends + [None] * 3)[:3])
+        if dim < 0:
+            return (..., at, *(slice(None),) * (-1 - dim))
+        return (*(slice(None),) * dim, at)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """A value and all that is in it."""
+    yield value
+    if isinstance(value, tuple):
+        for each in value:
+            yield from _parts(each)
 
 
 class Origin(NamedTuple):
@@ -40,6 +93,11 @@ class Origin(NamedTuple):
     """Whether a module does it that is called again, and that did it before."""
     tensor: OwnTensor | None = None
     """What it is, if it is a tensor by itself."""
+    call: Spelled | None = None
+    """What is called, where archcalc has no operator that computes the same, or where its tensors
+    are called otherwise: it takes what the layer takes, and these."""
+    tensors: tuple[tuple[str, bool, OwnTensor], ...] = ()
+    """What the call takes of the module: the way to each, and whether it is a parameter."""
 
     def called(self, name: str) -> Origin:
         """The same, of a layer that gets another name than this one."""
@@ -87,6 +145,13 @@ class Node(NamedTuple):
     def shape(self) -> Shape:
         """The output's shape, batch first."""
         return self.applied.shape
+
+    @property
+    def spelled(self) -> Spelled | None:
+        """What is called instead of its operator, if an author is known to call something else."""
+        cost = self.applied.cost
+        stores = cost.weights or cost.buffers
+        return None if self.origin is None or stores else self.origin.call
 
     @property
     def stage(self) -> str:

@@ -110,12 +110,129 @@ class Again(nn.Module):
         return self.part(self.fc(torch.sigmoid(y)) * 2)
 
 
+class Bare(nn.Module):
+    """Functions that are given tensors of the module's own, one of them made of another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Parameter(torch.randn(8, 6))
+        self.shift = nn.Parameter(torch.randn(8))
+        self.second = nn.Parameter(torch.randn(8, 4))
+        self.gain = nn.Parameter(torch.tensor(2.0))
+        self.register_buffer("kernel", torch.rand(3, 1, 3))
+        self.kernel: Tensor
+        self.words = nn.Embedding(5, 4)
+
+    def forward(self, x: Tensor) -> Any:
+        x = functional.layer_norm(functional.linear(x, self.first, self.shift), (8,))
+        x = functional.linear(functional.gelu(x), self.second.T * self.gain)
+        x = functional.conv1d(x, self.kernel, padding=1, groups=3)
+        return functional.linear(x, self.words.weight), self.words(x.argmax(-1))
+
+
+class Masks(nn.Module):
+    """What a module makes of no input: masks, grids, angles; and writes into parts of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Any:
+        n, d = x.shape[1:]
+        mask = torch.triu(torch.full((n, n), float("-inf"), device=x.device), 1)
+        places = torch.arange(1, 2 * n, 2, device=x.device).unsqueeze(1)
+        angles = places * torch.exp(torch.arange(0, d, 2, device=x.device) * -0.7)
+        table = torch.zeros(n, d, device=x.device)
+        table[:, 0::2] = angles.sin()
+        table[:, 1::2] = angles.cos()
+        x = x + table + torch.linspace(-1, 1, d, device=x.device)
+        y = (self.fc(x) @ x.transpose(1, 2) + mask).softmax(-1) @ x
+        y[:, 1:] += 1
+        return torch.where(y > torch.tensor([0.0, 1, 0, 1, 0, 1]), y, 0.25)
+
+
+class Waves(nn.Module):
+    """Complex numbers and a transform that archcalc does not count."""
+
+    turns: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 4, 3, 2))
+        self.register_buffer("turns", torch.polar(torch.ones(5, 1), torch.rand(5, 1)))
+
+    def forward(self, x: Tensor) -> Any:
+        turned = torch.view_as_complex(x.reshape(*x.shape[:2], -1, 2)) * self.turns
+        x = torch.view_as_real(turned).flatten(2)
+        part = torch.fft.rfft(x.reshape(len(x), 4, -1))[..., :3]
+        part = torch.einsum("bim,iom->bom", part, torch.view_as_complex(self.weight))
+        return torch.fft.irfft(part, n=10)
+
+
+class Normed(nn.Module):
+    """Weights that are computed of others, in PyTorch's ways, the older and the newer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        by = nn.utils.parametrizations
+        self.new = by.weight_norm(nn.Conv1d(5, 4, 3, padding=1))
+        self.up = by.weight_norm(nn.ConvTranspose1d(4, 4, 2, 2))
+        self.other = by.weight_norm(nn.Linear(12, 12), dim=1)
+        self.whole = by.weight_norm(nn.Linear(12, 12), dim=None)  # type: ignore[arg-type]  # as its docs say
+        self.largest = by.spectral_norm(nn.Linear(12, 6))
+        self.old = nn.utils.spectral_norm(nn.Linear(6, 6))
+        self.rnn = by.weight_norm(
+            by.weight_norm(nn.GRU(6, 4, batch_first=True), "weight_ih_l0"), "weight_hh_l0"
+        )
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.whole(self.other(self.up(self.new(x))))
+        return self.rnn(self.old(self.largest(x)))[0]
+
+
+class Indices(nn.Module):
+    """Buffers of whole numbers, by which something is looked up."""
+
+    order: Tensor
+    seen: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(9, 6))
+        self.register_buffer("order", torch.tensor([3, 1, 4, 1, 5]))
+        self.register_buffer("seen", torch.tensor([True, False, True, True, True]))
+
+    def forward(self, x: Tensor) -> Any:
+        return (x + self.table[self.order]) * self.seen[:, None]
+
+
+class States(nn.Module):
+    """States of recurrent layers, handed on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = nn.LSTM(6, 4, 2, batch_first=True, bidirectional=True)
+        self.write = nn.GRU(6, 4, 4)
+        self.heads = nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.ReLU()))
+
+    def forward(self, x: Tensor) -> Any:
+        _, (h, c) = self.read(x)
+        y, last = self.write(x.transpose(0, 1), h + c)
+        return self.heads(y[-1]), last
+
+
 MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "ladder": (Ladder, (2, 4, 16, 16)),
     "residual": (Residual, (2, 5, 6)),
     "holder": (Holder, (2, 6)),
     "tokens": (Tokens, (1, 5, 6)),
     "again": (Again, (2, 6)),
+    "bare": (Bare, (1, 3, 6)),
+    "masks": (Masks, (1, 5, 6)),
+    "waves": (Waves, (1, 5, 8)),
+    "normed": (Normed, (2, 5, 6)),
+    "indices": (Indices, (2, 5, 6)),
+    "states": (States, (1, 5, 6)),
 }
 
 
@@ -128,8 +245,15 @@ def made(text: str, name: str) -> nn.Module:
     return network.eval()
 
 
-@pytest.mark.parametrize("case", MODULES)
-@pytest.mark.parametrize("written", [False, True], ids=["as it is", "as a spec"])
+CASES = [
+    (case, written)
+    for case in MODULES
+    for written in (False, True)
+    if not (written and case == "waves")  # of which no spec says all
+]
+
+
+@pytest.mark.parametrize(("case", "written"), CASES)
 def test_a_module_written_again_takes_its_state_and_gives_its_output(
     case: str, written: bool
 ) -> None:
@@ -147,4 +271,29 @@ def test_a_module_written_again_takes_its_state_and_gives_its_output(
     for name, buffer in module.named_buffers():
         again.get_buffer(name).copy_(buffer)  # what no state has, too
     x = torch.randn(shape)
-    torch.testing.assert_close(again(x), module(x))
+    torch.testing.assert_close(flat(again(x)), flat(module(x)))
+
+
+def flat(outputs: Any) -> list[Tensor]:
+    """The numbers of all outputs, which may have an axis for the batch in front."""
+    return [y.flatten() for y in (outputs if isinstance(outputs, tuple) else (outputs,))]
+
+
+def test_a_network_that_is_built_computes_what_no_operator_says() -> None:
+    kind, shape = MODULES["masks"]
+    torch.manual_seed(0)
+    module = kind().eval()
+    built = archcalc.build(archcalc.from_torch(module, shape)).eval()
+    built.load_state_dict(module.state_dict())
+    x = torch.randn(shape)
+    torch.testing.assert_close(built(x), module(x))
+
+
+@pytest.mark.parametrize("case", ["waves", "indices"])
+def test_a_network_that_is_built_has_the_dtypes_of_its_module(case: str) -> None:
+    kind, shape = MODULES[case]
+    module = kind().eval()
+    built = archcalc.build(archcalc.from_torch(module, shape)).eval()
+    kinds = [{t.dtype for t in each.state_dict().values()} for each in (built, module)]
+    assert kinds[0] == kinds[1]
+    assert built(torch.randn(shape)).shape == module(torch.randn(shape)).shape

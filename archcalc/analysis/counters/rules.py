@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from archcalc.analysis.counted import Row
 from archcalc.dims import Shape, Size, maximum, minimum
 from archcalc.errors import ArchcalcError
-from archcalc.operators import FAMILIES
+from archcalc.operators import FAMILIES, NAMES
 from archcalc.operators.base import Applied, elements
 
 Rule: TypeAlias = Callable[[Row], Size]
@@ -97,7 +97,7 @@ def is_module(row: Row) -> bool:
     Tools that look for modules know them by their very classes.
     """
     node = row.node
-    if node.origin is None:
+    if node.origin is None or row.op not in NAMES:
         return True
     home, _, kind = node.origin.module.rpartition(".")
     target = node.op.torch(*node.input_shapes).target.rpartition(".")[2]

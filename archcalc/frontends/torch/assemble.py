@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
 
-from torch import fx
+import torch
+from torch import Tensor, fx, nn
 
 from archcalc.dims import Shape
 from archcalc.frontends.draft import Draft, sample_of
@@ -24,10 +25,12 @@ from archcalc.frontends.torch.capture import (
     shape_of,
     stack,
 )
+from archcalc.frontends.torch.parametrized import kind_of, parametrized
+from archcalc.frontends.torch.spelled import spelled
 from archcalc.frontends.torch.ways import Ways
 from archcalc.frontends.torch.written import settle
 from archcalc.operators.base import Applied, Operator
-from archcalc.spec.graph import Graph, Origin, OwnTensor
+from archcalc.spec.graph import Graph, Origin, OwnTensor, Spelled
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
 
@@ -72,6 +75,7 @@ class Assembler(Draft):
         """The module whose call is taken in."""
         self.entered: dict[str, int] = {}
         """A module -> the layer before its first."""
+        self.dtypes = {held.name: held.dtype for held in capture.held.values()}
         self.unknown: dict[str, str] = {}
         """Why a call is not counted, or is known by its shape alone, by the call."""
 
@@ -112,7 +116,8 @@ class Assembler(Draft):
         key = self.value(node)
         if key is None:  # made of nothing that is a tensor
             constant = self.applied_to("Constant", -1, shape=list(shape_of(node) or (1,)))
-            return self.add("constant", "constant", constant, (-1,))
+            origin = Origin("", True, call=spelled(node, {}, self.capture.numbers))
+            return self.add("constant", "constant", constant, (-1,), origin=origin)
         if key < 0:
             return self.add("output", "output", self.applied_to("Identity", key), (key,))
         return key
@@ -123,7 +128,7 @@ class Assembler(Draft):
         groups: dict[tuple[str, int], list[fx.Node]] = {}
         for node in self.capture.graph.nodes:
             for path, kind, call in stack(node) if node.op == "call_function" else ():
-                if kind.endswith(".MultiheadAttention") and _is_attention(module, path):
+                if kind.endswith("MultiheadAttention") and _is_attention(module, path):
                     groups.setdefault((path, call), []).append(node)
         found: dict[fx.Node, Made[fx.Node] | None] = {}
         for (path, _), nodes in groups.items():
@@ -161,12 +166,7 @@ class Assembler(Draft):
             return
         if 0 in shape:
             return  # nothing, which is only ever joined to something
-        if (
-            isinstance(made, Made)
-            and origin is not node
-            and index == 0
-            and not any(isinstance(source, Made) and source.once for source in made.inputs)
-        ):
+        if isinstance(made, Made) and origin is not node and index == 0 and not _is_part(made):
             self.values[node] = self.first(origin, node)
         else:
             self.values[node] = self.made(node, origin, made)
@@ -200,7 +200,10 @@ class Assembler(Draft):
             held = self.held(node)
             if held is None:
                 return None
-            self.values[node] = self.tensor(held.name, held.kind, held.shape)
+            key = self.values[node] = self.tensor(held.name, held.kind, held.shape)
+            if node.name in self.capture.numbers:
+                call = self.spelled(node, {})
+                self.by_key[key].origin = Origin("", True, name=held.name, call=call)
         return self.values[node]
 
     def held(self, node: Any) -> Held | None:
@@ -218,11 +221,13 @@ class Assembler(Draft):
             reason = f"{made.op}: {found}"
             misfit = True
         target = name_of(origin)
+        taken: dict[fx.Node, int] = {}
         if isinstance(made, Beside):
             inputs: tuple[int, ...] = (self.first(origin, node),)
         else:
-            sources = (self.value(source) for source in origin.all_input_nodes)
-            inputs = tuple(dict.fromkeys(key for key in sources if key is not None))
+            keys = {source: self.value(source) for source in origin.all_input_nodes}
+            inputs = tuple(dict.fromkeys(key for key in keys.values() if key is not None))
+            taken = {source: inputs.index(key) for source, key in keys.items() if key is not None}
         inputs = inputs or (self.batch(),)
         shapes = [self.shape(key) for key in inputs]
         sample = tuple(sample_of(shapes[0], wanted))
@@ -231,7 +236,7 @@ class Assembler(Draft):
         if isinstance(made, Moves) and unmade:
             # What writes numbers into a mask that rests on no input: the mask alone counts, and
             # as it is not known what is in it, it is no Constant, which could be written out.
-            inputs, shapes = (self.batch(),), [self.shape(self.batch())]
+            inputs, shapes, taken = (self.batch(),), [self.shape(self.batch())], {}
         if isinstance(made, (Moves, Beside)):
             op = DeclaredOperator(name=target, shape=sample, params=0, macs=0)
         else:
@@ -240,7 +245,8 @@ class Assembler(Draft):
         applied = Applied.to(op, *shapes)
         module, function = self.place(node)
         wish = f"{module}.{function}" if module else function
-        key = self.add(wish, function, applied, inputs)
+        call = None if isinstance(made, Beside) else self.spelled(node, taken)
+        key = self.add(wish, function, applied, inputs, origin=self.origin(node, call))
         if isinstance(made, Moves) and unmade:
             self.constants.add(key)
         if misfit:
@@ -266,6 +272,12 @@ class Assembler(Draft):
 
     def emit(self, made: Made[fx.Node], node: fx.Node, wanted: Shape) -> int | str:
         """Add the layer of an operator; a reason where it does not fit what was captured."""
+        by = parametrized(self, made)
+        found = self.emitted(by, node, wanted)
+        return found if isinstance(found, int) or by is made else self.emitted(made, node, wanted)
+
+    def emitted(self, made: Made[fx.Node], node: fx.Node, wanted: Shape) -> int | str:
+        """The same, with the weights that are told."""
         made = self.weighed(made, node, wanted)
         given: list[tuple[int, Shape]] = []
         for source in made.inputs:
@@ -315,9 +327,9 @@ class Assembler(Draft):
         if weight is None or made.op not in _WEIGHING:
             return made
         held = self.held(weight)
-        if held is not None and held.kind == "parameter":
+        if (held is not None and held.kind == "parameter") or "parametrization" in made.fields:
             return made
-        trained = any(each.kind == "parameter" for each in self.behind(weight))
+        trained = any(each.kind == "parameter" for each in self.behind(weight).values())
         if trained and self.is_own(weight) and not self.depends(weight):
             if not self.is_turned(weight):
                 return made
@@ -346,11 +358,11 @@ class Assembler(Draft):
         if self.held(node) is not None:
             return True
         size = prod(shape_of(node))
-        return any(prod(held.shape) == size for held in self.behind(node))
+        return any(prod(held.shape) == size for held in self.behind(node).values())
 
     def is_turned(self, node: fx.Node) -> bool:
         """Whether it is a tensor of other extents that something else has as its own."""
-        largest = max(self.behind(node), key=lambda held: prod(held.shape))
+        largest = max(self.behind(node).values(), key=lambda held: prod(held.shape))
         if largest.shape == tuple(shape_of(node)):
             return False
         names = {name for name, held in self.capture.held.items() if held.name == largest.name}
@@ -386,7 +398,13 @@ class Assembler(Draft):
         wish = f"{module}.{function}" if module else function
         homes = {held.removesuffix(f".{name}") for name, held in names.items()}
         exact = all(f".{held}".endswith(f".{name}") for name, held in names.items())
-        origin = self.origin(node)
+        origin = self.origin(node, self.unsaid(node, made))
+        direct = all(self.held(source) is not None for source in made.weights.values())
+        home = next(iter(homes), "")
+        kind = self.capture.classes.get(home, "")
+        mine = kind.endswith(made.op) or (stack(node)[-1:] and stack(node)[-1][0] == home)
+        if made.declared or (names and not (len(homes) == 1 and exact and direct and mine)):
+            origin = self.with_tensors(node, made, inputs, origin)
         plain = module and stack(node)[-1][1].startswith("torch.nn.modules.")
         if origin is not None and len(homes) == 1 and exact:
             origin = origin._replace(name=next(iter(homes)))
@@ -403,6 +421,57 @@ class Assembler(Draft):
             self.owners.setdefault(held, key)
         return self.measured(key, wanted)
 
+    def unsaid(self, node: fx.Node, made: Made[fx.Node]) -> Spelled | None:
+        """The call of a constant whose numbers are others than ours holds."""
+        value = node.meta.get("val")
+        if made.op != "Constant" or not isinstance(value, Tensor):
+            return None
+        whole = made.fields.get("fill") == "arange"
+        if made.said and whole != value.is_floating_point() and value.dtype != torch.bool:
+            return None
+        return self.spelled(node, {})
+
+    def with_tensors(
+        self,
+        node: fx.Node,
+        made: Made[fx.Node],
+        inputs: Sequence[int],
+        origin: Origin | None,
+    ) -> Origin | None:
+        """How an author wrote a call of tensors that are none of a module like ours."""
+        call = node.args[0] if node.target is GETITEM else node
+        given = [source for source in made.inputs if isinstance(source, fx.Node)]
+        if len(given) != len(inputs) or not isinstance(call, fx.Node):
+            return origin
+        found: dict[str, Held] = {}
+
+        def number(source: fx.Node) -> int | None:
+            held = None if source in given else self.held(source)
+            if held is None or held.kind == "constant":
+                return None
+            found.setdefault(held.name, held)
+            return len(given) + list(found).index(held.name)
+
+        said = spelled(
+            node,
+            {source: k for k, source in enumerate(given)},
+            self.capture.numbers,
+            self.now,
+            number,
+        )
+        if said is None:
+            return origin
+        tensors = tuple(
+            (held.name, held.kind == "parameter", self.own_tensor(held.name, held.shape))
+            for held in found.values()
+        )
+        origin = origin or Origin("", True)
+        return origin._replace(call=said, tensors=tensors)
+
+    def own_tensor(self, name: str, shape: Sequence[int]) -> OwnTensor:
+        saved = name not in self.capture.unsaved
+        return OwnTensor(tuple(shape), saved, self.dtypes.get(name, ""))
+
     def own(self, made: Made[fx.Node]) -> dict[str, str]:
         """The tensors of the module that a layer has as its own, by its names for them."""
         found: dict[str, str] = {}
@@ -413,7 +482,7 @@ class Assembler(Draft):
                 continue
             # A weight that is made when it runs, by weight normalization or standardization: the
             # largest of the tensors that it is made of is the layer's, the others stand alone.
-            behind = sorted(self.behind(source), key=lambda held: -prod(held.shape))
+            behind = sorted(self.behind(source).values(), key=lambda held: -prod(held.shape))
             for other in behind[:1]:
                 if prod(other.shape) == prod(shape_of(source)):
                     found[name] = other.name
@@ -424,9 +493,9 @@ class Assembler(Draft):
                     self.kept.add(self.owners[other.name])
         return found
 
-    def behind(self, node: fx.Node) -> list[Held]:
+    def behind(self, node: fx.Node) -> dict[fx.Node, Held]:
         """The tensors of the module that a computed one is made of."""
-        found: list[Held] = []
+        found: dict[fx.Node, Held] = {}
         queue, seen = [node], set()
         while queue:
             each = self.now(queue.pop())
@@ -434,7 +503,7 @@ class Assembler(Draft):
                 seen.add(each)
                 held = self.held(each)
                 if held is not None:
-                    found.append(held)
+                    found[each] = held
                 queue += each.all_input_nodes
         return found
 
@@ -444,14 +513,18 @@ class Assembler(Draft):
         name = name_of(origin).strip("_") if isinstance(origin, fx.Node) else ""
         return self.ways.to(node)[0], name or "call"
 
-    def origin(self, node: fx.Node) -> Origin | None:
-        """How the author wrote a call."""
+    def origin(self, node: fx.Node, call: Spelled | None = None) -> Origin | None:
+        """How the author wrote a call; with the call itself where we have no such operator."""
         modules = stack(node)
         if not modules:
-            return None
+            return None if call is None else Origin("", True, call=call)
         path, kind, _ = modules[-1]
         again = any(self.ways.numbers[path, call] for path, _, call in modules)
-        return Origin(kind, self.is_leaf(path), function_of(node), again=again)
+        return Origin(kind, self.is_leaf(path), function_of(node), again=again, call=call)
+
+    def spelled(self, node: fx.Node, taken: Mapping[fx.Node, int]) -> Spelled | None:
+        """A call as its author made it, on tensors as they are when it is made."""
+        return spelled(node, taken, self.capture.numbers, self.now)
 
     def is_leaf(self, path: str) -> bool:
         """Whether a module has no others within it."""
@@ -473,17 +546,27 @@ class Assembler(Draft):
         path = name.rpartition(".")[0]
         module = self.capture.classes.get(path)
         if module is not None:
-            own = OwnTensor(tuple(shape), name not in self.capture.unsaved)
+            own = self.own_tensor(name, shape)
             self.by_key[key].origin = Origin(
                 module, self.is_leaf(path), name=name, tensor=None if kind == "constant" else own
             )
         return key
 
 
-def _is_attention(module: Any, path: str) -> bool:
-    from torch import nn
+def _is_part(made: Made[fx.Node]) -> bool:
+    """Whether a call gives a part of what another layer gives as a whole."""
+    return made.once is not None or any(
+        isinstance(source, Made) and _is_part(source) for source in made.inputs
+    )
 
+
+def _is_attention(module: Any, path: str) -> bool:
     return module is not None and isinstance(module.get_submodule(path), nn.MultiheadAttention)
+
+
+def _stored(module: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a module by their first names."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def _attention(
@@ -493,14 +576,15 @@ def _attention(
     inside = set(nodes)
     given: dict[fx.Node, None] = {}
     weights: dict[str, fx.Node] = {}
-    known = {id(tensor): name for name, tensor in module.named_parameters()}
+    whole = assembler.capture.module
+    assert whole is not None
+    known = {id(tensor): name for name, tensor in _stored(module).items()}
+    stored = _stored(whole)
     for node in nodes:
         for source in node.all_input_nodes:
             held = assembler.held(source)
             if held is not None:
-                inner = assembler.capture.module
-                assert inner is not None
-                tensor = dict(inner.named_parameters()).get(held.name)
+                tensor = stored.get(held.name)
                 if id(tensor) not in known:
                     return None
                 weights[known[id(tensor)]] = source
@@ -524,6 +608,8 @@ def _attention(
     if len(taken) == 2:
         taken.append(taken[1])
     fields = {"num_heads": module.num_heads, "bias": module.in_proj_bias is not None}
+    if any("parametrizations" in name for name in weights):
+        fields["parametrization"] = kind_of(weights)
     made = Made("MultiheadAttention", fields, tuple(taken), weights, shape)
     if not module.batch_first:
         made = Made("Permute", {"dims": [1, 0, 2]}, (made,))

@@ -17,7 +17,7 @@ import operator
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import BuiltinFunctionType
@@ -33,6 +33,9 @@ from archcalc.errors import ArchcalcError
 from archcalc.frontends.torch.reasons import line_of, told
 from archcalc.values import Remembering
 
+MOST_NUMBERS = 256
+"""Of a constant that is written with its numbers."""
+
 
 @dataclass(frozen=True)
 class Held:
@@ -43,6 +46,8 @@ class Held:
     kind: str
     """``parameter``, ``buffer`` or ``constant``."""
     shape: tuple[int, ...]
+    dtype: str = ""
+    """``int64``; ``""`` for one of floating-point numbers."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class Capture(Remembering):
     """The module itself, if it is at hand."""
     how: str
     """In which way it was had."""
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    """Node -> what a small constant of the module's code holds, in lists."""
 
     @cached_property
     def unsaved(self) -> frozenset[str]:
@@ -255,9 +262,8 @@ def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
         if node.op == "get_attr":
             value = getattr(made, str(node.target))
             if isinstance(value, Tensor):
-                held[node.name] = known.get(id(value)) or Held(
-                    str(node.target).strip("_"), "constant", tuple(value.shape)
-                )
+                name = str(node.target).strip("_")
+                held[node.name] = known.get(id(value)) or held_as(name, "constant", value)
     names = _argument_names(module, args, kwargs)
     placeholders = [node for node in made.graph.nodes if node.op == "placeholder"]
     inputs = {n.name: name for n, name in zip(placeholders, names, strict=True)}
@@ -353,19 +359,34 @@ def read(program: torch.export.ExportedProgram, module: nn.Module | None, how: s
             continue
         if spec.kind in kinds:
             target = str(spec.target)
-            shape = tuple(nodes[name].meta["val"].shape)
-            held[name] = known.get(target) or Held(target, kinds[spec.kind], shape)
+            tensor = nodes[name].meta["val"]
+            held[name] = known.get(target) or held_as(target, kinds[spec.kind], tensor)
         elif spec.kind is InputKind.USER_INPUT and name in nodes:
             inputs[name] = name
+    numbers = {
+        name: tensor.tolist()
+        for name, each in held.items()
+        if each.kind == "constant"
+        and isinstance(tensor := program.constants.get(each.name), Tensor)
+        if tensor.numel() <= MOST_NUMBERS and not tensor.is_meta
+    }
     if module is not None:
-        return _capture(program.graph, held, inputs, module, how)
+        return replace(_capture(program.graph, held, inputs, module, how), numbers=numbers)
     tensors = [*known.values(), *held.values()]
     parameters, buffers = (
         {h.name: h.shape for h in tensors if h.kind == kind} for kind in ("parameter", "buffer")
     )
     classes = {path: name for node in program.graph.nodes for path, name, _ in stack(node)}
     outputs = outputs_of(program.graph)
-    return Capture(program.graph, held, inputs, outputs, parameters, buffers, classes, None, how)
+    return Capture(
+        program.graph, held, inputs, outputs, parameters, buffers, classes, None, how, numbers
+    )
+
+
+def held_as(name: str, kind: str, tensor: Tensor) -> Held:
+    """What is held of a tensor."""
+    dtype = "" if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")
+    return Held(name, kind, tuple(tensor.shape), dtype)
 
 
 def _by_name(module: nn.Module) -> dict[str, Held]:
@@ -385,7 +406,7 @@ def _stored(program: torch.export.ExportedProgram) -> dict[str, Held]:
     trained = set(program.graph_signature.parameters)
     for name, tensor in program.state_dict.items():
         kind = "parameter" if name in trained or isinstance(tensor, nn.Parameter) else "buffer"
-        held = Held(name, kind, tuple(tensor.shape))
+        held = held_as(name, kind, tensor)
         place = (tensor.data_ptr(), tensor.shape, kind) if tensor.numel() else name
         found[name] = first.setdefault(place, held)
     return found
@@ -430,7 +451,7 @@ def _known(module: nn.Module) -> dict[int, Held]:
         ("buffer", module.named_buffers()),
     ):
         for name, tensor in table:
-            found[id(tensor)] = Held(name, kind, tuple(tensor.shape))
+            found[id(tensor)] = held_as(name, kind, tensor)
     return found
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from archcalc.spec.graph import Graph, Node
+from archcalc.operators.base import Applied
+from archcalc.operators.parameter import Parameter
+from archcalc.pytorch.writer.spelling import is_batched
+from archcalc.spec.graph import Graph, Node, Origin
+from archcalc.spec.unknown import DeclaredOperator
 
 
 def authored(graph: Graph) -> Graph:
@@ -15,7 +19,7 @@ def authored(graph: Graph) -> Graph:
     So its source has the module's ``state_dict``. What stores nothing gives way, where it has the
     name of what others stand in.
     """
-    graph = _owned(graph)
+    graph = _owned(_split(graph))
     names = {node.name: node.name for node in graph.nodes}
     wanted = {node.name: _said(node) for node in graph.nodes if _said(node)}
     if all(names[name] == said for name, said in wanted.items()):
@@ -38,6 +42,85 @@ def authored(graph: Graph) -> Graph:
         names[node.name] = name
         taken.add(name)
     return graph.renamed(names)
+
+
+def _split(graph: Graph) -> Graph:
+    """A graph where what is called with tensors that are none of a module like ours has them apart.
+
+    So ``F.linear(x, self.w1)`` is a parameter and a call of it.
+    """
+    if not any(node.origin and node.origin.tensors for node in graph.nodes):
+        return graph
+    stored: dict[str, str] = {}
+    """The way to a tensor -> the layer that it is."""
+    owners: dict[str, str] = {}
+    """The way to a tensor -> the layer that has it."""
+    nodes: list[Node] = []
+    taken = {*graph.inputs, *(node.name for node in graph.nodes)}
+    for node in graph.nodes:
+        origin = node.origin
+        if origin is not None and origin.tensor is not None:
+            stored.setdefault(origin.name, node.name)
+        if origin is None or not origin.tensors:
+            nodes.append(node)
+            home = "" if origin is None else origin.name
+            for name in (*node.applied.cost.weights, *node.applied.cost.buffers):
+                owners.setdefault(f"{home or node.name}.{name}", node.name)
+            continue
+        apart = []
+        known = []
+        for path, trained, tensor in origin.tensors:
+            known.append(stored.get(path, path))
+            if path in stored:
+                continue
+            name = path
+            while name in taken:
+                name += "_"
+            taken.add(name)
+            stored[path] = known[-1] = name
+            op = Parameter(shape=_sample(tensor.shape), trained=trained)
+            applied = Applied.to(op, node.input_shapes[0])
+            own = Origin(origin.module, origin.leaf, name=path, tensor=tensor)
+            apart.append(Node(name, applied, node.inputs[:1], owners.get(path), origin=own))
+        work = node.applied.cost.work.macs // node.shape[0]
+        said = DeclaredOperator(name=node.name, shape=node.shape[1:], params=0, macs=work)
+        batch = node.shape[:1]
+        tensors = [(*batch, *_sample(tensor.shape)) for _, _, tensor in origin.tensors]
+        shapes = *node.input_shapes, *tensors
+        inputs = *node.inputs, *known
+        nodes += apart
+        nodes.append(
+            Node(node.name, Applied.to(said, *shapes), inputs, origin=origin._replace(name=""))
+        )
+    split = {node.name for node in nodes if node.origin and node.origin.tensors}
+    nodes = [_shared(node, stored) if node.share in split else node for node in nodes]
+    # A tensor that nothing took was given besides.
+    held = {known for node in nodes if node.spelled is not None for known in node.inputs}
+    held &= set(stored.values())
+    outputs = tuple(name for name in graph.outputs if name not in held)
+    made = replace(graph, nodes=tuple(nodes), outputs=outputs)
+    # A layer has no others within it: the call stands beside what it takes.
+    around = set(_around(taken))
+    names = {name: name for name in taken}
+    for node in nodes:
+        if node.name in around and node.origin is not None and node.origin.call is not None:
+            name = f"{node.name}.{node.origin.call.target.rpartition('.')[2]}"
+            while name in taken:
+                name += "_"
+            names[node.name] = name
+    return made.renamed(names)
+
+
+def _shared(node: Node, stored: Mapping[str, str]) -> Node:
+    """A layer that uses a tensor of one that has none by itself now."""
+    home = node.name if node.origin is None else node.origin.name or node.name
+    ways = (f"{home}.{name}" for name in node.applied.cost.weights)
+    return node._replace(share=next((stored[way] for way in ways if way in stored), None))
+
+
+def _sample(shape: Sequence[int]) -> Sequence[int]:
+    """The extents of a tensor behind the batch."""
+    return shape[1:] if is_batched(shape) else shape or (1,)
 
 
 def _owned(graph: Graph) -> Graph:

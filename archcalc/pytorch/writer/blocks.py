@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from archcalc.dims import Shape
+from archcalc.operators.parameter import Parameter
 from archcalc.pytorch.naming import attributes
 from archcalc.spec.expand import uses
 from archcalc.spec.graph import Graph, Node
@@ -196,7 +197,8 @@ def _fill(block: Block, known: _Known) -> None:
             users.setdefault(source, []).append(number)
     names = [node.name.split(".")[depth:] for node in block.nodes]
     groups: dict[str, dict[str, list[int]]] = {}
-    _group(groups, names, range(len(names)), 1)
+    stored = [isinstance(node.op, Parameter) for node in block.nodes]
+    _group(groups, names, range(len(names)), 1, stored)
     children = []
     block.called = _called(groups, names, known.naming)
     block.names = {attribute: name for name, attribute in block.called.items()}
@@ -229,11 +231,13 @@ def _group(
     names: Sequence[Sequence[str]],
     numbers: Iterable[int],
     depth: int,
+    stored: Sequence[bool],
 ) -> None:
     """Sort layers by what they stand in, and by its number, the first so many parts of their names.
 
     What others stand between is no block, and neither is what they stand in the middle of: its
-    layers are called one by one. So an author's loop does over a ``ModuleList``.
+    layers are called one by one. So an author's loop does over a ``ModuleList``. Nor are tensors
+    alone, which are ``stored``, unless they are a row.
     """
     found: dict[str, dict[str, list[int]]] = {}
     for number in numbers:
@@ -244,10 +248,11 @@ def _group(
         inside = [number for each in members.values() for number in each]
         is_row = list(members) == [str(k) for k in range(len(members))]
         whole = _is_whole(inside) or max(len(names[k]) for k in inside) <= depth
-        if whole or (is_row and all(map(_is_whole, members.values()))):
+        alone = all(stored[k] and len(names[k]) > depth for k in inside) and not is_row
+        if (whole and not alone) or (is_row and all(map(_is_whole, members.values()))):
             groups[name] = members
         else:
-            _group(groups, names, inside, depth + 1)
+            _group(groups, names, inside, depth + 1, stored)
 
 
 def _is_whole(numbers: Sequence[int]) -> bool:

@@ -278,11 +278,17 @@ class Constructor:
         return access(name)
 
     def tied(self, child: Child) -> str:
-        """The tensor of another layer that a child of the network is, as code gets at it."""
-        node = child.units[0].node
-        if self.made.model.path or node is None or node.share is None or node.origin is None:
-            return ""
-        return access(node.origin.name) if node.origin.tensor is not None else ""
+        """The tensor of another layer that a child is, as code gets at it."""
+        ways = set()
+        for block, own in zip(self.made.blocks, self.own, strict=True):
+            node = own[child.name].units[0].node if child.name in own else None
+            if node is None or node.share is None or node.origin is None:
+                return ""
+            name, prefix = node.origin.name, f"{block.path}." * bool(block.path)
+            if node.origin.tensor is None or not name.startswith(prefix):
+                return ""
+            ways.add(name.removeprefix(prefix))
+        return access(ways.pop()) if len(ways) == 1 else ""
 
     def is_again(self, child: Child) -> bool:
         """Whether a child is another call of what another one is, and nothing by itself."""
@@ -333,8 +339,11 @@ def _drawn(target: str, texts: Mapping[str, str]) -> Code:
     """How a tensor by itself is made, with numbers as positional embeddings usually have."""
     shape = texts["shape"]
     sizes = shape[1:-1].rstrip(",") if shape.startswith("(") and len(shape) > 2 else shape
-    rest = [f"{name}={text}" for name, text in texts.items() if name != "shape"]
-    return Bracket(f"{target}(", [f"0.02 * torch.randn({sizes})", *rest])
+    rest = [f"{name}={text}" for name, text in texts.items() if name not in ("shape", "dtype")]
+    numbers = f"0.02 * torch.randn({sizes})"
+    if "dtype" in texts:
+        numbers = f"torch.zeros({sizes}, dtype=torch.{texts['dtype'][1:-1]})"
+    return Bracket(f"{target}(", [numbers, *rest])
 
 
 def construct(cls: Class, texts: Mapping[str, str]) -> Code:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from archcalc.operators import FAMILIES
 from archcalc.pytorch.naming import identifier, is_reserved
+from archcalc.pytorch.writer.calls import MARK, repeats
 from archcalc.pytorch.writer.code import WIDTH, Bracket, broken
 from archcalc.pytorch.writer.columns import Slot
 from archcalc.pytorch.writer.library import Class, Library
@@ -50,7 +51,9 @@ class Forward:
     def __init__(self, library: Library, cls: Class, training: Sequence[Ref] = ()) -> None:
         self.library = library
         self.cls = cls
-        self.steps = cls.steps
+        self.held: dict[int, Mapping[int, str]] = {}
+        """By step, what it takes as its author has it: tensors of the module itself."""
+        self.steps = [self._without_held(k, step) for k, step in enumerate(cls.steps)]
         self.training = tuple(training)
         self.returned = tuple(ref for ref in cls.outputs if ref not in self.training)
         self.inputs = _inputs(cls)
@@ -63,6 +66,22 @@ class Forward:
                 self.users.setdefault(_value(ref), []).append(k)
         self.needed = self._leading_to((*self.returned, *self.training))
         self.inference = self._leading_to(self.returned)
+
+    def _without_held(self, number: int, step: Step) -> Step:
+        """A step with what is computed alone among what it takes, if it is an author's call."""
+        node = step.unit.node
+        if node is None or node.spelled is None or node.spelled.alone:
+            return step
+        sources = {
+            k: self.cls.steps[ref[1]] for k, ref in enumerate(step.takes) if ref[0] == "step"
+        }
+        self.held[number] = {
+            k: self.member(source)
+            for k, source in sources.items()
+            if source.unit.node is not None and self.library.call(source.unit.node).target in HELD
+        }
+        kept = tuple(ref for k, ref in enumerate(step.takes) if k not in self.held[number])
+        return step._replace(takes=kept)
 
     def _leading_to(self, refs: Sequence[Ref]) -> set[int]:
         wanted = {ref[1] for ref in refs if ref[0] != "port"}
@@ -109,6 +128,8 @@ class Forward:
         node = step.unit.node
         assert node is not None
         call = self.library.call(node)
+        if call.target.startswith(MARK):
+            return repeats(call.target)
         return call.target == "archcalc.MultiheadAttention" and len(step.takes) == 1
 
     def _optional_function(self, step: Step) -> bool:
@@ -408,6 +429,8 @@ class Forward:
                 operands.append(self._expression(ref[1], inside))
             else:
                 operands.append(Expression(self.names[_value(ref)]))
+        for number, way in self.held.get(k, {}).items():
+            operands.insert(number, Expression(way, held=True))
         return self._applied(k, operands)
 
     def _listed(self, k: int) -> Expression:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 from archcalc.operators.base import Call
 from archcalc.pytorch.writer.blocks import Block, Child, Unit
+from archcalc.pytorch.writer.calls import template
 from archcalc.pytorch.writer.code import Code
 from archcalc.pytorch.writer.columns import MISSING, Param, Slot
-from archcalc.pytorch.writer.spelling import arguments, is_module, target_of
+from archcalc.pytorch.writer.spelling import HELD, arguments, is_module, target_of
 from archcalc.pytorch.writer.steps import Ref, Step
-from archcalc.spec.graph import Node, OwnTensor
+from archcalc.spec.graph import Node, OwnTensor, Spelled
 
 
 @dataclass(eq=False)
@@ -58,7 +59,7 @@ class Library:
         self.of: dict[int, Class] = {}
         self.classes: list[Class] = []
         """Each after those that it uses; the network's own last."""
-        self.calls: dict[tuple[int, OwnTensor | None], Call] = {}
+        self.calls: dict[tuple[int, OwnTensor | Spelled | None], Call] = {}
 
     @property
     def top(self) -> Class:
@@ -69,10 +70,13 @@ class Library:
         """PyTorch's spelling of a layer."""
         # By identity, since operators can't be hashed; the graph keeps them alive.
         tensor = None if node.origin is None else node.origin.tensor
-        key = id(node.applied), tensor
+        key = id(node.applied), tensor or node.spelled
         if key not in self.calls:
-            call = node.op.torch(*node.input_shapes)
-            self.calls[key] = call if tensor is None else _held(call, tensor)
+            if node.spelled is not None:
+                self.calls[key] = Call(template(node, node.spelled))
+            else:
+                call = node.op.torch(*node.input_shapes)
+                self.calls[key] = call if tensor is None else _held(call, tensor)
         return self.calls[key]
 
     def body(self, unit: Unit) -> Any:
@@ -83,7 +87,8 @@ class Library:
         call = self.call(unit.node)
         # Which piece of a result a function's call takes is written like an argument.
         piece = call.unpack if is_module(call) else call.unpack is None
-        return target_of(call), call.gather, piece
+        axes = len(call.kwargs["shape"]) if call.target in HELD else 0
+        return target_of(call), call.gather, piece, axes
 
     def pattern(self, everywhere: Sequence[Sequence[Unit]]) -> Pattern | None:
         """What repetitions have in common in all blocks; None where it is nothing."""
@@ -111,7 +116,8 @@ def _held(call: Call, tensor: OwnTensor) -> Call:
         return call
     if call.kwargs["trained"]:
         return Call("nn.Parameter", {"shape": tensor.shape})
-    return Call("nn.Buffer", {"shape": tensor.shape, "persistent": tensor.saved})
+    kwargs = {"shape": tensor.shape, "dtype": tensor.dtype, "persistent": tensor.saved}
+    return Call("nn.Buffer", kwargs)
 
 
 class Pattern(NamedTuple):

@@ -36,7 +36,8 @@ def class_name(name: str, path: bool = False) -> str:
     """``conv_relu`` as ``ConvReLU``. Of a ``path`` the last name counts, without its number."""
     if path:
         parts = [part for part in name.split(".") if not part.isdigit()]
-        name = re.sub(r"\d+[a-z]?$", "", parts[-1]) or parts[-1]
+        last = parts[-1] if parts else "block"
+        name = re.sub(r"\d+[a-z]?$", "", last) or last
     words = [_word(word) for word in re.split(r"[^A-Za-z0-9]+", name) if word]
     joined = ""
     for word in words:

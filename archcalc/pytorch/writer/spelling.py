@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from archcalc.operators.base import Call
+from archcalc.pytorch.writer.calls import MARK, filled
 from archcalc.pytorch.writer.code import Bracket, Code, Joined, flat, literal
 
 HELD = ("nn.Parameter", "nn.Buffer")
@@ -25,7 +26,7 @@ _FUNCTION_DEFAULTS: dict[str, dict[str, Any]] = {
     "torch.mean": {"keepdim": False},
     "torch.amax": {"keepdim": False},
     "F.scaled_dot_product_attention": {"is_causal": False},
-    "nn.Buffer": {"persistent": True},
+    "nn.Buffer": {"persistent": True, "dtype": ""},
     "F.pad": {"mode": "constant", "value": 0.0},
 }
 """What functions written in C++ don't tell of themselves."""
@@ -59,7 +60,7 @@ def _parameters(target: str) -> Mapping[str, inspect.Parameter]:
     from archcalc.pytorch import modules
 
     home, _, name = target.partition(".")
-    if target in HELD:
+    if target in HELD or target.startswith(MARK):
         return {}
     homes: dict[str, Any] = {
         "nn": torch.nn,
@@ -169,6 +170,8 @@ class Expression(NamedTuple):
     """Whether a dot may follow it."""
     depth: int = 0
     """How many calls stand within one another."""
+    held: bool = False
+    """Whether it is a tensor of the module itself."""
 
     @property
     def text(self) -> str:
@@ -237,6 +240,8 @@ def applied(call: Call, texts: Texts, operands: Sequence[Expression]) -> Express
     """A function's call on operands. ``texts`` are its arguments as they are written."""
     target = call.target
     depth = 1 + max((operand.depth for operand in operands), default=0)
+    if target.startswith(MARK):
+        return Expression(filled(target, [(o.dotted, o.held) for o in operands]), True, depth)
     first = operands[0]
     # What is the default here, and something else in another place, is the class's to say.
     told = {a.name for a in arguments(call) if a.told or "self." in texts.get(a.name, "")}

@@ -140,9 +140,10 @@ def _clamp_tensor(call: Call) -> Made | None:
 @line("where.self", "where.ScalarOther", "where.ScalarSelf", "where.Scalar")
 def _where(call: Call) -> Made:
     given = (call["condition"], call["self"], call["other"])
-    one = {"shape": [1]}
     tensors = tuple(
-        value if isinstance(value, fx.Node) else Made("Constant", one, shape=(1,))
+        value
+        if isinstance(value, fx.Node)
+        else Made("Constant", {"shape": [1], "fill": value}, shape=(1,))
         for value in given
     )
     return Made("Where", {}, tensors)

@@ -306,13 +306,16 @@ for _name in (
 def _constant(call: Call) -> Made:
     name = str(call.node.target)
     fields: dict[str, Any] = {"shape": list(_of_each(call.output))}
+    said = any(word in name for word in ("zeros", "ones", "empty"))
     if "arange" in name:
         fields["fill"] = "arange"
+        said = call.arguments.get("start", 0) == 0 and call.arguments.get("step", 1) == 1
     elif "ones" in name:
         fields["fill"] = 1
     elif number(call.arguments.get("fill_value")):
         fields["fill"] = call["fill_value"]
-    return Made("Constant", fields)
+        said = True
+    return Made("Constant", fields, said=said)
 
 
 @piece("chunk", "split", "split_with_sizes", "tensor_split", "unsafe_chunk", "unsafe_split")
@@ -350,4 +353,5 @@ def _packed(call: Call, index: int) -> Found:
 
 @piece("meshgrid")
 def _meshgrid(call: Call, index: int) -> Made:
-    return Made("Constant", {"shape": list(call.shape_of(call.node)[index]) or [1]})
+    shape = list(call.shape_of(call.node)[index]) or [1]
+    return Made("Constant", {"shape": shape}, said=False)

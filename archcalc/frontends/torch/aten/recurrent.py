@@ -9,6 +9,7 @@ from torch import fx
 
 from archcalc.frontends.table import Beside, held
 from archcalc.frontends.torch.aten.call import Call, Found, Made, line, name_of, piece
+from archcalc.frontends.torch.capture import GETITEM
 
 
 def _cell(op: str, call: Call, state: fx.Node | Made, **more: Any) -> Made:
@@ -49,10 +50,8 @@ _RECURRENT = {"lstm": "LSTM", "gru": "GRU", "rnn_tanh": "RNN", "rnn_relu": "RNN"
 @piece(*_RECURRENT)
 def _recurrent(call: Call, index: int) -> Found:
     name = name_of(call.node)
-    if index:
-        return Beside()
     if "params" not in call:
-        return None
+        return Beside() if index else None
     weights = dict(_cells(call, name))
     hidden = (
         call.shape(weights["weight_hh_l0"])[0] // {"LSTM": 4, "GRU": 3, "RNN": 1}[_RECURRENT[name]]
@@ -68,17 +67,78 @@ def _recurrent(call: Call, index: int) -> Found:
     if "weight_hr_l0" in weights:
         fields["proj_size"] = call.shape(weights["weight_hr_l0"])[0]
     if "batch_sizes" in call:  # sequences that are packed: a row for each of their elements
+        if index:
+            return Beside()
         rows, size = call.shape(call["data"])
         given = Made("Reshape", {}, (call["data"],), shape=(1, rows, size))
         shape = (1, rows, call.shape_of(call.node)[0][-1])
         return Made("Reshape", {}, (Made(_RECURRENT[name], fields, (given,), weights, shape),))
-    if call["batch_first"] or len(call.shape(call.x)) != 3:
-        return Made(_RECURRENT[name], fields, (call.x,), weights)
-    times, batch, size = call.shape(call.x)
-    given = Made("Permute", {"dims": [1, 0, 2]}, (call.x,), shape=(batch, times, size))
+    if len(call.shape(call.x)) != 3:
+        return Beside() if index else Made(_RECURRENT[name], fields, (call.x,), weights)
+    first = bool(call["batch_first"])
+    batch, times, size = (call.shape(call.x)[k] for k in ((0, 1, 2) if first else (1, 0, 2)))
+    source: fx.Node | Made = call.x
+    if not first:
+        source = Made("Permute", {"dims": [1, 0, 2]}, (source,), shape=(batch, times, size))
+    states = call["hx"] if isinstance(call["hx"], (list, tuple)) else [call["hx"]]
+    told = "proj_size" not in fields  # h and c are of one size
+    beside = (_first_state(call, states, fields["num_layers"]),)
+    inputs = (source, *beside) if told and not all(map(_is_nothing, states)) else (source,)
     out = call.shape_of(call.node)[0][-1]
-    made = Made(_RECURRENT[name], fields, (given,), weights, (batch, times, out))
-    return Made("Permute", {"dims": [1, 0, 2]}, (made,))
+    taken = {user.args[1] for user in call.node.users if user.target is GETITEM and user.users}
+    if taken <= {0} or not told:
+        if index:
+            return Beside()
+        made = Made(_RECURRENT[name], fields, inputs, weights, (batch, times, out))
+        return made if first else Made("Permute", {"dims": [1, 0, 2]}, (made,))
+    shape = batch, times + len(states) * fields["num_layers"], out
+    fields["states"] = True
+    whole = Made(_RECURRENT[name], fields, inputs, weights, shape, once=call.node)
+    return _part(call, whole, index, times)
+
+
+def _is_nothing(state: fx.Node) -> bool:
+    """Whether a state is zeros, as it is where none is given."""
+    while name_of(state) in ("expand", "clone", "contiguous") and isinstance(
+        state.args[0], fx.Node
+    ):
+        state = state.args[0]
+    return name_of(state) in ("zeros", "zeros_like", "new_zeros")
+
+
+def _first_state(call: Call, given: Sequence[fx.Node], layers: int) -> Made:
+    """States (L, N, H), each direction a layer, as ours are: (N, S, H)."""
+    rows, batch, size = call.shape(given[0])
+    shape = (batch, layers, rows // layers * size)
+    states = [
+        Made(
+            "Reshape",
+            {},
+            (Made("Permute", {"dims": [1, 0, 2]}, (each,), shape=(batch, rows, size)),),
+            shape=shape,
+        )
+        for each in given
+    ]
+    if len(states) == 1:
+        return states[0]
+    return Made("Concat", {"dim": 1}, tuple(states), shape=(batch, layers * len(states), shape[2]))
+
+
+def _part(call: Call, whole: Made, index: int, times: int) -> Made:
+    """The sequence, or one of the states, of what gives all of them in a row."""
+    assert whole.shape is not None
+    batch, _, out = whole.shape
+    layers = whole.fields["num_layers"]
+    start = 0 if index == 0 else times + (index - 1) * layers
+    end = times if index == 0 else start + layers
+    cut = Made(
+        "Slice", {"dim": 1, "start": start, "end": end}, (whole,), shape=(batch, end - start, out)
+    )
+    if index == 0:
+        return cut if call["batch_first"] else Made("Permute", {"dims": [1, 0, 2]}, (cut,))
+    rows, _, size = call.shape_of(call.node)[index]
+    apart = Made("Reshape", {}, (cut,), shape=(batch, rows, size))
+    return Made("Permute", {"dims": [1, 0, 2]}, (apart,))
 
 
 def _cells(call: Call, name: str) -> Iterator[tuple[str, fx.Node]]:

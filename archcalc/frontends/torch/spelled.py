@@ -1,0 +1,135 @@
+"""Calls as their author makes them, for what archcalc has no operator for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.nn import functional
+
+from archcalc.frontends.torch.aten.call import name_of
+from archcalc.frontends.torch.capture import GETITEM, shape_of
+from archcalc.spec.graph import Spelled, Taken, Word
+
+MOST = 64
+"""Calls within one another, beyond which nobody would read them."""
+
+_DROPPED = ("device", "layout", "pin_memory", "memory_format", "generator", "copy", "non_blocking")
+"""Arguments that say nothing of the numbers."""
+
+_HERE = "device", Word("{0}.device")
+"""Where the first tensor that the layer takes is."""
+
+_SAME = frozenset(("lift_fresh_copy", "lift_fresh", "detach", "clone", "alias", "contiguous"))
+"""Calls that give what they are given."""
+
+
+class _OtherError(Exception):
+    """It can't be said."""
+
+
+def spelled(
+    node: fx.Node,
+    taken: Mapping[fx.Node, int],
+    known: Mapping[str, Any],
+    now: Callable[[fx.Node], fx.Node] = lambda node: node,
+    more: Callable[[fx.Node], int | None] = lambda node: None,
+) -> Spelled | None:
+    """A call of these tensors; what it takes besides is a call again. None if it can't be said.
+
+    ``more`` is asked for the number of any other.
+    ``known`` are the numbers of the constants of the author's code, by their nodes; ``now`` is what
+    stands for a tensor after it was written into.
+    """
+    speller = _Speller(taken, known, now, more)
+    try:
+        return speller.call(node)
+    except _OtherError:
+        return None
+
+
+class _Speller:
+    def __init__(
+        self,
+        taken: Mapping[fx.Node, int],
+        known: Mapping[str, Any],
+        now: Callable[[fx.Node], fx.Node],
+        more: Callable[[fx.Node], int | None],
+    ) -> None:
+        self.taken = taken
+        self.known = known
+        self.now = now
+        self.more = more
+        self.left = MOST
+
+    def call(self, node: fx.Node) -> Spelled:
+        self.left -= 1
+        if node.name in self.known:
+            said = self.known[node.name]
+            dtype = Word(str(node.meta["val"].dtype))
+            named = ("dtype", dtype), _HERE
+            return Spelled("torch.tensor", (_tuples(said),), named, _shape(node))
+        if node.op != "call_function" or self.left < 0:
+            raise _OtherError
+        args = [self.value(each) for each in node.args]
+        if node.target is GETITEM:
+            return Spelled("operator.getitem", tuple(args), (), _shape(node))
+        schema = getattr(node.target, "_schema", None)
+        if schema is None:
+            raise _OtherError
+        kwargs = {k: self.value(v) for k, v in node.kwargs.items() if k not in _DROPPED}
+        dropped = [k for k, each in enumerate(schema.arguments) if each.name in _DROPPED]
+        if dropped and dropped[0] < len(args):
+            raise _OtherError
+        target = _target(name_of(node), str(node.target))
+        tensors = isinstance(args[0] if args else None, (Spelled, Taken))
+        if not tensors and any(each.name == "device" for each in schema.arguments):
+            kwargs.update([_HERE])
+        return Spelled(target, tuple(args), tuple(kwargs.items()), _shape(node))
+
+    def value(self, value: Any) -> Any:
+        if isinstance(value, fx.Node):
+            if value in self.taken:
+                return Taken(self.taken[value], _shape(value))
+            value = self.now(value)
+            number = self.more(value)
+            if number is not None:
+                return Taken(number, _shape(value))
+            is_same = value.op == "call_function" and name_of(value).rstrip("_") in _SAME
+            return self.value(value.args[0]) if is_same else self.call(value)
+        if isinstance(value, (list, tuple)):
+            return tuple(map(self.value, value))
+        if isinstance(value, torch.dtype):
+            return Word(str(value))
+        if value is None or isinstance(value, (bool, int, float, complex, str)):
+            return value
+        raise _OtherError
+
+
+def _shape(node: fx.Node) -> tuple[int, ...]:
+    shape = shape_of(node)
+    return tuple(shape) if isinstance(shape, tuple) else ()
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _target(name: str, whole: str) -> str:
+    """The function of Python that has an operator's arguments, or else the operator."""
+    plain = re.sub(r"(?<=[a-z0-9])_$", "", name)  # what writes into its first argument
+    home, _, last = plain.partition("_")
+    if not whole.startswith("aten."):
+        return f"torch.ops.{whole.partition('.')[0]}.{name}"
+    if home in ("fft", "linalg", "special") and hasattr(getattr(torch, home), last):
+        return f"torch.{home}.{last}"
+    if plain in ("index", "slice", "select"):
+        return f"operator.{plain}"
+    if hasattr(torch, plain):
+        return f"torch.{plain}"
+    if hasattr(Tensor, plain):
+        return f"Tensor.{plain}"
+    return f"F.{plain}" if hasattr(functional, plain) else f"torch.ops.aten.{plain}"

@@ -1,0 +1,61 @@
+"""What an author calls where archcalc has no operator, as a module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from archcalc.spec.graph import Node, Spelled, Taken, Word
+
+_HOMES: dict[str, Any] = {"torch": torch, "Tensor": Tensor, "F": functional}
+
+
+class Called(nn.Module):
+    """A layer that is such a call: it is given what the layer takes."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__()
+        assert node.spelled is not None
+        self.call, self.shape = node.spelled, node.shape
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        made = _performed(self.call, inputs)
+        assert isinstance(made, Tensor)
+        if self.call.alone:
+            return made.expand(len(inputs[0]), *self.shape[1:])
+        same = made.shape[1:] == self.shape[1:] and made.dim() == len(self.shape)
+        return made if same else made.reshape(self.shape)
+
+    def extra_repr(self) -> str:
+        return self.call.target
+
+
+def _performed(value: Any, inputs: Sequence[Tensor]) -> Any:
+    match value:
+        case Taken(number, shape):
+            x = inputs[number]
+            if x.dim() == len(shape) and x.shape[1:] == shape[1:]:
+                return x
+            return (x[0] if x.numel() > prod(shape) else x).reshape(shape)
+        case Spelled(target, args, kwargs):
+            home, _, name = target.partition(".")
+            if home == "operator":
+                index = _performed(value.place, inputs)
+                return _performed(args[0], inputs)[index if len(index) > 1 else index[0]]
+            found = reduce(getattr, name.split("."), _HOMES[home])
+            given = [_performed(each, inputs) for each in args]
+            return found(*given, **{key: _performed(each, inputs) for key, each in kwargs})
+        case Word():
+            if value == "{0}.device":
+                return inputs[0].device
+            return getattr(torch, value.removeprefix("torch."))
+        case tuple():
+            return tuple(_performed(each, inputs) for each in value)
+        case _:
+            return value

@@ -1,0 +1,89 @@
+"""What an author calls where archcalc has no operator, as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from archcalc.dims import Shape
+from archcalc.pytorch.writer.code import literal
+from archcalc.spec.graph import Node, Spelled, Taken, Word
+
+MARK = "="
+"""What the target of such a call begins with: what follows is the text."""
+
+_HOLE = r"\{(\d+)(?:\|([^}]*))?\}"
+
+
+def template(node: Node, call: Spelled) -> str:
+    """The text of a call with ``{0}`` for the first of what a layer takes.
+
+    Behind a bar is what makes of it what its author has: ``{1|[0]}``.
+    """
+    text = _text(call, node.input_shapes)
+    if call.alone:
+        sizes = ", ".join(map(str, node.shape[1:]))
+        return f"{MARK}{text}.expand(len({{0}}), {sizes})"
+    return MARK + text + _turned(call.shape, node.shape)
+
+
+def filled(target: str, operands: Sequence[tuple[str, bool]]) -> str:
+    """The text of a call of these operands, each with whether it is what its author has already."""
+
+    def found(match: re.Match[str]) -> str:
+        text, own = operands[int(match[1])]
+        return text + ("" if own else match[2] or "")
+
+    return re.sub(_HOLE, found, target.removeprefix(MARK))
+
+
+def repeats(target: str) -> bool:
+    """Whether a call has something that it takes at several places."""
+    holes = [match[1] for match in re.finditer(_HOLE, target)]
+    return len(set(holes)) < len(holes)
+
+
+def _turned(given: Shape, wanted: Shape) -> str:
+    """What makes a tensor of other axes of one."""
+    if len(given) == len(wanted) and given[1:] == wanted[1:]:
+        return ""
+    if wanted == (1, *given):
+        return "[None]"
+    if prod(given[1:]) == prod(wanted) < prod(given):
+        return "[0]" + _turned((1, *given[1:]), wanted)
+    return "[0]" if given[1:] == wanted else f".reshape({', '.join(map(str, wanted)) or '()'})"
+
+
+def _text(value: Any, shapes: Sequence[Shape]) -> str:
+    match value:
+        case Taken(number, shape):
+            turned = _turned(shapes[number], shape)
+            return f"{{{number}|{turned}}}" if turned else f"{{{number}}}"
+        case Spelled(target, args, kwargs):
+            home, _, name = target.partition(".")
+            if home == "operator":
+                inside = ", ".join(_place(each, shapes) for each in value.place)
+                return f"{_text(args[0], shapes)}[{inside}]"
+            texts = [_text(each, shapes) for each in args]
+            head = f"{texts.pop(0)}.{name}" if home == "Tensor" else target
+            texts += [f"{key}={_text(each, shapes)}" for key, each in kwargs]
+            return f"{head}({', '.join(texts)})"
+        case Word():
+            return str(value)
+        case tuple():
+            items = [_text(each, shapes) for each in value]
+            return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
+        case _:
+            return literal(value)
+
+
+def _place(value: Any, shapes: Sequence[Shape]) -> str:
+    if value is ...:
+        return "..."
+    if not isinstance(value, slice):
+        return _text(value, shapes)
+    start, end, step = value.start or "", value.stop, value.step
+    end = "" if end is None or end >= 2**31 else end
+    return f"{start}:{end}" + ("" if step in (None, 1) else f":{step}")
