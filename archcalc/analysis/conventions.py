@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcalc.analysis.backward import needed, reached
-from archcalc.analysis.counted import Analysis, Row
 from archcalc.dims import Size, holds
 from archcalc.errors import ArchcalcError, did_you_mean
+
+if TYPE_CHECKING:  # completing a word asks for names alone
+    from archcalc.analysis.counted import Analysis, Row
 
 
 class Convention(NamedTuple):
@@ -47,6 +48,8 @@ class Convention(NamedTuple):
 
         A trace drops what leads to no output.
         """
+        from archcalc.analysis.backward import needed, reached
+
         if self.name in ("fvcore", "torchprofile"):
             traced = reached(analysis)
             return self._replace(count=lambda row: self.count(row) if row.name in traced else 0)

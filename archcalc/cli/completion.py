@@ -73,7 +73,8 @@ def variables(*more: str, end: str = "") -> Completion:
     """Completes a variable of the network on the line, or one that any has, with an ``end``."""
 
     def complete(incomplete: str) -> list[str]:
-        found = dict.fromkeys([*_settings(_document()), *more])
+        document = _document()
+        found = dict.fromkeys([*_settings(document and document.data), *more])
         return [f"{name}{end}" for name in found if name.startswith(incomplete)]
 
     return complete
@@ -105,9 +106,11 @@ def _written(network: str | None, incomplete: str) -> list[str]:
     where it rests on shapes. A layer of which only shapes say whether it is there, is there.
     """
     from archcalc.errors import ArchcalcError
+    from archcalc.spec.sugar import written_out
 
-    data = _document()
+    document = _document()
     try:
+        data = written_out(document).data
         chosen = (data.get("variants") or {}).get((network or "").rpartition("::")[2]) or {}
         variables_ = _Variables({**(data.get("vars") or {}), **chosen})
         blocks = data.get("blocks") or {}
@@ -179,16 +182,15 @@ def _network() -> str | None:
 
 
 def _document() -> Any:
-    """The text of the network on the line as data; None where there is none to be read."""
+    """The text of the network on the line as a document; None where there is none to be read."""
     from archcalc.errors import ArchcalcError
     from archcalc.spec.shelf import find
-    from archcalc.spec.sugar import written_out
     from archcalc.spec.text import read
 
     network = _network()
     name = (network or "").partition("::")[0]
     try:
-        return written_out(read(find(name) or name)).data if network else None
+        return read(find(name) or name) if network else None
     except (ArchcalcError, OSError):
         return None
 

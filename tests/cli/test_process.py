@@ -98,6 +98,7 @@ def test_a_plain_table_takes_none_of_the_libraries_that_are_slow_to_load(library
     [
         ["table", "resn"],
         ["table", "a", "--columns", "layer,pa"],
+        ["table", "resnet50", "--convention", "ma"],
         ["explain", "googlenet", "inception3a."],
         ["ops", "Conv"],
     ],
