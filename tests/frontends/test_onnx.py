@@ -660,3 +660,15 @@ def test_a_rounded_softmax_is_multiplied_as_it_is_rounded(path: Path) -> None:
     ]
     graph = graph_of(model(nodes, {"x": [1, 4, 4]}, ["o"], {}, path, initializers=[one, zero]))
     assert archcalc.analyze(graph).macs == 4 * 4 * 4
+
+
+def test_channels_that_a_weight_is_not_for_are_refused(path: Path) -> None:
+    # TensorFlow's order at the input: 32x32x3 is right, 3x32x32 would be a convolution of 32.
+    nodes = [
+        node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]),
+        node("Conv", ["t", "w"], ["o"], "conv", auto_pad="SAME_UPPER", strides=[2, 2]),
+    ]
+    model(nodes, {"x": [None, None, None, 3]}, ["o"], {"w": (8, 3, 3, 3)}, path)
+    assert archcalc.analyze(graph_of(f"{path}@32x32x3")).macs == 8 * 27 * 16 * 16
+    with pytest.raises(ArchcalcError, match=r"'conv'.*takes 3 channels, and is given"):
+        graph_of(f"{path}@3x32x32")

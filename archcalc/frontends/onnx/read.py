@@ -291,6 +291,8 @@ class Reader(Layers):
                 return same
             if call.op in ("Reshape", "Flatten", "Squeeze", "Unsqueeze") and shape is not None:
                 self.require_elements(call, shape)
+            if isinstance(made, Made):
+                self.require_channels(call, made)
             if isinstance(made, Made) and shape is not None and 0 not in shape:
                 found = self.emit(made, call, shape)
                 if isinstance(found, int):
@@ -306,6 +308,23 @@ class Reader(Layers):
             raise ArchcalcError(
                 f"{at(self.path, call.node)} makes {list(shape)} of {list(call.x.sizes)}, which "
                 f"has another number of elements: the file is made for an input of another size"
+            )
+
+    def require_channels(self, call: Call, made: Made[Value]) -> None:
+        """Refuse a convolution of another number of channels than its weight is for."""
+        weight = made.weights.get("weight")
+        if (
+            weight is None
+            or not made.op.startswith("Conv")
+            or not isinstance(made.inputs[0], Value)
+        ):
+            return
+        turned = made.op.startswith("ConvTranspose")
+        wanted = weight.sizes[0] if turned else weight.sizes[1] * made.fields["groups"]
+        if made.inputs[0].sizes[1] != wanted:
+            raise ArchcalcError(
+                f"{at(self.path, call.node)} takes {wanted} channels, and is given "
+                f"{list(made.inputs[0].sizes)}: is the input's order another one, as 224x224x3?"
             )
 
     def unknown(self, call: Call, shape: Shape | None, moves: bool) -> int:
