@@ -40,7 +40,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import archcalc
-from archcalc.frontends.fold import folded, same_layers
+from archcalc.frontends.fold import readable, same_layers
 from archcalc.frontends.sources import graph as graph_of
 from archcalc.spec.form import SCHEMA, as_yaml
 
@@ -376,7 +376,7 @@ def asked(subject: Subject) -> Line:
         except archcalc.ArchcalcError as error:
             return known._replace(captured=f"no: {str(error)[:200]}".replace("\n", " "))
         seconds = time.perf_counter() - start
-    data, named = folded(graph)
+    data, named = readable(graph)
     same = ""
     try:
         spec = archcalc.load(data, allow_unknown=True)
