@@ -85,6 +85,7 @@ class Places(Record):
 
     places: Annotated[
         list[Item],
+        Field(min_length=1),
         should_be("a list of what each place may be", lambda v: isinstance(v, list) and v),
     ]
     """What the item at each place may be."""
