@@ -221,6 +221,18 @@ class States(nn.Module):
         return self.heads(y[-1]), last
 
 
+class Spare(nn.Module):
+    """Modules that are not called, with buffers of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used = nn.Sequential(nn.Conv1d(5, 4, 3), nn.BatchNorm1d(4))
+        self.spare = nn.Sequential(nn.Conv1d(4, 4, 3), nn.BatchNorm1d(4))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.used(x)
+
+
 MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "ladder": (Ladder, (2, 4, 16, 16)),
     "residual": (Residual, (2, 5, 6)),
@@ -233,6 +245,7 @@ MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "normed": (Normed, (2, 5, 6)),
     "indices": (Indices, (2, 5, 6)),
     "states": (States, (1, 5, 6)),
+    "spare": (Spare, (2, 5, 6)),
 }
 
 

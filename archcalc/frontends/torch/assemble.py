@@ -21,6 +21,7 @@ from archcalc.frontends.torch.capture import (
     Capture,
     Held,
     function_of,
+    known_of,
     outputs_of,
     shape_of,
     stack,
@@ -75,7 +76,8 @@ class Assembler(Draft):
         """The module whose call is taken in."""
         self.entered: dict[str, int] = {}
         """A module -> the layer before its first."""
-        self.dtypes = {held.name: held.dtype for held in capture.held.values()}
+        stored = {} if capture.module is None else known_of(capture.module)
+        self.dtypes = {h.name: h.dtype for h in (*capture.held.values(), *stored.values())}
         self.unknown: dict[str, str] = {}
         """Why a call is not counted, or is known by its shape alone, by the call."""
 
@@ -105,7 +107,7 @@ class Assembler(Draft):
             )
             for held, shape in tensors.items()
             # Batch normalization counts its batches without a call that says so.
-            if held not in used and not held.endswith("num_batches_tracked")
+            if held not in used and held.replace("num_batches_tracked", "running_mean") not in used
         ]
         graph = self.drafted(name, outputs, unused, self.capture.classes)
         how = self.capture.how

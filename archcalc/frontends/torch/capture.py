@@ -257,7 +257,7 @@ def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
         *tensors
     )
     held = {}
-    known = _known(module)
+    known = known_of(module)
     for node in made.graph.nodes:
         if node.op == "get_attr":
             value = getattr(made, str(node.target))
@@ -391,7 +391,7 @@ def held_as(name: str, kind: str, tensor: Tensor) -> Held:
 
 def _by_name(module: nn.Module) -> dict[str, Held]:
     """The tensors of a module by each of their names."""
-    known = _known(module)
+    known = known_of(module)
     return {
         alias: known[id(tensor)]
         for table in (module.named_parameters, module.named_buffers)
@@ -443,7 +443,7 @@ def _is_graph(value: Any, home: nn.Module) -> bool:
     )
 
 
-def _known(module: nn.Module) -> dict[int, Held]:
+def known_of(module: nn.Module) -> dict[int, Held]:
     """Tensor -> what it is called first."""
     found = {}
     for kind, table in (
