@@ -136,3 +136,22 @@ def test_twins_begin_anew_at_another_input(tmp_path: Path) -> None:
     assert "but Conv2d-4 (row 4) to take another input" in found.notes
     table.write_text(TWINS.replace("147,457", "147,475"))
     assert [each.printed for each in audit(table).findings] == ["147,475"]
+
+
+def test_sizes_above_the_rows_that_give_them_are_theirs() -> None:
+    # As fastai prints them, cut to 19 characters: 64 x 128 x 112 x 112 is not 11 wide.
+    size, head = "{:20} {:20}", "Layer (type)         Output Shape         Param #    Trainable"
+    rows = (size + " {:<10} {:10}").format
+    lines = [
+        head,
+        size.format("", "64 x 64 x 224 x 224"[:19]),
+        rows("Conv2d", "", 1792, "True"),  # (3 * 3 * 3 + 1) * 64
+        rows("ReLU", "", "", ""),
+        size.format("", "64 x 128 x 112 x 112"[:19]),
+        rows("MaxPool2d", "", "", ""),
+        rows("Conv2d", "", 73856, "True"),  # (3 * 3 * 64 + 1) * 128
+        "",
+        "Total params: 75,648",
+    ]
+    assert audit("\n".join(lines)).findings == ()
+    assert [f.right for f in audit("\n".join(lines).replace("1792", "1972")).findings] == ["1792"]

@@ -60,6 +60,7 @@ def read_text(text: str, name: str) -> Rows:
     at = header(lines)
     if at is None:
         raise ArchcalcError(f"{name}: has no header with two columns or more")
+    lines = _sized(lines, at)
     body: list[tuple[int, str]] = []
     footer: list[str] = []
     for number, line in enumerate(lines[at + 1 :], at + 2):
@@ -133,6 +134,34 @@ def _ordered(lines: list[str]) -> list[str]:
         odd = odd and len(name) < 59
         found.append(_set(name, layer["shape"], layer["params"], (layer["source"] or "").strip()))
     return found if odd else []
+
+
+_SIZE = re.compile(r"\s+(\d+(?: x \d+)+|\[.*)\s*")
+_CUT = 19
+"""Characters that fastai leaves of a size."""
+
+
+def _sized(lines: list[str], at: int) -> list[str]:
+    """Fastai's lines with their sizes in them: one stands above all rows that give it.
+
+    A size whose end is cut off, and one of several tensors, is none.
+    """
+    columns = re.search(r"Output Shape\s+(?=Param #\s+Trainable)", lines[at])
+    if columns is None or not any(_SIZE.fullmatch(line) for line in lines[at + 1 :]):
+        return lines
+    start, end = columns.span()
+    size, found = "", lines[: at + 1]
+    for line in lines[at + 1 :]:
+        said = _SIZE.fullmatch(line)
+        if said:
+            sides = said[1].split(" x ")
+            cut = len(said[1]) == _CUT and sides[-1] != sides[-2] and len(sides) > 2
+            size = "" if cut or said[1][0] == "[" else "x".join(sides)
+        elif re.match(r"\w", line) and not FOOTER.match(line) and not line[start:end].strip():
+            line = line.ljust(end)
+            line = f"{line[:start]}{size:<{end - start}}{line[end:]}"
+        found.append("" if said else line)
+    return found
 
 
 def _single(line: str) -> str:
