@@ -138,6 +138,30 @@ def test_twins_begin_anew_at_another_input(tmp_path: Path) -> None:
     assert [each.printed for each in audit(table).findings] == ["147,475"]
 
 
+CONVOLVED = """\
+            Conv2d-7           [-1, 32, 48, 48]          36,896
+            Linear-8                    [-1, 1]          73,729
+"""
+
+
+@pytest.mark.parametrize(
+    ("joined", "total"),
+    [
+        # 2 * 48 * 48 * 64 + 1 of both side by side.
+        ("            Linear-7                    [-1, 1]         294,913\n", "304,641"),
+        # (3 * 3 * 128 + 1) * 32 and 32 * 48 * 48 + 1.
+        (CONVOLVED, "120,353"),
+    ],
+)
+def test_twins_may_be_joined_side_by_side(joined: str, total: str) -> None:
+    before, last = TWINS.split("            Linear-7")
+    text = before + joined + last.partition("\n")[2].replace("157,185", total)
+    found = audit(text)
+    assert found.findings == ()
+    assert "a concatenation before row 7 is not in the table" in found.notes
+    assert audit(text.replace("3,729", "3,792").replace("4,913", "9,413")).findings
+
+
 def test_sizes_above_the_rows_that_give_them_are_theirs() -> None:
     # As fastai prints them, cut to 19 characters: 64 x 128 x 112 x 112 is not 11 wide.
     size, head = "{:20} {:20}", "Layer (type)         Output Shape         Param #    Trainable"

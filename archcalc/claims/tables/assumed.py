@@ -180,6 +180,8 @@ class Assuming:
             # What is joined may be cropped first.
             sums |= {state.c + s.c for _, s in path.recent if s.c and _larger(s, state)}
         ends = _sums([s.c for _, s in reversed(path.recent) if s.c and s.ext][:6])
+        flats = [s.flat for _, s in reversed(path.recent) if s.flat and s.ext] if one else []
+        ends |= _sums(flats[:6])
         for c in asked:
             if c in ends and state.ext and one:
                 note = f"a concatenation before {row} is not in the table"

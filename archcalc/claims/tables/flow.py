@@ -124,7 +124,8 @@ def begun_again(sheet: Sheet) -> int | None:
             again and [one[::2] for one in said[n : 2 * n]] == [one[::2] for one in said[:n]]
         )
         if said[n][::2] == said[0][::2] and grown and said[0][1] and same:
-            joined = len(rows) == 2 * n or rows[2 * n].kind in JOINING
+            after = rows[2 * n] if len(rows) > 2 * n else None
+            joined = after is None or after.kind in JOINING or 2 * (before.c or 0) in needs(after)
             return rows[n].index if joined else None
     return None
 
