@@ -170,6 +170,8 @@ def keras(analysis: Analysis) -> Table:
             op = "DepthwiseConv2D"
         if op == "BatchNormalization":
             params = 4 * out[1]
+        if op == "Flatten" and len(out) > 2:
+            op = "Reshape"  # Keras' own leaves nothing but rows
         if row.op == "AdaptiveAvgPool2d" and out[2:] == (1, 1):
             op, out = "GlobalAveragePooling2D", out[:2]
         total += params
@@ -199,7 +201,9 @@ def _layouts(analysis: Analysis) -> dict[str, bool]:
         elif _FIRST.search(row.op):
             found[row.name] = False
         elif row.op in ("Permute", "Transpose", "Flatten", "Reshape"):
-            found[row.name] = len(_shape(row)) < 4 or not before
+            windows = max(len(_shape(row)), len(_first(row))) > 4
+            kept = windows or _shape(row)[-1] == _first(row)[-1]
+            found[row.name] = len(_shape(row)) < 4 or not before or kept
         else:
             found[row.name] = before
     return found

@@ -11,6 +11,7 @@ from archcalc.claims.tables.evidence import (
     UNKNOWN,
     Manner,
     State,
+    called_by_class,
     known,
     printed_state,
 )
@@ -36,7 +37,7 @@ earlier row, a concatenation, anything else that changes sizes, and a layer with
 INNER = frozenset(("pool", "pad", "crop", "upsample", "norm"))
 """Kinds that are no network's last row."""
 ANYTHING = frozenset(("", "attention", "pad"))
-"""Kinds that may take what functions have made of other rows."""
+"""Kinds that may take what functions have made of other rows, where no hand wrote them."""
 
 
 class Assuming:
@@ -59,6 +60,10 @@ class Assuming:
     def features(self, entry: Entry) -> bool:
         """Whether a row multiplies the features of each position, as attention's projections do."""
         return entry.kind == "linear" and printed_state(entry, "out").ext not in ((), None)
+
+    def anything(self, entry: Entry) -> bool:
+        """Whether a row may take what functions have made of other rows."""
+        return entry.kind in ANYTHING and (not self.by_hand or called_by_class(entry))
 
     def between(
         self, manner: Manner, path: Path, entry: Entry, state: State
@@ -99,7 +104,8 @@ class Assuming:
                     0,
                     f"one position alone goes on to {row}",
                 )
-            if shown.ext and shown.c and shown != state and entry.kind != "linear":
+            plain = entry.kind != "linear" or (inward.ext and self.both)
+            if shown.ext and shown.c and shown != state and plain:
                 dims = sorted(n for n in (state.c, *state.ext) if n)
                 row_ = len(shown.ext) == 1 and state.c == shown.c
                 token = row_ and extents(shown) - extents(state) in (1, 2)
@@ -199,7 +205,7 @@ class Assuming:
                     dear = CONVOLVED
                 if self.sheet.form in UNORDERED:
                     dear = CHANGED_AGAIN
-                elif entry.kind in ANYTHING and not self.by_hand:
+                elif self.anything(entry):
                     dear = min(dear, 6.0)
                 yield State(c, state.ext), dear, 3, f"what {row} takes is given by no row"
         if inward.ext is not None and inward.ext != state.ext:
@@ -213,7 +219,7 @@ class Assuming:
             )
             if inward.c is not None and inward.c != state.c:
                 dear = CHANGED if changed else CONVOLVED
-                if entry.kind in ANYTHING and not self.by_hand:
+                if self.anything(entry):
                     dear = 6.0
                 yield inward, dear, 3, f"what {row} takes is given by no row"
 

@@ -33,7 +33,8 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
         if read.batched and not shape.batched and len(dims) > 1:
             dims = dims[1:]
         ranks[len(dims)] += 1
-        if len(dims) == 3 and re.search(r"[123]d\b", what.word) and what.kind in SLIDING:
+        slides = what.kind in SLIDING or what.kind == "gpool"
+        if len(dims) == 3 and re.search(r"[123]d\b", what.word) and slides:
             apart["first"] += dims[-1] == dims[-2] != dims[0]
         elif len(dims) == 3:
             apart["last"] += dims[-2] == dims[-3] != dims[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -262,6 +263,11 @@ def printed_state(entry: Entry, prefix: str) -> State:
         axes = ["h", "w"]  # the other has no column
     ext = tuple(as_int(values.get(f"{prefix}_{a}")) for a in axes)
     return State(as_int(c), ext or None)
+
+
+def called_by_class(entry: Entry) -> bool:
+    """Whether a row is called by a class, as programs print it."""
+    return bool(re.search(r"[a-z][A-Z]|: \d+-\d+$|\w+\(", entry.name))
 
 
 def as_int(value: Number | None) -> int | None:

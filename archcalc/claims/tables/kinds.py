@@ -21,7 +21,7 @@ WORDS = (
     ("lstm", r"lstm"),
     ("gru", r"gru(?!p)"),
     ("rnn", r"simplernn|^rnn"),
-    ("attention", r"attenti|^mha$"),
+    ("attention", r"attenti|^mha$|^relativeposition|^shiftedwindow"),
     ("merge", r"^merge"),
     ("concat", r"concat|^cat\d*$|^route|^join|filterconcat"),
     ("prelu", r"prelu"),

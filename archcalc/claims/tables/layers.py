@@ -12,7 +12,16 @@ from __future__ import annotations
 import re
 
 from archcalc.claims.tables.convs import read_conv, read_convlstm
-from archcalc.claims.tables.evidence import DEAR, MISPRINT, Hints, Manner, Option, State, weigh
+from archcalc.claims.tables.evidence import (
+    DEAR,
+    MISPRINT,
+    Hints,
+    Manner,
+    Option,
+    State,
+    called_by_class,
+    weigh,
+)
 from archcalc.claims.tables.kinds import SAME
 from archcalc.claims.tables.linear import read_linear
 from archcalc.claims.tables.plain import (
@@ -44,9 +53,9 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[l
             convolves = "kernel_h" in entry.values
             ends = re.search(r"(?i)^\W*(output|logits?|输出)", entry.name)
             dear = MISPRINT + 2
-            option.price += 1.0 if _class(entry) else dear if convolves or ends else 6.0
+            option.price += 1.0 if called_by_class(entry) else dear if convolves or ends else 6.0
             made.append(option)
-    elif entry.kind == "conv" and entry.values.get("params") == 0 and _class(entry):
+    elif entry.kind == "conv" and entry.values.get("params") == 0 and called_by_class(entry):
         # A class of which the name says so, without weights beside those of its rows.
         for option in read_block(entry, state, manner, hints):
             option.layer = option.layer._replace(kind="module")
@@ -66,11 +75,6 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[l
             ways[option.out] = many + 1
             best[key] = option
     return list(best.values()), len(made)
-
-
-def _class(entry: Entry) -> bool:
-    """Whether a row is called by a class, as programs print it."""
-    return bool(re.search(r"[a-z][A-Z]|: \d+-\d+$|\w+\(", entry.name))
 
 
 _READERS = {

@@ -16,6 +16,7 @@ from archcalc.claims.tables.evidence import (
     Manner,
     Option,
     State,
+    called_by_class,
     filled,
     one_option,
     printed_state,
@@ -423,6 +424,10 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     if printed.c is None and not widths:
         widths = {state.c: 0.0} if entry.kind == "module" else {None: 0.0}
     cuts = re.search(_CUTTING, f"{entry.what.word} {entry.name}".lower())
+    unknown = entry.kind in ("", "attention") and called_by_class(entry)
+    if unknown and printed.c is not None and printed.ext and len(printed.ext) > 2:
+        # Attention's scores have another shape than what they are of: none is to be accused of.
+        yield one_option(entry, state, printed, 4.0, layer._replace(cout=printed.c))
     if cuts and printed.ext is not None and None not in printed.ext:
         yield one_option(entry, state, printed, 0.5, layer._replace(cout=printed.c))
     for (ext, stride), cost in sizes.items():
