@@ -59,7 +59,8 @@ def hold(audit: Audit, data: Mapping[str, Any], layers: Mapping[int, Sequence[st
         for role, right in _differing(entry, option, ours, told):
             column = entry.columns.get(role, sheet.columns.get(role, -1))
             follows = role in option.wrong and option.expected[role] == right
-            shown = (f.right for f in audit.findings if (f.row, f.column) == (index, column))
+            cell = entry.number - 1, column  # as printed, which may be from the output up
+            shown = (f.right for f in audit.findings if (f.row, f.column) == cell)
             has = next(shown, "") if follows else ""
             what = (
                 f"{label(entry)}, {sheet.headers[column]}: the table prints "

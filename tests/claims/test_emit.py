@@ -114,6 +114,15 @@ def test_a_spec_that_is_not_what_a_row_prints_is_refused_with_the_row() -> None:
         emit(audit(Path(__file__).parent / "unseen" / "udacity_traffic.txt"))
 
 
+def test_the_difference_is_told_of_the_cell_in_tables_from_the_output_up_too() -> None:
+    # A pooling of 28x28 by 2 gives 14x14.
+    text = (HERE / "unseen" / "lenet_upwards_md.txt").read_text(encoding="utf-8")
+    said = emitted(audit(text.replace("14 × 14", "12 × 14"))).said
+    assert said[0] == (
+        "S2 (row 6), Size: the table prints 12 × 14, the network that was found has 14 × 14"
+    )
+
+
 def test_what_no_cell_says_is_said() -> None:
     said = emitted(audit(PRINTERS["torchsummary"](analyze(load("resnet18"))).csv())).said
     assert any("the input's size is not in the table" in each for each in said)
