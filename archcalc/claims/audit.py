@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from archcalc.claims.below import memory_sizes, mult_adds
+from archcalc.claims.below import memory_sizes, mult_adds, trained
 from archcalc.claims.causes import causes, label, number
 from archcalc.claims.finding import Audit, Finding, Totals
 from archcalc.claims.names import misspelt, moved_sources, other_batches, unknown_sources
@@ -95,6 +95,7 @@ def _audit(sheet: Sheet) -> Audit:
     found += work_totals(sheet, told)
     found += memory_sizes(sheet, told)
     found += mult_adds(sheet, told)
+    found += trained(sheet, told)
     found += modules(sheet, told)
     found += receptive(sheet, told)
     merged = _merge(sheet, told, found)

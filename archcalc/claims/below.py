@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import product
 from math import prod
 
-from archcalc.claims.causes import number
+from archcalc.claims.causes import Cause, number, slips
 from archcalc.claims.finding import Finding
 from archcalc.claims.readings import Reading
 from archcalc.claims.sums import right_sum
@@ -15,6 +15,7 @@ from archcalc.claims.tables.evidence import Option, known, slip
 from archcalc.claims.tables.kinds import WEIGHTED
 from archcalc.claims.tables.lines import MULT_ADDS
 from archcalc.claims.tables.sheet import Sheet
+from archcalc.claims.tables.totals import adds_up, total_row
 
 PARTS = ("input", "forward/backward pass", "params", "estimated total")
 """What torchsummary and torchinfo say of memory, in MB; the last is the sum of the others."""
@@ -61,6 +62,43 @@ def memory_sizes(sheet: Sheet, told: Reading) -> Iterator[Finding]:
         yield Finding(
             *(entry.index, column, "size", entry.name, entry.cells[column]),
             *(sizes[what].like(right), f"{others} is not {sizes[PARTS[-1]].text}", ()),
+        )
+
+
+def trained(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Parameters that train and that do not, which together are not the total of the rows."""
+    parts = [e for e in sheet.entries if {"trainable", "untrainable"} & e.values.keys()]
+    total, whole = total_row(sheet), sheet.whole
+    if len(parts) != 2 or total is None or whole is None or "params" not in total.exact:
+        return
+    printed = int(total.values["params"])
+    off = printed - whole.trained - whole.frozen
+    if off in (0, whole.optimizer) or not adds_up(sheet, right_sum(sheet, told)):
+        return  # a total that is wrong itself is named as such
+    off -= whole.optimizer
+    statistics = sum(
+        int(e.values["params"]) // 2
+        for e in sheet.layers
+        if e.kind == "norm" and "params" in e.values
+    )
+    rated = []
+    for entry in parts:
+        ((role, value),) = entry.values.items()
+        right = int(value) + off
+        frozen = right if role == "untrainable" else whole.frozen
+        if right >= 0:
+            rated.append((frozen != statistics, not slip(value, right), entry, role, right))
+    rated.sort(key=lambda each: each[:2])
+    best = [each for each in rated if each[:2] == rated[0][:2]]
+    said = f"{number(whole.trained)} + {number(whole.frozen)} is not {number(printed)}"
+    for _, _, entry, role, right in best:
+        others = ", ".join(e.name for _, _, e, _, _ in best if e is not entry)
+        rule = f"either this is wrong or {others}: {said}" if others else said
+        column = entry.columns[role]
+        yield Finding(
+            *(entry.index, column, role, entry.name, entry.cells[column]),
+            *(entry.printed[role].like(right), rule),
+            tuple(Cause(2, text) for text in slips(int(value), right)),
         )
 
 

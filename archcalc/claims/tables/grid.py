@@ -73,7 +73,6 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
     if not headers or not lines:
         raise ArchcalcError(f"{name}: has {'a header but no rows' if headers else 'no header'}")
     said = [line for line in lines if TRAINED.match(line.cells[0])]
-    lines = [line for line in lines if line not in said]
     below = "\n".join(" ".join(filter(None, line.cells)) for line in said)
     grid = _checked(form, headers, lines, name)
     return replace(grid, whole=whole(below) or whole(text), given=given(text))

@@ -35,7 +35,7 @@ MEMORY = re.compile(
     r"(input|forward/backward pass|params|estimated total) size \(mb\)", re.IGNORECASE
 )
 """What torchsummary and torchinfo say of memory below a table."""
-TRAINED = re.compile(r"(non-?)?trainable params", re.IGNORECASE)
+TRAINED = re.compile(r"(?:total )?(non-?)?trainable params", re.IGNORECASE)
 """What begins a row that says of the total how much of it trains."""
 MULT_ADDS = re.compile(r"total mult-adds \(([KMGT]|units\.\w+)\)", re.IGNORECASE)
 """What torchinfo says below a table of the work that no column has."""
@@ -47,10 +47,15 @@ def footers(lines: list[str], headers: tuple[str, ...], number: int) -> list[Lin
     params = next((k for k, header in enumerate(plain) if "param" in header), None)
     work = [k for k, head in enumerate(plain) if re.search(r"mult|flop|mac|madd", head)]
     cells = [""] * len(headers)
-    sizes, more = [], []
+    sizes, more, trained = [], [], []
     for line in lines:
         found = FOOTER.match(line)
         if not found:
+            continue
+        if TRAINED.fullmatch(found[1].strip()) and params:
+            part = [""] * len(headers)
+            part[0], part[params] = found[1].strip(), found[2].strip()
+            trained.append(Line(number, tuple(part)))
             continue
         if MEMORY.fullmatch(found[1].strip()) and params is not None:
             size = [""] * len(headers)
@@ -72,6 +77,7 @@ def footers(lines: list[str], headers: tuple[str, ...], number: int) -> list[Lin
         *([Line(number, tuple(cells))] if any(cells) else []),
         *more,
         *(sizes if len(sizes) == 4 and params else []),
+        *(trained if len(trained) == 2 and any(cells) else []),
     ]
 
 
@@ -104,7 +110,8 @@ def whole(text: str) -> Whole | None:
     found = {
         said[1].lower(): int(said[2].replace(",", ""))
         for said in re.finditer(
-            r"^\W*((?:non-)?trainable|optimizer) params: *(\d{1,3}(?:,\d{3})+|\d{1,15})(?!\S)",
+            r"^\W*(?:total )?((?:non-)?trainable|optimizer) params: *"
+            r"(\d{1,3}(?:,\d{3})+|\d{1,15})(?!\S)",
             text,
             re.IGNORECASE | re.MULTILINE,
         )

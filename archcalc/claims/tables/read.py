@@ -13,7 +13,7 @@ from archcalc.claims.tables.conventions import settle
 from archcalc.claims.tables.draft import FLOW, PARTS, WINDOW, Draft, Row, cell_of, shared, thousands
 from archcalc.claims.tables.grid import Grid, read_grid
 from archcalc.claims.tables.kinds import Kind, kind_of
-from archcalc.claims.tables.lines import MOST_CHARACTERS
+from archcalc.claims.tables.lines import MOST_CHARACTERS, TRAINED
 from archcalc.claims.tables.modules import Pattern
 from archcalc.claims.tables.rows import entry_of
 from archcalc.claims.tables.sheet import Sheet
@@ -219,6 +219,8 @@ def _workings(read: Draft, rows: Sequence[Row]) -> set[int]:
 
 def _kind(cells: Row, read: Draft) -> Kind:
     name, op = cell_of(cells, "layer", read), cell_of(cells, "op", read)
+    if TRAINED.match(name):
+        return Kind("total", word=name)
     what = kind_of(name, op)
     if read.grid.form == "fvcore" and what.kind != "tensor":
         return Kind("module", word=name)  # what it is is not said

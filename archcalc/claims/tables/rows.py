@@ -20,7 +20,7 @@ from archcalc.claims.tables.columns import NUMBERS, byte_power
 from archcalc.claims.tables.conventions import state_of
 from archcalc.claims.tables.draft import PARTS, SHARE, Draft, Row, cell_of
 from archcalc.claims.tables.kinds import SLIDING, WEIGHTED, Kind
-from archcalc.claims.tables.lines import MEMORY, MULT_ADDS
+from archcalc.claims.tables.lines import MEMORY, MULT_ADDS, TRAINED
 from archcalc.claims.tables.modules import WIDTHS, pattern_of
 from archcalc.claims.tables.sheet import AXES, TREES, Entry, Number, Unreadable
 from archcalc.claims.tables.stacks import stack_of
@@ -39,6 +39,9 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     name = cell_of(cells, "layer", read)
     if MEMORY.fullmatch(name):
         return _below(index, line, cells, name, read, "size")
+    if trained := TRAINED.match(name):
+        role = "untrainable" if trained[1] else "trainable"
+        return _below(index, line, cells, name, read, role)
     if MULT_ADDS.fullmatch(name):
         return _below(index, line, cells, name, read, "mult_adds")
     values: dict[str, Number] = {}
@@ -253,6 +256,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
 def _below(index: int, line: int, cells: Row, name: str, read: Draft, role: str) -> Entry:
     """What stands below a table of the memory that it takes, or of its work."""
     at = read.columns.get("params", 0)
+    at = next((k for k in (at, *range(1, len(cells))) if count(cells[k])), at)
     size = count(cells[at])
     printed = {} if size is None else {role: size}
     values = {each: _whole(number.value) for each, number in printed.items()}
