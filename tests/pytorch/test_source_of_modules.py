@@ -233,6 +233,42 @@ class Spare(nn.Module):
         return self.used(x)
 
 
+class Mixed(nn.Module):
+    """A row of modules whose first layers are all called before the second ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        pairs = ((nn.Linear(6, 6), nn.Sequential(nn.Linear(6, 6), nn.ReLU())) for _ in range(3))
+        self.rows = nn.ModuleList(nn.ModuleList(pair) for pair in pairs)
+
+    def forward(self, x: Tensor) -> Any:
+        firsts, seconds = zip(*map(nn.Module.children, self.rows), strict=True)
+        ys = [first(x) for first in firsts]
+        return sum(second(y) for second, y in zip(seconds, ys, strict=True))
+
+
+class Padded(nn.Conv1d):
+    """A convolution with a module within it that keeps what came before."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 4, 3)
+        self.past = nn.Module()
+        self.past.register_buffer("frames", torch.ones(1, 4, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(functional.pad(x, (2, 0)))
+
+
+class Causal(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain = Padded()
+        self.normed = nn.utils.parametrizations.weight_norm(Padded())
+
+    def forward(self, x: Tensor) -> Any:
+        return self.normed(self.plain(x))
+
+
 MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "ladder": (Ladder, (2, 4, 16, 16)),
     "residual": (Residual, (2, 5, 6)),
@@ -246,6 +282,8 @@ MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "indices": (Indices, (2, 5, 6)),
     "states": (States, (1, 5, 6)),
     "spare": (Spare, (2, 5, 6)),
+    "mixed": (Mixed, (2, 6)),
+    "causal": (Causal, (1, 4, 8)),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -78,6 +78,12 @@ class Assembler(Draft):
         """A module -> the layer before its first."""
         stored = {} if capture.module is None else known_of(capture.module)
         self.dtypes = {h.name: h.dtype for h in (*capture.held.values(), *stored.values())}
+        self.around = {
+            home
+            for name in (*capture.parameters, *capture.buffers)
+            for home in _around(name.partition(".parametrizations.")[0].rpartition(".")[0])
+        }
+        """Modules with others within them that store tensors, which no layer of ours has."""
         self.unknown: dict[str, str] = {}
         """Why a call is not counted, or is known by its shape alone, by the call."""
 
@@ -405,7 +411,8 @@ class Assembler(Draft):
         home = next(iter(homes), "")
         kind = self.capture.classes.get(home, "")
         mine = kind.endswith(made.op) or (stack(node)[-1:] and stack(node)[-1][0] == home)
-        if made.declared or (names and not (len(homes) == 1 and exact and direct and mine)):
+        ours = len(homes) == 1 and exact and direct and mine and home not in self.around
+        if made.declared or (names and not ours):
             origin = self.with_tensors(node, made, inputs, origin)
         plain = module and stack(node)[-1][1].startswith("torch.nn.modules.")
         if origin is not None and len(homes) == 1 and exact:
@@ -553,6 +560,13 @@ class Assembler(Draft):
                 module, self.is_leaf(path), name=name, tensor=None if kind == "constant" else own
             )
         return key
+
+
+def _around(path: str) -> Iterator[str]:
+    """The modules that one stands in."""
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
 
 
 def _is_part(made: Made[fx.Node]) -> bool:

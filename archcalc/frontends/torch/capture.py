@@ -16,6 +16,7 @@ import opcode
 import operator
 import re
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -26,6 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -93,7 +95,16 @@ def capture(
     said if there is none. The module is left as it was.
     """
     kwargs = dict(kwargs or {})
-    modes = {inner: inner.training for inner in module.modules()}
+    with _as_it_was(module):
+        found = _followed(module, args, kwargs, say)
+    parameters, buffers = _owned(module)
+    return replace(found, parameters=parameters, buffers=buffers)
+
+
+def _followed(
+    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], say: Callable[[str], None]
+) -> Capture:
+    """The capture in the first way that there is one."""
     # transformers' decoders give a cache besides, of a kind that no graph has.
     configs = {id(c): c for m in module.modules() if (c := getattr(m, "config", None)) is not None}
     caching = [config for config in configs.values() if getattr(config, "use_cache", None) is True]
@@ -118,14 +129,50 @@ def capture(
                         gc.collect()
     finally:
         plain.remove()
-        for inner, training in modes.items():
-            inner.training = training
         for config in caching:
             config.use_cache = True
     with quiet():
         given, named = tree_map(_fresh, (args, kwargs))
         said = told(module, given, named, failures)
     raise ArchcalcError(said)
+
+
+@contextlib.contextmanager
+def _as_it_was(module: nn.Module) -> Iterator[None]:
+    """Afterwards a module has the attributes, the modes and the buffers that it had before.
+
+    Some keep what they make in a call, which has no numbers where nothing is run.
+    """
+    kept = [(inner, type(inner), dict(vars(inner))) for inner in module.modules()]
+    holders = [
+        (value, value.copy())
+        for _, _, own in kept
+        for value in own.values()
+        if type(value) in (dict, OrderedDict, list, set)
+    ]
+    buffers = [
+        (buffer, buffer._version, buffer.clone())
+        for buffer in module.buffers()
+        if not (is_lazy(buffer) or buffer.is_meta or buffer.is_inference())
+    ]
+    modes = [(inner, inner.training) for inner, _, _ in kept]
+    try:
+        yield
+    finally:
+        if all(type(inner) is kind for inner, kind, _ in kept):
+            for inner, _, own in kept:
+                for name in vars(inner).keys() - own.keys():
+                    del vars(inner)[name]
+                vars(inner).update(own)
+            for value, before in holders:
+                value.clear()
+                (value.extend if isinstance(value, list) else value.update)(before)
+        for inner, training in modes:  # a lazy layer has become one for these inputs
+            inner.training = training
+        for buffer, version, before in buffers:
+            if buffer._version != version:
+                with torch.no_grad():
+                    buffer.copy_(before)
 
 
 def _plainly(output: Any) -> Any:
@@ -455,6 +502,14 @@ def known_of(module: nn.Module) -> dict[int, Held]:
     return found
 
 
+def _owned(module: nn.Module) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+    """The parameters and the buffers of a module, each once."""
+    return (
+        {name: tuple(tensor.shape) for name, tensor in module.named_parameters()},
+        {name: tuple(tensor.shape) for name, tensor in module.named_buffers()},
+    )
+
+
 def _capture(
     graph: fx.Graph,
     held: Mapping[str, Held],
@@ -467,8 +522,7 @@ def _capture(
         held,
         inputs,
         outputs_of(graph),
-        {name: tuple(tensor.shape) for name, tensor in module.named_parameters()},
-        {name: tuple(tensor.shape) for name, tensor in module.named_buffers()},
+        *_owned(module),
         {
             name: f"{type(inner).__module__}.{type(inner).__qualname__}"
             for name, inner in module.named_modules(remove_duplicate=False)

@@ -203,8 +203,9 @@ def _fill(block: Block, known: _Known) -> None:
     block.called = _called(groups, names, known.naming)
     block.names = {attribute: name for name, attribute in block.called.items()}
     for name, members in groups.items():
-        if list(members) != [str(k) for k in range(len(members))] and len(members) > 1:
-            # Numbers that are no row, or stand beside names: a block that has them as names.
+        row = list(members) == [str(k) for k in range(len(members))]
+        if len(members) > 1 and not (row and all(map(_is_whole, members.values()))):
+            # Numbers that are no row, stand beside names or are mixed: a block of these names.
             members = {"": sorted(number for each in members.values() for number in each)}
         elif list(members) not in (["0"], [""]) and len(members) == 1:
             members = {"": next(iter(members.values()))}

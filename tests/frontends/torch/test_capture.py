@@ -1,0 +1,63 @@
+"""A module that was followed is as it was before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import archcalc
+
+
+class Keeping(nn.Module):
+    """Keeps what it makes in a call, in all places that a module has."""
+
+    def __init__(self, branches: bool) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.register_buffer("calls", torch.zeros(1))
+        self.branches = branches
+        self.cache: dict[Any, Tensor] = {}
+        self.seen: list[Tensor] = []
+        self.last: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The layer, and what was made in the first call."""
+        if not hasattr(self, "places"):
+            self.register_buffer("places", torch.arange(4.0), persistent=False)
+        if self.branches:
+            self.get_buffer("calls").add_(1)
+            self.last = x
+            if x.numpy().sum() > 0:  # which only a module that runs can tell
+                x = x * 2
+        self.seen.append(x)
+        added = self.cache.setdefault(x.shape, torch.ones(x.shape))
+        y: Tensor = self.layer(x)
+        return y + added + self.get_buffer("places")
+
+
+@pytest.mark.parametrize("branches", [False, True])
+def test_a_module_keeps_nothing_of_a_call_that_it_was_followed_in(branches: bool) -> None:
+    module = Keeping(branches)
+    own = dict(vars(module))
+    tables = {name: dict(table) for name, table in own.items() if isinstance(table, dict)}
+    graph = archcalc.from_torch(module, torch.ones(2, 4))
+    assert ("CPU" in graph.edition) == branches
+    assert vars(module).keys() == own.keys()
+    assert all(vars(module)[name] is value for name, value in own.items())
+    assert {name: vars(module)[name] for name in tables} == tables
+    assert module.training
+    assert not module.seen
+    assert module.get_buffer("calls").item() == 0
+    assert archcalc.analyze(graph).params == 4 * 4 + 4
+    assert type(module(torch.ones(2, 4))) is Tensor
+
+
+def test_a_lazy_layer_becomes_one_of_the_inputs_that_it_met() -> None:
+    module = nn.Sequential(nn.LazyLinear(4), nn.Dropout())
+    assert archcalc.analyze(archcalc.from_torch(module, (1, 8))).params == 8 * 4 + 4
+    assert module.training
+    assert module[1].training
+    assert module(torch.ones(1, 8)).shape == (1, 4)
