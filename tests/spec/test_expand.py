@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -553,3 +554,52 @@ def test_where_none_begins_so_it_is_told(reference: str, said: str) -> None:
     layers = {"unit": "ReLU", "cat": {"op": "Concat", "from": ["unit", reference]}}
     with pytest.raises(SpecError, match=said):
         archcalc.expand(archcalc.load({"name": "net", "input": [3, 8, 8], "layers": layers}))
+
+
+GATED = """\
+name: gated
+input: [10, 768]
+vars: {h: 2048, style: fused}
+variants:
+  wide: {h: 3072}
+  two: {style: two}
+  llama: {input: [10, 4096], h: "=256 * ceil(int(2 * 4 * 4096 / 3) / 256)", style: two}
+blocks:
+  fused:
+    layers:
+      w12: {op: Linear, out_features: =2*h}
+      a: {op: Split, split_size_or_sections: =h, index: 0, dim: -1, from: w12}
+      b: {op: Split, split_size_or_sections: =h, index: 1, dim: -1, from: w12}
+      s: {op: SiLU, from: a}
+      m: {op: Mul, from: [s, b]}
+      w3: {op: Linear, out_features: "=size(input, -1)"}
+  two:
+    layers:
+      w1: {op: Linear, out_features: =h, bias: false}
+      s: SiLU
+      w2: {op: Linear, out_features: =h, bias: false, from: input}
+      m: {op: Mul, from: [s, w2]}
+      w3: {op: Linear, out_features: "=size(input, -1)", bias: false}
+layers:
+  ffn: {block: =style}
+"""
+
+
+@pytest.mark.parametrize(
+    ("variant", "params", "macs"),
+    [
+        # 768 (2h) + 2h + 768 h + 768: biases and all; the work is 10 positions of both matrices.
+        ("gated", 3 * 768 * 2048 + 2 * 2048 + 768, 10 * 3 * 768 * 2048),
+        ("wide", 3 * 768 * 3072 + 2 * 3072 + 768, 10 * 3 * 768 * 3072),
+        ("two", 3 * 768 * 2048, 10 * 3 * 768 * 2048),
+        # 2/3 of 16,384 is 10,922, and 43 times 256 the next multiple above it.
+        ("llama", 3 * 4096 * 11_008, 10 * 3 * 4096 * 11_008),
+    ],
+)
+def test_a_variable_chooses_how_a_gate_is_made(
+    tmp_path: Path, variant: str, params: int, macs: int
+) -> None:
+    path = tmp_path / "gated.yaml"
+    path.write_text(GATED)
+    found = archcalc.analyze(f"{path}::{variant}" if variant != "gated" else path)
+    assert (found.params, found.macs) == (params, macs)
