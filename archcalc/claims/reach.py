@@ -7,8 +7,8 @@ of which nothing comes explains itself worst.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations, product
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, combinations, product
 from math import prod
 from typing import NamedTuple
 
@@ -19,7 +19,9 @@ from archcalc.claims.wiring import Wiring
 FAR = 40
 """Layers back in which what is joined is looked for."""
 WIDE = 12
-"""Of those, how many that something takes already are joined with others."""
+"""Of those, how many that nothing takes yet, and that something does, may be joined."""
+MOST, UNUSED, USED = 9, 8, 3
+"""How many are joined: at most, and of either kind."""
 
 WINDOWS = ((2, 2), (3, 2), (4, 4), (3, 3), (5, 5))
 """Sides and strides of poolings that are called as functions."""
@@ -127,16 +129,15 @@ def _ways(net: Wiring, wanted: State, source: str, free: Sequence[str]) -> Itera
         for bend in bends(net, name, wanted.ext, wanted):
             if bend.out == wanted:
                 yield Way(bend.price + away, (name,), (bend,))
-    for names, bent in _groups(net, wanted, near):
+    for join, names, bent in _groups(net, wanted, near):
         taken = sum(name not in net.open for name in names)
         left = 0.0 if source in names else 1.5
         price = 1.0 + 0.8 * taken + left + sum(each.price for each in bent) / len(bent)
         price += 0.2 * abs(len(names) - 2)
-        widths = [each.out.c or 0 for each in bent]
-        if sum(widths) == wanted.c:
-            yield Way(price, names, bent, "Concat", "a concatenation")
-        elif len(set(widths)) == 1 and widths[0] == wanted.c and not any(b.op for b in bent):
-            yield Way(price - 0.3, names, bent, "Add", "a sum")
+        if join == "Concat":
+            yield Way(price, names, bent, join, "a concatenation")
+        else:
+            yield Way(price - 0.3, names, bent, join, "a sum")
     state = net.states.get(source, UNKNOWN)
     if wanted.ext and state.c == wanted.c and all(n == 1 for n in state.ext or ()):
         gated = next((name for name in near if net.states[name] == wanted), None)
@@ -147,26 +148,47 @@ def _ways(net: Wiring, wanted: State, source: str, free: Sequence[str]) -> Itera
 
 def _groups(
     net: Wiring, wanted: State, near: Sequence[str]
-) -> Iterator[tuple[tuple[str, ...], tuple[Bend, ...]]]:
-    """Layers that together may make a state, each bent in the same manner."""
+) -> Iterator[tuple[str, tuple[str, ...], tuple[Bend, ...]]]:
+    """What joins layers that together make a state, and they, each bent in the same manner."""
     manners: dict[str, dict[str, Bend]] = {}
     for name in near:
         for bend in bends(net, name, wanted.ext):
             if bend.out.c and bend.out.c <= (wanted.c or 0):
                 manners.setdefault(bend.what, {}).setdefault(name, bend)
-    plain = manners.get("", {})
+    plain, order = manners.get("", {}), list(net.states).index
     for what, own in manners.items():
         # Some of what is joined may be pooled first, as a branch of an inception is.
         bent = own if what in ("", *ENDS) else {**own, **plain}
-        unused = [name for name in bent if name in net.open]
+        unused = [name for name in bent if name in net.open][:WIDE]
         used = [name for name in bent if name not in net.open][:WIDE]
-        order = list(net.states).index
-        for few, more in product(range(min(len(unused), 8), -1, -1), range(4)):
-            if not 2 <= few + more <= 9:
-                continue
-            for ours, theirs in product(combinations(unused, few), combinations(used, more)):
-                names = tuple(sorted((*ours, *theirs), key=order))
-                yield names, tuple(bent[name] for name in names)
+        widths = {name: bent[name].out.c or 0 for name in (*unused, *used)}
+        same = [name for name, c in widths.items() if c == wanted.c and not bent[name].op]
+        # More than two that are summed cost more than two of them.
+        for join, groups in (
+            ("Concat", _adding(widths, wanted.c or 0)),
+            ("Add", combinations(same, 2)),
+        ):
+            found = [(sum(name in net.open for name in names), names) for names in groups]
+            # Of equal prices, the most of what nothing takes and the least of what something does.
+            for free, names in sorted(found, key=lambda each: (-each[0], len(each[1]))):
+                if free <= UNUSED and len(names) - free <= USED:
+                    ordered = tuple(sorted(names, key=order))
+                    yield join, ordered, tuple(bent[name] for name in ordered)
+
+
+def _adding(widths: Mapping[str, int], wanted: int) -> Iterator[tuple[str, ...]]:
+    """Two or more of some layers that are as wide together."""
+    names = list(widths)
+    rest = list(accumulate(list(widths.values())[::-1], initial=0))[::-1]
+
+    def more(k: int, left: int, chosen: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        if left == 0 and len(chosen) > 1:
+            yield chosen
+        elif rest[k] >= left > 0 and len(chosen) < MOST:
+            yield from more(k + 1, left - widths[names[k]], (*chosen, names[k]))
+            yield from more(k + 1, left, chosen)
+
+    return more(0, wanted, ())
 
 
 def bends(
