@@ -7,6 +7,7 @@ of which nothing comes explains itself worst.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, combinations, product
 from math import prod
@@ -226,7 +227,7 @@ def bends(
     if wanted.c == state.c and net.tokens(wanted) and more in (1, 2):
         yield Bend(3.0, "Concat", {"more": more}, wanted, TOKEN)
     if wanted != state and wanted.flat == state.flat is not None and after:
-        same = sorted((wanted.c, *after)) == sorted((state.c, *sizes))  # type: ignore[type-var]
+        same = Counter((wanted.c, *after)) == Counter((state.c, *sizes))
         made = net.arranged(name, wanted, same)
         said = "a permutation" if same else "a rearrangement"
         yield Bend(1.5 if same else 2.2, made.op, made.fields, wanted, said)

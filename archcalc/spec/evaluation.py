@@ -210,10 +210,17 @@ def _require_order(given: Sequence[Size], own: Sequence[Size], at: Path) -> None
     """
     if not own or any(map(is_array, (*given, *own))):
         return
-    # The channels are asked for first: they are known where only extents are left open. Of two axes
-    # the second may be the features, and the first of another length.
-    last = len(given) == len(own) > 1 and given[0] != own[0] and given[-1] == own[0] != own[-1]
-    if last and (len(own) > 2 or given[0] == own[-1]):
+    # What is a number is asked for first: nothing is said of extents that are left open.
+    if len(given) == len(own) == 2:
+        pairs = sorted(
+            zip(given, own[::-1], strict=True), key=lambda pair: type(pair[0]) is not int
+        )
+        last = own[0] != own[1] and all(size == other for size, other in pairs)
+    else:
+        last = len(given) == len(own) > 2 and (
+            given[0] != own[0] and given[-1] == own[0] != own[-1]
+        )
+    if last:
         first = (given[-1], *given[:-1])
         raise Wrong(f"channels come first: write {unbatched(first)}", at=at)
     if len(given) == len(own) + 1 and (given[1] == own[0] if len(own) > 1 else given[0] == 1):
