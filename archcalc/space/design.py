@@ -112,9 +112,9 @@ class Space(Remembering):
         try:
             return states(self.declared, self.network.vars)
         except Wrong as wrong:
-            raise self.amiss(wrong) from None
+            raise self._amiss(wrong) from None
 
-    def amiss(self, wrong: Wrong) -> ArchcalcError:
+    def _amiss(self, wrong: Wrong) -> ArchcalcError:
         """What is wrong with the space, at its place where that stands in a file."""
         document = self.network.spaced_by
         if document is None or (wrong.at[:1] == ("vars",) and wrong.at[1] in self.fixed):
@@ -231,7 +231,7 @@ class Space(Remembering):
                 if all(holds(text, names, self.declared) for text in self.states.apart):
                     kept.append(k)
             except Wrong as wrong:
-                raise self.amiss(wrong) from None
+                raise self._amiss(wrong) from None
         return [column[np.array(kept, np.int64)] for column in codes]
 
     def spec(self, point: Mapping[str, Any]) -> dict[str, Any]:
