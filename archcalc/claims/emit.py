@@ -57,8 +57,8 @@ def emit(audit: Audit) -> str:
     """The spec of the network that was found, as YAML.
 
     Raises :class:`ArchcalcError` where the table does not determine one: a row whose operator has
-    no equal here, an input that nothing says, a concatenation of rows that are not named, or a row
-    that prints something else than its layers have.
+    no equal here, an input that nothing says, a row that takes what nothing before it makes, or a
+    row that prints something else than its layers have.
     """
     return emitted(audit).text
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archcalc.spec.graph import Node, Spelled, Taken, Word
+from archcalc.spec.graph import AuthorCall, Node, Taken, Word
 
 _HOMES: dict[str, Any] = {"torch": torch, "Tensor": Tensor, "F": functional}
 
@@ -43,7 +43,7 @@ def _performed(value: Any, inputs: Sequence[Tensor]) -> Any:
             if x.dim() == len(shape) and x.shape[1:] == shape[1:]:
                 return x
             return (x[0] if x.numel() > prod(shape) else x).reshape(shape)
-        case Spelled(target, args, kwargs):
+        case AuthorCall(target, args, kwargs):
             home, _, name = target.partition(".")
             if home == "operator":
                 index = _performed(value.place, inputs)

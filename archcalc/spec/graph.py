@@ -25,7 +25,7 @@ class OwnTensor(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """One of the tensors that a layer takes, where a :class:`Spelled` has it."""
+    """One of the tensors that a layer takes, where a :class:`AuthorCall` has it."""
 
     number: int
     shape: tuple[int, ...]
@@ -36,7 +36,7 @@ class Word(str):
     """A name of Python among arguments: ``torch.int64``."""
 
 
-class Spelled(NamedTuple):
+class AuthorCall(NamedTuple):
     """A call as an author's code makes it, for what can be run and written and not be counted."""
 
     target: str
@@ -93,7 +93,7 @@ class Origin(NamedTuple):
     """Whether a module does it that is called again, and that did it before."""
     tensor: OwnTensor | None = None
     """What it is, if it is a tensor by itself."""
-    call: Spelled | None = None
+    call: AuthorCall | None = None
     """What is called, where archcalc has no operator that computes the same, or where its tensors
     are called otherwise: it takes what the layer takes, and these."""
     tensors: tuple[tuple[str, bool, OwnTensor], ...] = ()
@@ -147,7 +147,7 @@ class Node(NamedTuple):
         return self.applied.shape
 
     @property
-    def spelled(self) -> Spelled | None:
+    def spelled(self) -> AuthorCall | None:
         """What is called instead of its operator, if an author is known to call something else."""
         cost = self.applied.cost
         stores = cost.weights or cost.buffers

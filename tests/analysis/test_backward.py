@@ -239,19 +239,27 @@ def test_of_networks_that_are_frozen_in_part_pytorch_counts_the_same(
     assert archcalc.analyze(graph).backward.macs == counted_of(graph, training=False)
 
 
-def test_what_leads_to_no_output_has_no_gradient() -> None:
-    # Of two blocks the sides are taken, 3 -> 4 features; what the second ends with goes nowhere.
-    block = {
-        "side": {"op": "Linear", "out_features": 4},
-        "end": {"op": "Linear", "out_features": 3, "from": "input"},
-    }
-    layers: dict[str, Any] = {
+# Of two blocks the sides are taken, 3 -> 4 features; what the second ends with goes nowhere.
+SIDES: dict[str, Any] = {
+    "name": "net",
+    "input": [3],
+    "blocks": {
+        "ends": {
+            "layers": {
+                "side": {"op": "Linear", "out_features": 4},
+                "end": {"op": "Linear", "out_features": 3, "from": "input"},
+            }
+        }
+    },
+    "layers": {
         "block": {"block": "ends", "repeat": 2},
         "sum": {"op": "Add", "from": "block.*.side"},
-    }
-    blocks = {"ends": {"layers": block}}
-    spec = archcalc.load({"name": "net", "input": [3], "blocks": blocks, "layers": layers})
-    found = archcalc.analyze(spec).backward
+    },
+}
+
+
+def test_what_leads_to_no_output_has_no_gradient() -> None:
+    found = archcalc.analyze(archcalc.load(SIDES)).backward
     assert found.layers == {
         "block.0.side": 12,
         "block.0.end": 9,
@@ -259,4 +267,4 @@ def test_what_leads_to_no_output_has_no_gradient() -> None:
         "block.1.end": 0,
         "sum": 0,
     }
-    assert counted_of(archcalc.expand(spec), training=False) == 12 + 9 + 24
+    assert counted_of(archcalc.expand(archcalc.load(SIDES)), training=False) == 12 + 9 + 24

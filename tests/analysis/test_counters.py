@@ -20,6 +20,7 @@ from archcalc.analysis.conventions import CONVENTIONS, Difference, convention, d
 from archcalc.analysis.counters.rules import NOT_HELD
 from archcalc.operators import NAMES, operator
 from archcalc.operators.base import Applied
+from tests.analysis.test_backward import SIDES
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TOOLS = [name for name, each in CONVENTIONS.items() if each.tool]
@@ -272,18 +273,7 @@ def test_a_convention_names_the_operators_its_tool_does_not_see(
 
 
 def test_what_leads_to_no_output_is_in_no_trace() -> None:
-    # Of two blocks the sides are taken, 3 -> 4 features; what the second ends with goes nowhere.
-    block = {
-        "side": {"op": "Linear", "out_features": 4},
-        "end": {"op": "Linear", "out_features": 3, "from": "input"},
-    }
-    layers: dict[str, Any] = {
-        "block": {"block": "ends", "repeat": 2},
-        "sum": {"op": "Add", "from": "block.*.side"},
-    }
-    blocks = {"ends": {"layers": block}}
-    spec = archcalc.load({"name": "net", "input": [3], "blocks": blocks, "layers": layers})
-    counted = by_name(archcalc.analyze(spec))
+    counted = by_name(archcalc.analyze(archcalc.load(SIDES)))
 
     # fvcore and torchprofile print 33, PyTorch's counter 84.
     run, traced = 12 + 9 + 12 + 9, 12 + 9 + 12

@@ -31,7 +31,7 @@ from archcalc.frontends.torch.spelled import spelled
 from archcalc.frontends.torch.ways import Ways
 from archcalc.frontends.torch.written import settle
 from archcalc.operators.base import Applied, Operator
-from archcalc.spec.graph import Graph, Origin, OwnTensor, Spelled
+from archcalc.spec.graph import AuthorCall, Graph, Origin, OwnTensor
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
 
@@ -430,7 +430,7 @@ class Assembler(Draft):
             self.owners.setdefault(held, key)
         return self.measured(key, wanted)
 
-    def unsaid(self, node: fx.Node, made: Made[fx.Node]) -> Spelled | None:
+    def unsaid(self, node: fx.Node, made: Made[fx.Node]) -> AuthorCall | None:
         """The call of a constant whose numbers are others than ours holds."""
         value = node.meta.get("val")
         if made.op != "Constant" or not isinstance(value, Tensor):
@@ -522,7 +522,7 @@ class Assembler(Draft):
         name = name_of(origin).strip("_") if isinstance(origin, fx.Node) else ""
         return self.ways.to(node)[0], name or "call"
 
-    def origin(self, node: fx.Node, call: Spelled | None = None) -> Origin | None:
+    def origin(self, node: fx.Node, call: AuthorCall | None = None) -> Origin | None:
         """How the author wrote a call; with the call itself where we have no such operator."""
         modules = stack(node)
         if not modules:
@@ -531,7 +531,7 @@ class Assembler(Draft):
         again = any(self.ways.numbers[path, call] for path, _, call in modules)
         return Origin(kind, self.is_leaf(path), function_of(node), again=again, call=call)
 
-    def spelled(self, node: fx.Node, taken: Mapping[fx.Node, int]) -> Spelled | None:
+    def spelled(self, node: fx.Node, taken: Mapping[fx.Node, int]) -> AuthorCall | None:
         """A call as its author made it, on tensors as they are when it is made."""
         return spelled(node, taken, self.capture.numbers, self.now)
 

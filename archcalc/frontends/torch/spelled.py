@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from archcalc.frontends.torch.aten.call import name_of
 from archcalc.frontends.torch.capture import GETITEM, shape_of
-from archcalc.spec.graph import Spelled, Taken, Word
+from archcalc.spec.graph import AuthorCall, Taken, Word
 
 MOST = 64
 """Calls within one another, beyond which nobody would read them."""
@@ -37,7 +37,7 @@ def spelled(
     known: Mapping[str, Any],
     now: Callable[[fx.Node], fx.Node] = lambda node: node,
     more: Callable[[fx.Node], int | None] = lambda node: None,
-) -> Spelled | None:
+) -> AuthorCall | None:
     """A call of these tensors; what it takes besides is a call again. None if it can't be said.
 
     ``more`` is asked for the number of any other.
@@ -65,18 +65,18 @@ class _Speller:
         self.more = more
         self.left = MOST
 
-    def call(self, node: fx.Node) -> Spelled:
+    def call(self, node: fx.Node) -> AuthorCall:
         self.left -= 1
         if node.name in self.known:
             said = self.known[node.name]
             dtype = Word(str(node.meta["val"].dtype))
             named = ("dtype", dtype), _HERE
-            return Spelled("torch.tensor", (_tuples(said),), named, _shape(node))
+            return AuthorCall("torch.tensor", (_tuples(said),), named, _shape(node))
         if node.op != "call_function" or self.left < 0:
             raise _OtherError
         args = [self.value(each) for each in node.args]
         if node.target is GETITEM:
-            return Spelled("operator.getitem", tuple(args), (), _shape(node))
+            return AuthorCall("operator.getitem", tuple(args), (), _shape(node))
         schema = getattr(node.target, "_schema", None)
         if schema is None:
             raise _OtherError
@@ -85,10 +85,10 @@ class _Speller:
         if dropped and dropped[0] < len(args):
             raise _OtherError
         target = _target(name_of(node), str(node.target))
-        tensors = isinstance(args[0] if args else None, (Spelled, Taken))
+        tensors = isinstance(args[0] if args else None, (AuthorCall, Taken))
         if not tensors and any(each.name == "device" for each in schema.arguments):
             kwargs.update([_HERE])
-        return Spelled(target, tuple(args), tuple(kwargs.items()), _shape(node))
+        return AuthorCall(target, tuple(args), tuple(kwargs.items()), _shape(node))
 
     def value(self, value: Any) -> Any:
         if isinstance(value, fx.Node):

@@ -9,7 +9,7 @@ from typing import Any
 
 from archcalc.dims import Shape
 from archcalc.pytorch.writer.code import literal
-from archcalc.spec.graph import Node, Spelled, Taken, Word
+from archcalc.spec.graph import AuthorCall, Node, Taken, Word
 
 MARK = "="
 """What the target of such a call begins with: what follows is the text."""
@@ -17,7 +17,7 @@ MARK = "="
 _HOLE = r"\{(\d+)(?:\|([^}]*))?\}"
 
 
-def template(node: Node, call: Spelled) -> str:
+def template(node: Node, call: AuthorCall) -> str:
     """The text of a call with ``{0}`` for the first of what a layer takes.
 
     Behind a bar is what makes of it what its author has: ``{1|[0]}``.
@@ -61,7 +61,7 @@ def _text(value: Any, shapes: Sequence[Shape]) -> str:
         case Taken(number, shape):
             turned = _turned(shapes[number], shape)
             return f"{{{number}|{turned}}}" if turned else f"{{{number}}}"
-        case Spelled(target, args, kwargs):
+        case AuthorCall(target, args, kwargs):
             home, _, name = target.partition(".")
             if home == "operator":
                 inside = ", ".join(_place(each, shapes) for each in value.place)

@@ -15,7 +15,7 @@ from archcalc.pytorch.writer.code import Code
 from archcalc.pytorch.writer.columns import MISSING, Param, Slot
 from archcalc.pytorch.writer.spelling import HELD, arguments, is_module, target_of
 from archcalc.pytorch.writer.steps import Ref, Step
-from archcalc.spec.graph import Node, OwnTensor, Spelled
+from archcalc.spec.graph import AuthorCall, Node, OwnTensor
 
 
 @dataclass(eq=False)
@@ -59,7 +59,7 @@ class Library:
         self.of: dict[int, Class] = {}
         self.classes: list[Class] = []
         """Each after those that it uses; the network's own last."""
-        self.calls: dict[tuple[int, OwnTensor | Spelled | None], Call] = {}
+        self.calls: dict[tuple[int, OwnTensor | AuthorCall | None], Call] = {}
 
     @property
     def top(self) -> Class:
