@@ -15,9 +15,8 @@ from archcalc.frontends.draft import Draft, sample_of
 from archcalc.frontends.table import Beside, Made, Moves
 from archcalc.frontends.torch.aten.call import Same, name_of
 from archcalc.frontends.torch.aten.read import piece, read
-from archcalc.frontends.torch.capture import (
+from archcalc.frontends.torch.captured import (
     GETITEM,
-    PLAIN,
     Capture,
     Held,
     function_of,
@@ -26,6 +25,7 @@ from archcalc.frontends.torch.capture import (
     shape_of,
     stack,
 )
+from archcalc.frontends.torch.follow import PLAIN
 from archcalc.frontends.torch.parametrized import kind_of, parametrized
 from archcalc.frontends.torch.spelled import spelled
 from archcalc.frontends.torch.ways import Ways

@@ -26,8 +26,9 @@ def read(path: str, inputs: Mapping[str, str]) -> Graph:
     import torch
 
     from archcalc.frontends.torch.assemble import assemble
-    from archcalc.frontends.torch.capture import PLAIN, first_line, quiet
-    from archcalc.frontends.torch.capture import read as captured
+    from archcalc.frontends.torch.capture import first_line, quiet
+    from archcalc.frontends.torch.follow import PLAIN
+    from archcalc.frontends.torch.program import read as captured
 
     if not Path(path).is_file():
         raise ArchcalcError(f"torch:{path}: no such file")

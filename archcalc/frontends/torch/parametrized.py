@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import fx
 
 from archcalc.frontends.table import Made
-from archcalc.frontends.torch.capture import shape_of
+from archcalc.frontends.torch.captured import shape_of
 from archcalc.operators import NAMES, operator
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch import Tensor, fx
 from torch.nn import functional
 
 from archcalc.frontends.torch.aten.call import name_of
-from archcalc.frontends.torch.capture import GETITEM, shape_of
+from archcalc.frontends.torch.captured import GETITEM, shape_of
 from archcalc.spec.graph import AuthorCall, Taken, Word
 
 MOST = 64

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from torch import fx
 
-from archcalc.frontends.torch.capture import stack
+from archcalc.frontends.torch.captured import stack
 
 Call = tuple[str, int]
 """The way to a module, and which call of it."""

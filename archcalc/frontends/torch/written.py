@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import fx
 
-from archcalc.frontends.torch.capture import GETITEM, shape_of
+from archcalc.frontends.torch.captured import GETITEM, shape_of
 
 ATEN = torch.ops.aten
 

@@ -9,7 +9,7 @@ from torch import fx
 
 from archcalc.frontends.table import Beside, held
 from archcalc.frontends.torch.aten.call import Call, Found, Made, line, name_of, piece
-from archcalc.frontends.torch.capture import GETITEM
+from archcalc.frontends.torch.captured import GETITEM
 
 
 def _cell(op: str, call: Call, state: fx.Node | Made, **more: Any) -> Made:

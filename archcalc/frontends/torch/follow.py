@@ -1,0 +1,185 @@
+"""The ways in which a module is followed, or else run."""
+
+from __future__ import annotations
+
+import inspect
+import opcode
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
+
+from archcalc.errors import ArchcalcError
+from archcalc.frontends.torch.captured import SIGN, Capture, captured, held_as, known_of
+from archcalc.frontends.torch.program import read
+
+
+def _exported(module: nn.Module, args: Any, kwargs: Any, how: str = "") -> Capture:
+    from torch.fx.traceback import preserve_node_meta
+
+    with _Signs(), preserve_node_meta():
+        program = torch.export.export(module, args, kwargs, strict=False)
+    if _is_open(program.graph):
+        raise ArchcalcError(_OPEN)
+    return read(program, module, how or PLAIN)
+
+
+def _boxed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
+    """A detector, which keeps as many boxes as its numbers say: with all that it may keep."""
+    return _at_most(module, args, kwargs, f"{PLAIN} with all boxes that are kept at most", True)
+
+
+def _at_most(
+    module: nn.Module, args: Any, kwargs: Any, how: str = "", detector: bool = False
+) -> Capture:
+    from archcalc.frontends.torch.most import AtMost
+
+    with AtMost() as mode:
+        found = _exported(module, args, kwargs, how or AT_MOST)
+    if detector and not mode.boxes:
+        raise ArchcalcError("it sorts out no boxes")
+    return found
+
+
+class _Signs(TorchFunctionMode):
+    """Notes where a sum or a product is written with a sign, ``a @ b``, and not by its name.
+
+    PyTorch has one name for both; the instruction of the code that calls tells them apart.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call the function."""
+        from torch.fx.traceback import annotate
+
+        if getattr(func, "__name__", "") not in ("add", "mul", "matmul"):
+            return func(*args, **(kwargs or {}))
+        frame = inspect.currentframe()
+        while frame is not None and frame.f_code.co_filename.startswith((_TORCH, __file__)):
+            frame = frame.f_back
+        signed = frame is not None and frame.f_code.co_code[frame.f_lasti] == _BINARY
+        with annotate({SIGN: signed}):
+            return func(*args, **(kwargs or {}))
+
+
+_TORCH = str(Path(torch.__file__).parent)
+_BINARY = opcode.opmap["BINARY_OP"]
+
+
+def _strictly(module: nn.Module, args: Any, kwargs: Any) -> Capture:
+    program = torch.export.export(module, args, kwargs, strict=True)
+    if _is_open(program.graph):
+        raise ArchcalcError(_OPEN)
+    return read(program, module, f"{PLAIN}, strictly")
+
+
+def _drafted(module: nn.Module, args: Any, kwargs: Any) -> Capture:
+    from torch.export import draft_export
+
+    program = draft_export(module, args, kwargs)
+    if _has_no_numbers(module, *_flat(args, kwargs)[0]) and _is_open(program.graph):
+        raise ArchcalcError(_OPEN)  # it takes all sizes for zero
+    return read(program, module, "torch.export.draft_export")
+
+
+def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
+    """Run on the CPU with numbers: what depends on them goes the way that they lead."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    tensors, rebuilt = _flat(args, kwargs)
+    if _has_no_numbers(module, *tensors):
+        raise ArchcalcError("it has tensors without numbers, and can't be run")
+    kept: list[Any] = []
+
+    def run(*given: Tensor) -> Any:
+        positional, named = rebuilt(given)
+        kept[:] = [module(*positional, **named)]
+        return [leaf for leaf in tree_leaves(kept[0]) if isinstance(leaf, Tensor)]
+
+    made = make_fx(run, tracing_mode="real", pre_dispatch=True, _error_on_data_dependent_ops=False)(
+        *tensors
+    )
+    held = {}
+    known = known_of(module)
+    for node in made.graph.nodes:
+        if node.op == "get_attr":
+            value = getattr(made, str(node.target))
+            if isinstance(value, Tensor):
+                name = str(node.target).strip("_")
+                held[node.name] = known.get(id(value)) or held_as(name, "constant", value)
+    names = _argument_names(module, args, kwargs)
+    placeholders = [node for node in made.graph.nodes if node.op == "placeholder"]
+    inputs = {n.name: name for n, name in zip(placeholders, names, strict=True)}
+    return captured(made.graph, held, inputs, module, "running it on the CPU")
+
+
+PLAIN = "torch.export"
+"""The way in which nearly all modules are had."""
+AT_MOST = f"{PLAIN} with what depends on numbers at its largest"
+
+WAYS: Mapping[str, Callable[[nn.Module, Any, Any], Capture]] = {
+    PLAIN: _exported,
+    f"{PLAIN} with boxes": _boxed,
+    f"{PLAIN}, strictly": _strictly,
+    f"{PLAIN}.draft_export": _drafted,
+    "running it on the CPU": _executed,
+    AT_MOST: _at_most,
+}
+
+
+def _has_no_numbers(module: nn.Module, *inputs: Tensor) -> bool:
+    return any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers(), *inputs))
+
+
+_OPEN = "sizes depend on numbers"
+
+
+def _is_open(graph: fx.Graph) -> bool:
+    """Whether a size in it is not known."""
+    sizes = (
+        size
+        for node in graph.nodes
+        for leaf in tree_leaves(node.meta.get("val"))
+        if isinstance(leaf, Tensor)
+        for size in leaf.shape
+    )
+    return any(isinstance(size, torch.SymInt) for size in sizes)
+
+
+def _flat(args: Any, kwargs: Any) -> tuple[list[Tensor], Callable[[Sequence[Tensor]], Any]]:
+    from torch.utils._pytree import tree_flatten, tree_unflatten
+
+    leaves, spec = tree_flatten((args, kwargs))
+    places = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+
+    def rebuilt(tensors: Sequence[Tensor]) -> Any:
+        filled = list(leaves)
+        for place, tensor in zip(places, tensors, strict=True):
+            filled[place] = tensor
+        return tree_unflatten(filled, spec)
+
+    return [leaves[place] for place in places], rebuilt
+
+
+def _argument_names(module: nn.Module, args: Any, kwargs: Any) -> list[str]:
+    """A name for each tensor among the inputs: the argument's, and its place in it."""
+    from torch.utils._pytree import tree_flatten_with_path
+
+    signature = inspect.signature(module.forward)
+    try:
+        bound: Mapping[str, Any] = signature.bind(*args, **kwargs).arguments
+    except TypeError:
+        bound = {**{f"input_{k}": value for k, value in enumerate(args)}, **kwargs}
+    names = []
+    for argument, value in bound.items():
+        for path, leaf in tree_flatten_with_path(value)[0]:
+            if isinstance(leaf, Tensor):
+                parts = [argument, *(re.sub(r"\W", "", str(key)) for key in path)]
+                names.append("_".join(filter(None, parts)))
+    return names
