@@ -8,13 +8,14 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
 from archcalc.dims import Shape
-from archcalc.frontends.draft import Draft, sample_of
+from archcalc.frontends.draft import sample_of
 from archcalc.frontends.table import Beside, Made, Moves
 from archcalc.frontends.torch.aten.call import Same, name_of
 from archcalc.frontends.torch.aten.read import piece, read
+from archcalc.frontends.torch.attention import attention
 from archcalc.frontends.torch.captured import (
     GETITEM,
     Capture,
@@ -26,7 +27,8 @@ from archcalc.frontends.torch.captured import (
     stack,
 )
 from archcalc.frontends.torch.follow import PLAIN
-from archcalc.frontends.torch.parametrized import kind_of, parametrized
+from archcalc.frontends.torch.holding import Holding
+from archcalc.frontends.torch.parametrized import parametrized
 from archcalc.frontends.torch.spelled import spelled
 from archcalc.frontends.torch.ways import Ways
 from archcalc.frontends.torch.written import settle
@@ -54,12 +56,11 @@ def assemble(capture: Capture, name: str) -> Graph:
     return other if len(extents) > 1 or second.misfits() < first.misfits() else graph
 
 
-class Assembler(Draft):
+class Assembler(Holding):
     """Makes a graph of a capture, call by call."""
 
     def __init__(self, capture: Capture, whole: bool = False) -> None:
-        super().__init__()
-        self.capture = capture
+        super().__init__(capture)
         self.whole = whole
         """Whether an input is a sample, and not a batch of them."""
         self.larger: set[int] = set()
@@ -68,8 +69,6 @@ class Assembler(Draft):
         """Calls of what archcalc has, that can't be said of these shapes."""
         self.values: dict[fx.Node, int] = {}
         """fx node -> a layer, or an input below zero."""
-        self.latest: dict[fx.Node, fx.Node] = {}
-        """A tensor that was written into, or only handed on -> what it is now."""
         self.firsts: dict[fx.Node, int] = {}
         self.ways = Ways(capture.graph, capture.classes)
         self.here = ""
@@ -90,10 +89,10 @@ class Assembler(Draft):
     def graph(self, name: str) -> Graph:
         """The graph; ``unknown`` says afterwards what is not counted, and why."""
         alone = len(self.capture.inputs) == 1
-        attention = self.attention()
+        inside = attention(self)
         for node in self.capture.graph.nodes:
-            if node in attention:
-                whole = attention[node]
+            if node in inside:
+                whole = inside[node]
                 if whole is not None:
                     self.values[node] = self.recent = self.made(node, node, whole)
             elif node.name in self.capture.inputs:
@@ -129,23 +128,6 @@ class Assembler(Draft):
         if key < 0:
             return self.add("output", "output", self.applied_to("Identity", key), (key,))
         return key
-
-    def attention(self) -> dict[fx.Node, Made[fx.Node] | None]:
-        """The calls inside of ``nn.MultiheadAttention``: the last of them is the whole module."""
-        module = self.capture.module
-        groups: dict[tuple[str, int], list[fx.Node]] = {}
-        for node in self.capture.graph.nodes:
-            for path, kind, call in stack(node) if node.op == "call_function" else ():
-                if kind.endswith("MultiheadAttention") and _is_attention(module, path):
-                    groups.setdefault((path, call), []).append(node)
-        found: dict[fx.Node, Made[fx.Node] | None] = {}
-        for (path, _), nodes in groups.items():
-            made = None if module is None else _attention(self, module.get_submodule(path), nodes)
-            if made is not None:
-                last, whole = made
-                found.update(dict.fromkeys(nodes))
-                found[last] = whole
-        return found
 
     # Calls ----------------------------------------------------------------------------------------
 
@@ -193,14 +175,6 @@ class Assembler(Draft):
             if before is not self.now(node):
                 self.latest[before] = node
 
-    def now(self, node: fx.Node) -> fx.Node:
-        """What stands for a tensor now."""
-        seen = {node}
-        while node in self.latest and self.latest[node] not in seen:
-            node = self.latest[node]
-            seen.add(node)
-        return node
-
     def value(self, node: fx.Node) -> int | None:
         """The layer or the input that gives a tensor."""
         node = self.now(node)
@@ -213,10 +187,6 @@ class Assembler(Draft):
                 call = self.spelled(node, {})
                 self.by_key[key].origin = Origin("", True, name=held.name, call=call)
         return self.values[node]
-
-    def held(self, node: Any) -> Held | None:
-        """The tensor of the module that a node is."""
-        return self.capture.held.get(self.now(node).name) if isinstance(node, fx.Node) else None
 
     def made(self, node: fx.Node, origin: fx.Node, made: Any, wanted: Shape | None = None) -> int:
         """The layer that a call is, which gives a tensor of these extents, or of the node's."""
@@ -318,78 +288,6 @@ class Assembler(Draft):
             return found[1][0]
         return self.layer(node, made, *found, wanted)
 
-    def weighed(self, made: Made[fx.Node], node: fx.Node, wanted: Shape) -> Made[fx.Node]:
-        """The same call, where its weight is a part of a tensor or comes of the input: a product.
-
-        It is none of our layers then, which own their weights; what it computes is known all the
-        same.
-        """
-        weight, bias = made.weights.get("weight"), made.weights.get("bias")
-        if bias is not None and made.op in _WEIGHING and not self.is_own(bias):
-            # Such as that of queries and values, with zeros for the keys between.
-            rest = {name: source for name, source in made.weights.items() if name != "bias"}
-            fields = {**made.fields, "bias": False}
-            without = Made(made.op, fields, made.inputs, rest, wanted)
-            extents = (*shape_of(bias), *(1,) * (0 if made.op == "Linear" else len(wanted) - 2))
-            return Made("Add", {}, (without, Made("Reshape", {}, (bias,), shape=extents)))
-        if weight is None or made.op not in _WEIGHING:
-            return made
-        held = self.held(weight)
-        if (held is not None and held.kind == "parameter") or "parametrization" in made.fields:
-            return made
-        trained = any(each.kind == "parameter" for each in self.behind(weight).values())
-        if trained and self.is_own(weight) and not self.depends(weight):
-            if not self.is_turned(weight):
-                return made
-            if made.op == "Linear":
-                shape = shape_of(weight)
-                turned = Made("Permute", {"dims": [1, 0]}, (weight,), shape=(shape[1], shape[0]))
-                product = Made("MatMul", {}, (made.inputs[0], turned), shape=wanted)
-                bias = made.weights.get("bias")
-                return product if bias is None else Made("Add", {}, (product, bias))
-        shape = shape_of(weight)
-        taps = prod(shape[1:]) if not made.op.startswith("ConvTranspose") else prod(shape[2:])
-        times = prod(wanted)
-        if made.op.startswith("ConvTranspose"):
-            x = made.inputs[0]
-            assert isinstance(x, fx.Node)
-            times, taps = prod(shape_of(x)), prod(shape[1:])
-        return Made(
-            made.op,
-            {"macs": times * taps},
-            (*made.inputs, *made.weights.values()),
-            declared=True,
-        )
-
-    def is_own(self, node: fx.Node) -> bool:
-        """Whether a tensor is one that the module holds, or made of one of as many numbers."""
-        if self.held(node) is not None:
-            return True
-        size = prod(shape_of(node))
-        return any(prod(held.shape) == size for held in self.behind(node).values())
-
-    def is_turned(self, node: fx.Node) -> bool:
-        """Whether it is a tensor of other extents that something else has as its own."""
-        largest = max(self.behind(node).values(), key=lambda held: prod(held.shape))
-        if largest.shape == tuple(shape_of(node)):
-            return False
-        names = {name for name, held in self.capture.held.items() if held.name == largest.name}
-        taken = [n for n in self.capture.graph.nodes if n.name in names for _ in n.users]
-        return len(taken) > 1 or largest.name in self.owners
-
-    def depends(self, node: fx.Node) -> bool:
-        """Whether the network's input is in a tensor."""
-        queue, seen = [node], set()
-        while queue:
-            each = self.now(queue.pop())
-            if each in seen:
-                continue
-            seen.add(each)
-            if each.name in self.capture.inputs:
-                return True
-            queue += each.all_input_nodes
-        return False
-
     def layer(
         self,
         node: fx.Node,
@@ -481,41 +379,6 @@ class Assembler(Draft):
         saved = name not in self.capture.unsaved
         return OwnTensor(tuple(shape), saved, self.dtypes.get(name, ""))
 
-    def own(self, made: Made[fx.Node]) -> dict[str, str]:
-        """The tensors of the module that a layer has as its own, by its names for them."""
-        found: dict[str, str] = {}
-        for name, source in made.weights.items():
-            held = self.held(source)
-            if held is not None:
-                found[name] = held.name
-                continue
-            # A weight that is made when it runs, by weight normalization or standardization: the
-            # largest of the tensors that it is made of is the layer's, the others stand alone.
-            behind = sorted(self.behind(source).values(), key=lambda held: -prod(held.shape))
-            for other in behind[:1]:
-                if prod(other.shape) == prod(shape_of(source)):
-                    found[name] = other.name
-            for other in behind:
-                if other.name not in found.values() and other.kind == "parameter":
-                    if other.name not in self.owners:
-                        self.tensor(other.name, other.kind, other.shape)
-                    self.kept.add(self.owners[other.name])
-        return found
-
-    def behind(self, node: fx.Node) -> dict[fx.Node, Held]:
-        """The tensors of the module that a computed one is made of."""
-        found: dict[fx.Node, Held] = {}
-        queue, seen = [node], set()
-        while queue:
-            each = self.now(queue.pop())
-            if each not in seen:
-                seen.add(each)
-                held = self.held(each)
-                if held is not None:
-                    found[each] = held
-                queue += each.all_input_nodes
-        return found
-
     def place(self, node: fx.Node) -> tuple[str, str]:
         """The submodule that a call stands in, and what it is called there."""
         origin = node.args[0] if node.target is GETITEM else node
@@ -574,62 +437,3 @@ def _is_part(made: Made[fx.Node]) -> bool:
     return made.once is not None or any(
         isinstance(source, Made) and _is_part(source) for source in made.inputs
     )
-
-
-def _is_attention(module: Any, path: str) -> bool:
-    return module is not None and isinstance(module.get_submodule(path), nn.MultiheadAttention)
-
-
-def _stored(module: nn.Module) -> dict[str, Tensor]:
-    """The tensors of a module by their first names."""
-    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
-
-
-def _attention(
-    assembler: Assembler, module: Any, nodes: Sequence[fx.Node]
-) -> tuple[fx.Node, Made[fx.Node]] | None:
-    """The operator of a module's calls, and the call that gives its output; None if it is more."""
-    inside = set(nodes)
-    given: dict[fx.Node, None] = {}
-    weights: dict[str, fx.Node] = {}
-    whole = assembler.capture.module
-    assert whole is not None
-    known = {id(tensor): name for name, tensor in _stored(module).items()}
-    stored = _stored(whole)
-    for node in nodes:
-        for source in node.all_input_nodes:
-            held = assembler.held(source)
-            if held is not None:
-                tensor = stored.get(held.name)
-                if id(tensor) not in known:
-                    return None
-                weights[known[id(tensor)]] = source
-            elif source not in inside:
-                given.setdefault(source)
-    outputs = [node for node in nodes if any(user not in inside for user in node.users)]
-    inputs = list(given)
-    if len(outputs) != 1 or not 1 <= len(inputs) <= 3 or module.bias_k is not None:
-        return None
-    shapes = [shape_of(source) for source in inputs]
-    if any(shape is None or len(shape) != 3 for shape in (*shapes, shape_of(outputs[0]))):
-        return None
-    taken: list[fx.Node | Made[fx.Node]] = list(inputs)
-    shape = shape_of(outputs[0])
-    if not module.batch_first:
-        taken = [
-            Made("Permute", {"dims": [1, 0, 2]}, (source,), shape=(s[1], s[0], s[2]))
-            for source, s in zip(inputs, shapes, strict=True)
-        ]
-        shape = (shape[1], shape[0], shape[2])
-    if len(taken) == 2:
-        taken.append(taken[1])
-    fields = {"num_heads": module.num_heads, "bias": module.in_proj_bias is not None}
-    if any("parametrizations" in name for name in weights):
-        fields["parametrization"] = kind_of(weights)
-    made = Made("MultiheadAttention", fields, tuple(taken), weights, shape)
-    if not module.batch_first:
-        made = Made("Permute", {"dims": [1, 0, 2]}, (made,))
-    return outputs[0], made
-
-
-_WEIGHING = ("Linear", *(f"Conv{t}{n}d" for t in ("", "Transpose") for n in (1, 2, 3)))

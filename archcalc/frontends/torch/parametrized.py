@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from torch import fx
 
 from archcalc.frontends.table import Made
 from archcalc.frontends.torch.captured import shape_of
+from archcalc.frontends.torch.holding import Holding
 from archcalc.operators import NAMES, operator
-
-if TYPE_CHECKING:
-    from archcalc.frontends.torch.assemble import Assembler
 
 _KINDS = {
     "_WeightNorm": ("weight_norm", ("original0", "original1")),
@@ -27,19 +24,19 @@ _OLDER = {
 """What the same are called by ``torch.nn.utils``, which hooks a module: ``weight_g``."""
 
 
-def parametrized(assembler: Assembler, made: Made[fx.Node]) -> Made[fx.Node]:
+def parametrized(holding: Holding, made: Made[fx.Node]) -> Made[fx.Node]:
     """The same layer with the tensors that its weights are computed of, if that is how they are."""
     if made.op not in NAMES or "parametrization" not in operator(made.op).model_fields:
         return made
     found: dict[str, fx.Node] = {}
     kinds: set[str] = set()
     for name, source in made.weights.items():
-        if assembler.held(source) is not None:
+        if holding.held(source) is not None:
             found[name] = source
             kinds |= {""} if "weight" in name.rpartition(".")[2] else set()
             continue
-        stored = {held.name: node for node, held in assembler.behind(source).items()}
-        kind, parts = _kind(assembler, name, stored)
+        stored = {held.name: node for node, held in holding.behind(source).items()}
+        kind, parts = _kind(holding, name, stored)
         kinds.add(kind)
         found.update(parts)
     if len(kinds) != 1 or not (kind := kinds.pop()):
@@ -62,7 +59,7 @@ def kind_of(names: Iterable[str]) -> str:
 
 
 def _kind(
-    assembler: Assembler, name: str, stored: dict[str, fx.Node]
+    holding: Holding, name: str, stored: dict[str, fx.Node]
 ) -> tuple[str, dict[str, fx.Node]]:
     """How a weight is computed, and of what, by our names; ``""`` if in no way of PyTorch's."""
     above, dot, own = name.rpartition(".")
@@ -84,6 +81,6 @@ def _kind(
             lengths, weight = (shape_of(stored[starts[0] + end]) for end in names)
             if lengths != (weight[0], *(1,) * (len(weight) - 1)):
                 continue  # of another axis than the first
-        if assembler.capture.classes.get(f"{starts[0]}{home}.0", "").endswith(cls):
+        if holding.capture.classes.get(f"{starts[0]}{home}.0", "").endswith(cls):
             return kind, {ours: stored[starts[0] + end] for end, ours in names.items()}
     return "", {}

@@ -1,0 +1,145 @@
+"""Which tensors a module holds, and which of them a layer has as its own."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from torch import fx
+
+from archcalc.dims import Shape
+from archcalc.frontends.draft import Draft
+from archcalc.frontends.table import Made
+from archcalc.frontends.torch.captured import Capture, Held, shape_of
+
+
+class Holding(Draft):
+    """A draft that knows the tensors of what was captured."""
+
+    def __init__(self, capture: Capture) -> None:
+        super().__init__()
+        self.capture = capture
+        self.latest: dict[fx.Node, fx.Node] = {}
+        """A tensor that was written into, or only handed on -> what it is now."""
+
+    def now(self, node: fx.Node) -> fx.Node:
+        """What stands for a tensor now."""
+        seen = {node}
+        while node in self.latest and self.latest[node] not in seen:
+            node = self.latest[node]
+            seen.add(node)
+        return node
+
+    def held(self, node: Any) -> Held | None:
+        """The tensor of the module that a node is."""
+        return self.capture.held.get(self.now(node).name) if isinstance(node, fx.Node) else None
+
+    def behind(self, node: fx.Node) -> dict[fx.Node, Held]:
+        """The tensors of the module that a computed one is made of."""
+        found: dict[fx.Node, Held] = {}
+        queue, seen = [node], set()
+        while queue:
+            each = self.now(queue.pop())
+            if each not in seen:
+                seen.add(each)
+                held = self.held(each)
+                if held is not None:
+                    found[each] = held
+                queue += each.all_input_nodes
+        return found
+
+    def own(self, made: Made[fx.Node]) -> dict[str, str]:
+        """The tensors of the module that a layer has as its own, by its names for them."""
+        found: dict[str, str] = {}
+        for name, source in made.weights.items():
+            held = self.held(source)
+            if held is not None:
+                found[name] = held.name
+                continue
+            # A weight that is made when it runs, by weight normalization or standardization: the
+            # largest of the tensors that it is made of is the layer's, the others stand alone.
+            behind = sorted(self.behind(source).values(), key=lambda held: -prod(held.shape))
+            for other in behind[:1]:
+                if prod(other.shape) == prod(shape_of(source)):
+                    found[name] = other.name
+            for other in behind:
+                if other.name not in found.values() and other.kind == "parameter":
+                    if other.name not in self.owners:
+                        self.tensor(other.name, other.kind, other.shape)
+                    self.kept.add(self.owners[other.name])
+        return found
+
+    def weighed(self, made: Made[fx.Node], node: fx.Node, wanted: Shape) -> Made[fx.Node]:
+        """The same call, where its weight is a part of a tensor or comes of the input: a product.
+
+        It is none of our layers then, which own their weights; what it computes is known all the
+        same.
+        """
+        weight, bias = made.weights.get("weight"), made.weights.get("bias")
+        if bias is not None and made.op in _WEIGHING and not self.is_own(bias):
+            # Such as that of queries and values, with zeros for the keys between.
+            rest = {name: source for name, source in made.weights.items() if name != "bias"}
+            fields = {**made.fields, "bias": False}
+            without = Made(made.op, fields, made.inputs, rest, wanted)
+            extents = (*shape_of(bias), *(1,) * (0 if made.op == "Linear" else len(wanted) - 2))
+            return Made("Add", {}, (without, Made("Reshape", {}, (bias,), shape=extents)))
+        if weight is None or made.op not in _WEIGHING:
+            return made
+        held = self.held(weight)
+        if (held is not None and held.kind == "parameter") or "parametrization" in made.fields:
+            return made
+        trained = any(each.kind == "parameter" for each in self.behind(weight).values())
+        if trained and self.is_own(weight) and not self.depends(weight):
+            if not self.is_turned(weight):
+                return made
+            if made.op == "Linear":
+                shape = shape_of(weight)
+                turned = Made("Permute", {"dims": [1, 0]}, (weight,), shape=(shape[1], shape[0]))
+                product = Made("MatMul", {}, (made.inputs[0], turned), shape=wanted)
+                bias = made.weights.get("bias")
+                return product if bias is None else Made("Add", {}, (product, bias))
+        shape = shape_of(weight)
+        taps = prod(shape[1:]) if not made.op.startswith("ConvTranspose") else prod(shape[2:])
+        times = prod(wanted)
+        if made.op.startswith("ConvTranspose"):
+            x = made.inputs[0]
+            assert isinstance(x, fx.Node)
+            times, taps = prod(shape_of(x)), prod(shape[1:])
+        return Made(
+            made.op,
+            {"macs": times * taps},
+            (*made.inputs, *made.weights.values()),
+            declared=True,
+        )
+
+    def is_own(self, node: fx.Node) -> bool:
+        """Whether a tensor is one that the module holds, or made of one of as many numbers."""
+        if self.held(node) is not None:
+            return True
+        size = prod(shape_of(node))
+        return any(prod(held.shape) == size for held in self.behind(node).values())
+
+    def is_turned(self, node: fx.Node) -> bool:
+        """Whether it is a tensor of other extents that something else has as its own."""
+        largest = max(self.behind(node).values(), key=lambda held: prod(held.shape))
+        if largest.shape == tuple(shape_of(node)):
+            return False
+        names = {name for name, held in self.capture.held.items() if held.name == largest.name}
+        taken = [n for n in self.capture.graph.nodes if n.name in names for _ in n.users]
+        return len(taken) > 1 or largest.name in self.owners
+
+    def depends(self, node: fx.Node) -> bool:
+        """Whether the network's input is in a tensor."""
+        queue, seen = [node], set()
+        while queue:
+            each = self.now(queue.pop())
+            if each in seen:
+                continue
+            seen.add(each)
+            if each.name in self.capture.inputs:
+                return True
+            queue += each.all_input_nodes
+        return False
+
+
+_WEIGHING = ("Linear", *(f"Conv{t}{n}d" for t in ("", "Transpose") for n in (1, 2, 3)))
