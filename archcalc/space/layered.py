@@ -87,7 +87,10 @@ class Layered:
         ]
         self.by_way = any("." in each or braced(each) for each in (*taken, *(spec.outputs or ())))
         """Whether something takes a part of a layer: a copy of it, or an output of several."""
-        self.found: Found
+        self.found = Found({}, None, None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "found": Found({}, None, None)}
 
     def totals(self, codes: Sequence[Any], names: Sequence[str] = COLUMNS) -> Found:
         """Some totals of some configurations. Raises :class:`NotByLayers`, :class:`TooVarious`."""

@@ -77,7 +77,7 @@ class Pieces:
         for name, value in spec.vars.items():
             if value is None and name not in self.single and name not in self.listed:
                 raise NotByLayers
-        self.variables: Collection[str] = spec.vars.keys()
+        self.variables: Collection[str] = tuple(spec.vars)
         self.lists = self._lists()
         self.trees: dict[Hashable, Tree] = {}
         self.shapes = Interned(None)
@@ -93,6 +93,10 @@ class Pieces:
         """How many pieces were worked out."""
         self.most_made = 2**62
         self._arrays: tuple[int, Any, Any] = (0, None, None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What workers are sent: all results, and not what they were made of."""
+        return {**vars(self), "memory": Memory(), "_arrays": (0, None, None)}
 
     def _lists(self) -> set[str]:
         """The names that depend on a list of choices."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from archcalc.errors import ArchcalcError
@@ -47,7 +48,10 @@ def wanted(
 
 
 BEGINNING = 1.0
-"""Seconds that a process takes to begin; each works out what layers are anew, too."""
+"""Seconds that a process takes to begin."""
+
+EARLY = 2**20
+"""The size of a sample from which on others are worth it whatever the space."""
 
 
 class Search:
@@ -118,16 +122,23 @@ class Search:
 
     def counted(self) -> Iterator[Counted]:
         tasks = self.tasks()
-        if self.executor is None or callable(self.executor):
-            yield from self.here(tasks)
+        yield from self.here(tasks)
         if self.executor is not None:
             self.others = True
-            shared = (self.space, self.wanted, self.seed, self.replace)
-            yield from mapped(_worker, shared, tasks, self.executor)
+            shared = (self.counter, self.seed, self.replace)
+            yield from mapped(_work, shared, tasks, self.executor)
 
     def here(self, tasks: Iterator[Any]) -> Iterator[Counted]:
-        """What is looked through in this process: all, or what shows that others are worth it."""
-        work = _work(self.space, self.counter, self.seed, self.replace)
+        """What is looked through in this process: all, or what shows that others are worth it.
+
+        What the first tasks take is learned once so, and goes along to the others.
+        """
+        if callable(self.executor) and self.sample is not None and self.sample >= EARLY:
+            # Processes begin meanwhile; where they break, others are made.
+            executor = self.executor()
+            executor.submit(_begun)
+            self.executor = chain([executor], iter(self.executor, None)).__next__
+        work = _work((self.counter, self.seed, self.replace))
         done, took = 0, list[float]()
         for task in tasks:
             began = time.process_time()
@@ -137,7 +148,8 @@ class Search:
             if len(took) > 1 and found.done:
                 self.left = (self.size - self.skipped - done) / found.done * took[-1]
             yield found
-            if self.executor is not None and self.left > 2 * (BEGINNING + took[0]):
+            worth = not callable(self.executor) or self.left > 2 * BEGINNING
+            if self.executor is not None and worth:
                 return
         self.executor = None
 
@@ -209,9 +221,16 @@ class Search:
         return impossible(condition(where), quantities(least, most, *how))
 
 
-def _work(space: Space, counter: Counter, seed: int, replace: bool) -> Callable[[Any], Counted]:
+def _begun() -> None:
+    """What a worker does first: it imports all this."""
+
+
+def _work(shared: tuple[Counter, int, bool]) -> Callable[[Any], Counted]:
+    """What does a task; a worker begins with all that the counter had worked out where it was."""
+    counter, seed, replace = shared
+
     def work(task: Any) -> Counted:
-        return counter.count(_codes(space, task, seed, replace))
+        return counter.count(_codes(counter.space, task, seed, replace))
 
     return work
 
@@ -223,8 +242,3 @@ def _codes(space: Space, task: Any, seed: int, replace: bool) -> Codes:
         first, last = task
         return space.draw(first, last, seed, replace)
     return task  # type: ignore[no-any-return]
-
-
-def _worker(shared: tuple[Space, Wanted, int, bool]) -> Callable[[Any], Counted]:
-    space, wanted, seed, replace = shared
-    return _work(space, Counter(space, wanted), seed, replace)

@@ -58,6 +58,11 @@ class Tree:
         self.child = np.full((16, 8), -1, np.int32)
         self.size = 1
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the room for more."""
+        arrays = {name: getattr(self, name)[: self.size] for name in ("place", "result", "child")}
+        return {**vars(self), **arrays}
+
     def look_up(self, columns: Columns, count: int, find: Callable[[Read], int]) -> Any:
         """The results of so many configurations; ``find`` works out one that is not known."""
         import numpy as np

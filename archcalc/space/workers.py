@@ -47,17 +47,18 @@ def mapped(
 ) -> Iterator[Any]:
     """``make(shared)`` of each task, in the order of the tasks.
 
-    ``executor`` is one, or a function that makes one, again where the last has broken. Raises what
-    the work raises on purpose.
+    ``executor`` is one, or a function that makes one, again where the last has broken; then this
+    process does its share too, of what was handed out last and not begun. Raises what the work
+    raises on purpose.
     """
     packed = pickle.dumps((make, shared))
     key = hashlib.sha256(packed).hexdigest()
     pool: Executor | None = executor() if callable(executor) else executor
-    here: Callable[[Any], Any] | None = None
+    worker: Callable[[Any], Any] | None = None
     waiting: deque[list[Any]] = deque()  # the task, its future, how often it was tried
     pending = iter(tasks)
     ahead = 4 * getattr(pool, "_max_workers", AHEAD // 4)
-    first = ahead  # so many go with what all have in common
+    first = ahead // 4  # so many go with what all have in common
     exhausted = False
 
     def submit(task: Any, whole: bool) -> Future[Any] | None:
@@ -70,6 +71,16 @@ def mapped(
             except (BrokenExecutor, RuntimeError):
                 pool = executor() if callable(executor) else None
         return None
+
+    def here(task: Any) -> Future[Any]:
+        nonlocal worker
+        worker = worker or make(shared)
+        done: Future[Any] = Future()
+        try:
+            done.set_result(worker(task))
+        except ArchcalcError as error:
+            done.set_exception(error)
+        return done
 
     try:
         while True:
@@ -84,6 +95,13 @@ def mapped(
             if not waiting:
                 return
             task, future, tried = waiting[0]
+            if future is not None and not future.done() and callable(executor):
+                mine = next(
+                    (each for each in reversed(waiting) if each[1] and each[1].cancel()), None
+                )
+                if mine is not None:
+                    mine[1] = here(mine[0])
+                    continue
             try:
                 found = _MISSING if future is None else future.result()
             except ArchcalcError:
@@ -98,8 +116,7 @@ def mapped(
                         if _came_to_nothing(each[1]):  # at once, or they would wait for each other
                             each[1] = submit(each[0], True)
                     continue
-                here = here or make(shared)
-                found = here(task)
+                found = here(task).result()
             waiting.popleft()
             yield found
     finally:
@@ -121,7 +138,8 @@ def _came_to_nothing(future: Future[Any] | None) -> bool:
 
 @contextmanager
 def processes(jobs: int) -> Iterator[Callable[[], Executor]]:
-    """A maker of so many processes at a time; they leave interruptions to this one.
+    """A maker of as many processes as make so many with this one, to which they leave
+    interruptions.
 
     None is left when this ends: those that are not done are ended where it is left by an error.
     """
@@ -138,7 +156,7 @@ def processes(jobs: int) -> Iterator[Callable[[], Executor]]:
     made: list[Pool] = []
 
     def make() -> Executor:
-        made.append(Pool(jobs, get_context("spawn"), _begin))
+        made.append(Pool(max(jobs - 1, 1), get_context("spawn"), _begin))
         return made[-1]
 
     try:

@@ -71,7 +71,7 @@ def bounded(value: Any) -> Any:
         if -LARGEST <= value <= LARGEST:
             return value
         raise OverflowError
-    if kind is str or kind is bool:
+    if kind is str or kind is bool or isinstance(value, (list, tuple)):
         return value
     if kind is float or _is_fraction(value):
         if value != value:

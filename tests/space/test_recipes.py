@@ -137,7 +137,8 @@ def parts(folder: Path) -> set[tuple[int, int]]:
     return front(archcalc.sweep("nasbench201", quantities="params,macs", pareto="-params,macs"))
 
 
-def test_dask() -> None:
+def test_dask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archcalc.space.search.CHUNK", 128)
     distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
     small = space()
     here = archcalc.sweep(small, sample=400, seed=2)

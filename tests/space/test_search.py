@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import pickle
 import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +21,7 @@ import archcalc
 from archcalc import ArchcalcError, Space, SpecError
 from archcalc.space import search as searching
 from archcalc.space.bounds import Bounds, quantities
+from archcalc.space.chunks import Refused
 from archcalc.space.count import Counted, Counter, Wanted
 from archcalc.space.layered import Layered
 from archcalc.space.pieces import COLUMNS
@@ -304,9 +306,11 @@ def doubling(shared: int) -> Any:
     return lambda task: shared * task
 
 
-def dying(path: str) -> Any:
+def dying(shared: tuple[str, int]) -> Any:
+    path, parent = shared
+
     def work(task: int) -> int:
-        if task == 5 and not os.path.exists(path):
+        if os.getpid() != parent and not os.path.exists(path):
             Path(path).touch()
             os._exit(1)
         return task * task
@@ -316,7 +320,8 @@ def dying(path: str) -> Any:
 
 def test_a_worker_that_dies_costs_its_chunk_which_is_done_again(tmp_path: Path) -> None:
     with processes(2) as executor:
-        found = list(mapped(dying, str(tmp_path / "died"), range(12), executor))
+        shared = str(tmp_path / "died"), os.getpid()
+        found = list(mapped(dying, shared, range(12), executor))
     assert found == [k * k for k in range(12)]
     assert (tmp_path / "died").exists()
 
@@ -376,6 +381,17 @@ def test_chunks_are_taken_as_they_are_needed() -> None:
         assert [next(found) for _ in range(3)] == [0, 2, 4]
         found.close()
     assert len(taken) < 20
+
+
+def test_others_begin_with_what_was_learned() -> None:
+    small = space()
+    search = Search(small, Wanted(("params", "macs")))
+    rows = list(search.chunks(Refused()))
+    sent = pickle.loads(pickle.dumps(search.counter))
+    assert sent.layered is not None
+    sent.layered.pieces.most_made = sent.layered.pieces.made
+    found = sent.by_layers(small.part(range(small.size)), Counted({}))[0]
+    assert found["macs"].tolist() == [n for chunk in rows for n in chunk["macs"].tolist()]
 
 
 def failing(shared: int) -> Any:
