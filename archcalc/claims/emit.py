@@ -14,7 +14,7 @@ from archcalc.claims.blocks import SAID, Module, module
 from archcalc.claims.emitted import Emitted, hold
 from archcalc.claims.finding import Audit
 from archcalc.claims.inner import SAID as INSIDE
-from archcalc.claims.inner import inner
+from archcalc.claims.inner import called, inner, usual
 from archcalc.claims.reach import FAR, TOKEN, reached
 from archcalc.claims.spelled import (
     ACTIVATIONS,
@@ -111,6 +111,11 @@ class _Writer:
         """Modules of which the parameters beside their rows are written."""
         self.calls: dict[tuple[str, State, int], tuple[list[int], list[int]]] = {}
         """Rows of a class, depth and size: first calls, and calls of the same layers again."""
+        self.usual = usual(
+            (entry, o.takes, o.out, self.net.tokens(o.takes))
+            for entry, o in zip(self.sheet.entries, self.found.options, strict=True)
+            if o is not None and o.layer.kind in MODULES
+        )
         self.apart = apart
         self.sums: list[int] = []
         """Rows before which something is summed."""
@@ -136,6 +141,8 @@ class _Writer:
         ended = closed(self.sheet)
         inside: list[Entry] = []
         for entry, option in zip(self.sheet.entries, self.found.options, strict=True):
+            if entry.kind == "total":
+                continue
             while inside and entry.depth <= inside[-1].depth:
                 self.end(inside.pop())
             if entry.container:
@@ -144,6 +151,17 @@ class _Writer:
                 for container in ended.get(entry.index, ()):
                     self.names[container.index] = self.net.last
                 self.row(entry, option, inside)
+        while inside:
+            self.end(inside[-1])
+            self.ends_as(inside.pop())
+
+    def ends_as(self, container: Entry) -> None:
+        """The network's end, or a module's there: it gives what it prints."""
+        out = printed_state(container, "out")
+        if None in (out.c, out.ext) or container.several or len(self.net.open) > 1:
+            return
+        if self.net.states.get(self.net.last) != out:
+            self.module(container)
 
     def emitted(self) -> Emitted:
         """What was written as a spec, held against the table."""
@@ -296,7 +314,7 @@ class _Writer:
         if option.layer.kind in MODULES and option.out.flat == wanted.flat and wanted.flat:
             # It may take what it gives, in another order than it was given.
             own, turned = (
-                inner(entry, each, option.out, self.net.tokens(each))
+                inner(entry, each, option.out, self.net.tokens(each), self.usual)
                 for each in (wanted, option.out)
             )
             wanted = option.out if own is None and turned is not None else wanted
@@ -364,7 +382,7 @@ class _Writer:
         """
         net, last = self.net, self.net.last
         inside = list(net.written)[count:]
-        word = compact(re.sub(r"[: -]+\d.*$", "", module.name))
+        word = called(module)
         state = net.states.get(source, UNKNOWN)
         sums = any(net.written[name].get("op") == "Add" for name in inside)
         if not re.search(RESIDUAL, word) or sums or not inside or net.states[last] != state:
@@ -402,7 +420,7 @@ class _Writer:
         """
         for row in range(entry.index - 1, -1, -1):
             other = self.sheet.entries[row]
-            word = compact(re.sub(r"[: -]+\d.*$", "", other.name))
+            word = called(other)
             if other.kind == "pool" or (other.kind in MODULES and re.search(RESIDUAL, word)):
                 name = self.names.get(row, "")
                 written = list(self.net.written)
@@ -504,7 +522,9 @@ class _Writer:
         elif kind == "module" and (entry.pattern is not None or entry.stack is not None):
             yield Spelled("", self.block(module(entry, layer, state, out)))
         elif (
-            made := inner(entry, self.net.states[sources[0]], out, self.net.tokens(state))
+            made := inner(
+                entry, self.net.states[sources[0]], out, self.net.tokens(state), self.usual
+            )
         ) is not None:
             if not state.ext and sources[0] not in self.net.flat:
                 yield Spelled("Flatten", {}, "", state)
@@ -613,7 +633,7 @@ class _Writer:
         more = [State((wanted.c or 0) + (each.c or 0), wanted.ext) for each in reversed(earlier)]
         jumped = list(self.net.states.values())[-FAR:]
         for taken in dict.fromkeys((wanted, *more, *reversed(jumped))):
-            if inner(entry, taken, option.out, self.net.tokens(taken)) is not None:
+            if inner(entry, taken, option.out, self.net.tokens(taken), self.usual) is not None:
                 return taken
         return wanted
 
@@ -631,7 +651,9 @@ class _Writer:
 
     def named(self, entry: Entry) -> str:
         """A layer's name that no other has."""
-        bare = re.sub(r" \((\d\w{0,2})\)$", r"_\1", entry.name)  # inception (3a)
+        own = re.fullmatch(r"(.+) \(([\w.-]+)\): \d+-\d+", entry.name)  # torchinfo's names
+        bare = entry.name if own is None else own[2] if own[2][0].isalpha() else own[1] + own[2]
+        bare = re.sub(r" \((\d\w{0,2})\)$", r"_\1", bare)  # inception (3a)
         bare = bare.split(" (")[0].replace(": ", "_")
         bare = re.sub(r"^(\d+) ([a-z]+)$", r"\2\1", bare)
         plain = re.sub(r"[^A-Za-z0-9_-]+", "_", bare).strip("_-").lower()

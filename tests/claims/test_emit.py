@@ -154,6 +154,12 @@ WORK = {
     + 4096,
     # arXiv:1512.03385 says 1.8 billion; a projection is printed as one row.
     "torchinfo_resnet18": 1_814_073_344,
+    # Inverted bottlenecks with gates, of which no row is printed; the papers' 0.39 and 0.40
+    # billion, and 0.30 (arXiv:1905.11946, 2003.13678, 1801.04381), to the last digit as
+    # torch.utils.flop_counter counts torchvision's.
+    "torchinfo_efficientnet_b0": 385_814_752,
+    "torchinfo_regnet_y_400mf": 401_842_848,
+    "torchinfo_mobilenet_v2_names": 300_774_272,
 }
 
 

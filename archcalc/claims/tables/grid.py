@@ -8,6 +8,7 @@ before or after it, everything between header and footer becomes a row.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -95,7 +96,21 @@ def _checked(form: str, headers: tuple[str, ...], lines: list[Line], name: str) 
         depths.append(depth)
         even.append(Line(number, (first, *cells[1:width], *[""] * (width - len(cells)))))
     tree = depths if any(depths) else []
+    if tree and "type (var_name)" in headers[0].lower() and ":depth" not in headers[0].lower():
+        even = _numbered(even, depths)
     return Grid(form, headers, tuple(even), tuple(tree))
+
+
+def _numbered(lines: list[Line], depths: list[int]) -> list[Line]:
+    """Torchinfo's rows numbered by their depth, as it does unless told to leave that out."""
+    at: Counter[int] = Counter()
+    found = []
+    for (number, cells), depth in zip(lines, depths, strict=True):
+        named = depth and re.search(r"\)$", cells[0])
+        at[depth] += 1
+        first = f"{cells[0]}: {depth}-{at[depth]}" if named else cells[0]
+        found.append(Line(number, (first, *cells[1:])))
+    return found
 
 
 def _headed(headers: tuple[str, ...], lines: list[Line]) -> Rows:

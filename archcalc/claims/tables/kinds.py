@@ -66,7 +66,7 @@ WORDS = (
         r"inverted|bottleneck|^bneck|^sequential|^modulelist|squeezeexcit|encoder|decoder"
         r"|^functional|^model\d*$|\w+block(\d*|s)$|^(conv|dense|residual|basic|plain)(block|layer)$"
         r"|^residual$|^inception|^fire|^stage|^mixed|^block|^transition|^transformer|^patchmerg"
-        r"|^mlp|^feedforward|^stem|^csp|^identityblock|^convblock|^cnblock|^mbconv",
+        r"|^mlp|^feedforward|^stem|^csp|^identityblock|^convblock|^cnblock|^mbconv|^maxx?vit",
     ),
 )
 """Kinds of rows, by the words (without spaces and marks) that say so."""

@@ -221,6 +221,8 @@ def _kind(cells: Row, read: Draft) -> Kind:
     name, op = cell_of(cells, "layer", read), cell_of(cells, "op", read)
     if TRAINED.match(name):
         return Kind("total", word=name)
+    if read.tree:
+        name = re.sub(r" \([\w.-]+\)(?=: \d+-\d+$)", "", name)  # what its module calls it
     what = kind_of(name, op)
     if read.grid.form == "fvcore" and what.kind != "tensor":
         return Kind("module", word=name)  # what it is is not said

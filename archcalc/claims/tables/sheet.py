@@ -171,7 +171,9 @@ class Sheet:
             return ""
         names = [entry.name for entry in self.layers[:200]]
         keras = sum(bool(re.match(r"[\w./]+ ?\([A-Z]\w*\)?$", name)) for name in names)
-        pytorch = sum(bool(re.match(r"[A-Z]\w*(-\d+|: \d+-\d+)$", name)) for name in names)
+        pytorch = sum(
+            bool(re.match(r"[A-Z]\w*(-\d+|( \([\w.-]+\))?: \d+-\d+)$", name)) for name in names
+        )
         if 2 * max(keras, pytorch) <= len(names):
             return ""
         return "keras" if keras > pytorch else "pytorch"
