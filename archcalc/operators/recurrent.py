@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal, Self, final
 
 from pydantic import field_validator, model_validator
 
-from archcalc.dims import Shape, Size, holds, same
+from archcalc.dims import Shape, Size, holds, is_recorded, same
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import WEIGHTS, Multiplying, Product
 from archcalc.operators.base import Call, Count, Example, Natural, Work, describe, require_rank
@@ -61,9 +61,9 @@ class _Recurrent(Parametrized, Multiplying):
     @field_validator("num_layers")
     @classmethod
     def _layers(cls, value: Size) -> Size:
-        if type(value) is not int:
+        if type(value) is not int and not is_recorded(value):
             raise ValueError(f"should be a number, not {value}: it decides which weights there are")
-        if value > MOST_LAYERS:
+        if not holds(value <= MOST_LAYERS):
             raise ValueError(f"{value} is too large: the limit is {MOST_LAYERS}")
         return value
 
@@ -99,25 +99,32 @@ class _Recurrent(Parametrized, Multiplying):
     def _projects(self) -> bool:
         return not holds(self.projection() == 0)
 
-    def _cells(self, features: Size) -> Iterator[tuple[str, Size]]:
-        """The suffix of the weights' names and the input size of every layer and direction."""
-        for layer in range(self.num_layers):
+    def _cells(self, features: Size) -> Iterator[tuple[str, Size, Size]]:
+        """Of every layer and direction the suffix of its weights' names, its input size, and 1.
+
+        Those after the first are alike: where it is recorded what is done with their number, one
+        stands for all of them, and the number comes in place of the 1.
+        """
+        several = is_recorded(self.num_layers) and self.parametrization is None
+        for layer in range(2 if several else self.num_layers):
             size = features if layer == 0 else self._state() * self._directions()
+            times = self.num_layers - 1 if several and layer else 1
             for suffix in ("", "_reverse")[: self._directions()]:
-                yield f"l{layer}{suffix}", size
+                yield f"l{layer}{suffix}", size, times
 
     def tensors(self, *inputs: Shape) -> dict[str, Shape]:
         rows = self.gates * self.hidden_size
         tensors: dict[str, Shape] = {}
-        for name, size in self._cells(inputs[0][2]):
-            tensors[f"weight_ih_{name}"] = (rows, size)
-            tensors[f"weight_hh_{name}"] = (rows, self._state())
+        for name, size, times in self._cells(inputs[0][2]):
+            stack = () if type(times) is int else (times,)
+            tensors[f"weight_ih_{name}"] = (*stack, rows, size)
+            tensors[f"weight_hh_{name}"] = (*stack, rows, self._state())
             if self.bias:
-                tensors[f"bias_ih_{name}"] = (rows,)
+                tensors[f"bias_ih_{name}"] = (*stack, rows)
                 if self.biases == 2:
-                    tensors[f"bias_hh_{name}"] = (rows,)
+                    tensors[f"bias_hh_{name}"] = (*stack, rows)
             if self._projects():
-                tensors[f"weight_hr_{name}"] = (self.projection(), self.hidden_size)
+                tensors[f"weight_hr_{name}"] = (*stack, self.projection(), self.hidden_size)
         return tensors
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
@@ -126,10 +133,10 @@ class _Recurrent(Parametrized, Multiplying):
         joins = Work(adds=rows * (1 + (self.biases if self.bias else 0)))
         projection = Work(macs=self.projection() * self.hidden_size, dots=self.projection())
         total = Work()
-        for _, size in self._cells(inputs[0][2]):
+        for _, size, times in self._cells(inputs[0][2]):
             dots = Work(macs=rows * (size + self._state()), dots=2 * rows)
             cell: Work = dots + joins + self.unit() * self.hidden_size + projection
-            total += cell * steps
+            total += cell * (steps * times)
         return total
 
     def products(self, output: Shape, *inputs: Shape) -> tuple[Product, ...]:
@@ -143,15 +150,16 @@ class _Recurrent(Parametrized, Multiplying):
         inside = (WEIGHTS, *range(len(inputs)))
         rows = self.gates * self.hidden_size
         found = []
-        for k, (_, size) in enumerate(self._cells(features)):
+        for k, (_, size, alike) in enumerate(self._cells(features)):
             given = (0,) if k < self._directions() else inside
-            state = batch * rows * self._state()
+            layers = batch * alike
+            state = layers * rows * self._state()
             found += [
-                Product(batch * times * rows * size, ((WEIGHTS,), given)),
+                Product(layers * times * rows * size, ((WEIGHTS,), given)),
                 Product(state, first),
                 Product(state * (times - 1), ((WEIGHTS,), inside)),
                 Product(
-                    batch * times * self.projection() * self.hidden_size,
+                    layers * times * self.projection() * self.hidden_size,
                     ((WEIGHTS,), inside),
                 ),
             ]

@@ -190,7 +190,12 @@ def formula(
             for quantity in quantities
         }
 
-    program = trace(network, point, fixed=variables, measure=measure)
+    def traced(point: Mapping[str, Any]) -> Program:
+        if layer is None and detail == "total":  # copies are counted, and need not be named
+            return trace(network, point, quantities, fixed=variables, bounded=False)
+        return trace(network, point, fixed=variables, measure=measure)
+
+    program = traced(point)
     if program.error:
         raise program.error
     times = dict.fromkeys(names, 1)
@@ -203,7 +208,7 @@ def formula(
     forms = _forms(program, symbols, rule)
     symbols, conditions = _held(program, forms, rule, symbols)
     if len(symbols) == 1 and not conditions:
-        symbols = (_lower(network, program, symbols[0], forms, measure, variables),)
+        symbols = (_lower(program, symbols[0], forms, traced),)
     lines: dict[str, dict[str, Form]] = {}
     for key, step in program.outputs.items():
         name, _, quantity = key.rpartition("|")
@@ -333,6 +338,12 @@ def _held(
             break
     assert best is not None
     _, least, left = best
+    for name, most in least.items():  # of several, one may be lower than the others
+        for start in range(1, most):
+            lower = {**least, name: start}
+            if all(one in left or rule.certain(one[0], one[4], one[3], lower) for one in asked):
+                least = lower
+                break
     found = tuple(
         Symbol(s.name, s.variable, s.times, s.plus, s.own, least[s.name]) for s in symbols
     )
@@ -347,18 +358,16 @@ def _held(
 
 
 def _lower(
-    spec: Spec,
     program: Program,
     symbol: Symbol,
     forms: Forms,
-    measure: Callable[[Analysis], Mapping[str, Any]],
-    variables: Mapping[str, Any],
+    traced: Callable[[Mapping[str, Any]], Program],
 ) -> Symbol:
     """From where on the formula gives what the engine gives: other graphs may cost the same."""
     least = symbol.least
     while type(least) is int and 1 < least <= 16:
         value = symbol.times * (least - 1) + symbol.plus
-        below = trace(spec, {symbol.variable: value}, fixed=variables, measure=measure)
+        below = traced({symbol.variable: value})
         if below.error is not None:
             break
         numbers = run(below, {symbol.variable: value})

@@ -201,17 +201,19 @@ def trace(
     fixed: Mapping[str, Any] | None = None,
     dtype: str = "float32",
     measure: Callable[[Analysis], Mapping[str, Any]] | None = None,
+    bounded: bool = True,
 ) -> Program:
     """The program that computes ``quantities`` at a ``point``, and wherever else it may.
 
     Numbers of the point are free; ``fixed`` are further values that are not. ``measure`` says
-    what else than totals of the network is computed of its analysis, by name. Where there is no
+    what else than totals of the network is computed of its analysis, by name. ``bounded`` asks how
+    many layers there may be, which is a limit of specs and not of a network. Where there is no
     network at that point, the program has the :class:`SpecError` instead of outputs.
     """
     measured = measure or (lambda found: {name: total(found, name, dtype) for name in quantities})
     if measure is None:
         with suppress(Exception):
-            return _folded(spec, point, quantities, fixed or {}, dtype)
+            return _folded(spec, point, quantities, fixed or {}, dtype, bounded)
 
     def made(record: Record, values: Mapping[str, Any]) -> Program:
         analysis = answer(spec, asked(spec, {**(fixed or {}), **values}))
@@ -268,6 +270,7 @@ def _folded(
     quantities: Sequence[str],
     fixed: Mapping[str, Any],
     dtype: str,
+    bounded: bool,
 ) -> Program:
     """The program in which copies of a layer are counted and not made: totals are sums over
     layers, each as often as it is there. Raises whatever is in the way of it.
@@ -275,7 +278,7 @@ def _folded(
     if spec.bits and "weight_bytes" in quantities:
         raise ArchcalcError("bytes are of tensors then, and no multiple of the parameters")
     record, values = _recorded(point)
-    graph, times = folded(spec, asked(spec, {**fixed, **values}))
+    graph, times = folded(spec, asked(spec, {**fixed, **values}), bounded)
     rows = analyze(graph).rows
     sums: dict[str, Any] = {}
     for quantity in quantities:

@@ -79,11 +79,12 @@ def attempt(spec: Spec, question: Question = AS_IT_IS, known: Collection[Path] =
     return Attempt(whole, expansion.problems, expansion.budget.steps)
 
 
-def folded(spec: Spec, question: Question) -> tuple[Graph, list[Size]]:
+def folded(spec: Spec, question: Question, bounded: bool) -> tuple[Graph, list[Size]]:
     """A graph in which a node may stand for many copies, and of how many each is one.
 
     How often a layer is repeated may be a number that records; what its copies have in common is
-    then found once. Raises :class:`Unfoldable` where a copy differs from those before it, and
+    then found once, and ``bounded`` asks that there are no more than an expansion may have. Raises
+    :class:`Unfoldable` where a copy differs from those before it, and
     :class:`SpecError`.
     """
     expansion = Expansion(spec, frozenset(), False, Memory())
@@ -95,7 +96,7 @@ def folded(spec: Spec, question: Question) -> tuple[Graph, list[Size]]:
     for fold in expansion.folds:
         for k in range(fold.start, fold.start + fold.size):
             times[k] = times[k] * fold.times
-    if not holds(sum(times) <= MOST_FOLDED):
+    if bounded and not holds(sum(times) <= MOST_FOLDED):
         raise Unfoldable
     return graph, times
 

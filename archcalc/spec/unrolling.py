@@ -179,9 +179,9 @@ class Unrolling(Making):
                 if scope.nodes[k].trainable is None:  # else what is inside says otherwise
                     scope.nodes[k] = scope.nodes[k]._replace(trainable=said)
         if layer.share is not None:
-            if self.folding:
-                raise Unfoldable
             own, _, number = name.partition(".")
+            if self.folding and (trail or number):
+                raise Unfoldable
             if number and layer.share == own:
                 if number == "0":
                     return value
@@ -190,6 +190,9 @@ class Unrolling(Making):
                 reference = self.filled(layer.share, names, scope.shape_of, ("share",))
             self.spend(TIED * max(value.size, 1))
             scope.share(value, reference)
+            shared = {node.share for node in scope.nodes[value.start : value.start + value.size]}
+            if any(k in range(f.start, f.start + f.size) for f in scope.folds for k in shared):
+                raise Unfoldable
         return value
 
     def piece_key(

@@ -197,14 +197,56 @@ LSTM = {
 }
 
 
-def test_what_takes_a_plain_number_alone_is_pinned_alone() -> None:
-    # Of 4 gates: (4 + 2 + 2) h in the first layer, (2 + 2 + 2) h in the second, and 2 h each of
-    # projections; 4 x 8 + 2 + 4 x 6 + 2 = 60.
+@pytest.mark.parametrize(("n", "params"), [(1, 34 * 3), (2, 60 * 3), (5, (34 + 4 * 26) * 3)])
+def test_layers_that_are_alike_are_counted_by_their_number(n: int, params: int) -> None:
+    # Of 4 gates: (4 + 2 + 2) h in the first layer, (2 + 2 + 2) h in others, and 2 h each of
+    # projections; 4 x 8 + 2 = 34, 4 x 6 + 2 = 26.
     found = archcalc.formula(LSTM, "h,n")
 
-    assert [found(h=h, n=2)["params"] for h in (3, 5, 100)] == [180, 300, 6000]
-    assert archcalc.analyze(LSTM, h=100).params == 6000
-    assert "only where n == 2\n" in render(found, "text")
+    assert found(h=3, n=n)["params"] == params
+    assert found(h=3, n=n)["macs"] == archcalc.analyze(LSTM, n=n).macs
+    assert "only where n <= 1,000\n" in render(found, "text")
+
+
+def test_what_takes_a_plain_number_alone_is_pinned_alone() -> None:
+    layers = {"lstm": {**LSTM["layers"]["lstm"], "parametrization": "weight_norm"}}
+    normed = {**LSTM, "layers": layers}
+    found = archcalc.formula(normed, "h,n")
+
+    # 180 and 300 as above, and a magnitude for each row of ten weights: 4 x 4 h + 2 x 2.
+    assert [found(h=h, n=2)["params"] for h in (3, 5)] == [180 + 52, 300 + 84]
+    assert [archcalc.analyze(normed, h=h).params for h in (3, 5)] == [232, 384]
+    assert "n == 2\n" in render(found, "text")
+
+
+def tied(**body: Any) -> dict[str, Any]:
+    return {
+        "name": "tied",
+        "input": [7],
+        "vars": {"n": 3},
+        "layers": {
+            "embed": {"op": "Embedding", "num_embeddings": 10, "embedding_dim": 4},
+            "body": {"op": "Linear", "out_features": 4, "repeat": "=n", **body},
+            "head": {"op": "Linear", "out_features": 10, "share": "embed"},
+        },
+    }
+
+
+@pytest.mark.parametrize("n", [1, 3, 40])
+def test_a_depth_is_free_where_the_first_and_last_layers_share(n: int) -> None:
+    found = archcalc.formula(tied(), "n")
+
+    # 10 x 4 of both, a bias of 10, and 4 x 4 + 4 of each in between.
+    assert found(n=n)["params"] == 50 + 20 * n
+    assert found(n=n)["macs"] == 7 * (16 * n + 40) == archcalc.analyze(tied(), n=n).macs
+    assert "only where" not in render(found, "text")
+
+
+def test_copies_that_share_are_not_counted_by_their_number() -> None:
+    found = archcalc.formula(tied(share="body"), "n")
+
+    assert found(n=3)["params"] == 50 + 20
+    assert "only where n == 3\n" in render(found, "text")
 
 
 @pytest.mark.parametrize(
