@@ -339,7 +339,7 @@ def _held(
     assert best is not None
     _, least, left = best
     for name, most in least.items():  # of several, one may be lower than the others
-        for start in range(1, most):
+        for start in range(1, int(most)):
             lower = {**least, name: start}
             if all(one in left or rule.certain(one[0], one[4], one[3], lower) for one in asked):
                 least = lower

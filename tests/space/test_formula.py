@@ -187,7 +187,7 @@ def test_a_variable_is_not_taken_for_the_name_of_what_rounds() -> None:
     assert python_of(found)(n1=20) == found(n1=20)
 
 
-LSTM = {
+LSTM: dict[str, Any] = {
     "name": "lstmp",
     "input": [7, 4],
     "vars": {"h": 3, "n": 2},
