@@ -277,3 +277,71 @@ def test_names_without_parts_stay_as_they_are() -> None:
     }
     graph = archcalc.expand({"name": "net", "input": [3, 16, 16], "layers": layers})
     assert [n.name for n in readable(graph)[1].nodes] == [*layers]
+
+
+DECODER = """
+name: decoder
+input: [4, 16, 16]
+blocks:
+  up:
+    inputs: [input, skip]
+    layers:
+      conv: {op: Conv2d, out_channels: 4, kernel_size: 1}
+      add: {op: Add, from: [conv, skip]}
+layers:
+  first: {op: Conv2d, out_channels: 4, kernel_size: 1}
+  second: {op: Conv2d, out_channels: 4, kernel_size: 1}
+  third: {op: Conv2d, out_channels: 4, kernel_size: 1}
+  up: {block: up, repeat: 3, from: [third, "=['second', 'first', 'input'][i]"]}
+"""
+
+
+def test_what_follows_the_turns_of_a_repetition_is_a_list_by_their_number() -> None:
+    assert again(DECODER)["layers"]["up"] == {
+        "block": "up",
+        "from": ["third", "=['second', 'first', 'input'][i]"],
+        "repeat": 3,
+    }
+
+
+def test_of_two_lists_in_turn_the_members_stay_whole() -> None:
+    # ``for up, layer in zip(ups, layers): x = layer(up(x) + skip)``: only the lists are no blocks.
+    turns = [
+        line
+        for k in range(3)
+        for line in (
+            f"ups_{k}: [{{op: Conv2d, out_channels: 4, kernel_size: 1}}, BatchNorm2d]",
+            f"add_{k}: {{op: Add, from: [ups_{k}, first]}}",
+            f"layers_{k}: [{{op: Conv2d, out_channels: 4, kernel_size: 3, padding: 1}}, ReLU]",
+        )
+    ]
+    text = "\n  ".join(["name: two\ninput: [4, 16, 16]\nlayers:", "first: ReLU", *turns])
+    graph = archcalc.expand(load_text(text))
+    names = {n.name: re.sub(r"(ups|layers)_", r"\1.", n.name) for n in graph.nodes}
+    graph = graph.renamed({**names, "input": "input"})
+    data = written(graph)
+    assert [*data["layers"]] == [
+        "first",
+        *(f"{name}_{k}" for k in range(3) for name in ("ups", "add", "layers")),
+    ]
+    assert {layer["block"] for name, layer in data["layers"].items() if name[:3] == "ups"} == {
+        "ups"
+    }
+
+
+def test_blocks_of_one_class_have_their_function_as_an_argument() -> None:
+    text = """
+name: functions
+input: [4, 16, 16]
+blocks:
+  unit(act): {conv: {op: Conv2d, out_channels: 4, kernel_size: 1}, act: {op: =act}}
+layers:
+  unit1: {block: unit, act: ReLU}
+  unit2: {block: unit, act: Hardswish}
+  unit3: {block: unit, act: ReLU}
+"""
+    data = again(text)
+    assert data["blocks"]["unit"]["layers"]["act"] == {"op": "=activation"}
+    assert [layer["activation"] for layer in data["layers"].values()] == [
+        *("ReLU", "Hardswish", "ReLU")
+    ]

@@ -15,6 +15,7 @@ from archcalc import ArchcalcError, Graph
 from archcalc.frontends.fold import to_spec
 from archcalc.frontends.sources import graph as graph_of
 from archcalc.frontends.sources import is_foreign
+from archcalc.operators import operator
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
@@ -554,6 +555,12 @@ Q, KV = [1, 4, 24], [1, 6, 24]
             {"q_num_heads": 6, "kv_num_heads": 3},
             2 * 6 * 4 * 6 * 4,
         ),
+        # Scores that tanh keeps within 30 of 0 are the same products.
+        (
+            {"q": Q, "k": KV, "v": KV},
+            {"q_num_heads": 3, "kv_num_heads": 3, "softcap": 30.0},
+            2 * 3 * 4 * 6 * 8,
+        ),
         # 12 tokens before these 6.
         (
             {"q": Q, "k": KV, "v": KV, "": [], "pk": [1, 3, 12, 8], "pv": [1, 3, 12, 8]},
@@ -672,3 +679,62 @@ def test_channels_that_a_weight_is_not_for_are_refused(path: Path) -> None:
     assert archcalc.analyze(graph_of(f"{path}@32x32x3")).macs == 8 * 27 * 16 * 16
     with pytest.raises(ArchcalcError, match=r"'conv'.*takes 3 channels, and is given"):
         graph_of(f"{path}@3x32x32")
+
+
+@pytest.mark.parametrize("field", ["strides", "dilations"])
+def test_a_window_that_does_not_move_is_refused(field: str, path: Path) -> None:
+    still: dict[str, Any] = {field: [0, 0]}
+    nodes = [node("Conv", ["x", "w"], ["o"], "conv", **still)]
+    model(nodes, {"x": [1, 3, 8, 8]}, ["o"], {"w": (4, 3, 3, 3)}, path)
+    with pytest.raises(ArchcalcError, match=rf"'conv' \(Conv\).*{field}"):
+        graph_of(path)
+
+
+def test_padding_wider_than_half_a_window_stands_before_it(path: Path) -> None:
+    # 8 + 2 + 2 elements, windows of 3 at 10 places.
+    nodes = [node("MaxPool", ["x"], ["o"], kernel_shape=[3, 3], pads=[2, 2, 2, 2])]
+    graph = graph_of(model(nodes, {"x": [1, 3, 8, 8]}, ["o"], {}, path))
+    assert [(type(n.op).__name__, n.shape) for n in graph.nodes] == [
+        ("Pad", (1, 3, 12, 12)),
+        ("MaxPool2d", (1, 3, 10, 10)),
+    ]
+
+
+def test_a_group_norm_that_was_taken_apart_is_one_layer(path: Path) -> None:
+    # 12 channels in 3 groups: a factor and a sum a channel, 24 parameters; ones and zeros are none.
+    arrays = {
+        "to": np.array([1, 3, -1]),
+        "ones": np.ones(3, "float32"),
+        "zeros": np.zeros(3, "float32"),
+        "back": np.array([1, 12, 4, 4]),
+        "weight": np.arange(12, dtype="float32").reshape(12, 1, 1),
+        "bias": np.arange(12, dtype="float32").reshape(12, 1, 1),
+    }
+    nodes = [
+        node("Reshape", ["x", "to"], ["a"]),
+        node("InstanceNormalization", ["a", "ones", "zeros"], ["b"]),
+        node("Reshape", ["b", "back"], ["c"]),
+        node("Mul", ["c", "weight"], ["d"]),
+        node("Add", ["d", "bias"], ["o"], "/norm/Add"),
+    ]
+    stored = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    graph = graph_of(model(nodes, {"x": [1, 12, 4, 4]}, ["o"], {}, path, initializers=stored))
+    [norm] = graph.nodes
+    groups: dict[str, Any] = {"num_groups": 3}
+    assert (norm.name, norm.op) == ("norm", operator("GroupNorm")(**groups))
+    assert archcalc.analyze(graph).params == 24
+
+
+def test_a_gate_times_values_and_a_part_of_a_head_that_turns_are_known(path: Path) -> None:
+    # Of 16 features a head 8 turn.
+    nodes = [
+        node("SwiGLU", ["x", "y"], ["g"]),
+        node("RotaryEmbedding", ["g", "cos", "sin"], ["o"], rotary_embedding_dim=8),
+    ]
+    tables: dict[str, tuple[int, ...]] = {"cos": (1, 6, 4), "sin": (1, 6, 4)}
+    inputs = {"x": [1, 2, 6, 16], "y": [1, 2, 6, 16]}
+    graph = graph_of(model(nodes, inputs, ["o"], tables, path, opset=28))
+    assert [type(n.op).__name__ for n in graph.nodes] == [
+        *("SiLU", "Mul", "Slice", "RotaryEmbedding", "Slice", "Concat")
+    ]
+    assert graph.nodes[-1].shape == (1, 2, 6, 16)

@@ -9,10 +9,24 @@ from typing import Any
 from archcalc.frontends.fold.arguments import Arguments
 from archcalc.frontends.fold.between import Settled
 from archcalc.frontends.fold.inline import inlined
-from archcalc.frontends.fold.regions import ANY, MANY, Block, Leaf, Region, Value
+from archcalc.frontends.fold.regions import ANY, MANY, Block, Leaf, Region, Value, is_plain
 from archcalc.spec.frozen import frozen_names
 from archcalc.spec.graph import Graph
 from archcalc.spec.written import name_of
+
+FEW = 4
+"""So many turns are said one by one, if much is another in each of them."""
+
+
+MORE = 4
+"""So many arguments are what it may cost that blocks of one class are one."""
+
+
+def _varies(region: Region, argument: str) -> bool:
+    """Whether a repetition would need a list of what it gives an argument at each turn."""
+    values = [m.args[argument] for m in region.members.values() if isinstance(m, Region)]
+    rest = {repr(value) for value in values[1:] if value is not ANY}
+    return len(rest) > 1
 
 
 class Folder(Settled):
@@ -99,7 +113,7 @@ class Folder(Settled):
             merged: list[list[Region]] = []
             for instances in pool:
                 for larger in merged:
-                    if self.embeds(larger[0], instances[0]):
+                    if self.embeds(larger[0], instances[0]) and self.simple(larger, instances):
                         larger += instances
                         break
                 else:
@@ -110,6 +124,17 @@ class Folder(Settled):
                     instance.block = block
                 self.write(block)
                 self.blocks.append(block)
+
+    def simple(self, larger: Sequence[Region], smaller: Sequence[Region]) -> bool:
+        """Whether instances as one block have hardly more arguments than as two."""
+        both, *apart = map(self.count, ([*larger, *smaller], larger, smaller))
+        return both <= max(apart) + MORE
+
+    def count(self, instances: Sequence[Region]) -> int:
+        """How many arguments instances have as one block."""
+        block = Block("", list(instances))
+        self.write(block)
+        return len(block.args)
 
     def embeds(self, larger: Region, smaller: Region) -> bool:
         """Whether a region is another without some of its layers."""
@@ -140,8 +165,8 @@ class Folder(Settled):
         """What has to be equal in instances of one block."""
         if isinstance(member, Region):
             return id(member.block), member.share
-        share = member.node.share
-        return name_of(member.node.op), share is not None
+        alike = "activation" if is_plain(member) else name_of(member.node.op)
+        return alike, member.node.share is not None
 
     def word(self, region: Region) -> str:
         """What a region is an instance of, in a word."""
@@ -189,6 +214,8 @@ class Folder(Settled):
     def write(self, block: Block) -> None:
         """Say the layers of a block once for all of its instances."""
         first = block.instances[0]
+        for instance in block.instances:
+            instance.args = {}
         writer = Arguments(self, block)
         block.inputs = self.inputs_of(first) if first.path else list(self.graph.inputs)
         previous = block.inputs[0].removesuffix(".*") if block.inputs else ""
@@ -197,13 +224,16 @@ class Folder(Settled):
             members = [instance.members.get(key) for instance in block.instances]
             repeated = None
             if isinstance(member, Leaf):
-                layer["op"] = name_of(member.node.op)
+                ops = [name_of(m.node.op) if isinstance(m, Leaf) else ANY for m in members]
+                layer["op"] = writer.say(key, "activation", ops, ())
             else:
                 repeated = self.repeats([m for m in members if m is not None])
                 found = repeated or member.block
                 assert found is not None
                 layer["block"] = found.name
             references = self.references(first, key)
+            if repeated is not None and isinstance(member, Region):
+                references = self.following(references, member)
             if references != [previous]:
                 layer["from"] = references[0] if len(references) == 1 else references
             if any(m is None for m in members):
@@ -250,12 +280,14 @@ class Folder(Settled):
                 word = f"{numbered[1].rstrip('_')}s" if numbered[1] else "length"
                 count = writer.say(word, word, [len(row) for row in rows], ())
                 return f"{count} >= {longest.index(key) + 1}"
-        word = key if not key.isdigit() else f"with_{layer.get('block') or layer['op'].lower()}"
+        what = str(layer.get("block") or layer["op"]).lstrip("=").lower()
+        word = key if not key.isdigit() else f"with_{what}"
         return writer.say(key, word, [key in region.members for region in instances], ())
 
     def repeats(self, members: Sequence[Any]) -> Block | None:
         """The block that regions repeat, if they do nothing else."""
         blocks = set()
+        follows = set()
         for region in members:
             if not isinstance(region, Region) or region.share is not None:
                 return None
@@ -267,18 +299,51 @@ class Folder(Settled):
                 if not isinstance(each, Region) or each.block is None:
                     return None
                 blocks.add(id(each.block))
-                if before is not None and each.sources != [before.output, *before.sources[1:]]:
+                if before is not None and each.sources[:1] != [before.output]:
                     return None
                 before = each
             assert before is not None
-            first = inner[0]
-            assert isinstance(first, Region)
-            if before.output != region.output or first.sources != region.sources:
+            found = self.followed(region)
+            if before.output != region.output or found is None or found[0] != 0:
                 return None
-        if len(blocks) != 1:
+            follows.add(found)
+        if len(blocks) != 1 or len(follows) != 1:
             return None
-        found: Block = next(iter(members[0].members.values())).block
-        return found
+        block: Block = next(iter(members[0].members.values())).block
+        varied = sum(any(_varies(region, name) for region in members) for name in block.args)
+        few = max(len(region.members) for region in members) <= FEW
+        return None if few and varied > 2 else block
+
+    def following(self, references: list[str], region: Region) -> list[str]:
+        """What a repetition takes: what follows its turns is a list of all by their number."""
+        found = self.followed(region)
+        if found is None or all(isinstance(place, int) for place in found):
+            return references
+        return [
+            references[place] if isinstance(place, int) else f"={[references[k] for k in place]}[i]"
+            for place in found
+        ]
+
+    def followed(self, region: Region) -> tuple[int | tuple[int, ...], ...] | None:
+        """Which of the things that a repetition takes are its first, second, ... input.
+
+        One that is another at each turn has a number a turn. None where turns take more than that.
+        """
+        turns = [m.sources for m in region.members.values() if isinstance(m, Region)]
+        if any(r.any_number for r in region.members.values() if isinstance(r, Region)):
+            return (0,) if all(turn[1:] == turns[0][1:] for turn in turns) else None
+        if len({len(turn) for turn in turns}) != 1:
+            return None
+        places = {source: k for k, source in enumerate(region.sources)}
+        columns: list[tuple[int, ...]] = []
+        for column in list(zip(*turns, strict=True))[1:]:
+            if not places.keys() >= set(column):
+                return None
+            columns.append(tuple(places[source] for source in column))
+        return (
+            places.get(turns[0][0], -1),
+            *(column[0] if len(set(column)) == 1 else column for column in columns),
+        )
 
     def repeat(
         self,

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from archcalc.dims import Shape
 from archcalc.spec.graph import Graph, Node
-from archcalc.spec.written import fields_of
+from archcalc.spec.written import fields_of, name_of
 
 Value: TypeAlias = Any
 
@@ -80,6 +80,18 @@ class Block:
     layers: dict[str, dict[str, Value]] = field(default_factory=dict)
     inputs: list[str] = field(default_factory=list)
     output: str | None = None
+
+
+ACTIVATIONS = (
+    *("ReLU", "ReLU6", "Hardswish", "Hardsigmoid", "SiLU", "GELU", "ELU", "SELU", "Mish", "Tanh"),
+    *("Sigmoid", "Softplus", "LeakyReLU"),
+)
+"""Functions of which blocks that are alike but for them have one as an argument."""
+
+
+def is_plain(member: Leaf | Region) -> bool:
+    """Whether a member is such a function, and no more is said of it."""
+    return isinstance(member, Leaf) and not member.fields and name_of(member.node.op) in ACTIVATIONS
 
 
 class Tree:
@@ -237,12 +249,34 @@ class Tree:
     def circling(
         self, region: Region, needs: Mapping[str, Mapping[str, None]], left: Sequence[str]
     ) -> str:
-        """A region that comes, by way of others, to what it gives itself."""
-        found = ""
-        for key in left:
-            if isinstance(region.members[key], Region) and key in reached(needs, key):
-                found = key
-        return found
+        """A region that comes, by way of others, to what it gives itself.
+
+        One that does so layer by layer, if there is one: others do only because of how it is cut.
+        """
+        found = [
+            key
+            for key in left
+            if isinstance(region.members[key], Region) and key in reached(needs, key)
+        ]
+        return next((key for key in reversed(found) if self.left(region.members[key])), found[-1])
+
+    def left(self, region: Leaf | Region) -> bool:
+        """Whether what layers of a region give comes back to it by way of others."""
+        assert isinstance(region, Region)
+        inside = {node.name for node in region.nodes()}
+        last = max(map(self.order.__getitem__, inside))
+        queue = [user for name in inside for user in self.users.get(name, ())]
+        seen = set(inside)
+        while queue:
+            name = queue.pop()
+            if name in seen or self.order[name] > last:
+                continue
+            seen.add(name)
+            users = self.users.get(name, ())
+            if not inside.isdisjoint(users):
+                return True
+            queue += users
+        return False
 
     def gathers(self, region: Region) -> bool:
         """Whether one layer takes all that a region takes, and no other takes any of it."""

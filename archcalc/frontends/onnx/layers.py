@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from archcalc.dims import Shape
-from archcalc.frontends.draft import Draft, as_name
+from archcalc.frontends.draft import Draft, Layer, as_name
 from archcalc.frontends.onnx.names import home, place, way
 from archcalc.frontends.onnx.nodes.call import Call
 from archcalc.frontends.onnx.numbers import leaves_out
@@ -159,15 +159,56 @@ class Layers(Draft):
                     self.tensors[a.key] = (*self.tensors[a.key], root)
                     self.owners[root] = a.key
                     return a.key
+            if made.op == "Add" and b.held and kind == "Mul":
+                whole = self.group_norm(layer, b, place(call.node)[0])
+                if whole is not None:
+                    return whole
             if made.op == "Mul" and b.key is not None and layer.inputs == (b.key,):
-                whole = {"Sigmoid": "SiLU", "Hardsigmoid": "Hardswish"}.get(kind)
-                if whole is not None and self.shape(b.key) == layer.applied.shape:
-                    layer.applied = Applied.to(operator(whole)(), self.shape(b.key))
-                    layer.function = whole
+                name = {"Sigmoid": "SiLU", "Hardsigmoid": "Hardswish"}.get(kind)
+                if name is not None and self.shape(b.key) == layer.applied.shape:
+                    layer.applied = Applied.to(operator(name)(), self.shape(b.key))
+                    layer.function = name
                     module, _ = self.places.get(a.key, ("", ""))
-                    self.places[a.key] = module, whole.lower()
+                    self.places[a.key] = module, name.lower()
                     return a.key
         return None
+
+    def group_norm(self, scaled: Layer, shift: Value, module: str) -> int | None:
+        """The group normalization that a factor a channel, to which a ``shift`` comes, is part of.
+
+        Exporters write it as groups that are channels, normalized, and channels again.
+        """
+        shape = scaled.applied.shape
+        tensors = [key for key in scaled.inputs if key >= 0 and self.tensors.get(key)]
+        others = [key for key in scaled.inputs if key >= 0 and key not in tensors]
+        if len(tensors) != 1 or len(others) != 1 or len(shift.roots) != 1 or len(shape) < 3:
+            return None
+        back = self.by_key[others[0]]
+        normal = self.by_key.get(back.inputs[0])
+        first = self.by_key.get(normal.inputs[0]) if normal is not None else None
+        if normal is None or first is None or self.shape(first.inputs[0]) != shape:
+            return None
+        kinds = [type(layer.applied.op).__name__ for layer in (first, normal, back)]
+        channels = (prod(self.shape(tensors[0])[1:]), prod(shift.sizes))
+        root = self.apart(shift.roots[0], module)
+        if (
+            kinds != ["Reshape", "InstanceNorm1d", "Reshape"]
+            or normal.applied.cost.weights
+            or channels != (shape[1], shape[1])
+            or root in self.owners
+        ):
+            return None
+        fields = {
+            "num_groups": normal.applied.shape[1],
+            "eps": getattr(normal.applied.op, "eps", 1e-5),
+        }
+        op = operator("GroupNorm")(**fields)
+        scaled.applied, scaled.inputs = Applied.to(op, shape), first.inputs
+        scaled.function = "groupnorm"
+        self.tensors[scaled.key] = (*self.tensors.pop(tensors[0]), root)
+        self.owners |= dict.fromkeys(self.tensors[scaled.key], scaled.key)
+        self.places[scaled.key] = module, "groupnorm"
+        return scaled.key
 
     def weighed(self, made: Made[Value], wanted: Shape) -> Made[Value]:
         """The same, where a weight comes of the input: a product, which owns no weights."""

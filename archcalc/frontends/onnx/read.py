@@ -280,6 +280,7 @@ class Reader(Layers):
         windows = ("Conv", "Pool")
         if shape is not None and 0 in shape and any(word in call.op for word in windows):
             raise ArchcalcError(f"{at(self.path, call.node)} gives the shape {list(shape)}")
+        self.require_window(call)
         try:
             made = piece_of(call, k) if several else read_node(call)
             if isinstance(made, Same):
@@ -302,6 +303,13 @@ class Reader(Layers):
             made = None  # attributes or tensors that are not as they should be
         key = self.unknown(call, shape, isinstance(made, Moves))
         return Value(name, shape, dtype, key)
+
+    def require_window(self, call: Call) -> None:
+        """Refuse a window that has no extent, or does not move."""
+        for name in ("kernel_shape", "strides", "dilations"):
+            said = call.get(name, [])
+            if isinstance(said, list) and any(type(n) is int and n < 1 for n in said):
+                raise ArchcalcError(f"{at(self.path, call.node)} has {name} of {said}")
 
     def require_elements(self, call: Call, shape: Shape) -> None:
         if prod(call.x.sizes) != prod(shape):

@@ -30,7 +30,7 @@ from archcalc.frontends.torch.follow import PLAIN
 from archcalc.frontends.torch.holding import Holding
 from archcalc.frontends.torch.parametrized import parametrized
 from archcalc.frontends.torch.spelled import spelled
-from archcalc.frontends.torch.ways import Ways
+from archcalc.frontends.torch.ways import Ways, call_as_owned
 from archcalc.frontends.torch.written import settle
 from archcalc.operators.base import Applied, Operator
 from archcalc.spec.graph import AuthorCall, Graph, Origin, OwnTensor
@@ -70,6 +70,8 @@ class Assembler(Holding):
         self.values: dict[fx.Node, int] = {}
         """fx node -> a layer, or an input below zero."""
         self.firsts: dict[fx.Node, int] = {}
+        if capture.module is not None:
+            call_as_owned(capture.graph, capture.module)
         self.ways = Ways(capture.graph, capture.classes)
         self.here = ""
         """The module whose call is taken in."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 
-from torch import fx
+from torch import fx, nn
 
 from archcalc.frontends.torch.captured import stack
 
@@ -60,3 +61,34 @@ class Ways:
         while ".".join(parts) in self.paths:
             parts[named[-1]] += "_"
         return ".".join(parts)
+
+
+def call_as_owned(graph: fx.Graph, module: nn.Module) -> None:
+    """Say of calls the ways by which a state dict names the module's tensors.
+
+    A module that stands in several places may be called by another way than its first.
+    """
+    first: dict[int, str] = {}
+    others: dict[str, str] = {}
+    for path, inner in module.named_modules(remove_duplicate=False):
+        if first.setdefault(id(inner), path) != path and any(True for _ in inner.parameters()):
+            others[path] = first[id(inner)]
+    if not others:
+        return
+    called = {path for node in graph.nodes for path, _, _ in stack(node)}
+    ways = Counter(way for path, way in others.items() if path in called)
+    once = {path: way for path, way in others.items() if ways[way] == 1 and way not in called}
+
+    def owned(path: str) -> str:
+        inner, rest = path, ""
+        while inner and inner not in once:
+            inner, _, last = inner.rpartition(".")
+            rest = f".{last}{rest}"
+        return once[inner] + rest if inner else path
+
+    for node in graph.nodes:
+        stacked = node.meta.get("nn_module_stack")
+        if stacked:
+            node.meta["nn_module_stack"] = {
+                key: (owned(path), kind) for key, (path, kind) in stacked.items()
+            }

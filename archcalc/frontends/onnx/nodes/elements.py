@@ -31,7 +31,6 @@ for _name, _op in {
     "Relu": "ReLU",
     "QLinearSigmoid": "Sigmoid",
     "Selu": "SELU",
-    "Swish": "SiLU",
     "HardSwish": "Hardswish",
     "Not": "LogicalNot",
 }.items():
@@ -41,6 +40,18 @@ TABLE["Elu"] = _with_alpha("ELU", "alpha", 1.0)
 TABLE["Celu"] = _with_alpha("CELU", "alpha", 1.0)
 TABLE["IsNaN"] = TABLE["IsInf"] = _plain("Ne", by=0)
 TABLE["DequantizeLinear"] = _plain("Mul", by=1)
+
+
+@line("Swish", "SwiGLU")
+def _swish(call: Call) -> Made:
+    """``x * sigmoid(alpha x)``, as a gate times the second input if there is one."""
+    x, factor = call.x, call.get("alpha", 1.0)
+    if factor == 1:
+        swish = Made("SiLU", {}, (x,), shape=x.sizes)
+    else:
+        scaled = Made("Mul", {"by": factor}, (x,), shape=x.sizes)
+        swish = Made("Mul", {}, (x, Made("Sigmoid", {}, (scaled,), shape=x.sizes)), shape=x.sizes)
+    return Made("Mul", {}, (swish, call.taken(1))) if call.op == "SwiGLU" else swish
 
 
 @line("Softsign")
@@ -128,7 +139,8 @@ def _thresholded(call: Call) -> Made:
 
 def _of_two(op: str, a: Value, b: Value) -> Made:
     """An operator of two tensors, or of one and a number."""
-    for x, other, key in ((a, b, "by"), (b, a, "by" if op in _EITHER else "of")):
+    turned = "by" if op in _EITHER or op in _TURNED else "of"
+    for x, other, key in ((a, b, "by"), (b, a, turned)):
         single = other.held and other.data is not None and prod(other.sizes) == 1
         if single and not x.held and other.rank <= x.rank:
             if key == "of" and op not in ("Sub", "Div", "Pow"):
@@ -136,11 +148,14 @@ def _of_two(op: str, a: Value, b: Value) -> Made:
             number = other.number()
             number = int(number) if isinstance(number, bool) else number
             if isinstance(number, (int, float)) and abs(number) < 1e30:
-                return Made(op, {key: number}, (x,))
+                said = _TURNED.get(op, op) if x is b else op
+                return Made(said, {key: number}, (x,))
     return Made(op, {}, (a, b))
 
 
 _EITHER = ("Add", "Mul", "Minimum", "Maximum", "Eq", "Ne")
+_TURNED = {"Lt": "Gt", "Gt": "Lt", "Le": "Ge", "Ge": "Le"}
+"""What is asked of the second, where the first is the number."""
 
 
 def _pair(op: str) -> Line:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from archcalc.frontends.onnx.names import home
 from archcalc.frontends.onnx.nodes.call import Call, Found, Made, Same, line, piece, stored
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Moves, held
@@ -123,9 +124,18 @@ def _instance_norm(call: Call) -> Made | None:
         return None
     weight, bias = call.taken(1), call.taken(2)
     affine = stored(weight) is not None or stored(bias) is not None
+    # Groups of channels as channels: ones and zeros that an exporter gave names of its own.
+    if axes == 1 and (_is_all(weight, 1) and _is_all(bias, 0)):
+        affine = False
     fields = {"eps": call.get("epsilon", 1e-5), "affine": affine}
     weights = {"weight": weight, "bias": bias} if affine else {}
     return Made(f"InstanceNorm{axes}d", fields, (call.x,), weights)
+
+
+def _is_all(value: Value, number: int) -> bool:
+    """Whether a tensor that no module has is one number throughout."""
+    nameless = not any(map(home, value.roots))
+    return nameless and value.uniform and value.numbers()[0] == number
 
 
 @line("LayerNormalization", "SimplifiedLayerNormalization", "RMSNormalization")
@@ -217,6 +227,17 @@ def _pool(call: Call) -> Made | None:
         if not call.get("count_include_pad", 0) and any(map(_any, fields["padding"])):
             fields["count_include_pad"] = False
     name = "Max" if call.op == "MaxPool" else "Avg"
+    ends = [pad if isinstance(pad, list) else [pad, pad] for pad in fields["padding"]]
+    wide = any(2 * max(pair) > k for pair, k in zip(ends, kernel, strict=True))
+    if wide and fields.get("count_include_pad", True) and not fields.get("ceil_mode"):
+        # More than half of a window is not there: PyTorch pads before.
+        flat = [n for pair in reversed(ends) for n in pair]
+        sizes = [n + sum(pair) for n, pair in zip(extents, ends, strict=True)]
+        shape = (*call.x.sizes[:2], *sizes)
+        del fields["padding"]
+        return Made(
+            f"{name}Pool{axes}d", fields, (Made("Pad", {"pad": flat}, (call.x,), shape=shape),)
+        )
     return Made(f"{name}Pool{axes}d", fields, (call.x,))
 
 

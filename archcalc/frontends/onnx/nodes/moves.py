@@ -186,8 +186,9 @@ def _gather(call: Call) -> Made:
 
 
 @line("GatherElements")
-def _gather_elements(call: Call) -> Made:
-    return Made("Gather", {"dim": call.get("axis", 0)}, (call.x, call.taken(1)))
+def _gather_elements(call: Call) -> Made | Moves:
+    axis = call.get("axis", 0) % call.x.rank
+    return Made("Gather", {"dim": axis}, (call.x, call.taken(1))) if axis else Moves()
 
 
 @line("OneHot")

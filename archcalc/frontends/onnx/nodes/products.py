@@ -73,17 +73,17 @@ def _attention(call: Call) -> Made | None:
     """The operator of opset 23; onnxruntime's own of that name is another."""
     if call.node.domain == "com.microsoft":
         return _joined(call)
-    if call.node.domain not in ("", "ai.onnx") or call.get("softcap"):
+    if call.node.domain not in ("", "ai.onnx"):
         return None
     many = call.get("q_num_heads", 0), call.get("kv_num_heads", 0)
     q, k, v = (heads(call.taken(n), many[n > 0]) for n in range(3))
-    made = attending(
-        q,
-        behind(call.given(4), k),
-        behind(call.given(5), v),
-        call.given(3),
-        bool(call.get("is_causal", 0)),
-    )
+    k, v = behind(call.given(4), k), behind(call.given(5), v)
+    if call.get("softcap"):
+        if extents(q)[1] != extents(k)[1]:
+            return None
+        made = _capped(q, k, v, call.given(3), call.get("softcap"))
+    else:
+        made = attending(q, k, v, call.given(3), bool(call.get("is_causal", 0)))
     return made if call.x.rank == 4 else together(made)
 
 
@@ -139,18 +139,43 @@ def attending(q: Tensor, k: Tensor, v: Tensor, mask: Value | None, causal: bool)
     return Made("ScaledDotProductAttention", fields, (q, k, v, *masks), shape=shape)
 
 
+def _capped(q: Tensor, k: Tensor, v: Tensor, mask: Value | None, cap: float) -> Made:
+    """Attention whose scores are ``cap * tanh(score / cap)``: no one operator does that."""
+    n, count, t, size = extents(k)
+    turned = Made("Permute", {"dims": [0, 1, 3, 2]}, (k,), shape=(n, count, size, t))
+    scores = (*extents(q)[:3], t)
+    made = Made("MatMul", {}, (q, turned), shape=scores)
+    for op, fields in (("Mul", {"by": size**-0.5}), ("Div", {"by": cap}), ("Tanh", {})):
+        made = Made(op, fields, (made,), shape=scores)
+    made = Made("Mul", {"by": cap}, (made,), shape=scores)
+    if mask is not None:
+        whole = (*(1,) * (4 - mask.rank), *mask.sizes)
+        taken = mask if mask.rank == 4 else Made("Reshape", {}, (mask,), shape=whole)
+        made = Made("Add", {}, (made, taken), shape=scores)
+    made = Made("Softmax", {"dim": 3}, (made,), shape=scores)
+    return Made("MatMul", {}, (made, v), shape=(*scores[:3], extents(v)[3]))
+
+
 @line("RotaryEmbedding")
 def _rotary(call: Call) -> Made | None:
-    """Queries or keys, turned; where it is not the whole of a head nothing is known."""
+    """Queries or keys, turned: the whole of a head, or so many of its features."""
     table = call.taken(2 if call.node.domain == "com.microsoft" else 1)
     count = call.get("num_heads", 0)
     if call.x.rank == 3 and not count:
         return None
     taken = heads(call.x, count)
-    size = extents(taken)[-1]
-    if 2 * table.sizes[-1] != size:
+    *outer, size = extents(taken)
+    part = 2 * table.sizes[-1]
+    if part > size:
         return None
     turned = Made("RotaryEmbedding", {}, (taken,), shape=extents(taken))
+    if part < size:
+        cuts = [
+            Made("Slice", {"dim": 3, "start": a, "end": b}, (taken,), shape=(*outer, b - a))
+            for a, b in ((0, part), (part, size))
+        ]
+        first = Made("RotaryEmbedding", {}, (cuts[0],), shape=(*outer, part))
+        turned = Made("Concat", {"dim": 3}, (first, cuts[1]), shape=extents(taken))
     return turned if call.x.rank == 4 else together(turned)
 
 
