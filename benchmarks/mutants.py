@@ -6,10 +6,10 @@ In a copy of what git knows, a sample of comparisons, signs, constants and truth
 paths, three rooms unless others are named, is changed, one at a time. Which test runs which line is
 recorded when it is first needed, a file of tests at a time, with coverage.py, which is none of the
 tools of dev. Each mistake is met by the tests of its room that run its line, those of the module's
-own file first and the fastest first, until one fails: in a fork of a process that has imported what is
-large, and nothing of archcalc. A mistake that none notices is printed: it shows a test that lacks,
-or that what was changed makes no difference. Annotations, docstrings and what only type checkers
-read stay, and examples of operators, which are tests themselves.
+own file first and the fastest first, until one fails: in a fork of a process that has imported what
+is large, and nothing of archcalc. A mistake that none notices is printed: it shows a test that
+lacks, or that what was changed makes no difference. Annotations, docstrings and what only type
+checkers read stay, and examples of operators, which are tests themselves.
 
 What is recorded and judged is kept in the folder, so that what was ended goes on where it was. A
 file of tests that has changed is recorded again; after changes of archcalc, name another folder.

@@ -252,8 +252,11 @@ def _next(shape: _Shape) -> Iterator[Made]:
             continue
         body: Body = {
             "conv": {
-                "op": "Conv2d", "out_channels": "=features", "kernel_size": k,
-                "padding": k // 2, "groups": "=features",
+                "op": "Conv2d",
+                "out_channels": "=features",
+                "kernel_size": k,
+                "padding": k // 2,
+                "groups": "=features",
             },
             "last": {"op": "Permute", "dims": [0, 2, 3, 1]},
             "norm": "LayerNorm",
