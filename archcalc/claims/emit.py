@@ -32,7 +32,7 @@ from archcalc.claims.spelled import (
     unpadded,
 )
 from archcalc.claims.tables.evidence import UNKNOWN, Option, State, printed_state
-from archcalc.claims.tables.flow import RECURSIVE, begun_again, closed
+from archcalc.claims.tables.flow import RECURSIVE, begun_again, closed, parts
 from archcalc.claims.tables.kinds import WEIGHTED, compact
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.work import Layer
@@ -111,10 +111,23 @@ class _Writer:
         """Modules of which the parameters beside their rows are written."""
         self.calls: dict[tuple[str, State, int], tuple[list[int], list[int]]] = {}
         """Rows of a class, depth and size: first calls, and calls of the same layers again."""
+        self.parts = parts(self.sheet)
+        self.halved = {
+            rows[0].index: printed_state(rows[0], "out")
+            for row, rows in self.parts.items()
+            if len(rows) == 1
+            and printed_state(rows[0], "out").ext
+            and printed_state(self.sheet.entries[row], "out")
+            == _doubled(printed_state(rows[0], "out"))
+        }
+        """What parts take that stand alone in a module twice as wide: half of its channels."""
+        self.split: dict[int, State] = {}
+        """Modules that take their input apart, and what each half is."""
         self.usual = usual(
-            (entry, o.takes, o.out, self.net.tokens(o.takes))
+            (entry, taken, o.out, self.net.tokens(o.takes))
             for entry, o in zip(self.sheet.entries, self.found.options, strict=True)
             if o is not None and o.layer.kind in MODULES
+            for taken in (self.halved.get(entry.index, o.takes),)
         )
         self.apart = apart
         self.sums: list[int] = []
@@ -291,9 +304,11 @@ class _Writer:
             sources = [next(iter(self.net.inputs))]
         elif option.given is None and not link.named:
             sources = [self.net.last]
+        branch = self.branch(entry, option, inside) or self.half(entry, option, inside)
+        sources = [branch] if branch else sources
         for container in inside:
             self.begun.setdefault(container.index, (sources[0], len(self.net.written)))
-        module = option.layer.kind in MODULES and not entry.values.get("params")
+        module = branch or (option.layer.kind in MODULES and not entry.values.get("params"))
         if len(rows) < 2 and not self.sheet.has("source") and not module:
             sources = [self.taken(entry, option, sources[0])]
         for container in inside:
@@ -307,6 +322,57 @@ class _Writer:
         for note in option.notes:
             if number := re.search(r"^how the rows of row (\d+)", note):
                 self.module(self.sheet.entries[int(number[1]) - 1])
+
+    def branch(self, entry: Entry, option: Option, inside: Sequence[Entry]) -> str:
+        """What a row takes that begins a branch of its module: what that takes; ``""`` for none.
+
+        A module's parts are branches if it is as wide as they together, or if it adds what it takes
+        and the first of them projects that.
+        """
+        new = [each for each in inside if each.index not in self.begun]
+        outer = [each for each in inside if each.index in self.begun]
+        unit = new[0] if new else entry
+        if not outer or unit.depth != outer[-1].depth + 1:
+            return ""
+        module, out = outer[-1], printed_state(outer[-1], "out")
+        name, _ = self.begun[module.index]
+        parts = self.parts.get(module.index, [])
+        state = self.net.states.get(name, UNKNOWN)
+        if len(parts) < 2 or unit.index == parts[0].index or unit not in parts:
+            return ""
+        widths = [printed_state(each, "out") for each in parts]
+        joined = sum(each.c or 0 for each in widths) == out.c
+        first = int(parts[0].values.get("params", 0))
+        projects = [((state.c or 0) + more) * (out.c or 0) for more in (0, 1, 2, 3)]
+        summed = re.search(RESIDUAL, called(module)) and state != out and first in projects
+        if any(each.ext != out.ext for each in widths) or not (joined or summed):
+            return ""
+        if option.layer.kind in MODULES:
+            tokens = self.net.tokens(state)
+            fits = inner(entry, state, option.out, tokens, self.usual) is not None
+        else:
+            fits = option.takes == state
+        return name if fits else ""
+
+    def half(self, entry: Entry, option: Option, inside: Sequence[Entry]) -> str:
+        """Half of what a module takes, for its only part; ``""`` where it takes all."""
+        half, source = self.halved.get(entry.index), self.net.last
+        state = self.net.states.get(source, UNKNOWN)
+        if half is None or state != _doubled(half) or option.layer.kind not in MODULES:
+            return ""
+        if inner(entry, half, option.out, self.net.tokens(half), self.usual) is None:
+            return ""
+        self.begun[inside[-1].index] = (source, len(self.net.written))
+        self.split[inside[-1].index] = half
+        return self.slice(source, half, 0)
+
+    def slice(self, source: str, half: State, k: int) -> str:
+        """The first half of a layer's channels, or the second."""
+        c = half.c or 0
+        dim = len(half.ext or ()) + 1 if source in self.net.turned else 1
+        note = "channels are taken to be split in halves: the table has one of them"
+        fields = {"dim": dim, "start": k * c, "end": (k + 1) * c}
+        return self.net.assume("Slice", fields, [source], half, note)
 
     def taken(self, entry: Entry, option: Option, source: str) -> str:
         """What a row takes, after what stands before it that is not in the table."""
@@ -386,6 +452,8 @@ class _Writer:
         state = net.states.get(source, UNKNOWN)
         sums = any(net.written[name].get("op") == "Add" for name in inside)
         if not re.search(RESIDUAL, word) or sums or not inside or net.states[last] != state:
+            return
+        if last == source or module.index in self.split:
             return
         note = f"{module.name} is taken to add what it takes, as its name says"
         ends, act = inside[max(-2, -len(inside))], net.written[last]
@@ -618,6 +686,12 @@ class _Writer:
     def module(self, container: Entry) -> None:
         """Write how a module makes what it gives of its rows: it joins, sums or scales them."""
         source, count = self.begun.get(container.index, (self.net.last, 0))
+        if half := self.split.get(container.index):
+            both = [self.slice(source, half, 1), self.names[container.index + 1]]
+            note = f"how {container.name} joins its halves is not in the table"
+            whole = _doubled(half)
+            self.net.assume("Concat", self.net.axis(both, whole), both, whole, note)
+            return
         inside = list(self.net.written)[count:]
         note = f"how {container.name} joins its rows is not in the table"
         out = printed_state(container, "out")
@@ -660,6 +734,10 @@ class _Writer:
         if not plain or not plain[0].isalpha():
             plain = f"{compact(entry.what.word) or 'row'}_{plain}".strip("_")
         return self.net.free(plain if plain[0].isalpha() else f"row_{plain}")
+
+
+def _doubled(half: State) -> State:
+    return State(2 * (half.c or 0), half.ext)
 
 
 def _before(n: int, k: int, stride: int) -> int:

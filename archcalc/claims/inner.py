@@ -28,6 +28,8 @@ def called(entry: Entry) -> str:
     return compact(re.sub(r"( \([\w.-]+\))?[: -]+\d.*$", "", entry.name))
 
 
+_SAID = frozenset(("channels", "stride", "features", "groups", "num_heads"))
+"""Arguments that are determined by others, and by what a row takes and gives."""
 Usual = Mapping[tuple[str, str], int]
 """How many rows of each class may be a block of each kind."""
 
@@ -38,7 +40,8 @@ def inner(
     """A row as a use of a block, or None where nothing usual has its parameters.
 
     ``tokens`` says whether features are the last axis of what it takes. Of several blocks that have
-    them it is one of the kind that most rows of its class may be.
+    them it is the one with the fewest widths that were searched, and of the kind that most rows of
+    its class may be.
     """
     params, word = entry.values.get("params"), called(entry)
     if not isinstance(params, int) or not params or before.c is None or after.c is None:
@@ -46,7 +49,7 @@ def inner(
     votes = usual or {}
     made = max(
         _made(word, before, after, params, tokens),
-        key=lambda each: votes.get((word, kind_of(each[0])), 0),
+        key=lambda each: (-len(each[2].keys() - _SAID), votes.get((word, kind_of(each[0])), 0)),
         default=None,
     )
     if made is None:

@@ -109,7 +109,7 @@ class Wiring:
 
     def put(self, name: str, op: str, fields: Fields, sources: Sequence[str], out: State) -> None:
         """Write a layer."""
-        if re.search(LAST, op):
+        if re.search(LAST, op) and not (op == "Slice" and fields.get("dim") == 1):
             sources = [self.laid(source, True) for source in sources]
         elif re.search(FIRST, op):
             sources = [self.laid(source, False) for source in sources]

@@ -175,6 +175,21 @@ def sequential(sheet: Sheet) -> frozenset[int]:
     return frozenset(found)
 
 
+def parts(sheet: Sheet) -> dict[int, list[Entry]]:
+    """For each module of a tree, the rows right below it that have weights, or hold some."""
+    found: dict[int, list[Entry]] = defaultdict(list)
+    open_: list[Entry] = []
+    for entry in sheet.entries:
+        while open_ and entry.depth <= open_[-1].depth:
+            open_.pop()
+        below = bool(open_) and entry.depth == open_[-1].depth + 1
+        if below and (entry.container or entry.values.get("params")):
+            found[open_[-1].index].append(entry)
+        if entry.container:
+            open_.append(entry)
+    return found
+
+
 def closed(sheet: Sheet) -> dict[int, list[Entry]]:
     """For each layer, the modules of a tree that end between the one before and it."""
     found: dict[int, list[Entry]] = defaultdict(list)
