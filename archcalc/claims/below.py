@@ -13,7 +13,7 @@ from archcalc.claims.readings import Reading
 from archcalc.claims.sums import right_sum
 from archcalc.claims.tables.evidence import Option, known, slip
 from archcalc.claims.tables.kinds import WEIGHTED
-from archcalc.claims.tables.lines import MULT_ADDS
+from archcalc.claims.tables.lines import mult_adds_unit
 from archcalc.claims.tables.sheet import Sheet
 from archcalc.claims.tables.totals import adds_up, total_row
 
@@ -102,9 +102,6 @@ def trained(sheet: Sheet, told: Reading) -> Iterator[Finding]:
         )
 
 
-_UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-
-
 def mult_adds(sheet: Sheet, told: Reading) -> Iterator[Finding]:
     """Torchinfo's total of work, where a slip of digits makes it of what the layers have.
 
@@ -115,8 +112,7 @@ def mult_adds(sheet: Sheet, told: Reading) -> Iterator[Finding]:
     rows = [(e, told.found.options[e.index]) for e in sheet.layers if e.values.get("params")]
     if entry is None or not rows:
         return
-    exact, said = entry.printed["mult_adds"], MULT_ADDS.fullmatch(entry.name)
-    unit = _UNITS.get(said[1][-1].lower() if said else "", 10**6)
+    exact, unit = entry.printed["mult_adds"], mult_adds_unit(entry.name)
     totals: list[Fraction] = []
     for biases, norms, batch in product((True, False), (True, False), (sheet.batch, 1)):
         counted = [_multiplied(option, biases, norms) for _, option in rows]

@@ -6,7 +6,10 @@ contradicts itself does a spec say something else, and that is said.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from math import prod
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analyze import answer
@@ -15,12 +18,17 @@ from archcalc.claims.causes import label, number
 from archcalc.claims.finding import Audit
 from archcalc.claims.readings import Reading
 from archcalc.claims.tables.evidence import Option, State, holds, spread
+from archcalc.claims.tables.lines import mult_adds_unit
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
 from archcalc.claims.tables.totals import adds_up, total_row
 from archcalc.claims.tables.work import work_of
 from archcalc.errors import ArchcalcError, Problem, SpecError
 
 SIZES = tuple(f"{way}_{axis}" for way in ("in", "out") for axis in "dhwc")
+WORK_OFF = Fraction(1, 100)
+"""How far the work may be off: versions count biases and normalizations, or do not."""
+UNWORKED = "Attention|LSTM|GRU|RNN|Embedding"
+"""Operators whose work versions of torchinfo count in ways of their own."""
 SUMMED = frozenset(("concat", "add", "merge"))
 """Kinds that take several sizes, of which one is printed."""
 
@@ -69,8 +77,41 @@ def hold(audit: Audit, data: Mapping[str, Any], layers: Mapping[int, Sequence[st
             if not follows:
                 raise ArchcalcError(f"{audit.name}: {what}: no spec is written")
             said.append(what)
+    _worked(audit, [row for each in rows.values() for row in each])
     said += _total(sheet, told, layers, params, statistics)
     return list(dict.fromkeys(said))
+
+
+def _worked(audit: Audit, rows: Sequence[Row]) -> None:
+    """Hold the work of all rows against what torchinfo says below its table.
+
+    It multiplies the parameters of convolutions by the positions that they give, and counts those
+    of other layers once; modules of which no row is printed have the parameters that they should,
+    but maybe at other sizes. Raises :class:`ArchcalcError` where the work is another.
+    """
+    assert audit.sheet is not None
+    entry = next((e for e in audit.sheet.entries if "mult_adds" in e.values), None)
+    if entry is None or any(re.search(UNWORKED, row.op) for row in rows):
+        return
+    printed = entry.printed["mult_adds"]
+    unit = mult_adds_unit(entry.name) * audit.sheet.batch
+    # A layer of features may be a 1x1 convolution where no row of its module is printed.
+    own = {row.name: int(row.params) for row in rows}
+    counted = [(row, own.get(row.node.share or "", own[row.name])) for row in rows]
+    each = [sum(n * _positions(row, as_) for row, n in counted) for as_ in (False, True)]
+    slack = printed.step * unit
+    if all(abs(n - printed.value * unit) > slack + n * WORK_OFF for n in each):
+        raise ArchcalcError(
+            f"{audit.name}: {entry.name}: the table prints {printed.text}, the network that was "
+            f"found has {float(Fraction(each[0], unit)):.2f}: no spec is written"
+        )
+
+
+def _positions(row: Row, convolved: bool) -> int:
+    """How many times torchinfo counts the parameters of a layer."""
+    if "Conv" in row.op:
+        return prod(map(int, row.shape[2:]))
+    return prod(map(int, row.shape[1:-1])) if convolved and row.op == "Linear" else 1
 
 
 def _unfit(sheet: Sheet, layers: Mapping[int, Sequence[str]], problem: Problem) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 
 from archcalc.claims.spelled import ACTIVATIONS, Fields, Spelled, arranged
 from archcalc.claims.tables.evidence import UNKNOWN, State
-from archcalc.claims.tables.sheet import Sheet
+from archcalc.claims.tables.kinds import compact
+from archcalc.claims.tables.sheet import Entry, Sheet
 
 LENGTH = 100
 """A length that stands for one of which the table says None: any will do."""
@@ -57,6 +58,18 @@ class Wiring:
             name = f"{plain[:60]}_{k}"
         self.taken.add(name)
         return name
+
+    def named(self, entry: Entry) -> str:
+        """A layer's name that no other has."""
+        own = re.fullmatch(r"(.+) \(([\w.-]+)\): \d+-\d+", entry.name)  # torchinfo's names
+        bare = entry.name if own is None else own[2] if own[2][0].isalpha() else own[1] + own[2]
+        bare = re.sub(r" \((\d\w{0,2})\)$", r"_\1", bare)  # inception (3a)
+        bare = bare.split(" (")[0].replace(": ", "_")
+        bare = re.sub(r"^(\d+) ([a-z]+)$", r"\2\1", bare)
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "_", bare).strip("_-").lower()
+        if not plain or not plain[0].isalpha():
+            plain = f"{compact(entry.what.word) or 'row'}_{plain}".strip("_")
+        return self.free(plain if plain[0].isalpha() else f"row_{plain}")
 
     def manages(self, state: State) -> bool:
         """Whether the table prints features last, where a spec has them first but for few."""

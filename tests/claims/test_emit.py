@@ -160,6 +160,8 @@ WORK = {
     "torchinfo_efficientnet_b0": 385_814_752,
     "torchinfo_regnet_y_400mf": 401_842_848,
     "torchinfo_mobilenet_v2_names": 300_774_272,
+    # Channels that are split in halves, and a branch beside the other (arXiv:1807.11164: 0.15).
+    "torchinfo_shufflenet_v2": 144_907_992,
 }
 
 
@@ -228,6 +230,13 @@ def test_what_does_not_fit_is_told_in_words_of_the_row() -> None:
         ArchcalcError, match=r"conv1 \(row 1\): .* does not fit: output_padding=1 is"
     ):
         hold(found, data, {0: ["conv1"]})
+
+
+def test_work_below_a_table_tells_what_modules_are_not() -> None:
+    text = (HERE / "rebuilt" / "torchinfo_efficientnet_b0.txt").read_text(encoding="utf-8")
+    assert text.count("385.87") == 1
+    with pytest.raises(ArchcalcError, match=r"Total mult-adds .*: the table prints 395.87"):
+        emit(audit(text.replace("385.87", "395.87")))
 
 
 def test_rows_of_widths_are_uses_of_one_block(counted: Callable[[str], Analysis]) -> None:

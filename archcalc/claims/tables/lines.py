@@ -41,6 +41,16 @@ MULT_ADDS = re.compile(r"total mult-adds \(([KMGT]|units\.\w+)\)", re.IGNORECASE
 """What torchinfo says below a table of the work that no column has."""
 
 
+def mult_adds_unit(name: str) -> int:
+    """What torchinfo's total of work is counted in: ``Total mult-adds (M)``, ``(Units.GIGABYTES)``.
+
+    1 for a row that is none.
+    """
+    said = MULT_ADDS.fullmatch(name)
+    letter = said[1].lower().removeprefix("units.")[0] if said else ""
+    return {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}.get(letter, 1)
+
+
 def footers(lines: list[str], headers: tuple[str, ...], number: int) -> list[Line]:
     """Totals that stand below a table, as a row under the columns that they add up."""
     plain = [header.lower() for header in headers]
