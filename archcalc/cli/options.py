@@ -134,7 +134,8 @@ InputShapes = Annotated[
     typer.Option(
         metavar="SHAPE",
         help="The input without the batch, 3x224x224, or only its extent, 224. NAME=SHAPE "
-        "where there are several, NAME=int64:128 where a module's is of another dtype.",
+        "where there are several, NAME=int64:128 where a module's is of another dtype, "
+        "NAME=int64 where it is one number.",
     ),
 ]
 Batch = Annotated[

@@ -49,7 +49,8 @@ class Einsum(Weightless, Scattering, Multiplying):
     ``nhwc,cu->nhwu``: each letter is an axis, and what is missing on the right is summed. The batch
     may be left out of an operand, or of all; samples are multiplied one by one. Inputs are taken
     in from left to right. Two with a letter to be summed take a multiply-accumulate for every
-    combination of their letters; without one it is no product of matrices but a multiply for each.
+    combination of their letters; without one, or where all of those are one long, PyTorch takes no
+    product of matrices but a multiply for each.
     A letter of one input alone is summed first.
     """
 
@@ -127,7 +128,8 @@ class Einsum(Weightless, Scattering, Multiplying):
             adds = size(taken) - size(left) + (size(given) - size(right) if given else 0)
             every, taken = left | right, (left | right) & wanted
             if k < len(terms):
-                yield _Step(adds, size(every), size(taken), taken != every)
+                summed = any(not holds(extents[letter] == 1) for letter in every - taken)
+                yield _Step(adds, size(every), size(taken), summed)
             elif len(terms) == 1:
                 yield _Step(adds, 0, 0, False)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING
 
 from archcalc.errors import unknown
-from archcalc.frontends.network import NetworkLike, one_of
+from archcalc.frontends.network import NetworkLike, one_of, to_spec
 from archcalc.pytorch.build import DTYPES
 from archcalc.spec.expand import settled
-from archcalc.spec.graph import Graph
+from archcalc.spec.graph import Graph, Node
 from archcalc.spec.question import Question
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ def graphs(network: NetworkLike, question: Question) -> tuple[Graph, Graph]:
     """The network for the batch, and for one that batch normalization can be trained on."""
     found = one_of(network)
     graph = settled(found, question)
-    if isinstance(found, Graph) or question.batch > 1:
+    if question.batch > 1 or (isinstance(found, Graph) and not any(map(_is_single, graph.nodes))):
         return graph, graph
-    return graph, settled(found, question._replace(batch=2))
+    spec = to_spec(found, allow_unknown=True) if isinstance(found, Graph) else found
+    return graph, settled(spec, question._replace(batch=2))
+
+
+def _is_single(node: Node) -> bool:
+    """Whether it is a batch normalization of one value a channel, which can't be trained."""
+    return "running_mean" in node.applied.cost.buffers and prod(node.shape) == node.shape[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from archcalc.analysis.analyze import analyze
 from archcalc.analysis.counted import Analysis
@@ -57,7 +57,7 @@ def source(graph: Graph, spec: Spec | None = None) -> str:
         if cls is library.top:
             count = len(graph.training_outputs)
             training = cls.outputs[len(cls.outputs) - count :] if count else ()
-            ties = [*_ties(library, graph), *_frozen(graph)]
+            ties = [*_ties(library, graph), *_frozen(graph), *_second_names(graph)]
         classes.append("\n".join(_class(library, cls, training, ties, spec, graph)))
     needed = [target.removeprefix("archcalc.") for target in own]
     helpers = (EACH_WEIGHT, PARAMETRIZED, *STANDARDIZATIONS)
@@ -268,6 +268,38 @@ def _frozen(graph: Graph) -> Iterator[str]:
         inside = [node.name for node in graph.nodes if f"{node.name}.".startswith(f"{name}.")]
         depth = name.count(".") + 1
         yield f"{access('.'.join(way[inside[0]].split('.')[:depth]))}.requires_grad_(False)"
+
+
+def _second_names(graph: Graph) -> Iterator[str]:
+    """Statements that give modules their other names: ``state_dict`` has all of their keys."""
+    named: set[str] = set()
+    used = set(_prefixes(node.name for node in graph.nodes))
+    for name, first in graph.aliases.items():
+        home = name.rpartition(".")[0]
+        if home in named:  # with the module around it
+            named.add(name)
+        elif name not in used and first in used:
+            named.add(name)
+            for path in _prefixes([home] if home else []):
+                if path not in used:
+                    yield _put(path, "nn.Module()")
+                    used.add(path)
+            yield _put(name, access(first))
+
+
+def _put(path: str, made: str) -> str:
+    """The statement that puts a module at a place."""
+    home, _, last = path.rpartition(".")
+    if not last.isdigit():
+        return f"{access(path)} = {made}"
+    return f'{access(home) if home else "self"}.add_module("{last}", {made})'
+
+
+def _prefixes(paths: Iterable[str]) -> Iterator[str]:
+    """The ways, and those to what they stand in, from the outermost."""
+    for path in paths:
+        parts = path.split(".")
+        yield from (".".join(parts[: k + 1]) for k in range(len(parts)))
 
 
 def _aliased(library: Library) -> Iterator[str]:

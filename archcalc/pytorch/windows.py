@@ -18,7 +18,7 @@ def placed(node: Node) -> Shape | None:
     """The output's shape of a pooling that PyTorch lacks; None for all other layers."""
     x, *_ = node.input_shapes or ((),)
     op: Any = node.op
-    if "overhang" not in op.torch(*node.input_shapes).kwargs:
+    if node.spelled is not None or "overhang" not in op.torch(*node.input_shapes).kwargs:
         return None
     pads = op.pads(x)
     clip = op.ceil_mode is True or any(before or after for before, after in pads)

@@ -43,7 +43,7 @@ def _as_inputs(value: Any) -> dict[str, str]:
     for name, shape in named.items():
         numbers = isinstance(shape, list) and shape and all(type(size) is int for size in shape)
         text = "x".join(map(str, shape)) if numbers else str(shape)
-        if not re.fullmatch(rf"(\w+:)?{_EXTENT}(x{_EXTENT})*", text):
+        if not re.fullmatch(rf"(\w+:)?{_EXTENT}(x{_EXTENT})*|[a-z]+\d*", text):
             said = f" of '{name}'" if name else ""
             meant = f"should be a shape{said} without the batch, 3x224x224"
             raise ValueError(f"{meant}, not {shape!r}")
@@ -72,7 +72,7 @@ class Elsewhere(Recorded):
     def shapes(self) -> dict[str, list[int]]:
         """The input's sizes by name, which is empty for one alone."""
         sizes = {name: shape.rpartition(":")[2] for name, shape in self.input.items()}
-        return {name: [*map(int, shape.split("x"))] for name, shape in sizes.items()}
+        return {k: [int(n) for n in shape.split("x") if n.isdigit()] for k, shape in sizes.items()}
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ from archcalc.pytorch import module
         ),
         # Nothing is summed: an outer product of 5 and 8, twice.
         ("i,j->ij", [(2, 5), (2, 8)], (2, 5, 8), Work(multiplies=80)),
+        # All that is summed is one long: FlopCounterMode of torch 2.13 counts 0 for torch.einsum.
+        ("bij,bjd->bid", [(2, 5, 1), (2, 1, 8)], (2, 5, 8), Work(multiplies=80)),
         # A letter of one input alone is summed first: 2 x 5 x (8 - 1) adds.
         ("bij->bi", [(2, 5, 8)], (2, 5), Work(adds=70)),
         ("bij,bi->bi", [(2, 5, 8), (2, 5)], (2, 5), Work(adds=70, multiplies=10)),

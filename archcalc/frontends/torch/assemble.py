@@ -20,6 +20,7 @@ from archcalc.frontends.torch.captured import (
     GETITEM,
     Capture,
     Held,
+    dtype_of,
     function_of,
     known_of,
     outputs_of,
@@ -33,7 +34,7 @@ from archcalc.frontends.torch.spelled import spelled
 from archcalc.frontends.torch.ways import Ways, call_as_owned
 from archcalc.frontends.torch.written import settle
 from archcalc.operators.base import Applied, Operator
-from archcalc.spec.graph import AuthorCall, Graph, Origin, OwnTensor
+from archcalc.spec.graph import AuthorCall, Graph, Origin, OwnTensor, Taken, Word
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
 
@@ -118,7 +119,8 @@ class Assembler(Holding):
         ]
         graph = self.drafted(name, outputs, unused, self.capture.classes)
         how = self.capture.how
-        return graph if how == PLAIN else replace(graph, edition=f"captured by {how}")
+        edition = "" if how == PLAIN else f"captured by {how}"
+        return replace(graph, edition=edition, aliases=self.capture.aliases)
 
     def output(self, node: fx.Node) -> int:
         """The layer that gives an output of the network."""
@@ -306,7 +308,7 @@ class Assembler(Holding):
         wish = f"{module}.{function}" if module else function
         homes = {held.removesuffix(f".{name}") for name, held in names.items()}
         exact = all(f".{held}".endswith(f".{name}") for name, held in names.items())
-        origin = self.origin(node, self.unsaid(node, made))
+        origin = self.origin(node, self.unsaid(node, made, inputs))
         direct = all(self.held(source) is not None for source in made.weights.values())
         home = next(iter(homes), "")
         kind = self.capture.classes.get(home, "")
@@ -330,10 +332,19 @@ class Assembler(Holding):
             self.owners.setdefault(held, key)
         return self.measured(key, wanted)
 
-    def unsaid(self, node: fx.Node, made: Made[fx.Node]) -> AuthorCall | None:
-        """The call of a constant whose numbers are others than ours holds."""
+    def unsaid(
+        self, node: fx.Node, made: Made[fx.Node], inputs: Sequence[int]
+    ) -> AuthorCall | None:
+        """The call of what gives other numbers than our operator does."""
         value = node.meta.get("val")
-        if made.op != "Constant" or not isinstance(value, Tensor):
+        if made.op == "Identity" and not made.said:
+            dtype = Word(str(dtype_of(node)))
+            shape = self.shape(inputs[0])  # its own, whatever its author's is
+            return AuthorCall("Tensor.to", (Taken(0, shape), dtype), (), shape)
+        if made.op != "Constant":
+            given_ = {s: k for k, s in enumerate(made.inputs) if isinstance(s, fx.Node)}
+            return None if made.said else self.spelled(node, given_)
+        if not isinstance(value, Tensor):
             return None
         whole = made.fields.get("fill") == "arange"
         if made.said and whole != value.is_floating_point() and value.dtype != torch.bool:

@@ -10,6 +10,7 @@ from functools import cached_property
 from types import BuiltinFunctionType
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 from torch.utils._pytree import tree_leaves
@@ -51,6 +52,18 @@ class Capture(Remembering):
     """In which way it was had."""
     numbers: Mapping[str, Any] = field(default_factory=dict)
     """Node -> what a small constant of the module's code holds, in lists."""
+
+    @cached_property
+    def aliases(self) -> Mapping[str, str]:
+        """Of modules that store something: any other way to one -> the first."""
+        if self.module is None:
+            return {}
+        first = {id(inner): name for name, inner in self.module.named_modules()}
+        return {
+            name: first[id(inner)]
+            for name, inner in self.module.named_modules(remove_duplicate=False)
+            if first[id(inner)] != name and inner.state_dict(keep_vars=True)
+        }
 
     @cached_property
     def unsaved(self) -> frozenset[str]:
@@ -157,6 +170,13 @@ def shape_of(node: fx.Node) -> Any:
     if value is None and (said := node.meta.get("tensor_meta")) is not None:
         value = said
     return _shapes(value)
+
+
+def dtype_of(node: fx.Node) -> torch.dtype | None:
+    """Of which dtype a tensor is; None where that isn't known."""
+    value = node.meta.get("val", node.meta.get("tensor_meta"))
+    found: torch.dtype | None = getattr(value, "dtype", None)
+    return found
 
 
 def _shapes(value: Any) -> Any:

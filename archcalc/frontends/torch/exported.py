@@ -42,7 +42,7 @@ def read(path: str, inputs: Mapping[str, str]) -> Graph:
     graph = assemble(capture, Path(path).stem)
     own = {name: shape[1:] for name, shape in graph.inputs.items()}
     for name, text in inputs.items():
-        sizes = tuple(map(int, text.rpartition(":")[2].split("x")))
+        sizes = tuple(int(n) for n in text.rpartition(":")[2].split("x") if n.isdigit())
         name = name or next(iter(own))
         if own.get(name) not in (sizes, sizes[1:]):
             has = ", ".join(f"{each} {'x'.join(map(str, axes))}" for each, axes in own.items())

@@ -303,14 +303,15 @@ def _tensor(name: str, text: str, device: str) -> Any:
     import torch
 
     said = f"--input {name}={text}" if name else f"--input {text}"
-    dtype, colon, shape = text.rpartition(":")
+    alone = text in DTYPES  # one number a sample, such as its step in time
+    dtype, colon, shape = (text, "", "") if alone else text.rpartition(":")
     dtype = dtype or "float32"
     if dtype not in DTYPES:
         hint = did_you_mean(dtype, DTYPES) or f"known: {', '.join(DTYPES)}"
         raise ArchcalcError(f"{said}: no dtype '{dtype}'\n  {hint}")
-    if not re.fullmatch(r"\d{1,13}(?:[x,]\d{1,13})*", shape, re.ASCII):
+    if not alone and not re.fullmatch(r"\d{1,13}(?:[x,]\d{1,13})*", shape, re.ASCII):
         raise ArchcalcError(f"{said}: is no shape\n  write 3x224x224, without the batch")
-    sizes = [int(n) for n in re.split("[x,]", shape)]
+    sizes = [int(n) for n in re.split("[x,]", shape) if not alone]
     if not all(1 <= n <= LARGEST for n in sizes):
         raise ArchcalcError(f"{said}: an extent should be from 1 to {LARGEST:,}")
     # With a dtype people write a whole shape, ids=int64:1x128, whose first axis is the batch.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -496,6 +497,75 @@ def test_exported_source_of_a_graph_has_the_tensors_and_outputs_of_its_module(na
     assert all(re.search(r"_\d", key) for key in missing)
     given = [torch.randn(shape) for shape in inputs]
     torch.testing.assert_close(exported(*given), module(*given))
+
+
+class Kinds(nn.Module):
+    """Numbers of other kinds, rounded ones, and an order that is stored."""
+
+    order: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("order", torch.tensor([2, 0, 1, 3]))
+        self.embed = nn.Embedding(9, 4)
+        self.places = nn.Linear(2, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        step = torch.arange(5, device=x.device)
+        places = torch.stack([step // 2, step % 2], -1)
+        seen = (x > 0).float()
+        y = self.embed((x * 3).long().clamp(0, 8)) + self.places(places.float() - 0.5)
+        return y[..., self.order] * seen.mean()
+
+
+class Named(nn.Module):
+    """Modules with several names, one of them in a module that has nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Linear(5, 5), nn.BatchNorm1d(5))
+        self.again = self.first
+        self.rest = nn.ModuleList([self.first, nn.Linear(5, 4)])
+        self.beside = nn.ModuleDict({"inner": self.rest[1]})
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.rest[1](self.again(x))
+
+
+@pytest.mark.parametrize("kind", [Kinds, Named])
+def test_source_has_the_keys_and_the_numbers_of_a_module(kind: type[nn.Module]) -> None:
+    module, x = kind().eval(), torch.linspace(-2, 2, 5)[None]
+    graph = archcalc.from_torch(module, x)
+    space: dict[str, Any] = {"__name__": "exported"}
+    exec(str(archcalc.export(graph)), space)
+    exported = space[kind.__name__]().eval()
+    exported.load_state_dict(module.state_dict())
+    torch.testing.assert_close(exported(x), module(x))
+    found = archcalc.against(graph, lambda: module, device="cpu")
+    assert found.ok
+    assert found.distance == 0
+
+
+def test_a_network_of_one_value_a_channel_is_trained_on_two() -> None:
+    pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    assert archcalc.crosscheck(archcalc.from_torch(pooled, (1, 3, 4, 4)), device="cpu").ok
+
+
+class Stepped(nn.Module):
+    """Takes a number a sample, and reads a mask off numbers that it makes."""
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        mask = torch.ones(4, 4, dtype=torch.bool, device=x.device).triu(1)
+        return (x * t.float()[:, None]).masked_fill(mask, 0.0)
+
+
+def test_an_input_may_be_one_number_a_sample(tmp_path: Path) -> None:
+    (tmp_path / "stepped.py").write_text(
+        f"import torch\nfrom torch import nn\n\n\n{inspect.getsource(Stepped)}", encoding="utf-8"
+    )
+    graph = graph_of(f"torch:{tmp_path / 'stepped.py'}:Stepped@x=4x4;t=int64")
+    assert graph.inputs == {"x": (1, 4, 4), "t": (1,)}
+    assert archcalc.crosscheck(graph, device="meta").ok
 
 
 class Shifted(nn.Module):

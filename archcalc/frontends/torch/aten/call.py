@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import fx
 
 from archcalc.dims import Shape
 from archcalc.frontends import table
 from archcalc.frontends.table import Beside, Moves, Table
+from archcalc.frontends.torch.captured import dtype_of
 
 
 class Made(table.Made[fx.Node]):
@@ -96,6 +98,16 @@ def name_of(node: fx.Node) -> str:
     """What an operator is called, without where it comes from: ``conv2d``, ``roi_align``."""
     parts = str(node.target).split(".")
     return parts[1] if len(parts) > 2 else parts[0]
+
+
+def kind_of(node: fx.Node) -> str:
+    """What the numbers of a tensor are: ``bool``, ``int``, ``float``, ``complex``; ``""`` if that
+    isn't known.
+    """
+    dtype = dtype_of(node)
+    if dtype is None or dtype.is_complex:
+        return "" if dtype is None else "complex"
+    return "float" if dtype.is_floating_point else "bool" if dtype == torch.bool else "int"
 
 
 def number(value: Any) -> bool:

@@ -70,23 +70,28 @@ def _dropout(call: Call) -> Made | Same:
 # Sums and products of elements --------------------------------------------------------------------
 
 
-def _of_two(op: str, a: Any, b: Any) -> Made | None:
+def _of_two(op: str, a: Any, b: Any, said: bool = True) -> Made | None:
     """An operator of two tensors, or of one and a number."""
     if isinstance(a, fx.Node) and isinstance(b, fx.Node):
-        return Made(op, {}, (a, b))
+        return Made(op, {}, (a, b), said=said)
     if isinstance(a, fx.Node) and number(b):
-        return Made(op, {"by": b}, (a,))
+        return Made(op, {"by": b}, (a,), said=said)
     if isinstance(b, fx.Node) and number(a):
-        return Made(op, {"by" if op in ("Add", "Mul") else "of": a}, (b,))
+        return Made(op, {"by" if op in ("Add", "Mul") else "of": a}, (b,), said=said)
     return None
 
 
 def _pair(op: str) -> Line:
     def made(call: Call) -> Made | None:
-        return _of_two(op, call["self"], call["other"])
+        name = name_of(call.node)
+        # What is rounded is another number.
+        plain = name not in _ROUNDING and call.arguments.get("rounding_mode") is None
+        return _of_two(op, call["self"], call["other"], plain)
 
     return made
 
+
+_ROUNDING = ("floor_divide", "remainder", "fmod")
 
 for _names, _op in (
     (("add.Tensor", "add.Scalar", "__add__", "__iadd__"), "Add"),

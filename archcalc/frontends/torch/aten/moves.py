@@ -15,6 +15,7 @@ from archcalc.frontends.torch.aten.call import (
     Found,
     Made,
     Same,
+    kind_of,
     line,
     name_of,
     number,
@@ -27,10 +28,31 @@ from archcalc.frontends.torch.aten.call import (
 
 for _name in (
     *("contiguous", "detach", "clone", "alias", "lift_fresh_copy", "lift_fresh", "lift"),
-    *("to", "type_as", "_to_copy", "float", "half", "positive", "resolve_conj", "resolve_neg"),
-    "requires_grad",
+    *("positive", "resolve_conj", "resolve_neg", "requires_grad"),
 ):
     TABLE[_name] = lambda call: Same(call.x)
+
+
+@line("to", "type_as", "_to_copy", "float", "half")
+def _cast(call: Call) -> Made | Same:
+    """Numbers of another kind, unless whoever takes them makes such of them anyway."""
+    before, after = kind_of(call.x), kind_of(call.node)
+    if before == after or (
+        after == "float" and all(_promotes(call.node, u) for u in call.node.users)
+    ):
+        return Same(call.x)
+    return Made("Identity", {}, (call.x,), said=False)
+
+
+def _promotes(cast: fx.Node, user: fx.Node) -> bool:
+    """Whether a call computes in floating-point numbers because of what else it takes."""
+    if name_of(user) not in ("add", "mul", "div"):
+        return False
+    others = [each for each in user.args[:2] if each is not cast]
+    return any(
+        isinstance(each, float) or (isinstance(each, fx.Node) and kind_of(each) == "float")
+        for each in others
+    )
 
 
 @line("flatten")
