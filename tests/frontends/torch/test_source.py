@@ -510,7 +510,7 @@ class Kinds(nn.Module):
         self.embed = nn.Embedding(9, 4)
         self.places = nn.Linear(2, 4)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         step = torch.arange(5, device=x.device)
         places = torch.stack([step // 2, step % 2], -1)
         seen = (x > 0).float()
