@@ -127,10 +127,11 @@ def test_layers_whose_weights_have_one_name_share_them(path: Path) -> None:
     assert (analysis.params, analysis.macs) == (2 * 9 * 4 + 4, 2 * 16 * 4 * 18)
 
 
-def test_a_pooling_is_undone_by_its_places(path: Path) -> None:
+@pytest.mark.parametrize("kind", ["Upsample", "Unpooling"])
+def test_a_pooling_is_undone_by_its_places(path: Path, kind: str) -> None:
     text = blob("data", 1, 2, 6, 6)
     pool = "pooling_param { kernel_size: 2 stride: 2 }"
-    text += layer("Pooling", "p", "data", tops=2, more=pool) + layer("Upsample", "u", "p", "p1")
+    text += layer("Pooling", "p", "data", tops=2, more=pool) + layer(kind, "u", "p", "p1")
     path.write_text(text)
     assert [type(node.op).__name__ for node in graph_of(path).nodes] == ["MaxPool2d", "MaxUnpool2d"]
 

@@ -424,6 +424,22 @@ def cycle() -> dict[str, Any]:
         (sequential(layer("Dense", "d")), "layer 'd': Dense"),
         (sequential(layer("Dense", "d", units=2**60)), "layer 'd': Dense"),
         (sequential(layer("Conv2D", "c", filters=4, kernel_size=[99, 99])), "layer 'c'"),
+        (
+            sequential(layer("Conv2D", "c", filters=4, kernel_size=3, strides=0)),
+            "layer 'c': Conv2D: stride should be at least 1",
+        ),
+        (
+            sequential(layer("Conv2D", "c", filters=4, kernel_size=3, padding="full")),
+            "layer 'c': Conv2D: padding should be 'valid', 'same' or 'causal', not 'full'",
+        ),
+        (
+            sequential(layer("LayerNormalization", "n", axis=-9)),
+            "layer 'n': LayerNormalization: axis -9 of 4 axes",
+        ),
+        (
+            sequential(layer("ReLU", "r"), layer("ReLU", "r")),
+            "layer 'r': 2 layers of a model have this name",
+        ),
         (sequential(shape=(0, 3)), "has the shape"),
         (
             sequential(

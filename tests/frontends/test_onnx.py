@@ -312,6 +312,16 @@ def test_damaged_graphs_are_refused_at_their_place(path: Path, nodes: list[Any],
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("dtype", [0, 99])
+def test_a_type_of_elements_that_there_is_none_of_is_refused(path: Path, dtype: int) -> None:
+    tensor = numpy_helper.from_array(np.zeros((8, 4, 3, 3), "float32"), "w")
+    tensor.data_type = dtype
+    nodes = [node("Conv", ["x", "w"], ["o"], "c")]
+    model(nodes, {"x": [1, 4, 8, 8]}, ["o"], {}, path, initializers=[tensor])
+    with pytest.raises(ArchcalcError, match=f"initializer 'w' has the type {dtype}"):
+        graph_of(path)
+
+
 @pytest.mark.parametrize("size", [-3, 0, 2**50])
 def test_sizes_that_none_can_have_are_refused(path: Path, size: int) -> None:
     conv(path, [1, 3, size, 8])

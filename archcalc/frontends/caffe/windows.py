@@ -298,7 +298,7 @@ def _interp(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     return [r.emit("Upsample", x, size=size, mode=mode)]
 
 
-@layer("upsample", "upsampling", "nninterp")
+@layer("upsample", "upsampling", "nninterp", "unpooling", "unpool")
 def _upsample(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     """By a factor; with the places of a pooling's maxima, back to these."""
     p, x = y.group("upsample_param", "nninterp_param"), keys[0]
@@ -311,6 +311,8 @@ def _upsample(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
         if r.shape(x)[2:] == pool.applied.shape[2:]:
             source = pool.inputs[0]
             return [r.emit("MaxUnpool2d", x, source, **fields, ceil_mode=bool(op.ceil_mode))]
+    if "unpool" in str(y.one("type", "")).lower():
+        raise Unknown
     size = [p.whole("upsample_h", 0), p.whole("upsample_w", 0)]
     sizes = [said or n * factor for said, n in zip(size, r.shape(x)[2:], strict=True)]
     return [r.emit("Upsample", x, size=sizes)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
+from archcalc.errors import ShapeError
 from archcalc.frontends.keras.layers import Layers, Place, Tensor, Unknown, layer
 
 
@@ -79,6 +80,8 @@ def _layer_norm(r: Layers, place: Place, given: list[Tensor]) -> Tensor:
     axes = axis if isinstance(axis, list) else [axis]
     x = r.turn(given[0], False)
     rank = len(x.shape) + 1
+    if any(not -rank <= n < rank for n in axes):
+        raise ShapeError(f"axis {axis} of {rank} axes")
     axes = sorted(n % rank for n in axes)
     if axes != list(range(rank - len(axes), rank)):
         raise Unknown

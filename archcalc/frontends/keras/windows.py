@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from archcalc.errors import ShapeError
 from archcalc.frontends.keras.layers import Layers, Place, Tensor, Unknown, layer
 from archcalc.operators import operator
 
@@ -22,6 +23,8 @@ def _axes(kind: str) -> int:
 def _padding(said: Any, extents: Sequence[int], k: Any, s: Any, d: Any) -> Any:
     if said in ("valid", None):
         return 0
+    if said not in ("same", "causal"):
+        raise ShapeError(f"padding should be 'valid', 'same' or 'causal', not {said!r}")
     if said == "causal":
         return [[d[0] * (k[0] - 1), 0]]
     pads = []
@@ -34,9 +37,10 @@ def _padding(said: Any, extents: Sequence[int], k: Any, s: Any, d: Any) -> Any:
 def _window(r: Layers, x: Tensor, place: Place, size: str, stride: str) -> dict[str, Any]:
     axes, config = _axes(place.kind), place.config
     kernel = _pair(config[size], axes)
-    strides = _pair(
-        config.get(stride) or (kernel if "pool" in stride or "Pool" in place.kind else 1), axes
-    )
+    said = config.get(stride)
+    if said is None:
+        said = kernel if "Pool" in place.kind else 1
+    strides = _pair(said, axes)
     dilation = _pair(config.get("dilation_rate", 1), axes)
     pads = _padding(config.get("padding"), r.shape(x.key)[2:], kernel, strides, dilation)
     return {"kernel_size": kernel, "stride": strides, "padding": pads, "dilation": dilation}

@@ -22,7 +22,7 @@ from archcalc.frontends.onnx.nodes.call import Call, piece_of
 from archcalc.frontends.onnx.nodes.call import read as read_node
 from archcalc.frontends.onnx.nodes.products import RECURRENT, recurrent, step
 from archcalc.frontends.onnx.numbers import FEW, elements_of, evaluated
-from archcalc.frontends.onnx.types import Types, at, checked
+from archcalc.frontends.onnx.types import Types, at, checked, require_type
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Made, Moves, Same
 from archcalc.operators.base import LARGEST
@@ -83,7 +83,9 @@ class Reader(Layers):
 
     def initializers(self, graph: onnx.GraphProto) -> None:
         for tensor in graph.initializer:
-            shape = checked(self.path, tensor.dims, f"initializer '{tensor.name}'")
+            what = f"initializer '{tensor.name}'"
+            shape = checked(self.path, tensor.dims, what)
+            require_type(self.path, tensor.data_type, what)
             self.stored[tensor.name] = tensor
             self.hold(tensor.name, shape, tensor.data_type, elements_of(tensor, shape))
         for sparse in graph.sparse_initializer:
@@ -184,8 +186,9 @@ class Reader(Layers):
             else 0
             for name in node.output
         ]
-        if node.op_type == "Shape" and inputs[0] is not None and inputs[0].shape is not None:
-            return self.shape_node(node, inputs[0].shape)
+        first = inputs[0] if inputs else None
+        if node.op_type == "Shape" and first is not None and first.shape is not None:
+            return self.shape_node(node, first.shape)
         random = node.op_type in _RANDOM
         if not random and all(value is None or value.held for value in inputs):
             return self.fold(node, inputs, shapes, dtypes, version)
@@ -370,6 +373,7 @@ class Reader(Layers):
             value = get_attribute_value(attribute)
             if attribute.name == "value":
                 shape = checked(self.path, value.dims, at(self.path, node))
+                require_type(self.path, value.data_type, f"node '{node.name}' (Constant)")
                 self.stored[node.output[0]] = value
                 data, dtype = elements_of(value, shape), value.data_type
             elif attribute.name.startswith("value_") and "string" not in attribute.name:

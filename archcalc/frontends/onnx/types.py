@@ -30,6 +30,14 @@ def checked(path: str, dims: Iterable[int], what: str) -> Shape:
     return shape
 
 
+def require_type(path: str, dtype: int, what: str) -> None:
+    """Refuse a type of elements that onnx has none of. Raises :class:`ArchcalcError`."""
+    from onnx import TensorProto
+
+    if dtype not in TensorProto.DataType.values() or not dtype:
+        raise ArchcalcError(f"{path}: {what} has the type {dtype}, which onnx does not know")
+
+
 class Types:
     """What is known of the types of tensors."""
 
@@ -76,6 +84,8 @@ class Types:
             if not any(name in self.said for name in node.output):
                 reason = str(error).strip().splitlines()[-1]
                 raise ArchcalcError(f"{at(self.path, node)}: {reason}") from error
+        except ValueError as error:  # types that there are none of, text that is none
+            raise ArchcalcError(f"{at(self.path, node)}: {error}") from error
         for name in node.output:
             if self.shape_of(found.get(name)) is None and name in self.said:
                 found[name] = self.said[name]
