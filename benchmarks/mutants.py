@@ -6,10 +6,10 @@ In a copy of what git knows, a sample of comparisons, signs, constants and truth
 paths, three rooms unless others are named, is changed, one at a time. Which test runs which line is
 recorded when it is first needed, a file of tests at a time, with coverage.py, which is none of the
 tools of dev. Each mistake is met by the tests of its room that run its line, those of the module's
-own file first and the fastest first, until one fails: in a fork of a process that has imported what
-is large, and nothing of archcalc. A mistake that none notices is printed: it shows a test that
-lacks, or that what was changed makes no difference. Annotations, docstrings and what only type
-checkers read stay, and examples of operators, which are tests themselves.
+own file first, until one fails: in a fork of a process that has imported what is large, and nothing
+of archcalc. A mistake that none notices is printed: it shows a test that lacks, or that what was
+changed makes no difference. Annotations, docstrings and what only type checkers read stay, and
+examples of operators, which are tests themselves.
 
 What is recorded and judged is kept in the folder, so that what was ended goes on where it was. A
 file of tests that has changed is recorded again; after changes of archcalc, name another folder.
@@ -27,7 +27,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import import_module
@@ -203,6 +203,7 @@ class Tests:
 
     def __init__(self, file: Path, kept: Path) -> None:
         record = kept / f"{file.stem}-{sha256(file.read_bytes()).hexdigest()[:12]}"
+        self.record = Path(record.name)
         if not record.exists() and not forked(lambda: self.cover(file, record)):
             raise SystemExit(f"{file} fails without a mistake")
         self.seconds: dict[str, float]
@@ -237,27 +238,6 @@ class Tests:
         return {name: self.seconds[name] for name in sorted(chosen, key=self.seconds.__getitem__)}
 
 
-class Room:
-    """The files of tests of a folder of archcalc, which are read when they are needed."""
-
-    def __init__(self, name: str, kept: Path) -> None:
-        self.kept = kept
-        self.files = sorted(Path("tests", name).rglob("test_*.py"), key=lambda f: f.stat().st_size)
-        self.known: dict[Path, Tests] = {}
-
-    def tests(self, file: Path) -> Tests:
-        if file not in self.known:
-            self.known[file] = Tests(file, self.kept)
-        return self.known[file]
-
-    def meeting(self, mutant: Mutant) -> Iterator[dict[str, float]]:
-        """The tests that run a mistake's lines, a file at a time, of its module's name first."""
-        own = f"test_{mutant.file.stem}.py"
-        for file in sorted(self.files, key=lambda file: file.name != own):
-            if tests := self.tests(file).meeting(mutant):
-                yield tests
-
-
 def passes(tests: dict[str, float], told: Path) -> bool:
     """Whether tests pass; the one that doesn't is told, or nothing where none can be collected."""
     told.write_text("")
@@ -266,24 +246,38 @@ def passes(tests: dict[str, float], told: Path) -> bool:
     return forked(lambda: pytest.main([*PYTEST, *files], plugins=[chosen]))
 
 
-def noticed(mutant: Mutant, files: Iterable[dict[str, float]], told: Path) -> bool:
+def noticed(mutant: Mutant, tests: dict[str, float], told: Path) -> bool:
     """Whether one of the tests fails with a mistake."""
     source = mutant.file.read_bytes()
     # Lines keep their numbers.
     lost = b"\\\n" * source[mutant.start : mutant.end].count(b"\n")
     changed = source[: mutant.start] + mutant.now.encode() + lost + source[mutant.end :]
     stat = mutant.file.stat()
-    for tests in files:
-        mutant.file.write_bytes(changed)
-        # Compiled, the other is still there, and found by its time.
-        os.utime(mutant.file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**12))
-        try:
-            if not passes(tests, told):
-                return True
-        finally:
-            mutant.file.write_bytes(source)
-            os.utime(mutant.file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    return False
+    mutant.file.write_bytes(changed)
+    # Compiled, the other is still there, and found by its time.
+    os.utime(mutant.file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**12))
+    try:
+        return not passes(tests, told)
+    finally:
+        mutant.file.write_bytes(source)
+        os.utime(mutant.file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def turns(tried: list[Mutant]) -> Iterator[tuple[int, Mutant, Path]]:
+    """Every mistake, by its number, with every file of its room's tests.
+
+    All meet the file of their module's name first; what is left then meets the small files before
+    the large ones.
+    """
+    numbered = list(enumerate(tried, 1))
+    rooms = dict.fromkeys(mutant.file.parts[1] for mutant in tried)
+    files = [file for room in rooms for file in Path("tests", room).rglob("test_*.py")]
+    for own in (True, False):
+        for file in sorted(files, key=lambda file: file.stat().st_size):
+            for number, mutant in numbered:
+                named = file.name == f"test_{mutant.file.stem}.py"
+                if named is own and mutant.file.parts[1] == file.parts[1]:
+                    yield number, mutant, file
 
 
 def copied(files: list[str], folder: Path) -> None:
@@ -305,7 +299,6 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kept", type=Path, required=True, help="the folder of what is known")
-    parser.add_argument("--again", action="store_true", help="those that were not noticed, again")
     asked = parser.parse_args()
     paths = asked.paths or ["archcalc/operators", "archcalc/analysis", "archcalc/spec"]
     kept: Path = asked.kept.resolve()
@@ -321,31 +314,37 @@ def main() -> None:
     ]
     every = [mutant for module in modules for mutant in mutants(module)]
     tried = Random(asked.seed).sample(every, min(asked.sample, len(every)))
-    judged = kept / "judged.pickle"
-    known: dict[Mutant, str] = pickle.loads(judged.read_bytes()) if judged.exists() else {}
-    if asked.again:
-        known = {mutant: by for mutant, by in known.items() if by}
     for name in LARGE:
         import_module(name)
     copied(files, kept / "copy")
-    rooms = {name: Room(name, kept) for name in {mutant.file.parts[1] for mutant in tried}}
     told = kept / "told"
-    for number, mutant in enumerate(tried, 1):
-        if mutant in known:
+    judged = kept / "judged.pickle"
+    known: dict[tuple[Mutant, Path], str] = {}
+    if judged.exists():
+        known = pickle.loads(judged.read_bytes())
+    found: dict[Mutant, str] = {}
+    tests: dict[Path, Tests] = {}
+    for number, mutant, file in turns(tried):
+        if mutant in found:
             continue
-        room = rooms[mutant.file.parts[1]]
-        found = noticed(mutant, room.meeting(mutant), told)
-        known[mutant] = (told.read_text() or "what it imports") if found else ""
-        judged.write_bytes(pickle.dumps(known))
-        said = f"noticed by {known[mutant]}" if found else "NOT NOTICED"
-        print(f"{number:4} {mutant}  {said}", flush=True)
+        if file not in tests:
+            tests[file] = Tests(file, kept)
+        key = mutant, tests[file].record
+        if key not in known:
+            met = tests[file].meeting(mutant)
+            failed = bool(met) and noticed(mutant, met, told)
+            known[key] = (told.read_text() or "what is imported") if failed else ""
+            judged.write_bytes(pickle.dumps(known))
+            if failed:
+                print(f"{number:4} {mutant}  noticed by {known[key]}", flush=True)
+        if known[key]:
+            found[mutant] = known[key]
     # Whether it was the mistake: those that failed pass without one.
-    for failed in sorted({known[mutant] for mutant in tried} - {"", "what it imports"}):
-        file = Path(failed.partition("::")[0])
-        seconds = rooms[file.parts[1]].tests(file).seconds
-        if not passes({failed: seconds[failed]}, told):
-            print(f"{failed} fails without a mistake, too")
-    left = [mutant for mutant in tried if not known[mutant]]
+    for name in sorted({*found.values()} - {"what is imported"}):
+        seconds = tests[Path(name.partition("::")[0])].seconds
+        if not passes({name: seconds[name]}, told):
+            print(f"{name} fails without a mistake, too")
+    left = [mutant for mutant in tried if mutant not in found]
     print(*left, sep="\n")
     share = 1 - len(left) / len(tried)
     print(f"{len(tried) - len(left)} of {len(tried)} noticed, {share:.1%} ({len(every)} possible)")

@@ -119,7 +119,7 @@ def _record(
     from pathlib import Path
 
     from archcalc.claims.record import record
-    from archcalc.cli.output import write
+    from archcalc.cli.output import require_writable, write
 
     if not sources:
         complain("numbers are recorded in files: name one, archcalc check my-net.yaml --record")
@@ -137,6 +137,8 @@ def _record(
                 complain("nothing is written: there is nobody to ask; --yes changes it")
                 raise typer.Exit(1)
             typer.confirm("Change what is recorded?", abort=True, err=True)
+    for one in found:
+        require_writable(Path(one.file))
     for one in found:
         if one.text != one.written:
             write(one.text, Path(one.file))

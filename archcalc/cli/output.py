@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any, NoReturn, Protocol
 
 import typer
@@ -137,12 +138,22 @@ def write(content: str | bytes, path: Path) -> None:
         part.write_bytes(content if isinstance(content, bytes) else content.encode(*ENCODING))
 
 
+def require_writable(path: Path) -> None:
+    """Raise :class:`ArchcalcError` for a file that may not be changed.
+
+    It is replaced and not written to, for which its folder alone would be asked.
+    """
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ArchcalcError(f"{path}: can't be written: it is read-only")
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A file to write to that takes the name ``path`` in one step when all is written.
 
-    A reader finds the old content or the new, never a part. Raises :class:`ArchcalcError` where it
-    can't be written; nothing is changed then, and nothing left behind.
+    A reader finds the old content or the new, never a part, and who may read stays. Raises
+    :class:`ArchcalcError` where it can't be written; nothing is changed then, and nothing left
+    behind.
     """
     try:
         if path.is_dir():
@@ -153,9 +164,12 @@ def whole(path: Path) -> Iterator[Path]:
         target = Path(os.path.realpath(path))
         if target.is_symlink():  # one that leads back to itself
             target.stat()
+        require_writable(path)
         part = target.with_name(f".archcalc-{os.getpid()}.part")
         try:
             yield part
+            if target.exists():
+                part.chmod(S_IMODE(target.stat().st_mode))
             part.replace(target)
         finally:
             with suppress(OSError):

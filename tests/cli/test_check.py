@@ -141,6 +141,29 @@ def test_numbers_are_recorded_and_then_held_to(tmp_path: Path) -> None:
     assert run(str(path)).exit_code == 1
 
 
+def test_who_may_read_a_file_that_is_recorded_in_stays(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(NET.replace("VALUE", "224"))
+    path.chmod(0o600)
+    run(str(path), "--record")
+
+    assert "recorded" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_all_files_are_recorded_in_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    for path in (first, second):
+        path.write_text(NET.replace("VALUE", "224"))
+    # As for one who is not the system's administrator, whom nothing is refused.
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "second.yaml")
+    refused = run(str(first), str(second), "--record")
+
+    assert refused.exit_code == 2
+    assert "second.yaml: can't be written: it is read-only" in refused.stderr
+    assert first.read_text() == second.read_text() == NET.replace("VALUE", "224")
+
+
 def test_what_is_recorded_is_changed_only_where_that_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
     path.write_text(NET.replace("VALUE", "0.2K"))
