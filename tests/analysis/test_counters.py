@@ -113,6 +113,64 @@ def test_what_is_not_known_of_a_tool_is_said_and_is_not_0() -> None:
     with pytest.raises(ArchcalcError, match="what tools count of 'layer' is not known: Einsum"):
         convention("fvcore").total(einsum)
     assert by_name(einsum)["fvcore"].number is None
+    # PyTorch 2.13 and ptflops 0.7.5 print these, of products of matrices of 7 x 6 x 16 x 8.
+    assert [convention(name).total(einsum) for name in ("torch", "ptflops-aten", "ptflops")] == [
+        10_752,
+        5_376,
+        0,
+    ]
+
+
+def net(**layers: Any) -> Analysis:
+    return archcalc.analyze({"name": "net", "input": [12], "layers": layers})
+
+
+@pytest.mark.parametrize(
+    ("tool", "printed"),
+    # 16 kernels of 12 and 3 of 16; an activation of 16 with one weight.
+    [("torch", 480), ("torchinfo", 1), ("fvcore", 240), ("ptflops", 32), ("thop", 16)],
+)
+def test_tools_that_know_modules_by_class_pass_over_weights_that_are_computed(
+    tool: str, printed: int
+) -> None:
+    found = net(
+        h={"op": "Linear", "out_features": 16, "parametrization": "spectral_norm"},
+        p="PReLU",
+        o={"op": "Linear", "out_features": 3, "bias": False, "parametrization": "weight_norm"},
+    )
+    assert convention(tool).total(found) == printed
+
+
+@pytest.mark.parametrize("op", ["LSTM", "ConvTranspose1d", "MultiheadAttention", "Attention"])
+def test_so_they_do_whatever_the_layer(op: str) -> None:
+    fields = {
+        "LSTM": {"hidden_size": 4},
+        "ConvTranspose1d": {"out_channels": 6, "kernel_size": 2},
+    }.get(op, {"num_heads": 2})
+    found = alone(op, {**fields, "parametrization": "weight_norm"}, (1, 7, 32))
+    plain = alone(op, fields, (1, 7, 32))
+    assert [convention(name).total(found) for name in ("torchinfo", "ptflops", "thop")] == [0] * 3
+    for name in ("torch", "fvcore", "ptflops-aten"):
+        assert convention(name).total(found) == convention(name).total(plain)
+
+
+@pytest.mark.parametrize(
+    ("word", "times"), [("weight_standardization", 4), ("scaled_weight_standardization", 5)]
+)
+def test_fvcore_sees_how_a_weight_is_standardized(word: str, times: int) -> None:
+    fields = {"out_channels": 6, "kernel_size": 3, "parametrization": word}
+    found = alone("Conv2d", fields, (1, 4, 3, 3))
+    # 6 kernels of 4 x 3 x 3 at one position; as a batch's they take 4 each, and 5 with a gain.
+    assert convention("fvcore").total(found) == 216 + 216 * times
+    assert convention("torch").total(found) == 2 * 216
+
+
+def test_a_key_of_its_own_is_no_projection() -> None:
+    fields = {"num_heads": 4, "add_bias_kv": True}
+    found = alone("MultiheadAttention", fields, (1, 7, 32), (1, 11, 20), (1, 11, 20))
+    # 2 x 7 x 32 x 32 of queries and outputs, 2 x 11 x 20 x 32 of keys and values.
+    assert convention("fvcore").total(found) == 14_336 + 14_080
+    assert convention("torch").total(found) == 56_832
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

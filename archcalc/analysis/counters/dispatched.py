@@ -16,6 +16,7 @@ from archcalc.analysis.counters.rules import (
     differ,
     each,
     macs,
+    nothing,
     op_of,
     projections,
     tool,
@@ -44,7 +45,9 @@ def _own_attention(row: Row) -> Size:
 
 
 _DISPATCHED: Mapping[str, Rule] = {
-    **each((*CONVS, *TRANSPOSED, "SubSampling2d", "Linear", "MatMul", "RNN", "GRU", *CELLS), macs),
+    **each((*CONVS, *TRANSPOSED, "SubSampling2d", "Linear", "RNN", "GRU", *CELLS), macs),
+    **each(("MatMul", "Einsum"), macs),
+    "EmbeddingBag": nothing,
     "LSTM": _lstm_dispatched,
     "ScaledDotProductAttention": _attention_dispatched,
     "MultiheadAttention": projections,

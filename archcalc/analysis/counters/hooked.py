@@ -19,15 +19,18 @@ from archcalc.analysis.counters.rules import (
     by_type,
     directions_of,
     each,
+    is_computed,
     is_module,
     layers_of,
     macs,
+    nothing,
     op_of,
     per_input,
     per_normalized,
     per_output,
     steps_of,
     tool,
+    unless_computed,
 )
 from archcalc.dims import Size
 from archcalc.operators.base import elements
@@ -36,9 +39,10 @@ from archcalc.operators.base import elements
 def torchinfo(row: Row) -> Size:
     """What torchinfo prints as mult-adds.
 
-    It takes ``MultiheadAttention`` for a block: its weights stand beside a layer.
+    It takes ``MultiheadAttention`` for a block: its weights stand beside a layer. So it takes what
+    has a weight that is computed.
     """
-    if row.op == "MultiheadAttention" or not row.executed:
+    if row.op == "MultiheadAttention" or is_computed(row) or not row.executed:
         return 0
     origin, kind, alone = row.node.origin, row.op, ""
     if origin is not None:
@@ -104,7 +108,8 @@ thop = tool(
         **each(AVERAGES, by_type(per_output(1))),
         **each(ADAPTIVE_AVERAGES, lambda row: per_input(1)(row) + per_output(1)(row)),
         **each((*RECURRENT, *CELLS), by_type(_thop_recurrent)),
-        "Attention": attention_projected,
+        "Attention": unless_computed(attention_projected),
+        **each(("Einsum", "EmbeddingBag"), nothing),
         "PReLU": per_input(1),
         "Softmax": _thop_softmax,
         "Upsample": _thop_upsample,
@@ -121,7 +126,7 @@ thop_2020 = tool(
         **each(AVERAGES, by_type(per_output(1))),
         **each(ADAPTIVE_AVERAGES, _thop_old_adaptive),
         **each((*RECURRENT, *CELLS), by_type(_thop_recurrent)),
-        "Attention": attention_projected,
+        "Attention": unless_computed(attention_projected),
         "LeakyReLU": per_input(1),
         "Upsample": lambda row: 0 if op_of(row).mode == "nearest" else _thop_upsample(row),
     },

@@ -32,7 +32,7 @@ NOT_HELD = (
     *("DeformConv2d", "Einsum", "EmbeddingBag", "GlobalResponseNorm", "GridSample"),
     "SpatialPyramidPooling",
 )
-"""Operators of which it isn't known what the tools count."""
+"""Operators of which it isn't known what a tool counts that has no rule for them."""
 
 
 def bias_adds(row: Row) -> Size:
@@ -62,16 +62,16 @@ def tool(
     def count(row: Row) -> Size:
         if not row.executed:
             return 0
-        if row.op in NOT_HELD:
-            raise ArchcalcError(f"what tools count of '{row.name}' is not known: {row.op}")
         if unlike is not None and row.node.origin is not None:
             found = unlike(row)
             if found is not None:
                 return scale * found
         rule = rules.get(row.op)
-        if rule is None:
-            return 0
-        return scale * rule(row)
+        if rule is not None:
+            return scale * rule(row)
+        if row.op in NOT_HELD:
+            raise ArchcalcError(f"what tools count of '{row.name}' is not known: {row.op}")
+        return 0
 
     return count
 
@@ -104,10 +104,17 @@ def is_module(row: Row) -> bool:
     return home.startswith("torch.nn.") and kind in (row.op, target)
 
 
+def is_computed(row: Row) -> bool:
+    """Whether a weight of ours is computed of others: PyTorch makes a class for such a module."""
+    return row.node.origin is None and getattr(op_of(row), "parametrization", None) is not None
+
+
 def own_module(row: Row) -> bool:
     """Whether PyTorch has no such module, so that ours does it: by a padded copy, say."""
     if row.node.origin is not None:
         return False
+    if is_computed(row):
+        return True
     target: str = row.node.op.torch(*row.node.input_shapes).target
     return target.startswith("archcalc.")
 
@@ -115,6 +122,11 @@ def own_module(row: Row) -> bool:
 def by_type(rule: Rule) -> Rule:
     """A rule of what is known by the type of its module: nothing of one of ours."""
     return lambda row: 0 if own_module(row) else rule(row)
+
+
+def unless_computed(rule: Rule) -> Rule:
+    """The same of what is one of ours in any case, and made of PyTorch's."""
+    return lambda row: 0 if is_computed(row) else rule(row)
 
 
 def each(names: Iterable[str], rule: Rule) -> dict[str, Rule]:
@@ -125,6 +137,11 @@ def each(names: Iterable[str], rule: Rule) -> dict[str, Rule]:
 def op_of(row: Row) -> Any:
     """The operator, whose fields its name tells."""
     return row.node.op
+
+
+def nothing(row: Row) -> Size:
+    """Nothing, which was seen: what has no rule may not have been asked."""
+    return 0
 
 
 def macs(row: Row) -> Size:
@@ -146,7 +163,8 @@ def attention_macs(row: Row) -> Size:
     """Multiply-accumulates of ``MultiheadAttention`` between its projections."""
     q, *others = row.node.input_shapes
     k = others[0] if others else q
-    return 2 * q[0] * q[1] * k[1] * q[2]
+    keys = k[1] + (1 if op_of(row).add_bias_kv else 0)
+    return 2 * q[0] * q[1] * keys * q[2]
 
 
 def projections(row: Row) -> Size:
@@ -167,7 +185,7 @@ def attention_biases(row: Row) -> Size:
 def _projected(row: Row, kind: str) -> Iterator[tuple[Size, Shape]]:
     q, *others = row.node.input_shapes
     keys = others[0] if others else q
-    for name, shape in row.weights.items():
+    for name, shape in op_of(row).tensors(*row.node.input_shapes).items():
         layer, _, tensor = name.rpartition(".")
         if tensor == kind and "norm" not in layer:
             positions = keys[1] if layer in ("k_proj", "v_proj") else q[1]

@@ -20,8 +20,10 @@ from archcalc.analysis.counters.rules import (
     directions_of,
     each,
     first_times_columns,
+    is_computed,
     layers_of,
     macs,
+    nothing,
     op_of,
     own_module,
     per_input,
@@ -43,13 +45,22 @@ def _fvcore_upsample(row: Row) -> Size:
     return times * elements(row.shape) if len(row.shape) == 4 else 0
 
 
+def _fvcore_conv(row: Row) -> Size:
+    """A weight that is standardized is normalized as a batch is, by its own statistics."""
+    by = op_of(row).parametrization if is_computed(row) else None
+    times = {"weight_standardization": 4, "scaled_weight_standardization": 5}.get(by, 0)
+    weight = op_of(row).tensors(*row.node.input_shapes)["weight"]
+    return traced_conv(row) + times * elements(weight)
+
+
 fvcore = tool(
     {
-        **each(CONVS, traced_conv),
+        **each(CONVS, _fvcore_conv),
         **each((*TRANSPOSED, "SubSampling2d", "Linear", *CELLS), macs),
         "Attention": attention_projected,
         **each(BATCH_NORMS, batch_norm),
         **each((*INSTANCE_NORMS, "LayerNorm", "GroupNorm"), per_normalized(5, 4)),
+        "EmbeddingBag": nothing,
         "MatMul": first_times_columns,
         "MultiheadAttention": projections,
         "AdaptiveAvgPool2d": per_input(1),
