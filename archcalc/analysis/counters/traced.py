@@ -47,7 +47,7 @@ def _fvcore_upsample(row: Row) -> Size:
 
 def _fvcore_conv(row: Row) -> Size:
     """A weight that is standardized is normalized as a batch is, by its own statistics."""
-    by = op_of(row).parametrization if is_computed(row) else None
+    by = op_of(row).parametrization if is_computed(row) else ""
     times = {"weight_standardization": 4, "scaled_weight_standardization": 5}.get(by, 0)
     weight = op_of(row).tensors(*row.node.input_shapes)["weight"]
     return traced_conv(row) + times * elements(weight)
