@@ -36,6 +36,14 @@ def test_nas_bench_201() -> None:
     assert all(each.ok for each in archcalc.check("nasbench201"))
 
 
+def test_nats_bench_sizes() -> None:
+    """Dong et al. 2021: five numbers of channels out of eight."""
+    assert Space("nats_size").size == 8**5 == 32_768
+    assert all(each.ok for each in archcalc.check("nats_size"))
+    least, most = (archcalc.sweep("nats_size", top=1, by=by)[0] for by in ("-params", "params"))
+    assert (least["params"], most["params"]) == (11_714, 713_674)
+
+
 def test_darts() -> None:
     """Liu et al. 2019, appendix A.1: of the k + 1 states before it a node takes two, each with one
     of seven operations, so that there are 180 x 7^8 or about 10^9 cells of each kind.
