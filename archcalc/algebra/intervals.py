@@ -18,9 +18,12 @@ EXACT = 2**53
 
 
 def intervals(
-    program: Program, variables: Mapping[str, Interval], steps: Iterable[int]
+    program: Program, variables: Mapping[str, Interval], steps: Iterable[int], held: bool = False
 ) -> dict[int, Interval]:
-    """Between which values the given steps are, for variables between theirs."""
+    """Between which values the given steps are, for variables between theirs; with ``held``,
+    wherever the guards hold.
+    """
+    limits = _limits(program) if held else {}
     found: dict[int, Interval] = {}
     for k in steps:
         op, args = program.steps[k]
@@ -33,6 +36,28 @@ def intervals(
                 found[k] = _interval(op, program.floats[k], *[found[arg] for arg in args])
             except (OverflowError, ValueError, ZeroDivisionError):
                 found[k] = ANY
+        for least, most in limits.get(k, ()):
+            low, high = max(found[k][0], least), min(found[k][1], most)
+            if low <= high:
+                found[k] = low, high
+    return found
+
+
+def _limits(program: Program) -> dict[int, list[Interval]]:
+    """What guards say of steps that they hold against a number: groups are at least 1."""
+    found: dict[int, list[Interval]] = {}
+    for op, a, b, answer in program.guards:
+        if op != "eq" and not answer:  # not a < b is b <= a
+            op, a, b = {"lt": "le", "le": "lt"}[op], b, a
+        elif not answer:
+            continue
+        gap = int(op == "lt" and not program.floats[a] and not program.floats[b])
+        if program.steps[a].op == "const":
+            number = program.steps[a].args[0]
+            found.setdefault(b, []).append((number + gap, number if op == "eq" else math.inf))
+        elif program.steps[b].op == "const":
+            number = program.steps[b].args[0]
+            found.setdefault(a, []).append((number if op == "eq" else -math.inf, number - gap))
     return found
 
 

@@ -51,6 +51,14 @@ def fit(
     ] = None,
     on: Machine = None,
     dtype: DType = "float32",
+    seconds: Annotated[
+        float,
+        typer.Option(
+            metavar="N",
+            help="How long a space is searched: what was found then, or until Ctrl-C, is the best.",
+            min=0,
+        ),
+    ] = 60,
     emit_: Annotated[
         str | None,
         typer.Option(
@@ -87,6 +95,7 @@ def fit(
         compound=bases,
         dtype=dtype,
         on=archcalc.here() if on == "here" else on,
+        seconds=seconds,
     )
     if emit_ is not None:
         write(as_yaml(found.spec), Path(emit_))

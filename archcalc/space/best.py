@@ -1,13 +1,14 @@
 """The configuration of a space that makes the most of a budget, and whether that is proven.
 
-Parts are looked at in the order of what they may come to at most. A part that may come to no more
-than what is found is left, so that the answer is the best there is where all parts are; a small
-part is counted whole, a large one is cut where its bounds differ most.
+Parts are looked at in the order of what they may come to at most, of equals the smallest first. A
+part that may come to no more than what is found is left, so that the answer is the best there is
+where all parts are; a small part is counted whole, a large one is cut where its bounds differ most.
 """
 
 from __future__ import annotations
 
 import heapq
+import time
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
@@ -58,20 +59,39 @@ class Best(NamedTuple):
     looked_at: int
 
 
-def best(space: Space, at_most: Mapping[str, int], dtype: str, on: Hardware | None = None) -> Best:
+FIRST = 2**12
+"""Configurations that are drawn at once in the beginning."""
+
+
+def best(
+    space: Space,
+    at_most: Mapping[str, int],
+    dtype: str,
+    on: Hardware | None = None,
+    seconds: float | None = None,
+) -> Best:
     """The configuration inside a budget with the largest product of the quantities it names.
 
+    After so many ``seconds``, and where it is interrupted, it is the best that was found so far.
     Raises :class:`ArchcalcError` where nothing is found inside it.
     """
     require_machine(tuple(at_most), dtype, on)
-    return _Best(space, dict(at_most), dtype, on).found()
+    return _Best(space, dict(at_most), dtype, on, seconds).found()
 
 
 class _Best:
     def __init__(
-        self, space: Space, at_most: dict[str, int], dtype: str, on: Hardware | None
+        self,
+        space: Space,
+        at_most: dict[str, int],
+        dtype: str,
+        on: Hardware | None,
+        seconds: float | None,
     ) -> None:
         self.space, self.at_most, self.dtype, self.on = space, at_most, dtype, on
+        self.until = None if seconds is None else time.monotonic() + seconds
+        self.most_made = prod(at_most.values())
+        """What nothing inside the budget exceeds."""
         self.alone = [name for name in at_most if name in ALONE]
         """What takes an analysis of each configuration."""
         self.early = [name for name in at_most if name not in ALONE]
@@ -82,23 +102,12 @@ class _Best:
         """How many times its proxy a quantity was."""
 
     def found(self) -> Best:
-        space = self.space
-        some = min(space.size, SMALL)
-        self.look(next(space.drawn(some, 0, space.size > SMALL)))
-        proven, upper = space.size <= SMALL, float(self.value)
-        if not proven:
-            bounds = bounds_of(space, self.counter.layered)
-            if bounds is None:
-                if space.size > MOST:
-                    raise ArchcalcError(
-                        f"{space.size:,} configurations are too many to be looked at one by one, "
-                        "and this network has no bounds: fix some variables"
-                    )
-                for codes in space.between(0, space.size):
-                    self.look(codes)
-                proven = True
-            else:
-                proven, upper = self.search(bounds)
+        try:
+            proven, upper = self.searched()
+        except KeyboardInterrupt:
+            if not self.codes:
+                raise
+            proven, upper = False, self.most_made
         if self.passed > self.value:
             proven, upper = False, max(upper, self.passed)
         if not self.codes:
@@ -106,7 +115,36 @@ class _Best:
                 "nothing fits" if proven else f"nothing that fits was found in {self.looked_at:,}"
             )
         more = 1.0 if proven else max(1.0, upper / self.value)
-        return Best(space.at(self.codes), proven, more, self.looked_at)
+        return Best(self.space.at(self.codes), proven, more, self.looked_at)
+
+    def searched(self) -> tuple[bool, float]:
+        """Whether nothing makes more than what is found, and what something may make at most."""
+        space = self.space
+        small = space.size <= SMALL
+        drawn = next(space.drawn(min(space.size, SMALL), 0, not small))
+        for first in range(0, len(drawn[0]), FIRST):
+            if first and self.is_late():
+                return False, self.most_made
+            self.look([column[first : first + FIRST] for column in drawn])
+        if small:
+            return True, float(self.value)
+        bounds = bounds_of(space, self.counter.layered)
+        if bounds is not None:
+            bounds.until = self.until
+            return self.search(bounds)
+        if space.size > MOST:
+            raise ArchcalcError(
+                f"{space.size:,} configurations are too many to be looked at one by one, "
+                "and this network has no bounds: fix some variables"
+            )
+        for codes in space.between(0, space.size):
+            if self.is_late():
+                return False, self.most_made
+            self.look(codes)
+        return True, float(self.value)
+
+    def is_late(self) -> bool:
+        return self.until is not None and time.monotonic() > self.until
 
     def look(self, codes: Codes) -> None:
         """Count some configurations, and keep the best of them."""
@@ -159,7 +197,7 @@ class _Best:
             if not self.analyses:  # nothing is known yet: some from all of the range
                 order = order[np.unique(np.linspace(0, len(order) - 1, CLOSELY).astype(int))]
             chosen = left[order[:CLOSELY]]
-            if self.analyses >= MOST_ALONE:
+            if self.analyses >= MOST_ALONE or self.is_late():
                 self.passed = max(self.passed, float(made[left].max()) * most)
                 return
             met: dict[str, list[float]] = {name: [] for name in self.alone}
@@ -188,12 +226,14 @@ class _Best:
         states = self.space.states
         everything = whole(states)
         order = self.order(bounds, everything)
-        waiting = [(-self.most(bounds, everything), 0, states, everything)]
+        waiting = [(-self.most(bounds, everything), states.size, 0, states, everything)]
         asked = 0
         while waiting:
-            upper, _, part, box = heapq.heappop(waiting)
+            upper, _, _, part, box = heapq.heappop(waiting)
             if -upper <= self.value:
                 return True, float(self.value)
+            if self.is_late():
+                return False, float(-upper)
             if part.size <= SMALL:
                 enough = MOST if self.counter.layered is not None else MOST // 10
                 if self.looked_at > enough or self.analyses >= MOST_ALONE:
@@ -207,7 +247,9 @@ class _Best:
                 smaller, inner = within(part, narrowed(box, step, codes_))
                 most = self.most(bounds, inner) if smaller.size else 0
                 if most > self.value:
-                    heapq.heappush(waiting, (-most, asked, smaller, inner))
+                    heapq.heappush(waiting, (-most, smaller.size, asked, smaller, inner))
+                if self.is_late():
+                    return False, float(-upper)
             if asked > MOST_PARTS:
                 return False, float(-min(waiting)[0]) if waiting else float(self.value)
         return True, float(self.value)
@@ -217,7 +259,7 @@ class _Best:
         try:
             known = self.quantities(bounds, box)
         except (NotByLayers, TooVarious):
-            return prod(self.at_most.values())
+            return self.most_made
         if any(known.get(name, (0, 0))[0] > limit for name, limit in self.at_most.items()):
             return 0
         return prod(
@@ -234,14 +276,14 @@ class _Best:
         for step, codes in enumerate(box):
             ends = [codes[0], codes[len(codes) // 2], codes[-1]]
             made = []
-            for code in dict.fromkeys(ends):
+            for code in () if self.is_late() else dict.fromkeys(ends):
                 _, inner = within(self.space.states, narrowed(box, step, [code]))
                 try:
                     known = self.quantities(bounds, inner)
                     made.append(prod(known[PROXY.get(name, name)][1] for name in self.at_most))
                 except (NotByLayers, TooVarious):
                     made.append(0.0)
-            spread.append((min(made) - max(made), step))
+            spread.append((min(made, default=0) - max(made, default=0), step))
         return [step for _, step in sorted(spread)]
 
 

@@ -8,6 +8,7 @@ narrower they get.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import floor, inf
@@ -74,6 +75,8 @@ class Bounds:
     def __init__(self, pieces: Pieces, states: States) -> None:
         self.pieces, self.states = pieces, states
         self.known: dict[Hashable, Any] = {}
+        self.until: float | None = None
+        """When nothing more is looked at, by the monotonic clock."""
 
     def of(self, box: Box) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The least and the most of ``COLUMNS``; what is no network is left out.
@@ -167,6 +170,8 @@ class Bounds:
         return found
 
     def layer(self, here: _List, name: str, layer: Layer, references: Sequence[str]) -> None:
+        if self.until is not None and time.monotonic() > self.until:
+            raise TooVarious
         site, values = (*here.site, name), self.pieces.values.values
         fewest = most = 1
         repeated = layer.repeat is not None

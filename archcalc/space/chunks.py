@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
 from archcalc.algebra.arrays import execute
 from archcalc.algebra.intervals import fits, intervals
-from archcalc.algebra.program import dependencies, needed
+from archcalc.algebra.program import Program, dependencies, needed
 from archcalc.analysis.analyze import answer
 from archcalc.errors import ArchcalcError, SpecError
 from archcalc.space.grid import Grid
@@ -45,7 +45,7 @@ class _Runner:
         program = part.program
         self.outputs = {name: program.outputs[name] for name in grid.quantities}
         self.steps = needed(program, self.outputs.values(), {})
-        known = intervals(program, ranges(grid, part.places), self.steps)
+        known = intervals(program, ranges(grid, part.places), self.steps, held=True)
         self.safe = fits(program, known, self.steps)
         depends = dependencies(program)
         home = {name: k for k, axis in enumerate(grid.axes) for name in axis.numbers}
@@ -108,7 +108,7 @@ class _Runner:
                 for name, values in axis.numbers.items()
                 for low, high in [(values[place].min(), values[place].max())]
             }
-            known = intervals(part.program, ranges, self.steps)
+            known = intervals(part.program, ranges, self.steps, held=True)
             exact = not fits(part.program, known, self.steps)
         env.update(self._variables(self.rest, places))
         last = dict(self.last)
@@ -135,16 +135,20 @@ def _narrowed(values: Any, np: Any) -> Any:
 
 
 def chunks(
-    grid: Grid, refused: Refused, progress: Callable[[int], None] | None = None, size: int = CHUNK
+    grid: Grid,
+    refused: Refused,
+    progress: Callable[[int], None] | None = None,
+    size: int = CHUNK,
+    traced: dict[Hashable, list[Program]] | None = None,
 ) -> Iterator[Columns]:
     """The rows of a grid in their order, about ``size`` at a time: variables and quantities.
 
     What is no network is left out and added to ``refused``. ``progress`` is told after every
-    chunk how many configurations are done.
+    chunk how many configurations are done. ``traced`` has programs of other grids of the network.
     """
     import numpy as np
 
-    pieces = None if set(grid.quantities) & {*ONE_BY_ONE} else parts(grid)
+    pieces = None if set(grid.quantities) & {*ONE_BY_ONE} else parts(grid, traced)
     if pieces is None:
         yield from _one_by_one(grid, refused, progress, size)
         return

@@ -8,10 +8,11 @@ one by one where nothing else is left. Every way gives the numbers of ``analyze`
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from archcalc.algebra.program import Program
 from archcalc.analysis.analyze import answer
 from archcalc.errors import ArchcalcError, SpecError
 from archcalc.space.chunks import Refused, chunks
@@ -31,6 +32,9 @@ from archcalc.values import as_lists
 
 MOST_PIECES = 2_000
 """Layers and blocks of one chunk that may be new; with more, structures have little in common."""
+
+MOST_TRACED = 1_000
+"""Kinds of graphs whose programs are kept."""
 
 CODE = "choice "
 """What columns of choices are called, before they are written out."""
@@ -101,6 +105,7 @@ class Counter:
         self.space, self.wanted = space, wanted
         self.layered: Layered | None = None
         self.together = False
+        self.traced: dict[Hashable, list[Program]] = {}
         try:
             self.layered = Layered(space.network, space.states)
         except NotByLayers:
@@ -218,7 +223,9 @@ class Counter:
         quantities = tuple(self.wanted.first) or ("params",)
         grid = _Numbered(spec, (axis,), quantities, {}, self.wanted.dtype, self.wanted.on)
         refused = Refused()
-        rows: list[Columns] = list(chunks(grid, refused))
+        if len(self.traced) > MOST_TRACED:
+            self.traced.clear()
+        rows: list[Columns] = list(chunks(grid, refused, traced=self.traced))
         found.refused += refused.count
         if found.error is None and refused.error is not None:
             example = {n: v for n, v in refused.example.items() if n != number}

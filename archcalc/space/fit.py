@@ -34,6 +34,9 @@ from archcalc.spec.space import INPUT
 MOST = 4_000_000
 """The most configurations that are looked at."""
 
+SECONDS = 60.0
+"""How long a space is searched, unless said."""
+
 PHI = Fraction(1, 100)
 """The step of a compound coefficient."""
 
@@ -91,6 +94,7 @@ def fit(
     compound: Mapping[str, float] | None = None,
     dtype: str = "float32",
     on: str | Hardware | None = None,
+    seconds: float | None = SECONDS,
 ) -> Fit:
     """The largest network of a family inside a budget: the next step up exceeds it.
 
@@ -107,7 +111,8 @@ def fit(
     the configuration that makes the most of the budget. Bounds of parts say whether that is
     ``proven``: where they leave too much, it is the best that was found, and ``at_most_more`` how
     many times as much there may be. ``time`` and ``memory`` take an analysis of each configuration,
-    so that at most 1,000 are looked at.
+    so that at most 1,000 are looked at. After so many ``seconds`` (None: however many it takes),
+    and where it is interrupted, it is the best that was found so far.
 
     Raises :class:`ArchcalcError` where nothing fits, where everything does, and for names that
     are none.
@@ -126,7 +131,8 @@ def fit(
         if network.space is not None and not (vary or compound):
             network = Space(network)
     if isinstance(network, Space):
-        return _of_space(network, at_most, dtype, find(on) if isinstance(on, str) else on)
+        machine = find(on) if isinstance(on, str) else on
+        return _of_space(network, at_most, dtype, machine, seconds)
     if bool(vary) is bool(compound):
         raise ArchcalcError("name either variables to vary, or the bases of compound scaling")
     if isinstance(vary, str):
@@ -142,8 +148,14 @@ def fit(
     return _varied(search, own, given)
 
 
-def _of_space(space: Space, at_most: Mapping[str, int], dtype: str, on: Hardware | None) -> Fit:
-    found = best(space, at_most, dtype, on)
+def _of_space(
+    space: Space,
+    at_most: Mapping[str, int],
+    dtype: str,
+    on: Hardware | None,
+    seconds: float | None,
+) -> Fit:
+    found = best(space, at_most, dtype, on, seconds)
     search = _Search(space.network, dict(at_most), dtype, on)
     search.looked_at = found.looked_at
     result = search.result(found.values, ())

@@ -46,13 +46,17 @@ class Part:
 
 
 def parts(
-    grid: Grid, traced: dict[Hashable, list[Program]] | None = None, most: int | None = None
+    grid: Grid,
+    traced: dict[Hashable, list[Program]] | None = None,
+    most: int | None = None,
+    condense: bool = True,
 ) -> list[Part] | None:
     """The grid cut into products of places, each with the program that holds at all of them; None
     where there are almost as many graphs as configurations, or more parts than ``most``.
 
-    ``traced`` has programs of other grids of the network, as they were recorded: they hold here,
-    too, and their steps say more closely between which values they are.
+    ``traced`` has programs of other grids of the network, which hold here, too. Without
+    ``condense`` they are as they were recorded: their steps say more closely between which values
+    they are.
     """
     import numpy as np
 
@@ -63,7 +67,6 @@ def parts(
     if prod(map(len, kinds)) * WORTH > max(grid.size, WORTH):
         return None
     pending = [tuple(places) for places in itertools.product(*kinds)][::-1]
-    condense = traced is None
     traced = {} if traced is None else traced
     while pending:
         if most is not None and len(found) + len(pending) > most:

@@ -38,6 +38,7 @@ class Ranges:
     def __init__(self, space: Space) -> None:
         self.space = space
         self.traced: dict[Hashable, list[Program]] = {}
+        self.until: float | None = None
 
     def of(self, box: Box) -> tuple[Sequence[float], Sequence[float]]:
         """The least and the most of ``COLUMNS``; what is no network is left out.
@@ -64,7 +65,7 @@ class Ranges:
             else:
                 axes.append(Axis({step.name: np.array(some)}, len(some)))
         grid = _Box(self.space.network, tuple(axes), BOUNDED, fixed)
-        pieces = parts(grid, self.traced, MOST_PIECES)
+        pieces = parts(grid, self.traced, MOST_PIECES, condense=False)
         if pieces is None:
             raise TooVarious
         least, most = [inf] * len(COLUMNS), [0.0] * len(COLUMNS)
@@ -72,7 +73,7 @@ class Ranges:
             program = piece.program
             if program.error is None:
                 steps = needed(program, program.outputs.values(), {})
-                known = intervals(program, ranges(grid, piece.places), steps)
+                known = intervals(program, ranges(grid, piece.places), steps, held=True)
                 for k, name in enumerate(COLUMNS):
                     low, high = known[program.outputs[name]] if name in BOUNDED else (0, inf)
                     least[k], most[k] = min(least[k], max(low, 0)), max(most[k], high)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import archcalc
 from archcalc.algebra.condense import condensed
-from archcalc.algebra.intervals import intervals
+from archcalc.algebra.intervals import ANY, intervals
 from archcalc.algebra.program import Program, holds_at, needed, run
 from archcalc.algebra.record import Record
 from archcalc.dims import holds, same
@@ -113,7 +113,7 @@ def test_intervals_contain_every_value(ends: list[int], by: int) -> None:
 
     program = recorded(compute, a=low_a, b=high_b)
     steps = needed(program, program.outputs.values(), {})
-    known = intervals(program, {"a": (low_a, high_a), "b": (low_b, high_b)}, steps)
+    known = intervals(program, {"a": (low_a, high_a), "b": (low_b, high_b)}, steps, held=True)
     low, high = known[program.outputs["result"]]
     for a in (low_a, (low_a + high_a) // 2, high_a):
         for b in (low_b, (low_b + high_b) // 2, high_b):
@@ -128,3 +128,15 @@ def test_a_trace_of_what_is_no_network_has_its_error() -> None:
     assert program.outputs == {}
     assert holds_at(program, {"side": 4})
     assert not holds_at(program, {"side": 227})
+
+
+def test_where_guards_hold_no_divisor_is_zero() -> None:
+    """Groups of 8 in 16 to 64 are 2 to 8; of 8 to 48 they are 0 to 8, but for the guard."""
+    record = Record()
+    width, group = record.variable("width", 16), record.variable("group", 8)
+    assert width // group >= 1
+    program = record.finish({"each": width // (width // group)})
+    between = {"width": (16, 64), "group": (8, 48)}
+    assert intervals(program, between, range(len(program.steps)))[program.outputs["each"]] == ANY
+    held = intervals(program, between, range(len(program.steps)), held=True)
+    assert held[program.outputs["each"]] == (2, 64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import pytest
 
@@ -84,3 +85,25 @@ def test_a_time_and_a_memory_are_fitted(
     assert all(found.totals[name] <= limit for name, limit in budget.items())
     value = prod(found.totals[name] for name in budget)
     assert value == max(inside) or (not found.proven and found.at_most_more * value >= max(inside))
+
+
+def test_a_search_ends_when_its_time_is_up() -> None:
+    """Of 15,625 cells some are looked at, and nothing is said of the others."""
+    found = archcalc.fit("nasbench201", {"macs": 50_000_000, "params": 300_000}, seconds=0)
+    assert found.looked_at < 15_625
+    assert not found.proven
+    assert found.totals["macs"] <= 50_000_000
+    assert found.totals["params"] <= 300_000
+    made = found.totals["macs"] * found.totals["params"]
+    assert found.at_most_more == pytest.approx(50_000_000 * 300_000 / made)
+
+
+def test_what_is_interrupted_has_the_best_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(searching._Best, "search", interrupted)
+    monkeypatch.setattr(searching, "SMALL", 100)
+    found = archcalc.fit(space(), {"params": 10_000})
+    assert not found.proven
+    assert found.totals["params"] <= 10_000
