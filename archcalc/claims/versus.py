@@ -6,8 +6,9 @@ printed; where that finds less than the order does, they are aligned in order, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import accumulate
 from typing import NamedTuple
 
 from archcalc.analysis.analyze import answer
@@ -15,6 +16,7 @@ from archcalc.analysis.counted import Analysis, Row
 from archcalc.claims.causes import number
 from archcalc.claims.emitted import SIZES
 from archcalc.claims.finding import Difference
+from archcalc.claims.nested import MODULES
 from archcalc.claims.readings import Reading
 from archcalc.claims.tables.evidence import State, spread
 from archcalc.claims.tables.kinds import kind_of
@@ -50,6 +52,9 @@ class _Ours(NamedTuple):
     """What it takes (``in``) and gives (``out``), without the batch."""
 
 
+_Pairs = list[tuple[Entry | None, _Ours | None]]
+
+
 def compare(
     sheet: Sheet, network: NetworkLike, told: Reading | None = None
 ) -> tuple[str, tuple[Difference, ...]]:
@@ -64,16 +69,23 @@ def compare(
         raise ArchcalcError(f"{graph.name}: has no plain numbers to compare a table with")
     listed = {"linear" if e.kind == "flatten" else _kind(e.kind) for e in sheet.layers}
     listed |= {"conv", "linear"} if "layer" in listed else set()
+    if any(e.kind == "conv" and e.values.get("out_h") == 1 for e in sheet.layers):
+        listed.add("linear")  # a 1x1 convolution of one position
     statistics = told is not None and told.found.manner.norm in (3, 4)
     ours = [_cells(row, statistics) for row in analysis.rows]
     if any(entry.kind == "separable" for entry in sheet.layers):
         ours = list(_separable(ours, analysis))
+    modules, inner = _modules(sheet.layers, ours)
+    ours = [each for each in ours if each.name not in inner]
     unlisted = sum(int(each.cells["params"]) for each in ours if each.kind not in listed)
     ours = _flowing([each for each in ours if each.kind in listed], analysis)
     if len(ours) * len(sheet.layers) > MOST_PAIRS:
         raise ArchcalcError(f"{sheet.name}: is too long to compare with {graph.name}")
-    differences = tuple(_differences(sheet, ours, analysis, told))
-    if unlisted:
+    entries = [entry for entry in sheet.layers if entry.index not in modules]
+    differences = tuple(_differences(sheet, entries, ours, analysis, told))
+    # What a module has beside its rows, torchinfo prints of the module: class tokens, positions.
+    beside = sum(int(e.values.get("params", 0)) for e in sheet.entries if e.container)
+    if unlisted not in (0, beside):
         name = "layers of kinds that the table does not list"
         unseen = Difference(None, name, "", "no rows", number(unlisted), unlisted)
         differences = (*differences, unseen)
@@ -90,6 +102,71 @@ def _flowing(ours: list[_Ours], analysis: Analysis) -> list[_Ours]:
             taken |= {name} if name in listed else before.get(name, frozenset())
         before[row.name] = frozenset(taken)
     return [each._replace(takes=before[each.name]) for each in ours]
+
+
+def _modules(entries: Sequence[Entry], ours: Sequence[_Ours]) -> tuple[set[int], set[str]]:
+    """Rows that stand for several layers, one after another, and those: by their parameters."""
+    rows: set[int] = set()
+    inner: set[str] = set()
+    sums = list(accumulate((int(each.cells["params"]) for each in ours), initial=0))
+    at = 0
+    for entry in entries:
+        params = int(entry.values.get("params", 0))
+        if entry.kind not in MODULES or not params:
+            continue
+        ends = {total: k for k, total in reversed(list(enumerate(sums)))}
+        for begin in range(at, len(ours)):
+            end = ends.get(sums[begin] + params, 0)
+            if sums[begin + 1] > sums[begin] and end > begin + 1:
+                rows.add(entry.index)
+                inner |= {each.name for each in ours[begin:end]}
+                at = end
+                break
+    return rows, inner
+
+
+def _reordered(pairs: _Pairs) -> _Pairs:
+    """Rows and layers beside one another that agree in every number, wherever they stand.
+
+    Those that stand beside another that they differ from, or beside none, are looked through.
+    """
+    loose = {
+        k
+        for k, (entry, layer) in enumerate(pairs)
+        if entry is None or layer is None or not _same(entry, layer)
+    }
+    free = [own for k in sorted(loose) if (own := pairs[k][1]) is not None]
+    found: dict[int, _Ours] = {}
+    for k in sorted(loose):
+        entry = pairs[k][0]
+        alike = (each for each in free if entry and _likeness(entry, each) and _same(entry, each))
+        if (own := next(alike, None)) is not None:
+            found[k] = own
+            free.remove(own)
+    left = {layer.name for layer in free}
+    ordered: _Pairs = []
+    for k, (entry, layer) in enumerate(pairs):
+        kept = layer if k not in loose or (layer and layer.name in left) else None
+        if entry is None or k in found:
+            ordered += [(None, kept)] if kept else []
+        if entry is not None:
+            ordered.append((entry, found.get(k, kept)))
+    return ordered
+
+
+def _same(entry: Entry, layer: _Ours) -> bool:
+    """Whether a row and a layer agree in every number but work."""
+    roles = [role for role in CELLS if role in entry.values and role != "ops"]
+    same = all(entry.values[role] == layer.cells.get(role) for role in roles)
+    return same or _shaped(entry, layer)
+
+
+def _shaped(entry: Entry, layer: _Ours) -> bool:
+    """Whether a row's parameters and whole shapes are a layer's."""
+    if entry.values.get("params", 0) != layer.cells["params"]:
+        return False
+    ways = [way for way in ("in", "out") if way in entry.columns or f"{way}_c" in entry.values]
+    return bool(ways) and all(_fits(entry, way, layer.shapes.get(way, ())) for way in ways)
 
 
 def _separable(ours: list[_Ours], analysis: Analysis) -> Iterator[_Ours]:
@@ -166,15 +243,19 @@ def _pad(padding: object) -> Mapping[str, Number]:
 
 
 def _differences(
-    sheet: Sheet, ours: list[_Ours], analysis: Analysis, told: Reading | None
+    sheet: Sheet,
+    entries: list[Entry],
+    ours: list[_Ours],
+    analysis: Analysis,
+    told: Reading | None,
 ) -> Iterator[Difference]:
-    entries = list(sheet.layers)
     tree = any(entry.container for entry in sheet.entries)
     modules = sheet.program == "pytorch" or tree
     pairs = list(_aligned(entries, ours))
     if told is not None:
         flow = _by_flow(entries, ours, told)
         pairs = flow if _agreement(flow) > _agreement(pairs) else pairs
+    pairs = _reordered(pairs)
     for entry, layer in pairs:
         if layer is None and entry is not None:
             if entry.kind not in UNPRINTED or entry.values.get("params"):
@@ -285,9 +366,6 @@ def _aligned(
             j += 1
 
 
-_Pairs = list[tuple[Entry | None, _Ours | None]]
-
-
 def _agreement(pairs: _Pairs) -> float:
     """How much all rows and layers that stand side by side agree."""
     return sum(_likeness(e, layer) for e, layer in pairs if e is not None and layer is not None)
@@ -334,7 +412,7 @@ def _likeness(entry: Entry, layer: _Ours) -> float:
     if len(kinds) > 1 and not kinds <= {"layer", "conv", "linear"}:
         return 0
     alike = 1.0 + (entry.name == layer.name) * 2 + (_kind(entry.kind) == layer.kind) * 0.5
-    if entry.kind == "gpool" and layer.kind == "pool":
+    if entry.kind == "gpool" and layer.kind == "pool" and layer.cells.get("out_h", 1) == 1:
         alike += 1
     for role in CELLS:
         if role in entry.values and role in layer.cells:

@@ -59,6 +59,9 @@ def test_what_keras_prints_of_a_network_differs_nowhere(name: str) -> None:
 PRINTED = {
     "torchinfo_mobilenet_v3_small": "mobilenet_v3_small",
     "torchsummary_resnet18": "resnet18",
+    "torchinfo_efficientnet_b0": "efficientnet_b0",
+    "torchinfo_shufflenet_v2": "shufflenet_v2_x1_0",
+    "torchinfo_regnet_y_400mf": "regnet_y_400mf",
 }
 """What programs print of torchvision's, with work in a way of their own and rows for modules."""
 
@@ -75,6 +78,30 @@ def test_one_altered_row_is_named() -> None:
     assert text.count("32,768") == 1
     (difference,) = audit(text.replace("32,768", "32,678"), against="resnet18").differences
     assert (difference.layer, difference.computed) == ("layer3.0.downsample.conv", "32,768")
+
+
+def test_a_module_is_the_layers_that_have_its_parameters() -> None:
+    # Of EfficientNet-B0's first block: 32 * 9 + 64, 8 + 32 * 8 + 32 + 256, 512 + 32.
+    path = Path(__file__).parent / "rebuilt" / "torchinfo_efficientnet_b0.txt"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(" 1,448") == 1
+    found = audit(text.replace(" 1,448", " 1,484"), against="efficientnet_b0").differences
+    (module, *layers) = [each for each in found if each.effect]
+    assert (module.layer, module.effect) == ("MBConv: 3-4", -1484)
+    assert sum(each.effect for each in layers) == 1448
+
+
+BRANCH_FIRST = """Layer,Output Shape,Param #
+a (Conv2d),8x32x32,224
+b (Conv2d),6x32x32,330
+c (Conv2d),4x32x32,36
+d (Conv2d),6x32x32,438
+"""
+
+
+def test_rows_that_are_alike_in_every_number_may_stand_elsewhere(branched: Path) -> None:
+    found = audit(BRANCH_FIRST, against=str(branched)).differences
+    assert [each.layer for each in found] == ["head"]
 
 
 # Keras counts a depthwise convolution and the 1x1 over it as one: 9 * 8 + 8 * 16 = 200.
