@@ -39,11 +39,12 @@ def require_known(what: str, word: str, known: Sequence[str]) -> None:
 def graphs(network: NetworkLike, question: Question) -> tuple[Graph, Graph]:
     """The network for the batch, and for one that batch normalization can be trained on."""
     found = one_of(network)
+    if isinstance(found, Graph) and any(map(_is_single, found.nodes)):
+        found = to_spec(found, allow_unknown=True)
     graph = settled(found, question)
-    if question.batch > 1 or (isinstance(found, Graph) and not any(map(_is_single, graph.nodes))):
+    if isinstance(found, Graph) or question.batch > 1:
         return graph, graph
-    spec = to_spec(found, allow_unknown=True) if isinstance(found, Graph) else found
-    return graph, settled(spec, question._replace(batch=2))
+    return graph, settled(found, question._replace(batch=2))
 
 
 def _is_single(node: Node) -> bool:

@@ -131,6 +131,11 @@ class Assembler(Holding):
             return self.add("constant", "constant", constant, (-1,), origin=origin)
         if key < 0:
             return self.add("output", "output", self.applied_to("Identity", key), (key,))
+        shape, wanted = self.shape(key), tuple(shape_of(node))
+        # What was done by joining axes to the batch may have others left.
+        if shape != wanted and shape[:1] == wanted[:1] and prod(shape) == prod(wanted):
+            reshape = self.applied_to("Reshape", key, shape=list(wanted[1:]))
+            return self.add("output", "output", reshape, (key,))
         return key
 
     # Calls ----------------------------------------------------------------------------------------

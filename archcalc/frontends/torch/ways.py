@@ -29,11 +29,17 @@ class Ways:
         self.numbers: dict[Call, int] = {}
         """A call -> its number among those within the same call of the module around it."""
         counts: dict[tuple[str, Call], int] = {}
+        homes: dict[str, str] = {}
+        """A module -> what calls it first."""
+        highest: dict[str, int] = {}
         for node in graph.nodes:
             around: Call = ("", 0)
             for path, _, call in stack(node):
                 if (path, call) not in self.numbers:
                     number = counts[path, around] = counts.get((path, around), -1) + 1
+                    if homes.setdefault(path, around[0]) != around[0]:  # someone else calls it
+                        number = highest[path] + 1
+                    highest[path] = max(number, highest.get(path, 0))
                     self.numbers[path, call] = number
                 around = path, call
 
