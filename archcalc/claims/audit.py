@@ -9,12 +9,21 @@ from pathlib import Path
 
 from archcalc.claims.below import memory_sizes, mult_adds, trained
 from archcalc.claims.causes import causes, label, number
+from archcalc.claims.containers import containers
 from archcalc.claims.finding import Audit, Finding, Totals
+from archcalc.claims.formulas import formulas
 from archcalc.claims.names import misspelt, moved_sources, other_batches, unknown_sources
 from archcalc.claims.readings import Place, Reading, reading
 from archcalc.claims.receptive import receptive
 from archcalc.claims.rules import printed_like, rule
-from archcalc.claims.sums import modules, right_sum, totals, work_totals, workings
+from archcalc.claims.sums import (
+    modules,
+    more_trained,
+    right_sum,
+    totals,
+    work_totals,
+    workings,
+)
 from archcalc.claims.tables.confirmed import explained
 from archcalc.claims.tables.flow import begun_again
 from archcalc.claims.tables.modules import PATTERNS, Pattern
@@ -92,11 +101,14 @@ def _audit(sheet: Sheet) -> Audit:
     total, more = totals(sheet, told)
     found += more
     found += workings(sheet, told)
+    found += more_trained(sheet, told)
     found += work_totals(sheet, told)
     found += memory_sizes(sheet, told)
     found += mult_adds(sheet, told)
     found += trained(sheet, told)
     found += modules(sheet, told)
+    found += containers(sheet, told)
+    found += formulas(sheet)
     found += receptive(sheet, told)
     merged = _merge(sheet, told, found)
     merged += _alternatives(sheet, told, merged)
@@ -112,7 +124,9 @@ def _audit(sheet: Sheet) -> Audit:
         checked=_checked(sheet, told, total),
         notes=tuple(_notes(sheet, told)),
         unmapped=sheet.unmapped,
-        remarks=sheet.remarks,
+        remarks=tuple(
+            r for r in sheet.remarks if r not in {sheet.headers[f.column] for f in merged}
+        ),
         sheet=sheet,
         reading=told,
     )

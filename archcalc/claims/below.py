@@ -122,13 +122,20 @@ def mult_adds(sheet: Sheet, told: Reading) -> Iterator[Finding]:
     if any(exact.verdict(total).holds for total in totals):
         return
     for total in totals:
-        if slip(round(exact.value / exact.step), round(total / exact.step)):
+        if _misread(round(exact.value / exact.step), round(total / exact.step)):
             column = entry.columns["mult_adds"]
             yield Finding(
                 *(entry.index, column, "mult_adds", entry.name, entry.cells[column]),
                 *(exact.like(total), f"the layers have {number(round(total * unit))}", ()),
             )
             return
+
+
+def _misread(printed: int, right: int) -> bool:
+    """Whether digits of a number were misread, in front of it, too: 1.04 for 0.04."""
+    width = max(len(str(printed)), len(str(right)), 3)
+    p, r = f"{printed:0{width}}", f"{right:0{width}}"
+    return slip(printed, right) or sum(a != b for a, b in zip(p, r, strict=True)) == 1
 
 
 def _multiplied(option: Option | None, biases: bool, norms: bool) -> int | None:

@@ -6,6 +6,7 @@ apart (Araujo, Norris and Sim, 10.23915/distill.00021).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -27,7 +28,10 @@ class _Field(NamedTuple):
     right: int
     rule: str
     kernel: int = 0
-    """The side that a window would have for the printed number; 0 where sizes say its side."""
+    """The side that a window would have for the printed number; 0 where sizes say its side, and
+    less than 0 the stride that it would have."""
+    followed: bool = False
+    """Whether the row below follows from the printed number."""
 
 
 def receptive(sheet: Sheet, told: Reading) -> Iterator[Finding]:
@@ -48,9 +52,19 @@ def receptive(sheet: Sheet, told: Reading) -> Iterator[Finding]:
             option = told.found.options[each.entry.index]
             if option is not None:
                 option.expected[role] = each.right
-        for entry, right, rule, kernel in wrong:
+        head = sheet.headers[sheet.columns[role]]
+        for each in best:
+            if each.kernel < 0:
+                said = f"{head}: {each.right} here, and below, follows from it"
+                yield Finding.of(sheet, each.entry, "stride", str(-each.kernel), said)
+        for entry, right, rule, kernel, followed in wrong:
             text = entry.cells[sheet.columns[role]]
             shown = text.replace(str(entry.values[role]), str(right))
+            if kernel > 0 and followed and "out_h" in entry.values:
+                said = f"{head}: {text} here, and below, follows from it"
+                shown = re.sub(r"\d+", str(kernel), entry.cells[sheet.columns["kernel_h"]])
+                yield Finding.of(sheet, entry, "kernel_h", shown, said)
+                continue
             if kernel > 0:
                 rule = f"either this or the kernel is wrong: {rule}"
                 yield Finding.of(sheet, entry, "kernel_h", str(kernel), rule)
@@ -64,6 +78,21 @@ def _fields(sheet: Sheet, told: Reading, role: str, late: bool) -> Iterator[_Fie
     for at, entry in enumerate(rows):
         k, s = _window(entry, told.found.options[entry.index])
         before, seen = jump, field
+        apart = int(entry.values.get("jump", 0))
+        if (
+            role in ("rf", "jump")
+            and apart not in (0, jump * s)
+            and not late
+            and at + 1 < len(rows)
+        ):
+            # What the rows below follow from is right.
+            _, step = _window(rows[at + 1], told.found.options[rows[at + 1].index])
+            if rows[at + 1].values.get("jump") == apart * step and not apart % jump:
+                s = apart // jump
+                if role == "jump" and "stride" in entry.values:
+                    yield _Field(entry, apart, f"jump {apart}", -s)
+                    jump = apart
+                    continue
         rule = f"{number(field)} + ({k} - 1) * {number(jump)} = {number(field + (k - 1) * jump)}"
         field += (k - 1) * jump
         jump *= s
@@ -71,15 +100,18 @@ def _fields(sheet: Sheet, told: Reading, role: str, late: bool) -> Iterator[_Fie
         shown = (before if far else seen) if late else jump if far else field
         if far:
             rule = f"{number(before)} * {s} = {number(jump)}"
-        if role in entry.values:
-            wide, left = divmod(int(entry.values[role]) - seen, before)
-            unsized = "out_h" not in entry.values and role == "rf" and "kernel_h" in entry.values
-            yield _Field(entry, shown, rule, wide + 1 if unsized and not left else 0)
+        follows = False
         if role == "rf" and entry.values.get(role, shown) != shown and at + 1 < len(rows):
             # What follows from a wrong number is wrong as well, and not accused.
             wide, _ = _window(rows[at + 1], told.found.options[rows[at + 1].index])
             printed, after = int(entry.values[role]), rows[at + 1].values.get(role)
-            field = printed if after == printed + (wide - 1) * jump else field
+            follows = after == printed + (wide - 1) * jump
+            field = printed if follows else field
+        if role in entry.values:
+            wide, left = divmod(int(entry.values[role]) - seen, before)
+            free = role == "rf" and "kernel_h" in entry.values and not left
+            free = free and ("out_h" not in entry.values or (follows and "pad" not in entry.values))
+            yield _Field(entry, shown, rule, wide + 1 if free else 0, follows)
 
 
 def _window(entry: Entry, option: Option | None) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from archcalc.claims.causes import Cause, label, number, slips
 from archcalc.claims.finding import Finding, Totals
 from archcalc.claims.readings import Reading
+from archcalc.claims.tables.cells import worked_out
 from archcalc.claims.tables.evidence import slip
 from archcalc.claims.tables.sheet import TREES, Entry, Sheet
 from archcalc.claims.tables.totals import adds_up, total_row
@@ -55,7 +56,9 @@ def right_sum(sheet: Sheet, told: Reading) -> int:
 
 def workings(sheet: Sheet, told: Reading) -> Iterator[Finding]:
     """Parameters that are not what is printed of how they come about, or the other way round."""
-    rows = [e for e in sheet.layers if {"worked", "params"} <= e.values.keys()]
+    yield from _within(sheet, told)
+    # What is worked out of a row that has none is its size.
+    rows = [e for e in sheet.layers if "worked" in e.values and e.values.get("params")]
     total = total_row(sheet)
     missing = 0 if total is None else int(total.values["params"]) - right_sum(sheet, told)
     for entry in rows:
@@ -73,6 +76,44 @@ def workings(sheet: Sheet, told: Reading) -> Iterator[Finding]:
         if not number_:
             rule = f"it comes to {number(worked)}, not to {printed.text}"
             yield Finding.of(sheet, entry, "worked", "", rule)
+
+
+def _within(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Cells that say a number and how it comes about, which is another: ``84*10+10=85``."""
+    for entry in sheet.layers:
+        column = entry.columns.get("params")
+        if column is None or not entry.values.get("params"):
+            continue
+        sides = [side.strip("*`~ ") for side in entry.cells[column].split("=")]
+        numbers = [worked_out(side) for side in sides]
+        if len(numbers) != 2 or None in numbers or numbers[0] == numbers[1]:
+            continue
+        right = told.expected[entry.index].get("params", entry.values["params"])
+        if right in numbers and (entry.index, "params") not in told.wrong:
+            rule = f"{sides[0]} is not {sides[1]}"
+            shown = entry.printed["params"].like(int(right))
+            yield Finding.of(sheet, entry, "params", shown, rule)
+
+
+def more_trained(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Rows of which more trains than there is, where no formula says which number is wrong."""
+    total = total_row(sheet)
+    missing = 0 if total is None else int(total.values["params"]) - right_sum(sheet, told)
+    for entry in sheet.layers:
+        if not {"params", "trained"} <= entry.values.keys():
+            continue
+        whole, part = int(entry.values["params"]), int(entry.values["trained"])
+        named = {(entry.index, "params"), (entry.index, "trained")} & told.wrong.keys()
+        if part <= whole or named or entry.printed["params"].step > 1:
+            continue
+        rule = f"{number(part)} of {number(whole)} can't train"
+        either = f"either this is wrong or what trains: {rule}"
+        if total is None or missing == part - whole:
+            shown = entry.printed["params"].like(part)
+            yield Finding.of(sheet, entry, "params", shown, rule if missing else either)
+        if missing != part - whole:
+            shown = entry.printed["trained"].like(whole)
+            yield Finding.of(sheet, entry, "trained", shown, rule)
 
 
 def work_totals(sheet: Sheet, told: Reading) -> Iterator[Finding]:

@@ -8,7 +8,8 @@ courses, READMEs and blogs, and what MATLAB, Lightning, Paddle, MXNet, Flax, Ult
 ptflops, calflops, fvcore, PyTorch, torchinfo and Keras print; DS-CNN (arXiv:1711.07128), EEGNet
 (arXiv:1611.08024), C3D (arXiv:1412.0767), M5 (arXiv:1610.00087), NIN (arXiv:1312.4400), Xception
 (arXiv:1610.02357), ShuffleNet (arXiv:1707.01083), MobileNet (arXiv:1704.04861), SqueezeNet 1.1,
-FaceNet (arXiv:1503.03832), ResNeXt (arXiv:1611.05431), GhostNet (arXiv:1911.11907).
+FaceNet (arXiv:1503.03832), ResNeXt (arXiv:1611.05431), GhostNet (arXiv:1911.11907), GELU
+(arXiv:1606.08415).
 ``sources.csv`` says where those were seen that no paper prints. In
 each table errors are planted, one at a time: ``planted.csv``.
 """

@@ -12,6 +12,7 @@ from archcalc.claims.tables.evidence import (
     Manner,
     State,
     called_by_class,
+    extents,
     known,
     printed_state,
 )
@@ -61,6 +62,31 @@ class Assuming:
         """Whether a row multiplies the features of each position, as attention's projections do."""
         return entry.kind == "linear" and printed_state(entry, "out").ext not in ((), None)
 
+    def twin(self, path: Path, entry: Entry) -> State | None:
+        """What the row before takes, where a program prints a layer once for each device."""
+        option = path.option
+        if (
+            self.by_hand
+            or option is None
+            or option.layer.cin is None
+            or path.row != entry.index - 1
+        ):
+            return None
+        before = self.sheet.entries[path.row]
+        same = before.values == entry.values and before.kind == entry.kind in WEIGHTED
+        return State(option.layer.cin, option.takes.ext) if same else None
+
+    def scores(self, path: Path, entry: Entry) -> State | None:
+        """What a program's softmax takes where each of some positions is held against each."""
+        made = printed_state(entry, "out")
+        ext = made.ext or ()
+        pair = ext[-2:] if len(ext) > 1 else (made.c, *ext)
+        if self.by_hand or "softmax" not in entry.what.word.lower() or len(set(pair)) != 1:
+            return None
+        flows = [state for _, state in path.recent]
+        places = {extents(s) for s in flows} | {n for s in flows for n in s.ext or ()}
+        return made if len(pair) == 2 and pair[0] in places else None
+
     def anything(self, entry: Entry) -> bool:
         """Whether a row may take what functions have made of other rows."""
         return entry.kind in ANYTHING and (not self.by_hand or called_by_class(entry))
@@ -79,6 +105,17 @@ class Assuming:
         if state.ext == () and state.c == shown.flat and entry.kind in (*SAME, "conv", "deconv"):
             note = f"a rearrangement before {row} is not in the table"
             yield shown, POOLED_AGAIN if joined else 4.0, 2, note
+        flat = printed_state(entry, "out").c if entry.kind == "flatten" else None
+        if flat and state.c and state.ext and None not in state.ext and not said:
+            for ext, what in _shrunk(state.ext):
+                if prod(ext) * state.c == flat:
+                    yield State(state.c, ext), POOLED, 0, f"{what} before {row} is not in the table"
+        if (twin := self.twin(path, entry)) is not None:
+            note = f"{row} is taken to be row {path.row + 1} once more, on another device"
+            yield twin, JUMPED_AGAIN, 1, note
+        if scores := self.scores(path, entry):
+            note = f"a product of earlier rows before {row} is not in the table"
+            yield scores, JOINED_AGAIN if joined else JOINED, 2, note
         if state.ext and None not in state.ext and entry.kind not in ("gpool", "flatten"):
             price = POOLED_AGAIN if pooled else POOLED
             # Who lists poolings lists them all.
@@ -163,7 +200,7 @@ class Assuming:
             price = MISPRINT + 3  # what it gives would lead nowhere
         seen: set[State] = set()
         for _, other in others:
-            if other in seen or other == UNKNOWN:
+            if other in seen or other.c is None:
                 continue
             seen.add(other)
             # A normalization is of the convolution above it where both have as many channels.
@@ -304,8 +341,3 @@ def _sums(widths: Sequence[int]) -> set[int]:
         for chosen in combinations(widths, count):
             found.add(sum(chosen))
     return found
-
-
-def extents(state: State) -> int:
-    """How many positions a state has."""
-    return prod(n for n in state.ext or () if n is not None)

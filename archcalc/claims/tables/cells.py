@@ -44,6 +44,11 @@ NOTHING = frozenset(
 """Cells that say that there is nothing to say."""
 
 _BATCH = r"none|-1|\?|n|b|bs|batch(?:[ _]?size)?"
+_LETTER = re.compile(
+    r"[a-z]'?(/\d+)?|[a-z]+(_[a-z]+)+|(max)?(seq(len(gth)?)?|len(gth)?|time(steps)?)"
+    r"|hidden|classes|features|dim"
+)
+"""A size that every user has another of: ``[B, T, 1024]``."""
 _JOINED = re.compile(r"\d{1,6}( ?\+ ?\d{1,6})+")
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)|\d{1,13}")
 
@@ -88,6 +93,7 @@ def shapes(text: str) -> Sequence[Shape] | None:
     plain = re.sub(r"(\d+)\s*(?:\^\s*2|²)", r"\1x\1", plain)
     plain = re.sub(r"(?<=\d)\s*\((?:flattened|vector|output|[a-z]+ layer)\)$", "", plain)
     plain = re.sub(r"\([\d,]+ *(?:dims?|features|units|values|elements|neurons)\)$", "", plain)
+    plain = re.sub(r"(?<=\d)\s*\(=[^()]*\)$", "", plain)  # and how it comes about
     plain = re.sub(r"\b(?:bfloat|float|u?int|complex)\d+(?=\[)", "", plain)
     if re.fullmatch(r"torch\.size\((.*)\)", plain):
         plain = plain[11:-1]
@@ -119,9 +125,10 @@ def _shape(text: str, bracketed: bool, cut_off: bool = False) -> Shape | None:
     numbers = parts[1:] if batched else parts
     numbers = [str(sum(map(int, p.split("+")))) if _JOINED.fullmatch(p) else p for p in numbers]
     dims = []
+    lettered = bracketed and (len(numbers) > 1 or batched)
     for part in numbers:
         number = _NUMBER.fullmatch(part)
-        open_ = part in ("none", "-1", "?")
+        open_ = part in ("none", "-1", "?") or (lettered and bool(_LETTER.fullmatch(part)))
         if not number and not open_:
             return None
         dims.append(0 if open_ else int(part.replace(",", "")))
@@ -144,8 +151,10 @@ def window(text: str, axes: int | None = None, last: bool = False) -> Window | N
     """
     plain = text.strip().lower().replace("×", "x").replace("*", "x")
     plain = re.sub(r"\s*x\s*", "x", plain)
-    plain = re.sub(r"^k(?=\d)", "", plain)
+    plain = re.sub(r"^k(?=\d)|x[?？]$", "", plain)
     found: dict[str, int] = {}
+    if listed := re.fullmatch(r"(\d+(?:x\d+)*) */ *(\d{1,3}) */ *(\d{1,3})", plain):
+        plain, found = listed[1], {"stride": int(listed[2]), "pad": int(listed[3])}
     patterns = (
         ("out", r"^(\d{1,7})\s*@\s*(?=\d)"),
         ("out", r"\(\s*x?\s*(\d{1,7})\s*\)$"),
@@ -219,6 +228,9 @@ _APART = re.compile(r"([\d,]+) ?(?:w|weights?) ?\+ ?([\d,]+) ?(?:b|bias(?:es)?)"
 
 def count(text: str, thousand: int = 1000) -> Printed | None:
     """A count as printed: ``1,234``, ``9K``, ``115M``, ``18.8 M``, ``(3*3*3+1)*64 = 1,792``."""
+    if re.search(r"\((?:\w+ )?only\b", text):
+        return None  # of some of them
+    text = re.sub(r"^(?:shared|tied)\s*,\s*(?=0\s*$)", "", text.strip())
     if bytes_ := re.search(r"([\d,]+) \([\d.,]+ [KMG]?B\)$", text):
         text = bytes_[1]  # what it is made of stands before it
     if apart := _APART.fullmatch(text.strip()):
@@ -228,7 +240,12 @@ def count(text: str, thousand: int = 1000) -> Printed | None:
     text = re.sub(
         r"\*?\((?:[^()\d]*|~[\d.]+ ?[KMB])\)\*?\s*$", "", text
     )  # a remark, or itself rounded
-    plain = text.strip().rpartition("=")[2].strip("*`() ")
+    left, _, plain = text.strip().strip("*` ").rpartition("=")
+    if re.fullmatch(r"\d[\d,.]*[KMB]?", left.strip("*` ")):
+        plain = left  # how it comes about stands behind it
+    plain = plain.strip("*` ")
+    if plain.count("(") != plain.count(")") or re.fullmatch(r"\([^()]*\)", plain):
+        plain = plain.strip("() ")
     plain = re.sub(r"^(?:macc?s?|comp|param|flops|ops)\s+(?=[\d.])", "", plain)
     if re.search(r"\d\s*[*×x]\s*\d", plain):
         value = worked_out(plain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from archcalc.claims.tables.cells import count, natural, nothing, shapes, window
+from archcalc.claims.tables.cells import count, natural, nothing, shapes, window, worked_out
 from archcalc.claims.tables.kinds import kind_of
 from archcalc.claims.tables.modules import WIDTHS
 from archcalc.errors import ArchcalcError, did_you_mean
@@ -17,9 +17,9 @@ HEADERS: Mapping[str, str] = {
     "rf_in": r"(input|in) (rf|receptive fields?)|(rf|receptive fields?|r) in",
     "rf": r"((output|out) )?(receptive fields?( size)?|rf( size)?)( out)?|r out",
     "jump_in": r"(input|in) jump|(jump|j) in",
-    "jump": r"((output|out) )?jump( out)?|j( out)?|(effective|cumulative|total|output) stride",
+    "jump": r"((output|out) )?jump( out)?|j( out)?|(effective|cum|cumulative|total|output) stride",
     "remark": r"activation( function)?|act|non ?linearity|nonlin|nl|trainable|depth|note|notes|"
-    r"remarks?|comments?|description|duration.*|"
+    r"remarks?|comments?|description|details?|purpose|(primary )?function|duration.*|"
     r"receptive field.*|rf|eff(ective)? kernel.*|dropout|time.*|document|source line|se|hs|dtype|"
     r"initiali[sz]ation|"
     r"params? size.*|references?|exp size|non ?linear|normali[sz]ation|regulari[sz]ation|"
@@ -43,7 +43,9 @@ HEADERS: Mapping[str, str] = {
     r"input .*(size|shape)|shape in|dims? in|ifm(ap)?s?( size| shape)?|resolution|res in",
     "out": r"(output|out|outp) ?(res(olution)?|size|shape|dims?|dimensions?|image|feature ?maps?"
     r"|tensor|volume)?s?|"
-    r"size( out)?|feature ?maps?( size)?|activation (size|shape)|output .*(size|shape)|shape"
+    r"size( out)?|feature ?maps?( size)?"
+    r"|(spatial|image|grid) ?(res(olution)?|size|shape|dim\w*)"
+    r"|activation (size|shape)|output .*(size|shape)|shape"
     r"|activation shape|(tensor|data|map) size|dimensions?|dims?|dims? out|res out"
     r"|ofm(ap)?s?( size| shape)?",
     "in_d": r"(in|input) d|d in",
@@ -58,7 +60,8 @@ HEADERS: Mapping[str, str] = {
     r"in ch|ch in|ic|ich|i ch|filt(er)? dim",
     "channels_out": r"channels? out|(out|output) (channels?|features?|planes|depth|maps)|c out|"
     r"cout|"
-    r"filters|feature maps|filters or neurons|neurons|units|kernels|n out|channels?|ch|c|width|"
+    r"n c|features|filters|feature maps|"
+    r"filters or neurons|neurons|units|kernels|n out|channels?|ch|c|width|"
     r"of (filters|kernels|channels|neurons|units)|out ch|maps?|filter count|nodes|hidden units|"
     r"num (filters|channels)|ch out|(kernel|filter|channel|neuron|unit) (number|num|count)s?|"
     r"oc|och|o ch|filts?",
@@ -103,19 +106,26 @@ def plain_header(header: str) -> str:
 
 
 WORDS_ABROAD: Mapping[str, str] = {
-    "layer": r"couches?|schicht(en)?|capas?|camadas?|层名称|网络层|层|层级|层次|слой",
+    "layer": r"couches?|schicht(en)?|capas?|camadas?|层名称|网络层|层|层级|层次|слой|"
+    r"층|레이어|계층|層|レイヤー?|l[oớ]p|katman",
     "output": r"tailles?|gr[oö](ss|ß)en?|tama[nñ]o|tamanho|sorties?|salidas?|sa[ií]das?|"
-    r"ausgabe(gr[oö](ss|ß)e|form)?|输出(尺寸|大小|形状|维度)?"
-    r"|выход",
-    "input": r"entr[eé]es?|entradas?|eingabe(gr[oö](ss|ß)e)?|输入(尺寸|大小|形状|维度)?|вход",
+    r"ausgabe(gr[oö](ss|ß)e|form)?|输出(尺寸|大小|形状|维度| ?chw.*)?"
+    r"|выход|출력( ?(크기|형태|shape|size))?|出力(サイズ|形状)?|đầu ra|ç[ıi]k[ıi][sş]( boyutu)?",
+    "input": r"entr[eé]es?|entradas?|eingabe(gr[oö](ss|ß)e)?|输入(尺寸|大小|形状|维度)?|вход|"
+    r"입력( ?(크기|형태|shape|size))?|入力(サイズ|形状)?|đầu vào|giri[sş]( boyutu)?",
     "kernel": r"(taille|tama[nñ]o|tamanho) d[eu]l? (noyau|filtre|kernel|filtro)|noyaux?|"
-    r"kernelgr[oö](ss|ß)e|filtergr[oö](ss|ß)e|n[uú]cleo|卷积核(大小|尺寸)?|核/?(大小|尺寸)?|ядро",
-    "stride": r"pas|schrittweite|paso|passo|步长|步幅|шаг",
-    "padding": r"remplissage|relleno|填充",
-    "parameters": r"par[aáâ]m[eèéê]tr(es?|os?|o)|参数(量|数|数量|个数)?|параметры",
+    r"kernelgr[oö](ss|ß)e|filtergr[oö](ss|ß)e|n[uú]cleo|卷积核(大小|尺寸)?|核/?(大小|尺寸)?|ядро|"
+    r"(커널|필터)( ?(크기|size))?|カーネル(サイズ)?|フィルタ(サイズ)?",
+    "stride": r"pas|schrittweite|paso|passo|步长|步幅|шаг|스트라이드|보폭|ストライド",
+    "padding": r"remplissage|relleno|填充|패딩|パディング",
+    "parameters": r"par[aáâ]m[eèéê]tr(es?|os?|o)|参数(量|数|数量|个数)?|параметры|"
+    r"(파라미터|매개변수|가중치)( ?(수|개수))?|パラメータ(ー)?数?|(số )?tham số|"
+    r"parametre( say[ıi]s[ıi])?",
+    "weights": r"权重(元素|参数|数|数量|个数)?|重み",
+    "bias": r"(折叠)?偏置(元素|参数|数|数量|个数)?|バイアス",
     "channels": r"canaux|kan[aä]le|canales|canais|cartes|filt(res|ros)|merkmalskarten|mapas|"
-    r"通道数?|каналы",
-    "type": r"typ|tipo|(层|操作)?类型|操作|тип",
+    r"通道数?|каналы|채널( ?수)?|필터 ?(개수|수)|チャン?ネル数?|フィルタ数|số kênh",
+    "type": r"typ|tipo|(层|操作)?类型|操作|тип|종류|유형|種類|loại|tür",
     "remark": r"rolle|r[oô]le|"
     r"funktion|fonction|funci[oó]n|fun[cç][aã]o|功能|说明|备注|作用|描述|激活函数",
 }
@@ -222,6 +232,11 @@ def find_roles(
     return columns
 
 
+def _worded(cell: str) -> bool:
+    """Whether a cell that may hold a number holds words."""
+    return bool(re.search(r"[A-Za-z]{3}", cell)) and not re.match(r"same|valid|none", cell.lower())
+
+
 def _role(
     header: str, cells: list[str], columns: Mapping[str, list[int]], heads: Sequence[str]
 ) -> str:
@@ -288,6 +303,9 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         worded = sum(bool(re.search(r"[A-Za-z]{4}", c)) or count(c) is None for c in cells)
         if re.fullmatch(r"[^\d?]+", "".join(cells)) or (role == "ops" and worded > len(cells) / 2):
             return ""  # words, not counts
+        said = sum(bool(re.match(r"[^\d=]*[A-Za-z]{4}", c)) and not worked_out(c) for c in cells)
+        if 2 * said > len(cells):
+            return ""
     sized = sum(len(each[0].dims) > 1 for c in cells if (each := shapes(c)))
     numeric = sum(bool(re.fullmatch(r"[\d,.]+", c)) for c in cells)
     if role == "row":
@@ -345,6 +363,8 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         and {"filter", "filter height"} <= set(heads)
     ):
         return "channels_in"
+    if role in ("stride", "pad", "dilation") and 2 * sum(map(_worded, cells)) > len(cells):
+        return ""
     if role in ("layer", "op", "row") and numeric < len(cells) and role == "row":
         return ""
     if role == "stage" and sum(bool(kind_of(c).kind) for c in cells) > 0.8 * len(cells):
@@ -427,6 +447,11 @@ def _settle_names(columns: dict[str, list[int]], filled: list[list[str]]) -> Non
         columns["remark"].remove(telling[0])
 
 
+def _running(cells: Sequence[str]) -> bool:
+    """Whether numbers only count rows."""
+    return len(cells) > 2 and [int(c) - int(cells[0]) for c in cells] == list(range(len(cells)))
+
+
 def _guess(columns: dict[str, list[int]], headers: Sequence[str], filled: list[list[str]]) -> None:
     """Columns whose header says nothing, by what stands in them."""
     taken = {k for places in columns.values() for k in places}
@@ -453,5 +478,5 @@ def _guess(columns: dict[str, list[int]], headers: Sequence[str], filled: list[l
             re.match(r"[\[(]*\d", c) and (natural(c) or shapes(c) or window(c)) for c in cells
         ):
             columns.setdefault("remark", []).append(k)
-        elif not header and all(c.isdigit() for c in cells):
+        elif all(c.isdigit() for c in cells) and (not header or _running(cells)):
             columns.setdefault("row", []).append(k)

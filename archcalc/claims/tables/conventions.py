@@ -13,6 +13,12 @@ from archcalc.claims.tables.kinds import SLIDING, WEIGHTED, Kind
 from archcalc.claims.tables.sheet import AXES, Number
 
 
+def _together(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """Whether two axes change by about the same factor."""
+    a, b = after[0] * before[1], after[1] * before[0]
+    return after[0] != before[0] and after[1] != before[1] and 10 * abs(a - b) < max(a, b)
+
+
 def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
     """Whether there is a batch, which axis holds channels: decided by all rows at once."""
     found: list[tuple[Shape, Kind]] = []
@@ -42,6 +48,11 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
             # A pooling leaves channels as they are.
             kept = (dims[-1] == before[-1]) - (dims[0] == before[0])
             votes -= kept * (dims[1:-1] != before[1:-1])
+        if what.kind == "gpool" and len(before) == 3 and len(dims) == 1:
+            votes += (dims[0] == before[0]) - (dims[0] == before[-1])
+        if len(before) == len(dims) == 3 and 0 not in (*before, *dims):
+            # Height and width shrink together.
+            votes += _together(before[1:], dims[1:]) - _together(before[:2], dims[:2])
         before = dims
         if len(dims) in (3, 4):
             votes += (dims[-1] == dims[-2] != dims[0]) - (dims[-2] == dims[-3] != dims[-1])
@@ -94,13 +105,16 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
     read.mixed = apart["first"] > 1 and apart["last"] > 2
     read.first = read.first and not read.mixed
     axes = {what.axes for what in kinds if what.axes}
-    told = [
-        shapes_[0].dims[-1] == natural(cell_of(cells, "channels_out", read))
+    pairs = [
+        (shapes_[0].dims, natural(cell_of(cells, "channels_out", read)))
         for cells in rows
         if natural(cell_of(cells, "channels_out", read) or "x")
         if (shapes_ := shapes(cell_of(cells, "out", read)))
         if len(shapes_[0].dims) == 2
     ]
+    told = [n in dims for dims, n in pairs]
+    if pairs and 2 * sum(dims[0] == n != dims[1] for dims, n in pairs) > len(pairs):
+        read.first = True
     heads = " ".join(read.grid.headers[read.columns[r]] for r in ("in", "out") if r in read.columns)
     deep = sum(told) > len(told) / 2 or bool(re.search("length|channel|depth", heads.lower()))
     deep = deep or _unlike(read, rows)
@@ -164,15 +178,20 @@ def _batch(found: Sequence[tuple[Shape, Kind]], tree: bool) -> tuple[int, bool]:
     """The batch that all printed sizes begin with, if they do, or all but one of many."""
     if len(found) < 2:
         return 1, False
-    axes = {what.axes for _, what in found if what.axes}
+    axes = {what.axes for _, what in found if what.axes and what.kind != "norm"}
     firsts = Counter(shape.dims[0] for shape, _ in found)
     number, times = firsts.most_common(1)[0]
     found = [each for each in found if each[0].dims != (number,)]  # of a number each
     times -= firsts.total() - len(found)
     ranks = {len(shape.dims) for shape, _ in found}
-    if times < min(0.9 * len(found), max(4, len(found) - 1)) or min(ranks, default=0) < 2:
+    few = times < min(0.9 * len(found), max(4, len(found) - 1))
+    if tree and few and min(ranks, default=0) > 1 and not axes:
+        return number, True  # positions may stand in one row with it
+    if few or min(ranks, default=0) < 2:
         return 1, False
-    fit = [len(shape.dims) - 2 == what.axes for shape, what in found if what.axes in (1, 2, 3)]
+    if not axes and max(ranks) == 3 and any(w.kind in ("lstm", "gru", "rnn") for _, w in found):
+        return number, True  # of sequences
+    fit = [len(s.dims) - 2 == w.axes for s, w in found if w.axes and w.kind != "norm"]
     if fit:
         return (number, True) if sum(fit) > len(fit) / 2 else (1, False)
     # Tokens and vectors that begin alike have that in common alone.
@@ -203,7 +222,12 @@ def state_of(
         return ({f"{role}_c": c} if c else {}), False
     if len(dims) == 1:
         lone = not shape.bracketed and not read.batched
-        spatial = lone and what.kind in ("conv", "pool", "depthwise", "deconv")
+        apart = "channels_out" in read.roles and (filters or 1) > 1
+        spatial = lone and (
+            what.kind in ("conv", "pool", "depthwise", "deconv")
+            or (what.kind in ("module", "input") and "rf" in read.roles)
+            or (apart and what.kind not in ("linear", "flatten"))
+        )
         if spatial and dims[0] != filters and what.axes != 1:
             return {f"{role}_h": dims[0], f"{role}_w": dims[0]}, False
         return {f"{role}_c": dims[0]}, True

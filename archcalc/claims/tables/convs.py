@@ -141,7 +141,7 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
             other = MISPRINT * (printed.c not in (None, cout))
             for w in weights(entry, cin, cout, axes, manner, hints):
                 price = cin_price + cout_price + w.price
-                base = price + other + mispriced(entry, w, kernel, manner)
+                base = price + other + mispriced(entry, w, kernel, manner, cin)
                 for way in _ways(entry, ext, w.kernel, printed, axes, manner, hints):
                     if way.pads and manner.padded is not None and "pad" not in entry.values:
                         other_way = any(way.pads) != manner.padded and max(w.kernel or (1,)) > 1

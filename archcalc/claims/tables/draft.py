@@ -50,6 +50,8 @@ class Draft:
     """Totals of columns whose other cells are shares of them."""
     rounded: frozenset[int] = frozenset()
     """Columns whose counts are rounded to thousands: ``885,000``."""
+    spaced: frozenset[int] = frozenset()
+    """Columns whose sizes have a blank behind each comma: ``(161,312)`` is one number there."""
     flow: int = -1
     """The column that says what each row takes and gives: ``(64, 64, 32) → (32, 32, 64)``."""
     patterns: tuple[tuple[Pattern, Mapping[str, int]], ...] = ()
@@ -61,6 +63,22 @@ class Draft:
 FLOW = re.compile(r"\s*(?:→|->|=>|⇒)\s*")
 """What stands between what a layer takes and what it gives."""
 SHARE = re.compile(r"\s*([\d.]+) ?%\s*")
+
+
+_ONE_NUMBER = re.compile(r"(?<=[(\[])\d{1,3}(?:,\d{3})+(?=,?[)\]])")
+
+
+def spaced(rows: Sequence[Row]) -> frozenset[int]:
+    """Columns of sizes in brackets, all but single numbers with a blank behind each comma."""
+    found = set()
+    for k in range(len(rows[0]) if rows else 0):
+        sizes = [row[k] for row in rows if re.search(r"[(\[].*\d,.*\d.*[)\]]", row[k])]
+        single = [each for each in sizes if _ONE_NUMBER.search(each)]
+        if 0 < len(single) < len(sizes):
+            others = [each for each in sizes if each not in single]
+            if not any(re.search(r",\S*\d", each) for each in others):
+                found.add(k)
+    return frozenset(found)
 
 
 def shared(rows: Sequence[Row], totals: Sequence[bool]) -> dict[int, Printed]:
@@ -100,6 +118,8 @@ def cell_of(cells: Row, role: str, read: Draft) -> str:
     if role in ("in", "out") and read.columns.get(role, -2) == read.flow:
         sides = FLOW.split(found, 1)
         found = sides[role == "out"].strip() if len(sides) == 2 else found
+    if role in ("in", "out") and read.columns.get(role) in read.spaced:
+        found = _ONE_NUMBER.sub(lambda number: number[0].replace(",", ""), found)
     # A list cut short says too little to check anything by.
     if nothing(found) or "..." in found:
         return ""

@@ -161,6 +161,8 @@ def weigh(entry: Entry, option: Option, manner: Manner) -> None:
         cost += MISPRINT + 0.1 * (len(group) - 1)
         if not slip(entry.values[group[0]], option.expected[group[0]]):
             cost += 0.4
+        if "params" in group and entry.values.get("worked") == entry.values["params"]:
+            cost += MISPRINT - 1  # how it comes about is printed beside it
     option.wrong = tuple(roles)
     option.cost = cost
 
@@ -328,3 +330,8 @@ def weigh_work(entry: Entry, option: Option, manner: Manner) -> None:
                     half = entry.printed[role].verdict(found // 2).holds
                     found = found // 2 if half else found
                 option.expected[role] = found
+
+
+def extents(state: State) -> int:
+    """How many positions a state has."""
+    return prod(n for n in state.ext or () if n is not None)

@@ -46,12 +46,15 @@ def links(sheet: Sheet) -> list[Link]:
     previous: int | None = None
     any_named = any(entry.sources for entry in sheet.entries)
     lost_so_far = 0
+    part = False
     again = begun_again(sheet)
     for entry in sheet.entries:
         if entry.kind == "total" or entry.container:
             found.append(Link(None, False))
             continue
         if entry.sources:
+            # A table that begins amid a network names rows that it lacks.
+            part = part or (previous is None and not any(map(_is_input, entry.sources)))
             rows: list[int] = []
             unknown: list[tuple[str, str]] = []
             lost = False
@@ -67,7 +70,7 @@ def links(sheet: Sheet) -> list[Link]:
                     at = numbers.get(number) if number >= 0 else entry.index + number
                     if at is not None and not 0 <= at < entry.index:
                         at = None
-                if at is None and name.endswith("…"):
+                if at is None and (part or name.endswith("…")):
                     lost = True
                 elif at is None and previous is not None and not _is_input(name):
                     near = [k for k, row in latest.items() if row > entry.index - 40]
@@ -89,7 +92,8 @@ def links(sheet: Sheet) -> list[Link]:
                 and sheet.form == "darknet"
             ):
                 rows.insert(0, previous)
-            found.append(Link(None if lost else tuple(rows), True, tuple(unknown)))
+            known = rows and part and entry.kind == "add"  # which keeps the size of each
+            found.append(Link(None if lost and not known else tuple(rows), True, tuple(unknown)))
         elif previous is None or entry.kind in OWN_INPUT or entry.index == again:
             found.append(Link((), any_named))
         elif entry.kind in ("concat", "merge"):
@@ -226,7 +230,7 @@ def hints(sheet: Sheet) -> list[Hints]:
                 after = UNKNOWN
         unsaid = printed_state(entry, "out").c is None
         asking = following is not None and (
-            entry.kind == "concat"
+            entry.kind in ("concat", "flatten")
             or following.kind in GATES
             or runs_both_ways(following)
             or (following.kind == "norm" and unsaid and entry.kind in WEIGHTED)

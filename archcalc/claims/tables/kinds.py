@@ -77,6 +77,9 @@ _MODULE = (
 )
 """Words that hold an operator's and mean a module."""
 
+_POOLED_OTHERWISE = r"(kmax|roi|stats?|statistics|attenti(ve|on)|pyramid|mixed|gem|soft)pool"
+"""Poolings whose windows and sizes follow other rules."""
+
 SAME = frozenset(("same", "norm", "prelu"))
 """Kinds whose output has their input's shape."""
 
@@ -89,19 +92,24 @@ SLIDING = frozenset(("conv", "deconv", "depthwise", "separable", "pool"))
 ABROAD = (
     (
         "全连接层?|полносвязн\\w*|voll(verbunden|st[aä]ndig verbunden)\\w*|compl[eè]tement conn\\w*"
-        "|totalmente con[ce]\\w*|\\bdensa\\b",
+        "|totalmente con[ce]\\w*|\\bdensa\\b|완전 ?연결 ?층?|밀집층|全結合層?"
+        "|kết nối đầy đủ|tam bağl\\w*",
         "fullyconnected",
     ),
     ("深度可分离卷积", "separableconv"),
     ("(转置|反)卷积层?", "transposedconv"),
-    ("卷积层?|св[её]рт\\w*|convoluci[oó]n\\w*|convolu[cç][aã]o\\w*|faltung\\w*", "conv"),
+    (
+        "卷积层?|св[её]рт\\w*|convoluci[oó]n\\w*|convolu[cç][aã]o\\w*|faltung\\w*"
+        "|합성곱 ?층?|컨볼루션|畳み?込み層?|tích chập",
+        "conv",
+    ),
     ("全局平均池化层?", "globalaveragepool"),
-    ("(最大|平均)?池化层?|пулинг|submuestreo|agrupamento", "pool"),
-    ("批(量)?归一化层?|归一化", "batchnorm"),
-    ("展平层?|aplana\\w*|aplati\\w*|achata\\w*", "flatten"),
-    ("输入层?|eingabe\\w*|entrada|entr[ée]e", "input"),
-    ("输出层?|ausgabe\\w*|salida|sa[ií]da|sortie", "output"),
-    ("总计|合计|总参数量?|总和|итого|gesamt\\w*|summe|somme", "total"),
+    ("(最大|平均)?池化层?|пулинг|submuestreo|agrupamento|풀링 ?층?|プーリング層?|lớp gộp", "pool"),
+    ("批(量)?归一化层?|归一化|배치 ?정규화|バッチ正規化|chuẩn hóa", "batchnorm"),
+    ("展平层?|평탄화|平坦化層?|làm phẳng|aplana\\w*|aplati\\w*|achata\\w*", "flatten"),
+    ("输入层?|입력 ?층?|入力層?|đầu vào|eingabe\\w*|entrada|entr[ée]e", "input"),
+    ("输出层?|출력 ?층?|出力層?|đầu ra|ausgabe\\w*|salida|sa[ií]da|sortie", "output"),
+    ("합계|총계|合計|tổng( cộng)?|总计|合计|总参数量?|总和|итого|gesamt\\w*|summe|somme", "total"),
 )
 """What rows are called in other languages."""
 
@@ -144,6 +152,8 @@ def _kind(text: str) -> str:
         return "module"
     if re.search(r"[/_.](squeeze|expand)?\d+x\d+(_?red(uce)?)?$", text.lower()):
         return "conv"
+    if re.search(r"upsampl\w*conv", whole):
+        return "deconv"
     for kind, pattern in WORDS:
         if kind in FIRST and re.search(pattern, numberless):
             return kind
@@ -163,6 +173,14 @@ def _kind(text: str) -> str:
         if kind == "module" and others and min(others)[0] > at
         else kind
     )
+
+
+def _joined(text: str) -> str:
+    """The kind of what may be several operators: of those that are one row, that with weights."""
+    pieces = [_kind(piece) for piece in re.split(r"\s[+→]\s", text)]
+    weighted = [kind for kind in pieces if kind in WEIGHTED]
+    lead = pieces[0] in ("flatten", "gpool", "pool", *SAME)
+    return weighted[0] if len(weighted) == 1 and lead else _kind(text)
 
 
 def _first(pattern: str, pieces: list[str], spans: list[str]) -> int:
@@ -205,7 +223,9 @@ def kind_of(name: str, operator: str = "") -> Kind:
         texts += [inside[2], inside[1]]
     elif name:
         texts.append(name)
-    kinds = [(text, _kind(text[:200])) for text in texts]
+    if texts and re.search(_POOLED_OTHERWISE, compact(texts[0][:200])):
+        return Kind(word=texts[0])
+    kinds = [(text, _joined(text[:200])) for text in texts]
     known = [(text, kind) for text, kind in kinds if kind]
     if not known:
         return Kind(word=texts[0] if texts else "")

@@ -120,6 +120,7 @@ def _plain(cell: str) -> str:
     bare = re.sub(r"<br\s*/?>", " ", cell)
     if "$" in bare or "\\times" in bare:
         bare = _latex(bare)
+    bare = re.sub(r"\\([*_#\[\](){}~`.!+-])", r"\1", bare)
     bare = unescape(bare.replace("\\|", "|").replace("&times;", "x")).strip()
     return re.sub(r"^(\*\*|__|`|\*)(.*)\1$", r"\2", bare).replace("\\_", "_").strip()
 

@@ -17,7 +17,9 @@ from archcalc.claims.tables.evidence import (
     Option,
     State,
     called_by_class,
+    extents,
     filled,
+    known,
     one_option,
     printed_state,
 )
@@ -116,6 +118,9 @@ def read_flatten(entry: Entry, state: State, manner: Manner, hints: Hints) -> It
         # All axes but the channels' may be made one.
         yield one_option(entry, state, printed, 0.2, layer._replace(cout=printed.c), params=0)
     yield one_option(entry, state, out, 0.0, layer, params=0)
+    if state.flat is None and printed.c:
+        for c in hints.needs:
+            yield one_option(entry, state, State(c, ()), 0.3, layer._replace(cout=c), params=0)
     if printed.c and state.flat and printed.c > state.flat and hints.after.c == printed.c:
         note = f"{printed.c - state.flat} more that {entry.name} joins stand in no row"
         yield one_option(entry, state, printed, 5.0, layer, note, params=0)
@@ -179,6 +184,10 @@ def read_concat(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
             if c is not None and entry.values.get(role, c) < c:
                 option.expected.pop(role, None)  # of one of what it joins
         yield option
+    printed = printed_state(entry, "out")
+    row = len(known(state.ext) or ()) == len(known(printed.ext) or ()) == 1
+    if row and printed.c == state.c and 0 < extents(printed) - extents(state) < 3:
+        yield one_option(entry, state, printed, 0.5, Layer("concat", params=0))  # a token
 
 
 def read_pad(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
@@ -405,6 +414,9 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     if entry.stack is not None:
         yield from read_stack(entry, state, manner, hints)
         return
+    if not entry.values and not entry.kind and _heads(entry):
+        yield one_option(entry, state, state, 0.0, Layer("unknown", state.c, state.c))
+        return
     state = filled(state, printed_state(entry, "in"))
     printed, after = printed_state(entry, "out"), hints.after
     widths: dict[int | None, float] = {
@@ -438,6 +450,12 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
             )
 
 
+def _heads(entry: Entry) -> bool:
+    """Whether a row only says what the rows below it are: ``Middle flow``."""
+    said = [cell for cell in entry.cells if cell]
+    return len(said) == 1 and bool(re.match(r"[A-Za-z]", said[0])) and "..." not in said[0]
+
+
 def _resized(
     ext: Extents,
     stride: Number | None,
@@ -458,6 +476,10 @@ def _resized(
         step = None if stride is None else k
         add(tuple(-(-n // k) for n in whole), step, cost)
         add(tuple(n // k for n in whole), step, cost + 0.2)
+        if len(ext) == 3 and stride is None and k > 1:
+            # Where a scan has few slices their number is kept.
+            add((whole[0], *(-(-n // k) for n in whole[1:])), None, cost + 0.2)
+            add((whole[0], *(n // k for n in whole[1:])), None, cost + 0.3)
     if stride and stride > 1:
         add(tuple(-(-n // int(stride)) for n in whole), stride, 0.0)
     if stride in (None, 1):
@@ -471,5 +493,8 @@ def _resized(
             if all(m == 1 for m in given):
                 add(given, stride, 1.0)
             grows = any((m or 0) > n for n, m in zip(whole, given, strict=True))
-            add(given, stride, MISPRINT + 2 if stride else 8.0 if grows else 6.0)
+            bent = len(whole) > 1 and len(set(whole[-2:])) == 1 < len(set(given[-2:]))
+            alone = given == printed and after == tuple(whole)
+            dear = stride or alone or (bent and grows)
+            add(given, stride, MISPRINT + 2 if dear else 8.0 if grows else 6.0)
     return usual

@@ -10,7 +10,17 @@ from pathlib import Path
 from archcalc.claims.tables.cells import count, nothing, shapes, worked_out
 from archcalc.claims.tables.columns import find_roles, plain_header, unit
 from archcalc.claims.tables.conventions import settle
-from archcalc.claims.tables.draft import FLOW, PARTS, WINDOW, Draft, Row, cell_of, shared, thousands
+from archcalc.claims.tables.draft import (
+    FLOW,
+    PARTS,
+    WINDOW,
+    Draft,
+    Row,
+    cell_of,
+    shared,
+    spaced,
+    thousands,
+)
 from archcalc.claims.tables.grid import Grid, read_grid
 from archcalc.claims.tables.kinds import Kind, kind_of
 from archcalc.claims.tables.lines import MOST_CHARACTERS, TRAINED
@@ -73,6 +83,7 @@ def read_sheet(
     roles = find_roles(grid.headers, rows, map or {}, name)
     read = Draft(grid, roles, units={k: unit(h) for k, h in enumerate(grid.headers)})
     heads = {plain_header(head): k for k, head in reversed(list(enumerate(grid.headers)))}
+    read.spaced = spaced(rows)
     read.patterns = tuple(
         (each, {width: heads[plain_header(head)] for width, head in each.heads.items()})
         for each in patterns
@@ -185,10 +196,10 @@ def _worded(read: Draft, rows: Sequence[Row]) -> set[int]:
             r"(?<![\dx])\d+ ?[x×] ?\d|=|stride|-\d\d", str([r[k] for r in rows])
         ):
             continue
-        used |= {k} if k not in named else set()
         for role in free:
             if role in read.columns or not any(role in each for each in found):
                 continue
+            used |= {k} if k not in named else set()
             read.columns[role] = k
             read.worded.add(role)
             for row, each in zip(rows, found, strict=True):

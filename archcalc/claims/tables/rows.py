@@ -73,6 +73,8 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
             ]  # of the two convolutions, the first has a window
         if what.kind == "total" and role not in NUMBERS and not role.startswith(("ops", "mem")):
             continue  # a word that stands beside the sum
+        if text == "(recursive)":
+            continue
         if role in NUMBERS or role.startswith("ops"):
             number = _count(text, read, read.columns[role])
             if number is None:
@@ -179,7 +181,10 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
                 if not rate and not _SYMBOL.fullmatch(text):
                     unread(role, "number")
     whole_vector = what.kind in ("flatten", "linear") and values.get("out_c", 1) != 1
-    if (what.kind in ("input", "same") or whole_vector) and values.get("channels_out") == 1:
+    apart = what.kind in ("pool", "gpool") and values.get("out_c", 1) != 1
+    if (what.kind in ("input", "same") or whole_vector or apart) and values.get(
+        "channels_out"
+    ) == 1:
         del values["channels_out"]  # one image, one such layer
     if what.kind == "same" and values.get("params") and _ACTIVATION.match(what.word):
         what = what._replace(kind="linear")  # it stands for the layer before it, too

@@ -6,9 +6,20 @@ from functools import lru_cache
 from math import isqrt, prod
 from typing import NamedTuple
 
-from archcalc.claims.tables.evidence import MISPRINT, USUAL, Hints, Manner, holds
+from archcalc.claims.tables.evidence import (
+    MISPRINT,
+    USUAL,
+    Hints,
+    Manner,
+    holds,
+    printed_state,
+)
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.windows import kernel_of
+
+LENET_C3 = 60 * 5 * 5 + 16
+"""Parameters of LeNet-5's second convolution, whose maps take some of what there is each
+(10.1109/5.726791, table I)."""
 
 
 class Weights(NamedTuple):
@@ -85,14 +96,13 @@ def weights(
     groups = [(int(given), 0.0)] if given else []
     if not given:
         groups = [(cin, 0.0)] if kind == "depthwise" else [(1, 0.0)]
+    if 2 * entry.values.get("kernel_in", 0) == cin and value is None:
+        groups.append((2, 2.0))  # printed for each group, as AlexNet's are
     dear = 0.3
     for g in dict.fromkeys((1, cin, 2, 32, 4, 8, 16, 64)):
         plain = "channels_in" in entry.values
         price = manner.grouped[g == cin] if g == cin or not plain else MISPRINT + 2
         groups.append((g, dear if given or g == 1 else price))
-    shown = int(entry.values.get("channels_in", 0))
-    if 2 * shown == cin and value is None:
-        groups.append((2, 2.0))  # printed for each group, as AlexNet's are
     if exact and value is not None:
         taps = prod(kernel) if kernel is not None else 3**axes
         for b in (1, 0):
@@ -110,6 +120,7 @@ def weights(
                 fits = cin % g == 0 and cout % g == 0
                 if fits and count(kind, prod(kernel), cin, cout, g, b) == value:
                     return [Weights(kernel, g, b, groups[0][1], int(value or 0))]
+    odd_sides = (MISPRINT + 2) * (kernel is not None and _one_side_off(entry, kernel))
     fused = entry.what.fused or manner.biases.get((kind, followed), 0) > 1
     found: dict[tuple[tuple[int, ...] | None, int, int], Weights] = {}
     firm = 0 if kernel is not None else 1
@@ -140,7 +151,7 @@ def weights(
             if kernel is not None:
                 uneven = len(set(kernel)) > 1 and 1 not in kernel
                 slim = len(set(kernel)) > 1 and g > 1
-                add(kernel, g, b, price + 5.0 * (uneven or slim))
+                add(kernel, g, b, price + max(5.0 * (uneven or slim), odd_sides))
             if exact and value is not None:
                 area = _area(kind, int(value), cin, cout, g, b)
                 for side, sprice in sides(area, axes) if area else ():
@@ -164,11 +175,13 @@ def weights(
         usual = manner.biases.get((kind, followed), 1)
         for k in USUAL[:4]:
             add((k,) * axes, groups[0][0] if cin % groups[0][0] == 0 else 1, usual, 0.1)
+    if value == LENET_C3 and kernel in ((5, 5), None) and (cin, cout) == (6, 16):
+        found[(5, 5), 1, 1] = Weights((5, 5), 1, 1, 0.0, LENET_C3)
     if value == 0:
         # Weights that it shares with another layer are counted there.
         key = kernel or (3,) * axes, 1, 1
         found[key] = Weights(key[0], 1, 1, 6.0, 0)
-    rated = sorted(found.values(), key=lambda w: w.price + mispriced(entry, w, kernel, manner))
+    rated = sorted(found.values(), key=lambda w: w.price + mispriced(entry, w, kernel, manner, cin))
     if not exact:
         return [*rated[:6], *(w for w in rated[6:] if kernel is not None and w.kernel != kernel)]
     # That the number is wrong stays a reading, however many odd kernels would give it.
@@ -176,12 +189,29 @@ def weights(
     return [*rated[:5], wrong] if wrong is not None and wrong not in rated[:5] else rated[:6]
 
 
-def mispriced(entry: Entry, w: Weights, kernel: tuple[int, ...] | None, manner: Manner) -> float:
+def _one_side_off(entry: Entry, kernel: tuple[int, ...]) -> bool:
+    """Whether one side of a kernel over squares is one more than the other."""
+    sizes = [printed_state(entry, side).ext for side in ("in", "out")]
+    known = [set(ext) for ext in sizes if ext]
+    return (
+        len(kernel) == 2
+        and min(kernel) > 2
+        and max(kernel) - min(kernel) == 1
+        and bool(known)
+        and all(len(each) == 1 for each in known)
+    )
+
+
+def mispriced(
+    entry: Entry, w: Weights, kernel: tuple[int, ...] | None, manner: Manner, cin: int
+) -> float:
     """What it costs that cells of weights say something else."""
     cost = 0.0
     if w.params is not None and "params" in entry.printed:
         cost += 0 if holds(entry, "params", w.params, manner) else MISPRINT
     if kernel is not None and w.kernel != kernel:
+        cost += MISPRINT
+    if entry.values.get("kernel_in", cin) not in (cin, cin // w.groups):
         cost += MISPRINT
     if "groups" in entry.values and entry.values["groups"] != w.groups:
         cost += MISPRINT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
@@ -114,8 +115,8 @@ def _slides(
         steps = {(1,) * len(ext): 0.8, (3,) * len(ext): 1.0, (2,) * len(ext): 0.3} | {full: 0.0}
     else:
         steps = {(1,) * len(ext): 0.0, (2,) * len(ext): 0.3}
-    if len(ext) == 3 and not stride and not pool:
-        steps[1, 2, 2] = 0.3
+    if len(ext) == 3 and not stride:
+        steps[1, 2, 2] = 0.3 + 0.5 * pool
     found: dict[tuple[Extents, tuple[int, ...], tuple[int, ...], bool | None], Slide] = {}
 
     def add(
@@ -281,7 +282,8 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     ext = known(state.ext)
     c = state.c if state.c is not None else printed.c
     own = 0
-    if c and "sampl" in entry.what.word.lower() and entry.values.get("params") == 2 * c:
+    lenet = re.search(r"sampl|^s\d$", entry.what.word.lower())
+    if c and lenet and entry.values.get("params") == 2 * c:
         own = 2 * c  # LeNet's have a factor and a bias for each map
     layer = Layer("pool", state.c, state.c, params=own)
     kernel = kernel_of(entry, len(state.ext) if state.ext is not None else 2)

@@ -59,9 +59,13 @@ def said(text: str, name: bool = False) -> Mapping[str, str]:
         if role in found or (name and role == "out"):
             continue
         if match := re.search(pattern, plain):
+            if role == "stride" and len({m[1] for m in re.finditer(pattern, plain)}) > 1:
+                return found  # of several layers
             found[role] = {"no": "valid", "zero": "same"}.get(match[1], match[1])
             if role == "kernel" and (
-                more := re.match(r"(?:\s*conv)?\s*,\s*(\d{2,4})\b", plain[match.end() :])
+                more := re.match(
+                    r"(?:\s*conv)?\s*,\s*(\d{2,4})\b(?!\s*(?:→|->))", plain[match.end() :]
+                )
             ):
                 found.setdefault("channels_out", more[1])
             plain = plain[: match.start()] + " ; " + plain[match.end() :]

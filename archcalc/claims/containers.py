@@ -1,0 +1,62 @@
+"""What a tree prints of modules, held against the rows that they are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from archcalc.claims.finding import Finding
+from archcalc.claims.readings import Reading
+from archcalc.claims.rules import printed_like
+from archcalc.claims.tables.evidence import slip
+from archcalc.claims.tables.sheet import Entry, Number, Sheet
+
+
+def containers(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Sizes of modules that run their rows one after the other, and say something else than these.
+
+    Such a module takes what its first row takes, and gives what its last row gives. One number in
+    which it differs is wrong; where more do, functions may do something between. Of the whole
+    network one that a slip makes of the other is.
+    """
+    for entry in sheet.entries:
+        if not entry.container:
+            continue
+        chain = re.match(r"\W*sequential\b", entry.name.lower())
+        if not chain and entry is not sheet.entries[0]:
+            continue
+        inside = _inside(sheet, entry)
+        for prefix, row, which in (("in", inside[0], "first"), ("out", inside[-1], "last")):
+            differing = list(_differing(told, entry, row, prefix))
+            if len(differing) == 1:
+                role, right = differing[0]
+                if not chain and not slip(entry.values[role], right):
+                    continue  # functions may stand before and behind its rows
+                shown = printed_like(entry, role, right)
+                rule = f"its {which} row, {row.name} (row {row.number}), prints {right}"
+                yield Finding.of(sheet, entry, role, shown, rule)
+
+
+def _inside(sheet: Sheet, container: Entry) -> list[Entry]:
+    """The rows of a module."""
+    found = []
+    for entry in sheet.entries[container.index + 1 :]:
+        if entry.depth <= container.depth or entry.kind == "total":
+            break
+        found.append(entry)
+    return found
+
+
+def _differing(
+    told: Reading, container: Entry, row: Entry, prefix: str
+) -> Iterator[tuple[str, Number]]:
+    """The sizes of a side that a module and a row print unlike, as they should be."""
+    sizes = {role for role in (*container.values, *row.values) if role[:-1] == f"{prefix}_"}
+    for role in sizes:
+        said, value = container.values.get(role), row.values.get(role)
+        if said is None or value is None:
+            yield from [("", 0)] * 2  # of other axes
+            return
+        right = told.wrong.get((row.index, role), value)
+        if said != right:
+            yield role, right
