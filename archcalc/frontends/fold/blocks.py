@@ -126,9 +126,12 @@ class Folder(Settled):
                 self.blocks.append(block)
 
     def simple(self, larger: Sequence[Region], smaller: Sequence[Region]) -> bool:
-        """Whether instances as one block have hardly more arguments than as two."""
+        """Whether instances as one block have hardly more arguments than as two.
+
+        The more layers would be written twice, the more arguments may say how they differ.
+        """
         both, *apart = map(self.count, ([*larger, *smaller], larger, smaller))
-        return both <= max(apart) + MORE
+        return both <= max(apart) + max(MORE, sum(1 for _ in smaller[0].nodes()) // 3)
 
     def count(self, instances: Sequence[Region]) -> int:
         """How many arguments instances have as one block."""

@@ -71,8 +71,7 @@ class Assembler(Holding):
         self.values: dict[fx.Node, int] = {}
         """fx node -> a layer, or an input below zero."""
         self.firsts: dict[fx.Node, int] = {}
-        if capture.module is not None:
-            call_as_owned(capture.graph, capture.module)
+        call_as_owned(capture.graph, capture.aliases)
         self.ways = Ways(capture.graph, capture.classes)
         self.here = ""
         """The module whose call is taken in."""

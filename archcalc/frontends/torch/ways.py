@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from torch import fx, nn
+from torch import fx
 
 from archcalc.frontends.torch.captured import stack
 
@@ -69,16 +69,11 @@ class Ways:
         return ".".join(parts)
 
 
-def call_as_owned(graph: fx.Graph, module: nn.Module) -> None:
+def call_as_owned(graph: fx.Graph, others: Mapping[str, str]) -> None:
     """Say of calls the ways by which a state dict names the module's tensors.
 
-    A module that stands in several places may be called by another way than its first.
+    A module that stands in several places may be called by another way than its first: ``others``.
     """
-    first: dict[int, str] = {}
-    others: dict[str, str] = {}
-    for path, inner in module.named_modules(remove_duplicate=False):
-        if first.setdefault(id(inner), path) != path and any(True for _ in inner.parameters()):
-            others[path] = first[id(inner)]
     if not others:
         return
     called = {path for node in graph.nodes for path, _, _ in stack(node)}

@@ -61,3 +61,21 @@ def test_a_lazy_layer_becomes_one_of_the_inputs_that_it_met() -> None:
     assert module.training
     assert module[1].training
     assert module(torch.ones(1, 8)).shape == (1, 4)
+
+
+class Skips(nn.Module):
+    """A part that stands under its own name, and in what calls it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+        self.chain = nn.ModuleDict({"inner": self.first, "outer": nn.Linear(4, 2)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.chain["outer"](self.chain["inner"](x))
+        return y
+
+
+def test_a_call_by_another_way_has_the_names_of_the_state_dict() -> None:
+    graph = archcalc.from_torch(Skips(), (1, 4))
+    assert [node.name for node in graph.nodes] == ["first.0", "first.1", "chain.outer"]
