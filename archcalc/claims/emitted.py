@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
@@ -25,8 +26,8 @@ from archcalc.claims.tables.work import work_of
 from archcalc.errors import ArchcalcError, Problem, SpecError
 
 SIZES = tuple(f"{way}_{axis}" for way in ("in", "out") for axis in "dhwc")
-WORK_OFF = Fraction(1, 100)
-"""How far the work may be off: versions count biases and normalizations, or do not."""
+WORK_OFF = Fraction(1, 1000)
+"""How far the work may be off: versions count normalizations and batches, or do not."""
 UNWORKED = "Attention|LSTM|GRU|RNN|Embedding"
 """Operators whose work versions of torchinfo count in ways of their own."""
 SUMMED = frozenset(("concat", "add", "merge"))
@@ -98,7 +99,11 @@ def _worked(audit: Audit, rows: Sequence[Row]) -> None:
     # A layer of features may be a 1x1 convolution where no row of its module is printed.
     own = {row.name: int(row.params) for row in rows}
     counted = [(row, own.get(row.node.share or "", own[row.name])) for row in rows]
-    each = [sum(n * _positions(row, as_) for row, n in counted) for as_ in (False, True)]
+    biases = {row.name: prod(map(int, row.weights.get("bias", (0,)))) for row in rows}
+    each = [
+        sum((n - biases[row.name] * less) * _positions(row, as_) for row, n in counted)
+        for as_, less in product((False, True), repeat=2)
+    ]
     slack = printed.step * unit
     if all(abs(n - printed.value * unit) > slack + n * WORK_OFF for n in each):
         raise ArchcalcError(
