@@ -222,7 +222,7 @@ def _progress(looked: Grid | Search) -> Iterator[Callable[[int], None]]:
 
         def told(done: int) -> None:
             nonlocal said
-            hours = getattr(looked, "left", 0) / 3600
+            hours = looked.left / 3600
             if hours > LONG and not said:
                 said = True
                 days = f"{hours / 24:,.0f} days" if hours > 48 else f"{hours:,.0f} hours"
@@ -237,7 +237,7 @@ def _progress(looked: Grid | Search) -> Iterator[Callable[[int], None]]:
 
 
 def _say_who(looked: Grid | Search, jobs: int) -> None:
-    if jobs > 1 and not getattr(looked, "others", True):
+    if jobs > 1 and not looked.others:
         complain("done by one process: others would have taken longer to begin")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 from archcalc.algebra.arrays import import_numpy
 from archcalc.errors import ArchcalcError, did_you_mean
@@ -88,6 +88,10 @@ class Grid:
     dtype: str = "float32"
     on: Hardware | None = None
     """The machine on which a time is."""
+    left: ClassVar[float] = 0.0
+    """Seconds that the rest takes, where that is known."""
+    others: ClassVar[bool] = False
+    """Whether other processes are given something to do."""
 
     @property
     def size(self) -> int:
