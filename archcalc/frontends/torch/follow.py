@@ -68,7 +68,8 @@ class _Signs(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
 
 
-_TORCH = str(Path(torch.__file__).parent)
+_TORCH = str(Path(torch.__file__).parent / "_")[:-1]
+"""Its folder, with what ends its name: torchvision stands beside it."""
 _BINARY = opcode.opmap["BINARY_OP"]
 
 

@@ -19,7 +19,9 @@ _NUMBERS = ("meta tensor", "data-dependent", "datadependent", "local_scalar_dens
 LONGEST = 120
 """Characters of what a layer says of itself."""
 
-_HOMES = tuple(str(Path(home)) for home in (torch.__path__[0], Path(__file__).parents[2]))
+_HOMES = tuple(
+    str(Path(home) / "_")[:-1] for home in (torch.__path__[0], Path(__file__).parents[2])
+)
 
 
 def told(module: nn.Module, args: Any, kwargs: Mapping[str, Any], failures: Sequence[str]) -> str:

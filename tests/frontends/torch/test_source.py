@@ -562,6 +562,19 @@ def test_source_has_the_keys_and_the_numbers_of_a_module(kind: type[nn.Module]) 
     assert found.distance < 1e-6
 
 
+def test_a_package_whose_name_begins_with_torch_is_an_author() -> None:
+    home = f"{Path(torch.__file__).parent}vision/net.py"
+    text = (
+        "from torch import nn\nclass Net(nn.Module):\n  def forward(self, x): return x + x.relu()"
+    )
+    space: dict[str, Any] = {"__name__": "net"}
+    exec(compile(text, home, "exec"), space)
+    graph = archcalc.from_torch(space["Net"](), (1, 4))
+    origin = graph.nodes[-1].origin
+    assert origin is not None
+    assert origin.function == "operator.add"
+
+
 def test_a_network_of_one_value_a_channel_is_trained_on_two() -> None:
     pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     assert archcalc.crosscheck(archcalc.from_torch(pooled, (1, 3, 4, 4)), device="cpu").ok
