@@ -38,7 +38,7 @@ import pytest
 from coverage import Coverage
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTEST = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
+PYTEST = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not every_network"]
 LARGE = ("numpy", "pydantic", "yaml", "typer", "rich.table", "sympy", "torch")
 
 COMPARED: dict[type[ast.cmpop], str] = {
