@@ -303,11 +303,14 @@ class _Ordering(_Along, Scattering, Differentiable):
 class TopK(_Ordering):
     """The ``k`` largest elements along an axis, in order, or where they are, as ``torch.topk``.
 
-    Counted as k searches for the largest of what is left: ``k d - k (k + 1) / 2`` comparisons.
+    With ``largest: false`` the ``k`` smallest. Counted as k searches for the largest of what is
+    left: ``k d - k (k + 1) / 2`` comparisons.
     """
 
     k: Count
     """How many."""
+    largest: bool = True
+    """Whether the largest are wanted; the smallest otherwise."""
 
     examples = (
         Example({"k": 2}, ((2, 6, 5),)),
@@ -326,7 +329,8 @@ class TopK(_Ordering):
 
     def torch(self, *inputs: Shape) -> Call:
         item = 0 if self.returns == "values" else 1
-        return Call("torch.topk", {"k": self.k, "dim": self.dim}, unpack=item)
+        least = {} if self.largest else {"largest": False}
+        return Call("torch.topk", {"k": self.k, "dim": self.dim, **least}, unpack=item)
 
 
 @final

@@ -95,7 +95,7 @@ def layer_for(
         return Called(node)
     layer = module(node.op, *node.input_shapes, device=device, dtype=dtype)
     tensor = None if node.origin is None else node.origin.tensor
-    if tensor is not None and tensor.dtype:
+    if tensor is not None and tensor.dtype and hasattr(layer, "weight"):
         whole = getattr(torch, tensor.dtype)
         layer.weight = torch.zeros_like(layer.get_buffer("weight"), dtype=whole)
     return layer

@@ -126,8 +126,10 @@ def _class(
     yield f"class {cls.name}(nn.{base}):"
     if cls is library.top:
         title = _plain(" ".join(graph.title.split())) or graph.name
-        if len(title) + 11 <= WIDTH:
-            yield f'    """{title}."""'
+        lost = _lost(graph)
+        if len(title) + 11 <= WIDTH or lost:
+            yield f'    """{title}.' + ("" if lost else '"""')
+            yield from (f"    {line}" if line else "" for line in lost)
             yield ""
     if cls.lines or cls.params or ties:
         yield from _constructor(cls, forward, ties, whole)
@@ -136,6 +138,25 @@ def _class(
     if cls.lines or cls.params or ties:
         yield ""
     yield from (f"    {line}" if line else line for line in method)
+
+
+LOST = "Made up, since no state_dict has them and it isn't known what they are: "
+"""What a class says of tensors whose numbers its module has and the source has not."""
+
+
+def _lost(graph: Graph) -> list[str]:
+    """What the network's class says of such tensors, and the end of its docstring."""
+    from textwrap import wrap
+
+    found: dict[str, str] = {}
+    for node in graph.nodes:
+        tensor = None if node.origin is None else node.origin.tensor
+        if tensor is not None and not tensor.saved and tensor.numbers is None and not node.spelled:
+            found[node.name] = "x".join(map(str, tensor.shape)) or "1"
+    if not found:
+        return []
+    said = LOST + ", ".join(f"{name} ({shape})" for name, shape in found.items()) + "."
+    return ["", *wrap(said, WIDTH - 4, break_long_words=False, break_on_hyphens=False), '"""']
 
 
 def _numbered(cls: Class) -> list[str]:

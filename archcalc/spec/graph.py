@@ -22,6 +22,8 @@ class OwnTensor(NamedTuple):
     """Whether ``state_dict`` has it, as it has all but some buffers."""
     dtype: str = ""
     """``int64``; ``""`` for numbers that are floating-point as all others."""
+    numbers: AuthorCall | None = None
+    """What makes one that is not saved; None where that isn't known."""
 
 
 class Taken(NamedTuple):

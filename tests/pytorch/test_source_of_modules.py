@@ -269,6 +269,13 @@ class Causal(nn.Module):
         return self.normed(self.plain(x))
 
 
+class Ordered(nn.Module):
+    """The least, and all in falling order."""
+
+    def forward(self, x: Tensor) -> Any:
+        return x.topk(2, largest=False)[0], x.sort(descending=True)[1], x.topk(3)[1]
+
+
 MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "ladder": (Ladder, (2, 4, 16, 16)),
     "residual": (Residual, (2, 5, 6)),
@@ -278,6 +285,7 @@ MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "bare": (Bare, (1, 3, 6)),
     "masks": (Masks, (1, 5, 6)),
     "waves": (Waves, (1, 5, 8)),
+    "ordered": (Ordered, (2, 5)),
     "normed": (Normed, (2, 5, 6)),
     "indices": (Indices, (2, 5, 6)),
     "states": (States, (1, 5, 6)),

@@ -393,8 +393,9 @@ class Assembler(Holding):
         return origin._replace(call=said, tensors=tensors)
 
     def own_tensor(self, name: str, shape: Sequence[int]) -> OwnTensor:
-        saved = name not in self.capture.unsaved
-        return OwnTensor(tuple(shape), saved, self.dtypes.get(name, ""))
+        saved = name not in self.capture.unsaved and name not in self.capture.constants
+        numbers = None if saved else self.capture.numbers_of(name)
+        return OwnTensor(tuple(shape), saved, self.dtypes.get(name, ""), numbers)
 
     def place(self, node: fx.Node) -> tuple[str, str]:
         """The submodule that a call stands in, and what it is called there."""
@@ -434,10 +435,10 @@ class Assembler(Holding):
         self.recent = recent
         path = name.rpartition(".")[0]
         module = self.capture.classes.get(path)
-        if module is not None:
+        if module is not None or kind == "constant":
             own = self.own_tensor(name, shape)
             self.by_key[key].origin = Origin(
-                module, self.is_leaf(path), name=name, tensor=None if kind == "constant" else own
+                module or "", self.is_leaf(path), name=name, tensor=own
             )
         return key
 

@@ -15,6 +15,8 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 from torch.utils._pytree import tree_leaves
 
+from archcalc.frontends.torch.numbers import Making
+from archcalc.spec.graph import AuthorCall
 from archcalc.values import Remembering
 
 
@@ -52,6 +54,10 @@ class Capture(Remembering):
     """In which way it was had."""
     numbers: Mapping[str, Any] = field(default_factory=dict)
     """Node -> what a small constant of the module's code holds, in lists."""
+    constants: Mapping[str, Tensor] = field(default_factory=dict)
+    """The constants of the module's code themselves, by their names."""
+    making: Making | None = None
+    """How its tensors were made, where that was watched."""
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
@@ -72,6 +78,15 @@ class Capture(Remembering):
             return frozenset()
         saved = self.module.state_dict(keep_vars=True)
         return frozenset(self.buffers) - saved.keys()
+
+    def numbers_of(self, name: str) -> AuthorCall | None:
+        """What makes a constant or a buffer that ``state_dict`` leaves out, if that is known."""
+        tensor = self.constants.get(name)
+        if tensor is None and self.module is not None and name in self.unsaved:
+            tensor = self.module.get_buffer(name)
+        if tensor is None:
+            return None
+        return (self.making or Making()).call(tensor)
 
 
 def captured(

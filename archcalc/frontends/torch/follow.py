@@ -6,6 +6,7 @@ import inspect
 import opcode
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
         *tensors
     )
     held = {}
+    constants = {}
     known = known_of(module)
     for node in made.graph.nodes:
         if node.op == "get_attr":
@@ -114,10 +116,12 @@ def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
             if isinstance(value, Tensor):
                 name = str(node.target).strip("_")
                 held[node.name] = known.get(id(value)) or held_as(name, "constant", value)
+                constants[name] = value
     names = _argument_names(module, args, kwargs)
     placeholders = [node for node in made.graph.nodes if node.op == "placeholder"]
     inputs = {n.name: name for n, name in zip(placeholders, names, strict=True)}
-    return captured(made.graph, held, inputs, module, "running it on the CPU")
+    found = captured(made.graph, held, inputs, module, "running it on the CPU")
+    return replace(found, constants=constants)
 
 
 PLAIN = "torch.export"

@@ -54,8 +54,10 @@ def read(program: torch.export.ExportedProgram, module: nn.Module | None, how: s
         and isinstance(tensor := program.constants.get(each.name), Tensor)
         if tensor.numel() <= MOST_NUMBERS and not tensor.is_meta
     }
+    constants = {k: v for k, v in program.constants.items() if isinstance(v, Tensor)}
     if module is not None:
-        return replace(captured(program.graph, held, inputs, module, how), numbers=numbers)
+        found = captured(program.graph, held, inputs, module, how)
+        return replace(found, numbers=numbers, constants=constants)
     tensors = [*known.values(), *held.values()]
     parameters, buffers = (
         {h.name: h.shape for h in tensors if h.kind == kind} for kind in ("parameter", "buffer")
@@ -63,7 +65,17 @@ def read(program: torch.export.ExportedProgram, module: nn.Module | None, how: s
     classes = {path: name for node in program.graph.nodes for path, name, _ in stack(node)}
     outputs = outputs_of(program.graph)
     return Capture(
-        program.graph, held, inputs, outputs, parameters, buffers, classes, None, how, numbers
+        program.graph,
+        held,
+        inputs,
+        outputs,
+        parameters,
+        buffers,
+        classes,
+        None,
+        how,
+        numbers,
+        constants,
     )
 
 

@@ -13,7 +13,8 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +107,14 @@ def of_factory(
 
     from archcalc.frontends.torch.assemble import assemble
     from archcalc.frontends.torch.capture import capture
+    from archcalc.frontends.torch.numbers import Making
 
     failure: ArchcalcError | None = None
     for devices in (("meta", "cpu"), ("cpu",)):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            module, device = _made(address, factory, args, kwargs, devices)
+            making = Making()
+            module, device = _made(address, factory, args, kwargs, devices, making)
         module.eval()
         shapes = inputs or _known_inputs(module)
         if not shapes:
@@ -121,7 +124,8 @@ def of_factory(
         tensors = {said: _tensor(said, text, device) for said, text in shapes.items()}
         given = tuple(tensors.pop(said) for said in ("",) if said in tensors)
         try:
-            return assemble(capture(module, given, tensors), _named(name))
+            found = replace(capture(module, given, tensors), making=making)
+            return assemble(found, _named(name))
         except ArchcalcError as error:
             failure = failure or error
             if device == "cpu":
@@ -143,7 +147,8 @@ def _made(
     factory: Any,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-    devices: tuple[str, ...] = ("meta", "cpu"),
+    devices: tuple[str, ...],
+    making: AbstractContextManager[Any],
 ) -> tuple[Any, str]:
     import torch
 
@@ -152,7 +157,7 @@ def _made(
         try:
             if isinstance(factory, torch.nn.Module):
                 return factory, str(next(factory.parameters(), torch.empty(0)).device)
-            with torch.device(device), redirect_stdout(sys.stderr):
+            with torch.device(device), making, redirect_stdout(sys.stderr):
                 found = factory(*args, **kwargs)
         except Exception as error:  # whatever a stranger's code raises
             failure = error

@@ -29,6 +29,11 @@ def template(node: Node, call: AuthorCall) -> str:
     return MARK + text + _turned(call.shape, node.shape)
 
 
+def alone(call: AuthorCall) -> str:
+    """The text of a call that takes nothing."""
+    return _text(call, ())
+
+
 def filled(target: str, operands: Sequence[tuple[str, bool]]) -> str:
     """The text of a call of these operands, each with whether it is what its author has already."""
 

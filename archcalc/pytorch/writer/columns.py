@@ -52,6 +52,8 @@ class Param:
 def _kind(value: Any) -> str:
     if isinstance(value, Target):
         return "type[nn.Module]"
+    if isinstance(value, Written):
+        return "Tensor"
     if isinstance(value, (tuple, list)):
         inner = dict.fromkeys(map(_kind, value))
         if len(inner) != 1:
@@ -63,6 +65,10 @@ def _kind(value: Any) -> str:
 
 class Target(str):
     """The name of one of PyTorch's classes, as a value."""
+
+
+class Written(str):
+    """What makes a tensor, as it is written in Python."""
 
 
 def column_of(rows: Sequence[Mapping[str, Any] | None], name: str) -> Column:
@@ -97,4 +103,4 @@ def multiple(column: Column, other: Column) -> int:
 
 def text_of(value: Any) -> str:
     """A value as it is written in Python."""
-    return str(value) if isinstance(value, Target) else literal(value)
+    return str(value) if isinstance(value, (Target, Written)) else literal(value)

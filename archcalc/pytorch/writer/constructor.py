@@ -339,7 +339,10 @@ def _drawn(target: str, texts: Mapping[str, str]) -> Code:
     """How a tensor by itself is made, with numbers as positional embeddings usually have."""
     shape = texts["shape"]
     sizes = shape[1:-1].rstrip(",") if shape.startswith("(") and len(shape) > 2 else shape
-    rest = [f"{name}={text}" for name, text in texts.items() if name not in ("shape", "dtype")]
+    given = ("shape", "dtype", "numbers")
+    rest = [f"{name}={text}" for name, text in texts.items() if name not in given]
+    if "numbers" in texts:
+        return Bracket(f"{target}(", [texts["numbers"], *rest])
     numbers = f"0.02 * torch.randn({sizes})"
     if "dtype" in texts:
         numbers = f"torch.zeros({sizes}, dtype=torch.{texts['dtype'][1:-1]})"

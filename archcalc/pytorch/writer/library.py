@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from archcalc.operators.base import Call
 from archcalc.pytorch.writer.blocks import Block, Child, Unit
-from archcalc.pytorch.writer.calls import template
+from archcalc.pytorch.writer.calls import alone, template
 from archcalc.pytorch.writer.code import Code
-from archcalc.pytorch.writer.columns import MISSING, Param, Slot
+from archcalc.pytorch.writer.columns import MISSING, Param, Slot, Written
 from archcalc.pytorch.writer.spelling import HELD, arguments, is_module, target_of
 from archcalc.pytorch.writer.steps import Ref, Step
 from archcalc.spec.graph import AuthorCall, Node, OwnTensor
@@ -88,7 +88,7 @@ class Library:
         # Which piece of a result a function's call takes is written like an argument.
         piece = call.unpack if is_module(call) else call.unpack is None
         axes = len(call.kwargs["shape"]) if call.target in HELD else 0
-        return target_of(call), call.gather, piece, axes
+        return target_of(call), call.gather, piece, axes, call.kwargs.get("numbers") is None
 
     def pattern(self, everywhere: Sequence[Sequence[Unit]]) -> Pattern | None:
         """What repetitions have in common in all blocks; None where it is nothing."""
@@ -114,9 +114,15 @@ def _held(call: Call, tensor: OwnTensor) -> Call:
     """A tensor by itself as its author has it, unless it is of another size now."""
     if prod(call.kwargs["shape"]) != prod(tensor.shape):
         return call
-    if call.kwargs["trained"]:
+    if call.kwargs.get("trained"):
         return Call("nn.Parameter", {"shape": tensor.shape})
-    kwargs = {"shape": tensor.shape, "dtype": tensor.dtype, "persistent": tensor.saved}
+    numbers = None if tensor.numbers is None else Written(alone(tensor.numbers))
+    kwargs = {
+        "shape": tensor.shape,
+        "dtype": tensor.dtype,
+        "persistent": tensor.saved,
+        "numbers": numbers,
+    }
     return Call("nn.Buffer", kwargs)
 
 

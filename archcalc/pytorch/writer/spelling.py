@@ -26,7 +26,7 @@ _FUNCTION_DEFAULTS: dict[str, dict[str, Any]] = {
     "torch.mean": {"keepdim": False},
     "torch.amax": {"keepdim": False},
     "F.scaled_dot_product_attention": {"is_causal": False},
-    "nn.Buffer": {"persistent": True, "dtype": ""},
+    "nn.Buffer": {"persistent": True, "dtype": "", "numbers": None},
     "F.pad": {"mode": "constant", "value": 0.0},
 }
 """What functions written in C++ don't tell of themselves."""

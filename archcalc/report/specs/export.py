@@ -82,6 +82,11 @@ def export(
 
 def unsaid(text: str | bytes, to: str) -> list[str]:
     """What an exported text says that its form can't say, a line each; of others nothing."""
+    if to == "torch" and isinstance(text, str):
+        from archcalc.pytorch.source import LOST
+
+        said = " ".join(text.split())
+        return [LOST + said.split(LOST)[-1].split(' """')[0]] if LOST in said else []
     if to not in hardware.FORMS or isinstance(text, bytes):
         return []
     _, *lines = text.split("\n")

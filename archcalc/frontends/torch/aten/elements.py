@@ -283,8 +283,10 @@ def _ordered(call: Call, index: int) -> Made:
     if index:
         fields["returns"] = "indices"
     if name_of(call.node) == "sort":
-        return Made("Sort", fields, (call.x,))
-    return Made("TopK", {"k": call["k"], **fields}, (call.x,))
+        falling = {"descending": True} if call.arguments.get("descending") else {}
+        return Made("Sort", {**fields, **falling}, (call.x,))
+    least = {} if call.arguments.get("largest", True) else {"largest": False}
+    return Made("TopK", {"k": call["k"], **fields, **least}, (call.x,))
 
 
 @line("linalg_vector_norm", "norm")
