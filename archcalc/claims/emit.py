@@ -87,8 +87,23 @@ def _spec(written: Writer) -> Emitted:
         tree.entry("blocks", head).beside = f"# {SAID}"
     for layer, comment in net.beside.items():
         tree.entry("layers", layer).beside = f"# {comment}"
-    differs = hold(written.audit, data, written.layers_of)
-    return Emitted(as_yaml(tree), (*differs, *_unsaid(net, said)))
+    guessed = {"input": bool(said), "forward/backward pass": bool(net.blocks or net.beside)}
+    hang = frozenset(what for what, open_ in guessed.items() if open_)
+    differs = hold(written.audit, data, written.layers_of, hang)
+    bare = list(_uncounted(written))
+    tree.head = [f"# {each}" for each in (*differs, *bare)]
+    return Emitted(as_yaml(tree), (*differs, *bare, *_unsaid(net, said)))
+
+
+def _uncounted(written: Writer) -> Iterator[str]:
+    """What torchsummary may have left out: it counts what is called weight or bias alone."""
+    names = [name for name in written.modules.closed if re.search(r"-\d+$", name)]
+    those = list(dict.fromkeys(re.sub(r"-\d+$", "", name) for name in names))
+    if those and written.sheet.program == "pytorch":
+        yield (
+            f"{', '.join(those)}: what these modules have beside their rows is not in the table, "
+            "which counts only what is called weight or bias"
+        )
 
 
 def _unsaid(net: Wiring, said: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from archcalc.analysis.counted import Row
 from archcalc.claims.causes import label, number
 from archcalc.claims.finding import Audit
 from archcalc.claims.readings import Reading
+from archcalc.claims.stored import frozen, memory
 from archcalc.claims.tables.evidence import Option, State, holds, spread
 from archcalc.claims.tables.lines import mult_adds_unit
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
@@ -43,18 +44,25 @@ class Emitted(NamedTuple):
     """Where it differs from what is printed, and how much of it no cell says."""
 
 
-def hold(audit: Audit, data: Mapping[str, Any], layers: Mapping[int, Sequence[str]]) -> list[str]:
+def hold(
+    audit: Audit,
+    data: Mapping[str, Any],
+    layers: Mapping[int, Sequence[str]],
+    guessed: frozenset[str] = frozenset(),
+) -> list[str]:
     """Where a spec differs from the table, which contradicts itself there.
 
-    ``layers`` are the names of those that each row became. Raises :class:`ArchcalcError` for the
-    first row that differs from what the table prints without that.
+    ``layers`` are the names of those that each row became, ``guessed`` what of the memory below
+    the table hangs on what no row prints (:func:`archcalc.claims.stored.memory`). Raises
+    :class:`ArchcalcError` for the first row that differs from what the table prints without that.
     """
     sheet, told = audit.sheet, audit.reading
     assert sheet is not None
     assert told is not None
     try:
         rows: dict[str, list[Row]] = {}
-        for row in answer(dict(data)).rows:
+        counted = answer(dict(data))
+        for row in counted.rows:
             rows.setdefault(row.name.partition(".")[0], []).append(row)
     except SpecError as error:
         raise ArchcalcError(f"{audit.name}: {_unfit(sheet, layers, error.problems[0])}") from None
@@ -78,8 +86,15 @@ def hold(audit: Audit, data: Mapping[str, Any], layers: Mapping[int, Sequence[st
             if not follows:
                 raise ArchcalcError(f"{audit.name}: {what}: no spec is written")
             said.append(what)
-    _worked(audit, [row for each in rows.values() for row in each])
+    _worked(audit, counted.rows)
+    taken = data["input"]
+    inputs = list(taken.values()) if isinstance(taken, Mapping) else [taken]
+    for what, refuted in memory(audit, counted.rows, inputs, guessed):
+        if refuted:
+            raise ArchcalcError(f"{audit.name}: {what}: no spec is written")
+        said.append(what)
     said += _total(sheet, told, layers, params, statistics)
+    said += frozen(sheet, params, statistics)
     return list(dict.fromkeys(said))
 
 
@@ -205,7 +220,14 @@ def _total(
     slack = sum(int(e.printed["params"].step) for e in rows if e.printed["params"].step > 1)
     if slack and (adds_up(sheet, params, slack) or adds_up(sheet, params + statistics, slack)):
         return
-    why = f"; {len(bare)} rows print no parameters" if bare else ""
+    own = [e for e in sheet.addends if e.container and e.index not in layers]
+    own = [e for e in own if e.values.get("params")]
+    lacking = int(total.values["params"]) - params
+    if lacking == sum(int(e.values["params"]) for e in own):
+        each = ", ".join(f"{number(e.values['params'])} of {label(e)}" for e in own)
+        why = f"; {each}: modules that did not run, or parameters of its own, are printed in no row"
+    else:
+        why = f"; {len(bare)} rows print no parameters" if bare else ""
     yield (
         f"{label(total)}: the table prints {total.cells[sheet.columns['params']]} parameters, "
         f"the network that was found has {number(params)}{why}"

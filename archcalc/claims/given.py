@@ -51,6 +51,9 @@ def take(net: Wiring, name: str, state: State) -> str:
 def _first(net: Wiring, found: Found, entry: Entry, option: Option) -> tuple[State, str]:
     """What the first row takes, with a comment where it was worked out."""
     inward = printed_state(entry, "in")
+    taken = option.takes
+    if net.sheet.given and taken.c is not None and taken.ext and None not in taken.ext:
+        return taken, "# not in the table: what is said beside it, or of memory below, is taken"
     layer, out = option.layer, option.out.ext
     c = layer.cin if layer.cin is not None else inward.c
     if inward.ext is not None and None not in inward.ext and c is not None:

@@ -21,6 +21,8 @@ from archcalc.errors import ArchcalcError
 
 RESIDUAL = r"^res$|resid|resblock|basicblock|bottleneck(?!transition)"
 """Classes of modules that add what they take."""
+ATTENTION = r"atten|attn|mha"
+"""Words of modules that attend."""
 MODULES = frozenset(("module", "attention", "unknown", ""))
 """Kinds of rows that hold layers of which no row is printed."""
 
@@ -46,6 +48,8 @@ class Modules:
             and printed_state(sheet.entries[row], "out") == _doubled(printed_state(rows[0], "out"))
         }
         """What parts take that stand alone in a module twice as wide: half of its channels."""
+        self.closed: dict[str, None] = {}
+        """Classes of modules that are taken to have nothing but their rows, printed before them."""
         self.split: dict[int, State] = {}
         """Modules that take their input apart, and what each half is."""
         self.usual = usual(
@@ -198,6 +202,22 @@ class Modules:
         if made is None:
             raise ArchcalcError(f"row {container.index + 1}: {note}")
         self.net.last = self.names[container.index] = made
+
+    def made(self, entry: Entry) -> None:
+        """Note a module without parameters, which its rows, printed before it, are taken to make.
+
+        Raises :class:`ArchcalcError` for attention before which no row projects: its weights are
+        called something else than what torchsummary counts.
+        """
+        before = (each for each in reversed(self.sheet.entries[: entry.index]))
+        last = next((each for each in before if each.kind not in ("same", "input")), None)
+        word = called(entry)
+        if re.search(ATTENTION, word) and (last is None or last.kind not in ("linear", "conv")):
+            raise ArchcalcError(
+                f"row {entry.index + 1}: '{entry.what.word or entry.name}' prints no parameters, "
+                "and no row of it stands before it: what it has is not in the table"
+            )
+        self.closed.setdefault(entry.what.word or entry.name)
 
     def before(self, entry: Entry) -> tuple[str, int]:
         """What a module takes whose rows stand before it, and how many layers come before those.

@@ -149,6 +149,7 @@ class Writer:
         if option.layer.kind not in MODULES or entry.values.get("params") or made_of:
             return False
         state = self.net.states.get(sources[0], UNKNOWN)
+        self.modules.made(entry)
         if option.out == state:
             self.modules.residual(entry, *self.modules.before(entry))
             sources[:] = [self.net.last]

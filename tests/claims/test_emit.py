@@ -281,3 +281,55 @@ def test_a_notation_of_one_s_own_is_a_block(
         in text
     )
     assert counted(text).params == 464 + 13_968 + 39_696
+
+
+IMAGE = """\
+----------------------------------------------------------------
+        Layer (type)               Output Shape         Param #
+================================================================
+            Conv2d-1          [-1, 8, 112, 112]             224
+              ReLU-2          [-1, 8, 112, 112]               0
+================================================================
+Total params: 224
+Trainable params: 224
+Non-trainable params: 0
+----------------------------------------------------------------
+Input size (MB): 0.57
+Forward/backward pass size (MB): 1.53
+Params size (MB): 0.00
+Estimated Total Size (MB): 2.11
+----------------------------------------------------------------
+"""
+
+
+def test_memory_below_a_table_says_the_input(counted: Callable[[str], Analysis]) -> None:
+    # 3 x 224 x 224 numbers of four bytes are 0.574 MB of 1,048,576; 3 x 3 x 3 weights, 8 maps.
+    made = emitted(audit(IMAGE))
+    assert "input: [3, 224, 224]  # not in the table" in made.text
+    assert "stride: 2" in made.text
+    assert counted(made.text).macs == 27 * 8 * 112 * 112
+
+
+def test_memory_below_a_table_tells_what_modules_are_not() -> None:
+    text = (HERE / "rebuilt" / "torchinfo_efficientnet_b0.txt").read_text(encoding="utf-8")
+    assert text.count("107.89") == 1
+    with pytest.raises(ArchcalcError, match=r"Forward/backward pass .*: the table prints 117.89"):
+        emit(audit(text.replace("107.89", "117.89")))
+
+
+def test_attention_of_which_nothing_is_printed_is_refused() -> None:
+    # As torchvision's Swin: weights that are called otherwise torchsummary does not count.
+    rows = """\
+         LayerNorm-3           [-1, 56, 56, 8]              16
+ShiftedWindowAttention-4           [-1, 56, 56, 8]               0
+"""
+    ends = "=" * 64 + "\nTotal"
+    with pytest.raises(ArchcalcError, match="row 4: 'ShiftedWindowAttention-4' prints no param"):
+        emit(audit(IMAGE.partition(ends)[0] + rows + ends + " params: 240\n"))
+
+
+def test_what_a_module_may_have_beside_its_rows_is_said() -> None:
+    text = IMAGE.replace("              ReLU-2", "           CNBlock-2")
+    made = emitted(audit(text))
+    assert any(said.startswith("CNBlock: what these modules have beside") for said in made.said)
+    assert made.text.startswith("# CNBlock: what these modules have beside their rows")

@@ -27,6 +27,7 @@ from archcalc.claims.tables.lines import MOST_CHARACTERS, TRAINED
 from archcalc.claims.tables.modules import Pattern
 from archcalc.claims.tables.rows import entry_of
 from archcalc.claims.tables.sheet import Sheet
+from archcalc.claims.tables.taken import stored_input
 from archcalc.claims.tables.words import said
 from archcalc.errors import ArchcalcError
 from archcalc.spec.zoo import folder
@@ -161,7 +162,7 @@ def read_sheet(
         read.batch,
         read.batched,
         grid.whole,
-        grid.given,
+        grid.given or stored_input(entries, read.first, read.batch),
         read.tokens,
         upwards,
     )

@@ -52,8 +52,8 @@ MOST_A_ROW = 200
 GROUPED = 1.5 * MISPRINT
 """What convolutions in groups that nothing names must save in all."""
 
-TOLD = 3.0
-"""What it is worth that a network takes what is said beside the table."""
+TOLD = 9.0
+"""What it is worth that a network takes what is said beside the table: less than a misprint."""
 UNSUMMED = MISPRINT + 0.5
 """The price of a total that is not what the rows add up to."""
 TIE = 0.75

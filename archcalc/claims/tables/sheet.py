@@ -136,7 +136,7 @@ class Sheet:
     whole: Whole | None = None
     """Parameters that train and that do not, as said below the table."""
     given: tuple[int, ...] = ()
-    """The input's size, as said beside the table."""
+    """The input's size, as said beside the table, or as its memory says below."""
     tokens: bool = False
     """Whether features stand last where positions are one row, though channels stand first."""
     upwards: bool = False
