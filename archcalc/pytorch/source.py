@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from archcalc.analysis.analyze import analyze
 from archcalc.analysis.counted import Analysis
@@ -292,20 +292,28 @@ def _frozen(graph: Graph) -> Iterator[str]:
 
 
 def _second_names(graph: Graph) -> Iterator[str]:
-    """Statements that give modules their other names: ``state_dict`` has all of their keys."""
+    """Statements that give modules and tensors their other names, which are keys as well."""
     named: set[str] = set()
-    used = set(_prefixes(node.name for node in graph.nodes))
+    modules = [node for node in graph.nodes if node.spelled is None]
+    used = set(_prefixes(node.name for node in modules))
+    layers = {node.name: node.applied.cost.weights for node in modules}
     for name, first in graph.aliases.items():
         home = name.rpartition(".")[0]
         if home in named:  # with the module around it
             named.add(name)
-        elif name not in used and first in used:
+        elif name not in used and home not in layers and (first in used or _has(layers, first)):
             named.add(name)
             for path in _prefixes([home] if home else []):
                 if path not in used:
                     yield _put(path, "nn.Module()")
                     used.add(path)
             yield _put(name, access(first))
+
+
+def _has(layers: Mapping[str, Collection[str]], tensor: str) -> bool:
+    """Whether a layer has a tensor of that name."""
+    home, _, name = tensor.rpartition(".")
+    return name in layers.get(home, ())
 
 
 def _put(path: str, made: str) -> str:

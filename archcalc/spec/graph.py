@@ -198,7 +198,7 @@ class Graph:
     """Of a graph that was captured: the way to a module -> its class, ``torch.nn.Conv2d``."""
 
     aliases: Mapping[str, str] = field(default_factory=dict)
-    """Of modules that have several ways to them: another way -> the first."""
+    """Of modules and parameters that have several ways to them: another way -> the first."""
 
     def _repr_svg_(self) -> str | None:
         return drawing(self)

@@ -276,6 +276,20 @@ class Ordered(nn.Module):
         return x.topk(2, largest=False)[0], x.sort(descending=True)[1], x.topk(3)[1]
 
 
+class Tied(nn.Module):
+    """A head that has the embedding's weight, and whose call is a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(50, 6)
+        self.norm = nn.LayerNorm(6)
+        self.head = nn.Linear(6, 50, bias=False)
+        self.head.weight = self.embed.weight
+
+    def forward(self, x: Tensor) -> Any:
+        return self.head(self.norm(self.embed(x.abs().long())))
+
+
 MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "ladder": (Ladder, (2, 4, 16, 16)),
     "residual": (Residual, (2, 5, 6)),
@@ -285,6 +299,7 @@ MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "bare": (Bare, (1, 3, 6)),
     "masks": (Masks, (1, 5, 6)),
     "waves": (Waves, (1, 5, 8)),
+    "tied": (Tied, (1, 6)),
     "ordered": (Ordered, (2, 5)),
     "normed": (Normed, (2, 5, 6)),
     "indices": (Indices, (2, 5, 6)),
@@ -308,7 +323,7 @@ CASES = [
     (case, written)
     for case in MODULES
     for written in (False, True)
-    if not (written and case == "waves")  # of which no spec says all
+    if not (written and case in ("waves", "tied"))  # of which no spec says all
 ]
 
 

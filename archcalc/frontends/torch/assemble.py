@@ -119,7 +119,8 @@ class Assembler(Holding):
         graph = self.drafted(name, outputs, unused, self.capture.classes)
         how = self.capture.how
         edition = "" if how == PLAIN else f"captured by {how}"
-        return replace(graph, edition=edition, aliases=self.capture.aliases)
+        aliases = {**self.capture.aliases, **self.capture.tied}
+        return replace(graph, edition=edition, aliases=aliases)
 
     def output(self, node: fx.Node) -> int:
         """The layer that gives an output of the network."""

@@ -72,6 +72,18 @@ class Capture(Remembering):
         }
 
     @cached_property
+    def tied(self) -> Mapping[str, str]:
+        """Any other way to a parameter -> the first, where no module is another's alias."""
+        if self.module is None:
+            return {}
+        first = {id(tensor): name for name, tensor in self.module.named_parameters()}
+        return {
+            name: first[id(tensor)]
+            for name, tensor in self.module.named_parameters(remove_duplicate=False)
+            if first[id(tensor)] != name and name.rpartition(".")[0] not in self.aliases
+        }
+
+    @cached_property
     def unsaved(self) -> frozenset[str]:
         """Buffers that ``state_dict`` leaves out."""
         if self.module is None:

@@ -345,7 +345,9 @@ def _drawn(target: str, texts: Mapping[str, str]) -> Code:
         return Bracket(f"{target}(", [texts["numbers"], *rest])
     numbers = f"0.02 * torch.randn({sizes})"
     if "dtype" in texts:
-        numbers = f"torch.zeros({sizes}, dtype=torch.{texts['dtype'][1:-1]})"
+        dtype = texts["dtype"][1:-1]
+        made = "0.02 * torch.randn" if dtype.startswith("complex") else "torch.zeros"
+        numbers = f"{made}({sizes}, dtype=torch.{dtype})"
     return Bracket(f"{target}(", [numbers, *rest])
 
 

@@ -115,7 +115,7 @@ def _held(call: Call, tensor: OwnTensor) -> Call:
     if prod(call.kwargs["shape"]) != prod(tensor.shape):
         return call
     if call.kwargs.get("trained"):
-        return Call("nn.Parameter", {"shape": tensor.shape})
+        return Call("nn.Parameter", {"shape": tensor.shape, "dtype": tensor.dtype})
     numbers = None if tensor.numbers is None else Written(alone(tensor.numbers))
     kwargs = {
         "shape": tensor.shape,

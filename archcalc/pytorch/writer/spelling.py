@@ -26,6 +26,7 @@ _FUNCTION_DEFAULTS: dict[str, dict[str, Any]] = {
     "torch.mean": {"keepdim": False},
     "torch.amax": {"keepdim": False},
     "F.scaled_dot_product_attention": {"is_causal": False},
+    "nn.Parameter": {"dtype": ""},
     "nn.Buffer": {"persistent": True, "dtype": "", "numbers": None},
     "F.pad": {"mode": "constant", "value": 0.0},
 }
