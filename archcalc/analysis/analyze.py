@@ -178,8 +178,13 @@ def sums(piece: Piece) -> tuple[Size, ...]:
             [number * copies for number in _added(known[key], runs)]
             for (key, runs), copies in times.items()
         ]
-        found = piece.kept["sums"] = tuple(map(sum, zip(*columns, strict=True)))
+        added = tuple(map(sum, zip(*columns, strict=True)))
+        found = piece.kept["sums"] = added or EMPTY
     return found
+
+
+EMPTY = (0,) * (4 + len(KINDS) + 2)
+"""What a piece adds from which all layers are left out: a block that is its input."""
 
 
 def _added(applied: Applied, executed: bool) -> tuple[Size, ...]:
