@@ -19,6 +19,7 @@ from archcalc.space.chunks import Refused, chunks
 from archcalc.space.design import Space
 from archcalc.space.grid import Axis, Grid
 from archcalc.space.layered import Layered
+from archcalc.space.parts import parts
 from archcalc.space.pieces import COLUMNS
 from archcalc.space.points import Codes
 from archcalc.space.seen import NotByLayers
@@ -33,8 +34,17 @@ from archcalc.values import as_lists
 MOST_PIECES = 2_000
 """Layers and blocks of one chunk that may be new; with more, structures have little in common."""
 
+MOST_KEPT = 50_000
+"""Layers and blocks that are worked out in all, where what else there is takes longer."""
+
 MOST_TRACED = 1_000
 """Kinds of graphs whose programs are kept."""
+
+MOST_PARTS = 128
+"""Parts of a chunk, each with a program, that do not take longer than its layers."""
+
+ROW = "archcalc row"
+"""The column of the numbers of rows, so that it is known which are left."""
 
 CODE = "choice "
 """What columns of choices are called, before they are written out."""
@@ -161,10 +171,17 @@ class Counter:
         import numpy as np
 
         if self.layered is not None and not self.together:
+            pieces = self.layered.pieces
             try:
                 # The first chunk may be all new, if that is not much.
-                pieces = self.layered.pieces
                 pieces.most_made = pieces.made + MOST_PIECES
+                try:
+                    return self.by_layers(codes, found)
+                except TooVarious:
+                    if parts(self.grid(codes), self.traced, MOST_PARTS) is not None:
+                        raise
+                # Else programs, or analyses of each, would take longer than the pieces.
+                pieces.most_made = MOST_KEPT
                 return self.by_layers(codes, found)
             except (NotByLayers, TooVarious):
                 self.together, self.layered = True, None
@@ -211,29 +228,34 @@ class Counter:
             except SpecError as error:
                 found.example, found.error = point, error
 
-    def by_sweep(self, codes: Codes, found: Counted, places: Any) -> tuple[Columns, Any]:
-        """The same as a sweep in which all variables go together; ``places`` are theirs."""
+    def grid(self, codes: Codes) -> Grid:
+        """Some configurations as a grid of one axis."""
         import numpy as np
 
         count = len(codes[0])
         spec = self.space.network
         values = {name: _array(written(self.space, codes, name)) for name in self.space.variables}
-        number = "archcalc row"  # so that it is known which rows are left
-        axis = Axis({**values, number: np.arange(count)}, count)
+        axis = Axis({**values, ROW: np.arange(count)}, count)
         quantities = tuple(self.wanted.first) or ("params",)
-        grid = _Numbered(spec, (axis,), quantities, {}, self.wanted.dtype, self.wanted.on)
+        return _Numbered(spec, (axis,), quantities, {}, self.wanted.dtype, self.wanted.on)
+
+    def by_sweep(self, codes: Codes, found: Counted, places: Any) -> tuple[Columns, Any]:
+        """The same as a sweep in which all variables go together; ``places`` are theirs."""
+        import numpy as np
+
+        grid = self.grid(codes)
         refused = Refused()
         if len(self.traced) > MOST_TRACED:
             self.traced.clear()
         rows: list[Columns] = list(chunks(grid, refused, traced=self.traced))
         found.refused += refused.count
         if found.error is None and refused.error is not None:
-            example = {n: v for n, v in refused.example.items() if n != number}
+            example = {n: v for n, v in refused.example.items() if n != ROW}
             found.example, found.error = example, refused.error
         if not rows:
             return {name: np.zeros(0, np.int64) for name in self.wanted.first}, places[:0]
         made = {name: np.concatenate([part[name] for part in rows]) for name in rows[0]}
-        return {name: made[name] for name in self.wanted.first}, places[made[number]]
+        return {name: made[name] for name in self.wanted.first}, places[made[ROW]]
 
 
 class _Numbered(Grid):
@@ -241,7 +263,7 @@ class _Numbered(Grid):
 
     def at(self, place: Sequence[int]) -> dict[str, Any]:
         found = super().at(place)
-        del found["archcalc row"]
+        del found[ROW]
         return found
 
 

@@ -449,3 +449,39 @@ def test_what_does_not_go_is_told() -> None:
     with pytest.raises(ArchcalcError, match="no column"):
         archcalc.sweep(space(), where="mac < 3")
     assert Search(space(), Wanted(("macs",))).size == space().size
+
+
+def test_a_place_that_is_skipped_by_a_condition() -> None:
+    """A block of which nothing is there is its input. A 3x3 of 3 channels has 81 weights and 3."""
+    body = {"op": "Conv2d", "out_channels": 3, "kernel_size": 3, "padding": 1}
+    skipped = Space(
+        {
+            "name": "skipped",
+            "input": [3, 8, 8],
+            "vars": {"ops": None},
+            "blocks": {"unit(kind)": {"body": {**body, "when": "=kind != 'skip'"}}},
+            "layers": {"units": {"block": "unit", "repeat": 2, "kind": "=ops[i]"}, "act": "ReLU"},
+            "space": {"vars": {"ops": {"each": ["conv", "skip"], "times": 2}}},
+        }
+    )
+    found = archcalc.sweep(skipped)
+    assert found.columns["params"].tolist() == [168, 84, 84, 0]
+    assert found.columns["macs"].tolist() == [10_368, 5_184, 5_184, 0]
+
+
+def test_layers_of_many_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where programs of the structures, or analyses, would be more than the layers, it is these."""
+    monkeypatch.setattr("archcalc.space.count.MOST_PIECES", 3)
+    small = space()
+    codes = small.draw(0, 200, 3, False)
+    monkeypatch.setattr("archcalc.space.count.MOST_PARTS", 1)
+    for most, by_layers in ((10_000, True), (3, False)):
+        monkeypatch.setattr("archcalc.space.count.MOST_KEPT", most)
+        counter = Counter(small, Wanted(("params", "macs")))
+        found = counter.count(codes)
+        assert (counter.layered is not None) is by_layers
+        for row in zip(*found.columns.values(), strict=True):
+            point = dict(zip(found.columns, map(int, row), strict=True))
+            chosen = [value for name, value in point.items() if name.startswith("choice ")]
+            analysis = archcalc.analyze(small.network, **small.at(chosen))
+            assert (point["params"], point["macs"]) == (analysis.params, analysis.macs)
