@@ -12,6 +12,7 @@ from typing import Any
 from archcalc.claims.blocks import SAID
 from archcalc.claims.emitted import Emitted, hold
 from archcalc.claims.finding import Audit
+from archcalc.claims.spelling import FITS, FITS_TOO
 from archcalc.claims.wiring import Wiring
 from archcalc.claims.writer import LEFT, SUMMED, Writer
 from archcalc.errors import ArchcalcError
@@ -87,9 +88,7 @@ def _spec(written: Writer) -> Emitted:
         tree.entry("blocks", head).beside = f"# {SAID}"
     for layer, comment in net.beside.items():
         tree.entry("layers", layer).beside = f"# {comment}"
-    guessed = {"input": bool(said), "forward/backward pass": bool(net.blocks or net.beside)}
-    hang = frozenset(what for what, open_ in guessed.items() if open_)
-    differs = hold(written.audit, data, written.layers_of, hang)
+    differs = hold(written.audit, data, written.layers_of, bool(net.blocks or net.beside))
     bare = list(_uncounted(written))
     tree.head = [f"# {each}" for each in (*differs, *bare)]
     return Emitted(as_yaml(tree), (*differs, *bare, *_unsaid(net, said)))
@@ -113,6 +112,9 @@ def _unsaid(net: Wiring, said: str) -> Iterator[str]:
     if net.blocks:
         n = len(net.blocks)
         yield f"{'a block stands' if n == 1 else f'{n} blocks stand'} for modules: {SAID}"
+    for layer, comment in net.beside.items():
+        if comment.endswith((FITS, FITS_TOO)):
+            yield f"{layer}: {comment}"
     if net.beside:
         those = "a layer has" if len(net.beside) == 1 else f"{len(net.beside)} layers have"
         yield f"{those} a comment: what it says is not in the table, but taken for granted"

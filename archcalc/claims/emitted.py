@@ -48,12 +48,12 @@ def hold(
     audit: Audit,
     data: Mapping[str, Any],
     layers: Mapping[int, Sequence[str]],
-    guessed: frozenset[str] = frozenset(),
+    guessed: bool = False,
 ) -> list[str]:
     """Where a spec differs from the table, which contradicts itself there.
 
-    ``layers`` are the names of those that each row became, ``guessed`` what of the memory below
-    the table hangs on what no row prints (:func:`archcalc.claims.stored.memory`). Raises
+    ``layers`` are the names of those that each row became, ``guessed`` says whether some of them
+    hang on what no row prints, which the memory below the table may refute. Raises
     :class:`ArchcalcError` for the first row that differs from what the table prints without that.
     """
     sheet, told = audit.sheet, audit.reading

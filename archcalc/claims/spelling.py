@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from math import prod
 
 from archcalc.claims.blocks import Module, module
 from archcalc.claims.inner import SAID as INSIDE
@@ -27,6 +28,12 @@ from archcalc.claims.tables.work import Layer
 from archcalc.claims.wiring import Wiring
 from archcalc.errors import ArchcalcError
 
+WIDE = 8
+"""The widest kernel that is named beside the one that was taken."""
+IMAGE = 4
+"""Channels that images have, at most."""
+FITS, FITS_TOO = "fit as well", "fits as well"
+
 Inside = Callable[[Entry, State, State], Module | None]
 """What a row may be made of that takes one state and gives another."""
 
@@ -45,7 +52,8 @@ class Spelling:
         axes = len(out.ext or ())
         if kind in ("conv", "depthwise", "separable", "deconv"):
             try:
-                yield from convolution(layer, axes, _unsure(entry, layer))
+                open_ = option.takes.c is None
+                yield from convolution(layer, axes, _unsure(entry, layer, open_))
             except ArchcalcError as error:
                 raise ArchcalcError(f"row {entry.index + 1}, {entry.name}: {error}") from None
         elif kind == "linear":
@@ -182,8 +190,28 @@ class Spelling:
             raise ArchcalcError(f"row {entry.index + 1}: '{entry.name}' can't be written")
 
 
-def _unsure(entry: Entry, layer: Layer) -> str:
-    """What of a convolution the table does not print."""
+def _unsure(entry: Entry, layer: Layer, open_: bool) -> str:
+    """What of a convolution the table does not print; ``open_`` where what it takes is open."""
     if "kernel_h" in entry.values or layer.kernel is None:
         return ""
-    return "the kernel follows from the parameters" if "params" in entry.values else "assumed"
+    if "params" not in entry.values:
+        return "assumed"
+    others = list(_others(layer)) if open_ and layer.kind == "conv" else []
+    if not others:
+        return "the kernel follows from the parameters"
+    those = ", ".join(f"kernel {k} over {c}" for k, c in others)
+    return f"{those} channels {FITS if len(others) > 1 else FITS_TOO}"
+
+
+def _others(layer: Layer) -> Iterator[tuple[int, int]]:
+    """Square kernels and channels that have as many weights, as far as they are likely.
+
+    Over two axes and more a network takes images: of few channels, or the channels are open.
+    """
+    kernel, cin = layer.kernel or (), layer.cin or 0
+    weights = prod(kernel) * cin
+    for k in range(1, WIDE + 1):
+        c, rest = divmod(weights, k ** len(kernel))
+        image = len(kernel) > 1 and cin <= IMAGE
+        if not rest and (c, (k,) * len(kernel)) != (cin, kernel) and not (image and c > IMAGE):
+            yield k, c

@@ -24,12 +24,12 @@ BARE = ("Parameter", "Constant")
 
 
 def memory(
-    audit: Audit, rows: Sequence[Row], taken: Sequence[Sequence[int]], guessed: frozenset[str]
+    audit: Audit, rows: Sequence[Row], taken: Sequence[Sequence[int]], guessed: bool
 ) -> Iterator[tuple[str, bool]]:
-    """Sizes below a table that a spec does not have, and whether what was guessed may be why.
+    """Sizes below a table that a spec does not have, and whether that refutes what was guessed.
 
-    ``taken`` are the inputs; ``guessed`` says which of ``input`` and ``forward/backward pass``
-    hang on what no row prints.
+    ``taken`` are the inputs, which are only said: the layers may be right. ``guessed`` says whether
+    some layers hang on what no row prints.
     """
     sheet, told = audit.sheet, audit.reading
     assert sheet is not None
@@ -46,7 +46,7 @@ def memory(
             continue
         if what != "input" and _is(entry, 8 * sheet.batch * _printed(audit), MEGABYTES[1]):
             continue
-        yield _said(entry, counted[0]), what in guessed
+        yield _said(entry, counted[0]), guessed and what != "input"
 
 
 def _given(rows: Sequence[Row]) -> Iterator[int]:

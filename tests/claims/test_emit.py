@@ -333,3 +333,23 @@ def test_what_a_module_may_have_beside_its_rows_is_said() -> None:
     made = emitted(audit(text))
     assert any(said.startswith("CNBlock: what these modules have beside") for said in made.said)
     assert made.text.startswith("# CNBlock: what these modules have beside their rows")
+
+
+OPEN = """\
+Layer (type)                 Output Shape              Param #
+=================================================================
+conv1d_1 (Conv1D)            (None, 299, 16)           3216
+_________________________________________________________________
+max_pool (MaxPooling1D)      (None, 99, 16)            0
+_________________________________________________________________
+conv1d_2 (Conv1D)            (None, 98, 16)            528
+================================================================="""
+
+
+def test_a_kernel_that_the_table_leaves_open_is_that_of_the_others() -> None:
+    # 3216 = 16 * (200 + 1): 200 weights a map are 2 over 100, as 528 = 16 * (2 * 16 + 1) has them.
+    made = emitted(audit(OPEN))
+    assert "input: [100, 300]" in made.text
+    others = "kernel 1 over 200, kernel 4 over 50, kernel 5 over 40, kernel 8 over 25 channels"
+    assert f"kernel_size: 2}}  # {others} fit as well" in made.text
+    assert f"conv1d_1: {others} fit as well" in made.said

@@ -47,7 +47,9 @@ WIDEST = 20_000
 """Channels that a first convolution takes at most."""
 
 
-def _channels_in(entry: Entry, state: State, axes: int) -> Iterator[tuple[int, float]]:
+def _channels_in(
+    entry: Entry, state: State, axes: int, hints: Hints
+) -> Iterator[tuple[int, float]]:
     """Channels that a row may take where nothing before it says."""
     if state.c is not None:
         yield state.c, 0.0
@@ -61,6 +63,8 @@ def _channels_in(entry: Entry, state: State, axes: int) -> Iterator[tuple[int, f
         if cout and isinstance(params, int) and params:
             kernel = kernel_of(entry, axes)
             usual = (4, 5, 3, 2) if entry.kind == "deconv" else (3, 1, 4, 5, 7)
+            sides = hints.sides if axes == 1 else ()
+            usual = tuple(dict.fromkeys((*sides, *usual)))
             areas = [prod(kernel)] if kernel else [k**axes for k in usual]
             for bias in (0, 1):
                 for k, area in enumerate(areas):
@@ -68,7 +72,8 @@ def _channels_in(entry: Entry, state: State, axes: int) -> Iterator[tuple[int, f
                     if rest > 0 and rest % (area * cout) == 0 and rest <= WIDEST * area * cout:
                         c = rest // (area * cout)
                         usually = c < 8 or (c % 4 == 0 and c <= MOST)
-                        yield c, (3.0 if usually else 5.0) + 0.5 * k * (entry.kind == "deconv")
+                        price = (3.0 if usually else 5.0) + 0.5 * k * (entry.kind == "deconv")
+                        yield c, price - 2.0 * (area in sides)
 
 
 def _channels_out(
@@ -131,7 +136,7 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     done = False
     kernel = kernel_of(entry, axes)
     made: dict[int, list[tuple[float, Any, float, Slide]]] = {}
-    for cin, cin_price in _channels_in(entry, state, axes):
+    for cin, cin_price in _channels_in(entry, state, axes, hints):
         outs = _channels_out(entry, cin, axes, hints, manner)
         if kind == "depthwise":
             outs = [(c, p) for c, p in outs if c % cin == 0] or [(cin, 0.0)]

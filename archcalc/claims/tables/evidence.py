@@ -139,6 +139,8 @@ class Hints(NamedTuple):
     """Whether it is the first or the last row with weights."""
     needs: tuple[int, ...] = ()
     """Channels that the next row's parameters ask for."""
+    sides: tuple[int, ...] = ()
+    """Of kernels over one axis that no row prints, as other rows' parameters have them."""
 
 
 def weigh(entry: Entry, option: Option, manner: Manner) -> None:

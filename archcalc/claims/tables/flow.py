@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from math import prod
 from typing import NamedTuple
 
@@ -215,6 +216,7 @@ def hints(sheet: Sheet) -> list[Hints]:
     weighted = [e.index for e in rows if e.kind in WEIGHTED]
     ends = {weighted[0], weighted[-1]} if weighted else set()
     found = [Hints()] * len(sheet.entries)
+    sides = _sides(rows)
     for k, entry in enumerate(rows):
         following = rows[k + 1] if k + 1 < len(rows) else None
         after = UNKNOWN
@@ -236,8 +238,23 @@ def hints(sheet: Sheet) -> list[Hints]:
             or (following.kind == "norm" and unsaid and entry.kind in WEIGHTED)
         )
         asked = tuple(needs(following)) if following is not None and asking else ()
-        found[entry.index] = Hints(followed, after, entry.index in ends, asked)
+        found[entry.index] = Hints(followed, after, entry.index in ends, asked, sides)
     return found
+
+
+def _sides(rows: Sequence[Entry]) -> tuple[int, ...]:
+    """Kernels over one axis by what the row before prints, where parameters leave one side."""
+    found = []
+    for before, entry in pairwise(rows):
+        c, out = printed_state(before, "out").c, printed_state(entry, "out")
+        params = entry.values.get("params")
+        if entry.kind == "conv" and c and out.c and len(out.ext or ()) == 1 and params:
+            found += [
+                int(params - bias * out.c) // (c * out.c)
+                for bias in (0, 1)
+                if params > bias * out.c and (params - bias * out.c) % (c * out.c) == 0
+            ]
+    return tuple(dict.fromkeys(found))
 
 
 def runs_both_ways(entry: Entry) -> bool:
