@@ -368,7 +368,7 @@ def changes_nothing(path: Path, source: dict[str, Any]) -> bool:
     return all(map(eq, unchanged(path), networks(archcalc.load(source))))
 
 
-SOME = 20
+SOME = 10
 """How many changes of a spec are tried, where not all are."""
 
 
