@@ -161,9 +161,10 @@ def pooling(entry: Entry, layer: Layer, axes: int) -> Spelled:
     word = "Avg" if re.search(r"av(g|erage)", entry.what.word.lower()) else "Max"
     if layer.kernel is None:
         return Spelled(f"Global{word}Pool", {})
-    fields = plain(kernel_size=one(layer.kernel), stride=layer.stride, **padding(layer.pads))
-    if entry.strides or len(set(layer.kernel)) > 1:
-        fields.pop("stride") if not entry.strides else fields.update(stride=entry.strides)
+    steps = entry.strides or layer.strides or (layer.stride,) * len(layer.kernel)
+    apart = len(set(layer.kernel)) > 1 and steps == layer.kernel
+    step = None if apart else one(steps)
+    fields = plain(kernel_size=one(layer.kernel), stride=step, **padding(layer.pads))
     if layer.ceil:
         fields["ceil_mode"] = True
     unsure = "the window is not in the table" if "kernel_h" not in entry.values else ""

@@ -57,6 +57,7 @@ class Best(NamedTuple):
     at_most: float
     """How much more something could: 1 where it is proven."""
     looked_at: int
+    """Configurations that were counted, at most."""
 
 
 FIRST = 2**12
@@ -115,7 +116,9 @@ class _Best:
                 "nothing fits" if proven else f"nothing that fits was found in {self.looked_at:,}"
             )
         more = 1.0 if proven else max(1.0, upper / self.value)
-        return Best(self.space.at(self.codes), proven, more, self.looked_at)
+        # Of parts that are looked at whole some were drawn before.
+        looked_at = min(self.looked_at, self.space.size)
+        return Best(self.space.at(self.codes), proven, more, looked_at)
 
     def searched(self) -> tuple[bool, float]:
         """Whether nothing makes more than what is found, and what something may make at most."""

@@ -48,6 +48,12 @@ def test_what_is_not_proven_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert '"proven": false' in report.render(found, "json")
 
 
+def test_none_is_counted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = space()
+    monkeypatch.setattr(searching, "SMALL", small.size - 1)  # all but one are drawn, and some again
+    assert archcalc.fit(small, {"macs": 70_000}).looked_at == small.size
+
+
 def test_where_nothing_fits() -> None:
     with pytest.raises(ArchcalcError, match="nothing fits"):
         archcalc.fit(space(), {"macs": 10})

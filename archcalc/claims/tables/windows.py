@@ -116,7 +116,7 @@ def _slides(
     else:
         steps = {(1,) * len(ext): 0.0, (2,) * len(ext): 0.3}
     if len(ext) == 3 and not stride:
-        steps[1, 2, 2] = 0.3 + 0.5 * pool
+        steps.setdefault((1, 2, 2), 0.3 + 0.5 * pool)
     found: dict[tuple[Extents, tuple[int, ...], tuple[int, ...], bool | None], Slide] = {}
 
     def add(
@@ -326,14 +326,16 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
                     way = way._replace(price=way.price + UNUSUAL)
                 if any(way.pads) and "pad" not in entry.values and not entry.same_pad:
                     # Windows side by side are seldom padded, and what is padded rounds down.
-                    apart = way.pads != _same(ext, side, (way.stride,) * len(ext))
+                    apart = way.pads != _same(ext, side, way.strides or (way.stride,) * len(ext))
                     rare = (way.stride >= max(side) and apart) + bool(way.ceil)
                     way = way._replace(price=way.price + 4.0 * rare)
                 rank = price + way.price + unlike(entry, way, side, kernel, printed)
                 rank -= 0.6 * (way.out == hints.after.ext)
                 found.append((rank, side, price, way))
     for side, price, way in cheapest_ways(found):
-        placed = layer._replace(kernel=side, stride=way.stride, pads=way.pads, ceil=way.ceil)
+        placed = layer._replace(
+            kernel=side, stride=way.stride, strides=way.strides, pads=way.pads, ceil=way.ceil
+        )
         made = {f"kernel_{a}": k for a, k in zip(kernel_axes(entry, side), side, strict=False)}
         if "pad" in entry.values:
             made["pad"] = odd_pad(entry, way.pads)
