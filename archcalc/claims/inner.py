@@ -59,6 +59,11 @@ def inner(
     return Module(head, body, {"block": name, **fields})
 
 
+def searched(made: Module) -> int:
+    """How many widths of a block were searched, for want of what determines them."""
+    return len(made.fields.keys() - _SAID - {"block"})
+
+
 def kind_of(block: str) -> str:
     """The kind of a block by its name: of any kernel, with or without a projection."""
     return re.sub(r"_(projected|plain|thin|\dx\d)|(?<=conv)\d", "", block)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from archcalc.claims.finding import Audit
 from archcalc.claims.given import given, take
+from archcalc.claims.inner import searched
 from archcalc.claims.nested import MODULES, Modules
 from archcalc.claims.reach import FAR, reached
 from archcalc.claims.spelling import Spelling
@@ -194,15 +195,21 @@ class Writer:
         return calls[0][(len(calls[1]) - 1) % len(calls[0])]
 
     def widened(self, entry: Entry, option: Option) -> State:
-        """What a module takes whose parameters ask for more than the row before it gives."""
+        """What a module takes whose parameters ask for other than what the row before it gives.
+
+        What determines all its widths is likelier than that one was searched which just fits.
+        """
         wanted = option.takes
         earlier = [each for each in self.net.states.values() if each.ext == wanted.ext and each.c]
         more = [State((wanted.c or 0) + (each.c or 0), wanted.ext) for each in reversed(earlier)]
         jumped = list(self.net.states.values())[-FAR:]
-        for taken in dict.fromkeys((wanted, *more, *reversed(jumped))):
-            if self.modules.inside(entry, taken, option.out) is not None:
-                return taken
-        return wanted
+        fits = [
+            (taken, searched(made))
+            for taken in dict.fromkeys((wanted, *more, *reversed(jumped)))
+            if (made := self.modules.inside(entry, taken, option.out)) is not None
+        ]
+        determined = (taken for taken, widths in fits if not widths)
+        return next(determined, fits[0][0] if fits else wanted)
 
     def summed(self, entry: Entry, source: str, note: str) -> str:
         """A sum with what nothing else takes, where both have one shape: a shortcut's end."""

@@ -165,6 +165,11 @@ WORK = {
     "torchinfo_mobilenet_v2_names": 300_774_272,
     # Channels that are split in halves, and a branch beside the other (arXiv:1807.11164: 0.15).
     "torchinfo_shufflenet_v2": 144_907_992,
+    # 28x28 of 3 to 512 channels, then 256, halved and 1,024 beside a projection, which is one row
+    # that might be a module of what stands before it, too; and 1,024, 256, 256 and 1,024.
+    "torchinfo_bottlenecks": 784 * (3 * 512 + 512 * 256)
+    + 196 * (9 * 256 * 256 + 256 * 1024 + 512 * 1024 + 1024 * 256 + 9 * 256 * 256 + 256 * 1024)
+    + 10_240,
 }
 
 
