@@ -311,14 +311,14 @@ def test_where_one_machine_is_wanted_two_lead_to_compare() -> None:
 
 def test_llama_of_70_billion_in_4_bits_fits_into_two_cards_of_24_gb_and_not_into_one() -> None:
     """70.6 billion numbers of four bits and a quarter, with 128 a scale: about 38 GB."""
-    how: dict[str, Any] = {"prompt": 100, "tokens": 10, "weights": "int4:128"}
+    how: dict[str, Any] = {"prompt": 100, "tokens": 2, "weights": "int4:128"}
     assert generate("llama3_70b", on="rtx4090", **how).largest == 0
     assert (generate("llama3_70b", on="2xrtx4090", **how).largest or 0) >= 1
 
 
 def test_llama_of_70_billion_in_16_bits_is_not_said_to_be_too_large_for_an_h200() -> None:
     """141.1 billion bytes, of 150.8 billion that are there."""
-    found = generate("llama3_70b", on="h200", prompt=100, tokens=10)
+    found = generate("llama3_70b", on="h200", prompt=100, tokens=2)
     assert (found.largest or 0) >= 1
 
 

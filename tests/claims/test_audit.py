@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from archcalc.errors import ArchcalcError, SpecError
 TABLES = Path(__file__).parents[2] / "specs" / "tables"
 
 
+@cache
 def of_document(name: str, against: str | None = None) -> Audit:
     return audit(TABLES / f"{name}.csv", against)
 
