@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from copy import copy
@@ -81,10 +82,11 @@ def test_the_source_of_a_network_is_the_network(name: str) -> None:
     require_equal(exported(name), graph, "cpu" if small else "meta")
 
 
-def test_all_sources_are_formatted_as_ruff_formats_and_have_nothing_unused(
+def test_sources_are_formatted_as_ruff_formats_and_have_nothing_unused(
     tmp_path: Path,
 ) -> None:
-    for name in NAMES:
+    some = NAMES if "ARCHCALC_EXHAUSTIVE" in os.environ else NAMES[::6]
+    for name in some:
         (tmp_path / f"{name}.py").write_text(exported(name), encoding="utf-8")
     ruff = [sys.executable, "-m", "ruff"]
     style = ["--isolated", "--line-length", "100", str(tmp_path)]

@@ -319,6 +319,7 @@ class Assembler(Holding):
         kind = self.capture.classes.get(home, "")
         mine = kind.endswith(made.op) or (stack(node)[-1:] and stack(node)[-1][0] == home)
         ours = len(homes) == 1 and exact and direct and mine and home not in self.around
+        ours = ours or (direct and self.tied(node, made.op, names))
         if made.declared or (names and not ours):
             origin = self.with_tensors(node, made, inputs, origin)
         plain = module and stack(node)[-1][1].startswith("torch.nn.modules.")
@@ -336,6 +337,12 @@ class Assembler(Holding):
         for held in names.values():
             self.owners.setdefault(held, key)
         return self.measured(key, wanted)
+
+    def tied(self, node: fx.Node, op: str, names: Mapping[str, str]) -> bool:
+        """Whether a module like ours is called that has another's tensors by its own names."""
+        path = stack(node)[-1][0] if stack(node) else ""
+        ways = [self.capture.tied.get(f"{path}.{name}") for name in names]
+        return self.capture.classes.get(path, "").endswith(op) and ways == [*names.values()]
 
     def unsaid(
         self, node: fx.Node, made: Made[fx.Node], inputs: Sequence[int]
