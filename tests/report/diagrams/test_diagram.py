@@ -148,7 +148,8 @@ def test_numbers_are_told_in_three_digits(number: int, text: str) -> None:
     assert count(number) == text
 
 
-FAMILIES = [path.stem for path in zoo.families()]
+# That of deepseek_v3, of 20 seconds, is a picture of the documentation, which is held.
+FAMILIES = [path.stem for path in zoo.families() if path.stem != "deepseek_v3"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
