@@ -133,5 +133,7 @@ def test_a_spec_that_is_not_what_the_table_prints_is_not_written(tmp_path: Path)
 
 def test_what_a_spec_takes_for_granted_goes_to_standard_error() -> None:
     result = run(VGG16, "--emit", "-")
-    assert result.stdout.startswith("name: ")
-    assert "maxpool (row 6), params: the table prints 65664" in result.stderr
+    differs = "maxpool (row 6), params: the table prints 65664"
+    assert result.stdout.startswith(f"# {differs}")
+    assert "\nname: " in result.stdout
+    assert differs in result.stderr
