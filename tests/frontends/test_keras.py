@@ -437,7 +437,7 @@ def cycle() -> dict[str, Any]:
             "layer 'n': LayerNormalization: axis -9 of 4 axes",
         ),
         (
-            sequential(layer("ReLU", "r"), layer("ReLU", "r")),
+            layer("Functional", "net", layers=2 * [layer("ReLU", "r")]),
             "layer 'r': 2 layers of a model have this name",
         ),
         (sequential(shape=(0, 3)), "has the shape"),

@@ -108,12 +108,12 @@ class Reader(Layers):
         for layer in layers:
             if not is_config(layer) or not isinstance(layer["config"], dict):
                 raise ArchcalcError(f"{self.path}: a layer without class_name or config")
+        if data["class_name"] == "Sequential":
+            return self.sequential(layers, config, inputs, prefix, given)
         names = Counter(name_of(layer) for layer in layers if "name" in layer["config"])
         for name, times in names.items():
             if times > 1:
                 raise self.fail(name, f"{times} layers of a model have this name")
-        if data["class_name"] == "Sequential":
-            return self.sequential(layers, config, inputs, prefix, given)
         return self.functional(layers, config, inputs, prefix, given)
 
     def sequential(
