@@ -87,9 +87,11 @@ def _list(node: Node, indent: str, records: bool = False) -> Iterator[Line]:
 
 
 def _lift(entry: Entry) -> None:
-    """Put what stands above the first key of an item above its dash, where it is read again."""
-    if entry.node.kind == MAPPING and not entry.node.anchor and entry.node.entries:
+    """Put what stands above an item's first key or item above its dash, where it is read again."""
+    if entry.node.kind != SCALAR and not entry.node.anchor and entry.node.entries:
         first = entry.node.entries[0]
+        if first.key is None:
+            _lift(first)
         entry.before = [*entry.before, *first.before]
         first.before = []
 
