@@ -53,14 +53,19 @@ class Convention(NamedTuple):
         if self.name in ("fvcore", "torchprofile"):
             traced = reached(analysis)
             return self._replace(count=lambda row: self.count(row) if row.name in traced else 0)
+        if self.name not in ("torch", "ptflops-aten"):
+            return self
         biased = any(
             row.op == "ScaledDotProductAttention" and len(row.node.inputs) == 4
             for row in analysis.rows
         )
-        if not biased or self.name not in ("torch", "ptflops-aten"):
-            return self
-        learned = frozenset(needed(analysis))
-        return self._replace(count=lambda row: self.count(row, learned))
+        learned = frozenset(needed(analysis) if biased else ())
+        if self.name == "torch":
+            return self._replace(count=lambda row: self.count(row, learned))
+        apart = _scattered(analysis)
+        return self._replace(
+            count=lambda row: self.count(row, learned, apart.get(row.name, frozenset()))
+        )
 
     def blind(self, analysis: Analysis) -> tuple[str, ...]:
         """Operators that multiply and accumulate and are counted as nothing, by name.
@@ -85,6 +90,22 @@ class Convention(NamedTuple):
         )
 
 
+def _scattered(analysis: Analysis) -> Mapping[str, frozenset[int]]:
+    """Inputs that are not contiguous, where a layer counts otherwise for that."""
+    from archcalc.analysis.counters.dispatched import PROJECTING
+    from archcalc.analysis.liveness import scattered
+
+    asked = any(
+        row.op in PROJECTING and len(shape) > 2
+        for row in analysis.rows
+        for shape in row.node.input_shapes
+    )
+    # How arrays and symbols lie isn't asked.
+    shapes = (shape for row in analysis.rows for shape in (row.node.shape, *row.node.input_shapes))
+    known = asked and all(type(n) is int for shape in shapes for n in shape)
+    return scattered(analysis) if known else {}
+
+
 @cache
 def _rule(name: str) -> Callable[..., Size]:
     rule: Callable[..., Size] = getattr(import_module("archcalc.analysis.counters"), name)
@@ -93,7 +114,7 @@ def _rule(name: str) -> Callable[..., Size]:
 
 def _counter(name: str) -> Callable[..., Size]:
     # Imported when it first counts: most tables need no other tool's number.
-    def count(row: Row, *more: frozenset[str]) -> Size:
+    def count(row: Row, *more: frozenset[Any]) -> Size:
         return _rule(name)(row, *more)
 
     return count
@@ -165,8 +186,8 @@ _ALL = (
         "ptflops-aten",
         "MACs (ptflops, aten)",
         "multiply-accumulates of convolutions and matrix products, and biases; blind to what the "
-        "CPU fuses: an LSTM, and attention between its projections; of a batch of 1 whose tensors "
-        "are contiguous (where one is not, the tool misses a linear layer's biases)",
+        "CPU fuses: an LSTM, and attention between its projections, and to biases of linear "
+        "layers that are given a view that is not contiguous; of a batch of 1",
         _counter("ptflops_aten"),
         1,
         "ptflops 0.7.5, backend aten",

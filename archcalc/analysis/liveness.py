@@ -5,7 +5,7 @@ Layers run in the order of the graph, as the network that :func:`archcalc.build`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,7 +22,7 @@ from archcalc.operators.saving import Autograd, Storage, Tensor, in_order
 from archcalc.spec.graph import Graph, Node
 
 if TYPE_CHECKING:
-    from archcalc.analysis.counted import Analysis
+    from archcalc.analysis.counted import Analysis, Row
     from archcalc.spec.bits import Format
 
 
@@ -92,26 +92,46 @@ def inference(analysis: Analysis) -> Liveness:
     return _walk(analysis.graph, nodes, Autograd(), (), training=False, formats=formats).live
 
 
-def makers(analysis: Analysis) -> dict[str, str]:
-    """Of each input and layer that runs the one whose memory its output is.
-
-    A view's is that of what it shows; what writes to its input's memory makes another tensor.
-    """
-    autograd = Autograd()
-    tensors = inputs_of(analysis.graph)
-    made: dict[Storage, str] = {tensor.storage: name for name, tensor in tensors.items()}
-    found = {name: name for name in tensors}
+def _running(
+    analysis: Analysis, inputs: Mapping[str, Tensor], autograd: Autograd
+) -> Iterator[tuple[Row, list[Tensor], Tensor]]:
+    """Each layer that runs at inference, with what it is given and what it makes of it."""
+    tensors = dict(inputs)
     for row in analysis.rows:
         if not row.executed:
             continue
         given = [tensors[name] for name in row.node.inputs]
         output = autograd.apply(row.node.op, *given, training=False)
         tensors[row.name] = output
+        yield row, given, output
+
+
+def makers(analysis: Analysis) -> dict[str, str]:
+    """Of each input and layer that runs the one whose memory its output is.
+
+    A view's is that of what it shows; what writes to its input's memory makes another tensor.
+    """
+    tensors = inputs_of(analysis.graph)
+    made: dict[Storage, str] = {tensor.storage: name for name, tensor in tensors.items()}
+    found = {name: name for name in tensors}
+    for row, _, output in _running(analysis, tensors, Autograd()):
         view = output.storage in made and not getattr(row.node.op, "inplace", False)
         found[row.name] = made[output.storage] if view else row.name
         if not view:
             made[output.storage] = row.name
     return found
+
+
+def scattered(analysis: Analysis) -> dict[str, frozenset[int]]:
+    """Of each layer that runs which of its inputs, by number, aren't contiguous.
+
+    They are what was transposed, sliced or repeated, and what is computed of that by element.
+    """
+    running = _running(analysis, inputs_of(analysis.graph), Autograd(on_device=True))
+    return {
+        row.name: frozenset(number for number, x in enumerate(given) if not x.in_order)
+        for row, given, _ in running
+    }
 
 
 def stored_between(analysis: Analysis) -> Mapping[str, Format]:

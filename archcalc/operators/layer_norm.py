@@ -192,12 +192,12 @@ class RMSNorm(_TrailingNorm, Stepwise):
         if x.trained:
             autograd.keep(x)
             autograd.keep_more(elements(x.shape[: -len(self.normalized(x.shape))]))
-        output = autograd.elementwise(x)
+        output = autograd.new(x.shape, x)
         if not self.elementwise_affine:
             return output
         weight = autograd.weight(self.normalized(x.shape))
         autograd.product(output, weight)
-        return autograd.elementwise(output)._replace(trained=x.trained or weight.trained)
+        return autograd.new(x.shape, output)._replace(trained=x.trained or weight.trained)
 
     def torch(self, *inputs: Shape) -> Call:
         return Call("nn.RMSNorm", {**dict(self), "normalized_shape": self.normalized(inputs[0])})

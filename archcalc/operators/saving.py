@@ -116,19 +116,60 @@ def viewed(x: Tensor, shape: Shape) -> Strides | None:
 
 
 def elementwise(shape: Shape, *inputs: Tensor) -> Strides:
-    """How the result of an elementwise operation lies: as the first input that has its shape."""
-    for x in inputs:
-        if tuple(x.shape) == tuple(shape) and 0 not in x.strides:
-            if _dense(x):
-                return x.strides
-            axes = sorted(range(len(shape)), key=lambda axis: -x.strides[axis])
-            ordered = in_order(tuple(shape[axis] for axis in axes))
-            return tuple(stride for _, stride in sorted(zip(axes, ordered, strict=True)))
-    return in_order(shape)
+    """How the result of an elementwise operation lies: as its inputs do, the first before others.
+
+    Where all lie alike, it does, too. Else two axes come in the order that they have in the first
+    input that repeats neither.
+    """
+    if all(tuple(x.shape) == tuple(shape) for x in inputs):
+        if all(x.in_order for x in inputs):
+            return in_order(shape)
+        if len({x.strides for x in inputs}) == 1 and _dense(inputs[0]):
+            return inputs[0].strides
+    given = [_broadcast_strides(x, shape) for x in inputs]
+
+    def swapped(inner: int, outer: int) -> int:
+        for strides in given:
+            a, b = strides[inner], strides[outer]
+            if not a or not b or (a == b and shape[inner] <= shape[outer]):
+                continue
+            return -1 if a < b else 1
+        return 0
+
+    # From the closest axis out; what can't be told stays as it is.
+    order = list(reversed(range(len(shape))))
+    for end in range(1, len(order)):
+        at = end
+        for before in reversed(range(end)):
+            told = swapped(order[before], order[at])
+            if told < 0:
+                break
+            if told > 0:
+                order[before], order[at] = order[at], order[before]
+                at = before
+    found = [0] * len(shape)
+    step = 1
+    for axis in order:
+        found[axis] = step
+        step *= shape[axis]
+    return tuple(found)
 
 
-_IMAGES = ("BatchNorm", "Adaptive", "Upsample", "Concat")
+def _broadcast_strides(x: Tensor, shape: Shape) -> Strides:
+    """Strides with which a tensor has the axes of another shape, 0 where it is repeated."""
+    missing = len(shape) - len(x.shape)
+    sizes = zip(x.shape, shape[missing:], x.strides, strict=True)
+    return (0,) * missing + tuple(0 if n == 1 and m != 1 else stride for n, m, stride in sizes)
+
+
+_IMAGES = ("BatchNorm", "Adaptive", "Upsample", "Concat", "PixelUnshuffle")
 """How the names of operators begin whose output has channels last where their inputs have."""
+
+_IMAGES_OF_DEVICES = ("GroupNorm", "Pad")
+"""The same of what has channels first on PyTorch's device ``meta``."""
+
+_ALIKE = ("Flip", "Sort", "GLU")
+"""Operators that move or halve, and whose output lies as their input does."""
 
 
 LOWERED = frozenset(
@@ -172,6 +213,10 @@ class Autograd:
     autocast: bool = False
     """Whether numbers are of 16 bits where autocast makes them so, and of float32 elsewhere."""
 
+    on_device: bool = False
+    """Whether convolutions give channels last where they are given them, as a CPU's and a GPU's
+    do. On PyTorch's device ``meta`` none does."""
+
     def fresh(self) -> Autograd:
         """One that works alike and has kept nothing yet."""
         return replace(self, kept={})
@@ -207,12 +252,12 @@ class Autograd:
             inputs = tuple(_counted(x) if n in op.indices else x for n, x in enumerate(inputs))
         if isinstance(op, Stepwise):
             return op.record(autograd, *inputs)
-        shape = op.infer(*shapes)
+        shape, name = op.infer(*shapes), type(op).__name__
         if getattr(op, "inplace", False) or (isinstance(op, TrainingOnly) and not training):
             output = inputs[0]
-        elif isinstance(op, Pointwise):
+        elif isinstance(op, Pointwise) or name in _ALIKE:
             output = self.new(shape, strides=elementwise(shape, *inputs))
-        elif type(op).__name__.startswith(_IMAGES):
+        elif name.startswith(_IMAGES) or (self.on_device and name.startswith(_IMAGES_OF_DEVICES)):
             output = self.image(shape, *inputs)
         else:
             output = self.new(shape)
@@ -224,7 +269,7 @@ class Autograd:
             self.keep(*(inputs[number] for number in saved.inputs))
             if saved.output:
                 self.keep(output)
-            statistics = self.autocast and ("Norm" in type(op).__name__)
+            statistics = self.autocast and "Norm" in name
             self.keep_more(saved.elements, FLOAT32 if statistics else 0)
             self.keep_more(saved.indices, INTEGER)
             self.keep_more(saved.flags, FLAG)
@@ -281,12 +326,8 @@ class Autograd:
         return self.new(shape, *sources, strides=channels_last(shape) if last else None)
 
     def weighted(self, shape: Shape, *sources: Tensor) -> Tensor:
-        """:meth:`new` of what is computed with weights of the layer.
-
-        Convolutions of a GPU give channels last where they are given them; here, as on PyTorch's
-        device ``meta``, none does.
-        """
-        output = self.new(shape, *sources)
+        """:meth:`new` of what is computed with weights of the layer, an image on a device."""
+        output = (self.image if self.on_device else self.new)(shape, *sources)
         return output._replace(trained=output.trained or self.trainable)
 
     def keep_weights(self, op: Parametrized, *inputs: Shape, needed: bool = True) -> None:

@@ -303,6 +303,67 @@ def test_what_is_added_to_scores_is_fused_unless_it_is_trained(trained: bool, se
     assert counter.get_total_flops() == seen
 
 
+TURNED: dict[str, Any] = {"op": "Transpose", "dim0": 1, "dim1": 2}
+PROJECT: dict[str, Any] = {"op": "Linear", "out_features": 5}
+LAST: dict[str, Any] = {"op": "Permute", "dims": [0, 2, 3, 1]}
+FIRST: dict[str, Any] = {"op": "Permute", "dims": [0, 3, 1, 2]}
+CONV: dict[str, Any] = {"op": "Conv2d", "out_channels": 4, "kernel_size": 1}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "layers", "products", "biases"),
+    [
+        # 6 positions of 4 features to 5: 30 biases, of what lies in order.
+        ([6, 4], [PROJECT], 120, 30),
+        ([4, 6], [TURNED, PROJECT], 120, 0),
+        ([4, 6], [TURNED, "GELU", PROJECT], 120, 0),
+        ([4, 6], [TURNED, "LayerNorm", PROJECT], 120, 30),
+        ([4, 6], [TURNED, "RMSNorm", PROJECT], 120, 30),
+        ([4, 6], [TURNED, {"op": "Flip", "dims": 1}, PROJECT], 120, 0),
+        # Another linear layer's output is a new tensor: 6 * 5 * 5 more, and its biases.
+        ([4, 6], [TURNED, PROJECT, PROJECT], 120 + 150, 30),
+        # 3 of 8 features lie apart; 3 of 6 positions, and those of one position, do not.
+        ([6, 8], [{"op": "Slice", "dim": 2, "end": 3}, PROJECT], 90, 0),
+        ([6, 8], [{"op": "Slice", "dim": 1, "end": 3}, PROJECT], 120, 15),
+        ([1, 8], [{"op": "Slice", "dim": 2, "end": 3}, PROJECT], 15, 5),
+        ([6, 8], [{"op": "Select", "index": 1}, PROJECT], 40, 5),
+        # Channels last is in order once it is permuted, and a convolution keeps it: 6 * 2 * 4 for
+        # the convolution, 6 * 4 * 5 for the layer, with 24 and 30 biases.
+        ([2, 3, 2], [FIRST, CONV, LAST, PROJECT], 48 + 120, 24 + 30),
+        ([2, 2, 3], [CONV, LAST, PROJECT], 48 + 120, 24),
+        # Query, key and value are 72 biases; 24 of the output's are of a new tensor. What is
+        # projected is 4 times 6 * 4 * 4; attention between them is fused.
+        ([6, 4], [{"op": "MultiheadAttention", "num_heads": 2}], 384, 96),
+        ([4, 6], [TURNED, {"op": "MultiheadAttention", "num_heads": 2}], 384, 24),
+        ([4, 6], [TURNED, {"op": "Attention", "num_heads": 2}], 384, 24),
+        ([4, 6], [TURNED, {"op": "Attention", "num_heads": 2, "fused": True}], 384, 24),
+        # 3 gates of 3 units: 6 * 9 * (4 + 3), with 54 biases for the input, 54 for the state.
+        ([6, 4], [{"op": "GRU", "hidden_size": 3}], 378, 108),
+        ([4, 6], [TURNED, {"op": "GRU", "hidden_size": 3}], 378, 54),
+    ],
+)
+def test_biases_are_missed_where_they_are_added_apart(
+    sizes: list[int], layers: list[Any], products: int, biases: int
+) -> None:
+    # As ptflops 0.7.5 prints, on torch 2.13.0.
+    named = {f"l{number}": each for number, each in enumerate(layers)}
+    counted = archcalc.analyze(archcalc.load({"name": "n", "input": sizes, "layers": named}))
+    assert convention("ptflops-aten").total(counted) == products + biases
+    assert convention("torch").total(counted) == 2 * products
+
+
+@pytest.mark.parametrize(("given", "biases"), [(["p", "t"], 30), (["t", "p"], 0)])
+def test_a_sum_lies_as_the_first_that_it_is_of(given: list[str], biases: int) -> None:
+    layers = {
+        "t": TURNED,
+        "p": {"op": "Parameter", "shape": [6, 4]},
+        "add": {"op": "Add", "from": given},
+        "project": PROJECT,
+    }
+    counted = archcalc.analyze(archcalc.load({"name": "n", "input": [4, 6], "layers": layers}))
+    assert convention("ptflops-aten").total(counted) == 120 + biases
+
+
 # What they miss ----------------------------------------------------------------------------------
 
 

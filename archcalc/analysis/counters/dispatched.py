@@ -8,6 +8,7 @@ from archcalc.analysis.counted import Row
 from archcalc.analysis.counters.rules import (
     CELLS,
     CONVS,
+    RECURRENT,
     TRANSPOSED,
     Rule,
     attention_biases,
@@ -23,6 +24,7 @@ from archcalc.analysis.counters.rules import (
     uncropped,
 )
 from archcalc.dims import Size, same
+from archcalc.operators.base import elements
 
 
 def _lstm_dispatched(row: Row) -> Size:
@@ -68,11 +70,52 @@ def torch(row: Row, learned: frozenset[str] = frozenset()) -> Size:
     return 2 * _seen(row, learned)
 
 
-def ptflops_aten(row: Row, learned: frozenset[str] = frozenset()) -> Size:
-    """What ptflops prints with its ``aten`` backend."""
+PROJECTING = ("Linear", "MultiheadAttention", "Attention", *RECURRENT)
+"""Operators that multiply what they are given, (N, T, features), by a trained matrix."""
+
+
+def ptflops_aten(
+    row: Row, learned: frozenset[str] = frozenset(), scattered: frozenset[int] = frozenset()
+) -> Size:
+    """What ptflops prints with its ``aten`` backend; inputs ``scattered`` are not contiguous."""
     seen = _seen(row, learned)
     if type(seen) is int and seen == 0:
         return 0
     if row.op == "Attention":
-        return seen + attention_biases(row)
-    return seen + bias_adds(uncropped(row) if row.op in TRANSPOSED else row)
+        added = attention_biases(row)
+    else:
+        added = bias_adds(uncropped(row) if row.op in TRANSPOSED else row)
+    return seen + added - _added_apart(row, scattered)
+
+
+def _added_apart(row: Row, scattered: frozenset[int]) -> Size:
+    """Uses of biases that are no part of a product: the tool sees none.
+
+    ``torch.nn.functional.linear`` multiplies and adds at once what has two axes or is contiguous,
+    and adds afterwards to any other.
+    """
+    if row.op not in PROJECTING:
+        return 0
+    shapes = row.node.input_shapes
+    return sum(
+        elements(shapes[number][:-1]) * _biases_of(row, number)
+        for number in scattered
+        if len(shapes[number]) > 2
+    )
+
+
+def _biases_of(row: Row, number: int) -> Size:
+    """Elements of the biases that are added to an input's projections at one position."""
+    op, given = op_of(row), len(row.node.input_shapes)
+    if row.op in RECURRENT:
+        names: tuple[str, ...] = ("bias_ih_l0", "bias_ih_l0_reverse")
+    elif row.op == "Linear":
+        names = ("bias",)
+    else:
+        ours = [n for n in range(3) if min(n, given - 1) == number]
+        if row.op == "MultiheadAttention":
+            return len(ours) * row.node.input_shapes[0][2] if op.bias else 0
+        op = op.model_copy(update={"fused": False})
+        names = tuple(f"{'qkv'[n]}_proj.bias" for n in ours)
+    weights = op.weights(*row.node.input_shapes)
+    return sum(elements(weights[name]) for name in names if name in weights)
