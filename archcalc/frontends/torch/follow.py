@@ -7,7 +7,6 @@ import opcode
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,13 +16,14 @@ from torch.utils._pytree import tree_leaves
 
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.torch.captured import SIGN, Capture, captured, held_as, known_of
+from archcalc.frontends.torch.checks import Checks, author
 from archcalc.frontends.torch.program import read
 
 
 def _exported(module: nn.Module, args: Any, kwargs: Any, how: str = "") -> Capture:
     from torch.fx.traceback import preserve_node_meta
 
-    with _Signs(), preserve_node_meta():
+    with Checks(), _Signs(), preserve_node_meta():
         program = torch.export.export(module, args, kwargs, strict=False)
     if _is_open(program.graph):
         raise ArchcalcError(_OPEN)
@@ -61,16 +61,12 @@ class _Signs(TorchFunctionMode):
 
         if getattr(func, "__name__", "") not in ("add", "mul", "matmul"):
             return func(*args, **(kwargs or {}))
-        frame = inspect.currentframe()
-        while frame is not None and frame.f_code.co_filename.startswith((_TORCH, __file__)):
-            frame = frame.f_back
+        frame = author()
         signed = frame is not None and frame.f_code.co_code[frame.f_lasti] == _BINARY
         with annotate({SIGN: signed}):
             return func(*args, **(kwargs or {}))
 
 
-_TORCH = str(Path(torch.__file__).parent / "_")[:-1]
-"""Its folder, with what ends its name: torchvision stands beside it."""
 _BINARY = opcode.opmap["BINARY_OP"]
 
 
@@ -104,9 +100,10 @@ def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
         kept[:] = [module(*positional, **named)]
         return [leaf for leaf in tree_leaves(kept[0]) if isinstance(leaf, Tensor)]
 
-    made = make_fx(run, tracing_mode="real", pre_dispatch=True, _error_on_data_dependent_ops=False)(
-        *tensors
-    )
+    with Checks():
+        made = make_fx(
+            run, tracing_mode="real", pre_dispatch=True, _error_on_data_dependent_ops=False
+        )(*tensors)
     held = {}
     constants = {}
     known = known_of(module)

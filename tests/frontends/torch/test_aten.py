@@ -66,3 +66,19 @@ def test_what_an_operator_is_in_pytorch_is_read_as_what_it_stores_and_computes(
     assert analysis.macs == ours.cost.work.macs
     given = analysis.row(analysis.graph.outputs[0]).node
     assert given.shape[-len(ours.shape) :] == ours.shape
+
+
+class Windowed(torch.nn.Module):
+    """Makes a window each time."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The input, weighed by places."""
+        window = torch.hann_window(16) * torch.fft.fftfreq(16)
+        found: torch.Tensor = x * window
+        return found
+
+
+def test_what_is_made_of_numbers_alone_is_a_constant() -> None:
+    graph = archcalc.from_torch(Windowed(), (1, 16))
+    # A product of two tensors at 16 places, twice.
+    assert archcalc.analyze(graph).flops == 32

@@ -79,3 +79,43 @@ class Skips(nn.Module):
 def test_a_call_by_another_way_has_the_names_of_the_state_dict() -> None:
     graph = archcalc.from_torch(Skips(), (1, 4))
     assert [node.name for node in graph.nodes] == ["first.0", "first.1", "chain.outer"]
+
+
+class Careful(nn.Module):
+    """Makes sure of its input's numbers, in the ways in which people do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One layer."""
+        assert (x == x.clone()).all()
+        assert x.min() >= -1, f"{x.shape}"
+        assert x.max() <= 1
+        if torch.isnan(x).any().item():
+            raise ValueError("not a number" if x.dim() else "nothing")
+        y: Tensor = self.layer(x)
+        return y
+
+
+def test_what_is_made_sure_of_is_no_branch() -> None:
+    graph = archcalc.from_torch(Careful().to("meta"), (1, 4))
+    assert "CPU" not in graph.edition
+    assert archcalc.analyze(graph).params == 4 * 2 + 2
+
+
+class Corrected(Careful):
+    """Goes on in either case."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The layer, and more where that is needed."""
+        if torch.isnan(x).any():
+            x = torch.nan_to_num(x)
+        y: Tensor = self.layer(x)
+        return y
+
+
+def test_where_both_ways_go_on_numbers_have_to_say() -> None:
+    with pytest.raises(archcalc.ArchcalcError, match="looks at numbers"):
+        archcalc.from_torch(Corrected().to("meta"), (1, 4))

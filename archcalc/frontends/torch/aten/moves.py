@@ -324,6 +324,8 @@ for _name in (
     *("zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "new_empty"),
     *("zeros_like", "ones_like", "full_like", "empty_like", "scalar_tensor", "linspace", "eye"),
     *("arange", "randn", "rand", "randint", "randn_like", "rand_like", "randperm", "normal"),
+    *("logspace", "tril_indices", "triu_indices", "fft_fftfreq", "fft_rfftfreq", "hann_window"),
+    *("hamming_window", "blackman_window", "bartlett_window", "kaiser_window"),
 )
 def _constant(call: Call) -> Made:
     name = str(call.node.target)
