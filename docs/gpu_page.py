@@ -13,10 +13,12 @@ from tables import markdown_table
 
 import archcalc
 from archcalc.analysis.measured import Measurement
+from archcalc.analysis.roofline import seconds
 from archcalc.pytorch.crosscheck import Crosscheck, Run
 from archcalc.report.runs import peaks, record, timing
 from archcalc.report.units import print_bytes, print_rate, print_time
 from archcalc.spec import zoo
+from archcalc.spec.machines import find
 
 HERE = Path(__file__).resolve().parent / "gpu"
 
@@ -188,12 +190,13 @@ def _times(runs: Pairs, machine: Mapping[str, Any], batches: Sequence[Mapping[st
 
 def _least(found: Sequence[Crosscheck]) -> str:
     shares = []
+    machine = find("h200")
     for each in found:
         analysis = archcalc.analyze(archcalc.load(each.name))
         for run in each.runs:
             if run.measured:
-                bound = archcalc.roofline(analysis, on="h200", dtype=run.dtype).seconds
-                shares.append((bound / run.measured.seconds, each.name, run.dtype))
+                share = seconds(analysis, machine, run.dtype) / run.measured.seconds
+                shares.append((share, each.name, run.dtype))
     below = sum(share > 1 for share, *_ in shares)
     nearest, name, dtype = max(shares)
     return (

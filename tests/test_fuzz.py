@@ -24,7 +24,7 @@ from archcalc.operators import NAMES
 from archcalc.spec import zoo
 from archcalc.spec.layer import LAYER_KEYS
 
-CASES, _, FIRST = os.environ.get("ARCHCALC_FUZZ", "300").partition(",")
+CASES, _, FIRST = os.environ.get("ARCHCALC_FUZZ", "150").partition(",")
 SEEDS = range(int(FIRST or 0), int(FIRST or 0) + int(CASES))
 FILES = [*zoo.families(), *zoo.examples()]
 

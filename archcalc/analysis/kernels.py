@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from archcalc.analysis.bits import Stored, executed, joined
@@ -88,10 +88,27 @@ _FUSED = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "RotaryEmbedding")
 """Operators that work element by element at inference, or on pairs, beside those that always do."""
 
 
-def kernels_of(
-    analysis: Analysis, reading: Reading, fusion: str, cache: int
-) -> Iterable[tuple[list[Row], int, int, int]]:
-    """Kernels with their multiply-accumulates, and bytes of weights and of tensors."""
+class Fused(NamedTuple):
+    """The layers of a kernel, and the bytes that they read and write."""
+
+    rows: list[Row]
+    weights: int
+    always: int
+    """Bytes of the network's inputs and outputs, and of what is kept of steps before."""
+    between: tuple[int, ...]
+    """Bytes of each tensor that passes between kernels."""
+
+    @property
+    def macs(self) -> int:
+        return sum(row.macs for row in self.rows)
+
+    def moved(self, cache: int) -> int:
+        """Bytes of tensors that don't stay in a cache of so many bytes."""
+        return self.always + sum(max(0, size - cache) for size in self.between)
+
+
+def kernels_of(analysis: Analysis, reading: Reading, fusion: str) -> Iterator[Fused]:
+    """The kernels of a network."""
     rows = [row for row in analysis.rows if row.executed]
     tensors = makers(analysis)
     groups = _groups(rows, tensors, fusion)
@@ -118,16 +135,15 @@ def kernels_of(
                 used_by.setdefault(name, set()).add(number)
     for number, group in enumerate(groups):
         members = [by_name[name] for name in group]
-        moved = sum(
-            sizes[name] if name in given else max(0, sizes[name] - cache) for name in read[number]
-        )
+        always = sum(sizes[name] for name in read[number] if name in given)
+        between = [sizes[name] for name in read[number] if name not in given]
         for name in group:
-            moved += written.get(name, 0)
+            always += written.get(name, 0)
             if name in ends:
-                moved += sizes[name]
+                always += sizes[name]
             elif used_by.get(name, set()) - {number}:
-                moved += max(0, sizes[name] - cache)
-        yield members, sum(row.macs for row in members), _weights(members, reading), moved
+                between.append(sizes[name])
+        yield Fused(members, _weights(members, reading), always, tuple(between))
 
 
 def _groups(rows: list[Row], tensors: Mapping[str, str], fusion: str) -> list[list[str]]:

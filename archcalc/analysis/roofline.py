@@ -15,7 +15,7 @@ from typing import Any
 
 from archcalc.analysis.analyze import answer
 from archcalc.analysis.counted import Analysis
-from archcalc.analysis.kernels import Computing, Kernel, Reading, kernels_of
+from archcalc.analysis.kernels import Computing, Fused, Kernel, Reading, kernels_of
 from archcalc.analysis.memory import held
 from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError
@@ -169,33 +169,22 @@ def roofline(
 def seconds(analysis: Analysis, machine: Hardware, dtype: str = "float32") -> float:
     """The least time of :func:`roofline`, and nothing else of it."""
     cache = int(machine.cache.value if machine.cache else LARGEST)
-    formats, computing = Formats.of(dtype), Computing(machine, dtype)
-    kernels = _kernels(analysis, machine, formats, "elementwise", cache, computing)
-    return sum(kernel.seconds for kernel in kernels)
+    computing = Computing(machine, dtype)
+    fused = kernels_of(analysis, Reading(Formats.of(dtype), analysis), "elementwise")
+    return sum(_kernel(each, analysis, cache, computing).seconds for each in fused)
 
 
-def _kernels(
-    analysis: Analysis,
-    machine: Hardware,
-    formats: Formats,
-    fusion: str,
-    cache: int,
-    computing: Computing,
-) -> tuple[Kernel, ...]:
-    bandwidth = machine.bandwidth.value if machine.bandwidth else None
-    return tuple(
-        Kernel(
-            tuple(row.name for row in rows),
-            rows[0].stage,
-            macs,
-            weights,
-            moved,
-            sum(computing.seconds(row, analysis.stored[row.name]) for row in rows if row.macs),
-            (weights + moved) / bandwidth if bandwidth else 0.0,
-        )
-        for rows, macs, weights, moved in kernels_of(
-            analysis, Reading(formats, analysis), fusion, cache
-        )
+def _kernel(fused: Fused, analysis: Analysis, cache: int, computing: Computing) -> Kernel:
+    bandwidth, rows = computing.machine.bandwidth, fused.rows
+    moved = fused.moved(cache)
+    return Kernel(
+        tuple(row.name for row in rows),
+        rows[0].stage,
+        fused.macs,
+        fused.weights,
+        moved,
+        sum(computing.seconds(row, analysis.stored[row.name]) for row in rows if row.macs),
+        (fused.weights + moved) / bandwidth.value if bandwidth else 0.0,
     )
 
 
@@ -216,10 +205,7 @@ def bound(
     known = machine.cache.value if machine.cache else LARGEST
     resident = 0.0 if through_memory else known
     computing = Computing(machine, dtype)
-
-    def kernels(cache: int) -> tuple[Kernel, ...]:
-        return _kernels(analysis, machine, formats, fusion, cache, computing)
-
+    fused = [*kernels_of(analysis, Reading(formats, analysis), fusion)]
     settled = Question(allow_unknown=question.allow_unknown, formats=formats._replace(rules=()))
     return Roofline(
         analysis.graph.name,
@@ -228,9 +214,9 @@ def bound(
         next(iter(analysis.graph.inputs.values()))[0],
         fusion,
         bool(resident),
-        kernels(int(resident)),
+        tuple(_kernel(each, analysis, int(resident), computing) for each in fused),
         analysis.not_counted,
-        sum(kernel.seconds for kernel in kernels(0)),
+        sum(_kernel(each, analysis, 0, computing).seconds for each in fused),
         held(analysis.graph, settled).most,
         analysis.graph.bits,
         formats.cache,

@@ -98,12 +98,11 @@ def find(name: str) -> Hardware:
         return together(int(several[1]), find(several[2]))
     if name.endswith((".yaml", ".yml", ".json")) or "/" in name:
         return read(Path(name))
-    named: dict[str, Path] = {}
-    for path in sorted((folder() / MACHINES).glob("*.yaml")):
-        named[path.stem] = path
-        for other in text.read(path).data.get("also", ()):
-            named[other] = path
+    named = {path.stem: path for path in sorted((folder() / MACHINES).glob("*.yaml"))}
     wanted = name.strip().lower()
+    if wanted not in named:
+        for path in list(named.values()):
+            named.update(dict.fromkeys(text.read(path).data.get("also", ()), path))
     if wanted in named:
         return read(named[wanted])
     hint = did_you_mean(wanted, named) or f"known: {', '.join(sorted(named))}"

@@ -372,6 +372,7 @@ SOME = 10
 """How many changes of a spec are tried, where not all are."""
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_changed_structure_is_found(path: Path) -> None:
     places = list(structural(path))

@@ -22,8 +22,8 @@ from pathlib import Path
 import pytest
 
 from archcalc.claims.audit import audit
+from archcalc.claims.tables import search
 from archcalc.claims.tables.read import read_table
-from archcalc.claims.tables.search import MOST_A_ROW, TIRED, Search
 
 UNSEEN = Path(__file__).parent / "unseen"
 
@@ -86,6 +86,7 @@ def test_what_is_printed_is_read_whole_and_clean(path: Path) -> None:
     assert sum(result.checked.values()) > 4
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("name", "row", "column", "was", "now", "line", "place"), PLANTED)
 def test_a_planted_error_is_found_at_its_cell(
     name: str, row: int, column: str, was: str, now: str, line: int, place: int
@@ -107,7 +108,10 @@ def test_a_planted_error_is_found_at_its_cell(
         "layer{k},{a}x{b}x{c},{b}x{a}x{d},{e}x{e},,{f}",
     ],
 )
-def test_a_table_that_is_wrong_throughout_takes_steps_that_are_bounded(row: str) -> None:
+def test_a_table_that_is_wrong_throughout_takes_steps_that_are_bounded(
+    row: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "TIRED", 10_000)
     numbers = ((k * 7919) % 104_729 + 1 for k in range(10**6))
 
     def some(most: int) -> int:
@@ -115,11 +119,12 @@ def test_a_table_that_is_wrong_throughout_takes_steps_that_are_bounded(row: str)
 
     rows = [
         row.format(k=k, a=some(99), b=some(99), c=some(999), d=some(999), e=some(7), f=some(10**7))
-        for k in range(1500)
+        for k in range(100)
     ]
-    search = Search(read_table("\n".join(["layer,input,output,k,s,params", *rows])))
-    search.run()
-    assert search.steps <= TIRED + MOST_A_ROW * len(rows)
+    table = read_table("\n".join(["layer,input,output,k,s,params", *rows]))
+    searched = search.Search(table)
+    searched.run()
+    assert searched.steps <= search.TIRED + search.MOST_A_ROW * len(rows)
 
 
 @pytest.mark.parametrize(
