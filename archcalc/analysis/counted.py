@@ -402,11 +402,21 @@ class Analysis(Remembering):
         That is the widest of those in which layers take a tensor, where all of them say so. A view
         is its input's memory, and what writes to its input stands for it.
         """
+        return self._formats
+
+    @cached_property
+    def _formats(self) -> Mapping[str, Format]:
         if not self.quantized:
             return {}
         from archcalc.analysis.liveness import stored_between
 
         return stored_between(self)
+
+    @cached_property
+    def _makers(self) -> Mapping[str, str]:
+        from archcalc.analysis.liveness import makers
+
+        return makers(self)
 
     def cache_bytes(self, dtype: str = "float32") -> Size:
         """Bytes a token of the :attr:`cache`. Raises as :meth:`weight_bytes` does."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from archcalc.analysis.bits import Stored, executed, joined
 from archcalc.analysis.counted import Analysis, Row
-from archcalc.analysis.liveness import inputs_of, makers
+from archcalc.analysis.liveness import inputs_of
 from archcalc.operators.autograd import INTEGER, Untrained
 from archcalc.operators.autograd import Stored as Kept
 from archcalc.operators.base import elements
@@ -110,7 +110,7 @@ class Fused(NamedTuple):
 def kernels_of(analysis: Analysis, reading: Reading, fusion: str) -> Iterator[Fused]:
     """The kernels of a network."""
     rows = [row for row in analysis.rows if row.executed]
-    tensors = makers(analysis)
+    tensors = analysis._makers
     groups = _groups(rows, tensors, fusion)
     kernel_of = {name: number for number, group in enumerate(groups) for name in group}
     ends = {tensors[name] for name in analysis.graph.outputs}

@@ -136,7 +136,7 @@ def scattered(analysis: Analysis) -> dict[str, frozenset[int]]:
 
 def stored_between(analysis: Analysis) -> Mapping[str, Format]:
     """The formats of inputs and of layers' outputs: :meth:`Analysis.formats`."""
-    made = makers(analysis)
+    made = analysis._makers
     found = between(analysis, made, lambda name: made[name] != name)
     return {name: found[maker] for name, maker in made.items() if maker in found}
 
