@@ -174,7 +174,7 @@ class Case(NamedTuple):
         inputs = [torch.ones(shape) for shape in self.shapes()]
         if not self.fields:
             return ByName(NETWORKS[self.network]()).eval(), inputs
-        if self.network in ("Embedding", "CrossEntropyLoss"):
+        if self.network in ("Embedding", "EmbeddingBag", "CrossEntropyLoss"):
             inputs[-1] = inputs[-1].long()
         op = operator(self.network)(**json.loads(self.fields))
         return Alone(module(op, *self.shapes())).eval(), inputs

@@ -101,10 +101,8 @@ def test_the_tools_were_asked_for_whole_networks_and_for_every_operator() -> Non
     lines, _ = record()
     assert sum(not asked.fields for asked in lines) == 7
     # Where values are put back is an output of a pooling, which a layer alone can't be given; what
-    # is kept of steps before comes from outside; and of what torchvision adds to PyTorch no tool
-    # counts anything.
-    detection = {"RoIAlign", "RoIPool", "FrozenBatchNorm2d"}
-    others = {"MaxUnpool2d", "Cache", *detection, *NOT_HELD}
+    # is kept of steps before comes from outside.
+    others = {"MaxUnpool2d", "Cache", *NOT_HELD}
     assert set(NAMES) - {asked.network for asked in lines} == others
 
 

@@ -109,7 +109,7 @@ thop = tool(
         **each(ADAPTIVE_AVERAGES, lambda row: per_input(1)(row) + per_output(1)(row)),
         **each((*RECURRENT, *CELLS), by_type(_thop_recurrent)),
         "Attention": unless_computed(attention_projected),
-        **each(("Einsum", "EmbeddingBag"), nothing),
+        "Einsum": nothing,
         "PReLU": per_input(1),
         "Softmax": _thop_softmax,
         "Upsample": _thop_upsample,

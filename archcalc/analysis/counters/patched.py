@@ -19,6 +19,7 @@ from archcalc.analysis.counters.rules import (
     RECURRENT,
     TRANSPOSED,
     Rule,
+    as_built,
     attention_biases,
     attention_projected,
     batch_norm,
@@ -36,13 +37,14 @@ from archcalc.analysis.counters.rules import (
     per_input,
     per_normalized,
     projections,
+    sampled,
     steps_of,
     tool,
     unless_computed,
     unless_held,
     whole,
 )
-from archcalc.dims import Size, floor, same
+from archcalc.dims import Shape, Size, floor, same
 from archcalc.errors import ArchcalcError
 from archcalc.operators.base import elements
 
@@ -153,6 +155,19 @@ def _of_tensors(row: Row) -> Size | None:
     return None
 
 
+_OF_REGIONS: Mapping[str, Rule] = {
+    "RoIAlign": as_built(sampled),
+    "RoIPool": as_built(lambda row: row.shape[0] * elements((row.shape[1], *_region(row)))),
+    "SpatialPyramidPooling": lambda row: len(op_of(row).output_sizes) * per_input(1)(row),
+}
+"""What our modules pool by functions that are patched."""
+
+
+def _region(row: Row) -> Shape:
+    extents: Shape = op_of(row).extents(row.node.input_shapes[0])
+    return extents
+
+
 _PATCHED_BY_PTFLOPS = frozenset(
     (
         *(f"F.{name}" for name in ("relu", "prelu", "elu", "relu6", "gelu", "silu", "softmax")),
@@ -183,11 +198,12 @@ ptflops = tool(
         **each((*BATCH_NORMS, *INSTANCE_NORMS, "GroupNorm"), per_normalized(2, 1)),
         **each((*RECURRENT, *CELLS), by_type(_recurrent(1))),
         "Attention": unless_computed(lambda row: attention_projected(row) + attention_biases(row)),
-        **each(("Einsum", "EmbeddingBag"), nothing),
+        "Einsum": nothing,
         "LocalResponseNorm": _response_norm,
         "MatMul": unless_held(first_times_columns),
         "MultiheadAttention": unless_computed(_ptflops_attention),
         "Upsample": _ptflops_upsample,
+        **_OF_REGIONS,
     },
     unlike=_ptflops_unlike,
 )
@@ -232,6 +248,8 @@ _PATCHED: Mapping[str, Rule] = {
     **each((*INSTANCE_NORMS, "LayerNorm", "GroupNorm"), per_normalized(5, 4)),
     "LocalResponseNorm": _response_norm,
     **each((*RECURRENT, *CELLS), by_type(_recurrent(2))),
+    **_OF_REGIONS,
+    "DeformConv2d": as_built(_twice_biased),
 }
 """What calflops took over from DeepSpeed."""
 

@@ -28,10 +28,7 @@ ADAPTIVE_AVERAGES = named("pooling", "AdaptiveAvgPool")
 POOLS = (*named("pooling", "MaxPool", "AdaptiveMaxPool"), *AVERAGES, *ADAPTIVE_AVERAGES)
 RECURRENT = ("RNN", "LSTM", "GRU")
 CELLS = ("RNNCell", "LSTMCell", "GRUCell")
-NOT_HELD = (
-    *("DeformConv2d", "Einsum", "EmbeddingBag", "GlobalResponseNorm", "GridSample"),
-    "SpatialPyramidPooling",
-)
+NOT_HELD = ("Einsum",)
 """Operators of which it isn't known what a tool counts that has no rule for them."""
 
 
@@ -129,6 +126,11 @@ def unless_computed(rule: Rule) -> Rule:
     return lambda row: 0 if is_computed(row) else rule(row)
 
 
+def as_built(rule: Rule) -> Rule:
+    """A rule of what our module does by several operators, and torchvision by one unseen by all."""
+    return lambda row: rule(row) if row.node.origin is None else 0
+
+
 def each(names: Iterable[str], rule: Rule) -> dict[str, Rule]:
     """One rule for several operators."""
     return dict.fromkeys(names, rule)
@@ -190,6 +192,14 @@ def _projected(row: Row, kind: str) -> Iterator[tuple[Size, Shape]]:
         if tensor == kind and "norm" not in layer:
             positions = keys[1] if layer in ("k_proj", "v_proj") else q[1]
             yield q[0] * positions, shape
+
+
+def sampled(row: Row) -> Size:
+    """What our module samples of a map before it averages it (RoIAlign) or multiplies it."""
+    op, (x, *others) = op_of(row), row.node.input_shapes
+    if row.op == "RoIAlign":
+        return elements((*row.shape, op.sampling_ratio, op.sampling_ratio))
+    return elements((*x[:2], *op.kernel_size, *others[0][2:]))
 
 
 def has_weights(row: Row) -> bool:

@@ -14,6 +14,7 @@ from archcalc.analysis.counters.rules import (
     CONVS,
     INSTANCE_NORMS,
     TRANSPOSED,
+    as_built,
     attention_projected,
     batch_norm,
     differ,
@@ -23,13 +24,13 @@ from archcalc.analysis.counters.rules import (
     is_computed,
     layers_of,
     macs,
-    nothing,
     op_of,
     own_module,
     per_input,
     per_normalized,
     per_output,
     projections,
+    sampled,
     steps_of,
     tool,
     traced_conv,
@@ -53,6 +54,11 @@ def _fvcore_conv(row: Row) -> Size:
     return traced_conv(row) + times * elements(weight)
 
 
+def _pyramid_averaged(row: Row) -> Size:
+    op = op_of(row)
+    return len(op.output_sizes) * per_input(1)(row) if op.mode == "avg" else 0
+
+
 fvcore = tool(
     {
         **each(CONVS, _fvcore_conv),
@@ -60,11 +66,14 @@ fvcore = tool(
         "Attention": attention_projected,
         **each(BATCH_NORMS, batch_norm),
         **each((*INSTANCE_NORMS, "LayerNorm", "GroupNorm"), per_normalized(5, 4)),
-        "EmbeddingBag": nothing,
         "MatMul": first_times_columns,
         "MultiheadAttention": projections,
         "AdaptiveAvgPool2d": per_input(1),
         "Upsample": _fvcore_upsample,
+        "DeformConv2d": as_built(lambda row: row.macs + 4 * sampled(row)),
+        "RoIAlign": as_built(lambda row: 4 * sampled(row)),
+        "GridSample": per_output(4),
+        "SpatialPyramidPooling": _pyramid_averaged,
     }
 )
 
@@ -127,6 +136,17 @@ def _traced_hinge(row: Row) -> Size:
     return per_input(1)(row) + (1 if op_of(row).reduction == "mean" else 0)
 
 
+def _traced_samples(row: Row) -> Size:
+    return {"bilinear": 4, "bicubic": 16}.get(op_of(row).mode, 0) * elements(row.shape)
+
+
+def _traced_deformed(row: Row) -> Size:
+    """The places are products too: of taps, of steps, of what offsets make of them, of sizes."""
+    op, (_, offset, *masks) = op_of(row), row.node.input_shapes
+    places: Size = sum(op.kernel_size) + sum(offset[2:]) + elements(offset) + 4
+    return row.macs + places + (4 + len(masks)) * sampled(row)
+
+
 torchprofile = tool(
     {
         **each(CONVS, traced_conv),
@@ -136,6 +156,13 @@ torchprofile = tool(
         **each(AVERAGES, _averaged),
         **each((*ADAPTIVE_AVERAGES, "GlobalAvgPool", "Mean", "LeakyReLU"), per_output(1)),
         "Upsample": lambda row: 4 * elements(row.shape) if op_of(row).mode == "bilinear" else 0,
+        "GridSample": _traced_samples,
+        "RoIAlign": as_built(lambda row: 4 * sampled(row) + per_output(1)(row)),
+        "DeformConv2d": as_built(_traced_deformed),
+        "SpatialPyramidPooling": lambda row: per_output(1)(row) if op_of(row).mode == "avg" else 0,
+        "FrozenBatchNorm2d": lambda row: per_output(1)(row) + 2 * row.shape[1],
+        # The mean of the norms, and two products.
+        "GlobalResponseNorm": lambda row: 2 * elements(row.shape) + row.shape[0],
         "LocalResponseNorm": per_output(3),
         "Mul": _products,
         "RotaryEmbedding": per_output(2),
