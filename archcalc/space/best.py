@@ -58,6 +58,8 @@ class Best(NamedTuple):
     """How much more something could: 1 where it is proven."""
     looked_at: int
     """Configurations that were counted, at most."""
+    ended: str
+    """What ended the search before it was done: ``time``, ``interrupted``, or nothing."""
 
 
 FIRST = 2**12
@@ -103,12 +105,15 @@ class _Best:
         """How many times its proxy a quantity was."""
 
     def found(self) -> Best:
+        ended = ""
         try:
             proven, upper = self.searched()
         except KeyboardInterrupt:
             if not self.codes:
                 raise
-            proven, upper = False, self.most_made
+            proven, upper, ended = False, self.most_made, "interrupted"
+        if not proven and not ended and self.is_late():
+            ended = "time"
         if self.passed > self.value:
             proven, upper = False, max(upper, self.passed)
         if not self.codes:
@@ -118,7 +123,7 @@ class _Best:
         more = 1.0 if proven else max(1.0, upper / self.value)
         # Of parts that are looked at whole some were drawn before.
         looked_at = min(self.looked_at, self.space.size)
-        return Best(self.space.at(self.codes), proven, more, looked_at)
+        return Best(self.space.at(self.codes), proven, more, looked_at, ended)
 
     def searched(self) -> tuple[bool, float]:
         """Whether nothing makes more than what is found, and what something may make at most."""

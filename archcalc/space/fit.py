@@ -84,6 +84,8 @@ class Fit:
     """Whether nothing that could have been chosen makes more of the budget."""
     at_most_more: float = 1.0
     """How many times more of it something could make, where it is not proven."""
+    ended: str = ""
+    """What ended the search of a space before it was done: ``time``, ``interrupted``, or nothing."""
 
 
 def fit(
@@ -159,7 +161,7 @@ def _of_space(
     search = _Search(space.network, dict(at_most), dtype, on)
     search.looked_at = found.looked_at
     result = search.result(found.values, ())
-    return replace(result, proven=found.proven, at_most_more=found.at_most)
+    return replace(result, proven=found.proven, at_most_more=found.at_most, ended=found.ended)
 
 
 class _Search:

@@ -102,6 +102,7 @@ def test_a_search_ends_when_its_time_is_up() -> None:
     assert found.totals["params"] <= 300_000
     made = found.totals["macs"] * found.totals["params"]
     assert found.at_most_more == pytest.approx(50_000_000 * 300_000 / made)
+    assert "found until the time was over" in " ".join(report.render(found).split())
 
 
 def test_what_is_interrupted_has_the_best_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,3 +114,4 @@ def test_what_is_interrupted_has_the_best_so_far(monkeypatch: pytest.MonkeyPatch
     found = archcalc.fit(space(), {"params": 10_000})
     assert not found.proven
     assert found.totals["params"] <= 10_000
+    assert "found until it was interrupted" in " ".join(report.render(found).split())

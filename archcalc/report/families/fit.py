@@ -46,10 +46,13 @@ def document(found: Fit) -> Document:
     )
 
 
+_ENDED = {"": "", "time": " until the time was over", "interrupted": " until it was interrupted"}
+
+
 def _unproven(found: Fit) -> str:
     return (
-        "the best that was found: the bounds of what was not looked at allow "
-        f"{found.at_most_more:.3g} times as much of the budget"
+        f"the best that was found{_ENDED[found.ended]}: the bounds of what was not looked at allow "
+        f"{found.at_most_more:.4g} times as much of the budget"
     )
 
 
@@ -78,6 +81,8 @@ def as_data(found: Fit) -> dict[str, Any]:
         "totals": dict(found.totals),
         "at_most": dict(found.at_most),
         "proven": found.proven,
+        "at_most_more": found.at_most_more,
+        "ended": found.ended,
         "beyond": list(map(asdict, found.beyond)),
     }
 
