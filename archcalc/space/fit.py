@@ -85,7 +85,7 @@ class Fit:
     at_most_more: float = 1.0
     """How many times more of it something could make, where it is not proven."""
     ended: str = ""
-    """What ended the search of a space before it was done: ``time``, ``interrupted``, or nothing."""
+    """What ended the search of a space early: ``time``, ``interrupted``, or nothing."""
 
 
 def fit(
