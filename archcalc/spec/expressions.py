@@ -409,7 +409,8 @@ class _Compiler:
             return self._measure(name, node)
         if name not in self.functions:
             message = f"call of unknown function '{name}'"
-            self.refuse(node, _hinted(message, did_you_mean(name, FUNCTIONS)))
+            known = f"known: {', '.join(FUNCTIONS)}"
+            self.refuse(node, _hinted(message, did_you_mean(name, FUNCTIONS) or known))
         compute, fewest, most = self.functions[name]
         keep = self._keep(name, node)
         if len(node.args) < fewest or (most is not None and len(node.args) > most):

@@ -149,7 +149,9 @@ ONE_PROBLEM = {
     ),
     "a call that is not allowed": (
         "layers:\n  fc: {op: Linear, out_features: \"=open('x')\"}\n",
-        "net.yaml:4:34  layers › fc › out_features\n  call of unknown function 'open'",
+        "net.yaml:4:34  layers › fc › out_features\n  call of unknown function 'open': known: min, "
+        "max, floor, ceil, round, int, abs, sqrt, len, sum, round_to, channels, length, height, "
+        "width, size",
     ),
     "too many repeats": (
         "layers:\n  a: {op: ReLU, repeat: 1000000000}\n",
