@@ -100,10 +100,12 @@ class Origin(NamedTuple):
     are called otherwise: it takes what the layer takes, and these."""
     tensors: tuple[tuple[str, bool, OwnTensor], ...] = ()
     """What the call takes of the module: the way to each, and whether it is a parameter."""
+    way: str = ""
+    """What the layer was called when it was captured; ``""`` if that is its own name."""
 
     def called(self, name: str) -> Origin:
         """The same, of a layer that gets another name than this one."""
-        return self._replace(name=self.name or name)
+        return self._replace(name=self.name or name, way=self.way or name)
 
 
 @shown

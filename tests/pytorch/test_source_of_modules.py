@@ -303,6 +303,66 @@ class Head(nn.Module):
         return self.head(self.embed(x.abs().long()))
 
 
+class Cell(nn.Module):
+    """One step of a recurrent layer with two states."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates = nn.Linear(8, 16)
+        self.out = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4))
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        take, keep, give, new = self.gates(torch.cat([x, state[0]], 1)).chunk(4, 1)
+        c = keep.sigmoid() * state[1] + take.sigmoid() * new.tanh()
+        return self.out(give.sigmoid() * c.tanh()), c
+
+
+class Steps(nn.Module):
+    """A loop over time in each of several cells."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells = nn.ModuleList([Cell(), Cell()])
+
+    def forward(self, x: Tensor) -> Any:
+        steps = list(x.unbind(1))
+        state = steps[0], steps[1]
+        for cell in self.cells:
+            for k, step in enumerate(steps):
+                state = cell(step, state)
+                steps[k] = state[0]
+        return torch.stack(steps, 1), state[1]
+
+
+class Part(nn.Module):
+    """A module that does more where it is given more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide = nn.Linear(6, 8)
+        self.body = nn.Sequential(nn.Linear(8, 8), nn.ReLU())
+        self.back = nn.Linear(8, 6)
+
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
+        y = self.body(self.wide(x))
+        if beside is not None:
+            y = y * torch.cat([beside, beside], 1)[:, :8]
+        found: Tensor = self.back(y)
+        return found
+
+
+class Otherwise(nn.Module):
+    """One whose calls differ."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = Part()
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.part(x)
+        return self.part(self.part(y, x), y)
+
+
 MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "ladder": (Ladder, (2, 4, 16, 16)),
     "residual": (Residual, (2, 5, 6)),
@@ -321,6 +381,8 @@ MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "spare": (Spare, (2, 5, 6)),
     "mixed": (Mixed, (2, 6)),
     "causal": (Causal, (1, 4, 8)),
+    "steps": (Steps, (2, 3, 4)),
+    "otherwise": (Otherwise, (2, 6)),
 }
 
 

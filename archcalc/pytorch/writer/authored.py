@@ -20,10 +20,11 @@ def authored(graph: Graph) -> Graph:
     name of what others stand in.
     """
     graph = _owned(_split(graph))
+    if all(_said(node) in ("", node.name) for node in graph.nodes):
+        return graph
+    graph = _as_captured(graph)
     names = {node.name: node.name for node in graph.nodes}
     wanted = {node.name: _said(node) for node in graph.nodes if _said(node)}
-    if all(names[name] == said for name, said in wanted.items()):
-        return graph
     counts = Counter(wanted.values())
     around = set(_around(wanted.values()))
     fixed = {name: said for name, said in wanted.items() if counts[said] == 1}
@@ -42,6 +43,35 @@ def authored(graph: Graph) -> Graph:
         names[node.name] = name
         taken.add(name)
     return graph.renamed(names)
+
+
+def _as_captured(graph: Graph) -> Graph:
+    """A graph whose layers are called as they were when it was captured.
+
+    A spec may have had to give parts of it other names, ``cells_0`` for ``cells.0``.
+    """
+    names: dict[str, str] = {}
+    parts: dict[str, str] = {}
+    for node in graph.nodes:
+        way = "" if node.origin is None else node.origin.way
+        if way:
+            names[node.name] = way
+            here, there = node.name.split("."), way.split(".")
+            while here[1:] and there[1:] and here[-1] == there[-1]:
+                here.pop()
+                there.pop()
+                parts[".".join(here)] = ".".join(there)
+    for node in graph.nodes:
+        around = next((each for each in reversed([*_around([node.name])]) if each in parts), None)
+        if node.name not in names and around is not None:
+            names[node.name] = parts[around] + node.name[len(around) :]
+    found = {
+        name: names.get(name, name) for name in (*graph.inputs, *(n.name for n in graph.nodes))
+    }
+    taken = set(found.values())
+    if not names or len(taken) < len(found) or not taken.isdisjoint(_around(taken)):
+        return graph
+    return graph.renamed(found)
 
 
 def _split(graph: Graph) -> Graph:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 from archcalc.dims import Shape
@@ -77,6 +78,11 @@ class Block:
     """What the modules of its children are called, by the names they have in the spec."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The other way round."""
+
+    @cached_property
+    def again(self) -> Sequence[Node]:
+        """Layers that are later calls of modules."""
+        return [node for node in self.nodes if _is_again(node)]
 
     def layer(self, child: str) -> Layer | None:
         """How the spec writes what it makes a module of, if that is known."""
@@ -199,6 +205,8 @@ def _fill(block: Block, known: _Known) -> None:
     groups: dict[str, dict[str, list[int]]] = {}
     stored = [isinstance(node.op, Parameter) for node in block.nodes]
     _group(groups, names, range(len(names)), 1, stored)
+    for name in list(groups):
+        _take_apart(block, groups, name, names, stored)
     children = []
     block.called = _called(groups, names, known.naming)
     block.names = {attribute: name for name, attribute in block.called.items()}
@@ -256,6 +264,43 @@ def _group(
             _group(groups, names, inside, depth + 1, stored)
 
 
+def _take_apart(
+    block: Block,
+    groups: dict[str, dict[str, list[int]]],
+    name: str,
+    names: Sequence[Sequence[str]],
+    stored: Sequence[bool],
+) -> None:
+    """Sort what is in a later call of a module that does something else than its first one.
+
+    No module does both, and the tensors are the first one's: its layers are called one by one.
+    """
+    numbers = sorted(number for each in groups[name].values() for number in each)
+    start = f"{block.path}.{name}." if block.path else f"{name}."
+    nodes = [block.nodes[number] for number in numbers]
+    again = next(filter(_is_again, nodes), None)
+    if again is None or again.share is None or not again.name.startswith(start):
+        return
+    inner = again.name.removeprefix(start)
+    first = again.share.removesuffix(inner)
+    others = [node for node in block.nodes if node.name.startswith(first)]
+    if first in (again.share, start) or not others:
+        return
+    if [_done(node, start) for node in nodes] == [_done(node, first) for node in others]:
+        return
+    del groups[name]
+    found: dict[str, dict[str, list[int]]] = {}
+    _group(found, names, numbers, name.count(".") + 2, stored)
+    groups.update(found)
+    for each in found:
+        _take_apart(block, groups, each, names, stored)
+
+
+def _done(node: Node, start: str) -> Any:
+    """What a layer of a module does, by its name there."""
+    return node.name.removeprefix(start), node.op, node.spelled
+
+
 def _is_whole(numbers: Sequence[int]) -> bool:
     """Whether no other layer stands between these."""
     return max(numbers) - min(numbers) + 1 == len(numbers)
@@ -311,15 +356,18 @@ def _unit(
             input_shapes=template.shapes,
         )
     else:
-        sources: dict[Number, Number] = {}
+        sources: dict[Any, Number] = {}
         wires = []
-        for wire in outer:
+        calls = [*_calls(around, path, range(start, end))]
+        for k, wire in enumerate(outer):
             numbers = []
-            for number in wire:
+            for place, number in enumerate(wire):
                 if start <= number < end:
                     numbers.append(number - start)
                 else:
-                    numbers.append(sources.setdefault(number, -1 - len(sources)))
+                    # One tensor that is given twice is two inputs where other calls have two.
+                    source = tuple(around.wires[call[k]][place] for call in calls) or number
+                    numbers.append(sources.setdefault(source, -1 - len(sources)))
             wires.append(tuple(numbers))
         inner = Block(
             path=path,
@@ -336,6 +384,36 @@ def _unit(
         at = next((n, k) for n, wire in enumerate(wires) for k, p in enumerate(wire) if p == port)
         takes.append(outer[at[0]][at[1]])
     return Unit(label, start, end - start, None, inner, tuple(takes), gives)
+
+
+def _calls(block: Block, path: str, own: Sequence[int]) -> Iterator[Sequence[int]]:
+    """The layers of each call of a module, where all do the same and one shares its tensors."""
+    if not block.again:
+        return
+    first = start = f"{path}."
+    for number in own:
+        node = block.nodes[number]
+        inner = node.name.removeprefix(start)
+        share = str(node.share)
+        if _is_again(node) and share.endswith(f".{inner}"):
+            first = share.removesuffix(inner)
+            break
+    starts = {first: None}
+    for node in block.again:
+        share = str(node.share)
+        inner = share.removeprefix(first)
+        if share.startswith(first) and node.name.endswith(f".{inner}"):
+            starts[node.name.removesuffix(inner)] = None
+    done = [_done(block.nodes[number], start) for number in own]
+    for call in starts if len(starts) > 1 else ():
+        numbers = [k for k, node in enumerate(block.nodes) if node.name.startswith(call)]
+        if [_done(block.nodes[number], call) for number in numbers] == done:
+            yield numbers
+
+
+def _is_again(node: Node) -> bool:
+    """Whether a layer is a later call of a module, and has the tensors of the first one."""
+    return node.share is not None and node.origin is not None and node.origin.again
 
 
 def _port_names(block: Written, given: int) -> tuple[str, ...]:

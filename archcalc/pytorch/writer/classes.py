@@ -131,7 +131,11 @@ class _Sorting:
         everywhere = [
             other.units for b in (*group, block) for other in b.children if other.name == child.name
         ]
-        return self.library.pattern(everywhere) is not None
+        if self.library.pattern(everywhere) is not None:
+            return True
+        # Members of several kinds, such as a layer and what follows it, each like the others'.
+        bodies = [[self.library.body(unit) for unit in units] for units in everywhere]
+        return all(each == bodies[0] for each in bodies)
 
     def _choosable(self, unit: Unit) -> bool:
         """Whether a class may be given as an argument to be made without any."""

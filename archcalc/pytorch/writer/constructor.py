@@ -73,6 +73,11 @@ class Constructor:
                 self.made.again[child.name] = alias
                 return (lambda: None), False
             return (lambda: alias), False
+        again = self.again(child)
+        if again:
+            self.made.aliases.add(child.name)
+            self.made.again[child.name] = access(again)
+            return (lambda: None), False
         if child.repeated:
             return self.draft_repeated(child, mine), optional
         units = [None if each is None else each.units[0] for each in mine]
@@ -300,6 +305,33 @@ class Constructor:
             if node.share is not None
         )
 
+    def again(self, child: Child) -> str:
+        """The way to what this child is another call of, if that stands in another child."""
+        ways = {
+            self._again(block, own[child.name]) if child.name in own else ""
+            for block, own in zip(self.made.blocks, self.own, strict=True)
+        }
+        return ways.pop() if len(ways) == 1 else ""
+
+    def _again(self, block: Block, child: Child) -> str:
+        here = [node for unit in child.units for node in _nodes(block, unit)]
+        node = next((node for node in here if node.share is not None), None)
+        if node is None or node.share is None or not self.is_again(child):
+            return ""
+        prefix = f"{block.path}." * bool(block.path)
+        inner = node.name.removeprefix(prefix + block.names[child.name])
+        if not (node.share.startswith(prefix) and node.share.endswith(inner)):
+            return ""
+        found = _inside(block, node.share.removeprefix(prefix).removesuffix(inner))
+        if found is None or len(found[2]) != len(child.units):
+            return ""
+        way, around, units = found
+        there = [node for unit in units for node in _nodes(around, unit)]
+        pairs = zip(child.units, units, strict=True)
+        equal = all(self.library.made_as(a) == self.library.made_as(b) for a, b in pairs)
+        shared = len(here) == len(there) and is_everything_shared(here, there)
+        return way if equal and shared else ""
+
     def _alias(self, block: Block, child: Child, own: Mapping[str, Child]) -> str | None:
         prefix = f"{block.path}." if block.path else ""
         nodes = [node for unit in child.units for node in _nodes(block, unit)]
@@ -326,6 +358,23 @@ class Constructor:
             if self.library.values(unit) != self.library.values(source):
                 return None
         return f"*{other.name}" if child.repeated and not other.repeated else other.name
+
+
+def _inside(block: Block, name: str) -> tuple[str, Block, Sequence[Unit]] | None:
+    """What stands in a block under a name: the way to it from the block's module, what it is in,
+    and itself.
+    """
+    for child in block.children:
+        if block.names[child.name] == name:
+            return child.name, block, child.units
+        for k, unit in enumerate(child.units):
+            way = f"{child.name}.{k}" if child.repeated else child.name
+            if unit.name == name:
+                return way, block, [unit]
+            if unit.block is not None and name.startswith(f"{unit.name}."):
+                found = _inside(unit.block, name[len(unit.name) + 1 :])
+                return None if found is None else (f"{way}.{found[0]}", *found[1:])
+    return None
 
 
 def _around(own: Mapping[str, Child], block: Block, name: str) -> Child | None:

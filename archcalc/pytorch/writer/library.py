@@ -106,6 +106,10 @@ class Library:
         assert unit.node is not None
         return {a.name: a.value for a in arguments(self.call(unit.node))}
 
+    def made_as(self, unit: Unit) -> Any:
+        """What is equal for units that are made by the same words."""
+        return self.body(unit), self.values(unit)
+
     def rows(self, units: Sequence[Unit]) -> list[dict[str, Any]]:
         return [self.values(unit) for unit in units]
 
