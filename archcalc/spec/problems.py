@@ -78,9 +78,13 @@ def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[W
         no_field, needs = f"{model.__name__} has no field", f"{model.__name__} needs"
     else:
         no_field, needs = "unknown key", "needs"
-    for found in error.errors(include_url=False, include_context=False):
+    errors = error.errors(include_url=False, include_context=False)
+    above = {found["loc"][:end] for found in errors for end in range(len(found["loc"]))}
+    for found in errors:
         kind, at = found["type"], tuple(filter(_is_written, found["loc"]))
         value = found["input"]
+        if kind == "too_short" and found["loc"] in above:
+            continue  # what is wrong of its items, and left out for that, is told
         if kind == "extra_forbidden":
             hint: Hint = ""
             if is_operator:
@@ -105,6 +109,6 @@ def field_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[W
             hint = partial(did_you_mean, str(value), re.findall(r"'([^']+)'", meant))
             yield Wrong(f"{meant}, not {value!r}", hint, at)
         else:
-            message = found["msg"].removeprefix("Value error, ")
+            message = found["msg"].removeprefix("Value error, ").replace(" after validation", "")
             meant = re.sub(r"^(Input|Dictionary|List|Tuple|String) (?=should )", "", message)
             yield Wrong(meant, value_hint(str(at[0]), value) if is_operator and at else "", at)

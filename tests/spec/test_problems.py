@@ -55,6 +55,15 @@ ONE_PROBLEM = {
         "net.yaml:4:52  layers › conv › kernel_size\n"
         "  should be a number or a list of 2, not [1, 2, 3]",
     ),
+    "items of a list, which was too short without them": (
+        "layers:\n  pad: {op: Pad, pad: [-1, 0]}\n",
+        "net.yaml:4:24  layers › pad › pad › 0\n  should be at least 0, not -1\n"
+        "  what is cut off is a layer of its own: Crop",
+    ),
+    "too few items": (
+        "layers:\n  pad: {op: Pad, pad: [1]}\n",
+        "net.yaml:4:23  layers › pad › pad\n  should have at least 2 items, not 1",
+    ),
     "unknown block": (
         "blocks:\n  unit: {layers: {a: ReLU}}\nlayers:\n  x: {block: unti}\n",
         "net.yaml:6:14  layers › x › block\n  unknown block 'unti'\n  did you mean 'unit'?",

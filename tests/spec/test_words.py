@@ -156,7 +156,7 @@ def test_a_bracket_that_yaml_keeps_is_none_of_its_business(tmp_path: Path) -> No
         ({"inputs": ["a.b"]}, ["'a.b' is no name"]),
         ({"input": ["a"]}, ["unknown key 'input'"]),
         ({"layers": 3}, ["should be a mapping, not 3"]),
-        ({"layers": {}}, ["should have at least 1 item after validation, not 0"]),
+        ({"layers": {}}, ["should have at least 1 item, not 0"]),
         ({"layers": {"x": 3}}, ["should be a mapping, not 3"]),
         ({"layers": {"x y": "ReLU"}}, ["'x y' is no name"]),
         ({"layers": {"x": {"op": "Relu"}}}, ["unknown operator 'Relu'"]),

@@ -102,6 +102,8 @@ def lay_out(
     its own input, where that says more of what is printed of it.
     """
     shown, hidden = lines(analysis, request.detail)
+    if not shown:
+        shown, hidden = lines(analysis, "all")
     names = request.columns or (BY_STAGE if request.detail == "stage" else BY_LAYER)
     chosen = tuple(columns(names, request.convention))
     stages = any(column.name == "stage" for column in chosen)

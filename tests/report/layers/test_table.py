@@ -486,3 +486,9 @@ def test_sums_of_unequal_shapes_are_said_once() -> None:
 
 def test_the_columns_that_a_shell_completes_are_those_there_are() -> None:
     assert tuple(COLUMNS) == NAMES
+
+
+@pytest.mark.parametrize("detail", ["layer", "stage"])
+def test_where_every_layer_would_be_left_out_none_is(detail: str) -> None:
+    rows = records(one("Sqrt", "ReLU"), detail=detail)
+    assert [(row["layer"], row["output"]) for row in rows] == [("l0", "3x8x8"), ("l1", "3x8x8")]
