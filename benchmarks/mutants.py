@@ -6,10 +6,10 @@ In a copy of what git knows, a sample of comparisons, signs, constants and truth
 paths, three rooms unless others are named, is changed, one at a time. Which test runs which line is
 recorded when it is first needed, a file of tests at a time, with coverage.py, which is none of the
 tools of dev. Each mistake is met by the tests of its room that run its line, those of the module's
-own file first, until one fails: in a fork of a process that has imported what is large, and nothing
-of archcalc. A mistake that none notices is printed: it shows a test that lacks, or that what was
-changed makes no difference. Annotations, docstrings and what only type checkers read stay, and
-examples of operators, which are tests themselves.
+own file first, then all others together, the fastest first, until one fails: in a fork of a process
+that has imported what is large, and nothing of archcalc. A mistake that none notices is printed: it
+shows a test that lacks, or that what was changed makes no difference. Annotations, docstrings and
+what only type checkers read stay, and examples of operators, which are tests themselves.
 
 What is recorded and judged is kept in the folder, so that what was ended goes on where it was. A
 file of tests that has changed is recorded again; after changes of archcalc, name another folder.
@@ -31,6 +31,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import import_module
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 
@@ -230,12 +231,12 @@ class Tests:
         return status not in (0, 5)
 
     def meeting(self, mutant: Mutant) -> dict[str, float]:
-        """Those that run a mistake's lines, the fastest first."""
+        """Those that run a mistake's lines, with how long each takes."""
         seen = self.runs.get(str(mutant.file), {})
         met = {name for line in range(mutant.line, mutant.last + 1) for name in seen.get(line, ())}
         # What is run by no test of its own is run as the file is imported.
         chosen = self.seconds if met == {""} else met - {""}
-        return {name: self.seconds[name] for name in sorted(chosen, key=self.seconds.__getitem__)}
+        return {name: self.seconds[name] for name in chosen}
 
 
 def passes(tests: dict[str, float], told: Path) -> bool:
@@ -263,21 +264,19 @@ def noticed(mutant: Mutant, tests: dict[str, float], told: Path) -> bool:
         os.utime(mutant.file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-def turns(tried: list[Mutant]) -> Iterator[tuple[int, Mutant, Path]]:
-    """Every mistake, by its number, with every file of its room's tests.
+def turns(tried: list[Mutant]) -> Iterator[tuple[int, Mutant, list[Path]]]:
+    """Every mistake, by its number, with files of its room's tests that it meets at once.
 
-    All meet the file of their module's name first; what is left then meets the small files before
-    the large ones.
+    All meet the file of their module's name first; what is left then meets all others.
     """
-    numbered = list(enumerate(tried, 1))
     rooms = dict.fromkeys(mutant.file.parts[1] for mutant in tried)
-    files = [file for room in rooms for file in Path("tests", room).rglob("test_*.py")]
+    files = {room: sorted(Path("tests", room).rglob("test_*.py")) for room in rooms}
     for own in (True, False):
-        for file in sorted(files, key=lambda file: file.stat().st_size):
-            for number, mutant in numbered:
-                named = file.name == f"test_{mutant.file.stem}.py"
-                if named is own and mutant.file.parts[1] == file.parts[1]:
-                    yield number, mutant, file
+        for number, mutant in enumerate(tried, 1):
+            name = f"test_{mutant.file.stem}.py"
+            met = [file for file in files[mutant.file.parts[1]] if (file.name == name) is own]
+            if met:
+                yield number, mutant, met
 
 
 def copied(files: list[str], folder: Path) -> None:
@@ -324,30 +323,34 @@ def main() -> None:
         known = pickle.loads(judged.read_bytes())
     found: dict[Mutant, str] = {}
     tests: dict[Path, Tests] = {}
-    for number, mutant, file in turns(tried):
+    for number, mutant, group in turns(tried):
         if mutant in found:
             continue
-        if file not in tests:
-            tests[file] = Tests(file, kept)
-        key = mutant, tests[file].record
-        if key not in known:
-            met = tests[file].meeting(mutant)
-            failed = bool(met) and noticed(mutant, met, told)
-            known[key] = (told.read_text() or "what is imported") if failed else ""
-            judged.write_bytes(pickle.dumps(known))
-            if failed:
-                print(f"{number:4} {mutant}  noticed by {known[key]}", flush=True)
-        if known[key]:
-            found[mutant] = known[key]
+        tests |= {file: Tests(file, kept) for file in group if file not in tests}
+        keys = {file: (mutant, tests[file].record) for file in group}
+        by = next((known[key] for key in keys.values() if known.get(key)), "")
+        left = [] if by else [file for file in group if keys[file] not in known]
+        met = {name: s for file in left for name, s in tests[file].meeting(mutant).items()}
+        if met and noticed(mutant, dict(sorted(met.items(), key=itemgetter(1))), told):
+            by = told.read_text() or "what is imported"
+            print(f"{number:4} {mutant}  noticed by {by}", flush=True)
+            known[keys[Path(by.partition("::")[0]) if "::" in by else left[0]]] = by
+        else:
+            known |= {keys[file]: "" for file in left}
+        judged.write_bytes(pickle.dumps(known))
+        if by:
+            found[mutant] = by
     # Whether it was the mistake: those that failed pass without one.
     for name in sorted({*found.values()} - {"what is imported"}):
         seconds = tests[Path(name.partition("::")[0])].seconds
         if not passes({name: seconds[name]}, told):
             print(f"{name} fails without a mistake, too")
-    left = [mutant for mutant in tried if mutant not in found]
-    print(*left, sep="\n")
-    share = 1 - len(left) / len(tried)
-    print(f"{len(tried) - len(left)} of {len(tried)} noticed, {share:.1%} ({len(every)} possible)")
+    unseen = [mutant for mutant in tried if mutant not in found]
+    print(*unseen, sep="\n")
+    share = 1 - len(unseen) / len(tried)
+    print(
+        f"{len(tried) - len(unseen)} of {len(tried)} noticed, {share:.1%} ({len(every)} possible)"
+    )
 
 
 if __name__ == "__main__":
