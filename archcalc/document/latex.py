@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf
 
 from archcalc.document.model import (
@@ -191,7 +191,10 @@ def _math(words: str) -> str:
 def _float(section: Sequence[Block], table: Table, width: float | None) -> Iterator[str]:
     heading = next((block.text for block in section if isinstance(block, Heading)), "")
     bare = fitted(table, width)
-    marks = {c.mark for row, _ in bare.lines() for c in row.cells if isinstance(c, Styled)}
+    rows = (*(row for row, _ in bare.lines()), *bare.sums)
+    found = {cell.mark for row in rows for cell in row.cells if isinstance(cell, Styled)}
+    # Numbered anew: those of columns that are left out are missing.
+    marks = {mark: k for k, mark in enumerate(sorted(found - {0}), 1)}
     notes = [line for block in section if block is not table for line in _notes(block, marks)]
     left_out = [h.header for h in table.heads if h.name not in {head.name for head in bare.heads}]
     if left_out:
@@ -207,7 +210,7 @@ def _float(section: Sequence[Block], table: Table, width: float | None) -> Itera
     room = [points + GAP for points in widths]
 
     def line(row: Row, deep: int) -> str:
-        return "    " + _row(row, deep, first, room, wrapped)
+        return "    " + _row(row, deep, first, room, wrapped, marks)
 
     body = [line(row, deep) for row, deep in bare.lines()]
     if bare.sums:
@@ -236,7 +239,7 @@ def _float(section: Sequence[Block], table: Table, width: float | None) -> Itera
     yield r"\end{table}"
 
 
-def _notes(block: Block, marks: Collection[int]) -> Iterator[str]:
+def _notes(block: Block, marks: Mapping[int, int]) -> Iterator[str]:
     if isinstance(block, Prose):
         yield _sentence(_words(block.text))
     elif isinstance(block, Pairs):
@@ -245,7 +248,7 @@ def _notes(block: Block, marks: Collection[int]) -> Iterator[str]:
         for k, item in enumerate(block.items, 1):
             if block.numbered and k not in marks:
                 continue  # of a column that is left out
-            mark = rf"[{k}] " if block.numbered else ""
+            mark = rf"[{marks[k]}] " if block.numbered else ""
             yield mark + _sentence("; ".join(map(escaped, (item.text, *item.below))))
     elif not isinstance(block, Heading):
         yield from _block(block)
@@ -264,11 +267,18 @@ def _line(texts: Sequence[str]) -> str:
     return " & ".join(texts) + r" \\"
 
 
-def _row(row: Row, deep: int, first: int, room: Sequence[float], wrapped: Sequence[bool]) -> str:
+def _row(
+    row: Row,
+    deep: int,
+    first: int,
+    room: Sequence[float],
+    wrapped: Sequence[bool],
+    marks: Mapping[int, int],
+) -> str:
     texts, k = [], 0
     while k < len(row.cells):
         end = k + 1
-        text = _cell(row.cells[k])
+        text = _cell(row.cells[k], marks)
         if wrapped[k]:
             text = re.sub(r"(\\_|[.,=/(])(?=\S)", r"\1\\allowbreak{}", text)
         if k == first and deep:
@@ -284,13 +294,13 @@ def _row(row: Row, deep: int, first: int, room: Sequence[float], wrapped: Sequen
     return _line(texts)
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, marks: Mapping[int, int]) -> str:
     if isinstance(cell, Math):
         return f"${cell.latex}$"
     text = escaped(number(cell))
     if isinstance(cell, Styled) and cell.mark:
         bold = rf"\textbf{{{text}}}" if cell.look == "bad" else text
-        return rf"{bold}\tnote{{{cell.mark}}}"
+        return rf"{bold}\tnote{{{marks[cell.mark]}}}"
     return text
 
 

@@ -14,7 +14,7 @@ import archcalc
 from archcalc.cli.app import COMMANDS, application
 from archcalc.document import Document
 from archcalc.document.latex import escaped, fitted, latex
-from archcalc.document.model import Head, Heading, Items, Table, table
+from archcalc.document.model import Head, Heading, Item, Items, Styled, Table, table
 
 HEADS = [Head(name, name) for name in ("first", "second", "third")]
 
@@ -30,6 +30,15 @@ def test_what_a_reader_misses_least_goes_first() -> None:
     assert [head.name for head in fitted(wide(), 200.0).heads] == ["first"]
     assert len(fitted(wide(), None).heads) == 3
     assert "Left out to fit: second." in latex(Document.of(wide()))
+
+
+def test_footnotes_are_numbered_without_those_of_what_is_left_out() -> None:
+    long = "e" * 30
+    marked = [Styled(long, mark=mark) for mark in (2, 1, 3)]
+    noted = Items((Item("of second"), Item("of first"), Item("of third")), numbered=True)
+    text = latex(Document.of(table(HEADS, [marked], narrow=("second", "third")), noted))
+    assert re.findall(r"tnote\{(\d)\}", text) == ["1", "2"]
+    assert re.findall(r"item (\[.*)", text) == ["[1] of first.", "[2] of third."]
 
 
 def test_remarks_stand_below_and_the_caption_is_one_sentence() -> None:
