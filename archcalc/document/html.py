@@ -43,7 +43,8 @@ th:first-child, td:first-child { position: sticky; left: 0; }
 thead th:first-child { z-index: 2; }
 thead, tfoot { border-block: 1.5px solid light-dark(#9aa1a9, #5a6068); }
 tr, td:first-child { background: light-dark(#fff, #15171a); }
-tbody tr:nth-child(even), tbody tr:nth-child(even) td { background: light-dark(#f5f6f7, #1c1f23); }
+tbody:only-of-type tr:nth-child(even), tbody:only-of-type tr:nth-child(even) td {
+  background: light-dark(#f5f6f7, #1c1f23); }
 .n { text-align: right; }
 .label { max-width: 0; overflow: visible; }
 .in td:first-child { padding-left: 1.7rem; } .deep td:first-child { padding-left: 2.9rem; }
