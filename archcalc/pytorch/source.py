@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from math import prod
 
 from archcalc.analysis.analyze import analyze
 from archcalc.analysis.counted import Analysis
@@ -119,7 +120,7 @@ def _class(
     spec: Spec | None,
     graph: Graph,
 ) -> Iterator[str]:
-    forward = Forward(library, cls, training)
+    forward = Forward(library, cls, training, _turned(cls, graph) if cls is library.top else {})
     method = forward.text()
     whole = _is_sequential(library, cls)
     base = "Sequential" if whole else "ModuleList" if _numbered(cls) else "Module"
@@ -138,6 +139,22 @@ def _class(
     if cls.lines or cls.params or ties:
         yield ""
     yield from (f"    {line}" if line else line for line in method)
+
+
+def _turned(cls: Class, graph: Graph) -> Mapping[Ref, str]:
+    """What makes of the network's outputs those of its author, who has no axis there."""
+    nodes = {node.name: node for node in graph.nodes}
+    found = {}
+    for ref, name in zip(cls.outputs, graph.outputs, strict=False):
+        node = nodes.get(name)
+        gives = None if node is None or node.origin is None else node.origin.gives
+        if node is None or gives is None or len(gives) >= len(node.shape):
+            continue
+        if prod(node.shape[1:]) == 1:
+            found[ref] = ".flatten()" if gives else ".squeeze()"
+        elif node.shape[1:] == gives:
+            found[ref] = ".flatten(0, 1)"
+    return found
 
 
 LOST = "Made up, since no state_dict has them and it isn't known what they are: "
@@ -275,9 +292,12 @@ def _ties(library: Library, graph: Graph) -> Iterator[str]:
         if call.target == other.target and told == [(a.name, a.value) for a in arguments(other)]:
             yield f"{access(way[node.name])} = {access(way[owner.name])}"
             continue
+        own = node.origin and node.origin.tensor and node.origin.name.rpartition(".")[2]
         for name in mine:
-            if name in theirs:
-                ends = ["" if each.target in HELD else f".{name}" for each in (call, other)]
+            whose = own if own in theirs else name
+            if whose in theirs:
+                ends = ["" if call.target in HELD else f".{name}"]
+                ends.append("" if other.target in HELD else f".{whose}")
                 tied = access(way[node.name]) + ends[0]
                 yield f"{tied} = {access(way[owner.name])}{ends[1]}"
 

@@ -100,6 +100,8 @@ class Origin(NamedTuple):
     are called otherwise: it takes what the layer takes, and these."""
     tensors: tuple[tuple[str, bool, OwnTensor], ...] = ()
     """What the call takes of the module: the way to each, and whether it is a parameter."""
+    gives: tuple[int, ...] | None = None
+    """What an output of the network is in its author's code, if that has other axes than ours."""
     way: str = ""
     """What the layer was called when it was captured; ``""`` if that is its own name."""
 

@@ -363,6 +363,52 @@ class Otherwise(nn.Module):
         return self.part(self.part(y, x), y)
 
 
+class Attended(nn.Module):
+    """PyTorch's attention with the batch first, as its encoder has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.layer(x)
+
+
+class Lent(nn.Module):
+    """Tensors of layers that are used by themselves, one of which is never called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.Linear(6, 8)
+        self.down = nn.Linear(6, 8)
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.up(x)
+        return functional.linear(y, self.down.weight.t(), self.up.bias[:6])
+
+
+class Scored(nn.Module):
+    """Losses and likenesses, some of them numbers and some a number a sample."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Linear(6, 4)
+        self.other = nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Any:
+        a, b = self.one(x), self.other(x).sigmoid()
+        return (
+            functional.binary_cross_entropy_with_logits(a, b),
+            functional.binary_cross_entropy(a.sigmoid(), b, reduction="sum"),
+            functional.cosine_similarity(a, b),
+            functional.pairwise_distance(a, b),
+            functional.smooth_l1_loss(a, b),
+            functional.mse_loss(a, b, reduction="none"),
+            functional.kl_div(a.log_softmax(1), b, reduction="sum"),
+            a.argsort(1, descending=True),
+        )
+
+
 MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "ladder": (Ladder, (2, 4, 16, 16)),
     "residual": (Residual, (2, 5, 6)),
@@ -383,6 +429,9 @@ MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "causal": (Causal, (1, 4, 8)),
     "steps": (Steps, (2, 3, 4)),
     "otherwise": (Otherwise, (2, 6)),
+    "attended": (Attended, (2, 5, 8)),
+    "lent": (Lent, (2, 6)),
+    "scored": (Scored, (1, 6)),
 }
 
 
@@ -437,6 +486,14 @@ def test_a_network_that_is_built_computes_what_no_operator_says() -> None:
     built.load_state_dict(module.state_dict())
     x = torch.randn(shape)
     torch.testing.assert_close(built(x), module(x))
+
+
+def test_outputs_without_a_batch_are_their_authors() -> None:
+    kind, shape = MODULES["scored"]
+    text = archcalc.export(archcalc.from_torch(kind(), shape))
+    assert isinstance(text, str)
+    shapes = [[y.shape for y in net(torch.randn(shape))] for net in (made(text, "Scored"), kind())]
+    assert shapes[0] == shapes[1]
 
 
 @pytest.mark.parametrize("case", ["waves", "indices"])

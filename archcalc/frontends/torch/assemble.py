@@ -34,6 +34,7 @@ from archcalc.frontends.torch.spelled import spelled
 from archcalc.frontends.torch.ways import Ways, call_as_owned
 from archcalc.frontends.torch.written import settle
 from archcalc.operators.base import Applied, Operator
+from archcalc.operators.parameter import Parameter
 from archcalc.spec.graph import AuthorCall, Graph, Origin, OwnTensor, Taken, Word
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
@@ -66,6 +67,8 @@ class Assembler(Holding):
         """Whether an input is a sample, and not a batch of them."""
         self.larger: set[int] = set()
         """Layers that give more than the author's call: its shape has no batch."""
+        self.stored: set[int] = set()
+        """Layers that are made of the module's tensors alone."""
         self.unfit: set[int] = set()
         """Calls of what archcalc has, that can't be said of these shapes."""
         self.values: dict[fx.Node, int] = {}
@@ -133,9 +136,13 @@ class Assembler(Holding):
             return self.add("output", "output", self.applied_to("Identity", key), (key,))
         shape, wanted = self.shape(key), tuple(shape_of(node))
         # What was done by joining axes to the batch may have others left.
-        if shape != wanted and shape[:1] == wanted[:1] and prod(shape) == prod(wanted):
-            reshape = self.applied_to("Reshape", key, shape=list(wanted[1:]))
-            return self.add("output", "output", reshape, (key,))
+        if shape != wanted and prod(shape) == prod(wanted):
+            if shape[:1] == wanted[:1] and wanted[1:]:
+                reshape = self.applied_to("Reshape", key, shape=list(wanted[1:]))
+                return self.add("output", "output", reshape, (key,))
+            layer = self.by_key[key]
+            if layer.origin is not None:
+                layer.origin = layer.origin._replace(gives=wanted)
         return key
 
     # Calls ----------------------------------------------------------------------------------------
@@ -242,9 +249,18 @@ class Assembler(Holding):
 
     def measured(self, key: int, wanted: Shape) -> int:
         """A layer, after a look at whether it gives what was captured."""
-        if prod(self.shape(key)) > prod(wanted) > 1:
+        # What is made of the module's tensors alone has no batch in its author's code.
+        if all(map(self.is_stored, self.by_key[key].inputs)):
+            self.stored.add(key)
+        elif prod(self.shape(key)) > prod(wanted) > 1:
             self.larger.add(key)
         return key
+
+    def is_stored(self, key: int) -> bool:
+        """Whether a layer is a tensor of the module, or made of these and of constants."""
+        if key in self.stored or key in self.constants:
+            return True
+        return key in self.by_key and isinstance(self.by_key[key].applied.op, Parameter)
 
     def misfits(self) -> int:
         """How many layers of the graph don't do what was captured."""
@@ -318,7 +334,7 @@ class Assembler(Holding):
         home = next(iter(homes), "")
         kind = self.capture.classes.get(home, "")
         mine = kind.endswith(made.op) or (stack(node)[-1:] and stack(node)[-1][0] == home)
-        ours = len(homes) == 1 and exact and direct and mine and home not in self.around
+        ours = len(homes) == 1 and exact and direct and mine and self.is_whole(home, names)
         ours = ours or (direct and self.tied(node, made.op, names))
         if made.declared or (names and not ours):
             origin = self.with_tensors(node, made, inputs, origin)
@@ -337,6 +353,13 @@ class Assembler(Holding):
         for held in names.values():
             self.owners.setdefault(held, key)
         return self.measured(key, wanted)
+
+    def is_whole(self, home: str, names: Mapping[str, str]) -> bool:
+        """Whether a layer has all that modules within its own store, if there are any."""
+        if home not in self.around:
+            return True
+        stored = (*self.capture.parameters, *self.capture.buffers)
+        return {each for each in stored if each.startswith(f"{home}.")} <= {*names.values()}
 
     def tied(self, node: fx.Node, op: str, names: Mapping[str, str]) -> bool:
         """Whether a module like ours is called that has another's tensors by its own names."""

@@ -128,8 +128,9 @@ def _target(name: str, whole: str) -> str:
         return f"torch.{home}.{last}"
     if plain in ("index", "slice", "select"):
         return f"operator.{plain}"
+    plain = {"mH": "adjoint", "matrix_H": "adjoint"}.get(plain, plain)
     if hasattr(torch, plain):
         return f"torch.{plain}"
-    if hasattr(Tensor, plain):
+    if callable(getattr(Tensor, plain, None)):  # and no property, such as mT
         return f"Tensor.{plain}"
     return f"F.{plain}" if hasattr(functional, plain) else f"torch.ops.aten.{plain}"

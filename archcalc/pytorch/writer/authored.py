@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from archcalc.operators.base import Applied
-from archcalc.operators.parameter import Parameter
+from archcalc.operators.parameter import Constant, Parameter
 from archcalc.pytorch.writer.spelling import is_batched
 from archcalc.spec.graph import Graph, Node, Origin
 from archcalc.spec.unknown import DeclaredOperator
@@ -19,8 +19,10 @@ def authored(graph: Graph) -> Graph:
     So its source has the module's ``state_dict``. What stores nothing gives way, where it has the
     name of what others stand in.
     """
-    graph = _owned(_split(graph))
-    if all(_said(node) in ("", node.name) for node in graph.nodes):
+    parted = _parts(graph)
+    named = parted is graph
+    graph = _owned(_split(parted))
+    if named and all(_said(node) in ("", node.name) for node in graph.nodes):
         return graph
     graph = _as_captured(graph)
     names = {node.name: node.name for node in graph.nodes}
@@ -72,6 +74,45 @@ def _as_captured(graph: Graph) -> Graph:
     if not names or len(taken) < len(found) or not taken.isdisjoint(_around(taken)):
         return graph
     return graph.renamed(found)
+
+
+def _parts(graph: Graph) -> Graph:
+    """A graph where what is used by itself of a layer's tensors, such as its bias, is that tensor.
+
+    Its numbers are none of a constant's.
+    """
+    parts = [n for n in graph.nodes if isinstance(n.op, Constant) and n.origin and n.origin.tensor]
+    if not parts:
+        return graph
+    owners = _owners(graph)
+    made = {}
+    for node in parts:
+        assert node.origin is not None
+        owner, trained = owners.get(node.origin.name, ("", False))
+        if owner:
+            assert isinstance(node.op, Constant)
+            op = Parameter(shape=node.op.shape, trained=trained)
+            made[node.name] = Node(
+                node.name,
+                Applied.to(op, *node.input_shapes),
+                node.inputs,
+                owner,
+                origin=node.origin,
+            )
+    nodes = tuple(made.get(node.name, node) for node in graph.nodes)
+    return replace(graph, nodes=nodes) if made else graph
+
+
+def _owners(graph: Graph) -> Mapping[str, tuple[str, bool]]:
+    """The way to each tensor of a layer -> the layer, and whether it is a parameter."""
+    found: dict[str, tuple[str, bool]] = {}
+    for node in graph.nodes:
+        home = (node.origin.name if node.origin is not None else "") or node.name
+        for name in node.applied.cost.weights:
+            found.setdefault(f"{home}.{name}", (node.name, True))
+        for name in node.applied.cost.buffers:
+            found.setdefault(f"{home}.{name}", (node.name, False))
+    return found
 
 
 def _split(graph: Graph) -> Graph:

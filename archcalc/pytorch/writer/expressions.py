@@ -17,9 +17,17 @@ from archcalc.pytorch.writer.steps import Ref, Step
 class Expressions:
     """The steps of one class, and what each of them is as code."""
 
-    def __init__(self, library: Library, cls: Class, training: Sequence[Ref] = ()) -> None:
+    def __init__(
+        self,
+        library: Library,
+        cls: Class,
+        training: Sequence[Ref] = (),
+        turned: Mapping[Ref, str] | None = None,
+    ) -> None:
         self.library = library
         self.cls = cls
+        self.turned = turned or {}
+        """What is written behind an output that has other axes in its author's code."""
         self.held: dict[int, Mapping[int, str]] = {}
         """By step, what it takes as its author has it: tensors of the module itself."""
         self.steps = [self._without_held(k, step) for k, step in enumerate(cls.steps)]

@@ -132,6 +132,7 @@ class Forward(Statements):
             and self.returned == tuple(self._given(last))
             and len(self.returned) == 1
             and not self._is_loop(last)
+            and not any(map(self.turned.get, self.returned))
         )
         for line in lines:
             if line.training and not guarded:
@@ -153,7 +154,7 @@ class Forward(Statements):
         return [*_in_class(head), *body]
 
     def returning(self) -> list[str]:
-        names = [self.names[ref] for ref in self.returned]
+        names = [self.names[ref] + self.turned.get(ref, "") for ref in self.returned]
         heads = [self.names[ref] for ref in self.training]
         found = []
         if heads:

@@ -82,3 +82,19 @@ def test_what_is_made_of_numbers_alone_is_a_constant() -> None:
     graph = archcalc.from_torch(Windowed(), (1, 16))
     # A product of two tensors at 16 places, twice.
     assert archcalc.analyze(graph).flops == 32
+
+
+class Likened(torch.nn.Module):
+    """Two inputs, and how alike they are."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """One number."""
+        return torch.nn.functional.cosine_similarity(x, y)
+
+
+def test_a_likeness_is_counted_as_its_definition_says() -> None:
+    work = archcalc.analyze(archcalc.from_torch(Likened(), (1, 5), (1, 5))).work
+    # Of 5 numbers each: x y; their squares, twice; one product of norms, and one quotient by it.
+    assert (work.multiplies, work.divisions) == (5 + 2 * 5 + 1, 1)
+    assert work.adds == 3 * (5 - 1)
+    assert work.comparisons == 2  # of each norm with the least that is divided by

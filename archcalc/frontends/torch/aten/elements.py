@@ -211,17 +211,6 @@ def _cdist(call: Call) -> Made | None:
     return Made("Norm", {"p": int(order), "dim": -1}, (apart,))
 
 
-@line("mse_loss", "l1_loss")
-def _loss(call: Call) -> Made | None:
-    if call["reduction"] != 1:
-        return None
-    x, target = call.x, call["target"]
-    shape = broadcast(call.shape(x), call.shape(target))
-    apart = Made("Sub", {}, (x, target), shape=shape)
-    op = "Square" if name_of(call.node) == "mse_loss" else "Abs"
-    return Made("Mean", {"dim": list(range(len(shape)))}, (Made(op, {}, (apart,), shape=shape),))
-
-
 # Reductions ---------------------------------------------------------------------------------------
 
 
@@ -287,6 +276,13 @@ def _ordered(call: Call, index: int) -> Made:
         return Made("Sort", {**fields, **falling}, (call.x,))
     least = {} if call.arguments.get("largest", True) else {"largest": False}
     return Made("TopK", {"k": call["k"], **fields, **least}, (call.x,))
+
+
+@line("argsort")
+def _argsort(call: Call) -> Made:
+    falling = {"descending": True} if call.arguments.get("descending") else {}
+    dim = call.arguments.get("dim", -1)
+    return Made("Sort", {"dim": dim, "returns": "indices", **falling}, (call.x,))
 
 
 @line("linalg_vector_norm", "norm")

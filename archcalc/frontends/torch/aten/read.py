@@ -15,13 +15,14 @@ from torch import fx
 from archcalc.frontends.torch.aten import (  # which fill the tables
     elements,
     layers,
+    losses,
     moves,
     products,
     recurrent,
 )
 from archcalc.frontends.torch.aten.call import PIECES, TABLE, Call, Found, name_of
 
-__all__ = ["elements", "layers", "moves", "piece", "products", "read", "recurrent"]
+__all__ = ["elements", "layers", "losses", "moves", "piece", "products", "read", "recurrent"]
 
 
 def read(node: fx.Node, shape_of: Callable[[fx.Node], Any]) -> Found:
