@@ -20,6 +20,7 @@ from archcalc.space.trace import (
     ALONE,
     QUANTITIES,
     asked,
+    free,
     listed,
     own_numbers,
     require_free,
@@ -135,8 +136,13 @@ def fit(
     if isinstance(network, Space):
         machine = find(on) if isinstance(on, str) else on
         return _of_space(network, at_most, dtype, machine, seconds)
-    if bool(vary) is bool(compound):
-        raise ArchcalcError("name either variables to vary, or the bases of compound scaling")
+    if vary and compound:
+        raise ArchcalcError("name variables to vary, or the bases of compound scaling, not both")
+    if not (vary or compound):
+        raise ArchcalcError(
+            "nothing is varied: name what to vary, such as width, or the bases of compound scaling"
+            f"\n  variables: {', '.join(free(network))}"
+        )
     if isinstance(vary, str):
         vary = listed(vary)
     names = list(compound or vary)

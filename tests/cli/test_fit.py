@@ -44,7 +44,7 @@ def test_json_and_a_spec(tmp_path: Path) -> None:
         (["--at-most", "macs=many", "--vary", "side"], "such as macs=300M"),
         (["--at-most", "macs=1M,macs=2M", "--vary", "side"], "given twice"),
         (["--at-most", "macs=1", "--vary", "width"], "nothing fits"),
-        (["--at-most", "macs=1G"], "either variables to vary"),
+        (["--at-most", "macs=1G"], "nothing is varied"),
         (["--at-most", "macs=1G", "--vary", "width", "--format", "csv"], "no format 'csv'"),
     ],
 )

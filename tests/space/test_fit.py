@@ -132,7 +132,8 @@ def test_where_all_that_may_be_chosen_fits_the_last_is_the_answer() -> None:
         ({"macs": 1}, {"vary": ["widht"]}, "did you mean 'width'"),
         ({"macs": 1}, {"vary": ["width"]}, "nothing fits: width=1 has 1,044 macs"),
         ({"params": 10**6}, {"vary": ["side"]}, "no largest value"),
-        ({"macs": 1}, {}, "either variables to vary"),
+        ({"macs": 1}, {}, r"nothing is varied: .*\n  variables: width, "),
+        ({"macs": 1}, {"vary": ["width"], "compound": {"width": 2}}, "not both"),
         ({"macs": 1}, {"compound": {"width": 0.5}}, "at least 1"),
     ],
 )
