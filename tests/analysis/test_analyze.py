@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archcalc
+import archcalc.analysis
 from archcalc import Analysis
 from archcalc.operators.base import KINDS
+from tests.kinds import changeable
 
 
 def analysis(
@@ -168,3 +170,7 @@ def test_params_lent_by_a_layer_that_is_not_executed_are_executed_by_the_borrowe
     layers: dict[str, Any] = {"aux": conv(8), "main": {**conv(8, share="aux"), "from": "input"}}
     counted = analysis(layers, outputs="main", training_outputs="aux")
     assert counted.executed_params == WEIGHTS
+
+
+def test_what_is_found_of_a_network_does_not_change() -> None:
+    assert changeable(archcalc.analysis) == set()

@@ -114,6 +114,13 @@ def test_a_tensor_is_as_wide_as_who_takes_it_needs() -> None:
     assert "sum" not in archcalc.analyze(mixed).formats()
 
 
+def test_what_shows_a_tensor_asks_for_no_width_of_its_own() -> None:
+    layers = {"a": NET["layers"]["a"], "flat": "Flatten", "c": NET["layers"]["c"]}
+    some = archcalc.quantize(archcalc.load({**NET, "layers": layers}), activations=["c=int4"])
+    formats = archcalc.analyze(some).formats()
+    assert {name: each.name for name, each in formats.items()} == {"a": "int4", "flat": "int4"}
+
+
 def test_memory_follows() -> None:
     """In eight bits: 8 x 64 numbers of a and of its normalization."""
     found = archcalc.memory(net(weights="int8", activations="int8"))

@@ -9,6 +9,7 @@ import torch
 
 import archcalc
 from archcalc import ArchcalcError, build, expand, generate, load, memory, roofline
+from archcalc.analysis.generate import _longest
 from archcalc.spec.bits import Format
 from archcalc.spec.machines import Hardware, Stated
 
@@ -193,3 +194,9 @@ def test_matrices_that_multiply_take_the_format_and_nothing_else() -> None:
     embedding, norms = 128_256 * 4096, 65 * 4096
     matrices = 8_030_261_248 - embedding - norms
     assert found.weights == matrices * 4 // 8 + matrices // 128 * 2 + 2 * (embedding + norms)
+
+
+def test_of_two_numbers_that_change_the_larger_is_taken_at_each_step() -> None:
+    # 10, then 5 of both, then 10; and 20, 25, 30, which is larger all the way.
+    assert _longest(((0.0, 10.0), (10.0, 0.0)), 2) == 25
+    assert _longest(((0.0, 10.0), (20.0, 30.0)), 2) == 75

@@ -18,6 +18,7 @@ import archcalc
 from archcalc.dims import Shape, Size, is_array, is_symbolic
 from archcalc.errors import ShapeError
 from archcalc.operators import FAMILIES, MODULES, NAMES, operator
+from archcalc.operators.autograd import Multiplying
 from archcalc.operators.base import Example, Operator, Work
 
 every_operator = pytest.mark.parametrize("name", NAMES)
@@ -268,3 +269,14 @@ def test_arrays_give_the_numbers_that_ints_give_at_every_point(
         swept = facts(op, arrays)
         for i, fact in enumerate(expected):
             assert {key: n[i] if is_array(n) and n.shape else n for key, n in swept.items()} == fact
+
+
+@every_example
+def test_what_is_multiplied_with_a_gradient_is_multiplied_forward(
+    cls: type[Operator], example: Example
+) -> None:
+    op = cls(**example.fields)
+    if isinstance(op, Multiplying):
+        output = op.infer(*example.inputs)
+        products = op.products(output, *example.inputs)
+        assert sum(each.macs for each in products) == op.work(output, *example.inputs).macs

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+import archcalc.operators
 from archcalc.errors import ArchcalcError
 from archcalc.operators import FAMILIES, NAMES, operator
 from archcalc.operators.base import Call
@@ -10,6 +11,7 @@ from archcalc.operators.describe import (
     call_source,
     ops,
 )
+from tests.kinds import changeable
 
 
 def field(name: str, of: str) -> OperatorField:
@@ -121,3 +123,8 @@ def test_an_example_is_worked_out() -> None:
 )
 def test_calls_as_source(call: Call, inputs: int, source: str) -> None:
     assert call_source(call, inputs) == source
+
+
+def test_what_is_said_of_an_operator_does_not_change() -> None:
+    # Tensors that lie in memory, and what does something with them, do.
+    assert changeable(archcalc.operators) == {"Autograd", "Storage"}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from archcalc.operators import NAMES, operator
+from archcalc.operators.adaptive_pooling import adaptive_taps
 from archcalc.operators.conv import Conv2d
 from archcalc.operators.pooling import AvgPool2d, MaxPool1d
 from archcalc.operators.taps import (
@@ -128,3 +129,9 @@ def test_of_a_transposed_convolution_with_holes_nothing_is_said() -> None:
 
 def test_all_of_an_axis_is_its_first_position_to_its_last() -> None:
     assert everything(5).at(0) == everything(5).at(3) == (0, 4)
+
+
+def test_windows_of_an_adaptive_pooling_repeat_as_soon_as_they_can() -> None:
+    # 512 times the same: the next two positions.
+    assert adaptive_taps(1024, 512) == Taps(((0, 1),), 2)
+    assert adaptive_taps(6, 4) == Taps(((0, 1), (1, 2)), 3)

@@ -211,3 +211,15 @@ def test_of_a_text_only_the_chosen_variant_is_looked_at() -> None:
     assert zoo.parse(broken, "page").variant == "tiny"
     with pytest.raises(SpecError, match="page:10"):
         zoo.parse(broken, "page", "other")
+
+
+def test_a_folder_is_all_its_specs_unless_a_network_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("mine", "resnet18"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "net.yaml").write_text(FAMILY)
+    monkeypatch.chdir(tmp_path)
+    assert zoo.named("mine") == [str(Path("mine", "net.yaml"))]
+    assert zoo.named("resnet18") == ["resnet18"]
+    assert zoo.named("./resnet18") == [str(Path("resnet18", "net.yaml"))]
