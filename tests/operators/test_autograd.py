@@ -78,6 +78,8 @@ MORE: list[tuple[str, dict[str, Any], tuple[Shape, ...]]] = [
     ("MatMul", {}, ((2, 5, 3), (2, 3))),
     ("MatMul", {}, ((2, 5, 4, 3), (2, 3, 6))),
     ("MatMul", {}, ((2, 1, 5, 3), (2, 4, 3, 6))),
+    ("Attention", {"num_heads": 2, "fused": True}, ((2, 10, 16), (2, 12, 16))),
+    ("Attention", {"num_heads": 2, "fused": True}, ((2, 10, 16), (2, 12, 16), (2, 12, 16))),
     ("MultiheadAttention", {"num_heads": 1}, ((2, 10, 16),)),
     ("MultiheadAttention", {"num_heads": 2}, ((1, 10, 16),)),
     *(
@@ -306,6 +308,28 @@ def test_what_autocast_raises_is_kept_as_a_copy_of_float32() -> None:
         cast = Autograd(autocast=True)._cast(op, 0, x)
         assert (cast.storage is not x.storage) is copied
         assert cast.storage.width == FLOAT32
+
+
+def test_what_autocast_lowers_is_a_copy_where_it_was_of_float32() -> None:
+    x = Tensor(Storage(6, FLOAT32), (2, 3), (3, 1), True)
+    lowered = Autograd(autocast=True).lowered(x)
+    assert (lowered.storage.width, lowered.storage.elements) == (0, 6)
+    assert Autograd(autocast=True).lowered(lowered) is lowered
+    assert Autograd().lowered(x) is x
+
+
+@pytest.mark.parametrize(
+    ("storage", "taken"),
+    [
+        (Storage(6), 12),
+        (Storage(6, FLOAT32), 24),
+        (Storage(6, FLOAT32, stored=True), 0),  # a weight, which is counted as such
+        (Storage(6, known=3), 3),  # six numbers of four bits
+        (Storage(6, known=0), 0),
+    ],
+)
+def test_memory_takes_what_its_numbers_do(storage: Storage, taken: int) -> None:
+    assert storage.bytes(2) == taken
 
 
 @pytest.mark.parametrize(

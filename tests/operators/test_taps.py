@@ -135,3 +135,25 @@ def test_windows_of_an_adaptive_pooling_repeat_as_soon_as_they_can() -> None:
     # 512 times the same: the next two positions.
     assert adaptive_taps(1024, 512) == Taps(((0, 1),), 2)
     assert adaptive_taps(6, 4) == Taps(((0, 1), (1, 2)), 3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "inputs", "spans", "advance"),
+    [
+        # Output o is at o / 2, rounded down.
+        ({"scale_factor": 2}, 4, ((0, 0), (0, 0)), 1),
+        # At (o + 1/2) / 2 - 1/2: 1/4 before the first, 1/4 behind it, with the two beside that.
+        ({"scale_factor": 2, "mode": "linear"}, 4, ((-1, 0), (0, 1)), 1),
+        # From 3 to 5 with their ends on each other: at 0, 1/2, 1, ...
+        ({"size": 5, "mode": "linear", "align_corners": True}, 3, ((0, 0), (0, 1)), 1),
+        # At 0, 2/3 and 4/3, and again two further on.
+        ({"scale_factor": 1.5}, 4, ((0, 0), (0, 0), (1, 1)), 2),
+    ],
+)
+def test_what_is_enlarged_sees_what_lies_beside_its_place(
+    fields: dict[str, Any], inputs: int, spans: tuple[tuple[int, int], ...], advance: int
+) -> None:
+    op = operator("Upsample")(**fields)
+    shape = (1, 3, inputs)
+    (axes,) = op.taps(op.infer(shape), shape)  # type: ignore[attr-defined]
+    assert axes == (Taps(spans, advance),)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from archcalc.dims import Shape
 from archcalc.errors import ExpressionError
-from archcalc.spec.arithmetic import FUNCTIONS
+from archcalc.spec.arithmetic import FUNCTIONS, LARGEST, bounded
 from archcalc.spec.expressions import is_expression, parse
 
 NAMES: dict[str, Any] = {
@@ -439,3 +439,12 @@ def test_an_expression_that_others_hold_does_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         expression.text = "2"  # type: ignore[misc]  # which is why
     assert hash(expression) == hash(parse("1 + x"))
+
+
+def test_symbols_are_multiplied_by_what_may_be_computed_with() -> None:
+    n = sympy.Symbol("n", positive=True, integer=True)
+    assert bounded(LARGEST * n) == LARGEST * n
+    assert bounded(n / LARGEST) == n / LARGEST
+    for beyond in ((LARGEST + 1) * n, n / (LARGEST + 1)):
+        with pytest.raises(OverflowError):
+            bounded(beyond)

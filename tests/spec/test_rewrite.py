@@ -17,6 +17,7 @@ from archcalc.operators.conv import Conv2d
 from archcalc.spec.form import as_yaml
 from archcalc.spec.graph import Node
 from archcalc.spec.model import Spec
+from archcalc.spec.replacing import _axis_by_axis
 from archcalc.spec.rewrite import Rewritten, rewrite
 from archcalc.spec.rewrites import REWRITES, Rewrite
 from archcalc.spec.text import parse
@@ -393,3 +394,18 @@ def test_any_convolution_keeps_its_shape_and_costs_what_the_formula_says(
         work = macs(found.after.nodes)
         assert len(found.after.nodes) == h // 2
     assert (params(found.after.nodes), macs(found.after.nodes)) == (expected, work)
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "axes"),
+    [
+        ("kernel_size", [3], [3, 3]),
+        ("kernel_size", [3, 5], [3, 5]),
+        ("padding", [1], [[1, 1], [1, 1]]),
+        ("padding", [[1, 2], 0], [[1, 2], [0, 0]]),
+        ("padding", 1, [[1, 1], [1, 1]]),
+        ("stride", 2, [2, 2]),
+    ],
+)
+def test_a_field_is_written_axis_by_axis(field: str, written: Any, axes: Any) -> None:
+    assert _axis_by_axis(field, written, ()) == axes

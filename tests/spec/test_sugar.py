@@ -421,6 +421,14 @@ def test_rows_in_rows_and_in_blocks_see_all_around_them_and_several_at_once() ->
     ]
 
 
+def test_a_repeated_row_in_a_row_sees_what_is_around_both() -> None:
+    inner = "{repeat: 2, layers: [Tanh, {op: Add, from: [Tanh, a]}]}"
+    assert wired(f"layers: {{a: Sigmoid, b: [ReLU, {inner}]}}")[-2:] == [
+        ("b.layer.1.Tanh", ("b.layer.0.Add",)),
+        ("b.layer.1.Add", ("b.layer.1.Tanh", "a")),
+    ]
+
+
 def test_a_row_asks_for_the_shapes_of_layers_around_it() -> None:
     conv = "{op: Conv2d, out_channels: =2 * channels(a), kernel_size: 1}"
     found = graph(f"layers: {{a: {CONV}, b: [{{op: GlobalAvgPool}}, {conv}]}}")
