@@ -120,12 +120,19 @@ def _class(
     spec: Spec | None,
     graph: Graph,
 ) -> Iterator[str]:
-    forward = Forward(library, cls, training, _turned(cls, graph) if cls is library.top else {})
+    top = cls is library.top
+    forward = Forward(
+        library,
+        cls,
+        training,
+        _turned(cls, graph) if top else {},
+        _dropped(cls, graph) if top else (),
+    )
     method = forward.text()
     whole = _is_sequential(library, cls)
     base = "Sequential" if whole else "ModuleList" if _numbered(cls) else "Module"
     yield f"class {cls.name}(nn.{base}):"
-    if cls is library.top:
+    if top:
         title = _plain(" ".join(graph.title.split())) or graph.name
         lost = _lost(graph)
         if len(title) + 11 <= WIDTH or lost:
@@ -155,6 +162,13 @@ def _turned(cls: Class, graph: Graph) -> Mapping[Ref, str]:
         elif node.shape[1:] == gives:
             found[ref] = ".flatten(0, 1)"
     return found
+
+
+def _dropped(cls: Class, graph: Graph) -> list[Ref]:
+    """Outputs of the network that its author computes and doesn't return."""
+    dropped = {node.name for node in graph.nodes if node.origin and node.origin.dropped}
+    found = [ref for ref, name in zip(cls.outputs, graph.outputs, strict=False) if name in dropped]
+    return found if len(found) < len(graph.outputs) else []
 
 
 LOST = "Made up, since no state_dict has them and it isn't known what they are: "

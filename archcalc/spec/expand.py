@@ -213,6 +213,7 @@ class Expansion(Unrolling):
             year=spec.year,
             untrainable=tuple(asked),
             bits=bits,
+            aliases=spec.aliases,
         )
         self.folds = scope.folds
         if not self.known:

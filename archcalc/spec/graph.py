@@ -102,6 +102,8 @@ class Origin(NamedTuple):
     """What the call takes of the module: the way to each, and whether it is a parameter."""
     gives: tuple[int, ...] | None = None
     """What an output of the network is in its author's code, if that has other axes than ours."""
+    dropped: bool = False
+    """Whether nothing takes what it gives, nor is it returned: it is an output for its work."""
     way: str = ""
     """What the layer was called when it was captured; ``""`` if that is its own name."""
 

@@ -168,6 +168,7 @@ class Spec(Record):
     _family: Self | None = PrivateAttr(default=None)
     _home: Home = PrivateAttr(default_factory=Home)
     _origins: Mapping[str, Origin] = PrivateAttr(default_factory=dict)
+    _aliases: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _spaced_by: Document | None = PrivateAttr(default=None)
 
     @classmethod
@@ -203,6 +204,11 @@ class Spec(Record):
         return self._origins
 
     @property
+    def aliases(self) -> Mapping[str, str]:
+        """Of what was imported from code: other names of its modules -> the first of each."""
+        return self._aliases
+
+    @property
     def variant(self) -> str | None:
         """The chosen variant."""
         variant: str | None = self._private["_variant"]
@@ -228,6 +234,7 @@ class Spec(Record):
         return (
             isinstance(other, Spec)
             and (self._variant, self._origins) == (other._variant, other._origins)
+            and self._aliases == other._aliases
             and all(getattr(self, f) == getattr(other, f) for f in type(self).__pydantic_fields__)
         )
 

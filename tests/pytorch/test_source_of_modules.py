@@ -409,6 +409,23 @@ class Scored(nn.Module):
         )
 
 
+class Heads(nn.Module):
+    """Computes what it doesn't return, with layers that stand in a list of their own besides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(6, 6)
+        self.heads = nn.ModuleList(nn.Linear(6, 2) for _ in range(3))
+        self.rows = nn.ModuleList(nn.Sequential(self.stem, nn.Linear(6, 6)) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.stem(x)
+        for row in self.rows:
+            x = x + row(x)
+        scale = torch.tensor([3, 5], device=x.device)
+        return [head(x) * scale for head in self.heads][-1]
+
+
 MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "ladder": (Ladder, (2, 4, 16, 16)),
     "residual": (Residual, (2, 5, 6)),
@@ -429,6 +446,7 @@ MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "causal": (Causal, (1, 4, 8)),
     "steps": (Steps, (2, 3, 4)),
     "otherwise": (Otherwise, (2, 6)),
+    "heads": (Heads, (2, 6)),
     "attended": (Attended, (2, 5, 8)),
     "lent": (Lent, (2, 6)),
     "scored": (Scored, (1, 6)),
@@ -486,6 +504,19 @@ def test_a_network_that_is_built_computes_what_no_operator_says() -> None:
     built.load_state_dict(module.state_dict())
     x = torch.randn(shape)
     torch.testing.assert_close(built(x), module(x))
+
+
+def test_the_source_of_a_module_on_meta_knows_the_numbers_that_are_written_in_it() -> None:
+    kind, shape = MODULES["heads"]
+    graph = archcalc.from_torch(kind().to("meta"), shape)
+    text = archcalc.export(archcalc.to_spec(graph))
+    assert isinstance(text, str)
+    assert "torch.tensor((3, 5)" in text
+    assert "Made up" not in text
+    module, again = kind(), made(text, "Heads")
+    again.load_state_dict(module.state_dict())
+    x = torch.randn(shape)
+    torch.testing.assert_close(again(x), module(x))
 
 
 def test_outputs_without_a_batch_are_their_authors() -> None:

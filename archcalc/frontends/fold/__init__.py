@@ -33,6 +33,7 @@ def to_spec(graph: Graph, *, allow_unknown: bool = False) -> Spec:
         for node, before in zip(same.nodes, graph.nodes, strict=True)
         if (origin := node.origin) is not None
     }
+    spec._aliases = graph.aliases
     return spec
 
 

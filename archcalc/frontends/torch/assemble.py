@@ -107,7 +107,11 @@ class Assembler(Holding):
             elif node.op == "call_function":
                 self.call(node)
         outputs = [self.output(n) for n in self.capture.outputs if 0 not in (shape_of(n) or ())]
-        outputs += self.prune(outputs)
+        dropped = self.prune(outputs)
+        for key in dropped:
+            layer = self.by_key[key]
+            layer.origin = layer.origin and layer.origin._replace(dropped=True)
+        outputs += dropped
         used = {held for layer in self.layers for held in self.tensors.get(layer.key, ())}
         unused = [
             self.tensor(held, kind, shape)

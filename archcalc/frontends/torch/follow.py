@@ -23,7 +23,7 @@ from archcalc.frontends.torch.program import read
 def _exported(module: nn.Module, args: Any, kwargs: Any, how: str = "") -> Capture:
     from torch.fx.traceback import preserve_node_meta
 
-    with Checks(), _Signs(), preserve_node_meta():
+    with Checks(), _Numbers(), _Signs(), preserve_node_meta():
         program = torch.export.export(module, args, kwargs, strict=False)
     if _is_open(program.graph):
         raise ArchcalcError(_OPEN)
@@ -45,6 +45,20 @@ def _at_most(
     if detector and not mode.boxes:
         raise ArchcalcError("it sorts out no boxes")
     return found
+
+
+class _Numbers(TorchFunctionMode):
+    """Has numbers that an author writes out made where there are any, and brought to ``meta``."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call the function."""
+        named = dict(kwargs or {})
+        if func is torch.tensor and torch.device(named.get("device") or "cpu").type == "meta":
+            device = named.pop("device")
+            return func(*args, **named).to(device)
+        return func(*args, **named)
 
 
 class _Signs(TorchFunctionMode):

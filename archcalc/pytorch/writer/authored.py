@@ -22,7 +22,8 @@ def authored(graph: Graph) -> Graph:
     parted = _parts(graph)
     named = parted is graph
     graph = _owned(_split(parted))
-    if named and all(_said(node) in ("", node.name) for node in graph.nodes):
+    named = named and all(_said(node) in ("", node.name) for node in graph.nodes)
+    if named and not any(map(_is_alias, graph.nodes)):
         return graph
     graph = _as_captured(graph)
     names = {node.name: node.name for node in graph.nodes}
@@ -63,10 +64,15 @@ def _as_captured(graph: Graph) -> Graph:
                 here.pop()
                 there.pop()
                 parts[".".join(here)] = ".".join(there)
+    taken = {names.get(node.name, node.name) for node in graph.nodes}
     for node in graph.nodes:
         around = next((each for each in reversed([*_around([node.name])]) if each in parts), None)
         if node.name not in names and around is not None:
-            names[node.name] = parts[around] + node.name[len(around) :]
+            name = parts[around] + node.name[len(around) :]
+            while name in taken:
+                name += "_"
+            taken.add(name)
+            names[node.name] = name
     found = {
         name: names.get(name, name) for name in (*graph.inputs, *(n.name for n in graph.nodes))
     }
@@ -225,6 +231,12 @@ def _said(node: Node) -> str:
     cost = node.applied.cost
     own = node.share is None and (cost.weights or cost.buffers)
     return node.origin.name if own and node.origin is not None else ""
+
+
+def _is_alias(node: Node) -> bool:
+    """Whether a layer of another's tensors has keys of its own, and another name now."""
+    own = node.origin is not None and node.origin.way and not node.origin.again
+    return bool(own and node.share is not None and node.applied.cost.weights)
 
 
 def _around(names: Iterable[str]) -> Iterable[str]:

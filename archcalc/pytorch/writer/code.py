@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import isinf, isnan
 from typing import Any, NamedTuple
 
@@ -56,8 +57,11 @@ def flat(code: Code) -> str:
 def broken(code: Code, indent: int, before: str = "", after: str = "") -> list[str]:
     """Code on as few lines as it takes for each to fit, with text before and after it."""
     line = f"{' ' * indent}{before}{flat(code)}{after}"
-    if len(line) <= WIDTH or isinstance(code, str):
+    if len(line) <= WIDTH:
         return [line]
+    if isinstance(code, str):
+        opened = _opened(code, WIDTH - indent - len(before))
+        return [line] if opened is None else broken(opened, indent, before, after)
     if isinstance(code, Choice):
         inside = f"{' ' * (indent + 4)}{flat(code)}"
         body = [inside]
@@ -85,6 +89,38 @@ def broken(code: Code, indent: int, before: str = "", after: str = "") -> list[s
         comma = code.separator if len(code.items) > 1 else ""
         body = [part for item in code.items for part in broken(item, indent + 4, after=comma)]
     return [f"{' ' * indent}{before}{code.head}", *body, f"{' ' * indent}{code.tail}{after}"]
+
+
+def _opened(text: str, room: int) -> Bracket | None:
+    """The last call in a text, or what is in brackets, that begins within so much room."""
+    found = None
+    for start, end, commas in _brackets(text):
+        if start < room and end > start + 1:
+            cuts = [start, *commas, end]
+            items = [text[a + 1 : b].strip() for a, b in pairwise(cuts)]
+            found = Bracket(text[: start + 1], [item for item in items if item], text[end:])
+    return found
+
+
+def _brackets(text: str) -> Iterator[tuple[int, int, list[int]]]:
+    """Where round brackets stand that are in no others: their ends, and the commas in them."""
+    depth, quote, start = 0, "", -1
+    commas: list[int] = []
+    for k, mark in enumerate(text):
+        if quote:
+            quote = "" if mark == quote and text[k - 1] != "\\" else quote
+        elif mark in "\"'":
+            quote = mark
+        elif mark in "([{":
+            depth += 1
+            if depth == 1:
+                start, commas = k, []
+        elif mark in ")]}":
+            depth -= 1
+            if depth == 0 and mark == ")":
+                yield start, k, commas
+        elif mark == "," and depth == 1:
+            commas.append(k)
 
 
 def _call(text: str) -> tuple[str, str]:

@@ -23,6 +23,7 @@ class Expressions:
         cls: Class,
         training: Sequence[Ref] = (),
         turned: Mapping[Ref, str] | None = None,
+        dropped: Sequence[Ref] = (),
     ) -> None:
         self.library = library
         self.cls = cls
@@ -32,7 +33,8 @@ class Expressions:
         """By step, what it takes as its author has it: tensors of the module itself."""
         self.steps = [self._without_held(k, step) for k, step in enumerate(cls.steps)]
         self.training = tuple(training)
-        self.returned = tuple(ref for ref in cls.outputs if ref not in self.training)
+        others = (*self.training, *dropped)
+        self.returned = tuple(ref for ref in cls.outputs if ref not in others)
         self.inputs = _inputs(cls)
         self.stored: dict[str, str] = {}
         """Arguments of the constructor that the forward pass needs, and the attributes they are."""
@@ -41,8 +43,8 @@ class Expressions:
         for k, step in enumerate(self.steps):
             for ref in step.takes:
                 self.users.setdefault(value_of(ref), []).append(k)
-        self.needed = self.leading_to((*self.returned, *self.training))
-        self.inference = self.leading_to(self.returned)
+        self.needed = self.leading_to(cls.outputs)
+        self.inference = self.leading_to((*self.returned, *dropped))
 
     def _without_held(self, number: int, step: Step) -> Step:
         """A step with what is computed alone among what it takes, if it is an author's call."""
