@@ -66,12 +66,13 @@ def test_work_of_one_input(name: str, fields: dict[str, Any], work: Work) -> Non
         ("Lt", [(2, 5), (2, 4, 1)], (2, 4, 5), Work(comparisons=40)),
         ("LogicalAnd", [(2, 4), (2, 4)], (2, 4), Work(comparisons=8)),
         ("Where", [(2, 4, 1), (2, 4, 5), (2, 5)], (2, 4, 5), Work(comparisons=40)),
+        ("MaskedFill", [(2, 4, 5), (2, 1, 5)], (2, 4, 5), Work(comparisons=40)),
     ],
 )
 def test_inputs_broadcast_sample_by_sample(
     name: str, inputs: list[Shape], output: Shape, work: Work
 ) -> None:
-    op = operator(name)()
+    op = operator(name)(**({"value": 0} if name == "MaskedFill" else {}))
 
     assert op.infer(*inputs) == output
     assert op.work(output, *inputs) == work
