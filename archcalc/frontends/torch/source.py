@@ -121,8 +121,7 @@ def of_factory(
             raise ArchcalcError(
                 f"{address}: which input? --input 3x224x224, or --input NAME=int64:128"
             )
-        tensors = {said: _tensor(said, text, device) for said, text in shapes.items()}
-        given = tuple(tensors.pop(said) for said in ("",) if said in tensors)
+        given, tensors = _given(shapes, device)
         try:
             found = replace(capture(module, given, tensors), making=making)
             return assemble(found, _named(name))
@@ -131,7 +130,33 @@ def of_factory(
             if device == "cpu":
                 break
     assert failure is not None
-    raise failure
+    # Of a graph's nodes and edges there is no batch: the shapes are whole as they are written.
+    whole = _given(shapes, device, whole=True)
+    if _runs(module, *_given(shapes, device)) or not _runs(module, *whole):
+        raise failure
+    return assemble(replace(capture(module, *whole), making=making), _named(name))
+
+
+def _given(
+    shapes: Mapping[str, str], device: str, whole: bool = False
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What a module is called with, by its places and by its names."""
+    tensors = {said: _tensor(said, text, device, whole) for said, text in shapes.items()}
+    return tuple(tensors.pop(said) for said in ("",) if said in tensors), tensors
+
+
+def _runs(module: Any, args: Any, kwargs: Any) -> bool:
+    """Whether an ordinary call ends well."""
+    import torch
+
+    from archcalc.frontends.torch.capture import quiet
+
+    try:
+        with quiet(), torch.no_grad():
+            module(*args, **kwargs)
+    except Exception:  # whatever a stranger's code raises
+        return False
+    return True
 
 
 def _named(text: str) -> str:
@@ -304,7 +329,7 @@ def _known_inputs(module: Any) -> dict[str, str]:
     return {}
 
 
-def _tensor(name: str, text: str, device: str) -> Any:
+def _tensor(name: str, text: str, device: str, unbatched: bool = False) -> Any:
     import torch
 
     said = f"--input {name}={text}" if name else f"--input {text}"
@@ -320,7 +345,7 @@ def _tensor(name: str, text: str, device: str) -> Any:
     if not all(1 <= n <= LARGEST for n in sizes):
         raise ArchcalcError(f"{said}: an extent should be from 1 to {LARGEST:,}")
     # With a dtype people write a whole shape, ids=int64:1x128, whose first axis is the batch.
-    whole = bool(colon) and len(sizes) > 1 and sizes[0] == 1
+    whole = unbatched or (bool(colon) and len(sizes) > 1 and sizes[0] == 1)
     made = torch.zeros if not dtype.startswith("float") else torch.empty
     shape_ = tuple(sizes) if whole else (1, *sizes)
     return made(shape_, dtype=getattr(torch, dtype), device=device)

@@ -641,3 +641,21 @@ def test_a_part_of_a_layer_that_is_used_by_itself_is_owned_once(first: bool) -> 
     graph = archcalc.from_torch(Biased(first), (1, 8))
     assert archcalc.analyze(graph).params == 8 * 8 + 8
     assert archcalc.analyze(archcalc.to_spec(graph)).params == 8 * 8 + 8
+
+
+def test_a_graphs_nodes_and_edges_are_taken_as_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "graphs.py").write_text(
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.layer = torch.nn.Linear(4, 3)\n"
+        "    def forward(self, x, edges):\n"
+        "        source, target = edges\n"
+        "        zeros = torch.zeros(5, 3, device=x.device)\n"
+        "        return zeros.index_add(0, target, self.layer(x)[source])\n"
+    )
+    address = f"torch:{tmp_path}/graphs.py:Net@x=5x4;edges=int64:2x7"
+    graph = archcalc.expand(address)
+    assert graph.inputs == {"x": (1, 5, 4), "edges": (1, 2, 7)}
+    assert archcalc.analyze(graph).params == 4 * 3 + 3
