@@ -11,6 +11,7 @@ from archcalc.operators.adaptive_pooling import adaptive_taps
 from archcalc.operators.conv import Conv2d
 from archcalc.operators.pooling import AvgPool2d, MaxPool1d
 from archcalc.operators.taps import (
+    HERE,
     Taps,
     Traced,
     Window,
@@ -157,3 +158,19 @@ def test_what_is_enlarged_sees_what_lies_beside_its_place(
     shape = (1, 3, inputs)
     (axes,) = op.taps(op.infer(shape), shape)  # type: ignore[attr-defined]
     assert axes == (Taps(spans, advance),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "seen"),
+    [
+        ({"index": [0, 2], "dim": 1}, (HERE,)),  # channels: positions stay
+        ({"index": [0, 2], "dim": 2}, "anywhere"),
+        ({"index": 0, "dim": 1}, "anywhere"),  # what had positions has channels
+    ],
+)
+def test_what_picks_channels_leaves_positions_where_they_are(
+    fields: dict[str, Any], seen: Any
+) -> None:
+    op = operator("Select")(**fields)
+    shape = (1, 3, 8)
+    assert op.taps(op.infer(shape), shape) == (seen,)  # type: ignore[attr-defined]
