@@ -200,3 +200,8 @@ def test_of_two_numbers_that_change_the_larger_is_taken_at_each_step() -> None:
     # 10, then 5 of both, then 10; and 20, 25, 30, which is larger all the way.
     assert _longest(((0.0, 10.0), (10.0, 0.0)), 2) == 25
     assert _longest(((0.0, 10.0), (20.0, 30.0)), 2) == 75
+
+
+def test_where_no_bandwidth_is_known_work_bounds_one_text() -> None:
+    found = generate("gpt2", machine(1e12, 0.0), prompt=4, tokens=2)
+    assert (found.crossing, found.largest) == (1, None)

@@ -319,6 +319,22 @@ def test_what_autocast_lowers_is_a_copy_where_it_was_of_float32() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "fields", "trained", "passes"),
+    [
+        ("ReLU", {}, True, True),
+        ("ReLU", {}, False, False),  # no parameter is upstream
+        ("Lt", {"by": 1}, True, False),
+        ("Lt", {"by": 1}, False, False),
+    ],
+)
+def test_a_gradient_passes_what_is_trained_and_has_one(
+    name: str, fields: dict[str, Any], trained: bool, passes: bool
+) -> None:
+    x = Tensor(Storage(6), (2, 3), (3, 1), trained)
+    assert Autograd().apply(operator(name)(**fields), x).trained is passes
+
+
+@pytest.mark.parametrize(
     ("storage", "taken"),
     [
         (Storage(6), 12),

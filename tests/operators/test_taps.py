@@ -147,6 +147,8 @@ def test_windows_of_an_adaptive_pooling_repeat_as_soon_as_they_can() -> None:
         ({"scale_factor": 2, "mode": "linear"}, 4, ((-1, 0), (0, 1)), 1),
         # From 3 to 5 with their ends on each other: at 0, 1/2, 1, ...
         ({"size": 5, "mode": "linear", "align_corners": True}, 3, ((0, 0), (0, 1)), 1),
+        # At 4 (o + 1/2) - 1/2: 3/2, then 4 further on.
+        ({"scale_factor": 0.25, "mode": "linear"}, 8, ((1, 2),), 4),
         # At 0, 2/3 and 4/3, and again two further on.
         ({"scale_factor": 1.5}, 4, ((0, 0), (0, 0), (1, 1)), 2),
     ],
