@@ -334,6 +334,15 @@ def test_a_gradient_passes_what_is_trained_and_has_one(
     assert Autograd().apply(operator(name)(**fields), x).trained is passes
 
 
+def test_fused_projections_of_two_tensors_keep_both() -> None:
+    shape = (2, 10, 16)
+    x, y = (Tensor(Storage(320), shape, in_order(shape), True) for _ in range(2))
+    for taken in ((x, x, y), (x, y, y), (y, x, y)):
+        autograd, fields = Autograd(), {"num_heads": 2, "fused": True}
+        autograd.apply(operator("Attention")(**fields), *taken)
+        assert {x.storage, y.storage} <= set(autograd.kept)
+
+
 @pytest.mark.parametrize(
     ("storage", "taken"),
     [
