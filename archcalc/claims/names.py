@@ -43,6 +43,10 @@ def _bare(entry: Entry) -> str:
     return entry.name.split(" (")[0] or f"row {entry.number}"
 
 
+ANOTHER = 3
+"""Sizes that begin alike and are no slip."""
+
+
 def other_batches(sheet: Sheet) -> Iterator[Finding]:
     """Sizes that begin with another batch than all others do."""
     wrong: list[tuple[Entry, str, int]] = []
@@ -56,6 +60,8 @@ def other_batches(sheet: Sheet) -> Iterator[Finding]:
                     wrong.append((entry, role, shape.dims[0]))
     batch = sheet.batch
     wrong = [each for each in wrong if each[2] != batch]
+    again = Counter(number for _, _, number in wrong)
+    wrong = [each for each in wrong if again[each[2]] < ANOTHER]  # regions of an image, say
     if len(wrong) * 10 > firsts.total() and (len(wrong) > 1 or firsts.total() < 5):
         return  # other sizes, not slips
     for entry, role, number in wrong:

@@ -35,6 +35,8 @@ CONVOLVED = 21.0
 """Prices of what is assumed beside the rows: a pooling that is not printed, an input from an
 earlier row, a concatenation, anything else that changes sizes, and a layer with weights."""
 
+PARTS = (2, 3, 4)
+"""Into how many equal parts channels may be split."""
 INNER = frozenset(("pool", "pad", "crop", "upsample", "norm"))
 """Kinds that are no network's last row."""
 ANYTHING = frozenset(("", "attention", "pad"))
@@ -86,6 +88,18 @@ class Assuming:
         flows = [state for _, state in path.recent]
         places = {extents(s) for s in flows} | {n for s in flows for n in s.ext or ()}
         return made if len(pair) == 2 and pair[0] in places else None
+
+    def goes_on(self, entry: Entry, shown: State) -> bool:
+        """Whether the row after one has as many positions, if it prints any."""
+        after = [e for e in self.sheet.layers if e.index > entry.index][:1]
+        rows = {len(s.ext): s.ext for e in after if (s := printed_state(e, "out")).ext}
+        return rows.get(len(shown.ext or ()), shown.ext) == shown.ext
+
+    def split(self, entry: Entry, state: State, inward: State, c: int) -> bool:
+        """Whether a program's row takes an equal part of the given channels, as it says."""
+        parts = state.c is not None and state.c % c == 0 and state.c // c in PARTS
+        said = self.both and not self.by_hand and inward == State(c, state.ext)
+        return parts and said and entry.kind in WEIGHTED
 
     def anything(self, entry: Entry) -> bool:
         """Whether a row may take what functions have made of other rows."""
@@ -146,7 +160,7 @@ class Assuming:
                 dims = sorted(n for n in (state.c, *state.ext) if n)
                 row_ = len(shown.ext) == 1 and state.c == shown.c
                 token = row_ and extents(shown) - extents(state) in (1, 2)
-                token = token and entry.kind not in SLIDING
+                token = token and entry.kind not in SLIDING and self.goes_on(entry, shown)
                 alike = sorted(n for n in (shown.c, *shown.ext) if n) == dims
                 if shown.flat == state.flat or token:
                     yield (
@@ -185,7 +199,10 @@ class Assuming:
                     0,
                     f"an upsampling before {row} is not in the table",
                 )
-        others = [(r, s) for r, s in reversed(path.recent) if s != state and r > entry.index - FAR]
+        # As far back as the last row that gives it.
+        until = [*(r for r, _ in path.recent[1:]), entry.index]
+        flows = reversed(list(zip(path.recent, until, strict=False)))
+        others = [(r, s) for (r, s), end in flows if s != state and end > entry.index - FAR]
         if said:
             others = []
         # A table that somebody wrote row after row is read so; modules stand in no order.
@@ -198,13 +215,21 @@ class Assuming:
         )
         if self.chain and path.row >= 0 and self.sheet.entries[path.row].kind in INNER:
             price = MISPRINT + 3  # what it gives would lead nowhere
+        option = path.option
+        if (
+            option
+            and option.layer.kind in SAME
+            and any("a concatenation" in n for n in option.notes)
+        ):
+            price = MISPRINT + 3  # so would what was joined
         seen: set[State] = set()
         for _, other in others:
             if other in seen or other.c is None:
                 continue
             seen.add(other)
             # A normalization is of the convolution above it where both have as many channels.
-            own = _joins(path) or (entry.kind in SAME and _weighted(path) and other.c == state.c)
+            own = entry.kind in SAME and _weighted(path)
+            own = _joins(path) or (own and (other.c == state.c or entry.kind == "norm"))
             dear = MISPRINT + 1 if own and self.sheet.form not in UNORDERED else price
             # A row may say itself that it takes what an earlier one gives.
             width = entry.values.get("kernel_in", state.c)
@@ -238,6 +263,10 @@ class Assuming:
                 )
             else:
                 dear = CHANGED_AGAIN if changed else CHANGED
+                if self.split(entry, state, inward, c):
+                    note = f"a split before {row} is not in the table"
+                    yield inward, JOINED_AGAIN if joined else JOINED, 2, note
+                    continue
                 if state.c is not None and c < state.c and inward.c == c:
                     dear = CONVOLVED
                 if self.sheet.form in UNORDERED:
@@ -245,6 +274,8 @@ class Assuming:
                 elif self.anything(entry):
                     dear = min(dear, 6.0)
                 yield State(c, state.ext), dear, 3, f"what {row} takes is given by no row"
+        if entry.kind in SAME and not self.both and not self.by_hand:
+            inward = printed_state(entry, "out")  # what it gives, it takes
         if inward.ext is not None and inward.ext != state.ext:
             dear = CHANGED_AGAIN if changed else CHANGED
             yield (
@@ -255,7 +286,7 @@ class Assuming:
                 "the table",
             )
             if inward.c is not None and inward.c != state.c:
-                dear = CHANGED if changed else CONVOLVED
+                dear = CHANGED if changed or entry.kind in SAME else CONVOLVED
                 if self.anything(entry):
                     dear = 6.0
                 yield inward, dear, 3, f"what {row} takes is given by no row"
@@ -302,6 +333,18 @@ def squared(state: State) -> Iterator[State]:
         yield from (State(c, state.ext) for c in (1, 3) if c != state.c)
 
 
+def slid(entry: Entry, inward: State, outward: State) -> Iterator[State]:
+    """Inputs that may be meant where one side is misprinted: as many strides as it gives."""
+    before, after = known(inward.ext), known(outward.ext)
+    if not before or not after or len(before) != len(after) or entry.kind not in SLIDING:
+        return
+    steps = entry.strides if len(entry.strides) == len(before) else ()
+    steps = steps or (int(entry.values.get("stride", 1)),) * len(before)
+    for k, (n, m, step) in enumerate(zip(before, after, steps, strict=True)):
+        if n != m * step:
+            yield State(inward.c, (*before[:k], m * step, *before[k + 1 :]))
+
+
 def _joins(path: Path) -> bool:
     """Whether a path's last row is a concatenation."""
     return path.option is not None and path.option.layer.kind == "concat"
@@ -331,7 +374,7 @@ def _larger(one: State, other: State) -> bool:
     sizes, wanted = known(one.ext), known(other.ext)
     if sizes is None or wanted is None or len(sizes) != len(wanted):
         return False
-    return all(m <= n < 2 * m for n, m in zip(sizes, wanted, strict=True))
+    return one.ext != other.ext and all(m <= n < 2 * m for n, m in zip(sizes, wanted, strict=True))
 
 
 def _sums(widths: Sequence[int]) -> set[int]:

@@ -154,8 +154,9 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
                     rank = base + way.price + unlike(entry, way, None, None, printed)
                     rank -= 0.6 * (way.out == hints.after.ext)
                     made.setdefault(cout, []).append((rank, (cin, w), price, way))
+    value = entry.values.get("params")
     for cout, each in made.items():
-        for (cin, w), price, way in cheapest_ways(each, 4):
+        for (cin, w), price, way in cheapest_ways(each, 4, lambda what: what[1].params == value):
             yield _convolved(entry, State(cin, ext), cout, w, way, price, kind)
     if done:
         return

@@ -50,7 +50,7 @@ WORDS = (
     ("reshape", r"reshape|^view|unflatten|permute|repeatvector|squeeze$|^transpose$"),
     (
         "add",
-        r"^(add|sum|elt|shortcut|multiply|mul|average|maximum|minimum|subtract)"
+        r"^(add|sum|sub|div|elt|shortcut|multiply|mul|average|maximum|minimum|subtract)"
         r"(sum|wise|add|mul)?(\d*|ition|op|layer)$|eltwise|elementwise|skipconn|^stochadd",
     ),
     (

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 
 from archcalc.claims.tables.evidence import Hints, Manner, Option, holds
 from archcalc.claims.tables.kinds import WEIGHTED
 from archcalc.claims.tables.sheet import Entry, Sheet
-from archcalc.claims.tables.work import FORMULAS, HELD, Held, Layer, memory_of, work_of
+from archcalc.claims.tables.work import FORMULAS, HELD, TIMES, Held, Layer, memory_of, work_of
 
 
 def learn(
@@ -33,7 +34,8 @@ def learn(
                 votes[kind, hints[row].followed or bool(entry.what.fused)][layer.bias] += 1
             elif kind == "norm" and option.out.c and "layer" not in entry.what.word.lower():
                 norms[layer.params // option.out.c] += 1
-        if layer.kernel and "kernel_h" not in entry.values and "params" in entry.values:
+        told = "kernel_h" in entry.values and layer.kind == "conv"
+        if layer.kernel and (told or ("kernel_h" not in entry.values and "params" in entry.values)):
             square[len(set(layer.kernel)) == 1] += 1
         if layer.kind == "conv" and layer.groups > 1 and "params" not in option.wrong:
             groups[layer.groups == layer.cin] += 1
@@ -85,6 +87,25 @@ def learn(
         if held := _held(sheet, role, chosen):
             learnt.memory[role] = held
     return learnt
+
+
+def _times(
+    cells: Sequence[tuple[Entry, Layer]],
+    role: str,
+    ways: Sequence[str],
+    right: Callable[[str, Layer], int | None],
+) -> str:
+    """A way to count that holds of some layers as often as it is done, be it of regions.
+
+    Nothing where no way holds as many times in all of them but one.
+    """
+    for way in ways:
+        both = [(entry.values[role], right(way, layer)) for entry, layer in cells]
+        times = Counter(Fraction(n) / m if m else Fraction() for n, m in both if n)
+        often, rows = next(iter(times.most_common(1)), (Fraction(), 0))
+        if rows > max(2, times.total() - 2) and often > 1 and often.denominator == 1:
+            return f"{way}{TIMES}{often}"
+    return ""
 
 
 def _window(windows: Counter[tuple[int, int]]) -> tuple[int, int] | None:
@@ -166,9 +187,12 @@ def _work(sheet: Sheet, role: str, chosen: Mapping[int, Option]) -> dict[str, st
     batches = ("", " of the batch") if sheet.batch > 1 else ("",)
     ways = [way + batch for way in FORMULAS for batch in batches]
 
+    def right(way: str, layer: Layer) -> int | None:
+        return work_of(layer, way, sheet.batch)
+
     def explains(way: str, entry: Entry, layer: Layer) -> bool:
-        right = work_of(layer, way, sheet.batch)
-        return right is not None and entry.printed[role].verdict(right).holds
+        found = right(way, layer)
+        return found is not None and entry.printed[role].verdict(found).holds
 
     found: dict[str, str] = {}
     votes: Counter[str] = Counter()
@@ -184,6 +208,9 @@ def _work(sheet: Sheet, role: str, chosen: Mapping[int, Option]) -> dict[str, st
             votes.update({way: n for way, n in agree.items() if "nothing" not in way})
     for kind, agree in scored.items():
         cells = rows[kind]
+        if not agree and kind in WEIGHTED and (way := _times(rows[kind], role, ways, right)):
+            found[kind] = way
+            continue
         if not agree:
             if kind in WEIGHTED and votes and votes.most_common(1)[0][1] >= 4:
                 found[kind] = votes.most_common(1)[0][0]

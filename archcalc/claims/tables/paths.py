@@ -28,6 +28,11 @@ class Path:
     accused: int = 0
     """Tells which cells are wrong: the same for the same rows and columns."""
 
+    @property
+    def strained(self) -> bool:
+        """Whether cells are wrong on it, or sizes are changed by what nobody knows."""
+        return bool(self.accused or self.counts[3])
+
     def outs(self, row: int) -> State | None:
         """What a row gives on a path."""
         at: Path | None = self

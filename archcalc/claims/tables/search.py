@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from archcalc.claims.printed import Printed
-from archcalc.claims.tables.assumed import FAR, UNORDERED, Assuming, squared
+from archcalc.claims.tables.assumed import FAR, UNORDERED, Assuming, slid, squared
 from archcalc.claims.tables.evidence import (
     MISPRINT,
     UNKNOWN,
@@ -56,6 +56,8 @@ TOLD = 9.0
 """What it is worth that a network takes what is said beside the table: less than a misprint."""
 UNSUMMED = MISPRINT + 0.5
 """The price of a total that is not what the rows add up to."""
+DOUBTED = 4.0
+"""How much more a wrong total may cost than a row that only some kernel makes right."""
 TIE = 0.75
 """Readings that cost so little more than the cheapest may be meant as well."""
 
@@ -107,13 +109,13 @@ class Search:
             again = self.passed(other)
             if again[0].cost < paths[0].cost:
                 manner, paths = other, again
-        if paths[0].cost > GROUPED and not self.tired:
+        if paths[0].cost > GROUPED and paths[0].strained and not self.tired:
             grouped = replace(manner, grouped=dict.fromkeys((True, False), 0.5))
             again = self.passed(grouped)
             if again[0].cost + GROUPED < paths[0].cost:
                 manner, paths = grouped, again
         windows = self.sheet.has_any("kernel_h") and self.sheet.has("stride")
-        if paths[0].cost > GROUPED and windows and not self.tired:
+        if paths[0].cost > GROUPED and windows and paths[0].strained and not self.tired:
             unsaid = replace(manner, unsaid=True)
             again = self.passed(unsaid)
             if again[0].cost + GROUPED < paths[0].cost:
@@ -206,7 +208,8 @@ class Search:
         if state == UNKNOWN and (path.row < 0 or link.rows == ()):
             inward = printed_state(entry, "in")
             asked = [State(c, inward.ext) for c in needs(entry) if inward.c not in (None, c)]
-            for other in dict.fromkeys((*squared(inward), *asked[:4])):
+            moved = slid(entry, inward, printed_state(entry, "out"))
+            for other in dict.fromkeys((*squared(inward), *asked[:4], *moved)):
                 for option in self.read(entry, other)[:3]:
                     yield self.extend(path, entry, option, 0.0, path.counts, ())
         if not (link.rows == () and path.row < 0):
@@ -216,7 +219,8 @@ class Search:
                 counts = _raised(path.counts, which)
                 rows = tuple(r for r, s in path.recent if s == assumed)[-1:] if which == 1 else None
                 for option in self.read(entry, assumed)[:8]:
-                    if option.cost + price < least + MISPRINT:
+                    # What explains no more of the row is not assumed.
+                    if option.cost < least and option.cost + price < least + MISPRINT:
                         yield self.extend(
                             path, entry, option, price, counts, (note,), None, rows or None
                         )
@@ -354,14 +358,20 @@ class Search:
     def chosen(self, manner: Manner, paths: list[Path]) -> Reading:
         """The cheapest of the last paths, the total held against each."""
         rated = []
+        meant: list[Path] = []
         for path in paths:
-            sums = self.sums(path) or self.summing(path)
+            sums = self.sums(path)
+            if not sums and self.summing(path):
+                sums = True
+                meant.append(path)
             rated.append((path.cost + (0.0 if sums else UNSUMMED), sums, path))
         rated.sort(key=lambda each: each[0])
         cost, sums, best = rated[0]
         readings = best.rows()
         others: list[dict[int, Option]] = []
-        doubted = False
+        # A row that only some kernel makes right may be right, and the total wrong.
+        other = min((p.cost for p in paths if not p.accused), default=DEARER) + UNSUMMED
+        doubted = best in meant and other < cost + DOUBTED and not self.twice()
         # Where nothing has to be wrong, nothing is.
         for price, adds, path in rated[1:] if best.accused or not sums else ():
             if price > cost + TIE or path.accused == best.accused:
@@ -379,6 +389,11 @@ class Search:
             sums,
             doubted,
         )
+
+    def twice(self) -> bool:
+        """Whether the total is what trains and what does not together, as is said below it."""
+        whole, total = self.sheet.whole, total_row(self.sheet)
+        return bool(whole and total and whole.trained + whole.frozen == total.values["params"])
 
     def summing(self, path: Path) -> bool:
         """Whether one wrong number may be what makes the rows add up to the total.

@@ -22,6 +22,10 @@ LENET_C3 = 60 * 5 * 5 + 16
 (10.1109/5.726791, table I)."""
 
 
+UNEVEN = MISPRINT + 2
+"""The price of a kernel that is no square, where all others are."""
+
+
 class Weights(NamedTuple):
     """Kernel, groups and biases that a convolution may have."""
 
@@ -151,7 +155,8 @@ def weights(
             if kernel is not None:
                 uneven = len(set(kernel)) > 1 and 1 not in kernel
                 slim = len(set(kernel)) > 1 and g > 1
-                add(kernel, g, b, price + max(5.0 * (uneven or slim), odd_sides))
+                apart = UNEVEN if uneven and manner.square else 5.0 * (uneven or slim)
+                add(kernel, g, b, price + max(apart, odd_sides))
             if exact and value is not None:
                 area = _area(kind, int(value), cin, cout, g, b)
                 for side, sprice in sides(area, axes) if area else ():

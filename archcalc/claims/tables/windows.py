@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import lru_cache
 from itertools import product
@@ -304,7 +305,9 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     windows: list[tuple[tuple[int, ...], float]] = []
     if kernel is not None:
         square = printed.ext is not None and len(set(printed.ext[-2:])) == 1 == len(set(ext[-2:]))
-        windows.append((kernel, _uneven(kernel) + 3.0 * (square and _uneven(kernel) > 1)))
+        beyond = any(k > n for k, n in zip(kernel, ext, strict=False)) and len(set(ext)) == 1
+        odd = 3.0 * (square and _uneven(kernel) > 1) + 3.0 * (beyond and len(set(kernel)) > 1)
+        windows.append((kernel, _uneven(kernel) + odd))
         windows += [((k,) * len(ext), 0.0) for k in (2, 3) if (k,) * len(ext) != kernel]
     else:
         sides = [(2, 0.0), (3, 0.3), (4, 0.7), (5, 1.0), (7, 1.0), (8, 1.0), (1, 2.0)]
@@ -324,6 +327,8 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
                 usual = manner.window in (None, (side[-1], way.stride)) or 1 in way.out
                 if kernel is None and not usual:
                     way = way._replace(price=way.price + UNUSUAL)
+                if kernel is None and manner.window and way.strides and len(set(ext)) == 1:
+                    way = way._replace(price=way.price + MISPRINT)  # one axis, where others are two
                 if any(way.pads) and "pad" not in entry.values and not entry.same_pad:
                     # Windows side by side are seldom padded, and what is padded rounds down.
                     apart = way.pads != _same(ext, side, way.strides or (way.stride,) * len(ext))
@@ -374,15 +379,21 @@ def unlike(
 
 
 def cheapest_ways(
-    found: list[tuple[float, Any, float, Slide]], most: int = 7
+    found: list[tuple[float, Any, float, Slide]],
+    most: int = 7,
+    holds: Callable[[Any], bool] = lambda what: True,
 ) -> Iterator[tuple[Any, float, Slide]]:
-    """The cheapest ways to each of the few likeliest sizes."""
-    groups: dict[Extents, int] = {}
+    """The cheapest ways to each of the few likeliest sizes.
+
+    What ``holds`` of a number that is printed leaves room for ways of which it does not.
+    """
+    groups: dict[Extents, Counter[bool]] = {}
     for _, what, price, way in sorted(found, key=lambda each: each[0]):
         if way.out not in groups and len(groups) >= most:
             continue
-        groups[way.out] = groups.get(way.out, 0) + 1
-        if groups[way.out] <= 3:
+        ways = groups.setdefault(way.out, Counter())
+        ways[held := holds(what)] += 1
+        if ways[held] <= (3 if held else max(1, 3 - ways[True])):
             yield what, price, way
 
 

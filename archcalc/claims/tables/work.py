@@ -131,8 +131,13 @@ def memory_of(layer: Layer, way: Held, batch: int, power: int) -> Fraction | Non
     return None if numbers is None else Fraction(numbers * way.size, way.thousand**power)
 
 
+TIMES = " times "
+"""Stands in a way to count before how many times all that is done that no row says."""
+
+
 def work_of(layer: Layer, way: str, batch: int) -> int | None:
     """The work of a layer counted in one way: ``one an output``, or that ``of the batch``."""
+    way, _, times = way.partition(TIMES)
     plain, _, _ = way.partition(" of the batch")
     found = FORMULAS[plain](layer)
-    return found if found is None or way == plain else found * batch
+    return None if found is None else found * int(times or 1) * (1 if way == plain else batch)

@@ -1,0 +1,238 @@
+"""Of several readings the likelier: cells that one slip made wrong, and rows that are right.
+
+Each table is a few rows as a program prints them; what its cells should be is worked out beside it.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from archcalc.claims.audit import audit
+from archcalc.claims.tables.read import read_table
+from archcalc.claims.tables.search import GROUPED, Search
+
+
+def accused(text: str) -> set[tuple[int, str, str]]:
+    """Rows, printed cells and what they should say."""
+    return {(f.row + 1, f.printed, f.right) for f in audit(text).findings}
+
+
+def torchinfo(*rows: str) -> str:
+    """A table of torchinfo with inputs and kernels, columns apart by bars here."""
+    heads = "Layer (type:depth-idx)|Input Shape|Kernel Shape|Output Shape|Param #|Mult-Adds"
+    lines = [line.split("|") for line in (heads, *rows)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (lines[0], ["---"] * 6, *lines[1:]))
+
+
+def torchsummary(*rows: str) -> str:
+    """A table of torchsummary."""
+    lines = [line.split("|") for line in ("Layer (type)|Output Shape|Param #", *rows)]
+    page = [f"{a:>25}  {b:>25} {c:>15}" for a, b, c in lines]
+    return "\n".join(["-" * 68, page[0], "=" * 68, *page[1:], "=" * 68]) + "\n"
+
+
+# Of an image 100 regions are cut, each of 7 x 7 x 64 = 3,136 numbers: 3,137 * 32, and 33 * 5.
+REGIONS = torchinfo(
+    *(
+        f"Conv2d: 1-{k}|[1, {c}, 32, 32]|[3, 3]|[1, 64, 32, 32]|{p}|{p * 1024}"
+        for k, (c, p) in enumerate([(3, 1792), *[(64, 36928)] * 8], 1)
+    ),
+    "RoIAlign: 1-10|[1, 64, 32, 32]|--|[100, 64, 7, 7]|--|--",
+    "Linear: 1-11|[100, 3136]|--|[100, 32]|100384|100384",
+    "ReLU: 1-12|[100, 32]|--|[100, 32]|--|--",
+    "Linear: 1-13|[100, 32]|--|[100, 5]|165|165",
+)
+
+
+def test_regions_of_an_image_are_no_other_batch_by_slip() -> None:
+    assert accused(REGIONS) == set()
+    slip = REGIONS.replace("[1, 64, 32, 32] | [3, 3]", "[2, 64, 32, 32] | [3, 3]", 1)
+    assert {printed for _, printed, _ in accused(slip)} == {"[2, 64, 32, 32]"}
+    assert {(11, "103084", "100,384")} <= accused(REGIONS.replace("100384 |", "103084 |", 1))
+
+
+# 8 * 8 * 64 = 4,096; 4,096 * 256 = 1,048,576; 256 * 64 = 16,384; 64 * 21 = 1,344; 64 * 84 = 5,376;
+# each of them is done for 300 regions.
+OFTEN = """layer,input,output,params,MACs
+conv1 (Conv2d),64x64x3,64x64x16,448,1769472
+fc6 (Linear),4096,256,1048832,314572800
+fc7 (Linear),256,64,16448,4915200
+score (Linear),64,21,1365,403200
+box (Linear),64,84,5460,1612800
+"""
+
+
+def test_work_may_be_done_for_each_of_many_regions() -> None:
+    found = audit(OFTEN)
+    assert found.findings == ()
+    assert any("multiply-accumulates times 300" in note for note in found.notes)
+    assert (4, "430200", "403,200") in accused(OFTEN.replace("403200", "430200"))
+
+
+def test_a_vector_has_a_length() -> None:
+    # 65 * 32 = 2,080.
+    text = (
+        "module name,input shape,output shape,params\n"
+        "embed (Linear),64,32,2080\nnorm (Norm),32,1,0\ndiv (Div),32,32,0\n"
+        "head (Linear),32,10,330\n"
+    )
+    assert accused(text) == set()
+    assert (4, "303", "330") in accused(text.replace("330", "303"))
+
+
+# Half of the channels goes on: 16 * 64, 9 * 32 * 32, 9 * 32 * 32 and 128 * 64 without biases.
+SPLIT = torchinfo(
+    "Conv2d: 1-1|[1, 16, 40, 40]|[1, 1]|[1, 64, 40, 40]|1024|1638400",
+    "SiLU: 1-2|[1, 64, 40, 40]|--|[1, 64, 40, 40]|--|--",
+    "Conv2d: 1-3|[1, 32, 40, 40]|[3, 3]|[1, 32, 40, 40]|9216|14745600",
+    "SiLU: 1-4|[1, 32, 40, 40]|--|[1, 32, 40, 40]|--|--",
+    "Conv2d: 1-5|[1, 32, 40, 40]|[3, 3]|[1, 32, 40, 40]|9216|14745600",
+)
+
+
+def test_half_of_the_channels_may_go_on() -> None:
+    found = audit(SPLIT)
+    assert found.findings == ()
+    assert "a split before row 3 is not in the table" in found.notes
+    assert (3, "9261", "9216") in accused(SPLIT.replace("9216", "9261", 1))
+
+
+def test_what_is_subtracted_has_one_size() -> None:
+    # A highway's layer: 50 * 50 + 50.
+    text = (
+        "Layer (type),Output Shape,Param #,Connected to\n"
+        'x (InputLayer),"(None, 50)",0,\nh (Dense),"(None, 50)",2550,x[0][0]\n'
+        'sub_1 (Sub),"(None, 50)",0,"h[0][0], x[0][0]"\n'
+        'mul_1 (Mul),"(None, 50)",0,"h[0][0], sub_1[0][0]"\n'
+        'y (Dense),"(None, 10)",510,mul_1[0][0]\n'
+    )
+    assert accused(text) == set()
+    wrong = text.replace('sub_1 (Sub),"(None, 50)"', 'sub_1 (Sub),"(None, 100)"')
+    assert {(row, printed) for row, printed, _ in accused(wrong)} == {(3, "(None, 100)")}
+
+
+# The first block of a residual network, its shortcut last: 64 * 64, 9 * 64 * 64, 64 * 256 twice.
+BLOCK = torchsummary(
+    "Conv2d-1|[-1, 64, 56, 56]|9,408",
+    "BatchNorm2d-2|[-1, 64, 56, 56]|128",
+    "Conv2d-3|[-1, 64, 56, 56]|4,096",
+    "BatchNorm2d-4|[-1, 64, 56, 56]|128",
+    "Conv2d-5|[-1, 64, 56, 56]|36,864",
+    "BatchNorm2d-6|[-1, 64, 56, 56]|128",
+    "ReLU-7|[-1, 64, 56, 56]|0",
+    "Conv2d-8|[-1, 256, 56, 56]|16,384",
+    "BatchNorm2d-9|[-1, 256, 56, 56]|512",
+    "Conv2d-10|[-1, 256, 56, 56]|16,384",
+    "BatchNorm2d-11|[-1, 256, 56, 56]|512",
+    "ReLU-12|[-1, 256, 56, 56]|0",
+    "Conv2d-13|[-1, 64, 56, 56]|16,384",
+)
+
+
+def test_nothing_is_joined_to_lead_nowhere() -> None:
+    assert accused(BLOCK) == set()
+    wrong = BLOCK.replace("ReLU-7           [-1, 64", "ReLU-7          [-1, 128")
+    assert {row for row, *_ in accused(wrong)} == {7}
+
+
+def test_a_normalization_is_of_the_convolution_above_it() -> None:
+    wrong = BLOCK.replace("Conv2d-5           [-1, 64", "Conv2d-5          [-1, 128")
+    assert {row for row, *_ in accused(wrong)} == {5}
+
+
+# Four poolings of 2 x 2: 28, 80, 584 = (9 * 8 + 1) * 8 parameters.
+POOLED = torchsummary(
+    "Conv2d-1|[-1, 8, 32, 32]|224",
+    "MaxPool2d-2|[-1, 8, 16, 16]|0",
+    "Conv2d-3|[-1, 8, 16, 16]|584",
+    "MaxPool2d-4|[-1, 8, 8, 8]|0",
+    "Conv2d-5|[-1, 8, 8, 8]|584",
+    "MaxPool2d-6|[-1, 8, 4, 4]|0",
+    "AdaptiveAvgPool2d-7|[-1, 8, 2, 2]|0",
+    "Linear-8|[-1, 10]|330",
+)
+
+
+def test_one_pooling_is_not_over_one_axis_alone() -> None:
+    assert accused(POOLED) == set()
+    wrong = POOLED.replace("[-1, 8, 4, 4]", "[-1, 8, 8, 4]")
+    assert {row for row, *_ in accused(wrong)} == {6}
+
+
+def test_one_kernel_is_no_rectangle_where_all_others_are_squares() -> None:
+    # In two groups: 9 * 16 / 2 * 16 + 16; 3 x 6 would fit in four.
+    rows = [
+        f"Conv2d: 1-{k}|[1, 16, 13, 13]|[3, 3]|[1, 16, 13, 13]|{p}|{p * 169}"
+        for k, p in enumerate((2320, 2320, 1168, 2320, 2320), 1)
+    ]
+    assert accused(torchinfo(*rows)) == set()
+    rows[2] = rows[2].replace("[3, 3]", "[3, 6]")
+    assert accused(torchinfo(*rows)) == {(3, "[3, 6]", "[3, 3]")}
+
+
+def test_a_row_is_wrong_rather_than_its_kernel_odd_and_the_total() -> None:
+    # 1 x 1 from 64 to 64 without biases; 8,192 is 1 x 2 as well.
+    rows = "".join(
+        f'conv_{k} (Conv2D),"(None, 14, 14, 64)",4096\nbn_{k} (BatchNormalization),'
+        '"(None, 14, 14, 64)",256\n'
+        for k in range(1, 6)
+    )
+    text = (
+        'Layer (type),Output Shape,Param #\nx (InputLayer),"(None, 14, 14, 64)",0\n'
+        f"{rows}Total params,,21760\n"
+    )
+    assert accused(text) == set()
+    assert accused(text.replace("4096", "8192", 1)) == {(2, "8192", "4096")}
+
+
+def test_a_first_size_is_wrong_rather_than_all_that_follows() -> None:
+    # Of 16 frames: 5 * 3 * 3 * 3 * 64 + 64 parameters, 8,640 * 16 * 28 * 28 of work.
+    text = (
+        "Layer,Input,Output,Kernel,Stride,Pad,Parameters,MACs\n"
+        'conv1 (Conv3d),16x28x28x3,16x28x28x64,5x3x3,1,"(2, 1, 1)",8704,108380160\n'
+        "pool1 (MaxPool3d),16x28x28x64,16x14x14x64,1x2x2,1x2x2,0,0,0\n"
+        'conv2 (Conv3d),16x14x14x64,16x14x14x64,5x3x3,1,"(2, 1, 1)",184384,578027520\n'
+        "Total,,,,,,193088,686407680\n"
+    )
+    assert accused(text) == set()
+    wrong = text.replace("16x28x28x3,", "96x28x28x3,")
+    assert accused(wrong) == {(1, "96x28x28x3", "16x28x28x3")}
+
+
+def test_one_channel_is_not_joined_to_itself() -> None:
+    # A discriminator's end: 4 * 4 * 32.
+    rows = ["Conv2d-1|[-1, 32, 4, 4]|1,536", "Conv2d-2|[-1, 1, 1, 1]|512"]
+    assert accused(torchsummary(*rows, "Sigmoid-3|[-1, 1, 1, 1]|0")) == set()
+    wrong = torchsummary(*rows, "Sigmoid-3|[-1, 2, 1, 1]|0")
+    assert {row for row, *_ in accused(wrong)} == {3}
+
+
+@pytest.mark.parametrize("length", [10, 70])
+def test_a_shortcut_goes_over_any_number_of_rows_that_keep_a_size(length: int) -> None:
+    # 9 * 8 * 8, 9 * 8 * 16 at a stride of 2, and 8 * 16 of the shortcut.
+    head = "module name,input shape,output shape,params\n"
+    rows = [f"conv{k} (Conv2d),8x16x16,8x16x16,576\n" for k in range(length)]
+    rows.append("down (Conv2d),8x16x16,16x8x8,1152\nnorm (BatchNorm2d),16x8x8,16x8x8,32\n")
+    rows.append("shortcut (Conv2d),8x16x16,16x8x8,128\n")
+    assert accused(head + "".join(rows)) == set()
+
+
+def test_a_table_that_is_right_is_not_read_in_other_manners() -> None:
+    passes = []
+
+    class Counted(Search):
+        def passed(self, manner):  # type: ignore[no-untyped-def]
+            passes.append(manner)
+            return super().passed(manner)
+
+    # Three modules of three branches each, which costs more than a cell that is wrong.
+    lines, c = ["layer,input,output,kernel,stride,pad,params"], 16
+    for k in range(3):
+        lines += [
+            f"conv{k}{n},8x8x{c},8x8x{d},3x3,1,1,{(9 * c + 1) * d}"
+            for n, d in enumerate((24, 40, 8))
+        ]
+        c = 72
+    search = Counted(read_table("\n".join(lines)))
+    assert search.run().cost > GROUPED
+    assert len(passes) == 2
