@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from archcalc.claims.finding import Finding
 from archcalc.claims.readings import Reading
@@ -19,7 +19,8 @@ def containers(sheet: Sheet, told: Reading) -> Iterator[Finding]:
     which it differs is wrong; where more do, functions may do something between. Of the whole
     network one that a slip makes of the other is.
     """
-    for entry in sheet.entries:
+    mended: dict[tuple[int, str], Number] = {}
+    for entry in reversed(sheet.entries):
         if not entry.container:
             continue
         chain = re.match(r"\W*sequential\b", entry.name.lower())
@@ -27,28 +28,30 @@ def containers(sheet: Sheet, told: Reading) -> Iterator[Finding]:
             continue
         inside = _inside(sheet, entry)
         for prefix, row, which in (("in", inside[0], "first"), ("out", inside[-1], "last")):
-            differing = list(_differing(told, entry, row, prefix))
+            differing = list(_differing({**told.wrong, **mended}, entry, row, prefix))
             if len(differing) == 1:
                 role, right = differing[0]
                 if not chain and not slip(entry.values[role], right):
                     continue  # functions may stand before and behind its rows
+                mended[entry.index, role] = right
                 shown = printed_like(entry, role, right)
                 rule = f"its {which} row, {row.name} (row {row.number}), prints {right}"
                 yield Finding.of(sheet, entry, role, shown, rule)
 
 
 def _inside(sheet: Sheet, container: Entry) -> list[Entry]:
-    """The rows of a module."""
-    found = []
+    """The rows of a module, without those that are inside of another of its rows."""
+    found: list[Entry] = []
     for entry in sheet.entries[container.index + 1 :]:
         if entry.depth <= container.depth or entry.kind == "total":
             break
-        found.append(entry)
+        if not found or entry.depth <= found[0].depth:
+            found.append(entry)
     return found
 
 
 def _differing(
-    told: Reading, container: Entry, row: Entry, prefix: str
+    wrong: Mapping[tuple[int, str], Number], container: Entry, row: Entry, prefix: str
 ) -> Iterator[tuple[str, Number]]:
     """The sizes of a side that a module and a row print unlike, as they should be."""
     sizes = {role for role in (*container.values, *row.values) if role[:-1] == f"{prefix}_"}
@@ -57,6 +60,6 @@ def _differing(
         if said is None or value is None:
             yield from [("", 0)] * 2  # of other axes
             return
-        right = told.wrong.get((row.index, role), value)
+        right = wrong.get((row.index, role), value)
         if said != right:
             yield role, right

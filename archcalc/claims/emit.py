@@ -55,12 +55,23 @@ def _cheapest(audit: Audit) -> Writer:
     """
     best = Writer(audit)
     best.write()
-    for row in best.sums[:TRIES] if best.cost > SUMMED * len(best.sums) + LEFT / 4 else ():
-        other = Writer(audit, best.apart | {row})
-        other.write()
-        if other.cost < best.cost:
-            best = other
+    if best.cost <= SUMMED * len(best.sums) + LEFT / 4:
+        return best
+    # Where normalizations follow convolutions no sum stands between any, or there is none at all.
+    rows = range(len(best.sheet.entries))
+    norms = frozenset(row for row in rows if best.sheet.entries[row].kind == "norm")
+    for apart in (norms, frozenset(rows)):
+        # Not for the price of the sums alone, each of which may be meant.
+        best = _cheaper(best, Writer(audit, apart), SUMMED * len(best.sums))
+    for row in best.sums[:TRIES]:
+        best = _cheaper(best, Writer(audit, best.apart | {row}))
     return best
+
+
+def _cheaper(best: Writer, other: Writer, by: float = 0.0) -> Writer:
+    """What is written now if it is cheaper by so much, otherwise what was written."""
+    other.write()
+    return other if other.cost + by < best.cost else best
 
 
 def _spec(written: Writer) -> Emitted:

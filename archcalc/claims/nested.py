@@ -198,7 +198,10 @@ class Modules:
         inside = list(self.net.written)[count:]
         note = f"how {container.name} joins its rows is not in the table"
         out = printed_state(container, "out")
-        made = reached(self.net, out, self.net.last, [source, *inside], note)
+        made = None
+        if self.net.states.get(source) == out:
+            made = reached(self.net, out, self.net.last, inside, note)  # not what it takes alone
+        made = made or reached(self.net, out, self.net.last, [source, *inside], note)
         if made is None:
             raise ArchcalcError(f"row {container.index + 1}: {note}")
         self.net.last = self.names[container.index] = made

@@ -161,12 +161,15 @@ def _groups(
         # Some of what is joined may be pooled first, as a branch of an inception is.
         bent = own if what in ("", *ENDS) else {**own, **plain}
         unused = [name for name in bent if name in net.open][:WIDE]
-        used = [name for name in bent if name not in net.open][:WIDE]
-        widths = {name: bent[name].out.c or 0 for name in (*unused, *used)}
+        used = [name for name in bent if name not in net.open]
+        # A convolution that is normalized is joined as that alone.
+        plainly = [name for name in used if name not in net.normed][:WIDE]
+        joined = {name: bent[name].out.c or 0 for name in (*unused, *plainly)}
+        widths = {name: bent[name].out.c or 0 for name in (*unused, *used[:WIDE])}
         same = [name for name, c in widths.items() if c == wanted.c and not bent[name].op]
         # More than two that are summed cost more than two of them.
         for join, groups in (
-            ("Concat", _adding(widths, wanted.c or 0)),
+            ("Concat", _adding(joined, wanted.c or 0)),
             ("Add", combinations(same, 2)),
         ):
             found = [(sum(name in net.open for name in names), names) for names in groups]

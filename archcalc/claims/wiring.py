@@ -47,6 +47,8 @@ class Wiring:
         """Those whose features are the last axis, of a table that prints them so."""
         self.open: list[str] = []
         """Layers that nothing takes yet."""
+        self.normed: set[str] = set()
+        """Convolutions that a normalization takes."""
         self.taken: set[str] = set()
         """Names."""
 
@@ -136,6 +138,8 @@ class Wiring:
         if list(sources) != [self.last]:
             layer["from"] = sources[0] if len(sources) == 1 else list(sources)
         self.written[name] = {**layer, **fields}
+        if "Norm" in op and "Conv" in str(self.written.get(sources[0], {}).get("op")):
+            self.normed.add(sources[0])
         self.states[name] = out
         self.open = [each for each in self.open if each not in sources] + [name]
         row = op in ("Flatten", "Reshape", "") and out.ext == ()

@@ -236,3 +236,48 @@ def test_a_table_that_is_right_is_not_read_in_other_manners() -> None:
     search = Counted(read_table("\n".join(lines)))
     assert search.run().cost > GROUPED
     assert len(passes) == 2
+
+
+# A unit of ShuffleNet V2: its halves are inside of a module, which is inside of the stage.
+TREE = """\
+=================================================================
+Layer (type:depth-idx)                   Output Shape     Param #
+=================================================================
+Net                                      [1, 8, 28, 28]   --
+├─Sequential: 1-1                        [1, 8, 28, 28]   --
+│    └─Unit: 2-1                         [1, 8, 28, 28]   --
+│    │    └─Sequential: 3-1              [1, 4, 28, 28]   112
+│    └─Unit: 2-2                         [1, 8, 28, 28]   --
+│    │    └─Sequential: 3-2              [1, 4, 28, 28]   112
+=================================================================
+Total params: 224
+=================================================================
+"""
+
+
+def test_a_sequence_gives_what_the_last_of_its_own_rows_gives() -> None:
+    assert accused(TREE) == set()
+    wrong = TREE.replace(
+        "1-1                        [1, 8, 28", "1-1                        [1, 8, 82"
+    )
+    assert {row for row, *_ in accused(wrong)} == {2}
+
+
+# Four neighbours of 12 numbers become 24: 12 * 4 * 24; of a table of pairs, 2 * 5 + 5.
+MERGED = torchsummary(
+    "Conv2d-1|[-1, 12, 56, 56]|588",
+    "Conv2d-2|[-1, 12, 56, 56]|1,308",
+    "Conv2d-3|[-1, 12, 56, 56]|1,308",
+    "Permute-4|[-1, 56, 56, 12]|0",
+    "LayerNorm-5|[-1, 56, 56, 12]|24",
+    "Linear-6|[-1, 28, 28, 24]|1,152",
+    "LayerNorm-7|[-1, 28, 28, 24]|48",
+    "Linear-8|[-1, 15, 15, 5]|15",
+)
+
+
+def test_a_layer_of_features_may_take_patches_that_were_merged() -> None:
+    found = audit(MERGED)
+    assert found.findings == ()
+    assert "a rearrangement before row 6 is not in the table" in found.notes
+    assert {row for row, *_ in accused(MERGED.replace("1,152", "1,125"))} == {6}

@@ -35,6 +35,8 @@ CONVOLVED = 21.0
 """Prices of what is assumed beside the rows: a pooling that is not printed, an input from an
 earlier row, a concatenation, anything else that changes sizes, and a layer with weights."""
 
+MOVED = 8.0
+"""The price of a table of the network's own that a layer of features takes at other positions."""
 PARTS = (2, 3, 4)
 """Into how many equal parts channels may be split."""
 INNER = frozenset(("pool", "pad", "crop", "upsample", "norm"))
@@ -63,6 +65,17 @@ class Assuming:
     def features(self, entry: Entry) -> bool:
         """Whether a row multiplies the features of each position, as attention's projections do."""
         return entry.kind == "linear" and printed_state(entry, "out").ext not in ((), None)
+
+    def merged(self, entry: Entry, first: bool) -> Iterator[State]:
+        """What a program's layer of features takes at the positions that it gives.
+
+        Neighbours may have been merged, as patches are, or it takes a table of the network's own.
+        """
+        made = printed_state(entry, "out")
+        if self.by_hand or self.both or not self.features(entry) or not made.ext:
+            return
+        for c in dict.fromkeys(needs(entry)):
+            yield State(made.c, (*made.ext[:-1], c)) if first else State(c, made.ext)
 
     def twin(self, path: Path, entry: Entry) -> State | None:
         """What the row before takes, where a program prints a layer once for each device."""
@@ -188,6 +201,20 @@ class Assuming:
             if entry.kind == "linear" and (windows := _windowed(entry, state, manner.first)):
                 note = f"a rearrangement before {row} is not in the table"
                 yield windows, POOLED_AGAIN if joined else 4.0, 2, note
+            for taken in self.merged(entry, manner.first):
+                note = f"a rearrangement before {row} is not in the table"
+                price_, which = POOLED_AGAIN if joined else 4.0, 2
+                if taken.flat != state.flat:
+                    note = f"what {row} takes is given by no row"
+                    # No layer of features changes positions, of which here are others.
+                    there, here = (
+                        {s.c, *(s.ext or ())[:-1]} if manner.first else set(s.ext or ())
+                        for s in (state, taken)
+                    )
+                    dear = CHANGED if there & here else MOVED
+                    price_, which = CHANGED_AGAIN if changed else dear, 3
+                if taken != state:
+                    yield taken, price_, which, note
             flat = printed_state(entry, "out").ext in ((), None)
             if flat and entry.kind not in SLIDING and entry.kind not in ("linear", "layer"):
                 yield State(state.flat, ()), 1.0, 0, f"a flatten before {row} is not in the table"

@@ -40,6 +40,8 @@ MARGIN = 16.0
 """How much more a way may cost than the cheapest, to be kept."""
 DEARER = 1e9
 """More than any way costs."""
+ODD = 2.0
+"""What a row may cost before another row is thought of that it takes: a 1x3 in a 1x1's place."""
 PUZZLED = 4.0
 """What a row may cost before things that are not printed are thought of."""
 DAUNTED = 6.0
@@ -203,7 +205,8 @@ class Search:
             for option in self.read(entry, told):
                 yield self.extend(path, entry, option, -TOLD, path.counts, ())
         puzzled = 0.2 if self.sheet.form in UNORDERED else PUZZLED
-        if least < puzzled or not inventive or entry.index in self.sequential:
+        odd = ODD <= least < puzzled
+        if (least < puzzled and not odd) or not inventive or entry.index in self.sequential:
             return
         if state == UNKNOWN and (path.row < 0 or link.rows == ()):
             inward = printed_state(entry, "in")
@@ -216,11 +219,14 @@ class Search:
             for assumed, price, which, note in self.assuming.between(
                 self.manner, path, entry, state
             ):
+                if odd and which != 1:
+                    continue  # what goes back to an earlier row may be likelier, nothing else
                 counts = _raised(path.counts, which)
                 rows = tuple(r for r, s in path.recent if s == assumed)[-1:] if which == 1 else None
                 for option in self.read(entry, assumed)[:8]:
                     # What explains no more of the row is not assumed.
-                    if option.cost < least and option.cost + price < least + MISPRINT:
+                    most = least if odd else least + MISPRINT
+                    if option.cost < least and option.cost + price < most:
                         yield self.extend(
                             path, entry, option, price, counts, (note,), None, rows or None
                         )
