@@ -20,6 +20,7 @@ from archcalc.claims.finding import Audit
 from archcalc.claims.readings import Reading
 from archcalc.claims.stored import frozen, memory
 from archcalc.claims.tables.evidence import Option, State, holds, spread
+from archcalc.claims.tables.kinds import WEIGHTED
 from archcalc.claims.tables.lines import mult_adds_unit
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
 from archcalc.claims.tables.totals import adds_up, total_row
@@ -223,6 +224,11 @@ def _total(
     own = [e for e in sheet.addends if e.container and e.index not in layers]
     own = [e for e in own if e.values.get("params")]
     lacking = int(total.values["params"]) - params
+    shared = next((e for e in bare if e.kind in WEIGHTED), None)
+    if lacking < 0 and shared is not None and sheet.program == "pytorch":
+        raise ArchcalcError(
+            f"{sheet.name}: {label(shared)} prints no parameters: whose it has is not in the table"
+        )
     if lacking == sum(int(e.values["params"]) for e in own):
         each = ", ".join(f"{number(e.values['params'])} of {label(e)}" for e in own)
         why = f"; {each}: modules that did not run, or parameters of its own, are printed in no row"

@@ -8,8 +8,10 @@ from __future__ import annotations
 import pytest
 
 from archcalc.claims.audit import audit
+from archcalc.claims.emit import emit
 from archcalc.claims.tables.read import read_table
 from archcalc.claims.tables.search import GROUPED, Search
+from archcalc.errors import ArchcalcError
 
 
 def accused(text: str) -> set[tuple[int, str, str]]:
@@ -281,3 +283,65 @@ def test_a_layer_of_features_may_take_patches_that_were_merged() -> None:
     assert found.findings == ()
     assert "a rearrangement before row 6 is not in the table" in found.notes
     assert {row for row, *_ in accused(MERGED.replace("1,152", "1,125"))} == {6}
+
+
+# Four gates of a 3x3 over what is given and what was: 4 * (9 * (1 + 8) + 1) * 8, of lengths unsaid.
+FRAMES = """\
+Layer (type)                 Output Shape              Param #
+=================================================================
+conv_lstm2d (ConvLSTM2D)     (None, None, 32, 32, 8)   2624
+_________________________________________________________________
+conv_lstm2d_1 (ConvLSTM2D)   (None, None, 32, 32, 8)   4640
+=================================================================
+Total params: 7264
+"""
+
+
+def test_gates_that_convolve_tell_of_their_width_where_lengths_are_unsaid() -> None:
+    assert accused(FRAMES) == set()
+    wrong = FRAMES.replace("8)   4640", "9)   4640")
+    assert {row for row, *_ in accused(wrong)} == {2}
+
+
+def test_a_stage_is_no_operator() -> None:
+    # 1,792 = (9 * 3 + 1) * 64; 36,928 = (9 * 64 + 1) * 64.
+    text = (
+        "stage,layer,output,kernel,stride,params\nstage0,conv,32x32x64,3x3,2,1792\n"
+        "stage1,conv,32x32x64,3x3,1,36928\nstage1,conv,32x32x64,3x3,1,36928\n"
+    )
+    assert accused(text) == set()
+    assert accused(text.replace("36928", "36982", 1)) == {(2, "36982", "36,928")}
+
+
+def test_a_first_size_follows_from_what_the_next_row_takes() -> None:
+    text = (
+        "layer,input,kernel,stride,params\nconv1,64x64x3,3x3,2,448\nconv2,32x32x16,3x3,1,4640\n"
+        "conv3,32x32x32,3x3,1,9248\n"
+    )
+    assert accused(text) == set()
+    assert accused(text.replace("64x64", "46x64")) == {(1, "46x64x3", "64x64x3")}
+
+
+def test_a_rounded_number_tells_of_features() -> None:
+    # 257 * 10 = 2,570, and as many multiply-accumulates with biases.
+    text = (
+        "layer,type,in,out,params,MACs\nfc1,Linear,64,256,16.64 K,16.64 K\n"
+        "fc2,Linear,256,10,2.57 K,2.57 K\nTotal,,,,19.21 K,19.21 K\n"
+    )
+    assert accused(text) == set()
+    assert accused(text.replace("256,10", "256,11")) == {(2, "11", "10")}
+
+
+def test_weights_of_which_no_row_prints_a_number_are_not_written_anew() -> None:
+    # 50 words of 16, and a layer that shares the embedding's weights.
+    rows = [
+        "Embedding: 1-1|[1, 8]|--|[1, 8, 16]|800|800",
+        "LayerNorm: 1-2|[1, 8, 16]|--|[1, 8, 16]|32|32",
+        "Linear: 1-3|[1, 8, 16]|--|[1, 8, 16]|272|272",
+        "Linear: 1-4|[1, 8, 16]|--|[1, 8, 50]|--|--",
+        "Total params||||1104|1104",
+    ]
+    found = audit(torchinfo(*rows))
+    assert found.findings == ()
+    with pytest.raises(ArchcalcError, match=r"Linear: 1-4 .* prints no parameters"):
+        emit(found)

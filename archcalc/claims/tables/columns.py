@@ -294,6 +294,10 @@ def _counted(cells: Sequence[str]) -> bool:
     return sum(bool(re.match(r"[~<(\[]?\d", c)) for c in cells) > len(cells) / 2
 
 
+_NUMBERED = re.compile(r"\W*(stage|group|block)\W*\d", re.IGNORECASE)
+"""Where a row stands, which is no operator."""
+
+
 def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> str:
     """The role itself, or what its content makes of it."""
     if not cells:
@@ -367,7 +371,8 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         return ""
     if role in ("layer", "op", "row") and numeric < len(cells) and role == "row":
         return ""
-    if role == "stage" and sum(bool(kind_of(c).kind) for c in cells) > 0.8 * len(cells):
+    kinds = [c for c in cells if kind_of(c).kind and not _NUMBERED.match(c)]
+    if role == "stage" and len(kinds) > 0.8 * len(cells):
         return "op"
     if role == "groups" and numeric < len(cells) / 2:
         return "stage"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import prod
+from math import isqrt, prod
 from typing import Any
 
 from archcalc.claims.tables.evidence import (
@@ -306,7 +306,14 @@ def read_convlstm(entry: Entry, state: State, manner: Manner, hints: Hints) -> I
     state, printed = filled(state, printed_state(entry, "in")), printed_state(entry, "out")
     cout, params, axes = printed.c, entry.values.get("params"), 2
     if cout is None or printed.ext is None or len(printed.ext) < axes:
-        yield one_option(entry, state, printed, 0.0, Layer("convlstm", state.c, cout))
+        layer = Layer("convlstm", state.c, cout)
+        wide = cout and isinstance(params, int) and params and "params" in entry.exact
+        found = dict(_gated(int(params or 0), state.c)) if wide else {}
+        if cout not in found.values():
+            yield one_option(entry, state, printed, 0.0 if not found else MISPRINT + 1, layer)
+        for fits, c in found.items():
+            made = layer._replace(cout=c, params=fits)
+            yield one_option(entry, state, printed._replace(c=c), 0.0, made, params=fits)
         return
     each = params // (4 * cout) if isinstance(params, int) and params % (4 * cout) == 0 else 0
     areas = {k * k: (k, k) for k in (3, 5, 1, 7)}
@@ -334,6 +341,14 @@ def read_convlstm(entry: Entry, state: State, manner: Manner, hints: Hints) -> I
                         layer,
                         params=total,
                     )
+
+
+def _gated(params: int, cin: int | None) -> Iterator[tuple[int, int]]:
+    """Parameters, and the channels that a recurrent layer that convolves gives with as many."""
+    for area in (9, 1, 25, 49) if cin is not None else ():
+        for cout in range(1, isqrt(params // (4 * area)) + 1):
+            if 4 * (area * ((cin or 0) + cout) + 1) * cout == params:
+                yield params, cout
 
 
 def _flatly(entry: Entry, state: State) -> bool:

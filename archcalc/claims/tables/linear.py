@@ -14,6 +14,7 @@ from archcalc.claims.tables.evidence import (
     Option,
     State,
     as_int,
+    holds,
     one_option,
     printed_state,
     slip,
@@ -97,6 +98,15 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
             for bias in (1, 0):
                 if features and params % (features + bias) == 0:
                     outs.setdefault(params // (features + bias), 0.6)
+    elif isinstance(params, int) and params and entry.printed["params"].scale > 1:
+        for features, _, _ in list(takes):
+            # A rounded number tells of features where one number of them alone has as many.
+            n = round(params / ((features or 0) + 1))
+            near = [
+                m for m in (n - 1, n, n + 1) if holds(entry, "params", _with(features, m), manner)
+            ]
+            if features and n and near == [n]:
+                outs.setdefault(n, 0.6)
     times = _pieces(entry)
     if params == 0 and outs:
         # Weights that it shares with another layer are counted there.
@@ -182,6 +192,11 @@ def _linear_out(rest: State, out: int, manner: Manner, printed: State) -> State:
         ext = rest.ext or ()
         return State(rest.c, (*ext, out))
     return State(out, rest.ext)
+
+
+def _with(features: int | None, out: int) -> int:
+    """The parameters of a layer with biases."""
+    return ((features or 0) + 1) * out
 
 
 def _as_printed(

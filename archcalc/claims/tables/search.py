@@ -205,6 +205,14 @@ class Search:
             for option in self.read(entry, told):
                 yield self.extend(path, entry, option, -TOLD, path.counts, ())
         puzzled = 0.2 if self.sheet.form in UNORDERED else PUZZLED
+        after = self.hints[entry.index].after
+        if state == UNKNOWN and path.row < 0 and not printed_state(entry, "out").ext:
+            # What the next row takes may tell of a side that is misprinted.
+            options_ = self.read(entry, state)
+            gives = {option.out.ext for option in options_ if option.cost < PUZZLED}
+            for other in slid(entry, printed_state(entry, "in"), after) if options_ else ():
+                for option in self.read(entry, other)[:3] if after.ext not in gives else ():
+                    yield self.extend(path, entry, option, 0.0, path.counts, ())
         odd = ODD <= least < puzzled
         if (least < puzzled and not odd) or not inventive or entry.index in self.sequential:
             return
