@@ -112,6 +112,13 @@ def _plain(shape: _Shape) -> Iterator[Made]:
         yield f"residual{mark}", two | _shortcut(shape, two), shape.own
 
 
+def _joined(shape: _Shape, body: Body, projected: bool = False) -> Body:
+    """What adds to a body what it takes: projected, as it is, or nothing."""
+    if projected:
+        return _shortcut(shape, body)
+    return {"add": {"op": "Add", "from": [list(body)[-1], "input"]}} if shape.adds else {}
+
+
 def _shortcut(shape: _Shape, body: Body) -> Body:
     """A projection of what a module takes, and the sum with what it makes."""
     short = shape.conv("shortcut", 1, None, **{"from": "input"}, **shape.step)
@@ -143,10 +150,7 @@ def _necks(shape: _Shape) -> Iterator[Made]:
             middle["groups"], fields["groups"] = "=groups", width // group
         body = shape.conv("conv1", out_channels="=width") if three else {}
         body |= shape.conv("conv2", k, **middle) | shape.conv("conv3")
-        if projected:
-            body |= _shortcut(shape, body)
-        elif shape.adds:
-            body["add"] = {"op": "Add", "from": [list(body)[-1], "input"]}
+        body |= _joined(shape, body, projected)
         kind = "projected" if projected else "plain" if three else "separable"
         yield f"bottleneck_{kind}_{k}x{k}{shape.mark}", body, fields
 
@@ -208,10 +212,7 @@ def _squeezed(shape: _Shape) -> Iterator[Made]:
             "scale": {"op": "Mul", "from": [gated, "fc2"]},
             **shape.conv("conv3"),
         }
-        if projected:
-            body |= _shortcut(shape, body)
-        elif shape.adds:
-            body["add"] = {"op": "Add", "from": [list(body)[-1], "input"]}
+        body |= _joined(shape, body, projected)
         kind = "projected" if projected else "thin" if thin else "plain"
         yield f"squeezed_{kind}_{k}x{k}{shape.mark}", body, fields
 
@@ -236,8 +237,7 @@ def _fused(shape: _Shape) -> Iterator[Made]:
         if width and width % c == 0 and width > c:
             body = shape.conv("conv1", k, out_channels="=width", **shape.step)
             body |= shape.conv("conv2")
-            if shape.adds:
-                body["add"] = {"op": "Add", "from": [list(body)[-1], "input"]}
+            body |= _joined(shape, body)
             yield f"fused_{k}x{k}{shape.mark}", body, {**shape.own, "width": width}
 
 

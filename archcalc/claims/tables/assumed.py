@@ -109,9 +109,10 @@ class Assuming:
         return rows.get(len(shown.ext or ()), shown.ext) == shown.ext
 
     def split(self, entry: Entry, state: State, inward: State, c: int) -> bool:
-        """Whether a program's row takes an equal part of the given channels, as it says."""
+        """Whether a row takes an equal part of the given channels, as its own numbers say."""
         parts = state.c is not None and state.c % c == 0 and state.c // c in PARTS
-        said = self.both and not self.by_hand and inward == State(c, state.ext)
+        told = not self.by_hand or bool(entry.values.get("params"))
+        said = self.both and told and inward == State(c, state.ext)
         return parts and said and entry.kind in WEIGHTED
 
     def anything(self, entry: Entry) -> bool:
@@ -314,6 +315,8 @@ class Assuming:
             )
             if inward.c is not None and inward.c != state.c:
                 dear = CHANGED if changed or entry.kind in SAME else CONVOLVED
+                if entry.kind in SAME and len(inward.ext) != len(state.ext or ()):
+                    dear = MOVED  # no slip makes other axes
                 if self.anything(entry):
                     dear = 6.0
                 yield inward, dear, 3, f"what {row} takes is given by no row"

@@ -24,7 +24,7 @@ from archcalc.claims.tables.evidence import (
     printed_state,
 )
 from archcalc.claims.tables.flow import GATES, runs_both_ways
-from archcalc.claims.tables.kinds import Kind, compact
+from archcalc.claims.tables.kinds import Kind
 from archcalc.claims.tables.linear import read_linear
 from archcalc.claims.tables.sheet import Entry, Number
 from archcalc.claims.tables.stacks import read_stack
@@ -41,7 +41,7 @@ def read_same(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     price = 0.0
     if start.ext and printed.ext == () and start.flat == printed.c:
         yield one_option(entry, start, State(start.flat, ()), 0.3, layer, **_none(entry))
-    if printed.c == 1 and compact(entry.what.word) == "norm" and start.c != 1:
+    if printed.c == 1 and re.match(r"norm\b", entry.what.word.lower()) and start.c != 1:
         # What a vector's length is.
         yield one_option(entry, start, State(1, start.ext), 0.5, layer, **_none(entry))
     written = "params" not in entry.columns
