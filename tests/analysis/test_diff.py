@@ -149,6 +149,18 @@ def test_layers_numbered_anew_are_renamed_and_not_changed_one_by_one() -> None:
     assert names == [("name", "conv2", "conv3"), ("name", "relu2", "relu3")]
 
 
+@pytest.mark.parametrize("most", [4, 3])
+def test_layers_are_paired_by_their_looks_up_to_so_many_pairs(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def net(*names: str) -> dict[str, Any]:
+        return {"name": "net", "input": [3, 8, 8], "layers": dict.fromkeys(names, "ReLU")}
+
+    monkeypatch.setattr("archcalc.analysis.diff.MOST_PAIRS", most)
+    found = diff(net("a", "b"), net("c", "d"))  # 2 * 2 pairs
+    assert len(told(found)) == (2 if most == 4 else 4)
+
+
 def test_renamed_sources_are_the_same_sources() -> None:
     found = diff(NET, with_layers(("stem", "conv1", None), *list(NET["layers"])[1:]))
     assert told(found) == [("changed", "stem")]

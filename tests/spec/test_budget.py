@@ -57,6 +57,13 @@ def test_a_layer_costs_what_the_documentation_says() -> None:
     assert steps({"r": "ReLU"}, vars={"x": 1}) == 10 * WRITTEN + VARIABLE + 3 + one
 
 
+def test_what_is_met_anew_costs_50_steps() -> None:
+    conv = {"op": "Conv2d", "out_channels": 3, "kernel_size": 1}
+    again = steps({"a": conv, "b": conv})
+    # Another operator, and its use on a shape.
+    assert steps({"a": conv, "b": {**conv, "kernel_size": 3}}) == again + 50 + 50
+
+
 @pytest.mark.parametrize("times", [1, 10, 1000])
 def test_steps_grow_with_repetitions(times: int) -> None:
     def more(layer: Layers, **blocks: Any) -> int:

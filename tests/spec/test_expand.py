@@ -607,3 +607,17 @@ def test_a_variable_chooses_how_a_gate_is_made(
     path.write_text(GATED)
     found = archcalc.analyze(f"{path}::{variant}" if variant != "gated" else path)
     assert (found.params, found.macs) == (params, macs)
+
+
+@pytest.mark.parametrize(("channels", "guard"), [(4, "depth >= 7"), (2, "only where depth == 12")])
+def test_copies_may_differ_at_the_beginning(channels: int, guard: str) -> None:
+    # From 4 channels on the eighth copy is the first of 512 to 512, from 2 the ninth.
+    conv = {"op": "Conv1d", "out_channels": "=min(2 * channels(input), 512)", "kernel_size": 1}
+    net = {
+        "name": "net",
+        "input": [channels, 16],
+        "vars": {"depth": 12},
+        "blocks": {"b": {"layers": {"conv": conv}}},
+        "layers": {"body": {"block": "b", "repeat": "=depth"}},
+    }
+    assert guard in str(archcalc.formula(net, ["depth"])).splitlines()

@@ -5,8 +5,9 @@ import json
 import os
 import time
 import tracemalloc
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -422,6 +423,16 @@ def test_a_missing_file_is_told_from_its_neighbours(tmp_path: Path) -> None:
         str(path), 0, 0, (), "no such file", "did you mean 'resnet.yaml'?"
     )
     assert refused(tmp_path / "none" / "resnet.yaml").message == "no such file"
+
+
+@pytest.mark.parametrize(("others", "hint"), [(999, "did you mean 'resnet.yaml'?"), (1000, "")])
+def test_of_very_many_neighbours_a_thousand_are_asked(
+    others: int, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [*(f"{k}.txt" for k in range(others)), "resnet.yaml"]
+    entries = nullcontext(SimpleNamespace(name=name) for name in names)
+    monkeypatch.setattr(os, "scandir", lambda _: entries)
+    assert refused(tmp_path / "resnte.yaml").hint == hint
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path, file: Path) -> None:
