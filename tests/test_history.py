@@ -198,7 +198,7 @@ def test_commands_print_the_same_whatever_text_hashes_to() -> None:
         "    print('$', line, done.output)\n"
     )
     found = set()
-    for seed in "0123":
+    for seed in "012":
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         done = subprocess.run(
             [sys.executable, "-c", program], env=environment, capture_output=True, check=True

@@ -511,7 +511,7 @@ def candidates(network: str, quantity: str) -> list[Explanation]:
     return Candidates(network).of(quantity, readings("1K", ratio=False))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     st.sampled_from(["lenet5", "alexnet-2gpu", "resnet18"]),
     st.sampled_from(["params", "macs", "flops", "bytes"]),

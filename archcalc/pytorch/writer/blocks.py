@@ -20,6 +20,7 @@ from archcalc.spec.layer import Block as Written
 from archcalc.spec.layer import Layer
 from archcalc.spec.model import Spec
 from archcalc.spec.scope import Template, Value
+from archcalc.values import Remembering
 
 Number = int
 """A layer of a block, counted from 0; ``-1 - k`` is the block's input ``k``."""
@@ -52,7 +53,7 @@ class Child(NamedTuple):
 
 
 @dataclass(eq=False)
-class Block:
+class Block(Remembering):
     """One use of a block; the network itself is one too."""
 
     path: str
