@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
@@ -26,9 +27,11 @@ def output(words: Sequence[str], folder: str, environment: Mapping[str, str]) ->
 
 @cache
 def _server() -> subprocess.Popen[str]:
-    """The process, which ends when nobody can ask it any more."""
+    """The process, which ends with this one."""
     pipe = subprocess.PIPE
-    return subprocess.Popen([sys.executable, __file__], stdin=pipe, stdout=pipe, text=True)
+    server = subprocess.Popen([sys.executable, __file__], stdin=pipe, stdout=pipe, text=True)
+    atexit.register(server.communicate)
+    return server
 
 
 def main() -> None:
