@@ -44,9 +44,23 @@ def graphs(network: NetworkLike, question: Question) -> tuple[Graph, Graph]:
     graph = settled(found, question)
     if isinstance(found, Graph) or question.batch > 1:
         return graph, graph
+    if any(map(_is_whole, graph.nodes)) and not any(map(_is_single, graph.nodes)):
+        return graph, graph
     return graph, settled(found, question._replace(batch=2))
 
 
 def _is_single(node: Node) -> bool:
     """Whether it is a batch normalization of one value a channel, which can't be trained."""
     return "running_mean" in node.applied.cost.buffers and prod(node.shape) == node.shape[1]
+
+
+def _is_whole(node: Node) -> bool:
+    """Whether it is a call of tensors that have no batch, as nodes and edges have none."""
+    call = node.spelled
+    if call is None or call.alone:
+        return False
+    pairs = [(each.shape, node.input_shapes[each.number]) for each in call.taken]
+    return any(
+        len(own) != len(ours) or own[1:] != ours[1:]
+        for own, ours in [*pairs, (call.shape, node.shape)]
+    )

@@ -52,7 +52,13 @@ class AuthorCall(NamedTuple):
     @property
     def alone(self) -> bool:
         """Whether it rests on nothing that is computed."""
-        return not any(isinstance(part, Taken) for part in _parts(self.args + self.kwargs))
+        return not self.taken
+
+    @property
+    def taken(self) -> tuple[Taken, ...]:
+        """The tensors that it has, at each place where it has one."""
+        parts = _parts(self.args + self.kwargs)
+        return tuple(part for part in parts if isinstance(part, Taken))
 
     @property
     def place(self) -> tuple[Any, ...]:

@@ -659,3 +659,5 @@ def test_a_graphs_nodes_and_edges_are_taken_as_they_are_written(tmp_path: Path) 
     graph = archcalc.expand(address)
     assert graph.inputs == {"x": (1, 5, 4), "edges": (1, 2, 7)}
     assert archcalc.analyze(graph).params == 4 * 3 + 3
+    # Two samples would be two graphs, which the call takes for one.
+    assert archcalc.crosscheck(address, device="cpu").ok
