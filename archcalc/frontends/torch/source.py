@@ -10,11 +10,13 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -129,12 +131,30 @@ def of_factory(
             failure = failure or error
             if device == "cpu":
                 break
+            if (size := _bytes(module)) > _memory() / 4:
+                raise ArchcalcError(
+                    f"{failure}\n  it would have to be run, and its weights alone take "
+                    f"{size / 1e9:.1f} GB: more than a quarter of this machine's memory"
+                ) from None
     assert failure is not None
     # Of a graph's nodes and edges there is no batch: the shapes are whole as they are written.
     whole = _given(shapes, device, whole=True)
     if _runs(module, *_given(shapes, device)) or not _runs(module, *whole):
         raise failure
     return assemble(replace(capture(module, *whole), making=making), _named(name))
+
+
+def _bytes(module: Any) -> int:
+    tensors = (*module.parameters(), *module.buffers())
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _memory() -> float:
+    """Bytes that the machine has; infinity where it doesn't say."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError):
+        return inf
 
 
 def _given(

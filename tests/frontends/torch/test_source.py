@@ -661,3 +661,23 @@ def test_a_graphs_nodes_and_edges_are_taken_as_they_are_written(tmp_path: Path) 
     assert archcalc.analyze(graph).params == 4 * 3 + 3
     # Two samples would be two graphs, which the call takes for one.
     assert archcalc.crosscheck(address, device="cpu").ok
+
+
+def test_what_would_have_to_be_run_is_refused_where_it_is_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numbers.py").write_text(
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.layer = torch.nn.Linear(400, 500)\n"
+        "    def forward(self, x):\n"
+        "        return self.layer(x) if x.max() > 0 else -self.layer(x)\n"
+    )
+    address = f"torch:{tmp_path}/numbers.py:Net@400"
+    monkeypatch.setattr(
+        "archcalc.frontends.torch.source._memory", lambda: 4 * 4 * (400 * 500 + 500) - 1
+    )
+    with pytest.raises(ArchcalcError, match="more than a quarter of this machine"):
+        archcalc.analyze(address)
