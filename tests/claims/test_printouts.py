@@ -61,6 +61,12 @@ def test_a_printed_network_is_clean(name: str, printer: str) -> None:
     assert sum(found.checked.values()) > 15
 
 
+def test_a_branch_takes_what_a_row_gives_and_no_part_of_another() -> None:
+    # 16 channels are squeezed, and a quarter of the 64 that the other branch expands them to.
+    found = audit(PRINTERS["torchstat"](analyzed("squeezenet1_1")).csv())
+    assert found.ok, found.findings[:3]
+
+
 PROJECTED = ("27936", "27,936")
 
 

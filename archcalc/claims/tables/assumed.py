@@ -291,7 +291,8 @@ class Assuming:
                 )
             else:
                 dear = CHANGED_AGAIN if changed else CHANGED
-                if self.split(entry, state, inward, c):
+                given = any(other == inward for _, other in others)
+                if not given and self.split(entry, state, inward, c):
                     note = f"a split before {row} is not in the table"
                     yield inward, JOINED_AGAIN if joined else JOINED, 2, note
                     continue
