@@ -345,3 +345,19 @@ def test_weights_of_which_no_row_prints_a_number_are_not_written_anew() -> None:
     assert found.findings == ()
     with pytest.raises(ArchcalcError, match=r"Linear: 1-4 .* prints no parameters"):
         emit(found)
+
+
+SPREAD = """\
+layer,input,output,kernel,stride,pad,params
+up1 (ConvTranspose2d),4x4x1024,8x8x512,5x5,2,2,13107200
+up2 (ConvTranspose2d),8x8x512,16x16x256,5x5,2,2,3276800
+up3 (ConvTranspose2d),16x16x256,32x32x128,5x5,2,2,819200
+up4 (ConvTranspose2d),32x32x128,64x64x3,5x5,2,2,9600
+"""
+"""(4 - 1) * 2 + 5 - 2 * 2 = 7, and 8 with PyTorch's ``output_padding`` of 1; 5 * 5 * 1024 * 512."""
+
+
+def test_what_is_padded_at_one_end_of_the_output_is_no_misprint() -> None:
+    assert audit(SPREAD).ok
+    (wrong,) = audit(SPREAD.replace("256,5x5,2,2", "256,5x5,2,1")).findings
+    assert (wrong.row, wrong.printed, wrong.right) == (1, "1", "2")

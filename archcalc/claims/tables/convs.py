@@ -35,6 +35,7 @@ from archcalc.claims.tables.windows import (
     slides,
     steps,
     unlike,
+    unpadded,
     unslides,
 )
 from archcalc.claims.tables.work import Layer
@@ -172,7 +173,7 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
         sides = zip(kernel_axes(entry, side or ()), side or (), strict=False)
         moved = steps(entry, way) if way.pads else {}
         if way.pads and "pad" in entry.values:
-            moved["pad"] = odd_pad(entry, way.pads)
+            moved["pad"] = odd_pad(entry, way)
         yield one_option(
             entry,
             state,
@@ -292,7 +293,7 @@ def _convolved(
         if taken.ext and None not in taken.ext and way.pads:
             expected |= steps(entry, way)
             if "pad" in values:
-                expected["pad"] = odd_pad(entry, way.pads)
+                expected["pad"] = (unpadded if kind == "deconv" else odd_pad)(entry, way)
     if "frozen" in values:
         expected["frozen"] = 0
     return one_option(entry, taken, out, price + way.price, layer, **expected)

@@ -343,7 +343,7 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
         )
         made = {f"kernel_{a}": k for a, k in zip(kernel_axes(entry, side), side, strict=False)}
         if "pad" in entry.values:
-            made["pad"] = odd_pad(entry, way.pads)
+            made["pad"] = odd_pad(entry, way)
         yield one_option(
             entry,
             state,
@@ -397,10 +397,19 @@ def cheapest_ways(
             yield what, price, way
 
 
-def odd_pad(entry: Entry, pads: tuple[int, ...]) -> Number:
+def odd_pad(entry: Entry, way: Slide) -> Number:
     """Padding as it should be printed: the one that is not as it is, if axes differ."""
     printed = 2 * entry.values.get("pad", 0)
-    return half_pad(tuple(p for p in pads if p != printed) or pads)
+    return half_pad(tuple(p for p in way.pads if p != printed) or way.pads)
+
+
+def unpadded(entry: Entry, way: Slide) -> Number:
+    """The same of a transposed convolution, whose ``output_padding`` is less than a stride."""
+    pad = entry.values["pad"]
+    if all(0 <= 2 * pad - total < way.stride for total in way.pads):
+        return pad
+    rounded = {-(-total // 2) for total in way.pads}
+    return rounded.pop() if len(rounded) == 1 and way.stride > 1 else odd_pad(entry, way)
 
 
 def _uneven(kernel: tuple[int, ...]) -> float:
