@@ -31,8 +31,8 @@ from archcalc.spec.model import Spec
 from archcalc.spec.question import NoVariable
 from archcalc.spec.refusal import Refused
 from archcalc.values import Remembering, exact
+from tests.conftest import EXHAUSTIVE
 
-EXHAUSTIVE = "ARCHCALC_EXHAUSTIVE" in os.environ
 TIMES = 200 if EXHAUSTIVE else 20
 """How often a spec that was used is loaded again."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,9 +26,9 @@ from archcalc.spec.graph import Node
 from archcalc.spec.model import Spec
 from archcalc.spec.scope import Path as Place
 from archcalc.spec.scope import Wrong
+from tests.conftest import EXHAUSTIVE
 
 FILES = [*zoo.families(), *zoo.examples()]
-EXHAUSTIVE = "ARCHCALC_EXHAUSTIVE" in os.environ
 
 
 @cache

@@ -20,6 +20,7 @@ import pytest
 
 from archcalc.page.answer import respond
 from archcalc.spec import zoo
+from tests.conftest import EXHAUSTIVE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLAY = Path(os.environ.get("ARCHCALC_PLAY", ROOT / "site" / "play")).resolve()
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.skipif(
     reason="the page is not made: npm --prefix web ci && python docs/play.py site/play",
 )
 
-EVERY = 1 if "ARCHCALC_EXHAUSTIVE" in os.environ else 12
+EVERY = 1 if EXHAUSTIVE else 12
 """One of so many networks is compared."""
 
 

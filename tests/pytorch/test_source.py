@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from copy import copy
@@ -18,6 +17,7 @@ import archcalc
 from archcalc.pytorch.inputs import draw
 from archcalc.pytorch.source import source
 from archcalc.spec import zoo
+from tests.conftest import EXHAUSTIVE
 
 NAMES = tuple(zoo.names())
 
@@ -85,7 +85,7 @@ def test_the_source_of_a_network_is_the_network(name: str) -> None:
 def test_sources_are_formatted_as_ruff_formats_and_have_nothing_unused(
     tmp_path: Path,
 ) -> None:
-    some = NAMES if "ARCHCALC_EXHAUSTIVE" in os.environ else NAMES[::6]
+    some = NAMES if EXHAUSTIVE else NAMES[::6]
     for name in some:
         (tmp_path / f"{name}.py").write_text(exported(name), encoding="utf-8")
     ruff = [sys.executable, "-m", "ruff"]
