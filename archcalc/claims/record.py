@@ -14,7 +14,7 @@ from archcalc.errors import ArchcalcError
 from archcalc.spec import elsewhere, text
 from archcalc.spec.documented import Budget, Documented
 from archcalc.spec.form.edit import edited
-from archcalc.spec.text import Document, TreePath
+from archcalc.spec.tree import Document, TreePath
 
 SOURCE = "recorded by archcalc"
 """The source of numbers that are written by it, by which they are known again."""

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from archcalc.spec.expressions import DOTTED
 from archcalc.spec.fields import Computed, Condition, Name, Record, as_list, either
-from archcalc.spec.text import TreePath
+from archcalc.spec.tree import TreePath
 
 Quantity = Literal[
     "params", "buffers", "macs", "flops", "weight_bytes", "connections", "layers", "depth"

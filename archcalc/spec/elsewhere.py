@@ -22,7 +22,7 @@ from archcalc.spec.fields import Name
 from archcalc.spec.model import Spec
 from archcalc.spec.problems import problems_of
 from archcalc.spec.records import Records
-from archcalc.spec.text import Document, Place, TreePath
+from archcalc.spec.tree import Document, Place, TreePath
 
 PROJECT = "pyproject.toml"
 """The file of a project in Python, whose table ``tool.archcalc`` is read."""

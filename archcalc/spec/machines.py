@@ -13,6 +13,7 @@ from archcalc.document.shown import shown
 from archcalc.errors import ArchcalcError, Problem, SpecError, did_you_mean
 from archcalc.spec import text
 from archcalc.spec.shelf import MACHINES, folder
+from archcalc.spec.tree import Document
 
 _SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 
@@ -165,7 +166,7 @@ _KEYS = ("name", "also", "title", "sources", "memory", "cache", "bandwidth", "pe
 class _Reading:
     """A file that is being read, and what is wrong with it so far."""
 
-    def __init__(self, document: text.Document) -> None:
+    def __init__(self, document: Document) -> None:
         self.document = document
         self.problems: list[Problem] = []
         self.sources = self.mapping("sources")

@@ -19,7 +19,7 @@ from archcalc.spec.memory import Home
 from archcalc.spec.patterns import named
 from archcalc.spec.space import Space
 from archcalc.spec.sugar import written_out
-from archcalc.spec.text import Document
+from archcalc.spec.tree import Document
 
 OVERRIDABLE = ("input", "frozen", "bits", "edition", "title", "year", "source", "feature")
 """Keys of a spec that a variant may set, beside its variables."""

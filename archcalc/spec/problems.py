@@ -13,7 +13,7 @@ from archcalc.errors import Problem, did_you_mean
 from archcalc.operators.base import Operator
 from archcalc.spec.scope import Hint, Path, Wrong
 from archcalc.spec.space import keys
-from archcalc.spec.text import Document
+from archcalc.spec.tree import Document
 from archcalc.spec.words import field_hint, value_hint
 
 _MEANT = {

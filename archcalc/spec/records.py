@@ -20,6 +20,7 @@ from archcalc.spec.documented import Budget, Documented, Fact, Recorded, strange
 from archcalc.spec.model import Spec
 from archcalc.spec.problems import problems_of
 from archcalc.spec.scope import Path
+from archcalc.spec.tree import Document
 
 FOLDER = "records"
 """The folder, beside specs, of what is recorded of them."""
@@ -32,8 +33,8 @@ class Records:
     documented: tuple[Documented, ...]
     facts: tuple[Fact, ...]
     budget: tuple[Budget, ...]
-    spec: text.Document
-    apart: text.Document | None = field(default=None)
+    spec: Document
+    apart: Document | None = field(default=None)
 
     def problem(self, at: Path, message: str, hint: str = "") -> Problem:
         """A problem at a place such as ``("documented", 3)``, in the file in which that stands."""
@@ -83,7 +84,7 @@ def records(spec: Spec) -> Records:
 
 
 @lru_cache(maxsize=64)
-def _read(path: str, changed: int, size: int) -> tuple[text.Document, Recorded]:
+def _read(path: str, changed: int, size: int) -> tuple[Document, Recorded]:
     """A file of records. When it changed, and its size, say whether it has to be read again."""
     document = text.read(path)
     try:
@@ -92,7 +93,7 @@ def _read(path: str, changed: int, size: int) -> tuple[text.Document, Recorded]:
         raise SpecError(problems_of(document, error, Recorded)) from None
 
 
-def _problems(spec: Spec, document: text.Document, stated: Recorded) -> Iterator[Problem]:
+def _problems(spec: Spec, document: Document, stated: Recorded) -> Iterator[Problem]:
     for key in document.data:
         if key in spec.document.data:
             message = f"'{key}' stands in {File(spec.document.file).name}, too: one has to hold all"

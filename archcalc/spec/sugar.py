@@ -27,7 +27,8 @@ from archcalc.errors import ExpressionError
 from archcalc.spec import expressions
 from archcalc.spec.expressions import Expression, is_expression
 from archcalc.spec.scope import is_like, root
-from archcalc.spec.text import Document, TreePath, literal
+from archcalc.spec.text import literal
+from archcalc.spec.tree import Document, TreePath
 
 BLOCK_KEYS = ("args", "inputs", "output", "outputs", "layers")
 """The keys of a block in full."""

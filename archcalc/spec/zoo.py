@@ -34,6 +34,7 @@ from archcalc.spec.shelf import words as words
 from archcalc.spec.shelf import words_of as words_of
 from archcalc.spec.space import Apart, amiss, is_apart
 from archcalc.spec.sugar import written_out
+from archcalc.spec.tree import Document
 
 Source = str | File | Mapping[str, Any]
 """A zoo name, a file's path (``FILE::VARIANT`` for one of its variants), ``-``, or the data.
@@ -172,7 +173,7 @@ def look_through(source: Source | Spec) -> tuple[list[Problem], int]:
 
 
 def _spaced(
-    document: text.Document, variant: str | None, allow_unknown: bool = False
+    document: Document, variant: str | None, allow_unknown: bool = False
 ) -> tuple[Spec | None, list[Problem]]:
     """The network that a space in a file of its own is of, with that space; or what is wrong."""
     named = document.data["network"]
@@ -215,7 +216,7 @@ class _Reading(NamedTuple):
     """Where something is wrong, not to be looked at again."""
 
 
-def _read(document: text.Document, allow_unknown: bool = False) -> _Reading:
+def _read(document: Document, allow_unknown: bool = False) -> _Reading:
     if "network" in document.data and "layers" not in document.data:
         said = "says what must hold of a network that stands elsewhere, and is none itself"
         problem = document.problem(("network",), said, "'archcalc check' reads it", key=True)
@@ -237,7 +238,7 @@ def _read(document: text.Document, allow_unknown: bool = False) -> _Reading:
     return reading
 
 
-def _without(document: text.Document, error: ValidationError) -> _Reading:
+def _without(document: Document, error: ValidationError) -> _Reading:
     """The problems of a document that is no spec, and the spec that is left without their places.
 
     A layer is replaced by one that does nothing, and known to be unknown; any other key is left
@@ -320,7 +321,7 @@ def _require_variant(spec: Spec, variant: str) -> None:
         raise SpecError([spec.document.problem(("variants",), f"no variant '{variant}'", hint)])
 
 
-def _document(source: Source | Spec) -> tuple[text.Document, str | None]:
+def _document(source: Source | Spec) -> tuple[Document, str | None]:
     if isinstance(source, Spec):
         return source.document, source.variant
     if isinstance(source, Mapping):

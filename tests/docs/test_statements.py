@@ -16,7 +16,7 @@ from archcalc.operators.window import MODES, slide
 from archcalc.report.layers.columns import COLUMNS
 from archcalc.report.layers.contract import contract
 from archcalc.report.layers.lines import DETAILS
-from archcalc.spec import arithmetic, budget, evaluation, expressions, making, text
+from archcalc.spec import arithmetic, budget, evaluation, expressions, making, text, tree
 from archcalc.spec.documented import QUANTITIES
 from archcalc.spec.layer import LAYER_KEYS, Block
 from archcalc.spec.model import Spec
@@ -66,11 +66,11 @@ def test_every_verdict_is_explained(verdict: str) -> None:
     "row",
     [
         f"size of a file | {text.LARGEST_FILE // 2**20} MiB",
-        f"nesting | {text.DEEPEST} mappings and lists; {expressions.DEEPEST} operations",
-        f"values in a file, aliases counted in full | {text.MOST_VALUES:,}",
+        f"nesting | {tree.DEEPEST} mappings and lists; {expressions.DEEPEST} operations",
+        f"values in a file, aliases counted in full | {tree.MOST_VALUES:,}",
         f"digits of a number | {text.MOST_DIGITS}",
         "characters of a key, of a layer's full name, of an expression "
-        f"| {text.LONGEST_KEY}, {making.LONGEST_NAME}, {expressions.LONGEST}",
+        f"| {tree.LONGEST_KEY}, {making.LONGEST_NAME}, {expressions.LONGEST}",
         f"axes of a tensor, the batch among them | {evaluation.MOST_AXES}",
         f"inputs that the layers take together | {making.MOST_EDGES:,}",
         f"blocks within one another | {making.DEEPEST}",

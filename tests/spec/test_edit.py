@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from archcalc.spec.form.edit import edited
-from archcalc.spec.text import TreePath
+from archcalc.spec.tree import TreePath
 
 ENTRY = {"quantity": "params", "value": 7}
 LINE = "- {quantity: params, value: 7}"

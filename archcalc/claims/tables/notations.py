@@ -27,7 +27,8 @@ from typing import Any
 
 from archcalc.claims.tables.modules import Conv, Pattern
 from archcalc.errors import Problem, SpecError, did_you_mean
-from archcalc.spec.text import Document, read
+from archcalc.spec.text import read
+from archcalc.spec.tree import Document
 
 KEYS = ("rows", "columns", "layers", "out", "times")
 MOST = 50

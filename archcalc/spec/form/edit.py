@@ -9,7 +9,7 @@ from typing import Any
 
 from archcalc.errors import SpecError
 from archcalc.spec import text
-from archcalc.spec.text import Document, TreePath
+from archcalc.spec.tree import Document, TreePath
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|[\r\n])|[^\r\n]+$")
 _SCALAR = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[^\s,\]}]+")
