@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from archcalc.errors import ArchcalcError, ExpressionError, did_you_mean
+from archcalc.errors import ArchcalcError, ExpressionError, unknown
 from archcalc.space.trace import listed
 from archcalc.spec.expressions import Expression, parse
 
@@ -29,8 +29,7 @@ def asked_for(
     known = list(known)
     for name in names:
         if name not in known:
-            hint = did_you_mean(name, known)
-            raise ArchcalcError(f"no column '{name}'" + (f"\n  {hint}" if hint else ""))
+            raise unknown("column", name, known)
     return names
 
 

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 from archcalc.algebra.arrays import import_numpy
 from archcalc.document.shown import shown
-from archcalc.errors import ArchcalcError
+from archcalc.errors import ArchcalcError, unknown
 from archcalc.frontends.network import NetworkLike, load
 from archcalc.space.chunks import Refused, chunks
 from archcalc.space.design import Space
@@ -65,12 +65,23 @@ class Sweep(Remembering):
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        """A row in Python's own values. Raises ``IndexError``."""
-        return {name: unwrapped(values[row]) for name, values in self.columns.items()}
+    @overload
+    def __getitem__(self, place: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, place: str) -> Any: ...
+    def __getitem__(self, place: int | str) -> Any:
+        """A row by its number, in Python's own values; or an array of ``columns`` by its name.
+
+        Raises ``IndexError`` for no row, :class:`ArchcalcError` for no column.
+        """
+        if not isinstance(place, str):
+            return {name: unwrapped(values[place]) for name, values in self.columns.items()}
+        if place not in self.columns:
+            raise unknown("column", place, self.columns)
+        return self.columns[place]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return map(self.__getitem__, range(len(self)))
+        return (self[row] for row in range(len(self)))
 
     @cached_property
     def frame(self) -> Any:

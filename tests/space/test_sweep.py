@@ -69,6 +69,14 @@ def test_the_last_variable_changes_fastest() -> None:
     assert list(found.columns) == ["width", "side", "params"]
 
 
+def test_a_column_is_had_by_its_name() -> None:
+    found = sweep(line(), width=[4, 5], quantities="params")
+
+    assert found["params"].tolist() == [27 * 4 + 32, 27 * 5 + 50]
+    with pytest.raises(archcalc.ArchcalcError, match="did you mean 'params'"):
+        found["parms"]
+
+
 def test_variables_may_change_together() -> None:
     found = sweep(line(), width=[4, 5], side=[8, 10], zip=[("width", "side")])
 
