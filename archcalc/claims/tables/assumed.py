@@ -170,6 +170,8 @@ class Assuming:
                     f"one position alone goes on to {row}",
                 )
             plain = entry.kind != "linear" or (inward.ext and self.both)
+            # What a hand writes of a convolution's output does not say what it takes.
+            plain = plain and (entry.kind not in SLIDING or inward.ext or not self.by_hand)
             if shown.ext and shown.c and shown != state and plain:
                 dims = sorted(n for n in (state.c, *state.ext) if n)
                 row_ = len(shown.ext) == 1 and state.c == shown.c

@@ -40,6 +40,7 @@ from archcalc.claims.tables.listings import (
     read_ultralytics,
 )
 from archcalc.claims.tables.markup import delimiter, read_csv, read_html, read_latex, read_markdown
+from archcalc.claims.tables.matlab import LAYER, read_matlab
 from archcalc.errors import ArchcalcError
 
 
@@ -212,6 +213,8 @@ def _form(text: str) -> str:
         return "darknet"
     if any(re.match(r"\s*\d+ (conv|max)\b.*->", line) for line in lines):
         return "darknet"
+    if sum(bool(LAYER.match(line)) for line in lines) > 1:
+        return "matlab"
     if sum(bool(YOLO.match(line)) for line in lines) > 1:
         return "ultralytics"
     marked = bool(lines) and any(mark in lines[0] for mark in ",;\t|")
@@ -232,5 +235,6 @@ FORMS: Mapping[str, Callable[[str, str], Rows]] = {
     "lightning": read_lightning,
     "fvcore": read_fvcore,
     "calls": read_calls,
+    "matlab": read_matlab,
 }
 """Formats that are read."""

@@ -175,6 +175,7 @@ _NESTED = re.compile(
 
 def _latex(cell: str) -> str:
     bare = re.sub(r"\s*\\times\s*", "x", re.sub(r"\\(left|right|bigg?|Bigg?)(?![a-z])", "", cell))
+    bare = re.sub(r"\\(?:to|(?:long)?rightarrow|mapsto)(?![a-zA-Z])", "→", bare)
     bare = re.sub(r"\\(textbf|textit|text|mathrm|emph|texttt|mathbf)\{([^}]*)\}", r"\2", bare)
     bare = bare.replace("\\_", "_").replace("\\#", "#").replace("\\%", "%").replace("~", " ")
     bare = bare.replace("\\,", "").replace("{,}", ",").replace("$", "").replace("\\&", "&")

@@ -143,7 +143,10 @@ def read_reshape(entry: Entry, state: State, manner: Manner, hints: Hints) -> It
         return
     # A vector that is repeated, or a size that no numbers make.
     repeated = numbers[1] and numbers[0] and numbers[0] % numbers[1] == 0
-    yield one_option(entry, state, out, 4.0 if repeated else MISPRINT - 1, layer, params=0)
+    odd = MISPRINT - 1 if out.ext else MISPRINT + 1
+    yield one_option(entry, state, out, 4.0 if repeated else odd, layer, params=0)
+    if out.ext == () and state.flat:
+        yield one_option(entry, state, State(state.flat, ()), 0.0, layer, params=0)
     if out.c and out.ext and state.flat:
         for k, _ in enumerate(out.ext):
             rest = out.c * prod(n or 1 for j, n in enumerate(out.ext) if j != k)

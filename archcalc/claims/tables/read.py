@@ -28,7 +28,7 @@ from archcalc.claims.tables.modules import Pattern
 from archcalc.claims.tables.rows import entry_of
 from archcalc.claims.tables.sheet import Sheet
 from archcalc.claims.tables.taken import stored_input
-from archcalc.claims.tables.words import said
+from archcalc.claims.tables.words import said, widths
 from archcalc.errors import ArchcalcError
 from archcalc.spec.zoo import folder
 
@@ -168,12 +168,13 @@ def read_sheet(
     )
 
 
-WORDED = ("out", "kernel", "stride", "pad", "dilation", "channels_out")
+WORDED = ("out", "kernel", "stride", "pad", "dilation", "channels_in", "channels_out")
 """Roles that words may say."""
 
 _APART: Mapping[str, tuple[str, ...]] = {
     "out": ("out", "out_h", "out_w", "in", "in_h"),
     "kernel": ("kernel", "kernel_h"),
+    "channels_in": ("channels_in", "in", "in_h"),
     "channels_out": ("channels_out",),
 }
 """Columns that leave nothing for words to say."""
@@ -189,12 +190,16 @@ def _worded(read: Draft, rows: Sequence[Row]) -> set[int]:
     free = [r for r in WORDED if not any(c in read.columns for c in _APART.get(r, (r,)))]
     for k in [*sorted(apart), *named]:
         found = [said(row[k], k in named) if row[k] else {} for row in rows]
+        beside = [_numbers(row, k) for row in rows]
+        found = [
+            {**a, **b} for a, b in zip(found, widths([r[k] for r in rows], beside), strict=True)
+        ]
         telling = sum(bool(each) for each in found)
         filled = sum(bool(row[k]) for row in rows)
         if not telling or (k not in named and telling < 0.3 * filled):
             continue
         if k in named and not re.search(
-            r"(?<![\dx])\d+ ?[x×] ?\d|=|stride|-\d\d", str([r[k] for r in rows])
+            r"(?<![\dx])\d+ ?[x×] ?\d|=|stride|-\d\d|→|->|\w\(\d", str([r[k] for r in rows])
         ):
             continue
         for role in free:
@@ -214,6 +219,12 @@ def _worded(read: Draft, rows: Sequence[Row]) -> set[int]:
         for role in (*WINDOW, "stride", "pad", "dilation", "kernel_in", "kernel_out"):
             read.columns.setdefault(role, read.columns["kernel"])
     return used
+
+
+def _numbers(row: Row, apart: int) -> list[int]:
+    """The numbers of the shapes in a row's cells but one."""
+    found = [shapes(cell) or () for k, cell in enumerate(row) if k != apart and cell]
+    return [n for each in found for shape in each for n in shape.dims if n]
 
 
 def _workings(read: Draft, rows: Sequence[Row]) -> set[int]:
@@ -247,6 +258,8 @@ def _kind(cells: Row, read: Draft) -> Kind:
         what = what._replace(kind="deconv")
     if what.kind not in ("", "total"):
         return what
+    if not what.kind and re.fullmatch(r"[\d,]+\s*(?:→|->|=>)\s*[\d,]+", window_):
+        return what._replace(kind="linear")  # a matrix has no window
     firsts = [cell for cell in cells if cell][:2]
     if any(kind_of(cell).kind == "total" for cell in firsts):
         return Kind("total", word=name)

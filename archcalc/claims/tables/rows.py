@@ -120,7 +120,9 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         elif (
             role == "kernel"
             and what.kind == "linear"
-            and (pair := re.fullmatch(r"[\[(]?(\d+)\s*[x×,]\s*(\d+)[\])]?", text.strip()))
+            and (
+                pair := re.fullmatch(r"[\[(]?(\d+)\s*(?:[x×,→]|->|=>)\s*(\d+)[\])]?", text.strip())
+            )
             and max(int(pair[1]), int(pair[2])) > 31
         ):
             values["kernel_in"], values["kernel_out"] = int(pair[1]), int(pair[2])

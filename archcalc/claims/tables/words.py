@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 MOST_SAID = 300
 """Characters of a cell that are searched for what they say."""
@@ -33,11 +33,16 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("kernel", r"\b[fk]\s*=\s*(\d+)\b"),
     ("kernel", r"\bk(\d+x\d+)"),
     ("kernel", r"(?<![\dx.])(\d{1,2}(?:\s*x\s*\d{1,2}){1,2})(?!\s*x?\s*\d)"),
+    ("channels_out", r"\b(?:de)?conv\w*\s*\(\s*(\d{2,4})\s*(?:\)(?!\s*:)|,\s*[a-z])"),
+    ("channels_out", r"\b(?:dense|linear|fc)\s*\(\s*(\d{1,5})\s*(?:\)(?!\s*:)|,\s*[a-z])"),
     ("channels_out", r"^\s*(\d+)\s*;\s*convolutions"),
     ("channels_out", r"(\d+)\s*(?:通道|个|卷积核|神经元)"),
     ("channels_out", r"\b(\d+)\s*(?:filters|feature maps|kernels|units|neurons|channels|nodes)\b"),
     ("channels_out", r"\b(?:filters|units|neurons|nodes|channels)\s*[=:]\s*(\d+)\b"),
 )
+
+_FROM_TO = re.compile(r"(?<![\dx.])(\d+)\s*(?:→|->|=>)\s*(\d+)(?!\s*[x,.]?\s*\d)")
+"""What a layer takes and gives: ``Conv 3x3, 64 → 128``."""
 
 
 def said(text: str, name: bool = False) -> Mapping[str, str]:
@@ -52,7 +57,7 @@ def said(text: str, name: bool = False) -> Mapping[str, str]:
         return {"kernel": f"{block[1]}x{block[1]}", "channels_out": block[2]}
     if units := re.fullmatch(r"\s*(?:fc|dense|full\w*)[- (]\s*(\d{2,5})\)?\s*", plain):
         return {"channels_out": units[1]}
-    if name and re.search(r"\w[._/]\w", plain):
+    if name and re.search(r"\w[._/]\w", re.sub(r"\b\d+\.\d+\b", "", plain)):
         return {}  # a path of names
     plain = plain.replace("_", " ")
     for role, pattern in _PATTERNS:
@@ -70,3 +75,21 @@ def said(text: str, name: bool = False) -> Mapping[str, str]:
                 found.setdefault("channels_out", more[1])
             plain = plain[: match.start()] + " ; " + plain[match.end() :]
     return found
+
+
+def widths(texts: Sequence[str], sizes: Sequence[Sequence[int]]) -> Sequence[Mapping[str, str]]:
+    """What cells say of channels with an arrow, by role, if it is channels that they say.
+
+    ``sizes`` are the numbers of the shapes beside each: one that stands there once more than
+    others do is a side, of ``5x5, 28 → 24`` beside 24x24x6.
+    """
+    nothing: Sequence[Mapping[str, str]] = [{} for _ in texts]
+    found = [_FROM_TO.search(text[:MOST_SAID]) for text in texts]
+    told = [
+        sizes[k].count(int(pair[2])) == 1 or len(set(sizes[k])) == 1
+        for k, pair in enumerate(found)
+        if pair and int(pair[2]) in sizes[k]
+    ]
+    if not all(told) or sum(map(bool, found)) < 2 or (any(sizes) and not told):
+        return nothing
+    return [{"channels_in": pair[1], "channels_out": pair[2]} if pair else {} for pair in found]
