@@ -239,6 +239,11 @@ def _cell_like(
         return ""
     text = re.sub(r"(\d+)\s*(?:\^\s*2|²)", r"\1x\1", entry.cells[column])
     tokens = list(re.finditer(r"\d+(?:,\d{3})*(?!\d)", text))
+    if role.startswith("channels_") and role not in names:
+        # One of the numbers in what the row is called: ``Conv 3x3, 64 → 128``.
+        own = [t for t in tokens if int(t[0].replace(",", "")) == entry.values.get(role)]
+        alone = own[0] if len(own) == 1 else None
+        return f"{text[: alone.start()]}{values[role]}{text[alone.end() :]}" if alone else ""
     if len(tokens) == len(names) + 1 and sheet.batch > 1:
         tokens = tokens[1:]
     if len(tokens) < len(names):

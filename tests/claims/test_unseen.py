@@ -160,3 +160,9 @@ def test_where_only_a_table_is_wrong_no_total_tells_of_which_row() -> None:
     text = (UNSEEN / "keras2_even_kernel.txt").read_text(encoding="utf-8")
     once = text.replace("27, 8)         40", "27, 8)         48").replace("Trainable", "Other")
     assert (5, "Param #") in found(once)
+
+
+def test_what_a_cell_in_words_should_say_is_said_in_its_words() -> None:
+    text = (UNSEEN / "watermark_chinese_md.txt").read_text(encoding="utf-8")
+    wrong = audit(text.replace("256→1024", "265→1024")).findings
+    assert [each.right for each in wrong] == ["Linear 256→1024"]
