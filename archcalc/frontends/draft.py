@@ -13,7 +13,7 @@ nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import copysign, prod
 from pathlib import Path
@@ -66,6 +66,8 @@ class Draft:
         self.converted: dict[tuple[int, Shape], int] = {}
         self.constants: set[int] = set()
         """Layers that are made of no input, and of nothing that is stored."""
+        self.orders: dict[Hashable, bool] = {}
+        """Whether the inputs of a line's sums and products were turned round."""
 
     def input(self, name: str, shape: Shape) -> int:
         """An input of the network, batch first."""
@@ -336,16 +338,21 @@ class Draft:
         self.owners.setdefault(name, key)
         return key
 
-    def branch_first(self, op: str, inputs: tuple[int, ...]) -> tuple[int, ...]:
+    def branch_first(
+        self, op: str, inputs: tuple[int, ...], line: Hashable = None
+    ) -> tuple[int, ...]:
         """Inputs in the order in which a sum or product of two is written: the branch first.
 
         The shortcut comes after it, whichever the author wrote first: so the layers of a block are
-        alike whether its shortcut has layers or not.
+        alike whether its shortcut has layers or not. A ``line`` of an author's loop has one order
+        in all turns.
         """
         if op in ("Add", "Mul") and len(inputs) == 2:
             a, b = inputs
-            if self.shape(a) == self.shape(b) and self.depth(a) < self.depth(b):
-                return b, a
+            turned = self.shape(a) == self.shape(b) and self.depth(a) < self.depth(b)
+            if line is not None:
+                turned = self.orders.setdefault(line, turned)
+            return (b, a) if turned else inputs
         return inputs
 
     # Names ----------------------------------------------------------------------------------------

@@ -11,10 +11,12 @@ against the graph.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from archcalc.errors import SpecError
 from archcalc.frontends.fold.blocks import Folder
+from archcalc.frontends.fold.loops import SPARED, Loop, looped
 from archcalc.frontends.fold.words import parted
 from archcalc.spec.expand import attempt
 from archcalc.spec.form import as_yaml
@@ -49,20 +51,28 @@ def readable(graph: Graph) -> tuple[dict[str, Any], Graph]:
     lines are spared by that.
     """
     found = folded(graph)
+    around, loops = looped(graph)
+    if loops:
+        other = folded(around, loops)
+        if _lines(other) + SPARED <= _lines(found):
+            found = other
     ways = parted(graph)
     if ways is None:
         return found
     other = folded(ways)
-    lines, fewer = (as_yaml(each[0]).count("\n") for each in (found, other))
-    return other if 4 * fewer <= 3 * lines else found
+    return other if 4 * _lines(other) <= 3 * _lines(found) else found
 
 
-def folded(graph: Graph) -> tuple[dict[str, Any], Graph]:
+def _lines(found: tuple[dict[str, Any], Graph]) -> int:
+    return as_yaml(found[0]).count("\n")
+
+
+def folded(graph: Graph, loops: Sequence[Loop] = ()) -> tuple[dict[str, Any], Graph]:
     """The data of the spec, and the graph with the names that its layers have there.
 
     They are the graph's own, but where a part could be no block and gave way.
     """
-    for folder in (Folder(graph), Folder(graph, plain=True)):
+    for folder in (Folder(graph, loops=loops), Folder(graph, plain=True, loops=loops)):
         data = folder.data()
         same = graph.renamed(folder.paths)
         with contextlib.suppress(SpecError):

@@ -197,6 +197,8 @@ class Arguments:
                 start = self.say(key, name, spread(lambda row: row[0]), sources)
                 step = steps.pop()
                 times = "i" if abs(step) == 1 else f"{abs(step)} * i"
+                if start == 0 and step > 0:
+                    return f"={times}"
                 return f"={_inside(start)} {'+' if step > 0 else '-'} {times}"
             if all(a and b == 2 * a for a, b in pairs):
                 start = self.say(key, name, spread(lambda row: row[0]), sources)

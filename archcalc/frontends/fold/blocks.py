@@ -9,7 +9,8 @@ from typing import Any
 from archcalc.frontends.fold.arguments import Arguments
 from archcalc.frontends.fold.between import Settled
 from archcalc.frontends.fold.inline import inlined
-from archcalc.frontends.fold.regions import ANY, MANY, Block, Leaf, Region, Value, is_plain
+from archcalc.frontends.fold.loops import Loop
+from archcalc.frontends.fold.regions import ANY, MANY, Block, Leaf, Region, Value, is_plain, seen
 from archcalc.spec.frozen import frozen_names
 from archcalc.spec.graph import Graph
 from archcalc.spec.written import name_of
@@ -29,12 +30,63 @@ def _varies(region: Region, argument: str) -> bool:
     return len(rest) > 1
 
 
+def turns_of(region: Region) -> list[Region]:
+    """The turns of what may be a repetition."""
+    return [member for member in region.members.values() if isinstance(member, Region)]
+
+
+def _handed(region: Region) -> list[str]:
+    """What a turn hands on to the next."""
+    return [region.output] if region.handed is None else region.handed
+
+
+def _starred(
+    references: list[str], layers: Mapping[str, Mapping[str, Value]], around: Region
+) -> list[str]:
+    """References with those to all turns of a repetition above as one: ``step.*.add``."""
+    found = list(references)
+    for key, layer in layers.items():
+        member = around.members[key]
+        if not isinstance(member, Region) or not {"repeat", "parallel"} & layer.keys():
+            continue
+        turns, k = len(member.members), 0
+        while k + turns <= len(found):
+            start = f"{key}.0"
+            rest = found[k].removeprefix(start)
+            if found[k].startswith(start) and rest[:1] in ("", "."):
+                wanted = [f"{key}.{turn}{rest}" for turn in range(turns)]
+                several = found[k : k + turns]
+                if several[:-1] == wanted[:-1] and several[-1] in (wanted[-1], key):
+                    found[k : k + turns] = [f"{key}.*{rest}"]
+            k += 1
+    return found
+
+
+def _by_number(references: list[str]) -> str:
+    """What is taken at each turn, by its number."""
+    parts = [
+        re.fullmatch(r"(.*?[._A-Za-z])(\d+)((?:\.[A-Za-z_]\w*)*)", each) for each in references
+    ]
+    if all(parts):
+        known = [part for part in parts if part is not None]
+        numbers = [int(part[2]) for part in known]
+        step = numbers[1] - numbers[0]
+        regular = numbers == [numbers[0] + step * k for k in range(len(numbers))]
+        if regular and abs(step) == 1 and len({(part[1], part[3]) for part in known}) == 1:
+            start = f"{numbers[0]} - i" if step < 0 else f"i + {numbers[0]}" if numbers[0] else "i"
+            return f"{known[0][1]}{{{start}}}{known[0][3]}"
+    return f"={references}[i]"
+
+
+_NUMBERED = r"(.*?[._A-Za-z])(\d+)((?:\.[A-Za-z_]\w*)*)"
+
+
 class Folder(Settled):
     """Writes a graph as the data of a spec."""
 
-    def __init__(self, graph: Graph, plain: bool = False) -> None:
+    def __init__(self, graph: Graph, plain: bool = False, loops: Sequence[Loop] = ()) -> None:
         """A ``plain`` one writes numbers and blocks as they are, and nothing that follows."""
-        super().__init__(graph, plain)
+        super().__init__(graph, plain, loops)
         self.classes = graph.modules
         self.blocks: list[Block] = []
         self.names: set[str] = set()
@@ -161,8 +213,7 @@ class Folder(Settled):
             ours = [standing(reference) for reference in self.references(larger, key)]
             if ours != self.references(smaller, key):
                 return False
-        output = standing(self.reference(larger, larger.output))
-        return output == self.reference(smaller, smaller.output)
+        return [*map(standing, self.ends(larger))] == self.ends(smaller)
 
     def kind(self, member: Leaf | Region) -> Any:
         """What has to be equal in instances of one block."""
@@ -210,7 +261,7 @@ class Folder(Settled):
             )
             for name, member in region.members.items()
         ]
-        return (*members, self.reference(region, region.output))
+        return (*members, *self.ends(region))
 
     # Writing --------------------------------------------------------------------------------------
 
@@ -236,7 +287,8 @@ class Folder(Settled):
                 layer["block"] = found.name
             references = self.references(first, key)
             if repeated is not None and isinstance(member, Region):
-                references = self.following(references, member)
+                references = self.following(references, member, first)
+            references = _starred(references, block.layers, first)
             if references != [previous]:
                 layer["from"] = references[0] if len(references) == 1 else references
             if any(m is None for m in members):
@@ -253,6 +305,8 @@ class Folder(Settled):
             else:
                 if member.share is not None:
                     layer["share"] = member.share
+                elif repeated is not None and all(turn.share for turn in turns_of(member)[1:]):
+                    layer["share"] = key
                 regions = [m if isinstance(m, Region) else None for m in members]
                 if repeated is not None:
                     self.repeat(layer, writer, key, regions, repeated)
@@ -265,8 +319,9 @@ class Folder(Settled):
                             layer[name] = writer.say(key, name, values, sources)
             block.layers[key] = layer
             previous = key
-        output = self.reference(first, first.output)
-        block.output = None if output == previous else output
+        block.outputs = self.ends(first)
+        output = block.outputs[0]
+        block.output = None if output == previous or len(block.outputs) > 1 else output
         writer.finish()
 
     def presence(self, writer: Arguments, key: str, layer: Mapping[str, Value]) -> Value:
@@ -302,14 +357,18 @@ class Folder(Settled):
                 if not isinstance(each, Region) or each.block is None:
                     return None
                 blocks.add(id(each.block))
-                if before is not None and each.sources[:1] != [before.output]:
+                handed = [] if before is None else _handed(before)
+                if each.sources[: len(handed)] != handed:
                     return None
                 before = each
             assert before is not None
             found = self.followed(region)
-            if before.output != region.output or found is None or found[0] != 0:
+            shares = [each.share for each in turns_of(region)]
+            if found is None or shares[0] or {*shares[1:]} not in ({None}, {"0"}, set()):
                 return None
-            follows.add(found)
+            if before.handed is None and (before.output != region.output or found[0] != 0):
+                return None
+            follows.add((found, shares[-1], before.handed == []))
         if len(blocks) != 1 or len(follows) != 1:
             return None
         block: Block = next(iter(members[0].members.values())).block
@@ -317,13 +376,16 @@ class Folder(Settled):
         few = max(len(region.members) for region in members) <= FEW
         return None if few and varied > 2 else block
 
-    def following(self, references: list[str], region: Region) -> list[str]:
+    def following(self, references: list[str], region: Region, around: Region) -> list[str]:
         """What a repetition takes: what follows its turns is a list of all by their number."""
         found = self.followed(region)
-        if found is None or all(isinstance(place, int) for place in found):
+        if found is None or found == (*range(len(references)),):
             return references
+        references = [self.reference(around, source) for source in region.sources]
         return [
-            references[place] if isinstance(place, int) else f"={[references[k] for k in place]}[i]"
+            references[place]
+            if isinstance(place, int)
+            else _by_number([references[k] for k in place])
             for place in found
         ]
 
@@ -332,21 +394,21 @@ class Folder(Settled):
 
         One that is another at each turn has a number a turn. None where turns take more than that.
         """
-        turns = [m.sources for m in region.members.values() if isinstance(m, Region)]
-        if any(r.any_number for r in region.members.values() if isinstance(r, Region)):
+        regions = turns_of(region)
+        turns = [[seen(source, region.path) for source in each.sources] for each in regions]
+        if any(r.any_number for r in regions):
             return (0,) if all(turn[1:] == turns[0][1:] for turn in turns) else None
         if len({len(turn) for turn in turns}) != 1:
             return None
         places = {source: k for k, source in enumerate(region.sources)}
-        columns: list[tuple[int, ...]] = []
-        for column in list(zip(*turns, strict=True))[1:]:
+        handed = len(_handed(regions[0]))
+        found: list[int | tuple[int, ...]] = [places.get(each, -1) for each in turns[0][:handed]]
+        for column in list(zip(*turns, strict=True))[handed:]:
             if not places.keys() >= set(column):
                 return None
-            columns.append(tuple(places[source] for source in column))
-        return (
-            places.get(turns[0][0], -1),
-            *(column[0] if len(set(column)) == 1 else column for column in columns),
-        )
+            same = len(set(column)) == 1
+            found.append(places[column[0]] if same else tuple(places[each] for each in column))
+        return tuple(found)
 
     def repeat(
         self,
@@ -359,7 +421,9 @@ class Folder(Settled):
         """Say a repetition: how often, and what changes on the way."""
         sources = [() if r is None else r.sources for r in regions]
         times = [ANY if r is None else len(r.members) for r in regions]
-        layer["repeat"] = writer.say(key, "repeat", times, sources)
+        turns = [turn for r in regions if r is not None for turn in turns_of(r)]
+        how = "parallel" if turns[0].handed == [] else "repeat"
+        layer[how] = writer.say(key, "repeat", times, sources)
         for name, default in block.args.items():
             rows = [
                 None
@@ -391,6 +455,8 @@ class Folder(Settled):
                 written["inputs"] = block.inputs
             if block.output is not None:
                 written["output"] = block.output
+            if len(block.outputs) > 1:
+                written["outputs"] = block.outputs
             written["layers"] = block.layers
             blocks[block.name] = written
         if blocks:

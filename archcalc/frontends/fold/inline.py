@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -33,7 +32,9 @@ def inlined(data: dict[str, Any]) -> dict[str, Any]:
     for each in (*(block["layers"] for block in blocks.values()), layers):
         for name, layer in each.items():
             found = layer.get("block")
-            if found is None or uses[found] != 1 or found not in blocks or "repeat" in layer:
+            if found is None or uses[found] != 1 or found not in blocks:
+                continue
+            if "repeat" in layer or "parallel" in layer:
                 continue
             row = _row(layer, blocks[found])
             if row is not None:
@@ -50,10 +51,14 @@ def _renamed(data: dict[str, Any]) -> dict[str, Any]:
     taken = set(data["blocks"])
     names = {}
     for name in data["blocks"]:
-        first = re.sub(r"_[0-9]+$", "", name)
-        if first not in taken:
-            names[name] = first
-            taken.add(first)
+        first, _, number = name.rpartition("_")
+        if not first or not number.isdigit():
+            continue
+        for free in (first, *(f"{first}_{k}" for k in range(2, int(number)))):
+            if free not in taken:
+                names[name] = free
+                taken.add(free)
+                break
 
     def renamed(layers: Layers) -> Layers:
         found = {}

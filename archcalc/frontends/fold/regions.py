@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from archcalc.dims import Shape
+from archcalc.frontends.fold.loops import Loop
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.written import fields_of, name_of
 
@@ -60,6 +61,8 @@ class Region:
     args: dict[str, Value] = field(default_factory=dict)
     share: str | None = None
     """The member beside it whose tensors it uses, layer by layer."""
+    handed: list[str] | None = None
+    """What it hands on to the next turn, if it is a turn of a loop."""
 
     def nodes(self) -> Iterator[Node]:
         for member in self.members.values():
@@ -80,6 +83,8 @@ class Block:
     layers: dict[str, dict[str, Value]] = field(default_factory=dict)
     inputs: list[str] = field(default_factory=list)
     output: str | None = None
+    outputs: list[str] = field(default_factory=list)
+    """What it gives, if that is several."""
 
 
 ACTIVATIONS = (
@@ -97,9 +102,10 @@ def is_plain(member: Leaf | Region) -> bool:
 class Tree:
     """The regions of a graph, and what they take and give."""
 
-    def __init__(self, graph: Graph, plain: bool = False) -> None:
+    def __init__(self, graph: Graph, plain: bool = False, loops: Sequence[Loop] = ()) -> None:
         self.graph = graph
         self.plain = plain
+        self.loops = loops
         self.shapes: dict[str, Shape] = {**graph.inputs, **{n.name: n.shape for n in graph.nodes}}
         self.order = {name: k for k, name in enumerate(self.shapes)}
         self.users: dict[str, list[str]] = {}
@@ -108,19 +114,22 @@ class Tree:
                 self.users.setdefault(source, []).append(node.name)
         self.paths: dict[str, str] = {}
         """What layers are called in the spec; of a region that gave way, a little otherwise."""
+        self.turns: dict[str, tuple[list[str], list[str]]] = {}
+        """What turns of loops take, port by port, and what they hand on."""
         self.between: set[str] = set()
         """Layers that stand elsewhere than in the graph, so that a list is a block."""
 
     def tree(self) -> Region:
         known: dict[Any, dict[str, Value]] = {}
         root = Region("", "")
-        for node in self.graph.nodes:
+        for node in ported(self):
             *above, last = node.name.split(".")
             region = root
             for part in above:
                 path = f"{region.path}.{part}" if region.path else part
                 inner = region.members.setdefault(part, Region(path, part))
                 assert isinstance(inner, Region), path
+                inner.handed = self.turns[path][1] if path in self.turns else None
                 region = inner
             if id(node.op) not in known:
                 known[id(node.op)] = fields_of(node.op)
@@ -145,6 +154,7 @@ class Tree:
         taken: dict[str, None] = {}
         for node in sorted(region.nodes(), key=lambda n: self.order[n.name]):
             for source in node.inputs:
+                source = seen(source, region.path)
                 if source not in inside:
                     taken.setdefault(source)
         region.sources = list(taken)
@@ -155,6 +165,12 @@ class Tree:
             if name in finals or any(user not in inside for user in self.users.get(name, ()))
         ]
         region.output = given[-1] if given else max(inside, key=self.order.__getitem__)
+        if region.handed is not None:
+            region.sources = list(self.turns[region.path][0])
+            if region.handed:
+                region.output = region.handed[0] if len(region.handed) == 1 else ""
+        elif (last := turn_of(region)) is not None and last.handed is not None:
+            region.output = last.output if len(last.handed) == 1 else ""
         return frozenset(inside)
 
     def tangled(self, region: Region) -> tuple[Region, str] | None:
@@ -188,8 +204,8 @@ class Tree:
         }
         found: dict[str, dict[str, None]] = {key: {} for key in region.members}
         for key, member in region.members.items():
-            taken = member.node.inputs if isinstance(member, Leaf) else member.sources
-            for source in taken:
+            for source in self.taken(member):
+                source = seen(source, "")
                 if source in piece and piece[source] != key:
                     found[key].setdefault(piece[source])
         return found
@@ -224,8 +240,8 @@ class Tree:
                 return None
             pairs = zip(ours.values(), theirs.values(), strict=True)
             alike = all(
-                (a.op, a.share) == (b.op, None)
-                and b.share == (a.name if a.applied.cost.weights or b.share else None)
+                name_of(a.op) == name_of(b.op)
+                and b.share == ((a.share or a.name) if a.applied.cost.weights or b.share else None)
                 for a, b in pairs
             )
             return key if alike else None
@@ -237,14 +253,21 @@ class Tree:
             if isinstance(member, Region):
                 self.share(member)
                 if member.share is not None:
-                    self.alone(member)
+                    owner = region.members[member.share]
+                    assert isinstance(owner, Region)
+                    self.share_within(member, owner, (owner.path, member.path))
 
-    def alone(self, region: Region) -> None:
-        for member in region.members.values():
+    def share_within(self, region: Region, owner: Region, ways: tuple[str, str]) -> None:
+        """Have layers of a region share what those of another share among themselves, no more."""
+        for member, other in zip(region.members.values(), owner.members.values(), strict=True):
             if isinstance(member, Region):
-                self.alone(member)
+                assert isinstance(other, Region)
+                member.share = other.share
+                self.share_within(member, other, ways)
             else:
-                member.node = member.node._replace(share=None)
+                assert isinstance(other, Leaf)
+                share = other.node.share and ways[1] + other.node.share[len(ways[0]) :]
+                member.node = member.node._replace(share=share)
 
     def circling(
         self, region: Region, needs: Mapping[str, Mapping[str, None]], left: Sequence[str]
@@ -315,6 +338,7 @@ class Tree:
 
     def reference(self, region: Region, name: str, whole: bool = False) -> str:
         """What a node is called inside of a region: what it gives by that, or the ``whole`` way."""
+        name = seen(name, region.path)
         if not region.path and name in self.graph.inputs:
             return name
         if name in region.sources and region.any_number:
@@ -335,6 +359,10 @@ class Tree:
                 return f"{key}.{self.reference(member, name, whole)}"
         return f"?{name}"
 
+    def ends(self, region: Region) -> list[str]:
+        """What a region gives, or hands on if that is several."""
+        return [self.reference(region, name) for name in region.handed or [region.output]]
+
     def inputs_of(self, region: Region) -> list[str]:
         """The names by which the layers of a region refer to what it takes."""
         if region.any_number:
@@ -349,6 +377,52 @@ class Tree:
                 name += "_"
             names.append(name)
         return names
+
+
+def seen(name: str, path: str) -> str:
+    """What is taken by the name that it has within a region.
+
+    A loop may be given the same in two places, of which each is another thing in its later turns:
+    within the loop the second one has a name of its own.
+    """
+    if MARK not in name:
+        return name
+    base, *marks = name.split(MARK)
+    kept = [mark for mark in marks if path.startswith(mark.partition(":")[0] + ".")]
+    return MARK.join([base, *kept])
+
+
+MARK = "\0"
+"""Stands between a name and the loop, and its port, within which it is called so."""
+
+
+def turn_of(region: Region) -> Region | None:
+    """The last turn of a loop."""
+    last = next(reversed(region.members.values()), None)
+    return last if isinstance(last, Region) and last.name.isdigit() else None
+
+
+def ported(tree: Tree) -> Iterator[Node]:
+    """The nodes of a graph, which tell apart what loops take by their ports; and note the ports."""
+    found = {node.name: node for node in tree.graph.nodes}
+    for loop in tree.loops:
+        for turn, taken in enumerate(loop.taken):
+            path = f"{loop.path}.{turn}"
+            ports: dict[int, str] = {}
+            for (within, slot), port in loop.ports.items():
+                node = found[f"{path}.{within}"]
+                source = node.inputs[slot]
+                if taken.count(taken[port]) > 1 and taken.index(taken[port]) != port:
+                    source = f"{source}{MARK}{loop.path}:{port}"
+                    tree.shapes[source] = tree.shapes[seen(source, "")]
+                    tree.order[source] = tree.order[seen(source, "")]
+                    inputs = list(node.inputs)
+                    inputs[slot] = source
+                    found[node.name] = node._replace(inputs=tuple(inputs))
+                ports.setdefault(port, source)
+            handed = [f"{path}.{name}" for name in loop.carried]
+            tree.turns[path] = [ports[port] for port in sorted(ports)], handed
+    yield from found.values()
 
 
 def reached(needs: Mapping[str, Iterable[str]], key: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -90,6 +91,8 @@ class Assembler(Holding):
         """Modules with others within them that store tensors, which no layer of ours has."""
         self.unknown: dict[str, str] = {}
         """Why a call is not counted, or is known by its shape alone, by the call."""
+        self.looped = {h.name for n in capture.graph.nodes if (h := self.held(n)) and _is_looped(n)}
+        """Tensors of the module that a line takes again and again."""
 
     def graph(self, name: str) -> Graph:
         """The graph; ``unknown`` says afterwards what is not counted, and why."""
@@ -326,7 +329,9 @@ class Assembler(Holding):
         wanted: Shape,
     ) -> int:
         """Add the layer of a call, with the tensors of the module that are its own."""
-        inputs = self.branch_first(made.op, inputs)
+        path = stack(node)[-1][0] if stack(node) else ""
+        line = node.meta.get("stack_trace")
+        inputs = self.branch_first(made.op, inputs, line and (path, line))
         names = self.own(made)
         share = next((self.owners[h] for h in names.values() if h in self.owners), None)
         module, function = self.place(node)
@@ -462,8 +467,9 @@ class Assembler(Holding):
         """
         path = name.rpartition(".")[0]
         recent = self.recent
-        if not f"{path}.".startswith(f"{self.here}." * bool(self.here)):
-            while path and path not in self.entered:
+        looped = name in self.looped
+        if looped or not f"{path}.".startswith(f"{self.here}." * bool(self.here)):
+            while path and path not in self.entered:  # a list of modules is not called
                 path = path.rpartition(".")[0]
             self.recent = self.entered[path] if path else -1
         key = super().tensor(name, kind, shape)
@@ -483,6 +489,12 @@ def _around(path: str) -> Iterator[str]:
     while "." in path:
         path = path.rpartition(".")[0]
         yield path
+
+
+def _is_looped(node: fx.Node) -> bool:
+    """Whether a line of code takes something several times."""
+    lines = Counter(user.meta.get("stack_trace") for user in node.users)
+    return any(times > 1 for line, times in lines.items() if line)
 
 
 def _is_part(made: Made[fx.Node]) -> bool:
