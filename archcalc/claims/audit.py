@@ -157,7 +157,7 @@ def _alternatives(sheet: Sheet, told: Reading, found: list[Finding]) -> list[Fin
         for row, option in other.items():
             entry = sheet.entries[row]
             for role in option.wrong:
-                column = sheet.columns[role]
+                column = entry.columns.get(role, sheet.columns[role])
                 if (row, column) in seen:
                     continue
                 seen.add((row, column))

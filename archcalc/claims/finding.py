@@ -45,7 +45,7 @@ class Finding(NamedTuple):
         effect: int = 0,
     ) -> Finding:
         """What is found in the cell in which a row says something; a total is named without it."""
-        column = sheet.columns[role]
+        column = entry.columns.get(role, sheet.columns[role])
         name = entry.name or "total" if entry.kind == "total" else label(entry)
         cell = entry.cells[column]
         return cls(entry.index, column, role, name, cell, right, rule, tuple(causes), effect)

@@ -8,8 +8,7 @@ from itertools import permutations, product
 from typing import Any, NamedTuple
 
 from archcalc.claims.tables.evidence import State
-from archcalc.claims.tables.flow import GATES
-from archcalc.claims.tables.kinds import compact
+from archcalc.claims.tables.kinds import GATES, compact
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.work import Layer
 from archcalc.errors import ArchcalcError

@@ -297,7 +297,7 @@ def _row(sheet: Sheet, entry: Entry, layer: _Ours, told: Reading | None) -> Iter
             continue
         if role == "ops" and not printed:
             continue  # printed by a pass that does not execute the layer
-        column = sheet.columns[role]
+        column = entry.columns.get(role, sheet.columns[role])
         if column not in seen:
             seen.add(column)
             effect = int(computed - printed) if role == "params" else 0

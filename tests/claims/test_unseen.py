@@ -45,6 +45,8 @@ ERRATA = {
     "vgg_html": {(8, "Size")},
     # The input alone is printed with channels last; a padding of 2 leaves 5x5 of 4x4.
     "traffic_signs_bare_md": {(1, "Output"), (8, "Output"), (8, "Padding")},
+    # 299 + 4 * 16 is 363.
+    "inception_field_md": {(11, "Receptive Field")},
     # (84 + 1) * 10 is 850.
     "chinese_lenet_md": {(8, "参数量")},
     # 5 * 5 * 48 * 256 is 307,200: in two groups, as no other layer there is counted.

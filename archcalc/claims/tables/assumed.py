@@ -16,8 +16,8 @@ from archcalc.claims.tables.evidence import (
     known,
     printed_state,
 )
-from archcalc.claims.tables.flow import GATES, needs
-from archcalc.claims.tables.kinds import SAME, SLIDING, WEIGHTED
+from archcalc.claims.tables.flow import needs
+from archcalc.claims.tables.kinds import GATES, SAME, SLIDING, WEIGHTED
 from archcalc.claims.tables.paths import Path
 from archcalc.claims.tables.sheet import Entry, Sheet
 
@@ -45,6 +45,11 @@ ANYTHING = frozenset(("", "attention", "pad"))
 """Kinds that may take what functions have made of other rows, where no hand wrote them."""
 
 
+def price_of(jumped: int) -> float:
+    """The price of what an earlier row gives."""
+    return JUMPED_AGAIN if jumped else JUMPED
+
+
 class Assuming:
     """What is thought of where a table's rows do not fit."""
 
@@ -58,6 +63,7 @@ class Assuming:
         unsized = not sheet.has_any("in", "out", "in_h", "out_h")
         self.both = sheet.has("in", "out") or (unsized and sheet.has("channels_in", "channels_out"))
         """Whether rows say what they take and what they give."""
+        self._begun: tuple[int, int | None] = (-1, None)
         self.pooled = sum(entry.kind == "pool" for entry in sheet.layers) > 1
         strides = [e.values["stride"] for e in sheet.layers if "stride" in e.values]
         self.strided = sheet.by_hand and sum(s > 1 for s in strides) > 2
@@ -102,6 +108,16 @@ class Assuming:
         places = {extents(s) for s in flows} | {n for s in flows for n in s.ext or ()}
         return made if len(pair) == 2 and pair[0] in places else None
 
+    def begun(self, path: Path) -> int | None:
+        """The channels of the network's input, if its first row with weights tells of them."""
+        if path.row != self._begun[0]:
+            at: Path | None = path
+            found = None
+            while at is not None and at.before is not None:
+                found, at = at.option, at.before
+            self._begun = path.row, found.layer.cin if found else None
+        return self._begun[1]
+
     def goes_on(self, entry: Entry, shown: State) -> bool:
         """Whether the row after one has as many positions, if it prints any."""
         after = [e for e in self.sheet.layers if e.index > entry.index][:1]
@@ -133,6 +149,19 @@ class Assuming:
         if state.ext == () and state.c == shown.flat and entry.kind in (*SAME, "conv", "deconv"):
             note = f"a rearrangement before {row} is not in the table"
             yield shown, POOLED_AGAIN if joined else 4.0, 2, note
+        turned_ = (
+            inward.c == state.c and inward.ext == (manner.batch,) and len(state.ext or ()) == 1
+        )
+        if turned_ and manner.batch > 1:
+            # Sequences may stand before the batch, or behind it.
+            note = f"a permutation before {row} is not in the table"
+            yield inward, POOLED_AGAIN if joined else 4.0, 2, note
+        planes = [state, *(s for _, s in reversed(path.recent))]
+        if entry.what.axes == 2 and not said and not self.by_hand:
+            for s in dict.fromkeys(s for s in planes if s.c and len(s.ext or ()) == 1):
+                plane = (s.c, *(s.ext or ())) if manner.first else (*(s.ext or ()), s.c)
+                note = f"{row} is taken to take positions and features as an image"
+                yield State(1, plane), 4.0 if s == state else price_of(jumped), 1, note
         flat = printed_state(entry, "out").c if entry.kind == "flatten" else None
         if flat and state.c and state.ext and None not in state.ext and not said:
             for ext, what in _shrunk(state.ext):
@@ -169,9 +198,9 @@ class Assuming:
                     0,
                     f"one position alone goes on to {row}",
                 )
-            plain = entry.kind != "linear" or (inward.ext and self.both)
+            plain = entry.kind != "linear" or bool(inward.ext)
             # What a hand writes of a convolution's output does not say what it takes.
-            plain = plain and (entry.kind not in SLIDING or inward.ext or not self.by_hand)
+            plain = plain and (entry.kind not in SLIDING or bool(inward.ext) or not self.by_hand)
             if shown.ext and shown.c and shown != state and plain:
                 dims = sorted(n for n in (state.c, *state.ext) if n)
                 row_ = len(shown.ext) == 1 and state.c == shown.c
@@ -233,6 +262,8 @@ class Assuming:
         until = [*(r for r, _ in path.recent[1:]), entry.index]
         flows = reversed(list(zip(path.recent, until, strict=False)))
         others = [(r, s) for (r, s), end in flows if s != state and end > entry.index - FAR]
+        if state.ext is not None:
+            others = [(r, s) for r, s in others if s.ext is not None]  # sizes are known here
         if said:
             others = []
         # A table that somebody wrote row after row is read so; modules stand in no order.
@@ -270,6 +301,13 @@ class Assuming:
             yield first, price, 1, f"{row} takes the network's input"
         if said:
             return
+        larger, smaller = known(printed_state(entry, "out").ext), known(state.ext)
+        same = larger and smaller and len(larger) == len(smaller)
+        grows = same and prod(larger or ()) > prod(smaller or ())
+        if grows and entry.kind == "conv" and not self.by_hand and self.first == UNKNOWN:
+            c = self.begun(path)
+            if c is not None and c not in (state.c, *(s.c for _, s in others)):
+                yield State(c, None), price, 1, f"{row} takes the network's input"
         asked = dict.fromkeys(c for c in needs(entry) if c and c != state.c)
         price = JOINED_AGAIN if joined else JOINED
         price = min(price, CHANGED_AGAIN - 0.5) if changed else price

@@ -24,6 +24,7 @@ NOTHING = frozenset(
             "",
             "[]",
             "()",
+            "-,-",
             "-",
             "--",
             "---",
@@ -43,7 +44,7 @@ NOTHING = frozenset(
 )
 """Cells that say that there is nothing to say."""
 
-_BATCH = r"none|-1|\?|n|b|bs|batch(?:[ _]?size)?"
+_BATCH = r"none|null|-1|\?|n|b|bs|batch(?:[ _]?size)?"
 _LETTER = re.compile(
     r"[a-z]'?(/\d+)?|[a-z]+(_[a-z]+)+|(max)?(seq(len(gth)?)?|len(gth)?|time(steps)?)"
     r"|hidden|classes|features|dim"
@@ -76,6 +77,7 @@ class Window:
     """Further numbers beside the kernel: channels in (``7x7x3``), or out and in."""
     out: int | None = None
     """Filters: ``(x96)``, ``3x3, 64``."""
+    groups: int | None = None
 
 
 def nothing(text: str) -> bool:
@@ -128,7 +130,7 @@ def _shape(text: str, bracketed: bool, cut_off: bool = False) -> Shape | None:
     lettered = bracketed and (len(numbers) > 1 or batched)
     for part in numbers:
         number = _NUMBER.fullmatch(part)
-        open_ = part in ("none", "-1", "?") or (lettered and bool(_LETTER.fullmatch(part)))
+        open_ = part in ("none", "null", "-1", "?") or (lettered and bool(_LETTER.fullmatch(part)))
         if not number and not open_:
             return None
         dims.append(0 if open_ else int(part.replace(",", "")))
@@ -151,13 +153,18 @@ def window(text: str, axes: int | None = None, last: bool = False) -> Window | N
     """
     plain = text.strip().lower().replace("×", "x").replace("*", "x")
     plain = re.sub(r"\s*x\s*", "x", plain)
-    plain = re.sub(r"^k(?=\d)|x[?？]$", "", plain)
+    plain = re.sub(r"^k\s*=?\s*(?=\d)|x[?？]$", "", plain)
     found: dict[str, int] = {}
     if listed := re.fullmatch(r"(\d+(?:x\d+)*) */ *(\d{1,3}) */ *(\d{1,3})", plain):
         plain, found = listed[1], {"stride": int(listed[2]), "pad": int(listed[3])}
     patterns = (
         ("out", r"^(\d{1,7})\s*@\s*(?=\d)"),
         ("out", r"\(\s*x?\s*(\d{1,7})\s*\)$"),
+        (
+            "out",
+            r"[,;，；\s]+(\d{1,7})\s*(?:个|通道|卷积核|核|filters?|kernels?|channels?|maps)\s*$",
+        ),
+        ("groups", r"[,;\s/]+g(?:roups?)?\s*=\s*(\d{1,7})\b"),
         ("pad", r"[,;\s/]?\s*\bp(?:ad(?:ding)?)?\s*[=:]?\s*(\d{1,4})\b"),
         ("dilation", r"[,;\s/]?\s*\bd(?:il(?:ation)?)?\s*[=:]?\s*(\d{1,4})\b"),
         ("stride", r"[,;\s/]*\bs(?:trides?)?\s*[=:]?\s*(\d{1,4})(?:x\d+)?\b"),
@@ -250,6 +257,8 @@ def count(text: str, thousand: int = 1000) -> Printed | None:
     if re.search(r"\d\s*[*×x]\s*\d", plain):
         value = worked_out(plain)
         return None if value is None else Printed.parse(value)
+    if re.fullmatch(r"\d{1,3}(?:[ '\u00a0\u202f]\d{3})+", plain):
+        plain = re.sub(r"\D", "", plain)  # as many languages part thousands
     plain = re.sub(r"\s+(?=[KMBGTkmb]\w*$)", "", plain)
     plain = re.sub(
         r"(?<=[KMGBTkm])(?:i?flops|flop|macs?|mac|param\w*|f)$", "", plain, flags=re.IGNORECASE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from archcalc.claims.tables.abroad import translated
 from archcalc.claims.tables.cells import count, natural, nothing, shapes, window, worked_out
 from archcalc.claims.tables.kinds import kind_of
 from archcalc.claims.tables.modules import WIDTHS
@@ -15,7 +16,8 @@ HEADERS: Mapping[str, str] = {
     "mem": r"mem|memory.*|.*\b(bytes|[mk]i?b)\b|mem(read|write|r w) b|"
     r"((param(eter)?s?|weights?|output|activation) )?(mem(ory)?|storage|footprint).*",
     "rf_in": r"(input|in) (rf|receptive fields?)|(rf|receptive fields?|r) in",
-    "rf": r"((output|out) )?(receptive fields?( size)?|rf( size)?)( out)?|r out",
+    "rf": r"((output|out|local|global|theoretical|cumulative|total|final|t|new|current) )?"
+    r"(receptive fields?( size)?|rf( size)?|trf)( out)?|r out",
     "jump_in": r"(input|in) jump|(jump|j) in",
     "jump": r"((output|out) )?jump( out)?|j( out)?|(effective|cum|cumulative|total|output) stride",
     "remark": r"activation( function)?|act|non ?linearity|nonlin|nl|trainable|depth|note|notes|"
@@ -28,9 +30,11 @@ HEADERS: Mapping[str, str] = {
     "expansion": r"t|expansion( factor| ratio)?|exp",
     "volume": r"activation size|activations?|output (count|elements|neurons)|of activations",
     "channels": r"(ch(annels?|ns)?|feature maps|planes|filters) ?(i o|in out|in and out)|i o|"
-    r"(in out|i o|input output) (ch(annels?|ns)?|features|planes|maps)|in(put)? x out(put)?",
+    r"(in out|i o|input output) (ch(annels?|ns)?|features|planes|maps)|in(put)? x out(put)?|"
+    r"n in n out",
     "biases": r"(of )?bias(es)?( params?| parameters?| count)?",
-    "source": r"input layers?|from|inputs|bottom|connected to|source|previous layer|input from|"
+    "source": r"(input|vertex) (layers?|vertices|nodes?)|vertex inputs|from|inputs|"
+    r"bottom|connected to|source|previous layer|input from|"
     r"connect(ion|ed)s?|parents?|inbound",
     "stage": r"stage|block|module|group",
     "frozen": r"(of |# )?non ?trainable.*",
@@ -57,13 +61,14 @@ HEADERS: Mapping[str, str] = {
     "out_w": r"(out|output) w|w out|output width|width out",
     "out_c": r"(out|output) c",
     "channels_in": r"channels? in|(in|input) (channels?|features?|planes|depth|maps)|c in|cin|n in|"
-    r"in ch|ch in|ic|ich|i ch|filt(er)? dim",
+    r"in ch|ch in|ic|ich|i ch|filt(er)? dim|(input|in) channels? (number|num|count)",
     "channels_out": r"channels? out|(out|output) (channels?|features?|planes|depth|maps)|c out|"
     r"cout|"
     r"n c|features|filters|feature maps|"
     r"filters or neurons|neurons|units|kernels|n out|channels?|ch|c|width|"
     r"of (filters|kernels|channels|neurons|units)|out ch|maps?|filter count|nodes|hidden units|"
-    r"num (filters|channels)|ch out|(kernel|filter|channel|neuron|unit) (number|num|count)s?|"
+    r"num (filters|channels)|ch out|"
+    r"((out|output) )?(kernel|filter|channel|neuron|unit)s? (number|num|count)s?|"
     r"oc|och|o ch|filts?",
     "kernel": r"kernels?( size| shape)?|weights? (shape|size|dims?)|k|f|"
     r"filters? ?(size|shape)|filter|patch size|"
@@ -85,6 +90,7 @@ HEADERS: Mapping[str, str] = {
     r"operation|class",
     "layer": r"layers?|names?|path|layer name|layer name type|layer type|type|operation|"
     r"layers? type|"
+    r"(vertex|layer|module) name (vertex|layer|module) type|"
     r"module name|component|layer type depth idx|layer .*|module|part",
 }
 """What each role's column is headed with, in lower case and without marks, the first that fits."""
@@ -98,47 +104,11 @@ UNIT = re.compile(r"[(\[]\s*(?:x?10\^?(\d)|([KMGB])\w*|(millions?|billions?|thou
 
 def plain_header(header: str) -> str:
     """A header in lower case without marks: ``# of Param`` is ``of param``."""
-    header = _translated(header)
+    header = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", translated(header))
     words = re.sub(r"\(([kmgb]|millions?|billions?|x?10\^?\d)\)", " ", header.lower())
     words = re.sub(r"[^a-z0-9×#]+", " ", words).replace("×", "x").strip()
     words = re.sub(r"^#\s?(?=\S)", "", words).replace("#", "").strip() or words
     return re.sub(r"^(number of|num|no of|n of|total|the) (?=\w)", "", words).strip()
-
-
-WORDS_ABROAD: Mapping[str, str] = {
-    "layer": r"couches?|schicht(en)?|capas?|camadas?|层名称|网络层|层|层级|层次|слой|"
-    r"층|레이어|계층|層|レイヤー?|l[oớ]p|katman",
-    "output": r"tailles?|gr[oö](ss|ß)en?|tama[nñ]o|tamanho|sorties?|salidas?|sa[ií]das?|"
-    r"ausgabe(gr[oö](ss|ß)e|form)?|输出(尺寸|大小|形状|维度| ?chw.*)?"
-    r"|выход|출력( ?(크기|형태|shape|size))?|出力(サイズ|形状)?|đầu ra|ç[ıi]k[ıi][sş]( boyutu)?",
-    "input": r"entr[eé]es?|entradas?|eingabe(gr[oö](ss|ß)e)?|输入(尺寸|大小|形状|维度)?|вход|"
-    r"입력( ?(크기|형태|shape|size))?|入力(サイズ|形状)?|đầu vào|giri[sş]( boyutu)?",
-    "kernel": r"(taille|tama[nñ]o|tamanho) d[eu]l? (noyau|filtre|kernel|filtro)|noyaux?|"
-    r"kernelgr[oö](ss|ß)e|filtergr[oö](ss|ß)e|n[uú]cleo|卷积核(大小|尺寸)?|核/?(大小|尺寸)?|ядро|"
-    r"(커널|필터)( ?(크기|size))?|カーネル(サイズ)?|フィルタ(サイズ)?",
-    "stride": r"pas|schrittweite|paso|passo|步长|步幅|шаг|스트라이드|보폭|ストライド",
-    "padding": r"remplissage|relleno|填充|패딩|パディング",
-    "parameters": r"par[aáâ]m[eèéê]tr(es?|os?|o)|参数(量|数|数量|个数)?|параметры|"
-    r"(파라미터|매개변수|가중치)( ?(수|개수))?|パラメータ(ー)?数?|(số )?tham số|"
-    r"parametre( say[ıi]s[ıi])?",
-    "weights": r"权重(元素|参数|数|数量|个数)?|重み",
-    "bias": r"(折叠)?偏置(元素|参数|数|数量|个数)?|バイアス",
-    "channels": r"canaux|kan[aä]le|canales|canais|cartes|filt(res|ros)|merkmalskarten|mapas|"
-    r"通道数?|каналы|채널( ?수)?|필터 ?(개수|수)|チャン?ネル数?|フィルタ数|số kênh",
-    "type": r"typ|tipo|(层|操作)?类型|操作|тип|종류|유형|種類|loại|tür",
-    "remark": r"rolle|r[oô]le|"
-    r"funktion|fonction|funci[oó]n|fun[cç][aã]o|功能|说明|备注|作用|描述|激活函数",
-}
-"""Headers in other languages."""
-
-
-def _translated(header: str) -> str:
-    """A header in English, if it is known in another language."""
-    plain = header.strip().lower()
-    for english, words in WORDS_ABROAD.items():
-        if re.fullmatch(words, plain):
-            return english
-    return header
 
 
 def heads_columns(cells: Sequence[str]) -> bool:
@@ -221,6 +191,13 @@ def find_roles(
             role = "remark"  # cut off at the edge of a screen, as the names in it are
         if not role:
             role = _by_words(plain_header(header), filled[k], columns, heads)
+        again = "" if role else _role(plain_header(header), filled[k], {}, heads)
+        if (
+            again in _SIZED
+            and again in columns
+            and all(nothing(row[k]) or nothing(row[columns[again][0]]) for row in rows)
+        ):
+            role = again  # of other rows: a table that is headed anew
         if role:
             columns.setdefault(role, []).append(k)
     _letters(columns, headers, filled)

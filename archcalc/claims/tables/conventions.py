@@ -119,10 +119,12 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
     deep = sum(told) > len(told) / 2 or bool(re.search("length|channel|depth", heads.lower()))
     deep = deep or _unlike(read, rows)
     read.tokens = bool(ranks[2]) and read.batched and 1 not in axes and read.first
+    pairs_ = [shape.dims for shape, _ in found if len(shape.dims) == 2 and 0 not in shape.dims]
+    squares = len(pairs_) > 1 and all(a == b for a, b in pairs_)
     read.plane = (
         bool(ranks[2])
         and not deep
-        and not ranks[3]
+        and not (ranks[3] and not squares)  # channels may be said of some rows only
         and not ranks[4]
         and 1 not in axes
         and not (
@@ -231,6 +233,8 @@ def state_of(
             or (what.kind in ("module", "input") and "rf" in read.roles)
             or (apart and what.kind not in ("linear", "flatten"))
         )
+        if lone and what.kind == "linear" and apart and dims[0] == 1:
+            return {f"{role}_h": 1, f"{role}_w": 1}, False
         if spatial and dims[0] != filters and what.axes != 1:
             return {f"{role}_h": dims[0], f"{role}_w": dims[0]}, False
         return {f"{role}_c": dims[0]}, True

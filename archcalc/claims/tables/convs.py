@@ -105,6 +105,32 @@ def _channels_out(
     return list(found.items())[:6]
 
 
+def _as_wide(
+    entry: Entry,
+    ext: Extents | None,
+    printed: State,
+    cin: int,
+    cout: int,
+    manner: Manner,
+    hints: Hints,
+) -> Iterator[Weights]:
+    """A kernel as wide as what it takes, of which a column is left: words of all their features."""
+    sizes, params = known(ext), entry.values.get("params")
+    left = known(printed.ext)
+    if not sizes or not left or len(sizes) != 2 or len(left) != 2 or "kernel_h" in entry.values:
+        return
+    for axis in (0, 1):
+        if left[axis] != 1 or sizes[axis] < 16 or not isinstance(params, int):
+            continue
+        for bias in (1, 0):
+            rest, each = params - bias * cout, cin * cout * sizes[axis]
+            if rest > 0 and rest % each == 0 and rest // each <= sizes[1 - axis]:
+                side = rest // each
+                kernel = (sizes[0], side) if axis == 0 else (side, sizes[1])
+                price = 0.5 + manner.bias_price("conv", hints.followed, bias)
+                yield Weights(kernel, 1, bias, price, params)
+
+
 def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
     """The readings of a convolution of any kind."""
     state = filled(state, printed_state(entry, "in"))
@@ -126,7 +152,10 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     if entry.kind == "layer" and (ext == () or _flatly(entry, state)):
         yield from read_linear(entry, state, manner, hints)
         return
+    unlike_ = 0.0
     if ext is not None and len(ext) != axes:
+        if ext and entry.what.axes and manner.program == "pytorch":
+            unlike_ = MISPRINT - 1  # it would not run
         if not ext:
             ext = (1,) * axes
         elif printed.ext is not None and len(printed.ext) == len(ext) and entry.what.axes is None:
@@ -138,6 +167,7 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     kernel = kernel_of(entry, axes)
     made: dict[int, list[tuple[float, Any, float, Slide]]] = {}
     for cin, cin_price in _channels_in(entry, state, axes, hints):
+        cin_price += unlike_
         outs = _channels_out(entry, cin, axes, hints, manner)
         if kind == "depthwise":
             outs = [(c, p) for c, p in outs if c % cin == 0] or [(cin, 0.0)]
@@ -145,10 +175,18 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
         for cout, cout_price in outs:
             done = True
             other = MISPRINT * (printed.c not in (None, cout))
-            for w in weights(entry, cin, cout, axes, manner, hints):
+            for w in (
+                *weights(entry, cin, cout, axes, manner, hints),
+                *_as_wide(entry, ext, printed, cin, cout, manner, hints),
+            ):
                 price = cin_price + cout_price + w.price
                 base = price + other + mispriced(entry, w, kernel, manner, cin)
+                wide = any(
+                    k == n > 15 for k, n in zip(w.kernel or (), known(ext) or (), strict=False)
+                )
                 for way in _ways(entry, ext, w.kernel, printed, axes, manner, hints):
+                    if wide and (way.strides or any(way.pads)) and "pad" not in entry.values:
+                        continue  # over all features it moves along the other axis alone
                     if way.pads and manner.padded is not None and "pad" not in entry.values:
                         other_way = any(way.pads) != manner.padded and max(w.kernel or (1,)) > 1
                         way = way._replace(price=way.price + UNLIKE * other_way)

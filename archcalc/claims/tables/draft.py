@@ -21,8 +21,10 @@ class Draft:
     """What is known of a whole table while its rows are read."""
 
     grid: Grid
-    roles: Mapping[str, list[int]]
+    roles: dict[str, list[int]]
     columns: dict[str, int] = field(default_factory=dict)
+    others: dict[str, list[int]] = field(default_factory=dict)
+    """Further columns of a role, of rows of which the first says nothing."""
     unreadable: list[Unreadable] = field(default_factory=list)
     first: bool = False
     batch: int = 1
@@ -110,22 +112,31 @@ class Row(tuple[str, ...]):
     said: Mapping[str, str] = {}
 
 
+def place_of(cells: Row, role: str, read: Draft) -> int:
+    """The column in which a row says something of a role."""
+    first = read.columns[role]
+    others = read.others.get(role, ()) if nothing(cells[first]) else ()
+    return next((k for k in others if not nothing(cells[k])), first)
+
+
 def cell_of(cells: Row, role: str, read: Draft) -> str:
     """What a row's cell says of a role; ``""`` for nothing."""
     if role in read.worded:
         return cells.said.get(role, "")
-    found = cells[read.columns[role]] if role in read.columns else ""
+    found = cells[place_of(cells, role, read)] if role in read.columns else ""
     if role in ("in", "out") and read.columns.get(role, -2) == read.flow:
         sides = FLOW.split(found, 1)
         found = sides[role == "out"].strip() if len(sides) == 2 else found
     if role in ("in", "out") and read.columns.get(role) in read.spaced:
         found = _ONE_NUMBER.sub(lambda number: number[0].replace(",", ""), found)
     # A list cut short says too little to check anything by.
-    if nothing(found) or "..." in found:
+    if nothing(found) or ("..." in found and role != "layer"):
         return ""
     worked = WORKED.fullmatch(found)
     return worked[1] if worked else found
 
 
-WORKED = re.compile(r"(?=.*\d\s*[-+/^*x×].*=)[\d\s()\[\]+*/^.x×⌊⌋-]+=\s*(\d[\d,.]*)")
+WORKED = re.compile(
+    r"(?=.*\d\s*[-+/^*x×].*=)(?:floor|ceil|int|[\d\s()\[\]+*/^.x×⌊⌋⌈⌉-])+=\s*(\d[\d,.]*)"
+)
 """A number and how it was worked out: ``(28-3)/2+1=13``."""

@@ -10,15 +10,13 @@ from math import prod
 from typing import NamedTuple
 
 from archcalc.claims.tables.evidence import UNKNOWN, Hints, State, printed_state
-from archcalc.claims.tables.kinds import SAME, WEIGHTED
+from archcalc.claims.tables.kinds import GATES, SAME, WEIGHTED
 from archcalc.claims.tables.sheet import Entry, Sheet
 
 MOST_MISSED = 40
 """Names of rows that are not there for which a near one is looked for."""
 CUT = 2000
 """Names of which one is looked for that is cut off."""
-GATES = {"lstm": 4, "gru": 3, "rnn": 1}
-"""How many matrices of its kind a recurrent layer has."""
 JOINING = frozenset(("linear", "add", "concat", "merge", "layer", ""))
 """Kinds that may take the outputs of two branches."""
 RECURSIVE = "(recursive)"
@@ -71,7 +69,8 @@ def links(sheet: Sheet) -> list[Link]:
                     at = numbers.get(number) if number >= 0 else entry.index + number
                     if at is not None and not 0 <= at < entry.index:
                         at = None
-                if at is None and (part or name.endswith("…")):
+                ahead = name.isdigit() and bool(numbers) and int(name) < min(numbers)
+                if at is None and (part or ahead or name.endswith("…")):
                     lost = True
                 elif at is None and previous is not None and not _is_input(name):
                     near = [k for k, row in latest.items() if row > entry.index - 40]

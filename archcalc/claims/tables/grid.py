@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from archcalc.claims.tables.aligned import header, read_box, read_text
+from archcalc.claims.tables.caffe import CAFFE, read_caffe
 from archcalc.claims.tables.calls import called, read_calls
 from archcalc.claims.tables.columns import heads_columns
 from archcalc.claims.tables.lines import (
@@ -193,6 +194,8 @@ def _form(text: str) -> str:
     if re.search(r"\\begin\{(tabular|array|longtable)|&[^\n]*\\\\", text):
         return "latex"
     lines = [line for line in text.splitlines() if line.strip()][:400]
+    if len(CAFFE.findall(text)) > 3:
+        return "caffe"
     if sum(bool(MODULE.match(line)) for line in lines) > 1:
         return "modules"
     if any(re.match(r"\s*\|\s*module\s*\|\s*#parameters or shape", line) for line in lines):
@@ -235,6 +238,7 @@ FORMS: Mapping[str, Callable[[str, str], Rows]] = {
     "lightning": read_lightning,
     "fvcore": read_fvcore,
     "calls": read_calls,
+    "caffe": read_caffe,
     "matlab": read_matlab,
 }
 """Formats that are read."""

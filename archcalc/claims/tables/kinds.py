@@ -20,7 +20,7 @@ WORDS = (
     ("convlstm", r"convlstm"),
     ("lstm", r"lstm"),
     ("gru", r"gru(?!p)"),
-    ("rnn", r"simplernn|^rnn"),
+    ("rnn", r"simplernn|^rnn(?!output)"),
     ("attention", r"attenti|^mha$|^relativeposition|^shiftedwindow"),
     ("merge", r"^merge"),
     ("concat", r"concat|^cat\d*$|^route|^join|filterconcat"),
@@ -56,7 +56,7 @@ WORDS = (
     (
         "linear",
         r"dense(?!block|net|layer)|linear|^fc|fullyconn|fullconn|innerproduct|^logits?$|^ip\d"
-        r"|^affine|^nn\.linear|^f\d+$|^(output)?classifier$|^outputlayer$|^pooler$",
+        r"|^affine|^nn\.linear|^f\d+$|^(output)?classifier$|^(rnn)?outputlayer$|^pooler$",
     ),
     ("conv", r"conv|pointwise|^c\d+$"),
     ("input", r"^(input|image|data)(image|layer|data|size)?\d*$|^input"),
@@ -85,6 +85,8 @@ SAME = frozenset(("same", "norm", "prelu"))
 
 FIRST = frozenset(("separable", "depthwise", "deconv", "total", "convlstm"))
 """Kinds whose words hold those of other kinds."""
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+"""How many matrices of its kind a recurrent layer has."""
 WEIGHTED = frozenset(("conv", "deconv", "depthwise", "separable", "linear"))
 SLIDING = frozenset(("conv", "deconv", "depthwise", "separable", "pool"))
 

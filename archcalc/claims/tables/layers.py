@@ -22,7 +22,7 @@ from archcalc.claims.tables.evidence import (
     called_by_class,
     weigh,
 )
-from archcalc.claims.tables.kinds import SAME
+from archcalc.claims.tables.kinds import SAME, WEIGHTED
 from archcalc.claims.tables.linear import read_linear
 from archcalc.claims.tables.plain import (
     read_add,
@@ -33,15 +33,24 @@ from archcalc.claims.tables.plain import (
     read_gpool,
     read_input,
     read_pad,
-    read_recurrent,
     read_reshape,
     read_same,
     read_tensor,
     read_upsample,
-    read_wrapper,
 )
+from archcalc.claims.tables.recurrent import read_recurrent, read_wrapper
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.windows import read_pool
+
+OWN = 5.0
+"""The price of reading a class as a module whose name says that it is an operator."""
+_PYTORCH = re.compile(r"(Lazy)?(Conv(Transpose)?[123]d|Linear|Bilinear)", re.IGNORECASE)
+
+
+def named_by_its_author(entry: Entry) -> bool:
+    """Whether PyTorch's printout calls a row by a class that PyTorch does not have."""
+    numbered = re.match(r"(\w+?)(?: \([\w.-]+\))?(?:-\d+|: \d+-\d+)$", entry.name)
+    return numbered is not None and not _PYTORCH.fullmatch(numbered[1])
 
 
 def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[list[Option], int]:
@@ -60,6 +69,12 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[l
         for option in read_block(entry, state, manner, hints):
             option.layer = option.layer._replace(kind="module")
             option.price += 0.5
+            made.append(option)
+    elif entry.kind in WEIGHTED and named_by_its_author(entry):
+        # FireDeconv may be anything.
+        for option in read_block(entry, state, manner, hints):
+            option.layer = option.layer._replace(kind="module")
+            option.price += OWN
             made.append(option)
     for option in made:
         weigh(entry, option, manner)

@@ -40,7 +40,7 @@ def learn(
         if layer.kind == "conv" and layer.groups > 1 and "params" not in option.wrong:
             groups[layer.groups == layer.cin] += 1
         unsaid = layer.kind == "pool" and layer.kernel and "kernel_h" not in entry.values
-        if unsaid and layer.kernel and 1 not in (option.out.ext or ()):
+        if unsaid and layer.kernel and not layer.strides and 1 not in (option.out.ext or ()):
             windows[layer.kernel[-1], layer.stride] += 1
         if layer.kind == "pool" and layer.ceil is not None and not option.wrong:
             ceils[layer.ceil] += "pad" in entry.values

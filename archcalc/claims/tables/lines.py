@@ -28,7 +28,7 @@ Rows = tuple[tuple[str, ...], list[Line]]
 
 FOOTER = re.compile(
     r"\s*((?:total|trainable|non-trainable|estimated|params|input|forward|optimizer)"
-    r"[^:=]{0,40})[:=]\s*([\d.,]+(?:\s?[KMGBT]\b)?)",
+    r"[^:=]{0,40})[:=]\s*(\d{1,3}(?:[ '\u00a0\u202f]\d{3})+\b|[\d.,]+(?:\s?[KMGBT]\b)?)",
     re.IGNORECASE,
 )
 MEMORY = re.compile(

@@ -17,7 +17,8 @@ _WINDOW = re.compile(
 _SAID = {
     "output": re.compile(r"^(\d+(?:[x×]\d+)*) (?:images|features|sequences?)\b"),
     "filters": re.compile(
-        r"^(\d+) fully connected|\bwith (\d+) hidden units|\bnormalization with (\d+) channels"
+        r"^(\d+) fully connected|\bwith (\d+) hidden units"
+        r"|\bnormalization with (\d+) channels(?! per)"
     ),
     "stride": re.compile(r"\bstride \[?([\d ]+)"),
     "padding": re.compile(r"\b(?:padding|cropping) (?:\[([\d ]+)\]|'(\w+)')"),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from math import isqrt, prod
+from collections.abc import Iterator
+from math import prod
 
-from archcalc.claims.tables.convs import read_conv, read_module
+from archcalc.claims.tables.convs import read_module
 from archcalc.claims.tables.evidence import (
     MISPRINT,
     UNKNOWN,
@@ -23,12 +22,8 @@ from archcalc.claims.tables.evidence import (
     one_option,
     printed_state,
 )
-from archcalc.claims.tables.flow import GATES, runs_both_ways
-from archcalc.claims.tables.kinds import Kind
-from archcalc.claims.tables.linear import read_linear
 from archcalc.claims.tables.sheet import Entry, Number
 from archcalc.claims.tables.stacks import read_stack
-from archcalc.claims.tables.windows import read_pool
 from archcalc.claims.tables.work import Layer
 
 
@@ -295,113 +290,6 @@ def read_embedding(entry: Entry, state: State, manner: Manner, hints: Hints) -> 
         yield one_option(entry, state, printed, 0.1, layer, params=nearest)
         return
     yield one_option(entry, state, printed, 0.0, layer)
-
-
-def read_recurrent(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
-    """The readings of a recurrent layer."""
-    yield from _recurrent(entry, state, manner, entry.kind, (1, 2))
-
-
-def read_wrapper(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
-    """The readings of a layer that holds another, of which nothing is printed.
-
-    What runs in both directions most likely is a recurrent layer.
-    """
-    if recurrent := runs_both_ways(entry):
-        for kind, price in (("lstm", 0.0), ("gru", 0.3), ("rnn", 1.0)):
-            for option in _recurrent(entry, state, manner, kind, (2,)):
-                option.price += price
-                yield option
-    else:
-        yield from _at_each(entry, state, manner, hints)
-    for option in read_block(entry, state, manner, hints):
-        option.price += MISPRINT + 1 if recurrent else MISPRINT / 2
-        yield option
-
-
-def _at_each(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
-    """The readings of a layer that does the same at each step: a window of one step."""
-    printed, params = printed_state(entry, "out"), entry.values.get("params")
-    axes = len(printed.ext or ())
-    if params and axes == 1:
-        yield from read_linear(replace(entry, what=Kind("linear")), state, manner, hints)
-    elif params:
-        yield from read_conv(replace(entry, what=Kind("conv", axes)), state, manner, hints)
-    elif axes == len(state.ext or ()) > 1 and state != printed:
-        yield from read_pool(replace(entry, what=Kind("pool", axes)), state, manner, hints)
-    elif state.flat is not None and state.flat == printed.flat and state != printed:
-        yield from read_reshape(replace(entry, what=Kind("reshape")), state, manner, hints)
-
-
-def _recurrent(
-    entry: Entry, state: State, manner: Manner, kind: str, ways: Sequence[int]
-) -> Iterator[Option]:
-    state = filled(state, printed_state(entry, "in"))
-    printed = printed_state(entry, "out")
-    features = state.c
-    if manner.first and state.ext:
-        features = state.ext[-1]
-    gates = GATES[kind]
-    hidden = printed.ext[-1] if manner.first and printed.ext else printed.c
-    params = entry.values.get("params")
-    layer = Layer(kind, features, hidden)
-    if features is None and hidden is not None and isinstance(params, int) and params:
-        yield from _first_recurrent(entry, state, layer, gates, hidden, params, ways)
-        return
-    if features is None or hidden is None:
-        yield one_option(entry, state, printed, 0.0, layer)
-        return
-    if isinstance(params, int) and params and not (manner.first and printed.ext):
-        for both in ways:
-            # params / gates / both = h * h + h * (features + 1)
-            h = (isqrt((features + 1) ** 2 + 4 * params // gates // both) - features - 1) // 2
-            total = both * gates * h * (features + h + 1)
-            if total == params and both * h != hidden:
-                made = layer._replace(cout=both * h, params=total)
-                out = State(both * h, printed.ext)
-                yield one_option(entry, state, out, 0.6 + 0.5 * (both - 1), made, params=total)
-    for both in ways:
-        if hidden % both:
-            continue
-        h = hidden // both
-        # PyTorch has two for each gate, Keras one, but for a GRU.
-        usual = {"pytorch": (8.0, 2.0, 0.0)}.get(manner.program, (1.0, 0.0, 0.2))
-        for biases in (1, 2, 0):
-            for stacked in (1, 2, 3, 4):
-                one = both * gates * h * (features + h + biases)
-                more = both * gates * h * (both * h + h + biases)
-                total = one + (stacked - 1) * more
-                price = 0.5 * (both - 1) + usual[biases]
-                price += 1.5 * (stacked > 1)
-                made = layer._replace(params=total)
-                yield one_option(entry, state, printed, price, made, params=total)
-    if params:
-        # With a projection: that the row alone can't say.
-        yield one_option(entry, state, printed, MISPRINT + 1, layer)
-
-
-def _first_recurrent(
-    entry: Entry,
-    state: State,
-    layer: Layer,
-    gates: int,
-    hidden: int,
-    params: int,
-    ways: Sequence[int],
-) -> Iterator[Option]:
-    """The readings of a recurrent layer of which nothing says what it takes but its parameters."""
-    printed = printed_state(entry, "out")
-    for both in ways:
-        if hidden % both:
-            continue
-        h, each = hidden // both, both * gates * (hidden // both)
-        for biases in (1, 2):
-            features = max(1, round(params / each) - h - biases)
-            total = each * (features + h + biases)
-            price = 0.5 * (both - 1) + 0.2 * (biases == 2)
-            taken = State(features, printed.ext)
-            made = layer._replace(cin=features, params=total)
-            yield one_option(entry, taken, printed, price, made, params=total)
 
 
 _CUTTING = r"slice|split|chunk|getitem|narrow|select|gather|lambda|attention|unbind|roll"

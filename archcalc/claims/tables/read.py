@@ -96,6 +96,8 @@ def read_sheet(
                 read.columns[role if not k else f"{role}{k + 1}"] = place
         elif role not in ("row", "remark"):
             read.columns[role] = places[0]
+            if len(places) > 1:
+                read.others[role] = places[1:]
     for k in range(len(grid.headers)):
         sides = [FLOW.split(row[k], 1) for row in rows if not nothing(row[k])]
         both = sum(len(each) == 2 and all(shapes(side) for side in each) for each in sides)
@@ -115,8 +117,9 @@ def read_sheet(
         read.columns.setdefault("channels_in", read.columns["channels"])
         read.columns.setdefault("channels_out", read.columns["channels"])
     if "kernel" in read.columns:
-        for role in (*WINDOW, "stride", "pad", "dilation", "kernel_in", "kernel_out"):
+        for role in BESIDE:
             read.columns.setdefault(role, read.columns["kernel"])
+    _squared(read, rows)
     worded = _worded(read, rows) | _workings(read, rows)
     if "stride" in read.columns:
         for axis in "dhw":
@@ -168,6 +171,19 @@ def read_sheet(
     )
 
 
+def _squared(read: Draft, rows: Sequence[Row]) -> None:
+    """Take the only side that is printed for both, unless windows slide over one axis."""
+    heights = {"in_h", "out_h", "kernel_h"} & read.roles.keys()
+    if heights or any(re.search(r"(?i)1-?d\b", cell) for row in rows for cell in row):
+        return
+    for prefix in ("in", "out", "kernel"):
+        if f"{prefix}_w" in read.roles:
+            read.roles[f"{prefix}_h"] = read.roles[f"{prefix}_w"]
+            read.columns[f"{prefix}_h"] = read.columns[f"{prefix}_w"]
+
+
+BESIDE = (*WINDOW, "stride", "pad", "dilation", "groups", "kernel_in", "kernel_out")
+"""Roles that a kernel's cell may have numbers of."""
 WORDED = ("out", "kernel", "stride", "pad", "dilation", "channels_in", "channels_out")
 """Roles that words may say."""
 
@@ -216,7 +232,7 @@ def _worded(read: Draft, rows: Sequence[Row]) -> set[int]:
             for part in parts:
                 read.columns.setdefault(f"{role}_{part}", read.columns[role])
     if "kernel" in read.worded:
-        for role in (*WINDOW, "stride", "pad", "dilation", "kernel_in", "kernel_out"):
+        for role in BESIDE:
             read.columns.setdefault(role, read.columns["kernel"])
     return used
 
@@ -240,6 +256,9 @@ def _workings(read: Draft, rows: Sequence[Row]) -> set[int]:
     return set()
 
 
+_DL4J = re.compile(r"(Layer|Vertex)Name \((Layer|Vertex)Type\)")
+
+
 def _kind(cells: Row, read: Draft) -> Kind:
     name, op = cell_of(cells, "layer", read), cell_of(cells, "op", read)
     if TRAINED.match(name):
@@ -247,6 +266,8 @@ def _kind(cells: Row, read: Draft) -> Kind:
     if read.tree:
         name = re.sub(r" \([\w.-]+\)(?=: \d+-\d+$)", "", name)  # what its module calls it
     what = kind_of(name, op)
+    if what.kind == "module" and "(DenseLayer)" in name and _DL4J.match(read.grid.headers[0]):
+        what = what._replace(kind="linear")  # of torchvision's DenseNet it would be a module
     if read.grid.form == "fvcore" and what.kind != "tensor":
         return Kind("module", word=name)  # what it is is not said
     window_ = cell_of(cells, "kernel", read).lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
@@ -18,8 +19,8 @@ from archcalc.claims.tables.cells import (
 )
 from archcalc.claims.tables.columns import NUMBERS, byte_power
 from archcalc.claims.tables.conventions import state_of
-from archcalc.claims.tables.draft import PARTS, SHARE, Draft, Row, cell_of
-from archcalc.claims.tables.kinds import SLIDING, WEIGHTED, Kind
+from archcalc.claims.tables.draft import PARTS, SHARE, Draft, Row, cell_of, place_of
+from archcalc.claims.tables.kinds import GATES, SLIDING, WEIGHTED, Kind
 from archcalc.claims.tables.lines import MEMORY, MULT_ADDS, TRAINED
 from archcalc.claims.tables.modules import WIDTHS, pattern_of
 from archcalc.claims.tables.sheet import AXES, TREES, Entry, Number, Unreadable
@@ -58,7 +59,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     filters = natural(cell_of(cells, "channels_out", read) or "x")
 
     def unread(role: str, what_: str) -> None:
-        column = read.columns[role]
+        column = place_of(cells, role, read)
         text = cells[column]
         read.unreadable.append(Unreadable(index, column, f"'{text[:40]}' is no {what_}"))
 
@@ -109,6 +110,8 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
                 if len(sizes) > 1 and role == "in" and what.kind in ("concat", "merge"):
                     more = [state_of(s, what, role, read, None)[0].get("in_c") for s in sizes]
                     found["in_c"] = sum(c for c in more if c is not None)
+                if len(sizes) > 1 and what.kind in GATES and len(sizes[1].dims) == 3:
+                    found["hidden"] = sizes[1].dims[-1]  # PyTorch's state
                 values |= {key: value for key, value in found.items() if key not in values}
                 flat |= {role} if vector else set()
         elif role == "channels":
@@ -120,9 +123,13 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         elif (
             role == "kernel"
             and what.kind == "linear"
-            and (
-                pair := re.fullmatch(r"[\[(]?(\d+)\s*(?:[x×,→]|->|=>)\s*(\d+)[\])]?", text.strip())
-            )
+            and (turn := re.fullmatch(r"(\d+)\s*(?:->|→|=>)\s*(\d+)", text.strip()))
+        ):
+            values["kernel_in"], values["kernel_out"] = int(turn[1]), int(turn[2])
+        elif (
+            role == "kernel"
+            and what.kind == "linear"
+            and (pair := re.fullmatch(r"[\[(]?(\d+)\s*[x×,]\s*(\d+)[\])]?", text.strip()))
             and max(int(pair[1]), int(pair[2])) > 31
         ):
             values["kernel_in"], values["kernel_out"] = int(pair[1]), int(pair[2])
@@ -252,12 +259,21 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         several,
         same_pad,
         strides,
-        read.columns,
+        _columns(cells, read),
         frozenset(role for role, number in printed.items() if number.step == 1),
         stack,
         powers,
         beyond=beyond if any(beyond) else (),
     )
+
+
+def _columns(cells: Row, read: Draft) -> Mapping[str, int]:
+    """The place of each role's cell in one row."""
+    moved = {role: place_of(cells, role, read) for role in read.others}
+    if moved == {role: read.columns[role] for role in moved}:
+        return read.columns
+    parts = {f"{role}_{a}": moved[role] for role in PARTS if role in moved for a in PARTS[role]}
+    return {**read.columns, **moved, **parts}
 
 
 def _below(index: int, line: int, cells: Row, name: str, read: Draft, role: str) -> Entry:
@@ -281,7 +297,7 @@ def _window(seen: Window, what: Kind, read: Draft) -> dict[str, Number]:
         f"kernel_{axis}": side
         for axis, side in zip(AXES.get(len(kernel), ""), kernel, strict=False)
     }
-    for role in ("stride", "pad", "dilation"):
+    for role in ("stride", "pad", "dilation", "groups"):
         if (number := getattr(seen, role)) is not None:
             found[role] = number
     if len(seen.weights) == 1:
@@ -324,6 +340,8 @@ def _sources(text: str) -> tuple[str, ...]:
     if "'" in text:
         # Keras from 2.9 on prints a list: ['conv1d[0][0]', 'conv1d_1[0][0]'].
         return tuple(re.findall(r"'([\w./:-]+)", text))
+    if listed := re.fullmatch(r"\[([^\[\]]*[A-Za-z0-9][^\[\]]*)\]", text.strip()):
+        text = listed[1]  # DL4J prints a list of bare names
     split = r"[,;+&]|\s+" if "[" in text else r"[,;+&]|\s{2,}|(?<=…)\s+"
     words = re.split(split, re.sub(r"\[(\d+|…)(?:\]|(?=\s|$))|\[\d*…?", "", text))
     return tuple(filter(None, (word.strip() for word in words)))

@@ -184,7 +184,8 @@ class Sheet:
         printed = self.form in ("modules", "ultralytics") or any(
             re.search(r": \d+-\d+$", entry.name) for entry in self.entries
         )
-        written = self.has_any("kernel_h", "stride") and self.form != "darknet"
+        logged = self.form in ("darknet", "caffe", "matlab")
+        written = self.has_any("kernel_h", "stride") and not logged
         written = written or (self.form in ("markdown", "latex") and not self.program)
         return written and not printed
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from archcalc.claims.tables.evidence import Option
 from archcalc.claims.tables.sheet import Entry, Sheet
 
+MOST_OWN = 8
+"""Numbers that an optimizer keeps beside those of each parameter, at most: steps, rates, scales."""
+
 
 def total_row(sheet: Sheet) -> Entry | None:
     """The row of the printed total of parameters."""
@@ -43,14 +46,16 @@ def adds_up(sheet: Sheet, value: int, slack: int = 0) -> bool:
     """Whether the printed total is a sum of parameters, or that and what an optimizer keeps.
 
     Keras 3 counts the optimizer's numbers in the total: two for each trained parameter of Adam,
-    or one, and two of its own.
+    or one, and a few of its own.
     """
     total = total_row(sheet)
     if total is None:
         return True
     exact, whole = total.printed["params"], sheet.whole
     trained = whole.trained if whole else value
-    kept = [0, whole.optimizer] if whole else [0, 2 * trained + 2, trained + 2]
+    kept = [0, whole.optimizer] if whole and whole.optimizer else [0]
+    if not whole or not whole.optimizer:
+        kept += [times * trained + own for times in (1, 2, 3) for own in range(MOST_OWN)]
     return any(
         exact.verdict(value + more).holds
         or (slack and abs(value + more - exact.value) <= slack + exact.step)

@@ -9,6 +9,12 @@ MOST_SAID = 300
 """Characters of a cell that are searched for what they say."""
 
 _SIZE = r"\d+(?:\s*[x,]\s*\d+)*"
+_UNITS = (
+    "filters|units|neurons|nodes|channels|unidades|neuronas|filtros|canales|unit[eéà]s?|neurones"
+    "|filtres|canaux|einheiten|neuronen|filtern?|kan[aä]le|neur[oô]nios|canais|filtri|neuroni"
+    "|нейрон\\w*|фильтр\\w*|канал\\w*|ячеек|유닛|뉴런|필터|ユニット|単位"
+)
+"""What a layer has of, so many of which are its features."""
 _PATTERNS: tuple[tuple[str, str], ...] = (
     ("pad", r"\b(valid|same|no|zero)[ -]*pad\w*"),
     ("pad", r"\bpad(?:ding)?s?\s*(?:of|=|:)?\s*'?(same|valid|\d+)\b"),
@@ -37,8 +43,11 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("channels_out", r"\b(?:dense|linear|fc)\s*\(\s*(\d{1,5})\s*(?:\)(?!\s*:)|,\s*[a-z])"),
     ("channels_out", r"^\s*(\d+)\s*;\s*convolutions"),
     ("channels_out", r"(\d+)\s*(?:通道|个|卷积核|神经元)"),
-    ("channels_out", r"\b(\d+)\s*(?:filters|feature maps|kernels|units|neurons|channels|nodes)\b"),
-    ("channels_out", r"\b(?:filters|units|neurons|nodes|channels)\s*[=:]\s*(\d+)\b"),
+    (
+        "channels_out",
+        rf"\b(\d+)\s*(?:hidden\s+)?(?:feature maps|kernels|{_UNITS})(?![\w])",
+    ),
+    ("channels_out", rf"\b(?:{_UNITS})\s*[=:]\s*(\d+)\b"),
 )
 
 _FROM_TO = re.compile(r"(?<![\dx.])(\d+)\s*(?:→|->|=>)\s*(\d+)(?!\s*[x,.]?\s*\d)")

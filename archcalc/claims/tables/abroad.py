@@ -1,0 +1,84 @@
+"""Headers in other languages: whole ones that people write, and what those are put together of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+WHOLE: Mapping[str, str] = {
+    "layer": r"couches?|schicht(en)?|capas?|camadas?|strat[oi]|层名称|网络层|层|层级|层次|слой|"
+    r"층|레이어|계층|層|レイヤー?|l[oớ]p|katman|warstwa",
+    "output": r"tailles?|gr[oö](ss|ß)en?|tama[nñ]o|tamanho|sorties?|salidas?|sa[ií]das?|"
+    r"ausgabe|ausgabe(gr[oö](ss|ß)e|form)|输出( ?chw.*)?"
+    r"|выход|출력|出力|đầu ra|ç[ıi]k[ıi][sş]( boyutu)?|размер(ность)?|wyjście",
+    "input": r"entr[eé]es?|entradas?|eingabe|输入|вход|입력|入力|đầu vào|giri[sş]( boyutu)?",
+    "kernel": r"noyaux?|n[uú]cleo|卷积核(大小|尺寸)?|核/?(大小|尺寸)?|ядро|"
+    r"(커널|필터)( ?(크기|size))?|カーネル(サイズ)?|フィルタ(サイズ)?",
+    "stride": r"pas|schrittweite|paso|passo|步长|步幅|шаг|스트라이드|보폭|ストライド|krok",
+    "padding": r"remplissage|relleno|preenchimento|auff[uü]llung|填充|отступ|패딩|パディング",
+    "parameters": r"par[aáâ]m[eèéê]tr(es?|os?|o|i)|参数(量|数|数量|个数)?|параметры|"
+    r"(파라미터|매개변수|가중치)( ?(수|개수))?|パラメータ(ー)?数?|(số )?tham số|"
+    r"parametre( say[ıi]s[ıi])?|parametry",
+    "weights": r"权重(元素|参数|数|数量|个数)?|重み",
+    "bias": r"(折叠)?偏置(元素|参数|数|数量|个数)?|バイアス",
+    "channels": r"canaux|kan[aä]le|canales|canais|cartes|filt(res|ros|ri)|merkmalskarten|mapas|"
+    r"通道数?|каналы|фильтры|채널( ?수)?|필터 ?(개수|수)|チャン?ネル数?|フィルタ数|số kênh",
+    "type": r"typ|tipo|(层|操作)?类型|层类型|操作|тип( слоя)?|종류|유형|種類|loại|tür|lagentyp",
+    "remark": r"rolle|r[oô]le|"
+    r"funktion|fonction|funci[oó]n|fun[cç][aã]o|功能|说明|备注|作用|描述|激活函数|активация"
+    r"|activaci[oó]n|attivazione|ativa[cç][aã]o|aktivierung(sfunktion)?",
+}
+"""Whole headers."""
+
+PARTS: tuple[tuple[str, str], ...] = (
+    # Longer ones first: what is a part of another must not take it apart.
+    (r"激活函数|函数|активаци\w*|функци\w*", "activation"),
+    (r"计算量|运算量|вычислени\w*", "operations"),
+    (r"参数(量|数量|个数|数)?|параметр\w*|par[áâ]metr\w*|param[èé]tr\w*", "parameters"),
+    (
+        r"卷积核|滤波器|核(?=尺寸|大小|数)|ядр[оа]|фильтр\w*|кернел\w*|커널|필터|カーネル|フィルタ",
+        "kernel",
+    ),
+    (r"\bnoyaux?\b|\bfilt(re|ro)\b|\bn[uú]cleo\b|\bkernel(?=gr)|\bfilter(?=gr)", "kernel"),
+    (r"\bfilt(res|ros|ri)\b", "filters"),
+    (r"特征图|карт\w* признаков|특징 ?맵", "feature map"),
+    (r"通道|канал\w*|채널|チャン?ネル|canaux|\bcanale?s?\b|kan[aä]le?\b", "channels"),
+    (r"输入|входн\w*|вход\w*|입력|入力|eingabe(?=\w)|eingangs?|d'entr[eé]es?|entr[eé]es?", "input"),
+    (r"entradas?|di ingresso", "input"),
+    (r"输出|выходн\w*|выход\w*|출력|出力|ausgabe(?=\w)|ausgangs?|de sorties?|sorties?", "output"),
+    (r"salidas?|sa[ií]das?|di uscita", "output"),
+    (r"尺寸|大小|形状|维度|размер\w*|크기|형태|サイズ|形状|gr[oö](ss|ß)e\b|\btailles?\b", "size"),
+    (r"\btama[nñ]o\b|\btamanho\b|\bdimensi(ó|on(?= d)|one)\w*|\bformato\b|\bforma\b", "size"),
+    (r"步长|步幅|шаг\w*|스트라이드|ストライド|schrittweite", "stride"),
+    (r"填充|паддинг|패딩|パディング", "padding"),
+    (
+        r"数量|个数|число|кол(ичеств|-в)о|개수|\bnombre\b|n[uú]mero|numero|anzahl|quantidade",
+        "number",
+    ),
+    (r"类型|тип\b", "type"),
+    (r"层|слой|слоя|레이어", "layer"),
+    (r"数(?=$|\s)|수(?=$)", "number"),
+    (r"\b(d[eu]l?|des|di|da|do|der|des|las?|los|les?|d')\b", ""),
+)
+"""What headers are put together of, in this order."""
+
+
+def translated(header: str) -> str:
+    """A header in English, if it is known in another language."""
+    plain = header.strip().lower()
+    for english, words in WHOLE.items():
+        if re.fullmatch(words, plain):
+            return english
+    found = plain
+    for words, english in PARTS[:-1]:
+        found = re.sub(words, f" {english} ", found)
+    if found == plain:
+        return header
+    said = re.sub(PARTS[-1][0], " ", found).split()
+    if not said or re.search(r"[^\x00-\x7f]", "".join(said)):
+        return header  # some of it is not known
+    # Size, number and type stand last in English, in most other languages first.
+    last = [word for word in said if word in ("size", "number", "type")]
+    first = [word for word in said if word in ("input", "output")]
+    rest = [word for word in said if word not in (*last, *first)]
+    return " ".join([*first, *rest, *last])
