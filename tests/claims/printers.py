@@ -188,12 +188,18 @@ def _last(shape: tuple[int, ...], features_last: bool = False) -> str:
 
 
 _FIRST = re.compile(r"Conv|BatchNorm|Pool|InstanceNorm|GroupNorm|Upsample")
+_ORDERED = re.compile(r"Linear|Norm|Permute|Transpose|Flatten|Reshape|Attention")
 _FEATURES = frozenset(("Linear", "LayerNorm", "RMSNorm", "Embedding", "MultiheadAttention"))
 
 
 def _layouts(analysis: Analysis) -> dict[str, bool]:
     """Whether features stand last in what each layer gives, as layers and permutations say."""
     found: dict[str, bool] = {}
+    slid: set[str] = set()
+    """Layers whose features a window goes over, with nothing between that has an order."""
+    for row in reversed(analysis.rows):
+        if _FIRST.search(row.op) or (row.name in slid and not _ORDERED.search(row.op)):
+            slid |= set(row.node.inputs[:1])
     for row in analysis.rows:
         before = found.get(row.node.inputs[0], False) if row.node.inputs else False
         if row.op in _FEATURES:
@@ -204,6 +210,7 @@ def _layouts(analysis: Analysis) -> dict[str, bool]:
             windows = max(len(_shape(row)), len(_first(row))) > 4
             kept = windows or _shape(row)[-1] == _first(row)[-1]
             found[row.name] = len(_shape(row)) < 4 or not before or kept
+            found[row.name] &= row.name not in slid or len(_shape(row)) < 4
         else:
             found[row.name] = before
     return found

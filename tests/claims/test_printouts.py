@@ -61,6 +61,49 @@ def test_a_printed_network_is_clean(name: str, printer: str) -> None:
     assert sum(found.checked.values()) > 15
 
 
+UNUSUAL = [
+    ("bert_base", "torchinfo"),  # a head whose weights are the embedding's
+    ("bert_base", "by hand"),
+    ("dit_s_2", "torchsummary"),  # steps and labels, which are other inputs
+    ("t5_small", "torchstat"),  # a bias of pairs of positions
+    ("coatnet_0", "torchstat"),
+    ("bn_inception", "torchsummary"),  # a pooling of what is joined
+    ("inception_v3", "torchsummary"),  # a second head, of what a row far above gives
+    ("fasterrcnn_resnet50_fpn", "torchsummary"),
+    ("whisper_tiny", "by hand"),  # a recording's length before its channels
+    ("clip_vit_b_32", "keras"),  # a layer that is called Sum
+    ("yolov8n", "keras"),
+]
+
+
+@pytest.mark.one_in(3)
+@pytest.mark.parametrize(("name", "printer"), UNUSUAL)
+def test_what_no_row_prints_explains_more_than_an_accusation(name: str, printer: str) -> None:
+    assert audit(PRINTERS[printer](analyzed(name)).csv()).findings == ()
+
+
+def test_a_head_without_weights_of_its_own_is_read_and_held() -> None:
+    # 1,000 words of 8 features: the head multiplies 8 * 1,000 at 5 positions, and adds a bias each.
+    table = "layer,input,output,params,macs\nembedding,5,5x8,8000,0\nfc,5x8,5x8,72,320\n"
+    head = "head (Linear),5x8,5x1000,1000,40000\ntotal,,,9072,40320\n"
+    assert audit(table + head).findings == ()
+    wrong = audit(table + head.replace(",1000,4", ",1001,4"))
+    assert "1001" in [each.printed for each in wrong.findings]
+
+
+def test_a_size_of_fewer_axes_is_not_another() -> None:
+    # A table of 32 distances of 8 heads is for pairs of positions, which no row of features takes.
+    rows = [
+        'Embedding: 1-1,"[1, 5]","[1, 5, 16]",160',
+        'Embedding: 1-2,"[1, 5, 5]","[1, 5, 5, 8]",256',
+        'LayerNorm: 1-3,"[1, 5, 16]","[1, 5, 16]",32',
+        'Linear: 1-4,"[1, 5, 16]","[1, 5, 4]",68',
+    ]
+    text = "\n".join(["Layer (type:depth-idx),Input Shape,Output Shape,Param #", *rows]) + "\n"
+    assert audit(text).findings == ()
+    assert [f.right for f in audit(text.replace(",68", ",86")).findings] == ["68"]
+
+
 def test_a_branch_takes_what_a_row_gives_and_no_part_of_another() -> None:
     # 16 channels are squeezed, and a quarter of the 64 that the other branch expands them to.
     found = audit(PRINTERS["torchstat"](analyzed("squeezenet1_1")).csv())

@@ -124,6 +124,18 @@ class Assuming:
         rows = {len(s.ext): s.ext for e in after if (s := printed_state(e, "out")).ext}
         return rows.get(len(shown.ext or ()), shown.ext) == shown.ext
 
+    def farther(self, path: Path, entry: Entry) -> list[tuple[int, State]]:
+        """What rows give that are further back than others are looked for.
+
+        They have as many channels as a row's own numbers ask for, as what a pyramid takes.
+        """
+        asked, found, at = set(needs(entry)), dict[State, int](), path.before
+        while at is not None and at.row >= 0:
+            if at.row <= entry.index - FAR and at.state.c in asked:
+                found.setdefault(at.state, at.row)
+            at = at.before
+        return [(row, state) for state, row in found.items()]
+
     def split(self, entry: Entry, state: State, inward: State, c: int) -> bool:
         """Whether a row takes an equal part of the given channels, as its own numbers say."""
         parts = state.c is not None and state.c % c == 0 and state.c // c in PARTS
@@ -266,6 +278,8 @@ class Assuming:
             others = [(r, s) for r, s in others if s.ext is not None]  # sizes are known here
         if said:
             others = []
+        elif entry.kind in SLIDING and not self.by_hand:
+            others += self.farther(path, entry)
         # A table that somebody wrote row after row is read so; modules stand in no order.
         price = (
             0.3
@@ -296,6 +310,9 @@ class Assuming:
             width = entry.values.get("kernel_in", state.c)
             itself = (other == inward and self.both) or other.c == width != state.c
             yield other, min(dear, JUMPED) if itself and not own else dear, 1, ""
+            if entry.kind in SAME and shown.ext and shown.flat == other.flat and shown != other:
+                note = f"a rearrangement before {row} is not in the table"
+                yield shown, dear + (POOLED_AGAIN if joined else 4.0), 2, note
         first = self.first
         if inward == first != state and first.ext and not said:
             yield first, price, 1, f"{row} takes the network's input"
@@ -342,7 +359,8 @@ class Assuming:
                     dear = CHANGED_AGAIN
                 elif self.anything(entry):
                     dear = min(dear, 6.0)
-                yield State(c, state.ext), dear, 3, f"what {row} takes is given by no row"
+                taken = State(c, () if entry.kind == "linear" and one else state.ext)
+                yield taken, dear, 3, f"what {row} takes is given by no row"
         if entry.kind in SAME and not self.both and not self.by_hand:
             inward = printed_state(entry, "out")  # what it gives, it takes
         if inward.ext is not None and inward.ext != state.ext:

@@ -168,7 +168,8 @@ def _divided(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> int:
     for cells, what in zip(rows, kinds, strict=True):
         params = natural(cell_of(cells, "params", read) or "x")
         sizes = shapes(cell_of(cells, "out", read)) or ()
-        if what.kind != "conv" or not params or not sizes or len(sizes[0].dims) not in (3, 4):
+        ranks = (2,) if what.axes == 1 else (3, 4)
+        if what.kind != "conv" or not params or not sizes or len(sizes[0].dims) not in ranks:
             continue
         first, last = sizes[0].dims[0], sizes[0].dims[-1]
         if first and last:

@@ -141,6 +141,8 @@ class Hints(NamedTuple):
     """Channels that the next row's parameters ask for."""
     sides: tuple[int, ...] = ()
     """Of kernels over one axis that no row prints, as other rows' parameters have them."""
+    words: tuple[int, ...] = ()
+    """Parameters of embeddings, of which a layer of features may be the transposed one."""
 
 
 def weigh(entry: Entry, option: Option, manner: Manner) -> None:
@@ -236,6 +238,10 @@ def spread(prefix: str, state: State, entry: Entry) -> dict[str, Number]:
         return found
     printed = [axis for axis in "dhw" if f"{prefix}_{axis}" in entry.values]
     ext = state.ext
+    if prefix in entry.columns and 0 < len(printed) < len(ext) and None not in ext:
+        # A whole size is printed: what has more axes is no such size.
+        first = len(printed) - 1
+        ext = (*ext[:first], prod(n or 1 for n in ext[first:]))
     if len(printed) == len(ext):
         names = "".join(printed)
     elif not ext:

@@ -216,6 +216,7 @@ def hints(sheet: Sheet) -> list[Hints]:
     ends = {weighted[0], weighted[-1]} if weighted else set()
     found = [Hints()] * len(sheet.entries)
     sides = _sides(rows)
+    embedded = [int(e.values.get("params", 0)) for e in rows if e.kind == "embedding"]
     for k, entry in enumerate(rows):
         following = rows[k + 1] if k + 1 < len(rows) else None
         after = UNKNOWN
@@ -237,7 +238,8 @@ def hints(sheet: Sheet) -> list[Hints]:
             or (following.kind == "norm" and unsaid and entry.kind in WEIGHTED)
         )
         asked = tuple(needs(following)) if following is not None and asking else ()
-        found[entry.index] = Hints(followed, after, entry.index in ends, asked, sides)
+        words = tuple(dict.fromkeys(embedded)) if entry.kind == "linear" else ()
+        found[entry.index] = Hints(followed, after, entry.index in ends, asked, sides, words)
     return found
 
 

@@ -108,12 +108,17 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
             if features and n and near == [n]:
                 outs.setdefault(n, 0.6)
     times = _pieces(entry)
-    if params == 0 and outs:
-        # Weights that it shares with another layer are counted there.
+    for out, dear in outs.items():
+        # Weights that it shares with another layer are counted there; a bias may be its own.
+        if params != 0 and (params != out or (manner.by_hand and not hints.words)):
+            continue
         for features, shown, rest in takes:
-            after = _linear_out(rest, next(iter(outs)), manner, printed)
-            layer = Layer(kind, features, next(iter(outs)), params=0)
-            yield one_option(entry, shown, after, 5.0, layer, params=0)
+            after = _linear_out(rest, out, manner, printed)
+            macs = features and features * out * _places(rest, manner)
+            layer = Layer(kind, features, out, bias=bool(params), params=int(params), macs=macs)
+            embeds = (features or 0) * out in hints.words
+            price = dear + (1.0 if embeds else 5.0)
+            yield one_option(entry, shown, after, price, layer, params=int(params))
     for (features, shown, rest), price in takes.items():
         for out, out_price in outs.items():
             after = _linear_out(rest, out, manner, printed)
@@ -124,11 +129,7 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
             for bias in (1, 0, 3, 2) if entry.what.fused else (1, 0):
                 for piece in times:
                     total = (features + bias) * out * piece
-                    positions = 1
-                    if rest.ext and None not in rest.ext:
-                        positions = prod(n for n in rest.ext if n is not None)
-                    if manner.first and rest.c is not None:
-                        positions *= rest.c
+                    positions = _places(rest, manner)
                     layer = Layer(
                         kind,
                         features,
@@ -153,6 +154,12 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
                     yield made
         if not outs:
             yield one_option(entry, shown, UNKNOWN, price, Layer(kind, features))
+
+
+def _places(rest: State, manner: Manner) -> int:
+    """How many positions a layer of features is applied to; 1 where nothing says."""
+    sizes = (*(rest.ext or ()), *([rest.c] if manner.first else []))
+    return prod(n for n in sizes if n is not None) if None not in (rest.ext or ()) else 1
 
 
 def _flattened(features: int, state: State) -> list[tuple[int, float]]:

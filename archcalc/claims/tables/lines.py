@@ -35,6 +35,8 @@ MEMORY = re.compile(
     r"(input|forward/backward pass|params|estimated total) size \(mb\)", re.IGNORECASE
 )
 """What torchsummary and torchinfo say of memory below a table."""
+SUMMING = re.compile(r"\w+?[-_]?\d+ \([A-Z]\w*\)$|[A-Z]\w*(-\d+|: \d+-\d+)$")
+"""How programs call a layer; one that sums is no total."""
 TRAINED = re.compile(r"(?:total )?(non-?)?trainable params", re.IGNORECASE)
 """What begins a row that says of the total how much of it trains."""
 MULT_ADDS = re.compile(r"total mult-adds \(([KMGT]|units\.\w+)\)", re.IGNORECASE)

@@ -27,6 +27,8 @@ class Path:
     """Poolings, jumps, joins and changes that were assumed."""
     accused: int = 0
     """Tells which cells are wrong: the same for the same rows and columns."""
+    unsummed: bool = False
+    """Whether the rows as they should be can't add up to the total, which they do as printed."""
 
     @property
     def strained(self) -> bool:

@@ -273,10 +273,13 @@ def read_embedding(entry: Entry, state: State, manner: Manner, hints: Hints) -> 
     """The readings of an embedding."""
     printed = printed_state(entry, "out")
     c = printed.c
+    params = entry.values.get("params")
     last = manner.first and bool(printed.ext)
+    if printed.ext and len(printed.ext) > 1 and c and printed.ext[-1] and params:
+        # Of pairs of positions, whose features stand last even where tables have channels first.
+        last = last or params % c > 0 == params % printed.ext[-1]
     if last and printed.ext:
         c = printed.ext[-1]
-    params = entry.values.get("params")
     layer = Layer("embedding", None, c)
     if c and isinstance(params, int):
         after = None if last else hints.after.c
@@ -331,7 +334,9 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
         widths = {state.c: 0.0} if entry.kind == "module" else {None: 0.0}
     cuts = re.search(_CUTTING, f"{entry.what.word} {entry.name}".lower())
     unknown = entry.kind in ("", "attention") and called_by_class(entry)
-    if unknown and printed.c is not None and printed.ext and len(printed.ext) > 2:
+    sizes_ = {printed.c, *(printed.ext or ())}
+    pairs = entry.kind == "attention" and len(sizes_) < 3 and sizes_ <= {state.c, *state.ext}
+    if unknown and printed.c is not None and printed.ext and (len(printed.ext) > 2 or pairs):
         # Attention's scores have another shape than what they are of: none is to be accused of.
         yield one_option(entry, state, printed, 4.0, layer._replace(cout=printed.c))
     if cuts and printed.ext is not None and None not in printed.ext:

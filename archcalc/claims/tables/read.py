@@ -23,7 +23,7 @@ from archcalc.claims.tables.draft import (
 )
 from archcalc.claims.tables.grid import Grid, read_grid
 from archcalc.claims.tables.kinds import Kind, kind_of
-from archcalc.claims.tables.lines import MOST_CHARACTERS, TRAINED
+from archcalc.claims.tables.lines import MOST_CHARACTERS, SUMMING, TRAINED
 from archcalc.claims.tables.modules import Pattern
 from archcalc.claims.tables.rows import entry_of
 from archcalc.claims.tables.sheet import Sheet
@@ -268,6 +268,8 @@ def _kind(cells: Row, read: Draft) -> Kind:
     what = kind_of(name, op)
     if what.kind == "module" and "(DenseLayer)" in name and _DL4J.match(read.grid.headers[0]):
         what = what._replace(kind="linear")  # of torchvision's DenseNet it would be a module
+    if what.kind == "total" and SUMMING.match(name):
+        return Kind(word=name)
     if read.grid.form == "fvcore" and what.kind != "tensor":
         return Kind("module", word=name)  # what it is is not said
     window_ = cell_of(cells, "kernel", read).lower()

@@ -77,6 +77,7 @@ class Search:
         self.cache: dict[tuple[int, State], list[Option]] = {}
         self.steps = 0
         self.assuming = Assuming(sheet)
+        self.adding = _adding(sheet)
         alike: dict[tuple[tuple[str, ...], Hints], int] = {}
         self.alike = [
             alike.setdefault((entry.cells, hints), entry.index)
@@ -227,8 +228,8 @@ class Search:
             for assumed, price, which, note in self.assuming.between(
                 self.manner, path, entry, state
             ):
-                if odd and which != 1:
-                    continue  # what goes back to an earlier row may be likelier, nothing else
+                if odd and which not in (1, 2):
+                    continue  # what goes back to earlier rows may be likelier, nothing else
                 counts = _raised(path.counts, which)
                 rows = tuple(r for r, s in path.recent if s == assumed)[-1:] if which == 1 else None
                 for option in self.read(entry, assumed)[:8]:
@@ -326,8 +327,10 @@ class Search:
         if accused is not None:
             wrong.add(accused)
         everything = path.accused + sum(map(hash, wrong))
+        # What the rows add up to is a second witness of what each of them prints.
+        off = self.adding and "params" in option.wrong and not path.unsummed
         return Path(
-            path.cost + option.cost + price,
+            path.cost + option.cost + price + UNSUMMED * off,
             option,
             row,
             path,
@@ -336,6 +339,7 @@ class Search:
             recent,
             counts,
             everything,
+            path.unsummed or off,
         )
 
     # What is not printed -------------------------------------------------------------------------
@@ -378,7 +382,7 @@ class Search:
             if not sums and self.summing(path):
                 sums = True
                 meant.append(path)
-            rated.append((path.cost + (0.0 if sums else UNSUMMED), sums, path))
+            rated.append((path.cost + UNSUMMED * (not sums and not path.unsummed), sums, path))
         rated.sort(key=lambda each: each[0])
         cost, sums, best = rated[0]
         readings = best.rows()
@@ -479,6 +483,12 @@ def _left(path: Path, container: Entry) -> Iterator[Path]:
     option.notes = (*option.notes, note)
     yield replace(path, state=out, recent=recent, option=option, cost=path.cost + 0.3)
     yield replace(path, recent=recent, cost=path.cost + 1.0)
+
+
+def _adding(sheet: Sheet) -> bool:
+    """Whether the rows add up to the total as they are printed, to the last digit."""
+    found = summed(sheet, {}, right=False) if total_row(sheet) is not None else None
+    return found is not None and not found[1] and adds_up(sheet, found[0])
 
 
 def _depthwise(entry: Entry) -> bool:
