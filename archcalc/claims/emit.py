@@ -19,6 +19,8 @@ from archcalc.errors import ArchcalcError
 from archcalc.spec.form import as_yaml
 from archcalc.spec.form.tree import Node
 
+BRANCH = 8
+"""Rows of a branch before which nothing is summed, where taking back one sum makes another."""
 TRIES = 40
 """Sums that are taken back to see whether the rest costs less."""
 
@@ -64,7 +66,11 @@ def _cheapest(audit: Audit) -> Writer:
         # Not for the price of the sums alone, each of which may be meant.
         best = _cheaper(best, Writer(audit, apart), SUMMED * len(best.sums))
     for row in best.sums[:TRIES]:
+        before = best
         best = _cheaper(best, Writer(audit, best.apart | {row}))
+        if best is before and row in best.sums:
+            # A branch's end that is not summed at one row is not to be at the next.
+            best = _cheaper(best, Writer(audit, best.apart | set(range(row, row + BRANCH))))
     return best
 
 

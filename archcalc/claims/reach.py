@@ -73,6 +73,10 @@ def reached(net: Wiring, wanted: State, source: str, free: Sequence[str], note: 
             made = _attention(net, name, bend, said)
         elif bend.what == TOKEN:
             made = _tokens(net, name, bend, said)
+        elif bend.what == HALF:
+            half = net.assume("Split", {**bend.fields, "index": 0}, [name], bend.out, said)
+            net.halves.add(half)
+            made = net.assume("Split", {**bend.fields, "index": 1}, [name], bend.out, said)
         elif bend.op:
             made = net.assume(bend.op, bend.fields, [name], bend.out, said)
         names.append(made)
@@ -87,6 +91,8 @@ ENDS = ("a flatten", "a global pooling", LAST)
 """What leaves a vector."""
 ATTENTION = "an attention"
 TOKEN = "a token of the network's own"
+HALF = "a split"
+"""Of which the first half is left for what joins both again."""
 
 
 def _attention(net: Wiring, name: str, bend: Bend, said: str) -> str:
@@ -226,6 +232,9 @@ def bends(
             yield Bend(2.5, "Crop", {"cropping": cut}, State(state.c, after), "a crop")
     if wanted.c and state.c == 3 * wanted.c and state.ext == wanted.ext:
         yield Bend(1.0, "", {}, wanted, ATTENTION)
+    if wanted.c and state.c == 2 * wanted.c and state.ext == wanted.ext:
+        axis = {"dim": axes + 1} if name in net.turned else {}
+        yield Bend(1.4, "Split", {"split_size_or_sections": wanted.c, **axis}, wanted, HALF)
     more = prod(after) - prod(sizes)
     if wanted.c == state.c and net.tokens(wanted) and more in (1, 2):
         yield Bend(3.0, "Concat", {"more": more}, wanted, TOKEN)

@@ -150,6 +150,8 @@ def activation(entry: Entry, layer: Layer) -> Spelled:
     for name, op in CALLED.items():
         if name in word:
             return Spelled(op, {})
+    if "channelshuffle" in word:
+        return Spelled("ChannelShuffle", {"groups": 2}, "how many groups is not in the table")
     if "depth" in word or "droppath" in word or "identity" in word:
         return Spelled("Identity", {})
     return Spelled("Identity", {}, entry.name)

@@ -111,11 +111,22 @@ class Spelling:
             if not state.ext and sources[0] not in self.net.flat:
                 yield Spelled("Flatten", {}, "", state)
             yield Spelled("", self.block(made), INSIDE)
+        elif parts(entry, state, out):
+            yield self.part(sources[0], state, out)
         elif kind in ("unknown", "module") and out == state and not entry.values.get("params"):
             yield Spelled("Identity", {}, f"{entry.name}: what it does is not known")
         else:
             what = entry.what.word or entry.name or "row without a name"
             raise ArchcalcError(f"row {entry.index + 1}: '{what}' can't be written as a layer")
+
+    def part(self, source: str, state: State, out: State) -> Spelled:
+        """An equal part of the channels; each row takes the next one."""
+        layers = self.net.written.values()
+        index = sum(each.get("op") == "Split" and each.get("from") == source for each in layers)
+        index = index % ((state.c or 1) // (out.c or 1))
+        axis = {"dim": len(out.ext or ()) + 1} if source in self.net.turned else {}
+        fields = {"from": source, "split_size_or_sections": out.c, "index": index, **axis}
+        return Spelled("Split", fields, "which part is not in the table")
 
     def block(self, made: Module) -> Fields:
         """The use of a block, which another row may have written already."""
@@ -188,6 +199,13 @@ class Spelling:
             yield Spelled("PixelShuffle", {"upscale_factor": times[0]})
         else:
             raise ArchcalcError(f"row {entry.index + 1}: '{entry.name}' can't be written")
+
+
+def parts(entry: Entry, state: State, out: State) -> bool:
+    """Whether a row is an equal part of the channels that it takes."""
+    whole, part = state.c or 0, out.c or 0
+    equal = state.ext == out.ext and 0 < part < whole and whole % part == 0
+    return equal and re.search(r"(?i)\b(split|chunk)", entry.what.word) is not None
 
 
 def _unsure(entry: Entry, layer: Layer, open_: bool) -> str:

@@ -18,7 +18,7 @@ from archcalc.claims.tables.sheet import Entry, Sheet
 LENGTH = 100
 """A length that stands for one of which the table says None: any will do."""
 
-FIRST = r"Conv|Pool|BatchNorm|InstanceNorm|GroupNorm|Upsample|^Pad|Crop|LocalResponse|PixelShuffle"
+FIRST = r"Conv|Pool|BatchNorm|InstanceNorm|GroupNorm|Upsample|^Pad|Crop|LocalResponse|Shuffle"
 """Operators whose channels are the first axis."""
 LAST = r"^(Linear|LSTM|GRU|RNN|LayerNorm|Embedding|Reshape|Slice)"
 """Operators whose features are the last axis."""
@@ -47,6 +47,8 @@ class Wiring:
         """Those whose features are the last axis, of a table that prints them so."""
         self.open: list[str] = []
         """Layers that nothing takes yet."""
+        self.halves: set[str] = set()
+        """First halves of splits, which are left for what joins both again."""
         self.normed: set[str] = set()
         """Convolutions that a normalization takes."""
         self.taken: set[str] = set()

@@ -11,7 +11,7 @@ from archcalc.claims.given import given, take
 from archcalc.claims.inner import searched
 from archcalc.claims.nested import MODULES, Modules
 from archcalc.claims.reach import FAR, reached
-from archcalc.claims.spelling import Spelling
+from archcalc.claims.spelling import Spelling, parts
 from archcalc.claims.tables.evidence import UNKNOWN, Option, State, printed_state
 from archcalc.claims.tables.flow import RECURSIVE, begun_again, closed
 from archcalc.claims.tables.kinds import WEIGHTED
@@ -150,6 +150,8 @@ class Writer:
         if option.layer.kind not in MODULES or entry.values.get("params") or made_of:
             return False
         state = self.net.states.get(sources[0], UNKNOWN)
+        if parts(entry, state, option.out):
+            return False
         self.modules.made(entry)
         if option.out == state:
             self.modules.residual(entry, *self.modules.before(entry))
@@ -215,6 +217,7 @@ class Writer:
         """A sum with what nothing else takes, where both have one shape: a shortcut's end."""
         net, state = self.net, self.net.states.get(source)
         ends = [name for name in net.open if name != source and net.states[name] == state]
+        ends = [name for name in ends if name not in net.halves]
         if not ends or source in net.inputs or source not in net.open or entry.index in self.apart:
             return source
         self.sums.append(entry.index)

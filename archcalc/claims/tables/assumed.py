@@ -17,7 +17,7 @@ from archcalc.claims.tables.evidence import (
     printed_state,
 )
 from archcalc.claims.tables.flow import needs
-from archcalc.claims.tables.kinds import GATES, SAME, SLIDING, WEIGHTED
+from archcalc.claims.tables.kinds import GATES, SAME, SLIDING, WEIGHTED, compact
 from archcalc.claims.tables.paths import Path
 from archcalc.claims.tables.sheet import Entry, Sheet
 
@@ -35,6 +35,8 @@ CONVOLVED = 21.0
 """Prices of what is assumed beside the rows: a pooling that is not printed, an input from an
 earlier row, a concatenation, anything else that changes sizes, and a layer with weights."""
 
+HALVED = 0.8
+"""The price of joining branches where channels are mixed, and of a split of what was."""
 MOVED = 8.0
 """The price of a table of the network's own that a layer of features takes at other positions."""
 PARTS = (2, 3, 4)
@@ -124,6 +126,12 @@ class Assuming:
         rows = {len(s.ext): s.ext for e in after if (s := printed_state(e, "out")).ext}
         return rows.get(len(shown.ext or ()), shown.ext) == shown.ext
 
+    def halved(self, path: Path, entry: Entry, state: State) -> int | None:
+        """Half of the channels that the row before has mixed, where that is what a row takes."""
+        mixed = path.row >= 0 and mixes(self.sheet.entries[path.row])
+        asked = set(needs(entry)) if mixed and entry.kind in WEIGHTED else ()
+        return next((c for c in asked if 2 * c == state.c), None)
+
     def farther(self, path: Path, entry: Entry) -> list[tuple[int, State]]:
         """What rows give that are further back than others are looked for.
 
@@ -182,6 +190,9 @@ class Assuming:
         if (twin := self.twin(path, entry)) is not None:
             note = f"{row} is taken to be row {path.row + 1} once more, on another device"
             yield twin, JUMPED_AGAIN, 1, note
+        if state.c and (half := self.halved(path, entry, state)):
+            note = f"a split before {row} is not in the table"
+            yield State(half, state.ext), HALVED, 2, note
         if scores := self.scores(path, entry):
             note = f"a product of earlier rows before {row} is not in the table"
             yield scores, JOINED_AGAIN if joined else JOINED, 2, note
@@ -328,6 +339,7 @@ class Assuming:
         asked = dict.fromkeys(c for c in needs(entry) if c and c != state.c)
         price = JOINED_AGAIN if joined else JOINED
         price = min(price, CHANGED_AGAIN - 0.5) if changed else price
+        price = min(price, HALVED) if mixes(entry) else price
         sums = _sums([s.c for _, s in reversed(path.recent) if s.c and s.ext == state.ext][:9])
         if state.c and state.ext:
             # What is joined may be cropped first.
@@ -379,6 +391,11 @@ class Assuming:
                 if self.anything(entry):
                     dear = 6.0
                 yield inward, dear, 3, f"what {row} takes is given by no row"
+
+
+def mixes(entry: Entry) -> bool:
+    """Whether a row mixes the channels of branches that were joined."""
+    return "channelshuffle" in compact(entry.what.word)
 
 
 def _may_follow_global(entry: Entry, state: State) -> bool:

@@ -30,7 +30,7 @@ WORDS = (
         r"dropout|droppath|stochasticdepth|^drop\d*$|relu|^elu|leaky|^(selu|celu|gelu|silu|swish"
         r"|mish)|sigmoid|tanh|softmax|softplus|softsign|hardswish|^activation|identity"
         r"|localresponse|^lrn|^rnorm|^l2|^loss|noise|^mask|^norm$|^act\d*$|^relu|quantstub|regulariz"
-        r"|^rescaling|^avgnorm",
+        r"|^rescaling|^avgnorm|channelshuffle",
     ),
     ("pad", r"zeropad|reflectionpad|replicationpad|constantpad|^pad(ding)?\d*$"),
     ("crop", r"cropping|^crop"),

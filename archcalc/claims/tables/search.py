@@ -30,7 +30,7 @@ from archcalc.claims.tables.layers import options
 from archcalc.claims.tables.learn import learn
 from archcalc.claims.tables.paths import Path, Reading
 from archcalc.claims.tables.sheet import Entry, Sheet
-from archcalc.claims.tables.totals import adds_up, damaged, summed, total_row
+from archcalc.claims.tables.totals import adding, adds_up, damaged, summed, total_row
 
 BEAM = 8
 """Things that may flow on that are kept."""
@@ -77,7 +77,7 @@ class Search:
         self.cache: dict[tuple[int, State], list[Option]] = {}
         self.steps = 0
         self.assuming = Assuming(sheet)
-        self.adding = _adding(sheet)
+        self.adding = adding(sheet)
         alike: dict[tuple[tuple[str, ...], Hints], int] = {}
         self.alike = [
             alike.setdefault((entry.cells, hints), entry.index)
@@ -483,12 +483,6 @@ def _left(path: Path, container: Entry) -> Iterator[Path]:
     option.notes = (*option.notes, note)
     yield replace(path, state=out, recent=recent, option=option, cost=path.cost + 0.3)
     yield replace(path, recent=recent, cost=path.cost + 1.0)
-
-
-def _adding(sheet: Sheet) -> bool:
-    """Whether the rows add up to the total as they are printed, to the last digit."""
-    found = summed(sheet, {}, right=False) if total_row(sheet) is not None else None
-    return found is not None and not found[1] and adds_up(sheet, found[0])
 
 
 def _depthwise(entry: Entry) -> bool:

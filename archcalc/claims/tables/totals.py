@@ -63,6 +63,12 @@ def adds_up(sheet: Sheet, value: int, slack: int = 0) -> bool:
     )
 
 
+def adding(sheet: Sheet) -> bool:
+    """Whether the rows add up to the total as they are printed, to the last digit."""
+    found = summed(sheet, {}, right=False) if total_row(sheet) is not None else None
+    return found is not None and not found[1] and adds_up(sheet, found[0])
+
+
 def damaged(sheet: Sheet, entry: Entry) -> bool:
     """Whether a row's parameters are printed but can't be read."""
     place = sheet.columns.get("params")
