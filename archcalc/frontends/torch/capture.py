@@ -24,8 +24,18 @@ from torch.utils._pytree import tree_map
 
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.torch.captured import Capture, owned
-from archcalc.frontends.torch.follow import WAYS
+from archcalc.frontends.torch.follow import (
+    AT_MOST,
+    BOXED,
+    DRAFT,
+    PLAIN,
+    RUN,
+    STRICT,
+    WAYS,
+    has_no_numbers,
+)
 from archcalc.frontends.torch.reasons import line_of, told
+from archcalc.frontends.torch.trial import is_steady, not_all
 
 
 def capture(
@@ -33,21 +43,32 @@ def capture(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = lambda _: None,
+    at_most: bool = True,
 ) -> Capture:
     """Follow a module at inference on these inputs, whose numbers do not matter.
 
-    ``say`` is told before another way is tried. Raises :class:`ArchcalcError` with what each way
-    said if there is none. The module is left as it was.
+    Where they do, because a size or a branch depends on them, and several calls on others do not
+    take the same work, it is followed with all that there may be at most; where that can't be, what
+    other numbers would lead to is a layer that is not counted. ``say`` is told before another way
+    is tried. Without ``at_most`` a module that has no numbers is given up rather.
+
+    Raises :class:`ArchcalcError` with what each way said if there is none. The module is left as
+    it was.
     """
     kwargs = dict(kwargs or {})
-    with _as_it_was(module):
-        found = _followed(module, args, kwargs, say)
+    with _as_it_was(module), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        found = _followed(module, args, kwargs, say, at_most)
     parameters, buffers = owned(module)
     return replace(found, parameters=parameters, buffers=buffers)
 
 
 def _followed(
-    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], say: Callable[[str], None]
+    module: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    say: Callable[[str], None],
+    at_most: bool,
 ) -> Capture:
     """The capture in the first way that there is one."""
     # transformers' decoders give a cache besides, of a kind that no graph has.
@@ -59,13 +80,14 @@ def _followed(
     try:
         for config in caching:
             config.use_cache = False
-        for how, way in WAYS.items():
+        for how, steady in _ways(module, args, kwargs, at_most):
             if failures:
                 say(f"{failures[-1]}; trying {how}")
             try:
                 with quiet():
                     fresh_args, fresh_kwargs = tree_map(_fresh, (args, kwargs))
-                    return way(module, fresh_args, fresh_kwargs)
+                    found = WAYS[how](module, fresh_args, fresh_kwargs)
+                return found if steady else not_all(found)
             except Exception as error:
                 failures.append(f"{how}: {first_line(error)}")
             finally:
@@ -80,6 +102,25 @@ def _followed(
         given, named = tree_map(_fresh, (args, kwargs))
         said = told(module, given, named, failures)
     raise ArchcalcError(said)
+
+
+def _ways(
+    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], at_most: bool
+) -> Iterator[tuple[str, bool]]:
+    """The ways in which to try, and whether what is had in one is all that there may be."""
+    yield from ((PLAIN, True), (BOXED, True), (STRICT, True))
+    if has_no_numbers(module, args, kwargs):
+        yield DRAFT, True
+        if at_most:
+            yield AT_MOST, True
+        return
+    with quiet():
+        steady = is_steady(module, args, kwargs)
+    if not steady:
+        yield AT_MOST, True
+    yield from ((DRAFT, steady), (RUN, steady))
+    if steady:
+        yield AT_MOST, True
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 from archcalc.errors import ArchcalcError
 from archcalc.frontends.torch.captured import SIGN, Capture, captured, held_as, known_of
 from archcalc.frontends.torch.checks import Checks, author
-from archcalc.frontends.torch.program import read
+from archcalc.frontends.torch.program import read, settle_sizes
 
 
 def _exported(module: nn.Module, args: Any, kwargs: Any, how: str = "") -> Capture:
@@ -88,16 +88,22 @@ def _strictly(module: nn.Module, args: Any, kwargs: Any) -> Capture:
     program = torch.export.export(module, args, kwargs, strict=True)
     if _is_open(program.graph):
         raise ArchcalcError(_OPEN)
-    return read(program, module, f"{PLAIN}, strictly")
+    return read(program, module, STRICT)
 
 
 def _drafted(module: nn.Module, args: Any, kwargs: Any) -> Capture:
     from torch.export import draft_export
 
-    program = draft_export(module, args, kwargs)
-    if _has_no_numbers(module, *_flat(args, kwargs)[0]) and _is_open(program.graph):
-        raise ArchcalcError(_OPEN)  # it takes all sizes for zero
-    return read(program, module, "torch.export.draft_export")
+    program: Any = draft_export(module, args, kwargs)
+    looked = any(each.failure_type.name == _LOOKED for each in program._report.failures)
+    if has_no_numbers(module, args, kwargs) and (looked or _is_open(program.graph)):
+        raise ArchcalcError(_OPEN)  # it takes them all for zero
+    settle_sizes(program.graph)
+    return read(program, module, DRAFT)
+
+
+_LOOKED = "DATA_DEPENDENT_ERROR"
+"""What is told of a draft in which a number decided something."""
 
 
 def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
@@ -105,7 +111,7 @@ def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
     from torch.fx.experimental.proxy_tensor import make_fx
 
     tensors, rebuilt = _flat(args, kwargs)
-    if _has_no_numbers(module, *tensors):
+    if has_no_numbers(module, args, kwargs):
         raise ArchcalcError("it has tensors without numbers, and can't be run")
     kept: list[Any] = []
 
@@ -131,25 +137,32 @@ def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
     names = _argument_names(module, args, kwargs)
     placeholders = [node for node in made.graph.nodes if node.op == "placeholder"]
     inputs = {n.name: name for n, name in zip(placeholders, names, strict=True)}
-    found = captured(made.graph, held, inputs, module, "running it on the CPU")
+    found = captured(made.graph, held, inputs, module, RUN)
     return replace(found, constants=constants)
 
 
 PLAIN = "torch.export"
 """The way in which nearly all modules are had."""
+BOXED = f"{PLAIN} with boxes"
+STRICT = f"{PLAIN}, strictly"
+DRAFT = f"{PLAIN}.draft_export"
+RUN = "running it on the CPU"
 AT_MOST = f"{PLAIN} with what depends on numbers at its largest"
 
 WAYS: Mapping[str, Callable[[nn.Module, Any, Any], Capture]] = {
     PLAIN: _exported,
-    f"{PLAIN} with boxes": _boxed,
-    f"{PLAIN}, strictly": _strictly,
-    f"{PLAIN}.draft_export": _drafted,
-    "running it on the CPU": _executed,
+    BOXED: _boxed,
+    STRICT: _strictly,
+    DRAFT: _drafted,
+    RUN: _executed,
     AT_MOST: _at_most,
 }
+"""What follows a module, or runs it: the last two but one go where its numbers lead."""
 
 
-def _has_no_numbers(module: nn.Module, *inputs: Tensor) -> bool:
+def has_no_numbers(module: nn.Module, args: Any, kwargs: Any) -> bool:
+    """Whether a module can't be run, since its tensors have shapes alone."""
+    inputs = _flat(args, kwargs)[0]
     return any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers(), *inputs))
 
 

@@ -1,6 +1,7 @@
 """Sizes that depend on numbers, at their largest.
 
-Every element of a mask is true, no box is left out, and all elements are of one kind.
+Every element of a mask is true, no box is left out, all elements are of one kind, and sequences are
+as long as what they are padded to.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ class AtMost(TorchFunctionMode):
         super().__init__()
         self.boxes = False
         """Whether boxes were sorted out."""
+        self.even: dict[int, tuple[Tensor, int]] = {}
+        """Tensors all of whose elements are one number, by their identity."""
+        self.rows: dict[int, int] = {}
+        """Of those the ones that say how many sequences have a step, with how many all have."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
@@ -62,9 +67,62 @@ class AtMost(TorchFunctionMode):
             return torch.broadcast_to(*args).flatten()
         if name in ("__getitem__", "__setitem__"):
             args = (args[0], _index(args[1]), *args[2:])
-        if self.boxes and name in _LOOKS and isinstance(args[0], Tensor):
-            return _LOOKS[name]
-        return func(*args, **named)
+        if name in _LOOKS and isinstance(args[0], Tensor):
+            if id(args[0]) in self.even:
+                return self.even[id(args[0])][1]
+            if self.boxes:
+                return _LOOKS[name]
+        if name == "__getitem__" and id(args[0]) in self.rows and type(args[1]) is int:
+            return self.rows[id(args[0])]
+        if name == "_pack_padded_sequence":
+            return self.packed(*args)
+        if name == "_pad_packed_sequence":
+            return self.padded(*args)
+        if name in _RECURRENT and id(args[1]) in self.even:
+            data, rows, *rest = args
+            given = data.reshape(len(rows), -1, data.shape[-1])
+            out, *states = func(given, *rest, batch_first=False)
+            return out.flatten(0, 1), *states
+        made = func(*args, **named)
+        if isinstance(made, Tensor) and args and isinstance(args[0], Tensor):
+            self.follow(name, args[0], made)
+        return made
+
+    def follow(self, name: str, x: Tensor, made: Tensor) -> None:
+        """Take in that what is made of a mask, or of one number, is one number."""
+        known = self.even[id(x)][1] if id(x) in self.even else 1 if x.dtype == torch.bool else None
+        if known is None or not (name in _SAME or name in _SUMS):
+            return
+        if name in _SUMS:
+            known *= x.numel() // max(made.numel(), 1)
+        elif made.dtype == torch.bool:
+            return
+        self.even[id(made)] = made, known
+
+    def packed(self, x: Tensor, lengths: Tensor, batch_first: bool) -> tuple[Tensor, Tensor]:
+        """The first steps of all sequences, then the second ones, and how many they are in each."""
+        steps = x.transpose(0, 1) if batch_first else x
+        times, batch = steps.shape[:2]
+        rows = torch.full((times,), batch, device="cpu")
+        self.even[id(rows)] = rows, batch
+        self.rows[id(rows)] = batch  # PyTorch takes the first for a size, as it is
+        return steps.flatten(0, 1), rows
+
+    def padded(self, data: Tensor, rows: Tensor, batch_first: bool, *_rest: Any) -> Any:
+        """The sequences again, with their lengths."""
+        steps = data.reshape(len(rows), -1, *data.shape[1:])
+        lengths = torch.full(steps.shape[1:2], len(rows), device="cpu")
+        self.even[id(lengths)] = lengths, len(rows)
+        return steps.transpose(0, 1) if batch_first else steps, lengths
+
+
+_RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+_SUMS = ("sum", "count_nonzero")
+_SAME = (
+    *("to", "long", "int", "float", "type", "cpu", "clone", "detach", "contiguous", "clamp"),
+    *("max", "min", "amax", "amin", "__getitem__", "view", "reshape", "flatten", "squeeze"),
+)
+"""What gives the same number, or a largest of it, where all are the same."""
 
 
 _BESIDE = ("inverse", "counts")

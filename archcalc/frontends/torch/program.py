@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils._pytree import tree_map
 
 from archcalc.frontends.torch.captured import (
     GETITEM,
@@ -123,6 +124,30 @@ def _inline(graph: fx.Graph, home: nn.Module) -> None:
         if node.users:
             node.replace_all_uses_with(results[0])
         graph.erase_node(node)
+
+
+def settle_sizes(graph: fx.Graph) -> None:
+    """Write the sizes that a run has found as numbers."""
+    found: dict[fx.Node, int | float] = {}
+    for node in graph.nodes:
+        value = node.meta.get("val")
+        if isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool)):
+            found[node] = _number(value)
+        elif value is not None:
+            node.meta["val"] = tree_map(_settled, value)
+    for node in graph.nodes:
+        node.args = fx.node.map_arg(node.args, lambda each: found.get(each, each))
+        node.kwargs = fx.node.map_arg(node.kwargs, lambda each: found.get(each, each))
+
+
+def _number(value: torch.SymInt | torch.SymFloat | torch.SymBool) -> int | float:
+    return float(value) if isinstance(value, torch.SymFloat) else int(value)
+
+
+def _settled(value: Any) -> Any:
+    if not isinstance(value, Tensor) or all(type(n) is int for n in value.shape):
+        return value
+    return torch.empty([int(n) for n in value.shape], dtype=value.dtype, device="meta")
 
 
 def _is_graph(value: Any, home: nn.Module) -> bool:

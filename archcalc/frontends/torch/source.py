@@ -72,7 +72,7 @@ def from_torch(module: Any, *inputs: Any, **kwargs: Any) -> Graph:
 
     def given(value: Any) -> Any:
         if isinstance(value, tuple) and value and all(type(n) is int for n in value):
-            return torch.empty(value, device=device)
+            return torch.randn(value, device=device)
         if not isinstance(value, torch.Tensor) or device is None:
             return value
         return torch.empty_like(value, device=device) if value.is_meta else value.to(device)
@@ -117,16 +117,16 @@ def of_factory(
             torch.manual_seed(0)
             making = Making()
             module, device = _made(address, factory, args, kwargs, devices, making)
-        module.eval()
-        shapes = inputs or _known_inputs(module)
-        if not shapes:
-            raise ArchcalcError(
-                f"{address}: which input? --input 3x224x224, or --input NAME=int64:128"
-            )
-        given, tensors = _given(shapes, device)
+            module.eval()
+            shapes = inputs or _known_inputs(module)
+            if not shapes:
+                raise ArchcalcError(
+                    f"{address}: which input? --input 3x224x224, or --input NAME=int64:128"
+                )
+            given, tensors = _given(shapes, device)
         try:
-            found = replace(capture(module, given, tensors), making=making)
-            return assemble(found, _named(name))
+            found = capture(module, given, tensors, at_most=device == "cpu")
+            return assemble(replace(found, making=making), _named(name))
         except ArchcalcError as error:
             failure = failure or error
             if device == "cpu":
@@ -366,6 +366,7 @@ def _tensor(name: str, text: str, device: str, unbatched: bool = False) -> Any:
         raise ArchcalcError(f"{said}: an extent should be from 1 to {LARGEST:,}")
     # With a dtype people write a whole shape, ids=int64:1x128, whose first axis is the batch.
     whole = unbatched or (bool(colon) and len(sizes) > 1 and sizes[0] == 1)
-    made = torch.zeros if not dtype.startswith("float") else torch.empty
-    shape_ = tuple(sizes) if whole else (1, *sizes)
-    return made(shape_, dtype=getattr(torch, dtype), device=device)
+    made = torch.zeros(
+        tuple(sizes) if whole else (1, *sizes), dtype=getattr(torch, dtype), device=device
+    )
+    return made.normal_() if made.is_floating_point() else made
