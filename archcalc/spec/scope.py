@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -405,8 +405,9 @@ class Scope:
             *(template.block, whole),
         )
 
-    def share(self, value: Value, reference: str) -> None:
-        """Let every node of ``value`` use the tensors of the like node of an earlier layer.
+    def share(self, name: str, value: Value, reference: str) -> None:
+        """Let every node of ``value``, which is called so, use the tensors of the like node of an
+        earlier layer: that of its name, or, where names differ, that in its place.
 
         Tensors of the same name are shared and must have the same shape; a layer may have others
         of its own (the bias of a classifier whose weight is that of the embedding).
@@ -414,14 +415,8 @@ class Scope:
         other = self.find(reference)
         if other.size < 0:
             raise Unknown
-        if other.size != value.size:
-            raise Wrong(
-                f"can't use the tensors of '{reference}': "
-                f"it has {other.size} layers where this has {value.size}",
-                at=("share",),
-            )
-        for number in range(value.start, value.start + value.size):
-            node, source = self.nodes[number], other.start + number - value.start
+        for number, source in self.pairs(name, value, other, reference):
+            node = self.nodes[number]
             mine, theirs = self.tensors(number), self.tensors(source)
             if mine and not mine.keys() & theirs.keys():
                 raise Wrong(
@@ -429,17 +424,37 @@ class Scope:
                     f"here: {', '.join(mine)}; there: {', '.join(theirs) or 'none'}",
                     ("share",),
                 )
-            for name in mine.keys() & theirs.keys():
-                if mine[name] != theirs[name]:
+            for each in mine.keys() & theirs.keys():
+                if mine[each] != theirs[each]:
                     from archcalc.operators.base import describe
 
                     raise Wrong(
                         f"can't use the tensors of '{reference}': "
-                        f"{name} is {describe(mine[name])} here, {describe(theirs[name])} there",
+                        f"{each} is {describe(mine[each])} here, {describe(theirs[each])} there",
                         at=("share",),
                     )
             root = self.nodes[source].share
             self.nodes[number] = node._replace(share=source if root is None else root)
+
+    def pairs(
+        self, name: str, value: Value, other: Value, reference: str
+    ) -> Iterator[tuple[int, int]]:
+        """The nodes of a layer, each with the one of an earlier layer whose tensors it uses."""
+        here = range(value.start, value.start + value.size)
+        there = range(other.start, other.start + other.size)
+        names = {self.nodes[k].name.removeprefix(f"{reference}."): k for k in there}
+        inner = {self.nodes[k].name.removeprefix(f"{name}."): k for k in here}
+        missing = [each for each, k in inner.items() if each not in names and self.tensors(k)]
+        if not missing:
+            yield from ((k, names[each]) for each, k in inner.items() if each in names)
+        elif other.size == value.size:
+            yield from zip(here, there, strict=True)
+        else:
+            raise Wrong(
+                f"can't use the tensors of '{reference}': it has no '{missing[0]}'",
+                f"it has {other.size} layers where this has {value.size}, so names tell which",
+                ("share",),
+            )
 
     def tensors(self, number: int) -> dict[str, Shape]:
         """Weights and buffers of a node by name."""

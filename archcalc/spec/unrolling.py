@@ -189,7 +189,7 @@ class Unrolling(Making):
             else:
                 reference = self.filled(layer.share, names, scope.shape_of, ("share",))
             self.spend(TIED * max(value.size, 1))
-            scope.share(value, reference)
+            scope.share(name, value, reference)
             shared = {node.share for node in scope.nodes[value.start : value.start + value.size]}
             if any(k in range(f.start, f.start + f.size) for f in scope.folds for k in shared):
                 raise Unfoldable

@@ -181,3 +181,36 @@ def test_numbers_that_are_no_progression_are_a_list() -> None:
     data = again(graph_of(layers))
     assert data["layers"]["step"]["index"] == f"={order}[i]"
     assert len(as_yaml(data).splitlines()) < 24
+
+
+def test_a_last_turn_lacks_what_only_a_next_one_would_take() -> None:
+    layers = recurrence(12)
+    layers["end"] = {"op": "Linear", "from": "sigmoid_22", "out_features": 2}
+    del layers["add_23"], layers["sigmoid_23"], layers["mul_11"]
+    data = again(graph_of(layers))
+    step = data["blocks"]["step"]
+    assert step["args"] == {"index": None, "again": True}
+    assert [name for name, layer in step["layers"].items() if "when" in layer] == [
+        *("mul", "add_1", "sigmoid_1")
+    ]
+    assert data["layers"]["step"]["repeat"] == 12
+    assert data["layers"]["step"]["again"] == "=i < 11"
+    assert data["layers"]["end"]["from"] == "step.11.sigmoid"
+
+
+def test_a_first_turn_that_is_another_owns_what_all_use() -> None:
+    layers = recurrence(8)
+    found: dict[str, Any] = {}
+    for name, layer in layers.items():
+        found[name] = layer
+        if name == "u":
+            found["double"] = {"op": "Mul", "by": 2}
+    found["add"]["from"] = ["w", "double"]
+    data = again(graph_of(found))
+    assert data["layers"]["start"]["block"] == "start"
+    assert [*data["blocks"]["start"]["layers"]] == ["w", "u", "double"]
+    assert data["layers"]["step"]["repeat"] == 8
+    assert data["layers"]["step"]["share"] == "start"
+    assert [*data["blocks"]["step"]["layers"]] == [
+        *("add", "sigmoid", "mul", "add_1", "sigmoid_1", "select", "w", "u")
+    ]

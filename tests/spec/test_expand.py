@@ -374,6 +374,31 @@ def test_a_block_shares_layer_by_layer() -> None:
     assert [node.share for node in expanded.nodes] == [None, None, "left.conv", "left.bn", None]
 
 
+def test_blocks_that_differ_in_other_layers_share_by_name() -> None:
+    left = {"conv": conv(4), "relu": {"op": "ReLU"}, "bn": {"op": "BatchNorm2d"}}
+    right = {"conv": conv(4), "bn": {"op": "BatchNorm2d"}}
+    expanded = graph(
+        {
+            "left": {"block": "left"},
+            "right": {"block": "right", "from": "input", "share": "left"},
+            "add": {"op": "Add", "from": ["left", "right"]},
+        },
+        blocks={"left": {"layers": left}, "right": {"layers": right}},
+    )
+    shared = [node.share for node in expanded.nodes]
+    assert shared == [None, None, None, "left.conv", "left.bn", None]
+
+
+def test_a_block_that_stores_more_than_another_can_not_share() -> None:
+    left = {"conv": conv(4), "relu": {"op": "ReLU"}, "act": {"op": "ReLU"}}
+    right = {"conv": conv(4), "bn": {"op": "BatchNorm2d"}}
+    said = message(
+        {"left": {"block": "left"}, "right": {"block": "right", "share": "left"}},
+        blocks={"left": {"layers": left}, "right": {"layers": right}},
+    )
+    assert "can't use the tensors of 'left': it has no 'bn'" in said
+
+
 def test_an_embedding_may_lend_its_weight_to_a_linear_layer() -> None:
     expanded = graph(
         {

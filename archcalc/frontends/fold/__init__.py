@@ -16,7 +16,8 @@ from typing import Any
 
 from archcalc.errors import SpecError
 from archcalc.frontends.fold.blocks import Folder
-from archcalc.frontends.fold.loops import SPARED, Loop, looped
+from archcalc.frontends.fold.loops import Loop, looped
+from archcalc.frontends.fold.turns import SPARED
 from archcalc.frontends.fold.words import parted
 from archcalc.spec.expand import attempt
 from archcalc.spec.form import as_yaml

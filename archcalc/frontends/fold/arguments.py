@@ -189,6 +189,10 @@ class Arguments:
             head = self.say(key, f"first_{name}", heads, sources)
             tail = self.say(key, name, tails, sources)
             return f"={_inside(head)} if i == 0 else {_inside(tail)}"
+        if len({len(row) for row in known}) == 1 and all(
+            row[-1] is False and all(v is True for v in row[:-1]) for row in known
+        ):
+            return f"=i < {len(known[0]) - 1}"
         flat = [v for row in known for v in row]
         if all(type(v) is int for v in flat):
             pairs = [pair for row in known for pair in pairwise(row)]

@@ -305,7 +305,7 @@ class Folder(Settled):
             else:
                 if member.share is not None:
                     layer["share"] = member.share
-                elif repeated is not None and all(turn.share for turn in turns_of(member)[1:]):
+                elif repeated is not None and turns_of(member)[-1].share is not None:
                     layer["share"] = key
                 regions = [m if isinstance(m, Region) else None for m in members]
                 if repeated is not None:
@@ -340,6 +340,8 @@ class Folder(Settled):
                 return f"{count} >= {longest.index(key) + 1}"
         what = str(layer.get("block") or layer["op"]).lstrip("=").lower()
         word = key if not key.isdigit() else f"with_{what}"
+        if all(region.handed is not None for region in instances):
+            word = "again"  # the last turn of a loop makes nothing for a next one
         return writer.say(key, word, [key in region.members for region in instances], ())
 
     def repeats(self, members: Sequence[Any]) -> Block | None:
@@ -347,7 +349,9 @@ class Folder(Settled):
         blocks = set()
         follows = set()
         for region in members:
-            if not isinstance(region, Region) or region.share is not None:
+            if not isinstance(region, Region):
+                return None
+            if region.share is not None and region.path not in self.owners:
                 return None
             inner = list(region.members.values())
             if list(region.members) != [str(k) for k in range(len(inner))]:

@@ -116,6 +116,8 @@ class Tree:
         """What layers are called in the spec; of a region that gave way, a little otherwise."""
         self.turns: dict[str, tuple[list[str], list[str]]] = {}
         """What turns of loops take, port by port, and what they hand on."""
+        self.owners: dict[str, str] = {}
+        """Loops that use the tensors of a part that stands beside them."""
         self.between: set[str] = set()
         """Layers that stand elsewhere than in the graph, so that a list is a block."""
 
@@ -217,6 +219,9 @@ class Tree:
         """
         for key, member in region.members.items():
             if isinstance(member, Region):
+                if member.path in self.owners:
+                    member.share = self.owners[member.path]
+                    continue
                 inside = {node.name for node in member.nodes()}
                 shared = {node.share for node in member.nodes()} - {None}
                 member.share = self.twin(region, member) if shared - inside else None
@@ -236,9 +241,10 @@ class Tree:
             if not isinstance(other, Region) or not owners[0].startswith(f"{other.path}."):
                 continue
             ours = {node.name.removeprefix(other.path): node for node in other.nodes()}
-            if list(ours) != [name.removeprefix(member.path) for name in theirs]:
+            names = [name.removeprefix(member.path) for name in theirs]
+            if list(ours) != names and (member.handed is None or not ours.keys() >= set(names)):
                 return None
-            pairs = zip(ours.values(), theirs.values(), strict=True)
+            pairs = zip(map(ours.__getitem__, names), theirs.values(), strict=True)
             alike = all(
                 name_of(a.op) == name_of(b.op)
                 and b.share == ((a.share or a.name) if a.applied.cost.weights or b.share else None)
@@ -259,14 +265,16 @@ class Tree:
 
     def share_within(self, region: Region, owner: Region, ways: tuple[str, str]) -> None:
         """Have layers of a region share what those of another share among themselves, no more."""
-        for member, other in zip(region.members.values(), owner.members.values(), strict=True):
+        looped = region.path in self.owners
+        for key, member in region.members.items():
+            other = owner if looped else owner.members.get(key)
             if isinstance(member, Region):
                 assert isinstance(other, Region)
-                member.share = other.share
-                self.share_within(member, other, ways)
+                member.share = None if looped else other.share
+                self.share_within(member, other, (ways[0], member.path) if looped else ways)
             else:
-                assert isinstance(other, Leaf)
-                share = other.node.share and ways[1] + other.node.share[len(ways[0]) :]
+                share = other.node.share if isinstance(other, Leaf) else None
+                share = share and ways[1] + share[len(ways[0]) :]
                 member.node = member.node._replace(share=share)
 
     def circling(
@@ -406,23 +414,44 @@ def ported(tree: Tree) -> Iterator[Node]:
     """The nodes of a graph, which tell apart what loops take by their ports; and note the ports."""
     found = {node.name: node for node in tree.graph.nodes}
     for loop in tree.loops:
+        if loop.owner:
+            tree.owners[loop.path] = loop.owner.rpartition(".")[2]
         for turn, taken in enumerate(loop.taken):
             path = f"{loop.path}.{turn}"
+            again = [port for port, source in enumerate(taken) if source in taken[:port]]
             ports: dict[int, str] = {}
             for (within, slot), port in loop.ports.items():
-                node = found[f"{path}.{within}"]
+                node = found.get(f"{path}.{within}")
+                if node is None:
+                    continue
                 source = node.inputs[slot]
-                if taken.count(taken[port]) > 1 and taken.index(taken[port]) != port:
+                if port in again:
                     source = f"{source}{MARK}{loop.path}:{port}"
-                    tree.shapes[source] = tree.shapes[seen(source, "")]
-                    tree.order[source] = tree.order[seen(source, "")]
-                    inputs = list(node.inputs)
-                    inputs[slot] = source
-                    found[node.name] = node._replace(inputs=tuple(inputs))
+                    inputs = (*node.inputs[:slot], source, *node.inputs[slot + 1 :])
+                    found[node.name] = node._replace(inputs=inputs)
                 ports.setdefault(port, source)
-            handed = [f"{path}.{name}" for name in loop.carried]
+            for port, source in enumerate(taken):  # what a last turn takes no more
+                ports.setdefault(port, f"{source}{MARK}{loop.path}:{port}" * (port in again))
+                ports[port] = ports[port] or source
+                tree.shapes.setdefault(ports[port], tree.shapes[seen(source, "")])
+                tree.order.setdefault(ports[port], tree.order[seen(source, "")])
+            handed = [_given(loop, turn, name, found, ports) for name in loop.carried]
             tree.turns[path] = [ports[port] for port in sorted(ports)], handed
     yield from found.values()
+
+
+def _given(
+    loop: Loop, turn: int, within: str, found: Mapping[str, Node], ports: Mapping[int, str]
+) -> str:
+    """What a turn gives by a name: a layer that it lacks stands for what it would take first."""
+    name = f"{loop.path}.{turn}.{within}"
+    if name in found:
+        return name
+    if (within, 0) in loop.ports:
+        return ports[loop.ports[within, 0]]
+    before = f"{loop.path}.{turn - 1}."
+    source = found[before + within].inputs[0]
+    return _given(loop, turn, source.removeprefix(before), found, ports)
 
 
 def reached(needs: Mapping[str, Iterable[str]], key: str) -> set[str]:
