@@ -9,7 +9,7 @@ from pathlib import Path
 
 from archcalc.claims.below import memory_sizes, mult_adds, trained
 from archcalc.claims.causes import causes, label, number
-from archcalc.claims.containers import containers
+from archcalc.claims.containers import containers, siblings
 from archcalc.claims.finding import Audit, Finding, Totals
 from archcalc.claims.formulas import formulas
 from archcalc.claims.names import misspelt, moved_sources, other_batches, unknown_sources
@@ -20,6 +20,7 @@ from archcalc.claims.sums import (
     modules,
     more_trained,
     right_sum,
+    subtotals,
     totals,
     work_totals,
     workings,
@@ -100,6 +101,7 @@ def _audit(sheet: Sheet) -> Audit:
     found += misspelt(sheet)
     total, more = totals(sheet, told)
     found += more
+    found += subtotals(sheet, told)
     found += workings(sheet, told)
     found += more_trained(sheet, told)
     found += work_totals(sheet, told)
@@ -108,6 +110,7 @@ def _audit(sheet: Sheet) -> Audit:
     found += trained(sheet, told)
     found += modules(sheet, told)
     found += containers(sheet, told)
+    found += siblings(sheet, told)
     found += formulas(sheet)
     found += receptive(sheet, told)
     merged = _merge(sheet, told, found)

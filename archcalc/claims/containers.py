@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from archcalc.claims.finding import Finding
@@ -10,6 +11,7 @@ from archcalc.claims.readings import Reading
 from archcalc.claims.rules import printed_like
 from archcalc.claims.tables.evidence import slip
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
+from archcalc.claims.tables.totals import total_row
 
 
 def containers(sheet: Sheet, told: Reading) -> Iterator[Finding]:
@@ -37,6 +39,39 @@ def containers(sheet: Sheet, told: Reading) -> Iterator[Finding]:
                 shown = printed_like(entry, role, right)
                 rule = f"its {which} row, {row.name} (row {row.number}), prints {right}"
                 yield Finding.of(sheet, entry, role, shown, rule)
+
+
+ALIKE = 2
+"""Modules of a class that must agree before a third that does not is wrong."""
+
+
+def siblings(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Modules of which no formula is known that have other parameters than their like.
+
+    Of those of one class that take and give the same one is wrong in digits that a slip makes,
+    unless what the rows add up to says that it is right.
+    """
+    groups: dict[tuple[object, ...], list[Entry]] = {}
+    for entry in sheet.layers:
+        option = told.found.options[entry.index]
+        called = re.match(r"([A-Z]\w*?)(?: \([\w.-]+\))?(?:-\d+|: \d+-\d+)$", entry.name)
+        exact = "params" in entry.exact and bool(entry.values["params"])
+        if option is None or not called or not exact or "params" in option.expected:
+            continue
+        key = called[1], option.takes, option.out
+        groups.setdefault(key, []).append(entry)
+    total = total_row(sheet)
+    for group in groups.values():
+        numbers = Counter(entry.values["params"] for entry in group)
+        (usual, times), *others = numbers.most_common()
+        if times < ALIKE or len(others) != 1 or others[0][1] > 1:
+            continue
+        entry = next(each for each in group if each.values["params"] != usual)
+        right = told.found.sums and total is not None
+        if right or not slip(entry.values["params"], usual):
+            continue
+        rule = f"{times} others of its class have {printed_like(entry, 'params', usual)}"
+        yield Finding.of(sheet, entry, "params", printed_like(entry, "params", usual), rule)
 
 
 def _inside(sheet: Sheet, container: Entry) -> list[Entry]:

@@ -13,7 +13,7 @@ from archcalc.claims.readings import Reading
 from archcalc.claims.tables.cells import worked_out
 from archcalc.claims.tables.evidence import slip
 from archcalc.claims.tables.sheet import TREES, Entry, Sheet
-from archcalc.claims.tables.totals import adds_up, total_row
+from archcalc.claims.tables.totals import SUB, adds_up, total_row
 
 MOST_REPAIRED = 20
 """Modules whose sums are mended one after the other."""
@@ -46,6 +46,25 @@ def totals(sheet: Sheet, told: Reading) -> tuple[Totals | None, list[Finding]]:
         causes = _total_causes(printed, summed, right, rows, exact.verdict(summed).holds)
         found.append(Finding.of(sheet, total, "params", exact.like(right), rule, causes))
     return Totals(printed, summed, right, len(effects)), found
+
+
+def subtotals(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Rows that add up those above them, back to the last such row, and do not."""
+    above: list[Entry] = []
+    for entry in sheet.entries:
+        if entry.kind != "total":
+            above.append(entry)
+            continue
+        rows, above = [e for e in above if "params" in e.printed], []
+        exact = entry.printed.get("params")
+        if entry.what.word != SUB or exact is None or len(rows) < 2:
+            continue
+        if any(e.printed["params"].step > 1 for e in rows):
+            continue
+        right = sum(int(told.wrong.get((e.index, "params"), e.values["params"])) for e in rows)
+        if not exact.verdict(right).holds:
+            rule = f"the rows above it add up to {number(right)}"
+            yield Finding.of(sheet, entry, "params", exact.like(right), rule)
 
 
 def right_sum(sheet: Sheet, told: Reading) -> int:

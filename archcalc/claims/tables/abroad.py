@@ -56,6 +56,7 @@ PARTS: tuple[tuple[str, str], ...] = (
         "number",
     ),
     (r"类型|тип\b", "type"),
+    (r"值", "value"),
     (r"层|слой|слоя|레이어", "layer"),
     (r"数(?=$|\s)|수(?=$)", "number"),
     (r"\b(d[eu]l?|des|di|da|do|der|des|las?|los|les?|d')\b", ""),

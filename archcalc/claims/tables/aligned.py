@@ -58,6 +58,12 @@ def read_text(text: str, name: str) -> Rows:
     lines = [line.expandtabs() for line in text.splitlines()]
     lines = _ordered(lines) or lines
     at = header(lines)
+    if at is None and sum(bool(NUMBERED.fullmatch(line)) for line in lines) > 2:
+        # A part of what torchsummary prints, without what heads it.
+        first = next(k for k, line in enumerate(lines) if NUMBERED.fullmatch(line))
+        told = [NUMBERED.fullmatch(line) for line in lines[first:]]
+        lines, at = [*lines[:first], _set("Layer (type)", "Output Shape", "Param #", "")], first
+        lines += [_set(one["name"], one["shape"], one["params"], "") if one else "" for one in told]
     if at is None:
         raise ArchcalcError(f"{name}: has no header with two columns or more")
     lines = _sized(lines, at)
@@ -101,6 +107,10 @@ def read_text(text: str, name: str) -> Rows:
 
 
 _SUMMARY = re.compile(r"\W*Layer \( ?type\) Output Shape Param #( Connected to)?\s*")
+NUMBERED = re.compile(
+    r"\s*(?P<name>[A-Z]\w*-\d+)\s+(?P<shape>\[-?\d+(?:, -?\d+)*\])\s+(?P<params>\d[\d,]*)\s*"
+)
+"""A line of torchsummary's."""
 _LAYER = re.compile(
     r"\s*(?P<name>\S.*?)\s*(?P<shape>[\[(]+\s*(?:None|-1|\d+)\b[^()\[\]]*[\])]+)\s+"
     r"(?P<params>\d[\d,]*)(?P<source>\s.*)?"

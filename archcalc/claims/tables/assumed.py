@@ -214,6 +214,9 @@ class Assuming:
                     0,
                     f"a global pooling before {row} is not in the table",
                 )
+            last = inward.c == state.c and inward.ext in (state.ext[1:], state.ext[:-1])
+            if last and inward.ext and entry.kind == "linear" and not said:
+                yield inward, 3.0, 0, f"one position alone goes on to {row}"
             if (entry.kind == "linear" or (one and entry.kind in SAME)) and not said:
                 yield (
                     State(state.ext[-1] if manner.first else state.c, ()),
@@ -301,6 +304,9 @@ class Assuming:
         )
         if self.chain and path.row >= 0 and self.sheet.entries[path.row].kind in INNER:
             price = MISPRINT + 3  # what it gives would lead nowhere
+        before = path.option
+        if before and before.layer.kind == "pool" and entry.kind == "conv" and not self.by_hand:
+            price += 3.0  # what it gives would wait for another row
         option = path.option
         if (
             option

@@ -316,6 +316,7 @@ def _factor(terms: list[str]) -> tuple[int | None, list[str]]:
 def natural(text: str) -> int | None:
     """A whole number: ``64``, ``1,024``, ``64.0``, ``1x1`` and ``(2, 2)`` where all are equal."""
     listed = text.strip()[:1] in "[("
+    text = re.sub(r"(?<=\d)\s*ch(?:annels?)?\b(?:\s*(?:→|,).*)?$", "", text)
     plain = text.strip().strip("[]()").replace("×", "x").replace(" ", "").lower()
     parts = re.split(r"x|," if listed and plain.count(",") < 3 else r"x|,(?!\d{3}(?!\d))", plain)
     numbers = {part.replace(",", "").removesuffix(".0") for part in parts}

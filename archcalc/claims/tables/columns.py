@@ -32,7 +32,7 @@ HEADERS: Mapping[str, str] = {
     "channels": r"(ch(annels?|ns)?|feature maps|planes|filters) ?(i o|in out|in and out)|i o|"
     r"(in out|i o|input output) (ch(annels?|ns)?|features|planes|maps)|in(put)? x out(put)?|"
     r"n in n out",
-    "biases": r"(of )?bias(es)?( params?| parameters?| count)?",
+    "biases": r"(of )?bias(es)?( params?| parameters?| count| number)?",
     "source": r"(input|vertex) (layers?|vertices|nodes?)|vertex inputs|from|inputs|"
     r"bottom|connected to|source|previous layer|input from|"
     r"connect(ion|ed)s?|parents?|inbound",
@@ -41,6 +41,7 @@ HEADERS: Mapping[str, str] = {
     "trained": r"(of )?tr(ainable)? (params?|parameters?|weights)( count)?",
     "params": r"(of |trainable |learnable )*(params?|parameters?|weights|learnables?)"
     r"( count| number)?|"
+    r"(kernel|filter|weights?) values?( number| count)?|"
     r".*\bpar[aá]m(s|eter|eters|etri|etros|[eè]tres)?\b.*|of weights|weights count",
     "in": r"(input|in|inp) ?(res(olution)?|size|shape|dims?|dim|dimensions?|image|feature ?maps?"
     r"|tensor)?s?|size in|"
@@ -63,7 +64,7 @@ HEADERS: Mapping[str, str] = {
     "channels_in": r"channels? in|(in|input) (channels?|features?|planes|depth|maps)|c in|cin|n in|"
     r"in ch|ch in|ic|ich|i ch|filt(er)? dim|(input|in) channels? (number|num|count)",
     "channels_out": r"channels? out|(out|output) (channels?|features?|planes|depth|maps)|c out|"
-    r"cout|"
+    r"cout|m out|"
     r"n c|features|filters|feature maps|"
     r"filters or neurons|neurons|units|kernels|n out|channels?|ch|c|width|"
     r"of (filters|kernels|channels|neurons|units)|out ch|maps?|filter count|nodes|hidden units|"
@@ -201,7 +202,7 @@ def find_roles(
         if role:
             columns.setdefault(role, []).append(k)
     _letters(columns, headers, filled)
-    _settle_names(columns, filled)
+    _settle_names(columns, filled, headers)
     stages = filled[columns["stage"][0]] if "stage" in columns else []
     if "layer" not in columns and stages and len(set(stages)) > 0.8 * len(rows):
         columns["layer"] = columns.pop("stage")  # each row's own
@@ -303,9 +304,12 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         return role if batched else f"channels_{role}"
     if role == "out" and not sized and numeric == len(cells) and "map" in header:
         return "channels_out"
-    if role == "params" and re.fullmatch(r"(of )?weights( count)?", header):
+    if role == "params" and re.fullmatch(
+        r"(of )?weights( count)?|(kernel|filter|weights?) values?( number| count)?", header
+    ):
         beside = any(
-            re.fullmatch(r"(of |trainable )*param(eter)?s?|(of )?bias(es)?", h) for h in heads
+            re.fullmatch(r"(of |trainable )*param(eter)?s?|(of )?bias(es)?( number)?", h)
+            for h in heads
         )
         return "weights" if beside else role
     if role == "trained" and not any(re.fullmatch(HEADERS["params"], head) for head in heads):
@@ -397,8 +401,22 @@ def _letters(
         return
 
 
-def _settle_names(columns: dict[str, list[int]], filled: list[list[str]]) -> None:
+def _settle_names(
+    columns: dict[str, list[int]], filled: list[list[str]], headers: Sequence[str]
+) -> None:
     """Which columns name rows and which say their operator, where several might."""
+    heads = [plain_header(header) for header in headers]
+    naming = (*columns.get("layer", ()), *columns.get("op", ()))
+    names, types = (
+        [k for k in naming if re.search(word, heads[k])]
+        for word in (r"\bname$", r"\b(type|class)$")
+    )
+    apart = len(names) == len(types) == 1 and names != types
+    if apart and len(filled[types[0]]) >= len(filled[names[0]]):
+        columns["layer"], columns["op"] = names, types
+        rest = [k for k in naming if k not in (*names, *types)]
+        columns.setdefault("remark", []).extend(rest)
+        return
     layers, ops = columns.pop("layer", []), columns.pop("op", [])
     places = [*layers, *ops]
 

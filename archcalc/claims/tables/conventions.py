@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-from archcalc.claims.tables.cells import Shape, natural, shapes, window
+from archcalc.claims.tables.cells import Shape, count, natural, shapes, window
 from archcalc.claims.tables.draft import Draft, Row, cell_of
 from archcalc.claims.tables.kinds import SLIDING, WEIGHTED, Kind
 from archcalc.claims.tables.sheet import AXES, Number
@@ -118,7 +118,10 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
     heads = " ".join(read.grid.headers[read.columns[r]] for r in ("in", "out") if r in read.columns)
     deep = sum(told) > len(told) / 2 or bool(re.search("length|channel|depth", heads.lower()))
     deep = deep or _unlike(read, rows)
-    read.tokens = bool(ranks[2]) and read.batched and 1 not in axes and read.first
+    named = " ".join(cell_of(cells, "layer", read) for cells in rows).lower()
+    sequences = read.batched or bool(re.search("transformer|patch|token", named))
+    read.tokens = bool(ranks[2]) and sequences and 1 not in axes and read.first
+    read.vectors = set(ranks) == {1} and _multiplied(read, rows, kinds)
     pairs_ = [shape.dims for shape, _ in found if len(shape.dims) == 2 and 0 not in shape.dims]
     squares = len(pairs_) > 1 and all(a == b for a, b in pairs_)
     read.plane = (
@@ -160,6 +163,24 @@ def _unlike(read: Draft, rows: Sequence[Row]) -> bool:
     ]
     factors = [(a[0] * b[1], a[1] * b[0]) for a, b in pairs]
     return sum(2 * n >= 3 * m or 2 * m >= 3 * n for n, m in factors) > len(pairs) / 2
+
+
+def _multiplied(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> bool:
+    """Whether lone numbers that convolutions take and give are channels: of points."""
+    if {"channels_in", "channels_out"} & read.roles.keys() or not {
+        "in",
+        "out",
+    } <= read.roles.keys():
+        return False
+    for cells, what in zip(rows, kinds, strict=True):
+        taken, given = (natural(cell_of(cells, role, read) or "x") for role in ("in", "out"))
+        params = count(cell_of(cells, "params", read) or "x")
+        if what.kind != "conv" or not taken or not given:
+            continue
+        return taken <= 4 or (
+            params is not None and params.value in (taken * given, taken * given + given)
+        )
+    return False
 
 
 def _divided(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> int:
@@ -227,7 +248,7 @@ def state_of(
         c = dims[0] if read.first else dims[-1]
         return ({f"{role}_c": c} if c else {}), False
     if len(dims) == 1:
-        lone = not shape.bracketed and not read.batched
+        lone = not (shape.bracketed or read.batched or read.vectors)
         apart = "channels_out" in read.roles and (filters or 1) > 1
         spatial = lone and (
             what.kind in ("conv", "pool", "depthwise", "deconv")

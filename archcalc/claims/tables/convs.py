@@ -253,11 +253,7 @@ def _ways(
             outs.append(hints.after.ext)
         less = tuple(n - 2 for n in sizes)
         outs += [each for each in (sizes, less) if target and min(each, default=0) > 0]
-        grown = entry.kind == "conv"
-        return [
-            Slide(each, 1, (), _even(sizes, each) + GROWN * (grown and _grows(sizes, each)))
-            for each in dict.fromkeys(outs)
-        ]
+        return [Slide(each, 1, (), _odd(entry, sizes, each)) for each in dict.fromkeys(outs)]
     ways = list(
         unslides(entry, sizes, kernel, known(target), manner.program)
         if entry.kind == "deconv"
@@ -269,6 +265,14 @@ def _ways(
     if not ways and target:
         ways = [Slide(target, 1, (), MISPRINT + 2)]
     return list(ways)
+
+
+def _odd(entry: Entry, ext: Sizes, out: Extents) -> float:
+    """What it costs that a window of which nothing is said leaves such sizes."""
+    price = _even(ext, out) + GROWN * (entry.kind == "conv" and _grows(ext, out))
+    sides = zip(ext, out, strict=True)
+    whole = all(m is None or m % n == 0 for n, m in sides)
+    return price + 2.0 * (entry.kind == "deconv" and not whole)
 
 
 def _grows(ext: Sizes, out: Extents) -> bool:

@@ -32,6 +32,8 @@ class Draft:
     units: Mapping[int, str] = field(default_factory=dict)
     dotted: bool = False
     """Whether dots separate thousands."""
+    vectors: bool = False
+    """Whether numbers that stand alone are features, of points, say."""
     plane: bool = False
     """Whether two numbers are extents without channels."""
     mixed: bool = False

@@ -277,7 +277,10 @@ def printed_state(entry: Entry, prefix: str) -> State:
 
 def called_by_class(entry: Entry) -> bool:
     """Whether a row is called by a class, as programs print it."""
-    return bool(re.search(r"[a-z][A-Z]|: \d+-\d+$|\w+\(", entry.name))
+    return bool(
+        re.search(r"[a-z][A-Z]|: \d+-\d+$|\w+\(", entry.name)
+        or re.fullmatch(r"[A-Z]+[a-z\d]+[A-Z]\w*", entry.what.word)
+    )
 
 
 def as_int(value: Number | None) -> int | None:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from archcalc.claims.tables.aligned import header, read_box, read_text
+from archcalc.claims.tables.aligned import NUMBERED, header, read_box, read_text
 from archcalc.claims.tables.caffe import CAFFE, read_caffe
 from archcalc.claims.tables.calls import called, read_calls
 from archcalc.claims.tables.columns import heads_columns
@@ -82,6 +82,11 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
 
 
 def _checked(form: str, headers: tuple[str, ...], lines: list[Line], name: str) -> Grid:
+    if lines and all(
+        len(line.cells) == len(headers) + 1 and line.cells[0] == str(k)
+        for k, line in enumerate(lines, int(lines[0].cells[0] == "1"))
+    ):
+        headers = ("", *headers)  # rows are numbered, their numbers headed by nothing
     headers, lines = _sections(*_headed(headers, lines))
     width = len(headers)
     if width > MOST_COLUMNS or len(lines) > MOST_ROWS:
@@ -220,6 +225,8 @@ def _form(text: str) -> str:
         return "matlab"
     if sum(bool(YOLO.match(line)) for line in lines) > 1:
         return "ultralytics"
+    if sum(bool(NUMBERED.fullmatch(line)) for line in lines) > 2:
+        return "text"
     marked = bool(lines) and any(mark in lines[0] for mark in ",;\t|")
     return "csv" if delimiter(lines) or (marked and header(lines) is None) else "text"
 

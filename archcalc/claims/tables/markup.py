@@ -178,8 +178,10 @@ def _latex(cell: str) -> str:
     bare = re.sub(r"\\(?:to|(?:long)?rightarrow|mapsto)(?![a-zA-Z])", "→", bare)
     bare = re.sub(r"\\(textbf|textit|text|mathrm|emph|texttt|mathbf)\{([^}]*)\}", r"\2", bare)
     bare = bare.replace("\\_", "_").replace("\\#", "#").replace("\\%", "%").replace("~", " ")
+    bare = re.sub(r"\\(sim|approx)(?![a-zA-Z])\s*", "∼", bare)
+    bare = re.sub(r"\\(?:[hv]space\*?\{[^}]*\}|q?quad\b|[;:!])", " ", bare)
     bare = bare.replace("\\,", "").replace("{,}", ",").replace("$", "").replace("\\&", "&")
-    return re.sub(r"\s+", " ", re.sub(r"[{}]", "", bare)).strip()
+    return re.sub(r"\s+", " ", re.sub(r"[{}]", "", bare)).replace("∼", "~").strip()
 
 
 def read_html(text: str, name: str) -> Rows:

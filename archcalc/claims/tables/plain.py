@@ -339,6 +339,8 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     if unknown and printed.c is not None and printed.ext and (len(printed.ext) > 2 or pairs):
         # Attention's scores have another shape than what they are of: none is to be accused of.
         yield one_option(entry, state, printed, 4.0, layer._replace(cout=printed.c))
+    if unknown and printed.c is not None and len(printed.ext or ()) != len(state.ext):
+        yield one_option(entry, state, printed, 3.0, layer._replace(cout=printed.c))
     if cuts and printed.ext is not None and None not in printed.ext:
         yield one_option(entry, state, printed, 0.5, layer._replace(cout=printed.c))
     for (ext, stride), cost in sizes.items():

@@ -28,6 +28,7 @@ from archcalc.claims.tables.modules import Pattern
 from archcalc.claims.tables.rows import entry_of
 from archcalc.claims.tables.sheet import Sheet
 from archcalc.claims.tables.taken import stored_input
+from archcalc.claims.tables.totals import SUB, SUBTOTAL
 from archcalc.claims.tables.words import said, widths
 from archcalc.errors import ArchcalcError
 from archcalc.spec.zoo import folder
@@ -266,6 +267,8 @@ def _kind(cells: Row, read: Draft) -> Kind:
     if read.tree:
         name = re.sub(r" \([\w.-]+\)(?=: \d+-\d+$)", "", name)  # what its module calls it
     what = kind_of(name, op)
+    if what.kind == "norm" and re.fullmatch(r"[A-Za-z]+ ?\d+ ?[-–~] ?[A-Za-z]*\d+", name):
+        return Kind(word=name)  # several of them: bn1-3
     if what.kind == "module" and "(DenseLayer)" in name and _DL4J.match(read.grid.headers[0]):
         what = what._replace(kind="linear")  # of torchvision's DenseNet it would be a module
     if what.kind == "total" and SUMMING.match(name):
@@ -284,6 +287,8 @@ def _kind(cells: Row, read: Draft) -> Kind:
     if not what.kind and re.fullmatch(r"[\d,]+\s*(?:→|->|=>)\s*[\d,]+", window_):
         return what._replace(kind="linear")  # a matrix has no window
     firsts = [cell for cell in cells if cell][:2]
+    if any(SUBTOTAL.fullmatch(cell) for cell in firsts):
+        return Kind("total", word=SUB)
     if any(kind_of(cell).kind == "total" for cell in firsts):
         return Kind("total", word=name)
     return what

@@ -123,9 +123,10 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         elif (
             role == "kernel"
             and what.kind == "linear"
-            and (turn := re.fullmatch(r"(\d+)\s*(?:->|→|=>)\s*(\d+)", text.strip()))
+            and (turn := re.fullmatch(r"([\d,]+)\s*(?:->|→|=>)\s*([\d,]+)", text.strip()))
         ):
-            values["kernel_in"], values["kernel_out"] = int(turn[1]), int(turn[2])
+            values["kernel_in"] = int(turn[1].replace(",", ""))
+            values["kernel_out"] = int(turn[2].replace(",", ""))
         elif (
             role == "kernel"
             and what.kind == "linear"
@@ -146,6 +147,11 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         elif role == "kernel" and what.kind == "linear" and role in read.worded:
             continue  # what is flattened: FC1 (64x7x7 -> 128)
         elif role == "kernel":
+            if turned := re.match(r"(\d+)\s*(?:->|→|=>)\s*(\d+)\s*[,;(]\s*(?=\d)", text):
+                # What it takes and gives stands before its window.
+                values.setdefault("channels_in", int(turned[1]))
+                values.setdefault("channels_out", int(turned[2]))
+                text = text[turned.end() :].rstrip(")")
             seen = window(text, what.axes, read.kernel_last)
             if seen is None:
                 if re.match(r"\s*[\[(]?\d", text) and not _OPEN_SIDE.fullmatch(text.strip()):

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from archcalc.claims.tables.evidence import Option
 from archcalc.claims.tables.sheet import Entry, Sheet
 
+SUBTOTAL = re.compile(
+    r"\W*(sub-?total|小计|zwischensumme|sous-total|подытог|소계|小計)\W*", re.IGNORECASE
+)
+"""What a row is called that adds up some of the rows above it."""
+SUB = "subtotal"
+"""The word of such a row's kind."""
 MOST_OWN = 8
 """Numbers that an optimizer keeps beside those of each parameter, at most: steps, rates, scales."""
 
 
 def total_row(sheet: Sheet) -> Entry | None:
     """The row of the printed total of parameters."""
-    rows = [e for e in sheet.entries if e.kind == "total" and "params" in e.printed]
+    rows = [
+        e
+        for e in sheet.entries
+        if e.kind == "total" and "params" in e.printed and e.what.word != SUB
+    ]
     return rows[-1] if rows else None
 
 

@@ -286,16 +286,18 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     lenet = re.search(r"sampl|^s\d$", entry.what.word.lower())
     if c and lenet and entry.values.get("params") == 2 * c:
         own = 2 * c  # LeNet's have a factor and a bias for each map
+    beside = "norm" in entry.what.word.lower()  # Pooling/Norm: what that has is its own
+    none = None if beside else 0
     layer = Layer("pool", state.c, state.c, params=own)
     kernel = kernel_of(entry, len(state.ext) if state.ext is not None else 2)
     if "global" in entry.name.lower():
-        yield one_option(entry, state, State(c, ()), 0.0, layer, params=0)
+        yield one_option(entry, state, State(c, ()), 0.0, layer, params=none)
         return
     if ext is None:
-        yield one_option(entry, state, State(c, printed.ext), 0.0, layer, params=0)
+        yield one_option(entry, state, State(c, printed.ext), 0.0, layer, params=none)
         return
     if not ext:
-        yield one_option(entry, state, State(c, ()), 3.0, layer, params=0)
+        yield one_option(entry, state, State(c, ()), 3.0, layer, params=none)
         return
     targets: list[Extents | None] = [None]
     if printed.ext and len(printed.ext) == len(ext):
@@ -350,13 +352,13 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
             State(c, way.out),
             price + way.price,
             placed,
-            params=own,
+            params=None if beside else own,
             **steps(entry, way),
             kernel_in=c if "kernel_in" in entry.values else None,
             **made,
         )
     if printed.ext == () or all(n == 1 for n in printed.ext or (0,)):
-        yield one_option(entry, state, State(c, ()), 0.5, layer, params=0)
+        yield one_option(entry, state, State(c, ()), 0.5, layer, params=none)
 
 
 def unlike(
