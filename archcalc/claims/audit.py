@@ -103,6 +103,7 @@ def _audit(sheet: Sheet) -> Audit:
     found += more
     found += subtotals(sheet, told)
     found += workings(sheet, told)
+    found += subtotals(sheet, told)
     found += more_trained(sheet, told)
     found += work_totals(sheet, told)
     found += memory_sizes(sheet, told)

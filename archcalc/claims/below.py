@@ -73,7 +73,8 @@ def trained(sheet: Sheet, told: Reading) -> Iterator[Finding]:
         return
     printed = int(total.values["params"])
     off = printed - whole.trained - whole.frozen
-    if off in (0, whole.optimizer) or not adds_up(sheet, right_sum(sheet, told)):
+    sums = adds_up(sheet, right_sum(sheet, told))
+    if off in (0, whole.optimizer) or not (sums or sheet.elided):
         return  # a total that is wrong itself is named as such
     off -= whole.optimizer
     statistics = sum(
@@ -87,7 +88,12 @@ def trained(sheet: Sheet, told: Reading) -> Iterator[Finding]:
         right = int(value) + off
         frozen = right if role == "untrainable" else whole.frozen
         if right >= 0:
-            rated.append((frozen != statistics, not slip(value, right), entry, role, right))
+            # Of normalizations, where all are printed.
+            odd = sums and frozen != statistics
+            rated.append((odd, not slip(value, right), entry, role, right))
+    if not sums:
+        right = whole.trained + whole.frozen
+        rated.append((False, not slip(printed, right), total, "params", right))
     rated.sort(key=lambda each: each[:2])
     best = [each for each in rated if each[:2] == rated[0][:2]]
     said = f"{number(whole.trained)} + {number(whole.frozen)} is not {number(printed)}"
@@ -98,7 +104,7 @@ def trained(sheet: Sheet, told: Reading) -> Iterator[Finding]:
         yield Finding(
             *(entry.index, column, role, entry.name, entry.cells[column]),
             *(entry.printed[role].like(right), rule),
-            tuple(Cause(2, text) for text in slips(int(value), right)),
+            tuple(Cause(2, text) for text in slips(int(entry.values[role]), right)),
         )
 
 

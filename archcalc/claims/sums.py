@@ -13,7 +13,7 @@ from archcalc.claims.readings import Reading
 from archcalc.claims.tables.cells import worked_out
 from archcalc.claims.tables.evidence import slip
 from archcalc.claims.tables.sheet import TREES, Entry, Sheet
-from archcalc.claims.tables.totals import SUB, adds_up, total_row
+from archcalc.claims.tables.totals import SUB, adds_up, is_part, total_row
 
 MOST_REPAIRED = 20
 """Modules whose sums are mended one after the other."""
@@ -41,7 +41,8 @@ def totals(sheet: Sheet, told: Reading) -> tuple[Totals | None, list[Finding]]:
     lost = any(u.column == sheet.columns["params"] for u in sheet.unreadable)
     holds = adds_up(sheet, right) or exact.verdict(right + frozen).holds
     said = sheet.whole and printed in (sum(sheet.whole), sheet.whole.trained + sheet.whole.frozen)
-    if not holds and not lost and not (said and printed > right):
+    more = printed > right and (said or sheet.elided)
+    if not holds and not lost and not more:
         rule = _total_rule(summed, right, len(effects))
         causes = _total_causes(printed, summed, right, rows, exact.verdict(summed).holds)
         found.append(Finding.of(sheet, total, "params", exact.like(right), rule, causes))
@@ -49,22 +50,29 @@ def totals(sheet: Sheet, told: Reading) -> tuple[Totals | None, list[Finding]]:
 
 
 def subtotals(sheet: Sheet, told: Reading) -> Iterator[Finding]:
-    """Rows that add up those above them, back to the last such row, and do not."""
-    above: list[Entry] = []
-    for entry in sheet.entries:
-        if entry.kind != "total":
-            above.append(entry)
-            continue
-        rows, above = [e for e in above if "params" in e.printed], []
-        exact = entry.printed.get("params")
-        if entry.what.word != SUB or exact is None or len(rows) < 2:
-            continue
-        if any(e.printed["params"].step > 1 for e in rows):
-            continue
-        right = sum(int(told.wrong.get((e.index, "params"), e.values["params"])) for e in rows)
-        if not exact.verdict(right).holds:
-            rule = f"the rows above it add up to {number(right)}"
-            yield Finding.of(sheet, entry, "params", exact.like(right), rule)
+    """Totals in the midst of a table that the rows above them do not add up to.
+
+    Each is of the rows since the one before it, or of all above, as it is for most of them: a
+    slip of digits in one is told by the others, or by the table's own total.
+    """
+    rows = [e for e in sheet.addends if "params" in e.printed]
+    parts = [e for e in sheet.entries if e.kind == "total" and "params" in e.printed]
+    parts = [e for e in parts if is_part(sheet, e)]
+    if any(e.printed["params"].step > 1 for e in rows):
+        return
+    right = {e.index: int(told.wrong.get((e.index, "params"), e.values["params"])) for e in rows}
+    wrong = []
+    for start, entry in zip([0, *(e.index for e in parts)], parts, strict=False):
+        above = sum(n for row, n in right.items() if row < entry.index)
+        since = above - sum(n for row, n in right.items() if row < start)
+        if not any(entry.printed["params"].verdict(n).holds for n in (since, above)):
+            wrong.append((entry, since))
+    for entry, since in wrong:
+        sure = entry.what.word == SUB or len(wrong) < len(parts)
+        if sure or slip(int(entry.values["params"]), since):
+            rule = f"the rows above it add up to {number(since)}"
+            shown = entry.printed["params"].like(since)
+            yield Finding.of(sheet, entry, "params", shown, rule)
 
 
 def right_sum(sheet: Sheet, told: Reading) -> int:

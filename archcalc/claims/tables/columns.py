@@ -86,7 +86,8 @@ HEADERS: Mapping[str, str] = {
     "groups": r"groups?|group count|g|cardinality",
     "bias": r"bias(es)?|use bias",
     "ops": r".*\b([kmgt]?flops?|flps|[kmgt]?macs?|madds?|m ?adds?|bflops|bf|fma|mult ?adds?|"
-    r"multiply ?adds?|operations?|ops|multiply accumulates?|multiplications|computations?)\b.*",
+    r"multiply ?adds?|operations|operation count|ops|multiply accumulates?|multiplications|"
+    r"computations?)\b.*",
     "op": r"op|(block|node) type|operators?|layer kind|module type|type layer|kind|layer type|type|"
     r"operation|class",
     "layer": r"layers?|names?|path|layer name|layer name type|layer type|type|operation|"

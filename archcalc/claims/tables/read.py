@@ -246,7 +246,8 @@ def _numbers(row: Row, apart: int) -> list[int]:
 
 def _workings(read: Draft, rows: Sequence[Row]) -> set[int]:
     """The column that says how each row's parameters come about, if there is one."""
-    known = {k for role, places in read.roles.items() if role != "remark" for k in places}
+    words = ("remark", "op")
+    known = {k for role, places in read.roles.items() if role not in words for k in places}
     for k in sorted(set(range(len(read.grid.headers))) - known if "params" in read.columns else ()):
         sums = [worked_out(row[k]) for row in rows]
         counts = [count(row[read.columns["params"]]) for row in rows]
@@ -289,6 +290,8 @@ def _kind(cells: Row, read: Draft) -> Kind:
     firsts = [cell for cell in cells if cell][:2]
     if any(SUBTOTAL.fullmatch(cell) for cell in firsts):
         return Kind("total", word=SUB)
+    if not name and not op and firsts and firsts == [cell_of(cells, "params", read)]:
+        return Kind("total")  # of the rows above it
     if any(kind_of(cell).kind == "total" for cell in firsts):
         return Kind("total", word=name)
     return what

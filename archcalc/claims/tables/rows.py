@@ -92,6 +92,8 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
             printed[role], values[role] = number, _whole(number.value)
             powers[role] = "kmg".index(held[2].lower()) + 1 if held[2] else power
         elif role in PARTS:
+            if read.dotted and re.fullmatch(r"\d{1,3}(?:\.\d{3})+", text):
+                text = text.replace(".", "")
             sizes = shapes(text)
             if sizes is None:
                 # What the network takes may be said in words, a size by a letter.
@@ -201,6 +203,9 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         "channels_out"
     ) == 1:
         del values["channels_out"]  # one image, one such layer
+    features = values.get("channels_in"), values.get("channels_out")
+    if what.kind == "input" and values.get("params") and None not in features:
+        what = what._replace(kind="linear")  # the layer that takes the input
     if what.kind == "same" and values.get("params") and _ACTIVATION.match(what.word):
         what = what._replace(kind="linear")  # it stands for the layer before it, too
     if "out" in flat or (values.get("out_c") == 1 and what.kind in ("linear", "same", "flatten")):

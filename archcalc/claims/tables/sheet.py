@@ -156,6 +156,14 @@ class Sheet:
         own = any(re.search(r": \d+-\d+$", entry.name) for entry in self.entries)
         return tuple(e for e in self.entries if e.kind != "total" and (own or not e.container))
 
+    @property
+    def elided(self) -> bool:
+        """Whether dots stand for rows that are not printed."""
+        return any(
+            re.fullmatch(r"(\s*[.…⋮:]\s*)+", "".join(entry.cells)) is not None
+            for entry in self.entries
+        )
+
     def has(self, *roles: str) -> bool:
         """Whether the table has a column for every one of these."""
         return all(role in self.columns for role in roles)

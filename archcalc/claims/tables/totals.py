@@ -20,12 +20,16 @@ MOST_OWN = 8
 
 def total_row(sheet: Sheet) -> Entry | None:
     """The row of the printed total of parameters."""
-    rows = [
-        e
-        for e in sheet.entries
-        if e.kind == "total" and "params" in e.printed and e.what.word != SUB
-    ]
+    rows = [e for e in sheet.entries if e.kind == "total" and "params" in e.printed]
+    rows = [e for e in rows if not is_part(sheet, e)]
     return rows[-1] if rows else None
+
+
+def is_part(sheet: Sheet, total: Entry) -> bool:
+    """Whether a total is of the rows above it: it says so, or stands in the midst of rows."""
+    rows = [e.index for e in sheet.addends if "params" in e.printed]
+    midst = bool(rows) and rows[0] < total.index < rows[-1]
+    return midst or total.what.word == SUB
 
 
 def summed(

@@ -141,6 +141,8 @@ def _slides(
         same = _same(ext, full, s)
         half = tuple(f // 2 * 2 if f % 2 else f - 1 for f in full)
         rules += [same] if same_pad else [(0,) * len(ext), same, half]
+        if not same_pad and not pool and any(f % 2 == 0 for f in full):
+            rules.append(tuple(f // 2 * 2 for f in full))  # half of an even kernel at each end
         for k, pads in enumerate(rules):
             firm = s in steps and (pad is None or not k)
             spans = [(n + p - f, t) for n, p, f, t in zip(ext, pads, full, s, strict=True)]

@@ -16,6 +16,12 @@ _UNITS = (
 )
 """What a layer has of, so many of which are its features."""
 _PATTERNS: tuple[tuple[str, str], ...] = (
+    ("channels_out", r"\b(?:de)?conv\w*\s*\(\s*(\d{2,4})(?=\s*(?:\)(?!\s*:)|,\s*[a-z]))"),
+    (
+        "channels_out",
+        r"\bconv\dd\(\s*(\d+)(?=\s*,\s*(?:[(\[]?\d+\s*x\s*\d+|[(\[]\d+\s*,\s*\d+|k\w*\s*=))",
+    ),
+    ("channels_out", r"\b(?:dense|linear|fc)\s*\(\s*(\d{1,5})(?=\s*(?:\)(?!\s*:)|,\s*[a-z]))"),
     ("pad", r"\b(valid|same|no|zero)[ -]*pad\w*"),
     ("pad", r"\bpad(?:ding)?s?\s*(?:of|=|:)?\s*'?(same|valid|\d+)\b"),
     ("pad", r"(?<=[\s,(\d])p\s*=?\s*(\d)\b"),
@@ -39,8 +45,6 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("kernel", r"\b[fk]\s*=\s*(\d+)\b"),
     ("kernel", r"\bk(\d+x\d+)"),
     ("kernel", r"(?<![\dx.])(\d{1,2}(?:\s*x\s*\d{1,2}){1,2})(?!\s*x?\s*\d)"),
-    ("channels_out", r"\b(?:de)?conv\w*\s*\(\s*(\d{2,4})\s*(?:\)(?!\s*:)|,\s*[a-z])"),
-    ("channels_out", r"\b(?:dense|linear|fc)\s*\(\s*(\d{1,5})\s*(?:\)(?!\s*:)|,\s*[a-z])"),
     ("channels_out", r"^\s*(\d+)\s*;\s*convolutions"),
     ("channels_out", r"(\d+)\s*(?:通道|个|卷积核|神经元)"),
     (
