@@ -32,6 +32,7 @@ from archcalc.frontends.torch.follow import PLAIN
 from archcalc.frontends.torch.holding import Holding
 from archcalc.frontends.torch.parametrized import parametrized
 from archcalc.frontends.torch.spelled import spelled
+from archcalc.frontends.torch.steps import take_apart
 from archcalc.frontends.torch.ways import Ways, call_as_owned
 from archcalc.frontends.torch.written import settle
 from archcalc.operators.base import Applied, Operator
@@ -46,6 +47,7 @@ def assemble(capture: Capture, name: str) -> Graph:
     Axis 0 of the inputs is the batch; where it isn't, as with the nodes and edges of a graph, or
     rows that are picked of a batch, the whole of an input is one sample.
     """
+    take_apart(capture.graph)
     settle(capture.graph)
     capture = replace(capture, outputs=outputs_of(capture.graph))
     extents = {(shape_of(n) or (1,))[0] for n in capture.graph.nodes if n.name in capture.inputs}

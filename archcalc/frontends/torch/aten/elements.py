@@ -292,3 +292,89 @@ def _norm(call: Call) -> Found:
     if order not in kinds:
         return None
     return _reduced("Norm", p=kinds[order])(call)
+
+
+# Functions in steps -------------------------------------------------------------------------------
+
+
+def _step(op: str, call: Call, *taken: fx.Node | Made, **fields: Any) -> Made:
+    """One operator on elements, of tensors of the extents that the call gives."""
+    return Made(op, fields, taken, shape=call.output)
+
+
+@line("isnan")
+def _isnan(call: Call) -> Made:
+    return _step("Ne", call, call.x, call.x)  # nothing else differs from itself
+
+
+@line("exp2", "special_exp2")
+def _exp2(call: Call) -> Made:
+    return _step("Pow", call, call.x, of=2)
+
+
+@line("expm1", "special_expm1")
+def _expm1(call: Call) -> Made:
+    return _step("Sub", call, _step("Exp", call, call.x), by=1)
+
+
+@line("erfc", "special_erfc")
+def _erfc(call: Call) -> Made:
+    return _step("Sub", call, _step("Erf", call, call.x), of=1)
+
+
+@line("sinh", "cosh")
+def _hyperbolic(call: Call) -> Made:
+    """``(exp x - exp -x) / 2``, or the sum of the two."""
+    other = _step("Exp", call, _step("Neg", call, call.x))
+    joined = "Sub" if name_of(call.node) == "sinh" else "Add"
+    return _step("Div", call, _step(joined, call, _step("Exp", call, call.x), other), by=2)
+
+
+@line("atanh")
+def _atanh(call: Call) -> Made:
+    """``(log(1 + x) - log(1 - x)) / 2``."""
+    other = _step("Log1p", call, _step("Neg", call, call.x))
+    return _step("Div", call, _step("Sub", call, _step("Log1p", call, call.x), other), by=2)
+
+
+@line("asinh", "acosh")
+def _area(call: Call) -> Made:
+    """``log(x + sqrt(x^2 + 1))``, or ``- 1``."""
+    sign = "Add" if name_of(call.node) == "asinh" else "Sub"
+    root = _step("Sqrt", call, _step(sign, call, _step("Square", call, call.x), by=1))
+    return _step("Log", call, _step("Add", call, call.x, root))
+
+
+@line("asin", "acos")
+def _angle(call: Call) -> Made:
+    """The angle of a point on the circle."""
+    rest = _step("Sub", call, _step("Square", call, call.x), of=1)
+    point = (call.x, _step("Sqrt", call, rest))
+    return _step("Atan2", call, *(point if name_of(call.node) == "asin" else point[::-1]))
+
+
+@line("hypot")
+def _hypot(call: Call) -> Made:
+    squares = (Made("Square", {}, (x,), shape=call.shape(x)) for x in (call["self"], call["other"]))
+    return _step("Sqrt", call, _step("Add", call, *squares))
+
+
+@piece("aminmax")
+def _extremes(call: Call, index: int) -> Made:
+    dim = call["dim"]
+    axes = list(range(len(call.shape(call.x)))) if dim is None else dim
+    fields = {"dim": axes, **({"keepdim": True} if call["keepdim"] else {})}
+    return Made(("Min", "Max")[index], fields, (call.x,))
+
+
+@piece("median", "nanmedian", "kthvalue")
+def _in_order(call: Call, index: int) -> Found:
+    """The middle one, or the ``k``-th, of sorted elements."""
+    dim, shape = call.arguments.get("dim"), call.shape(call.x)
+    if not isinstance(dim, int) or call["keepdim"]:
+        return None
+    place = call["k"] - 1 if "k" in call else (shape[dim] - 1) // 2
+    fields = {"dim": dim, **({"returns": "indices"} if index else {})}
+    return Made(
+        "Select", {"dim": dim, "index": place}, (Made("Sort", fields, (call.x,), shape=shape),)
+    )

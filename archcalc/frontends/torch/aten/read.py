@@ -20,20 +20,30 @@ from archcalc.frontends.torch.aten import (  # which fill the tables
     products,
     recurrent,
 )
-from archcalc.frontends.torch.aten.call import PIECES, TABLE, Call, Found, name_of
+from archcalc.frontends.torch.aten.call import PIECES, TABLE, Call, Found, Line, name_of
 
 __all__ = ["elements", "layers", "losses", "moves", "piece", "products", "read", "recurrent"]
 
 
 def read(node: fx.Node, shape_of: Callable[[fx.Node], Any]) -> Found:
     """What a call is; None if it is not known."""
+    found = _line(node)
+    return None if found is None else found(Call(node, shape_of))
+
+
+def is_known(node: fx.Node) -> bool:
+    """Whether the tables have a call's operator."""
+    return _line(node) is not None or name_of(node) in PIECES
+
+
+def _line(node: fx.Node) -> Line | None:
     name = str(node.target).removeprefix("aten.")
     found = TABLE.get(name) or TABLE.get(name.rpartition(".")[0])
     in_place = name.rpartition(".")[0]
     if found is None and in_place.endswith("_") and not in_place.startswith("_"):
         # An operator that writes into its input computes what its twin does.
         found = TABLE.get(in_place[:-1] + "." + name.rpartition(".")[2]) or TABLE.get(in_place[:-1])
-    return None if found is None else found(Call(node, shape_of))
+    return found
 
 
 def piece(node: fx.Node, index: int, shape_of: Callable[[fx.Node], Any]) -> Found:
