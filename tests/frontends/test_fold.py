@@ -345,3 +345,54 @@ layers:
     assert [layer["activation"] for layer in data["layers"].values()] == [
         *("ReLU", "Hardswish", "ReLU")
     ]
+
+
+def test_instances_of_which_each_lacks_a_layer_are_one_block() -> None:
+    data = again("""
+name: net
+input: [8, 32, 32]
+blocks:
+  first:
+    layers:
+      expand: {op: Conv2d, out_channels: 16, kernel_size: 1}
+      pad: {op: Pad, pad: [0, 1, 0, 1]}
+      depthwise: {op: Conv2d, out_channels: 16, kernel_size: 3, stride: 2, groups: 16}
+      project: {op: Conv2d, out_channels: 8, kernel_size: 1}
+  later:
+    layers:
+      expand: {op: Conv2d, out_channels: 16, kernel_size: 1}
+      depthwise: {op: Conv2d, out_channels: 16, kernel_size: 3, padding: 1, groups: 16}
+      project: {op: Conv2d, out_channels: 8, kernel_size: 1}
+      add: {op: Add, from: [project, input]}
+layers:
+  unit0: first
+  unit1: later
+  unit2: later
+  unit3: first
+""")
+    (unit,) = data["blocks"].values()
+    assert [*unit["layers"]] == ["expand", "pad", "depthwise", "project", "add"]
+    assert unit["layers"]["pad"]["when"] == "=pad"
+    assert unit["layers"]["add"] == {"op": "Add", "from": ["project", "input"], "when": "=add"}
+    assert "from" not in unit["layers"]["depthwise"]
+
+
+def test_one_activation_by_default_and_by_its_number_is_one_block() -> None:
+    data = again("""
+name: net
+input: [8, 32, 32]
+blocks:
+  unit(slope, act=true):
+    conv: {op: Conv2d, out_channels: 8, kernel_size: 3, padding: 1}
+    act: {op: LeakyReLU, negative_slope: =slope, when: =act}
+layers:
+  unit0: {block: unit, slope: 0.01}
+  unit1: {block: unit, slope: 0.2}
+  unit2: {block: unit, slope: 0.3, act: false}
+""")
+    (unit,) = data["blocks"].values()
+    assert unit["layers"]["act"] == {
+        "op": "LeakyReLU",
+        "negative_slope": "=negative_slope",
+        "when": "=act",
+    }

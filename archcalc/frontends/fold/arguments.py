@@ -122,6 +122,8 @@ class Arguments:
         for k, source in enumerate(first if place else first[:1]):
             assert owner is not None
             reference = folder.reference(owner, source)
+            if block.model is not None and block.model.said and reference in owner.members:
+                continue  # what it is called where another instance has a layer between
             several = reference == "input" and "*" in block.inputs[0]
             if "?" not in reference and not several:
                 taken_ = [folder.shapes[each[k]] if each else () for each in sources]

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from archcalc.frontends.fold.alike import Alike
 from archcalc.frontends.fold.arguments import Arguments
-from archcalc.frontends.fold.between import Settled
 from archcalc.frontends.fold.inline import inlined
 from archcalc.frontends.fold.loops import Loop
-from archcalc.frontends.fold.regions import ANY, MANY, Block, Leaf, Region, Value, is_plain, seen
+from archcalc.frontends.fold.regions import ANY, MANY, Block, Leaf, Region, Value, seen
 from archcalc.spec.frozen import frozen_names
 from archcalc.spec.graph import Graph
 from archcalc.spec.written import name_of
@@ -81,7 +81,7 @@ def _by_number(references: list[str]) -> str:
 _NUMBERED = r"(.*?[._A-Za-z])(\d+)((?:\.[A-Za-z_]\w*)*)"
 
 
-class Folder(Settled):
+class Folder(Alike):
     """Writes a graph as the data of a spec."""
 
     def __init__(self, graph: Graph, plain: bool = False, loops: Sequence[Loop] = ()) -> None:
@@ -157,70 +157,48 @@ class Folder(Settled):
         groups: dict[Any, list[Region]] = {}
         for region in regions:
             groups.setdefault(self.skeleton(region), []).append(region)
-        pools: dict[str, list[list[Region]]] = {}
+        pools: list[tuple[set[str], list[list[Region]]]] = []
         for instances in groups.values():
-            pools.setdefault(self.word(instances[0]), []).append(instances)
-        for pool in pools.values():
+            words, pool = set(map(self.word, instances)), [instances]
+            for each in [each for each in pools if not words.isdisjoint(each[0])]:
+                pools.remove(each)
+                words, pool = words | each[0], each[1] + pool
+            pools.append((words, pool))
+        for _, pool in pools:
             pool.sort(key=lambda instances: -len(instances[0].members))
-            merged: list[list[Region]] = []
+            merged: list[Block] = []
             for instances in pool:
-                for larger in merged:
-                    if self.embeds(larger[0], instances[0]) and self.simple(larger, instances):
-                        larger += instances
+                for k, larger in enumerate(merged):
+                    both = self.both(larger, instances)
+                    if both is not None and self.simple(both, larger, instances):
+                        merged[k] = both
                         break
                 else:
-                    merged.append(list(instances))
-            for instances in merged:
-                block = Block(self.called(instances), instances)
-                for instance in instances:
+                    merged.append(Block("", list(instances)))
+            for block in merged:
+                block.name = self.called(block.instances)
+                for instance in block.instances:
                     instance.block = block
                 self.write(block)
                 self.blocks.append(block)
 
-    def simple(self, larger: Sequence[Region], smaller: Sequence[Region]) -> bool:
+    def both(self, larger: Block, smaller: Sequence[Region]) -> Block | None:
+        """A block that instances of two would be of, if there is one."""
+        model = self.joined(larger.first, smaller[0])
+        return None if model is None else Block("", [*larger.instances, *smaller], model=model)
+
+    def simple(self, both: Block, larger: Block, smaller: Sequence[Region]) -> bool:
         """Whether instances as one block have hardly more arguments than as two.
 
         The more layers would be written twice, the more arguments may say how they differ.
         """
-        both, *apart = map(self.count, ([*larger, *smaller], larger, smaller))
-        return both <= max(apart) + max(MORE, sum(1 for _ in smaller[0].nodes()) // 3)
+        apart = max(map(self.count, (larger, Block("", list(smaller)))))
+        return self.count(both) <= apart + max(MORE, sum(1 for _ in smaller[0].nodes()) // 3)
 
-    def count(self, instances: Sequence[Region]) -> int:
+    def count(self, block: Block) -> int:
         """How many arguments instances have as one block."""
-        block = Block("", list(instances))
         self.write(block)
         return len(block.args)
-
-    def embeds(self, larger: Region, smaller: Region) -> bool:
-        """Whether a region is another without some of its layers."""
-        alike = larger.any_number and smaller.any_number
-        if len(larger.sources) != len(smaller.sources) and not alike:
-            return False
-        there = {key: self.kind(member) for key, member in smaller.members.items()}
-        order = [key for key in larger.members if key in there]
-        if order != list(there) or not order:
-            return False
-        if any(self.kind(larger.members[key]) != there[key] for key in order):
-            return False
-
-        def standing(reference: str) -> str:
-            """What a reference means where layers are left out."""
-            while reference in larger.members and reference not in there:
-                reference = self.reference(larger, self.taken(larger.members[reference])[0])
-            return reference
-
-        for key in order:
-            ours = [standing(reference) for reference in self.references(larger, key)]
-            if ours != self.references(smaller, key):
-                return False
-        return [*map(standing, self.ends(larger))] == self.ends(smaller)
-
-    def kind(self, member: Leaf | Region) -> Any:
-        """What has to be equal in instances of one block."""
-        if isinstance(member, Region):
-            return id(member.block), member.share
-        alike = "activation" if is_plain(member) else name_of(member.node.op)
-        return alike, member.node.share is not None
 
     def word(self, region: Region) -> str:
         """What a region is an instance of, in a word."""
@@ -246,30 +224,14 @@ class Folder(Settled):
         self.names.add(unique)
         return unique
 
-    def skeleton(self, region: Region) -> Any:
-        """What instances of one block have in common: all but numbers."""
-        members = [
-            (
-                name,
-                name_of(member.node.op) if isinstance(member, Leaf) else id(member.block),
-                tuple(self.references(region, name)),
-                member.share
-                if isinstance(member, Region)
-                else None
-                if member.node.share is None
-                else self.reference(region, member.node.share, whole=True),
-            )
-            for name, member in region.members.items()
-        ]
-        return (*members, *self.ends(region))
-
     # Writing --------------------------------------------------------------------------------------
 
     def write(self, block: Block) -> None:
         """Say the layers of a block once for all of its instances."""
-        first = block.instances[0]
+        first = block.first
         for instance in block.instances:
             instance.args = {}
+        block.args, block.layers = {}, {}
         writer = Arguments(self, block)
         block.inputs = self.inputs_of(first) if first.path else list(self.graph.inputs)
         previous = block.inputs[0].removesuffix(".*") if block.inputs else ""
@@ -287,7 +249,7 @@ class Folder(Settled):
                 layer["block"] = found.name
             references = self.references(first, key)
             if repeated is not None and isinstance(member, Region):
-                references = self.following(references, member, first)
+                references = self.following(references, member, block.having(key))
             references = _starred(references, block.layers, first)
             if references != [previous]:
                 layer["from"] = references[0] if len(references) == 1 else references
@@ -301,7 +263,8 @@ class Folder(Settled):
                     values = [ANY if m is None else m.value(name) for m in leaves]
                     layer[name] = writer.say(key, name, values, sources)
                 if member.node.share is not None:
-                    layer["share"] = self.reference(first, member.node.share, whole=True)
+                    home = block.having(key)
+                    layer["share"] = self.reference(home, member.node.share, whole=True)
             else:
                 if member.share is not None:
                     layer["share"] = member.share

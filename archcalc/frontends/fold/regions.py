@@ -63,6 +63,10 @@ class Region:
     """The member beside it whose tensors it uses, layer by layer."""
     handed: list[str] | None = None
     """What it hands on to the next turn, if it is a turn of a loop."""
+    said: dict[str, list[str]] = field(default_factory=dict)
+    """What its members take, if it stands for two regions of which each lacks layers."""
+    gives: list[str] = field(default_factory=list)
+    """What it gives then."""
 
     def nodes(self) -> Iterator[Node]:
         for member in self.members.values():
@@ -85,6 +89,17 @@ class Block:
     output: str | None = None
     outputs: list[str] = field(default_factory=list)
     """What it gives, if that is several."""
+    model: Region | None = None
+    """What has the members of all instances, where no instance has."""
+
+    @property
+    def first(self) -> Region:
+        """What has the members of all instances."""
+        return self.model or self.instances[0]
+
+    def having(self, key: str) -> Region:
+        """The first instance that has a member."""
+        return next(each for each in self.instances if key in each.members)
 
 
 ACTIVATIONS = (
@@ -324,6 +339,8 @@ class Tree:
 
     def references(self, region: Region, key: str) -> list[str]:
         """What a member of a region takes: all members above whose names begin alike as one."""
+        if region.said:
+            return region.said[key]
         member = region.members[key]
         if region.any_number and [*self.taken(member)] == region.sources:
             return ["input"]
@@ -369,6 +386,8 @@ class Tree:
 
     def ends(self, region: Region) -> list[str]:
         """What a region gives, or hands on if that is several."""
+        if region.gives:
+            return region.gives
         return [self.reference(region, name) for name in region.handed or [region.output]]
 
     def inputs_of(self, region: Region) -> list[str]:
