@@ -22,6 +22,10 @@ def addressed(network: str, inputs: Sequence[str] | None) -> str:
     """A network as the library takes it: another program's model with its inputs in the address."""
     from archcalc.frontends.sources import is_foreign, with_inputs
 
+    if is_foreign(network):
+        from archcalc.cli.waiting import watch
+
+        watch()
     return with_inputs(network, inputs or ()) if is_foreign(network) else network
 
 

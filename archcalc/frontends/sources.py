@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from archcalc.errors import ArchcalcError, did_you_mean
+from archcalc.frontends.watched import watched
 from archcalc.spec.graph import Graph
 
 SCHEMES = {"torch": "torch.source", "hf": "torch.config"}
@@ -73,7 +74,8 @@ def graph(source: str | Path) -> Graph:
     read: Callable[[str, Mapping[str, str]], Graph] = import_module(
         f"archcalc.frontends.{module}"
     ).read
-    return read(address, inputs)
+    with watched(f"taking in {address}"):
+        return read(address, inputs)
 
 
 def _neighbour(path: Path) -> str:

@@ -13,7 +13,7 @@ import gc
 import io
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,21 +36,21 @@ from archcalc.frontends.torch.follow import (
 )
 from archcalc.frontends.torch.reasons import line_of, told
 from archcalc.frontends.torch.trial import is_steady, not_all
+from archcalc.frontends.watched import tell
 
 
 def capture(
     module: nn.Module,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any] | None = None,
-    say: Callable[[str], None] = lambda _: None,
     at_most: bool = True,
 ) -> Capture:
     """Follow a module at inference on these inputs, whose numbers do not matter.
 
     Where they do, because a size or a branch depends on them, and several calls on others do not
     take the same work, it is followed with all that there may be at most; where that can't be, what
-    other numbers would lead to is a layer that is not counted. ``say`` is told before another way
-    is tried. Without ``at_most`` a module that has no numbers is given up rather.
+    other numbers would lead to is a layer that is not counted. Without ``at_most`` a module that
+    has no numbers is given up rather.
 
     Raises :class:`ArchcalcError` with what each way said if there is none. The module is left as
     it was.
@@ -58,7 +58,7 @@ def capture(
     kwargs = dict(kwargs or {})
     with _as_it_was(module), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        found = _followed(module, args, kwargs, say, at_most)
+        found = _followed(module, args, kwargs, at_most)
     parameters, buffers = owned(module)
     return replace(found, parameters=parameters, buffers=buffers)
 
@@ -67,7 +67,6 @@ def _followed(
     module: nn.Module,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-    say: Callable[[str], None],
     at_most: bool,
 ) -> Capture:
     """The capture in the first way that there is one."""
@@ -82,7 +81,7 @@ def _followed(
             config.use_cache = False
         for how, steady in _ways(module, args, kwargs, at_most):
             if failures:
-                say(f"{failures[-1]}; trying {how}")
+                tell(f"{type(module).__name__} can't be followed at once; trying {how}")
             try:
                 with quiet():
                     fresh_args, fresh_kwargs = tree_map(_fresh, (args, kwargs))
@@ -114,6 +113,7 @@ def _ways(
         if at_most:
             yield AT_MOST, True
         return
+    tell(f"{type(module).__name__} looks at numbers; running it on several")
     with quiet():
         steady = is_steady(module, args, kwargs)
     if not steady:

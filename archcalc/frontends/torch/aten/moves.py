@@ -325,6 +325,7 @@ for _name in (
     *("zeros_like", "ones_like", "full_like", "empty_like", "scalar_tensor", "linspace", "eye"),
     *("arange", "randn", "rand", "randint", "randn_like", "rand_like", "randperm", "normal"),
     *("logspace", "tril_indices", "triu_indices", "fft_fftfreq", "fft_rfftfreq", "hann_window"),
+    *("uniform", "exponential", "random", "geometric", "log_normal", "cauchy"),
     *("hamming_window", "blackman_window", "bartlett_window", "kaiser_window"),
 )
 def _constant(call: Call) -> Made:
