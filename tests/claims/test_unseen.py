@@ -66,6 +66,10 @@ ERRATA = {
     "receptive_net1_md": {(8, "RF")},
     # The optimizer's numbers are counted, and no line says so.
     "keras_tex_optimizer": {(13, "Param #")},
+    # (84 + 1) * 10 is 850.
+    "lenet_concept_md": {(8, "参数量")},
+    # The filters of the second convolution stand in the size of the first.
+    "minivgg_md": {(2, "Output Size")},
 }
 """What may be accused in the originals."""
 

@@ -70,7 +70,7 @@ def read_text(text: str, name: str) -> Rows:
     body: list[tuple[int, str]] = []
     footer: list[str] = []
     for number, line in enumerate(lines[at + 1 :], at + 2):
-        if re.fullmatch(r"[-_=─━+\s]*", line):
+        if re.fullmatch(r"[-_=─━—+\s]*", line):
             continue
         if FOOTER.match(line) and not re.match(r"\s*(input|total)\S*\s*[:(].*[\])]", line):
             footer.append(line)
@@ -106,13 +106,15 @@ def read_text(text: str, name: str) -> Rows:
     return headers, rows + footers(footer, headers, len(lines))
 
 
-_SUMMARY = re.compile(r"\W*Layer \( ?type\) Output Shape Param #( Connected to)?\s*")
+HEADING = re.compile(r"[ \t]*Layer \(type[^|,;]*\s(?:Output|Input) [Ss]hape\s[^|,;]*Param[^|,;]*")
+"""What heads the summary of a program."""
+_SUMMARY = re.compile(r"\W*Layer \( ?type\) Output Shape Param( #)?( Connected to)?\s*")
 NUMBERED = re.compile(
     r"\s*(?P<name>[A-Z]\w*-\d+)\s+(?P<shape>\[-?\d+(?:, -?\d+)*\])\s+(?P<params>\d[\d,]*)\s*"
 )
 """A line of torchsummary's."""
 _LAYER = re.compile(
-    r"\s*(?P<name>\S.*?)\s*(?P<shape>[\[(]+\s*(?:None|-1|\d+)\b[^()\[\]]*[\])]+)\s+"
+    r"\s*(?:# )?(?P<name>\S.*?)\s*(?P<shape>[\[(]+\s*(?:None|-1|\d+)\b[^()\[\]]*[\])]+)\s+"
     r"(?P<params>\d[\d,]*)(?P<source>\s.*)?"
 )
 
@@ -127,14 +129,20 @@ def _ordered(lines: list[str]) -> list[str]:
         return []
     linked = "Connected to" if "Connected" in lines[at] else ""
     found = [*lines[:at], _set("Layer (type)", "Output Shape", "Param #", linked)]
-    odd = not re.search(r"Output Shape\s{2,}Param #", lines[at])
+    odd = not re.search(r"Output Shape\s{2,}Param", lines[at])
+    last: tuple[int, str, str, str, str] | None = None
+    starts: set[int] = set()
     for k, line in enumerate(lines[at + 1 :], at + 1):
-        if re.fullmatch(r"[-_=─━+\s]*", line):
+        if re.fullmatch(r"[-_=─━—+\s]*", line):
             found.append(line)
             continue
         if FOOTER.match(line):
-            return found + lines[k:] if odd else []
+            return found + lines[k:] if odd or len(starts) > 2 else []
         layer = _LAYER.fullmatch(line)
+        if layer is None and last is not None and re.fullmatch(r"\s*\w*\)\s*", line):
+            found.append("")  # it ends the name above it
+            found[last[0]] = _set(last[1] + line.strip(), *last[2:])
+            continue
         if layer is None:
             return []
         name = re.sub(r"\( +", "(", layer["name"])
@@ -142,8 +150,11 @@ def _ordered(lines: list[str]) -> list[str]:
         single = layer.start("params") - layer.end("shape") < 2
         odd = odd or single or not re.search(r"\s{2,}|\($", before)
         odd = odd and len(name) < 59
-        found.append(_set(name, layer["shape"], layer["params"], (layer["source"] or "").strip()))
-    return found if odd else []
+        source = (layer["source"] or "").strip()
+        last = (len(found), name, layer["shape"], layer["params"], source)
+        starts.add(layer.start("shape"))
+        found.append(_set(*last[1:]))
+    return found if odd or len(starts) > 2 else []
 
 
 _SIZE = re.compile(r"\s+(\d+(?: x \d+)+|\[.*)\s*")
@@ -212,8 +223,15 @@ def _apart(header: str, rows: list[str]) -> tuple[list[str], list[list[tuple[int
     ):
         # The same columns; rows with empty cells can be told by them.
         return [header[a:b] for a, b in heads], found
+    starts = [a for a, _ in heads]
+    flush = [edges for edges in found if edges]
     if any(not each for each in found):
-        return [], []
+        if any([a for a, _ in edges[1:]] != starts[1:] for edges in flush):
+            return [], []
+        # Rows with empty cells are as flush with the header as all others are.
+        widest = max(map(len, rows), default=0) + 1
+        plain = list(pairwise([0, *starts[1:], widest]))
+        found = [each or plain for each in found]
     return [header[a:b] for a, b in heads], found
 
 

@@ -93,7 +93,12 @@ def shapes(text: str) -> Sequence[Shape] | None:
     plain = re.sub(r"^(?:→|->)\s*|(?<=^\d) [a-z]{4,}$|(?<=^\d\d) [a-z]{4,}$", "", plain)
     plain = re.sub(r"(?<=\d)\s*@\s*(?=\d)", "x", plain)
     plain = re.sub(r"(\d+)\s*(?:\^\s*2|²)", r"\1x\1", plain)
-    plain = re.sub(r"(?<=\d)\s*\((?:flattened|vector|output|[a-z]+ layer)\)$", "", plain)
+    plain = re.sub(
+        r"(?<=\d)\s*\((?:flattened|vector|output|classes|[a-z]+ layer)\)$"
+        r"|(?<=\d)\s*(?:→|->)\s*flat(?:ten|tened)?\b.*$",
+        "",
+        plain,
+    )
     plain = re.sub(r"\([\d,]+ *(?:dims?|features|units|values|elements|neurons)\)$", "", plain)
     plain = re.sub(r"(?<=\d)\s*\(=[^()]*\)$", "", plain)  # and how it comes about
     plain = re.sub(r"\b(?:bfloat|float|u?int|complex)\d+(?=\[)", "", plain)
@@ -164,6 +169,7 @@ def window(text: str, axes: int | None = None, last: bool = False) -> Window | N
             "out",
             r"[,;，；\s]+(\d{1,7})\s*(?:个|通道|卷积核|核|filters?|kernels?|channels?|maps)\s*$",
         ),
+        ("out", r"[,;\s/]+k\s*=\s*(\d{1,7})\b"),
         ("groups", r"[,;\s/]+g(?:roups?)?\s*=\s*(\d{1,7})\b"),
         ("pad", r"[,;\s/]?\s*\bp(?:ad(?:ding)?)?\s*[=:]?\s*(\d{1,4})\b"),
         ("dilation", r"[,;\s/]?\s*\bd(?:il(?:ation)?)?\s*[=:]?\s*(\d{1,4})\b"),
@@ -277,6 +283,9 @@ def worked_out(text: str) -> int | None:
     """What a sum of products comes to: ``3*3*64*64 + 64``, ``Weights 3×3×1×8 Bias 1×1×8``."""
     if len(text) > 120:
         return None
+    tensors = re.findall(r"[A-Za-z]\w*: ?\{(\d+(?:,\d+)*)\}", text)
+    if tensors:
+        return sum(prod(map(int, each.split(","))) for each in tensors)
     named = re.findall(r"[A-Za-z]+\s+(\d+(?:\s*[×x]\s*\d+)+)", text)
     if named:
         return sum(prod(map(int, re.findall(r"\d+", each))) for each in named)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from archcalc.claims.tables.aligned import NUMBERED, header, read_box, read_text
+from archcalc.claims.tables.aligned import HEADING, NUMBERED, header, read_box, read_text
 from archcalc.claims.tables.caffe import CAFFE, read_caffe
 from archcalc.claims.tables.calls import called, read_calls
 from archcalc.claims.tables.columns import heads_columns
@@ -70,7 +70,9 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
         raise ArchcalcError(f"{name}: is no table of at most {MOST_CHARACTERS:,} characters")
     text = _uncommented(text)
     if not re.search(r"<t[rd][\s>]|\|.*<br", text, re.IGNORECASE):
-        text = re.sub(r"<br ?/?>[ \t]*$", "", text, flags=re.IGNORECASE | re.MULTILINE)
+        edges = r"^[ \t]*</?(?:br|p|pre|code)\b ?/?>|</?(?:br|p|pre|code)\b ?/?>[ \t]*$"
+        text = re.sub(edges, "", text, flags=re.IGNORECASE | re.MULTILINE)
+        text = text.replace("&nbsp;", " ")
     form = form or _form(text)
     headers, lines = FORMS[form](text, name)
     if not headers or not lines:
@@ -189,7 +191,10 @@ def _uncommented(text: str) -> str:
     for mark in ("#", ">", "//", "%"):
         marked = [line for line in filled if line.lstrip().startswith(mark)]
         if filled and len(marked) >= 0.9 * len(filled):
-            return "\n".join(re.sub(rf"^\s*(?:{mark})+ ?", "", line) for line in lines)
+            framed = sum(line.rstrip().endswith(mark) for line in marked) == len(marked) > 3
+            right = rf"\s*(?:{mark})+\s*$" if framed else "(?!)"
+            bare = (re.sub(rf"^\s*(?:{mark})+ ?", "", line) for line in lines)
+            return "\n".join(re.sub(right, "", line) for line in bare)
     return text
 
 
@@ -213,6 +218,8 @@ def _form(text: str) -> str:
         rule = any(re.fullmatch(r"\s*[+|][-+=: ]+[+|][-+=:| ]*", line) for line in lines)
         if rule:
             return "markdown"
+    if any(HEADING.fullmatch(line) for line in lines):
+        return "text"
     if LIGHTNING.match(text):
         return "lightning"
     if sum(called(line) is not None for line in lines) > 1 + ("Chain(" not in text):

@@ -10,16 +10,19 @@ gives candidates for the other.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from archcalc.claims.tables.convs import read_conv, read_convlstm
 from archcalc.claims.tables.evidence import (
     DEAR,
     MISPRINT,
+    UNKNOWN,
     Hints,
     Manner,
     Option,
     State,
     called_by_class,
+    one_option,
     weigh,
 )
 from archcalc.claims.tables.kinds import SAME, WEIGHTED
@@ -41,6 +44,7 @@ from archcalc.claims.tables.plain import (
 from archcalc.claims.tables.recurrent import read_recurrent, read_wrapper
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.windows import read_pool
+from archcalc.claims.tables.work import Layer
 
 OWN = 5.0
 """The price of reading a class as a module whose name says that it is an operator."""
@@ -92,7 +96,13 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[l
     return list(best.values()), len(made)
 
 
+def _read_gap(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """Rows that are left out may give anything."""
+    yield one_option(entry, UNKNOWN, UNKNOWN, 0.0, Layer("gap"))
+
+
 _READERS = {
+    "gap": _read_gap,
     **dict.fromkeys(SAME, read_same),
     **dict.fromkeys(("conv", "deconv", "depthwise", "separable", "layer"), read_conv),
     "convlstm": read_convlstm,

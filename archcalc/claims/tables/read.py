@@ -263,6 +263,8 @@ _DL4J = re.compile(r"(Layer|Vertex)Name \((Layer|Vertex)Type\)")
 
 def _kind(cells: Row, read: Draft) -> Kind:
     name, op = cell_of(cells, "layer", read), cell_of(cells, "op", read)
+    if any(cells) and all(re.fullmatch(r"[.…⋮·:\s]*", cell) for cell in cells):
+        return Kind("gap", word="...")
     if TRAINED.match(name):
         return Kind("total", word=name)
     if read.tree:

@@ -16,6 +16,7 @@ from archcalc.claims.tables.evidence import (
     filled,
     one_option,
     printed_state,
+    slip,
 )
 from archcalc.claims.tables.flow import runs_both_ways
 from archcalc.claims.tables.kinds import GATES, Kind
@@ -72,7 +73,12 @@ def read_wrapper(entry: Entry, state: State, manner: Manner, hints: Hints) -> It
                 option.price += price
                 yield option
     else:
-        yield from _at_each(entry, state, manner, hints)
+        near = False
+        for option in _at_each(entry, state, manner, hints):
+            printed, right = entry.values.get("params"), option.expected.get("params")
+            near = near or bool(printed and right and printed != right and slip(printed, right))
+            yield option
+        recurrent = near  # what a slip makes of what such a layer has is no other layer
     for option in read_block(entry, state, manner, hints):
         option.price += MISPRINT + 1 if recurrent else MISPRINT / 2
         yield option
@@ -81,7 +87,7 @@ def read_wrapper(entry: Entry, state: State, manner: Manner, hints: Hints) -> It
 def _at_each(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
     """The readings of a layer that does the same at each step: a window of one step."""
     printed, params = printed_state(entry, "out"), entry.values.get("params")
-    axes = len(printed.ext or ())
+    axes = len(printed.ext or ()) or (0 if "out" in entry.flat else 2)
     if params and axes == 1:
         yield from read_linear(replace(entry, what=Kind("linear")), state, manner, hints)
     elif params:

@@ -27,7 +27,9 @@ from archcalc.claims.tables.sheet import AXES, TREES, Entry, Number, Unreadable
 from archcalc.claims.tables.stacks import stack_of
 
 _MAY_BE_NONE = frozenset(("pad", "out_pad", *WIDTHS))
-_SYMBOL = re.compile(r"#?(n(um)?[_ ]?)?(of )?class(es)?|#?[A-Za-z]{1,2}'?", re.IGNORECASE)
+_SYMBOL = re.compile(
+    r"#?(n(um)?[_ ]?)?(of )?class(es)?|#?[A-Za-z]{1,2}'?|[A-Za-z]_\w{1,8}", re.IGNORECASE
+)
 """What stands for a number that every user has another of."""
 _OPEN_SIDE = re.compile(r"\d+ ?[x×] ?[A-Za-z]")
 """A window as long as what it takes: ``1×n``."""
@@ -216,6 +218,14 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     worked = worked_out(cells[read.columns["worked"]]) if "worked" in read.columns else None
     if worked and what.kind != "total":
         values["worked"] = worked
+        tensor = re.match(
+            r"(?:b: ?\{[\d,]*\}, )?W: ?\{(\d+),(\d+),(\d+),(\d+)\}", cells[read.columns["worked"]]
+        )
+        if tensor and what.kind == "conv" and "kernel" not in read.columns:
+            # DL4J's weights, if they are of as many channels as are said beside them.
+            out, into, high, wide = map(int, tensor.groups())
+            if (into, out) == (values.get("channels_in"), values.get("channels_out")):
+                values["kernel_h"], values["kernel_w"] = high, wide
         if what.kind not in WEIGHTED and worked == values.get("params"):
             what = what._replace(kind="")  # a branch with a pooling, say
     windowed = {"kernel_h", "stride", "pad"} <= values.keys() and "params" not in values
@@ -263,7 +273,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         frozenset(flat),
         depths[index] if depths else 0,
         container
-        and what.kind != "total"
+        and what.kind not in ("total", "gap")
         and (numbered or read.grid.form in TREES or what.kind not in SLIDING),
         pattern,
         widths,

@@ -460,7 +460,7 @@ class Search:
     def sums(self, path: Path) -> bool:
         """Whether the rows add up to the printed total under a path."""
         total = total_row(self.sheet)
-        if total is None:
+        if total is None or self.sheet.elided:
             return True
         found = summed(self.sheet, path.rows())
         if found is None or any(damaged(self.sheet, entry) for entry in self.sheet.layers):
@@ -476,6 +476,9 @@ def _left(path: Path, container: Entry) -> Iterator[Path]:
     out = printed_state(container, "out")
     if out in (path.state, UNKNOWN) or path.option is None:
         yield path
+        return
+    if container.what.word.startswith("Sequential") and None not in (path.state.c, out.c):
+        yield replace(path, cost=path.cost + MISPRINT)  # its last row gives what it gives
         return
     option = replace(path.option, notes=path.option.notes)
     recent = (*path.recent[-40:], (container.index, out))

@@ -158,11 +158,8 @@ class Sheet:
 
     @property
     def elided(self) -> bool:
-        """Whether dots stand for rows that are not printed."""
-        return any(
-            re.fullmatch(r"(\s*[.…⋮:]\s*)+", "".join(entry.cells)) is not None
-            for entry in self.entries
-        )
+        """Whether dots stand for rows that are not printed: what is printed is no whole."""
+        return any(entry.kind == "gap" for entry in self.entries)
 
     def has(self, *roles: str) -> bool:
         """Whether the table has a column for every one of these."""

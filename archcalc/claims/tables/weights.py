@@ -180,6 +180,8 @@ def weights(
         usual = manner.biases.get((kind, followed), 1)
         for k in USUAL[:4]:
             add((k,) * axes, groups[0][0] if cin % groups[0][0] == 0 else 1, usual, 0.1)
+            if axes == 3 and k > 1:
+                add((1, k, k), 1, usual, 0.2)  # the same in each frame
     if value == LENET_C3 and kernel in ((5, 5), None) and (cin, cout) == (6, 16):
         found[(5, 5), 1, 1] = Weights((5, 5), 1, 1, 0.0, LENET_C3)
     if value == 0:

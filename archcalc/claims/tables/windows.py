@@ -336,8 +336,10 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
                 if any(way.pads) and "pad" not in entry.values and not entry.same_pad:
                     # Windows side by side are seldom padded, and what is padded rounds down.
                     apart = way.pads != _same(ext, side, way.strides or (way.stride,) * len(ext))
-                    rare = (way.stride >= max(side) and apart) + bool(way.ceil)
-                    way = way._replace(price=way.price + 4.0 * rare)
+                    beside_ = way.stride >= max(side) and apart
+                    dear = 9.0 if kernel == side and max(side) < 3 and manner.program == "" else 4.0
+                    rare = dear * beside_ + 4.0 * bool(way.ceil)
+                    way = way._replace(price=way.price + rare)
                 rank = price + way.price + unlike(entry, way, side, kernel, printed)
                 rank -= 0.6 * (way.out == hints.after.ext)
                 found.append((rank, side, price, way))
