@@ -518,6 +518,22 @@ def test_tensors_of_equal_numbers_that_an_exporter_joined_are_each_layers_own(pa
     assert archcalc.analyze(graph).params == 8 + 8
 
 
+def test_layers_of_one_weight_are_one_although_their_biases_of_zeros_are_anybodys(
+    path: Path,
+) -> None:
+    # A filter that is used on each octave, and a second one with the same biases.
+    nodes = [
+        node("Conv", ["x", "one", "zeros"], ["a"], "/first/Conv"),
+        node("Conv", ["x", "two", "zeros"], ["b"], "/second/Conv"),
+        node("Conv", ["a", "one", "zeros"], ["c"], "/third/Conv"),
+        node("Conv", ["b", "two", "zeros"], ["d"], "/fourth/Conv"),
+        node("Add", ["c", "d"], ["o"]),
+    ]
+    weights: dict[str, tuple[int, ...]] = {"one": (8, 8, 99), "two": (8, 8, 99), "zeros": (8,)}
+    analysis = archcalc.analyze(model(nodes, {"x": [1, 8, 400]}, ["o"], weights, path))
+    assert analysis.params == 2 * (8 * 8 * 99 + 8)
+
+
 def test_a_module_that_is_called_twice_shares_whatever_its_numbers_are(path: Path) -> None:
     norm = ["a.norm.weight", "a.norm.bias"]
     nodes = [

@@ -116,14 +116,15 @@ class Layers(Draft):
                 if self.is_weight(root):
                     self.spare.setdefault(root)
         module, function = place(call.node)
+        # Biases of zeros tell no layers apart: whose they are is not known.
+        told = [name for name in names if not self.values[name].uniform] or names
         names = [self.apart(name, module) for name in names]
-        owners = {self.owners.get(name) for name in names}
+        owners = {self.owners.get(self.apart(name, module)) for name in told}
         share = owners.pop() if len(owners) == 1 else None
         if share is not None and type(self.by_key[share].applied.op) is not type(applied.op):
             share = None if made.op not in ("Linear", "Embedding") else share
         key = self.add("", made.op.lower(), applied, inputs, share)
-        if share is None:
-            names = [name for name in names if name not in self.owners]
+        names = [name for name in names if (name in self.owners) == (share is not None)]
         self.tensors[key] = tuple(names)
         for name in names:
             self.owners.setdefault(name, key)
