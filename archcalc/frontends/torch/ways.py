@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 
@@ -67,6 +68,34 @@ class Ways:
         while ".".join(parts) in self.paths:
             parts[named[-1]] += "_"
         return ".".join(parts)
+
+
+def call_as_listed(graph: fx.Graph, paths: Collection[str]) -> None:
+    """Say of calls of a part of a list, ``for layer in self.layers[1:]``, the ways in the list."""
+
+    def listed(path: str) -> str:
+        above = ""
+        members: list[str] = []
+        for word in path.split("."):
+            sliced = re.fullmatch(r"slice\((.*), (.*), (.*)\)", word)
+            if sliced is None:
+                word = members[int(word)] if members and word.isdigit() else word
+                above, members = f"{above}.{word}".lstrip("."), []
+                continue
+            start, stop, step = (None if end == "None" else int(end) for end in sliced.groups())
+            if not members:
+                inside = len(above) + 1
+                all_ = (p[inside:] for p in paths if p.startswith(f"{above}."))
+                members = sorted((p for p in all_ if p.isdigit()), key=int)
+            members = members[start:stop:step]
+        return above
+
+    for node in graph.nodes:
+        stacked = node.meta.get("nn_module_stack")
+        if stacked and any("slice(" in path for path, _ in stacked.values()):
+            node.meta["nn_module_stack"] = {
+                key: (listed(path), kind) for key, (path, kind) in stacked.items()
+            }
 
 
 def call_as_owned(graph: fx.Graph, others: Mapping[str, str]) -> None:

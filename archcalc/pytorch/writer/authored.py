@@ -133,9 +133,19 @@ def _split(graph: Graph) -> Graph:
     owners: dict[str, str] = {}
     """The way to a tensor -> the layer that has it."""
     nodes: list[Node] = []
-    taken = {*graph.inputs, *(node.name for node in graph.nodes)}
+    called = {path for node in graph.nodes if node.origin for path, *_ in node.origin.tensors}
+    idle = {
+        node.name
+        for node in graph.nodes
+        if node.name in graph.training_outputs and node.origin and node.origin.tensor is not None
+        if node.origin.name in called
+    }
+    """Tensors that no layer of ours takes: the call of another's does."""
+    taken = {*graph.inputs, *(node.name for node in graph.nodes)} - idle
     for node in graph.nodes:
         origin = node.origin
+        if node.name in idle:
+            continue
         if origin is not None and origin.tensor is not None:
             stored.setdefault(origin.name, node.name)
         if origin is None or not origin.tensors:
@@ -175,7 +185,8 @@ def _split(graph: Graph) -> Graph:
     held = {known for node in nodes if node.spelled is not None for known in node.inputs}
     held &= set(stored.values())
     outputs = tuple(name for name in graph.outputs if name not in held)
-    made = replace(graph, nodes=tuple(nodes), outputs=outputs)
+    others = tuple(name for name in graph.training_outputs if name not in idle)
+    made = replace(graph, nodes=tuple(nodes), outputs=outputs, training_outputs=others)
     # A layer has no others within it: the call stands beside what it takes.
     around = set(_around(taken))
     names = {name: name for name in taken}
