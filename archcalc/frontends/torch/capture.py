@@ -75,7 +75,10 @@ def _followed(
     caching = [config for config in configs.values() if getattr(config, "use_cache", None) is True]
     failures: list[str] = []
     module.eval()
-    plain = module.register_forward_hook(lambda _module, _inputs, output: _plainly(output))
+    hooks = contextlib.ExitStack()
+    if not isinstance(module, torch.jit.ScriptModule):
+        plain = module.register_forward_hook(lambda _module, _inputs, output: _plainly(output))
+        hooks.callback(plain.remove)
     try:
         for config in caching:
             config.use_cache = False
@@ -94,7 +97,7 @@ def _followed(
                     with quiet():  # logs that PyTorch leaves open would be told of later
                         gc.collect()
     finally:
-        plain.remove()
+        hooks.close()
         for config in caching:
             config.use_cache = True
     with quiet():
@@ -107,19 +110,23 @@ def _ways(
     module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], at_most: bool
 ) -> Iterator[tuple[str, bool]]:
     """The ways in which to try, and whether what is had in one is all that there may be."""
-    yield from ((PLAIN, True), (BOXED, True), (STRICT, True))
+    scripted = isinstance(module, torch.jit.ScriptModule)  # which can only be run
+    if not scripted:
+        yield from ((PLAIN, True), (BOXED, True), (STRICT, True))
     if has_no_numbers(module, args, kwargs):
         yield DRAFT, True
-        if at_most:
+        if at_most and not scripted:
             yield AT_MOST, True
         return
     tell(f"{type(module).__name__} looks at numbers; running it on several")
     with quiet():
         steady = is_steady(module, args, kwargs)
-    if not steady:
+    if not scripted and not steady:
         yield AT_MOST, True
-    yield from ((DRAFT, steady), (RUN, steady))
-    if steady:
+    if not scripted:
+        yield DRAFT, steady
+    yield RUN, steady
+    if not scripted and steady:
         yield AT_MOST, True
 
 

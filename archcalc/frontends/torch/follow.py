@@ -27,7 +27,7 @@ def _exported(module: nn.Module, args: Any, kwargs: Any, how: str = "") -> Captu
         program = torch.export.export(module, args, kwargs, strict=False)
     if _is_open(program.graph):
         raise ArchcalcError(_OPEN)
-    return read(program, module, how or PLAIN)
+    return _whole(program, module, how or PLAIN)
 
 
 def _boxed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
@@ -88,7 +88,7 @@ def _strictly(module: nn.Module, args: Any, kwargs: Any) -> Capture:
     program = torch.export.export(module, args, kwargs, strict=True)
     if _is_open(program.graph):
         raise ArchcalcError(_OPEN)
-    return read(program, module, STRICT)
+    return _whole(program, module, STRICT)
 
 
 def _drafted(module: nn.Module, args: Any, kwargs: Any) -> Capture:
@@ -99,7 +99,13 @@ def _drafted(module: nn.Module, args: Any, kwargs: Any) -> Capture:
     if has_no_numbers(module, args, kwargs) and (looked or _is_open(program.graph)):
         raise ArchcalcError(_OPEN)  # it takes them all for zero
     settle_sizes(program.graph)
-    return read(program, module, DRAFT)
+    return _whole(program, module, DRAFT)
+
+
+def _whole(program: Any, module: nn.Module, how: str) -> Capture:
+    if _is_mapped(program.graph, program.constants):
+        raise ArchcalcError("torch.vmap hides an axis")
+    return read(program, module, how)
 
 
 _LOOKED = "DATA_DEPENDENT_ERROR"
@@ -120,19 +126,25 @@ def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
         kept[:] = [module(*positional, **named)]
         return [leaf for leaf in tree_leaves(kept[0]) if isinstance(leaf, Tensor)]
 
-    with Checks():
-        made = make_fx(
-            run, tracing_mode="real", pre_dispatch=True, _error_on_data_dependent_ops=False
-        )(*tensors)
+    def made_of(before: bool) -> fx.GraphModule:
+        with Checks():
+            return make_fx(run, pre_dispatch=before, _error_on_data_dependent_ops=False)(*tensors)
+
+    made = made_of(before=True)
+    if _is_mapped(made.graph, dict(made.named_buffers())):
+        made = made_of(before=False)
     held = {}
     constants = {}
     known = known_of(module)
+    stored = {_place(t): known[id(t)] for t in _tensors(module) if id(t) in known and t.numel()}
     for node in made.graph.nodes:
         if node.op == "get_attr":
             value = getattr(made, str(node.target))
             if isinstance(value, Tensor):
                 name = str(node.target).strip("_")
-                held[node.name] = known.get(id(value)) or held_as(name, "constant", value)
+                # TorchScript makes a new object of a tensor for whoever asks.
+                same = known.get(id(value)) or stored.get(_place(value))
+                held[node.name] = same or held_as(name, "constant", value)
                 constants[name] = value
     names = _argument_names(module, args, kwargs)
     placeholders = [node for node in made.graph.nodes if node.op == "placeholder"]
@@ -163,7 +175,7 @@ WAYS: Mapping[str, Callable[[nn.Module, Any, Any], Capture]] = {
 def has_no_numbers(module: nn.Module, args: Any, kwargs: Any) -> bool:
     """Whether a module can't be run, since its tensors have shapes alone."""
     inputs = _flat(args, kwargs)[0]
-    return any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers(), *inputs))
+    return any(tensor.is_meta for tensor in (*_tensors(module), *inputs))
 
 
 _OPEN = "sizes depend on numbers"
@@ -179,6 +191,26 @@ def _is_open(graph: fx.Graph) -> bool:
         for size in leaf.shape
     )
     return any(isinstance(size, torch.SymInt) for size in sizes)
+
+
+def _is_mapped(graph: fx.Graph, constants: Mapping[str, Any]) -> bool:
+    """Whether ``torch.vmap`` hides an axis of what is in it: there is more to do than is seen."""
+    return any("_add_batch_dim" in str(node.target) for node in graph.nodes) or any(
+        isinstance(value, Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(value)
+        for value in constants.values()
+    )
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
+def _place(tensor: Tensor) -> tuple[int, torch.Size]:
+    """Where a tensor's numbers lie; nowhere if it stands for another."""
+    try:
+        return tensor.data_ptr(), tensor.shape
+    except RuntimeError:
+        return 0, tensor.shape
 
 
 def _flat(args: Any, kwargs: Any) -> tuple[list[Tensor], Callable[[Sequence[Tensor]], Any]]:
@@ -200,10 +232,10 @@ def _argument_names(module: nn.Module, args: Any, kwargs: Any) -> list[str]:
     """A name for each tensor among the inputs: the argument's, and its place in it."""
     from torch.utils._pytree import tree_flatten_with_path
 
-    signature = inspect.signature(module.forward)
     try:
+        signature = inspect.signature(module.forward)
         bound: Mapping[str, Any] = signature.bind(*args, **kwargs).arguments
-    except TypeError:
+    except (TypeError, ValueError):  # TorchScript has none
         bound = {**{f"input_{k}": value for k, value in enumerate(args)}, **kwargs}
     names = []
     for argument, value in bound.items():

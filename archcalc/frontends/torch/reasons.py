@@ -98,7 +98,7 @@ def _watched(module: nn.Module) -> Iterator[list[str]]:
     running: list[str] = []
     hooks = []
     for path, inner in module.named_modules():
-        if not path:
+        if not path or isinstance(inner, torch.jit.ScriptModule):
             continue
 
         def enter(inner: nn.Module, args: Any, kwargs: Mapping[str, Any], path: str = path) -> None:

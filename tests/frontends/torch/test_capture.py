@@ -119,3 +119,51 @@ class Corrected(Careful):
 def test_where_both_ways_go_on_numbers_have_to_say() -> None:
     with pytest.raises(archcalc.ArchcalcError, match="looks at numbers"):
         archcalc.from_torch(Corrected().to("meta"), (1, 4))
+
+
+def _small() -> nn.Sequential:
+    layers = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 9, 2)
+    return nn.Sequential(*layers).eval()
+
+
+class Around(nn.Module):
+    """TorchScript within a module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = torch.jit.script(_small())
+
+    def forward(self, x: Tensor) -> Any:
+        return self.inner(x).relu()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("how", ["scripted", "traced", "within"])
+def test_torchscript_is_run(how: str) -> None:
+    given = torch.zeros(1, 3, 5, 5)
+    jit: Any = torch.jit
+    made = {
+        "scripted": lambda: jit.script(_small()),
+        "traced": lambda: jit.trace(_small(), given),
+        "within": Around,
+    }[how]()
+    graph = archcalc.from_torch(made, given)
+    analysis = archcalc.analyze(graph)
+    # A convolution on 3 x 3 places, a normalization and a linear layer.
+    assert analysis.params == (3 * 9 * 4 + 4) + 2 * 4 + (36 * 2 + 2)
+    assert analysis.macs == 9 * 3 * 9 * 4 + 36 * 2
+    with pytest.raises(archcalc.ArchcalcError, match="captured"):
+        archcalc.from_torch(made, (1, 3, 7, 7))
+
+
+def test_an_axis_that_vmap_hides_is_counted() -> None:
+    class Mapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(8, 4)
+
+        def forward(self, x: Tensor) -> Any:
+            return torch.vmap(lambda row: self.layer(row).tanh(), in_dims=1, out_dims=1)(x)
+
+    analysis = archcalc.analyze(archcalc.from_torch(Mapped(), (1, 5, 8)))
+    assert (analysis.params, analysis.macs) == (8 * 4 + 4, 5 * 8 * 4)

@@ -27,13 +27,18 @@ def _window(call: Call, axes: int) -> dict[str, Any]:
     return found
 
 
-@line(*(f"conv{way}{axes}d" for way in ("", "_transpose") for axes in (1, 2, 3)))
+@line(
+    *(f"conv{way}{axes}d" for way in ("", "_transpose") for axes in (1, 2, 3)),
+    *("convolution", "_convolution"),
+)
 def _conv(call: Call) -> Made | None:
     weight = call.shape(call["weight"])
     axes = len(weight) - 2
     if len(call.shape(call.x)) != axes + 2:
         return None
-    transposed = "output_padding" in call
+    transposed = call.arguments.get("transposed", "output_padding" in call)
+    if not transposed:
+        call.arguments.pop("output_padding", None)
     fields = {
         "out_channels": weight[1] * call["groups"] if transposed else weight[0],
         "kernel_size": list(weight[2:]),
