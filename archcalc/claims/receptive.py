@@ -39,6 +39,7 @@ def receptive(sheet: Sheet, told: Reading) -> Iterator[Finding]:
 
     Where more than one in five does not, they are counted in another way, and none is checked.
     """
+    yield from _worked(sheet)
     early = {late: list(_fields(sheet, told, "jump", late)) for late in (False, True)}
     missed = {
         late: sum(f.right != f.entry.values["jump"] for f in way) for late, way in early.items()
@@ -74,6 +75,26 @@ def receptive(sheet: Sheet, told: Reading) -> Iterator[Finding]:
                 rule = f"either this or the kernel is wrong: {rule}"
                 yield Finding.of(sheet, entry, "kernel_h", str(kernel), rule)
             yield Finding.of(sheet, entry, role, shown, rule)
+
+
+def _worked(sheet: Sheet) -> Iterator[Finding]:
+    """Receptive fields that are not what is printed of how they come about."""
+    rows = [entry for entry in sheet.layers if {"worked", "rf"} <= entry.values.keys()]
+    wrong = [entry for entry in rows if entry.values["worked"] != entry.values["rf"]]
+    if sheet.has("params") or len(rows) - len(wrong) < FEW or 5 * len(wrong) > max(5, len(rows)):
+        return
+    column = sheet.columns["worked"]
+    for entry, after in zip(rows, [*rows[1:], None], strict=True):
+        worked, text = int(entry.values["worked"]), entry.cells[sheet.columns["rf"]]
+        if worked == entry.values["rf"]:
+            continue
+        begun = re.match(r"\d+", after.cells[column]) if after else None
+        if begun and int(begun[0]) == entry.values["rf"]:
+            rule = f"it comes to {number(worked)}, not to {text}"
+            yield Finding.of(sheet, entry, "worked", "", rule)
+        else:
+            rule = f"{entry.cells[column]} = {number(worked)}"
+            yield Finding.of(sheet, entry, "rf", str(worked), rule)
 
 
 def _fields(

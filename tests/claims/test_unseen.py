@@ -70,6 +70,8 @@ ERRATA = {
     "lenet_concept_md": {(8, "参数量")},
     # The filters of the second convolution stand in the size of the first.
     "minivgg_md": {(2, "Output Size")},
+    # The first convolution's size is that of what it takes.
+    "behaviour_md": {(2, "Output Size")},
 }
 """What may be accused in the originals."""
 

@@ -90,9 +90,13 @@ def shapes(text: str) -> Sequence[Shape] | None:
     """The sizes of a cell: ``56x56x64``, ``(None, 56, 56, 64)``, ``[[-1, 8], [-1, 4]]``."""
     plain = text.strip().lower().replace("×", "x").replace("✕", "x").replace("*", "x")
     plain = re.sub(r"(?<=[\])])\s*x\s*\d{1,3}$", "", plain.replace("`", ""))  # several alike
-    plain = re.sub(r"^(?:→|->)\s*|(?<=^\d) [a-z]{4,}$|(?<=^\d\d) [a-z]{4,}$", "", plain)
+    plain = re.sub(
+        r"^(?:→|->)\s*|^flattened\s+(?=\d)|(?<=^\d) [a-z]{4,}$|(?<=^\d\d) [a-z]{4,}$", "", plain
+    )
     plain = re.sub(r"(?<=\d)\s*@\s*(?=\d)", "x", plain)
     plain = re.sub(r"(\d+)\s*(?:\^\s*2|²)", r"\1x\1", plain)
+    if joined := re.match(r"\((\d{1,9}) *\+ *(\d{1,9})\)(?= *x)", plain):
+        plain = f"{int(joined[1]) + int(joined[2])}{plain[joined.end() :]}"  # what is joined
     plain = re.sub(
         r"(?<=\d)\s*\((?:flattened|vector|output|classes|[a-z]+ layer)\)$"
         r"|(?<=\d)\s*(?:→|->)\s*flat(?:ten|tened)?\b.*$",
@@ -244,12 +248,14 @@ def count(text: str, thousand: int = 1000) -> Printed | None:
     if re.search(r"\((?:\w+ )?only\b", text):
         return None  # of some of them
     text = re.sub(r"^(?:shared|tied)\s*,\s*(?=0\s*$)", "", text.strip())
+    text = re.sub(r"^total(?: param(?:eter)?s)?: *(?=\d)", "", text, flags=re.IGNORECASE)
     if bytes_ := re.search(r"([\d,]+) \([\d.,]+ [KMG]?B\)$", text):
         text = bytes_[1]  # what it is made of stands before it
     if apart := _APART.fullmatch(text.strip()):
         return Printed.parse(sum(int(n.replace(",", "")) for n in apart.groups()))
     if worked := re.fullmatch(r"([\d,.]+[KMB]?) *\([\d\s*×x+()-]+\)", text.strip()):
         text = worked[1]
+    text = re.sub(r"(?<=\d) *\([\d.,]+ ?[KMB]? (?:non-?)?trainable\)$", "", text.strip())
     text = re.sub(
         r"\*?\((?:[^()\d]*|~[\d.]+ ?[KMB])\)\*?\s*$", "", text
     )  # a remark, or itself rounded

@@ -17,7 +17,7 @@ HEADERS: Mapping[str, str] = {
     r"((param(eter)?s?|weights?|output|activation) )?(mem(ory)?|storage|footprint).*",
     "rf_in": r"(input|in) (rf|receptive fields?)|(rf|receptive fields?|r) in",
     "rf": r"((output|out|local|global|theoretical|cumulative|total|final|t|new|current) )?"
-    r"(receptive fields?( size)?|rf( size)?|trf)( out)?|r out",
+    r"(receptive fields?( size| value)?|rf( size| value)?|trf)( out)?|r out",
     "jump_in": r"(input|in) jump|(jump|j) in",
     "jump": r"((output|out) )?jump( out)?|j( out)?|(effective|cum|cumulative|total|output) stride",
     "remark": r"activation( function)?|act|non ?linearity|nonlin|nl|trainable|depth|note|notes|"

@@ -121,6 +121,9 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
     named = " ".join(cell_of(cells, "layer", read) for cells in rows).lower()
     sequences = read.batched or bool(re.search("transformer|patch|token", named))
     read.tokens = bool(ranks[2]) and sequences and 1 not in axes and read.first
+    read.squeezed = frozenset(
+        max(shape.dims) for shape, _ in found if sorted(shape.dims)[:-1] == [1, 1]
+    )
     read.vectors = set(ranks) == {1} and _multiplied(read, rows, kinds)
     pairs_ = [shape.dims for shape, _ in found if len(shape.dims) == 2 and 0 not in shape.dims]
     squares = len(pairs_) > 1 and all(a == b for a, b in pairs_)
@@ -257,6 +260,7 @@ def state_of(
         )
         if lone and what.kind == "linear" and apart and dims[0] == 1:
             return {f"{role}_h": 1, f"{role}_w": 1}, False
+        spatial = spatial and dims[0] not in read.squeezed
         if spatial and dims[0] != filters and what.axes != 1:
             return {f"{role}_h": dims[0], f"{role}_w": dims[0]}, False
         return {f"{role}_c": dims[0]}, True

@@ -16,6 +16,10 @@ PARTS = {"in": "dhwc", "out": "dhwc"}
 WINDOW = ("kernel_d", "kernel_h", "kernel_w")
 
 
+CALL = re.compile(r"([A-Za-z_]\w{2,30}) ?\(.{0,40}\)")
+"""What is called in a cell: ``MaxPool()``."""
+
+
 @dataclass
 class Draft:
     """What is known of a whole table while its rows are read."""
@@ -34,6 +38,8 @@ class Draft:
     """Whether dots separate thousands."""
     vectors: bool = False
     """Whether numbers that stand alone are features, of points, say."""
+    squeezed: frozenset[int] = frozenset()
+    """Channels of sizes whose sides are 1: what stands alone and is one of them has sides of 1."""
     plane: bool = False
     """Whether two numbers are extents without channels."""
     mixed: bool = False

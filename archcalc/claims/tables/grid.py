@@ -61,6 +61,10 @@ class Grid:
     """The input's size, as said in a line of its own."""
 
 
+_REMARKED = re.compile(r"^([ \t]*[│┃][^\n]*[│┃])[ \t]*(?:#|//|<-|←)[^\n│┃]*$", re.MULTILINE)
+"""A row of a box and what is remarked on it, behind it."""
+
+
 def read_grid(text: str, name: str, form: str = "") -> Grid:
     """The table in a text, read as ``form`` or as what it looks like.
 
@@ -68,7 +72,7 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
     """
     if len(text) > MOST_CHARACTERS or "\0" in text:
         raise ArchcalcError(f"{name}: is no table of at most {MOST_CHARACTERS:,} characters")
-    text = _uncommented(text)
+    text = re.sub(_REMARKED, r"\1", _uncommented(text))
     if not re.search(r"<t[rd][\s>]|\|.*<br", text, re.IGNORECASE):
         edges = r"^[ \t]*</?(?:br|p|pre|code)\b ?/?>|</?(?:br|p|pre|code)\b ?/?>[ \t]*$"
         text = re.sub(edges, "", text, flags=re.IGNORECASE | re.MULTILINE)

@@ -15,7 +15,10 @@ WORDS = (
     ("wrapper", r"^(timedistribut|bidirectional)"),
     ("separable", r"separableconv|sepconv|separable|depthwise(and|plus)?pointwise"),
     ("depthwise", r"depthwise|dwconv|convdw|^dw\d*$|conv\d*dw"),
-    ("deconv", r"conv\w*transpose|transposed?conv|deconv|upconv|convt\d|^convt$|fractionallystr"),
+    (
+        "deconv",
+        r"conv\w*transpose|transposed?conv|deconv|upconv|convt(?:rans)?\d|^convt(?:rans)?$|^tconv|fractionallystr",
+    ),
     ("embedding", r"^(token|word|position(al)?|input)?embedding"),
     ("convlstm", r"convlstm"),
     ("lstm", r"lstm"),
@@ -221,7 +224,9 @@ def kind_of(name: str, operator: str = "") -> Kind:
     if operator:
         texts.append(operator)
     inside = re.match(r"\s*([^()]+?)\s*\(([^()]*)\)?\s*$", name)
-    if inside:
+    if inside and re.fullmatch(r"(block|stage|branch|level|path)\W+\d+", inside[2].lower()):
+        texts.append(inside[1])  # where it stands
+    elif inside:
         texts += [inside[2], inside[1]]
     elif name:
         texts.append(name)

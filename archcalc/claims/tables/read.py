@@ -11,6 +11,7 @@ from archcalc.claims.tables.cells import count, nothing, shapes, worked_out
 from archcalc.claims.tables.columns import find_roles, plain_header, unit
 from archcalc.claims.tables.conventions import settle
 from archcalc.claims.tables.draft import (
+    CALL,
     FLOW,
     PARTS,
     WINDOW,
@@ -83,6 +84,7 @@ def read_sheet(
     """The rows of a table whose cells are known."""
     rows = [Row(line.cells) for line in grid.rows]
     roles = find_roles(grid.headers, rows, map or {}, name)
+    _sided(roles, grid.headers, rows)
     read = Draft(grid, roles, units={k: unit(h) for k, h in enumerate(grid.headers)})
     heads = {plain_header(head): k for k, head in reversed(list(enumerate(grid.headers)))}
     read.spaced = spaced(rows)
@@ -238,6 +240,18 @@ def _worded(read: Draft, rows: Sequence[Row]) -> set[int]:
     return used
 
 
+def _sided(roles: dict[str, list[int]], headers: Sequence[str], rows: Sequence[Row]) -> None:
+    """Take what a column headed ``output`` says for sides if channels stand in the kernels."""
+    at, kernels = roles.get("channels_out"), roles.get("kernel")
+    if not at or not kernels or plain_header(headers[at[0]]) not in ("out", "output", "outputs"):
+        return
+    both = [(shapes(row[kernels[0]]), row[at[0]]) for row in rows]
+    told = [each[0].dims for each, _ in both if each and len(each[0].dims) == 4]
+    apart = [str(each[0].dims[-1]) != n for each, n in both if each and len(each[0].dims) == 4]
+    if len(told) > 2 and all(apart):
+        roles["out_h"] = roles.pop("channels_out")
+
+
 def _numbers(row: Row, apart: int) -> list[int]:
     """The numbers of the shapes in a row's cells but one."""
     found = [shapes(cell) or () for k, cell in enumerate(row) if k != apart and cell]
@@ -248,9 +262,10 @@ def _workings(read: Draft, rows: Sequence[Row]) -> set[int]:
     """The column that says how each row's parameters come about, if there is one."""
     words = ("remark", "op")
     known = {k for role, places in read.roles.items() if role not in words for k in places}
-    for k in sorted(set(range(len(read.grid.headers))) - known if "params" in read.columns else ()):
+    role = next((r for r in ("params", "rf") if r in read.columns), None)
+    for k in sorted(set(range(len(read.grid.headers))) - known if role else ()):
         sums = [worked_out(row[k]) for row in rows]
-        counts = [count(row[read.columns["params"]]) for row in rows]
+        counts = [count(row[read.columns[role or ""]]) for row in rows]
         told = [c is not None and c.value == n for n, c in zip(sums, counts, strict=True) if n]
         if sum(told) > 1 and 2 * sum(told) > len(told):
             read.columns["worked"] = k
@@ -263,6 +278,8 @@ _DL4J = re.compile(r"(Layer|Vertex)Name \((Layer|Vertex)Type\)")
 
 def _kind(cells: Row, read: Draft) -> Kind:
     name, op = cell_of(cells, "layer", read), cell_of(cells, "op", read)
+    if not {"layer", "op"} & read.columns.keys() and (call := CALL.fullmatch(cells[0])):
+        name = call[1]
     if any(cells) and all(re.fullmatch(r"[.…⋮·:\s]*", cell) for cell in cells):
         return Kind("gap", word="...")
     if TRAINED.match(name):

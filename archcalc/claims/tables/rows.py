@@ -19,7 +19,7 @@ from archcalc.claims.tables.cells import (
 )
 from archcalc.claims.tables.columns import NUMBERS, byte_power
 from archcalc.claims.tables.conventions import state_of
-from archcalc.claims.tables.draft import PARTS, SHARE, Draft, Row, cell_of, place_of
+from archcalc.claims.tables.draft import CALL, PARTS, SHARE, Draft, Row, cell_of, place_of
 from archcalc.claims.tables.kinds import GATES, SLIDING, WEIGHTED, Kind
 from archcalc.claims.tables.lines import MEMORY, MULT_ADDS, TRAINED
 from archcalc.claims.tables.modules import WIDTHS, pattern_of
@@ -28,7 +28,9 @@ from archcalc.claims.tables.stacks import stack_of
 
 _MAY_BE_NONE = frozenset(("pad", "out_pad", *WIDTHS))
 _SYMBOL = re.compile(
-    r"#?(n(um)?[_ ]?)?(of )?class(es)?|#?[A-Za-z]{1,2}'?|[A-Za-z]_\w{1,8}", re.IGNORECASE
+    r"#?(n(um(ber)?)?[_ ]?)?(of )?(class(es)?|actions|outputs)|(\d+ ?[x×*] ?){2}[a-z]"
+    r"|#?[A-Za-z]{1,2}'?|[A-Za-z]_\w{1,8}",
+    re.IGNORECASE,
 )
 """What stands for a number that every user has another of."""
 _OPEN_SIDE = re.compile(r"\d+ ?[x×] ?[A-Za-z]")
@@ -82,6 +84,8 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
             number = _count(text, read, read.columns[role])
             if number is None:
                 unread(role, "number")
+            elif 0 < number.value < 1 and what.kind == "same":
+                continue  # a dropout's rate
             elif number.value >= 0:
                 printed[role] = number
                 values[role] = _whole(number.value)
@@ -100,7 +104,8 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
             if sizes is None:
                 # What the network takes may be said in words, a size by a letter.
                 worded = what.kind == "input" and re.search(r"[A-Za-z]{4}", text)
-                if not worded and not _SYMBOL.fullmatch(text):
+                called = bool(what.kind) and text == cells[0] and CALL.fullmatch(text)
+                if not worded and not called and not _SYMBOL.fullmatch(text):
                     unread(role, "size")
             elif sizes:
                 several = several or len(sizes) > 1
