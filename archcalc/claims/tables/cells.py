@@ -98,7 +98,7 @@ def shapes(text: str) -> Sequence[Shape] | None:
     if joined := re.match(r"\((\d{1,9}) *\+ *(\d{1,9})\)(?= *x)", plain):
         plain = f"{int(joined[1]) + int(joined[2])}{plain[joined.end() :]}"  # what is joined
     plain = re.sub(
-        r"(?<=\d)\s*\((?:flattened|vector|output|classes|[a-z]+ layer)\)$"
+        r"(?<=\d)\s*\([a-z][a-z /,-]*\)$"
         r"|(?<=\d)\s*(?:→|->)\s*flat(?:ten|tened)?\b.*$",
         "",
         plain,
@@ -239,8 +239,11 @@ def _kernel(
     return numbers, ()
 
 
-_APART = re.compile(r"([\d,]+) ?(?:w|weights?) ?\+ ?([\d,]+) ?(?:b|bias(?:es)?)", re.IGNORECASE)
-"""Weights and biases of one layer."""
+_APART = re.compile(
+    r"[\d,]+ ?(?:w|weights?)(?: ?\+ ?[\d,]+ ?(?:b|bias(?:es)?|scales?|offsets?|shifts?))+",
+    re.IGNORECASE,
+)
+"""Weights and biases of one layer, and what scales them."""
 
 
 def count(text: str, thousand: int = 1000) -> Printed | None:
@@ -252,7 +255,8 @@ def count(text: str, thousand: int = 1000) -> Printed | None:
     if bytes_ := re.search(r"([\d,]+) \([\d.,]+ [KMG]?B\)$", text):
         text = bytes_[1]  # what it is made of stands before it
     if apart := _APART.fullmatch(text.strip()):
-        return Printed.parse(sum(int(n.replace(",", "")) for n in apart.groups()))
+        parts = re.findall(r"\d[\d,]*", apart[0])
+        return Printed.parse(sum(int(n.replace(",", "")) for n in parts))
     if worked := re.fullmatch(r"([\d,.]+[KMB]?) *\([\d\s*×x+()-]+\)", text.strip()):
         text = worked[1]
     text = re.sub(r"(?<=\d) *\([\d.,]+ ?[KMB]? (?:non-?)?trainable\)$", "", text.strip())

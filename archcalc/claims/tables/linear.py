@@ -63,12 +63,11 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
                 for bias in (1, 0):
                     if (params - bias * out) % out == 0 and params > bias * out:
                         n = (params - bias * out) // out
-                        take(
-                            n,
-                            State(n, ()),
-                            whole,
-                            0.1 * (1 - bias) + 0.15 * (n % 4 > 0 and n % 10 > 0),
-                        )
+                        odd = 0.1 * (1 - bias) + 0.15 * (n % 4 > 0 and n % 10 > 0)
+                        take(n, State(n, ()), whole, odd)
+                        if out == printed.c and printed.ext and not manner.first:
+                            # At each of the positions that it gives.
+                            take(n, State(n, printed.ext), State(None, printed.ext), odd)
             if outs and not takes and "params" in entry.exact:
                 n = max(1, round(params / next(iter(outs))) - 1)
                 take(n, State(n, ()), whole, 0.0)

@@ -21,7 +21,10 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         "channels_out",
         r"\bconv\dd\(\s*(\d+)(?=\s*,\s*(?:[(\[]?\d+\s*x\s*\d+|[(\[]\d+\s*,\s*\d+|k\w*\s*=))",
     ),
-    ("channels_out", r"\b(?:dense|linear|fc)\s*\(\s*(\d{1,5})(?=\s*(?:\)(?!\s*:)|,\s*[a-z]))"),
+    (
+        "channels_out",
+        r"(?<!\()\b(?:dense|linear|fc|lstm|gru|simplernn)\s*\(\s*(\d{1,5})(?=\s*(?:\)(?!\s*:)|,\s*[a-z]))",
+    ),
     ("pad", r"\b(valid|same|no|zero)[ -]*pad\w*"),
     ("pad", r"\bpad(?:ding)?s?\s*(?:of|=|:)?\s*'?(same|valid|\d+)\b"),
     ("pad", r"(?<=[\s,(\d])p\s*=?\s*(\d)\b"),
