@@ -44,22 +44,26 @@ def _starred(
     references: list[str], layers: Mapping[str, Mapping[str, Value]], around: Region
 ) -> list[str]:
     """References with those to all turns of a repetition above as one: ``step.*.add``."""
-    found = list(references)
-    for key, layer in layers.items():
-        member = around.members[key]
-        if not isinstance(member, Region) or not {"repeat", "parallel"} & layer.keys():
-            continue
-        turns, k = len(member.members), 0
-        while k + turns <= len(found):
-            start = f"{key}.0"
-            rest = found[k].removeprefix(start)
-            if found[k].startswith(start) and rest[:1] in ("", "."):
-                wanted = [f"{key}.{turn}{rest}" for turn in range(turns)]
-                several = found[k : k + turns]
-                if several[:-1] == wanted[:-1] and several[-1] in (wanted[-1], key):
-                    found[k : k + turns] = [f"{key}.*{rest}"]
-            k += 1
+    found: list[str] = []
+    k = 0
+    while k < len(references):
+        key, _, inner = references[k].partition(".")
+        first, dot, rest = inner.partition(".")
+        member = around.members.get(key)
+        turns = 1
+        if first == "0" and isinstance(member, Region) and _is_repeated(layers.get(key, {})):
+            turns = len(member.members)
+            wanted = [f"{key}.{turn}{dot}{rest}" for turn in range(turns)]
+            several = references[k : k + turns]
+            if several[:-1] != wanted[:-1] or several[-1] not in (wanted[-1], key):
+                turns = 1
+        found.append(references[k] if turns == 1 else f"{key}.*{dot}{rest}")
+        k += turns
     return found
+
+
+def _is_repeated(layer: Mapping[str, Value]) -> bool:
+    return "repeat" in layer or "parallel" in layer
 
 
 def _by_number(references: list[str]) -> str:

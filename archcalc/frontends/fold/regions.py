@@ -55,6 +55,8 @@ class Region:
     sources: list[str] = field(default_factory=list)
     """Nodes and inputs outside of it that its layers take, in the order of their first use."""
     output: str = ""
+    inside: frozenset[str] = frozenset()
+    """The layers in it."""
     any_number: bool = False
     """Whether it is one of several that take another number of inputs, all in one layer."""
     block: Block | None = None
@@ -175,6 +177,7 @@ class Tree:
                 if source not in inside:
                     taken.setdefault(source)
         region.sources = list(taken)
+        region.inside = frozenset(inside)
         finals = {*self.graph.outputs, *self.graph.training_outputs}
         given = [
             name
@@ -188,7 +191,7 @@ class Tree:
                 region.output = region.handed[0] if len(region.handed) == 1 else ""
         elif (last := turn_of(region)) is not None and last.handed is not None:
             region.output = last.output if len(last.handed) == 1 else ""
-        return frozenset(inside)
+        return region.inside
 
     def tangled(self, region: Region) -> tuple[Region, str] | None:
         """A member that can't stand in one piece: it takes what comes from its own output."""
@@ -374,11 +377,14 @@ class Tree:
         called = region.members.get(last)
         if isinstance(called, Leaf) and called.node.name == name:
             return last
-        for key, member in region.members.items():
+        start = region.path + "." if region.path else ""
+        near = name[len(start) :].partition(".")[0]  # nearly always it is called so
+        for key in (near, *region.members) if near in region.members else region.members:
+            member = region.members[key]
             if isinstance(member, Leaf):
                 if member.node.name == name:
                     return key
-            elif any(node.name == name for node in member.nodes()):
+            elif name in member.inside:
                 if name == member.output and not whole:
                     return key
                 return f"{key}.{self.reference(member, name, whole)}"
