@@ -91,6 +91,7 @@ ENDS = ("a flatten", "a global pooling", LAST)
 """What leaves a vector."""
 ATTENTION = "an attention"
 TOKEN = "a token of the network's own"
+SQUEEZE = "a pooling of everything"
 HALF = "a split"
 """Of which the first half is left for what joins both again."""
 
@@ -220,6 +221,9 @@ def bends(
     if sizes and len(after) == axes and after != sizes:
         window = _window(sizes, after)
         side = "x".join([str(window.get("kernel_size"))] * axes)
+        if set(after) == {1}:
+            ones: Fields = {"output_size": 1}
+            yield Bend(1.8, f"AdaptiveAvgPool{axes}d", ones, State(state.c, after), SQUEEZE)
         if window:
             said = f"a {side} pooling"
             yield Bend(2.0, f"MaxPool{axes}d", window, State(state.c, after), said)

@@ -77,6 +77,8 @@ class Spelling:
             yield Spelled("Embedding", fields)
         elif kind == "pool":
             yield pooling(entry, layer, len(state.ext or ()) or axes)
+        elif kind == "gpool" and sources[0] in self.net.flat and out == state:
+            yield Spelled("Identity", {}, f"{entry.name}: all was pooled before")
         elif kind == "gpool":
             word = "Max" if "max" in entry.what.word.lower() else "Avg"
             if axes:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from archcalc.claims.causes import label
 from archcalc.claims.finding import Audit
 from archcalc.claims.given import given, take
 from archcalc.claims.inner import searched
@@ -92,7 +93,7 @@ class Writer:
         sources = [self.names[row] for row in rows if row in self.names] or [self.net.last]
         if link.rows == () and entry.index == begun_again(self.sheet):
             sources = [next(iter(self.net.inputs))]
-        elif option.given is None and not link.named:
+        elif (option.given is None or self.closes(entry, option)) and not link.named:
             sources = [self.net.last]
         branch = self.modules.branch(entry, option, inside) or self.modules.half(
             entry, option, inside
@@ -113,6 +114,11 @@ class Writer:
         for note in option.notes:
             if number := re.search(r"^how the rows of row (\d+)", note):
                 self.modules.join(self.sheet.entries[int(number[1]) - 1])
+
+    def closes(self, entry: Entry, option: Option) -> bool:
+        """Whether a row is a module below its rows, as torchsummary prints it."""
+        bare = option.layer.kind in MODULES and not entry.values.get("params")
+        return bare and re.search(r"^\w+-\d+$", entry.name) is not None
 
     def taken(self, entry: Entry, option: Option, source: str) -> str:
         """What a row takes, after what stands before it that is not in the table."""
@@ -137,7 +143,8 @@ class Writer:
         if made is not None:
             return made
         if entry.kind not in WEIGHTED:
-            raise ArchcalcError(f"{option.notes[0]}: what does so is not said")
+            here = f"what {label(entry)} takes is given by no row"
+            raise ArchcalcError(f"{next(iter(option.notes), here)}: what does so is not said")
         if len(self.net.inputs) == 1:
             self.net.first()
         made = self.net.free("input")

@@ -290,3 +290,46 @@ def test_what_trains_and_what_does_not_are_the_total(line: str, wrong: str, righ
 def test_what_is_frozen_may_be_any_number() -> None:
     # Convolution and normalization do not train: 224 + 32.
     assert audit(FOOTED.replace("1,530", "1,290").replace(" 16", " 256")).findings == ()
+
+
+INFO = "Layer (type:depth-idx),Input Shape,Output Shape,Param #,Mult-Adds\n"
+# (3 * 3 * 3 + 1) * 16; 16 * 32 of a projection after a pooling; 2 * 32 + (32 + 1) * 10.
+AUTHORS = """\
+Conv2d: 1-1,"[1, 3, 8, 8]","[1, 16, 8, 8]",448,"28,672"
+DownsampleAvg: 1-2,"[1, 16, 8, 8]","[1, 32, 4, 4]",512,"8,192"
+AdaptiveAvgPool2d: 1-3,"[1, 32, 4, 4]","[1, 32, 1, 1]",--,--
+NormLinear: 1-4,"[1, 32]","[1, 10]",394,394
+"""
+
+
+def test_a_class_that_pytorch_does_not_have_may_be_a_module() -> None:
+    assert audit(INFO + AUTHORS).findings == ()
+
+
+def test_a_class_of_which_other_rows_are_what_it_says_is_that() -> None:
+    # (3 * 3 * 16 + 1) * 16
+    row = 'ScaledConv2d: 1-{},"[1, 16, 8, 8]","[1, 16, 8, 8]",{},--\n'
+    first = 'ScaledConv2d: 1-1,"[1, 3, 8, 8]","[1, 16, 8, 8]",448,--\n'
+    for wrong in ("", "2,230"):
+        rows = [row.format(k, '"2,320"') for k in range(2, 6)]
+        rows += [row.format(6, f'"{wrong or "2,320"}"')]
+        found = audit(INFO + first + "".join(rows)).findings
+        assert [each.printed for each in found] == ([wrong] if wrong else [])
+
+
+def test_windows_stand_in_the_place_of_the_batch() -> None:
+    # Work is 16 times 2 * 8, and 16 times (8 + 1) * 24: of 16 windows of 49 positions.
+    rows = [
+        'Conv2d: 1-1,"[1, 3, 28, 28]","[1, 8, 28, 28]",224,"175,616"',
+        'Conv2d: 1-8,"[1, 8, 28, 28]","[1, 8, 28, 28]",584,"457,856"',
+        'Conv2d: 1-9,"[1, 8, 28, 28]","[1, 8, 28, 28]",584,"457,856"',
+        'LayerNorm: 1-2,"[16, 49, 8]","[16, 49, 8]",16,256',
+        'Linear: 1-3,"[16, 49, 8]","[16, 49, 24]",216,"3,456"',
+        'Linear: 1-4,"[16, 49, 8]","[16, 49, 8]",72,"1,152"',
+        'LayerNorm: 1-5,"[1, 784, 8]","[1, 784, 8]",16,16',
+        'Linear: 1-6,"[1, 784, 8]","[1, 784, 32]",288,288',
+        'Linear: 1-7,"[1, 784, 32]","[1, 784, 8]",264,264',
+    ]
+    assert audit(INFO + "\n".join(rows)).findings == ()
+    wrong = "\n".join(rows).replace("3,456", "3,465")
+    assert [each.right for each in audit(INFO + wrong).findings] == ["3,456"]

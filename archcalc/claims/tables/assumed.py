@@ -35,6 +35,8 @@ CONVOLVED = 21.0
 """Prices of what is assumed beside the rows: a pooling that is not printed, an input from an
 earlier row, a concatenation, anything else that changes sizes, and a layer with weights."""
 
+CUT = 9.0
+"""The price of a part of the channels, of no usual size, that a program's row takes."""
 HALVED = 0.8
 """The price of joining branches where channels are mixed, and of a split of what was."""
 MOVED = 8.0
@@ -150,6 +152,11 @@ class Assuming:
         told = not self.by_hand or bool(entry.values.get("params"))
         said = self.both and told and inward == State(c, state.ext)
         return parts and said and entry.kind in WEIGHTED
+
+    def weighs(self, entry: Entry) -> bool:
+        """Whether a program's row has parameters for as many channels as it gives or takes."""
+        weighs = bool(entry.values.get("params")) and entry.kind in (*SLIDING, "norm")
+        return weighs and not self.by_hand and called_by_class(entry)
 
     def anything(self, entry: Entry) -> bool:
         """Whether a row may take what functions have made of other rows."""
@@ -354,7 +361,8 @@ class Assuming:
         flats = [s.flat for _, s in reversed(path.recent) if s.flat and s.ext] if one else []
         ends |= _sums(flats[:6])
         for c in asked:
-            if c in ends and state.ext and one:
+            # All of it is pooled for a gate, as a squeeze does.
+            if c in ends and state.ext and (one or shown.ext == (1,) * len(state.ext)):
                 note = f"a concatenation before {row} is not in the table"
                 yield State(c, ()), price + 0.5, 2, note
             if c in sums and not (entry.kind != "concat" and _joins(path)):
@@ -373,6 +381,8 @@ class Assuming:
                     continue
                 if state.c is not None and c < state.c and inward.c == c:
                     dear = CONVOLVED
+                elif state.c is not None and c < state.c and self.weighs(entry):
+                    dear = min(dear, CUT)
                 if self.sheet.form in UNORDERED:
                     dear = CHANGED_AGAIN
                 elif self.anything(entry):

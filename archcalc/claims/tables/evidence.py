@@ -9,6 +9,7 @@ from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
+from archcalc.claims.tables.kinds import WEIGHTED
 from archcalc.claims.tables.sheet import AXES, Entry, Number
 from archcalc.claims.tables.work import Held, Layer, memory_of, work_of
 
@@ -107,6 +108,9 @@ class Manner:
     """Whether all windows of more than one row are padded to keep what they take, or none is."""
     start: int = -1
     """The first row with weights: nothing goes back from it to the input."""
+    plainly: dict[str, bool] = field(default_factory=dict)
+    """Of authors' classes, whether most rows of each are what its name says, as far as that is
+    told."""
     unsaid: bool = False
     """Whether convolutions may be dilated, or pooled in their own row, though nothing says so."""
     backward: frozenset[str] = frozenset()
@@ -283,6 +287,26 @@ def called_by_class(entry: Entry) -> bool:
     )
 
 
+_PYTORCH = re.compile(
+    r"(lazy|sync)?(conv(transpose)?|batchnorm|instancenorm|(adaptive)?(avg|max)pool)[123]?d?"
+    r"|linear|bilinear|(layer|group|rms|localresponse)norm",
+    re.IGNORECASE,
+)
+"""PyTorch's own classes of layers that have weights or windows."""
+OPERATORS = frozenset((*WEIGHTED, "norm", "pool", "same"))
+"""Kinds by which people call modules of their own, too."""
+
+
+def authors_class(entry: Entry) -> str:
+    """The class by which PyTorch's printout calls a row, where it is an author's; or ``""``.
+
+    Only of rows that are an operator by their name: ``NormLinear`` may be one or a module.
+    """
+    numbered = re.match(r"(\w+?)(?: \([\w.-]+\))?(?:-\d+|: \d+-\d+)$", entry.name)
+    own = numbered is not None and not _PYTORCH.fullmatch(numbered[1])
+    return numbered[1] if own and numbered and entry.kind in OPERATORS else ""
+
+
 def as_int(value: Number | None) -> int | None:
     """A whole number, or None."""
     return None if value is None else int(value)
@@ -336,6 +360,7 @@ def weigh_work(entry: Entry, option: Option, manner: Manner) -> None:
         if way and entry.values.get(role):
             found = work_of(option.layer, way, manner.batch)
             if found is not None:
+                found *= entry.windows
                 if role in manner.backward and entry.index == manner.start:
                     # Only its weights want gradients, no input does.
                     half = entry.printed[role].verdict(found // 2).holds

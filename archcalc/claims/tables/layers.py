@@ -21,6 +21,7 @@ from archcalc.claims.tables.evidence import (
     Manner,
     Option,
     State,
+    authors_class,
     called_by_class,
     one_option,
     weigh,
@@ -46,15 +47,9 @@ from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.windows import read_pool
 from archcalc.claims.tables.work import Layer
 
-OWN = 5.0
-"""The price of reading a class as a module whose name says that it is an operator."""
-_PYTORCH = re.compile(r"(Lazy)?(Conv(Transpose)?[123]d|Linear|Bilinear)", re.IGNORECASE)
-
-
-def named_by_its_author(entry: Entry) -> bool:
-    """Whether PyTorch's printout calls a row by a class that PyTorch does not have."""
-    numbered = re.match(r"(\w+?)(?: \([\w.-]+\))?(?:-\d+|: \d+-\d+)$", entry.name)
-    return numbered is not None and not _PYTORCH.fullmatch(numbered[1])
+OWN, NEVER = 5.0, 1.0
+"""The price of reading a class as a module whose name says that it is an operator, and the same
+where no row of the class is one."""
 
 
 def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[list[Option], int]:
@@ -68,17 +63,19 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[l
             dear = MISPRINT + 2
             option.price += 1.0 if called_by_class(entry) else dear if convolves or ends else 6.0
             made.append(option)
-    elif entry.kind == "conv" and entry.values.get("params") == 0 and called_by_class(entry):
+    elif _empty(entry):
         # A class of which the name says so, without weights beside those of its rows.
         for option in read_block(entry, state, manner, hints):
             option.layer = option.layer._replace(kind="module")
             option.price += 0.5
             made.append(option)
-    elif entry.kind in WEIGHTED and named_by_its_author(entry):
-        # FireDeconv may be anything.
+    elif (called := authors_class(entry)) and entry.values.get("params"):
+        # FireDeconv may be anything, but where other rows of the class are what it says.
+        told = manner.plainly.get(called)
+        price = OWN if told is None else MISPRINT + 2 if told else NEVER
         for option in read_block(entry, state, manner, hints):
             option.layer = option.layer._replace(kind="module")
-            option.price += OWN
+            option.price += price
             made.append(option)
     for option in made:
         weigh(entry, option, manner)
@@ -99,6 +96,12 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[l
 def _read_gap(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
     """Rows that are left out may give anything."""
     yield one_option(entry, UNKNOWN, UNKNOWN, 0.0, Layer("gap"))
+
+
+def _empty(entry: Entry) -> bool:
+    """Whether a row is a program's class that is an operator by its name, but has no weights."""
+    weighted = entry.kind == "conv" or (entry.kind in WEIGHTED and bool(authors_class(entry)))
+    return weighted and entry.values.get("params") == 0 and called_by_class(entry)
 
 
 _READERS = {

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
-from archcalc.claims.tables.evidence import Hints, Manner, Option, holds
+from archcalc.claims.tables.evidence import Hints, Manner, Option, authors_class, holds
 from archcalc.claims.tables.kinds import WEIGHTED
 from archcalc.claims.tables.sheet import Entry, Sheet
 from archcalc.claims.tables.work import FORMULAS, HELD, TIMES, Held, Layer, memory_of, work_of
@@ -24,8 +24,11 @@ def learn(
     groups: Counter[bool] = Counter()
     square: Counter[bool] = Counter()
     windows: Counter[tuple[int, int]] = Counter()
+    plain: dict[str, Counter[bool]] = defaultdict(Counter)
     for row, option in chosen.items():
         entry, layer = sheet.entries[row], option.layer
+        if (called := authors_class(entry)) and entry.values.get("params"):
+            plain[called][layer.kind == entry.kind and not option.wrong] += 1
         if layer.params and "params" in entry.values and "params" not in option.wrong:
             kind = layer.kind
             if kind in WEIGHTED or kind == "module":
@@ -50,6 +53,11 @@ def learn(
         thousand=manner.thousand,
         program=manner.program,
         unsaid=manner.unsaid,
+        plainly={
+            called: votes[True] > votes[False]
+            for called, votes in plain.items()
+            if votes[True] > 1 or not votes[True]
+        },
         window=_window(windows),
         padded=_padded(sheet, chosen),
         groups=_grouped(chosen),
@@ -192,7 +200,7 @@ def _work(sheet: Sheet, role: str, chosen: Mapping[int, Option]) -> dict[str, st
 
     def explains(way: str, entry: Entry, layer: Layer) -> bool:
         found = right(way, layer)
-        return found is not None and entry.printed[role].verdict(found).holds
+        return found is not None and entry.printed[role].verdict(found * entry.windows).holds
 
     found: dict[str, str] = {}
     votes: Counter[str] = Counter()

@@ -336,7 +336,10 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     unknown = entry.kind in ("", "attention") and called_by_class(entry)
     sizes_ = {printed.c, *(printed.ext or ())}
     pairs = entry.kind == "attention" and len(sizes_) < 3 and sizes_ <= {state.c, *state.ext}
-    if unknown and printed.c is not None and printed.ext and (len(printed.ext) > 2 or pairs):
+    # Nothing of what the row above gives, or all but the last axis, which holds features.
+    other = not sizes_ & {state.c, *state.ext}
+    other = other or (printed.c, *(printed.ext or ())[:-1]) == (state.c, *state.ext[:-1])
+    if unknown and printed.c and printed.ext and (len(printed.ext) > 2 or pairs or other):
         # Attention's scores have another shape than what they are of: none is to be accused of.
         yield one_option(entry, state, printed, 4.0, layer._replace(cout=printed.c))
     if unknown and printed.c is not None and len(printed.ext or ()) != len(state.ext):

@@ -290,7 +290,17 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         stack,
         powers,
         beyond=beyond if any(beyond) else (),
+        windows=_windows(cells, read),
     )
+
+
+def _windows(cells: Row, read: Draft) -> int:
+    """How many windows of each sample stand in the place of the batch."""
+    sizes = shapes(cell_of(cells, "out", read)) if read.batched else None
+    if not sizes or not sizes[0].bracketed or sizes[0].batched or len(sizes[0].dims) < 2:
+        return 1
+    times, rest = divmod(sizes[0].dims[0], read.batch)
+    return 1 if rest else max(1, times)
 
 
 def _columns(cells: Row, read: Draft) -> Mapping[str, int]:

@@ -81,6 +81,8 @@ class Entry:
     """Of each number of memory, the power of K that it is in: 0 for bytes, 2 for MB."""
     beyond: tuple[bool, ...] = ()
     """Of each source, whether not its first output is taken; empty where all first ones are."""
+    windows: int = 1
+    """How many times the table's batch its first axis is: of windows that stand there."""
     place: int | None = None
     """From 0, as printed, where that is from the output to the input."""
 
