@@ -119,7 +119,10 @@ class Spelling:
             yield Spelled("Identity", {}, f"{entry.name}: what it does is not known")
         else:
             what = entry.what.word or entry.name or "row without a name"
-            raise ArchcalcError(f"row {entry.index + 1}: '{what}' can't be written as a layer")
+            row = f"row {entry.index + 1}: "
+            if entry.values.get("params") and kind in ("module", "unknown"):
+                raise ArchcalcError(f"{row}what '{what}' is made of is not in the table")
+            raise ArchcalcError(f"{row}'{what}' can't be written as a layer")
 
     def part(self, source: str, state: State, out: State) -> Spelled:
         """An equal part of the channels; each row takes the next one."""

@@ -361,3 +361,48 @@ def test_a_kernel_that_the_table_leaves_open_is_that_of_the_others() -> None:
     others = "kernel 1 over 200, kernel 4 over 50, kernel 5 over 40, kernel 8 over 25 channels"
     assert f"kernel_size: 2}}  # {others} fit as well" in made.text
     assert f"conv1d_1: {others} fit as well" in made.said
+
+
+GATED = """\
+        Layer (type)               Output Shape         Param #
+================================================================
+            Conv2d-1             [-1, 16, 8, 8]             448
+            Conv2d-2              [-1, 4, 1, 1]              68
+              ReLU-3              [-1, 4, 1, 1]               0
+            Conv2d-4             [-1, 16, 1, 1]              80
+           Sigmoid-5             [-1, 16, 1, 1]               0
+     SqueezeExcite-6             [-1, 16, 8, 8]               0
+            Conv2d-7              [-1, 8, 8, 8]             136
+ AdaptiveAvgPool2d-8              [-1, 8, 1, 1]               0
+           Flatten-9                    [-1, 8]               0
+SelectAdaptivePool2d-10                 [-1, 8]               0
+           Linear-11                   [-1, 10]              90
+================================================================
+Total params: 822
+"""
+"""(3 * 3 * 3 + 1) * 16, a squeeze to 4 that a mean begins, (16 + 1) * 8 and (8 + 1) * 10."""
+
+
+def test_what_a_mean_squeezes_gates_what_its_module_took(
+    counted: Callable[[str], Analysis], tmp_path: Path
+) -> None:
+    table = tmp_path / "gated.txt"
+    table.write_text(GATED, encoding="utf-8")
+    found = counted(emit(audit(table)))
+    layers = [row for row in found.rows if "Conv" in row.op or row.op == "Linear"]
+    assert found.params == 822
+    # 8 * 8 positions of 27 * 16 and 16 * 8, and 16 * 4, 4 * 16 and 8 * 10 once.
+    assert [int(row.macs) for row in layers] == [27_648, 64, 64, 8_192, 80]
+    ops = [row.op for row in found.rows]
+    assert (ops.count("Mul"), sum("AvgPool" in op for op in ops)) == (1, 2)
+
+
+def test_halves_of_what_was_shuffled_pass_beside_a_branch(
+    counted: Callable[[str], Analysis],
+) -> None:
+    spec = emit(audit(PRINTERS["torchinfo"](analyze(load("shufflenet_v2_x1_0"))).csv()))
+    found = counted(spec)
+    ours = [row.op for row in found.rows]
+    # Three stages of 4, 8 and 4 blocks, of which all but the first split what they take.
+    assert (ours.count("Concat"), ours.count("Split")) == (16, 26)
+    assert "Add" not in ours

@@ -42,6 +42,8 @@ from archcalc.claims.tables.work import Layer
 
 GROWN = MISPRINT + 2
 """The price of a convolution that gives more positions than it takes, of an unsaid kernel."""
+ALONE = 3.0
+"""The price of a kernel over several positions, unsaid, where there is one alone."""
 MOST = 128
 """Channels that a network usually takes at most, where there are more than an image has."""
 WIDEST = 20_000
@@ -180,6 +182,8 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
                 *_as_wide(entry, ext, printed, cin, cout, manner, hints),
             ):
                 price = cin_price + cout_price + w.price
+                alone = kernel is None and set(ext or ()) == {1} != set(w.kernel or (1,))
+                price += ALONE * alone
                 base = price + other + mispriced(entry, w, kernel, manner, cin)
                 wide = any(
                     k == n > 15 for k, n in zip(w.kernel or (), known(ext) or (), strict=False)
