@@ -17,12 +17,16 @@ from archcalc.claims.tables.sheet import Entry, Sheet
 
 def moved_sources(sheet: Sheet, reading: Reading) -> Iterator[Finding]:
     """Rows whose input is another row's than the one they name."""
-    first = [link.rows for link in reading.found.links]
+    links = reading.found.links
+    first = [link.rows for link in links]
     for (row, role), value in reading.choices.items():
         entry = sheet.entries[row]
         if role != "source" or not entry.sources:
             continue
         named_rows = first[row] or ()
+        may = {at for rows in links[row].meant.values() for at in rows}
+        if set(value) <= may | set(named_rows) and may:
+            continue  # one that the name may be, of which the end is cut off
         moved = [at for at in value if at not in named_rows] or list(value)
         meant = sheet.entries[moved[0]]
         named = " and ".join(

@@ -333,3 +333,28 @@ def test_windows_stand_in_the_place_of_the_batch() -> None:
     assert audit(INFO + "\n".join(rows)).findings == ()
     wrong = "\n".join(rows).replace("3,456", "3,465")
     assert [each.right for each in audit(INFO + wrong).findings] == ["3,456"]
+
+
+CUT = """\
+Layer (type),Output Shape,Param #,Connected to
+input_1 (InputLayer),"(None, 8, 8, 3)",0,
+conv2d_1 (Conv2D),"(None, 8, 8, 16)",448,input_1[0][0]
+conv2d_2 (Conv2D),"(None, 8, 8, 32)",896,input_1[0][0]
+batch_normalizatio… (BatchNormalizatio…,"(None, 8, 8, 16)",64,conv2d_1[0][0]
+batch_normalizatio… (BatchNormalizatio…,"(None, 8, 8, 32)",128,conv2d_2[0][0]
+activation_1 (Activation),"(None, 8, 8, 16)",0,batch_normalizat…
+activation_2 (Activation),"(None, 8, 8, 32)",0,batch_normalizat…
+concatenate (Concatenate),"(None, 8, 8, 48)",0,"activation_1[0][0], activation_2[0][0]"
+"""
+"""As Keras 3 prints an Inception: (3 * 3 * 3 + 1) * 16 and * 32, four numbers a channel."""
+
+
+def test_a_name_that_is_cut_off_may_be_any_that_it_begins() -> None:
+    assert audit(CUT).findings == ()
+    wrong = audit(
+        CUT.replace(
+            'activation_2 (Activation),"(None, 8, 8, 32)',
+            'activation_2 (Activation),"(None, 8, 8, 23)',
+        )
+    )
+    assert [each.printed for each in wrong.findings] == ["(None, 8, 8, 23)"]

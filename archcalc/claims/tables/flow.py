@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
 from math import prod
@@ -34,6 +34,8 @@ class Link(NamedTuple):
     named: bool
     unknown: tuple[tuple[str, str], ...] = ()
     """Names that no earlier row has, each with the nearest that one has."""
+    meant: Mapping[int, tuple[int, ...]] = {}
+    """For rows whose names are cut off: all rows of which one is meant, the latest first."""
 
 
 def links(sheet: Sheet) -> list[Link]:
@@ -56,6 +58,7 @@ def links(sheet: Sheet) -> list[Link]:
             part = part or (previous is None and not any(map(_is_input, entry.sources)))
             rows: list[int] = []
             unknown: list[tuple[str, str]] = []
+            meant: dict[int, tuple[int, ...]] = {}
             lost = False
             for name in entry.sources:
                 at = latest.get(name)
@@ -63,7 +66,10 @@ def links(sheet: Sheet) -> list[Link]:
                 if at is None or again:
                     recent = called[-CUT:]
                     apart = [each for each in recent if each[1] not in rows]
-                    at = _cut_off(name, apart if entry.kind in JOINING else recent)
+                    fits = _cut_off(name, apart if entry.kind in JOINING else recent)
+                    at = fits[0] if fits else None
+                    if at is not None:
+                        meant[at] = fits
                 if at is None and name.lstrip("-").isdigit():
                     number = int(name)
                     at = numbers.get(number) if number >= 0 else entry.index + number
@@ -93,7 +99,8 @@ def links(sheet: Sheet) -> list[Link]:
             ):
                 rows.insert(0, previous)
             known = rows and part and entry.kind == "add"  # which keeps the size of each
-            found.append(Link(None if lost and not known else tuple(rows), True, tuple(unknown)))
+            given = None if lost and not known else tuple(rows)
+            found.append(Link(given, True, tuple(unknown), meant))
         elif previous is None or entry.kind in OWN_INPUT or entry.index == again:
             found.append(Link((), any_named))
         elif entry.kind in ("concat", "merge"):
@@ -134,8 +141,8 @@ def begun_again(sheet: Sheet) -> int | None:
     return None
 
 
-def _cut_off(name: str, called: Sequence[tuple[str, int]]) -> int | None:
-    """The latest row whose name begins as one does of which the end is cut off, or so cut."""
+def _cut_off(name: str, called: Sequence[tuple[str, int]]) -> tuple[int, ...]:
+    """Rows whose names begin as one does of which the end is cut off, or are so cut."""
     plain = name.rstrip("…")
     found = [
         row
@@ -143,7 +150,7 @@ def _cut_off(name: str, called: Sequence[tuple[str, int]]) -> int | None:
         if (name.endswith("…") and key.startswith(plain))
         or (key.endswith("…") and len(key) > 8 and plain.startswith(key.rstrip("…")[:-1]))
     ]
-    return max(found, default=None)
+    return tuple(sorted(set(found), reverse=True))
 
 
 def _is_input(name: str) -> bool:

@@ -54,6 +54,8 @@ MOST_A_ROW = 200
 GROUPED = 1.5 * MISPRINT
 """What convolutions in groups that nothing names must save in all."""
 
+CUT_OFF = 0.1
+"""The price of another row than the latest, of those that a name may be whose end is cut off."""
 TOLD = 9.0
 """What it is worth that a network takes what is said beside the table: less than a misprint."""
 UNSUMMED = MISPRINT + 0.5
@@ -352,7 +354,8 @@ class Search:
         used = {r for each in self.links for r in each.rows or ()}
         for k, named in enumerate(link.rows):
             seen: set[State] = set()
-            for at in range(entry.index - 1, max(-1, entry.index - FAR), -1):
+            may = link.meant.get(named, ())
+            for at in (*may, *range(entry.index - 1, max(-1, entry.index - FAR), -1)):
                 other = path.outs(at)
                 now = path.known.get(named, UNKNOWN)
                 if at in link.rows or other is None or other == now or other in seen:
@@ -364,10 +367,12 @@ class Search:
                 rows = tuple(at if j == k else r for j, r in enumerate(link.rows))
                 state = self.joined(entry, given, link, path)
                 price = MISPRINT - (3.0 if at not in used else 0.0)
+                wrong = None if at in may else place
+                price = price if wrong else CUT_OFF
                 tried += 1
                 for option in self.read(entry, state)[:2]:
                     if not option.wrong and option.cost + price < least + 2:
-                        yield self.extend(path, entry, option, price, path.counts, (), place, rows)
+                        yield self.extend(path, entry, option, price, path.counts, (), wrong, rows)
                 if tried > 40:
                     return
 
