@@ -190,7 +190,8 @@ def _differing(
         work = work_of(option.layer._replace(macs=ours.macs), how, manner.batch)
         printed = entry.printed[role]
         halved = role in manner.backward and entry.index == manner.start
-        work = None if work is None else work * entry.windows
+        if work is not None:
+            work *= entry.windows if role in manner.windowed else 1
         if work is not None and not any(
             printed.verdict(n).holds for n in ((work, work // 2) if halved else (work,))
         ):

@@ -108,6 +108,8 @@ class Manner:
     """Whether all windows of more than one row are padded to keep what they take, or none is."""
     start: int = -1
     """The first row with weights: nothing goes back from it to the input."""
+    windowed: frozenset[str] = frozenset()
+    """Columns of work that is done for every window that stands in the place of the batch."""
     plainly: dict[str, bool] = field(default_factory=dict)
     """Of authors' classes, whether most rows of each are what its name says, as far as that is
     told."""
@@ -360,7 +362,7 @@ def weigh_work(entry: Entry, option: Option, manner: Manner) -> None:
         if way and entry.values.get(role):
             found = work_of(option.layer, way, manner.batch)
             if found is not None:
-                found *= entry.windows
+                found *= entry.windows if role in manner.windowed else 1
                 if role in manner.backward and entry.index == manner.start:
                     # Only its weights want gradients, no input does.
                     half = entry.printed[role].verdict(found // 2).holds

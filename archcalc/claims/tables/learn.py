@@ -91,10 +91,23 @@ def learn(
         learnt.ceil = ceils[True] >= ceils[False] > 0 or not ceils[False]
     for role in sheet.work:
         learnt.work[role] = _work(sheet, role, chosen)
+        often = [_often(sheet.entries[row], o, role, learnt) for row, o in chosen.items()]
+        if sum(often) > 0:
+            learnt.windowed |= {role}
     for role in sheet.memory:
         if held := _held(sheet, role, chosen):
             learnt.memory[role] = held
     return learnt
+
+
+def _often(entry: Entry, option: Option, role: str, manner: Manner) -> int:
+    """1 for a row whose work is that of all its windows, -1 for one whose work is that of one."""
+    way = manner.work[role].get(option.layer.kind)
+    found = work_of(option.layer, way, manner.batch) if way and entry.windows > 1 else None
+    if not found or role not in entry.printed:
+        return 0
+    printed = entry.printed[role]
+    return printed.verdict(found * entry.windows).holds - printed.verdict(found).holds
 
 
 def _times(
@@ -200,7 +213,9 @@ def _work(sheet: Sheet, role: str, chosen: Mapping[int, Option]) -> dict[str, st
 
     def explains(way: str, entry: Entry, layer: Layer) -> bool:
         found = right(way, layer)
-        return found is not None and entry.printed[role].verdict(found * entry.windows).holds
+        return found is not None and any(
+            entry.printed[role].verdict(found * n).holds for n in {1, entry.windows}
+        )
 
     found: dict[str, str] = {}
     votes: Counter[str] = Counter()
