@@ -21,6 +21,7 @@ from archcalc.claims.tables.evidence import (
     known,
     one_option,
     printed_state,
+    slip,
 )
 from archcalc.claims.tables.sheet import Entry, Number
 from archcalc.claims.tables.stacks import read_stack
@@ -338,7 +339,9 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     pairs = entry.kind == "attention" and len(sizes_) < 3 and sizes_ <= {state.c, *state.ext}
     # Nothing of what the row above gives, or all but the last axis, which holds features.
     other = not sizes_ & {state.c, *state.ext}
-    other = other or (printed.c, *(printed.ext or ())[:-1]) == (state.c, *state.ext[:-1])
+    features = (printed.c, *(printed.ext or ())[:-1]) == (state.c, *state.ext[:-1])
+    if features and printed.ext:
+        other = other or not slip(printed.ext[-1] or 0, state.ext[-1] or 0)
     if unknown and printed.c and printed.ext and (len(printed.ext) > 2 or pairs or other):
         # Attention's scores have another shape than what they are of: none is to be accused of.
         yield one_option(entry, state, printed, 4.0, layer._replace(cout=printed.c))
