@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from archcalc.errors import Problem, SpecError, did_you_mean
-from archcalc.spec.tree import NOT_TEXT, Document, Node, Place, Tree
+from archcalc.spec.tree import NOT_TEXT, Document, Place, Tree, Value
 
 if TYPE_CHECKING:
     from json import JSONDecodeError
@@ -169,7 +169,7 @@ def literal(text: str) -> Any:
     return text if number is None else number
 
 
-def _plain(tree: Tree, text: str, place: Place) -> Node:
+def _plain(tree: Tree, text: str, place: Place) -> Value:
     """A scalar without quotes."""
     try:
         value = literal(text)
@@ -188,7 +188,7 @@ def _parse_yaml(text: str, file: str) -> Document:
         _refuse(file, "a %TAG directive is not allowed", "a spec is plain data", place)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     tree = Tree(file)
-    anchors: dict[str, Node] = {}
+    anchors: dict[str, Value] = {}
     documents = 0
     try:
         for event in yaml.parse(text, Loader=loader):
@@ -244,7 +244,7 @@ def _whole(text: str) -> str:
     return text.rstrip()
 
 
-def _add_alias(tree: Tree, anchors: dict[str, Node], anchor: Any, place: Place) -> None:
+def _add_alias(tree: Tree, anchors: dict[str, Value], anchor: Any, place: Place) -> None:
     if tree.wants_key:
         tree.stop(place, "a key should be text, not an alias")
     if anchor not in anchors:
@@ -253,14 +253,14 @@ def _add_alias(tree: Tree, anchors: dict[str, Node], anchor: Any, place: Place) 
     tree.alias(anchors[anchor], place)
 
 
-def _add_scalar(tree: Tree, text: str, plain: bool, place: Place) -> Node:
+def _add_scalar(tree: Tree, text: str, plain: bool, place: Place) -> Value:
     rest = plain and tree.cut(text, place)
     if not tree.wants_key:
         return _plain(tree, text, place) if plain else tree.scalar(text, place)
     if plain and not rest:
         _check_plain_key(tree, text, place)
     tree.key(text, place, rest)
-    return Node(text, place)
+    return Value(text, place)
 
 
 def _check_plain_key(tree: Tree, text: str, place: Place) -> None:

@@ -91,14 +91,14 @@ def _cut(text: str) -> str:
 
 
 @dataclass(slots=True)
-class Node:
+class Value:
     """A value while the tree is being built. An alias puts the same node in a second place."""
 
     value: Any
     place: Place
     key: str | None = None  # of the entry being read
     keys: dict[str, Place] = field(default_factory=dict)
-    children: list[tuple[Key, Node]] = field(default_factory=list)
+    children: list[tuple[Key, Value]] = field(default_factory=list)
     size: int = 1
     height: int = 0
     open: bool = False
@@ -114,8 +114,8 @@ class Tree:
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[Problem] = []
-        self.root: Node | None = None
-        self._stack: list[Node] = []
+        self.root: Value | None = None
+        self._stack: list[Value] = []
         self._values = 0
 
     def report(self, place: Place, message: str, hint: str = "") -> None:
@@ -176,21 +176,21 @@ class Tree:
             self.report(place, f"key '{name}' is already on line {first}")
         mapping.keys[name] = place
 
-    def scalar(self, value: Any, place: Place) -> Node:
+    def scalar(self, value: Any, place: Place) -> Value:
         """A value with nothing inside."""
-        node = Node(value, place)
+        node = Value(value, place)
         if isinstance(value, str):
             self._check_text(value, place)
         self._add(node, place)
         return node
 
-    def open(self, value: dict[str, Any] | list[Any], place: Place, flow: bool = False) -> Node:
+    def open(self, value: dict[str, Any] | list[Any], place: Place, flow: bool = False) -> Value:
         """The beginning of a mapping or a list, which ``flow`` says to be in brackets."""
         if self.wants_key:
             self.stop(place, "a key should be text, not a mapping or a list")
         if not self._stack and isinstance(value, list):
             self.stop(place, f"{_MEANT}; this is a list")
-        node = Node(value, place, height=1, open=True, flow=flow)
+        node = Value(value, place, height=1, open=True, flow=flow)
         self._add(node, place)
         self._stack.append(node)
         return node
@@ -203,7 +203,7 @@ class Tree:
             node.size += child.size
             node.height = max(node.height, child.height + 1)
 
-    def alias(self, node: Node, place: Place) -> None:
+    def alias(self, node: Value, place: Place) -> None:
         """A value that stands in another place already."""
         if node.open:
             self.stop(place, "an alias can't stand inside the value that it repeats")
@@ -215,7 +215,7 @@ class Tree:
         if wrong:
             self.report(place, f"is not text: it holds the character U+{ord(wrong[0]):04X}")
 
-    def _add(self, node: Node, place: Place) -> None:
+    def _add(self, node: Value, place: Place) -> None:
         if len(self._stack) + node.height > DEEPEST:
             self.stop(place, f"is nested more than {DEEPEST} deep")
         self._values += node.size
@@ -245,7 +245,7 @@ class Tree:
             raise SpecError(self.problems)
         marks: dict[TreePath, Place] = {}
         keys: dict[TreePath, Place] = {}
-        pending: list[tuple[TreePath, Node]] = [((), root)]
+        pending: list[tuple[TreePath, Value]] = [((), root)]
         while pending:
             path, node = pending.pop()
             marks[path] = node.place

@@ -39,4 +39,4 @@ def test_a_key_that_a_space_has_not_is_told_with_one_that_it_has() -> None:
 
 def test_what_is_read_of_a_spec_does_not_change() -> None:
     # Those of the layout of a text are built step by step.
-    assert changeable(archcalc.spec) == {"Node", "_Open", "_Node", "Entry"}
+    assert changeable(archcalc.spec) == {"Node", "_Open", "Value", "Entry"}

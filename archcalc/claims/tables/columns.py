@@ -58,8 +58,8 @@ HEADERS: Mapping[str, str] = {
     "in_w": r"(in|input|ifmap) w|ifmap width|w in|input width|width in",
     "in_c": r"(in|input) c",
     "out_d": r"(out|output) d|d out",
-    "out_h": r"(out|output) h|h out|output height|height out",
-    "out_w": r"(out|output) w|w out|output width|width out",
+    "out_h": r"(out|output) h|h out|output height|height out|h",
+    "out_w": r"(out|output) w|w out|output width|width out|w",
     "out_c": r"(out|output) c",
     "channels_in": r"channels? in|(in|input) (channels?|features?|planes|depth|maps)|c in|cin|n in|"
     r"in ch|ch in|ic|ich|i ch|filt(er)? dim|(input|in) channels? (number|num|count)",
@@ -71,7 +71,7 @@ HEADERS: Mapping[str, str] = {
     r"num (filters|channels)|ch out|"
     r"((out|output) )?(kernel|filter|channel|neuron|unit)s? (number|num|count)s?|"
     r"oc|och|o ch|filts?",
-    "kernel": r"kernels?( size| shape)?|weights? (shape|size|dims?)|k|f|"
+    "kernel": r"kernels?( size| shape)?|ke?rne?l? ?si?ze?|weights? (shape|size|dims?)|k|f|"
     r"filters? ?(size|shape)|filter|patch size|"
     r"window( size)?|ksize|(pool|conv) size|receptive field size|field size|support|"
     r"filter dimensions?|size strd( dil)?|"
@@ -303,7 +303,8 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
             return "source"
         batched = any(c.startswith(("[", "(")) for c in cells)
         return role if batched else f"channels_{role}"
-    if role == "out" and not sized and numeric == len(cells) and "map" in header:
+    apart = "map" in header or {"h", "w"} <= set(heads)
+    if role == "out" and not sized and numeric == len(cells) and apart:
         return "channels_out"
     if role == "params" and re.fullmatch(
         r"(of )?weights( count)?|(kernel|filter|weights?) values?( number| count)?", header

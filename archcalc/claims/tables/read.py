@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
 from archcalc.claims.tables.cells import count, nothing, shapes, worked_out
-from archcalc.claims.tables.columns import find_roles, plain_header, unit
+from archcalc.claims.tables.columns import NUMBERS, find_roles, plain_header, unit
 from archcalc.claims.tables.conventions import settle
 from archcalc.claims.tables.draft import (
     CALL,
@@ -207,9 +207,11 @@ def _worded(read: Draft, rows: Sequence[Row]) -> set[int]:
     apart |= {k for k in read.roles.get("remark", ()) if k not in named}
     used: set[int] = set()
     free = [r for r in WORDED if not any(c in read.columns for c in _APART.get(r, (r,)))]
+    counted = {k for role in (*NUMBERS, "row") for k in read.roles.get(role, ())}
+    sizes = set(range(len(read.grid.headers))) - counted
     for k in [*sorted(apart), *named]:
         found = [said(row[k], k in named) if row[k] else {} for row in rows]
-        beside = [_numbers(row, k) for row in rows]
+        beside = [_numbers(row, sizes - {k}) for row in rows]
         found = [
             {**a, **b} for a, b in zip(found, widths([r[k] for r in rows], beside), strict=True)
         ]
@@ -252,9 +254,9 @@ def _sided(roles: dict[str, list[int]], headers: Sequence[str], rows: Sequence[R
         roles["out_h"] = roles.pop("channels_out")
 
 
-def _numbers(row: Row, apart: int) -> list[int]:
-    """The numbers of the shapes in a row's cells but one."""
-    found = [shapes(cell) or () for k, cell in enumerate(row) if k != apart and cell]
+def _numbers(row: Row, places: Set[int]) -> list[int]:
+    """The numbers of the shapes in some of a row's cells."""
+    found = [shapes(row[k]) or () for k in sorted(places) if row[k]]
     return [n for each in found for shape in each for n in shape.dims if n]
 
 

@@ -20,6 +20,7 @@ from archcalc.claims.tables.cells import (
 from archcalc.claims.tables.columns import NUMBERS, byte_power
 from archcalc.claims.tables.conventions import state_of
 from archcalc.claims.tables.draft import CALL, PARTS, SHARE, Draft, Row, cell_of, place_of
+from archcalc.claims.tables.evidence import slip
 from archcalc.claims.tables.kinds import GATES, SLIDING, WEIGHTED, Kind
 from archcalc.claims.tables.lines import MEMORY, MULT_ADDS, TRAINED
 from archcalc.claims.tables.modules import WIDTHS, pattern_of
@@ -213,6 +214,10 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     features = values.get("channels_in"), values.get("channels_out")
     if what.kind == "input" and values.get("params") and None not in features:
         what = what._replace(kind="linear")  # the layer that takes the input
+    if not what.kind and None not in features and (has := values.get("params")):
+        whole = int(features[0] or 0) * int(features[1] or 0)
+        if any(slip(has, whole + biases) for biases in (0, int(features[1] or 0))):
+            what = what._replace(kind="linear")  # a projection, say
     if what.kind == "same" and values.get("params") and _ACTIVATION.match(what.word):
         what = what._replace(kind="linear")  # it stands for the layer before it, too
     if "out" in flat or (values.get("out_c") == 1 and what.kind in ("linear", "same", "flatten")):
