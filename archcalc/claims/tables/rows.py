@@ -214,7 +214,8 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     features = values.get("channels_in"), values.get("channels_out")
     if what.kind == "input" and values.get("params") and None not in features:
         what = what._replace(kind="linear")  # the layer that takes the input
-    if not what.kind and None not in features and (has := values.get("params")):
+    said = not what.kind and "channels_in" in read.worded and None not in features
+    if said and (has := values.get("params")):
         whole = int(features[0] or 0) * int(features[1] or 0)
         if any(slip(has, whole + biases) for biases in (0, int(features[1] or 0))):
             what = what._replace(kind="linear")  # a projection, say
