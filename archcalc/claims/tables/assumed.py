@@ -156,7 +156,9 @@ class Assuming:
     def weighs(self, entry: Entry) -> bool:
         """Whether a program's row has parameters for as many channels as it gives or takes."""
         weighs = bool(entry.values.get("params")) and entry.kind in (*SLIDING, "norm")
-        return weighs and not self.by_hand and called_by_class(entry)
+        # Keras prints a row of what it takes a part of.
+        called = called_by_class(entry) and self.sheet.program != "keras"
+        return weighs and not self.by_hand and called
 
     def anything(self, entry: Entry) -> bool:
         """Whether a row may take what functions have made of other rows."""
