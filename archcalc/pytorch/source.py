@@ -48,7 +48,7 @@ def source(graph: Graph, spec: Spec | None = None) -> str:
     if named is not graph:
         graph, spec = named, None
     top = blocks(graph, spec)
-    library = classes_of(top, class_name(graph.name), graph.variables)
+    library = classes_of(top, class_name(graph.name), graph.variables, graph.modules)
     used = {target_of(call) for call in library.calls.values() if is_module(call)}
     own = sorted(target for target in used if target.startswith("archcalc."))
     classes = []

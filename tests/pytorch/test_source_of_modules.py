@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -466,6 +467,35 @@ class Turned(nn.Module):
         return self.second(torch.relu(self.first(x)))
 
 
+class Constant(nn.Module):
+    """A cell with a state of two tensors, whose class has the name of one of ours."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gates = nn.Linear(width + 3, 6)
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> Any:
+        kept, new = self.gates(torch.cat([x, h], -1)).chunk(2, -1)
+        c = torch.sigmoid(kept) * c + torch.tanh(new)
+        return torch.tanh(c), c
+
+
+class Cells(nn.Module):
+    """Cells that are called again, the last time for one of what they give."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells = nn.ModuleList([Constant(4), Constant(3)])
+
+    def forward(self, xs: Tensor) -> Any:
+        states = [(torch.zeros(len(xs), 3), torch.zeros(len(xs), 3)) for _ in range(2)]
+        for x in xs.unbind(1):
+            for k, cell in enumerate(self.cells):
+                states[k] = cell(x, *states[k])
+                x = states[k][0]
+        return x
+
+
 MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "ladder": (Ladder, (2, 4, 16, 16)),
     "residual": (Residual, (2, 5, 6)),
@@ -493,6 +523,7 @@ MODULES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "drawn": (Drawn, (2, 6)),
     "sliced": (Sliced, (2, 6)),
     "turned": (Turned, (2, 6)),
+    "cells": (Cells, (1, 3, 4)),
 }
 
 
@@ -572,6 +603,30 @@ def test_outputs_without_a_batch_are_their_authors() -> None:
     assert isinstance(text, str)
     shapes = [[y.shape for y in net(torch.randn(shape))] for net in (made(text, "Scored"), kind())]
     assert shapes[0] == shapes[1]
+
+
+def test_classes_have_their_authors_names_but_where_these_are_taken() -> None:
+    kind, shape = MODULES["cells"]
+    text = archcalc.export(archcalc.from_torch(kind(), shape))
+    assert isinstance(text, str)
+    assert re.findall(r"^class (\w+)", text, re.MULTILINE) == ["Constant", "Constant2", "Cells"]
+
+
+def test_a_network_that_returns_much_in_training_has_short_lines() -> None:
+    class Idle(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used = nn.Linear(6, 6)
+            for k in range(6):
+                setattr(self, f"idle_number_{k}", nn.Linear(6, 6))
+
+        def forward(self, x: Tensor) -> Any:
+            return self.used(x)
+
+    text = archcalc.export(archcalc.from_torch(Idle(), (2, 6)))
+    assert isinstance(text, str)
+    assert max(map(len, text.splitlines())) <= 100
+    assert made(text, "Idle").train()(torch.randn(2, 6))[0].shape == (2, 6)
 
 
 @pytest.mark.parametrize("case", ["waves", "indices"])

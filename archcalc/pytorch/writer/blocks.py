@@ -226,11 +226,12 @@ def _fill(block: Block, known: _Known) -> None:
                 for number in numbers
                 if number in taken or any(not start <= user < end for user in users.get(number, ()))
             )
+            label = f"{name}.{member}" if member else name
+            path = f"{block.path}.{label}" if block.path else label
+            gives = _given(block, path, numbers, gives, taken, users)
             if not gives and units and block.nodes[start].spare:
                 first = units[0]  # nothing takes it, and it is made as those that are taken
                 gives = tuple(number - first.start + start for number in first.gives)
-            label = f"{name}.{member}" if member else name
-            path = f"{block.path}.{label}" if block.path else label
             units.append(_unit(block, known, label, path, start, end, gives))
         children.append(Child(block.called[name], tuple(units), "" not in members))
     block.children = tuple(children)
@@ -410,6 +411,26 @@ def _calls(block: Block, path: str, own: Sequence[int]) -> Iterator[Sequence[int
         numbers = [k for k, node in enumerate(block.nodes) if node.name.startswith(call)]
         if [_done(block.nodes[number], call) for number in numbers] == done:
             yield numbers
+
+
+def _given(
+    block: Block,
+    path: str,
+    own: Sequence[int],
+    gives: tuple[Number, ...],
+    taken: set[Number],
+    users: Mapping[Number, Sequence[int]],
+) -> tuple[Number, ...]:
+    """What a call of a module gives: what any call of it does, since it is one module."""
+    found = set(gives)
+    for call in _calls(block, path, own):
+        inside = set(call)
+        found |= {
+            mine
+            for mine, number in zip(own, call, strict=True)
+            if number in taken or not inside.issuperset(users.get(number, ()))
+        }
+    return tuple(sorted(found))
 
 
 def _is_again(node: Node) -> bool:

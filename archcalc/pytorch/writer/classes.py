@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,21 +17,27 @@ from archcalc.pytorch.writer.spelling import arguments
 from archcalc.pytorch.writer.steps import Ref, outputs, steps
 
 
-def classes(top: Block, name: str, variables: Mapping[str, Any]) -> Library:
-    """The classes of a network and of the blocks inside it."""
+def classes(
+    top: Block, name: str, variables: Mapping[str, Any], modules: Mapping[str, str] | None = None
+) -> Library:
+    """The classes of a network and of the blocks inside it.
+
+    ``modules`` are those of their author, by the way to what is of them.
+    """
     library = Library(variables)
-    _Sorting(library, name).run(top)
+    _Sorting(library, name, modules or {}).run(top)
     return library
 
 
 class _Sorting:
     """Sorts blocks into classes, those inside others first."""
 
-    def __init__(self, library: Library, name: str) -> None:
+    def __init__(self, library: Library, name: str, authored: Mapping[str, str]) -> None:
         self.library = library
         self.name = name
-        # What the file may define or import itself.
-        self.taken = {*dir(modules), "Tensor", "F", "nn", "torch", name}
+        self.authored = authored
+        # What the file may define or import itself, and what Python has.
+        self.taken = {*dir(modules), *dir(builtins), "Tensor", "F", "nn", "torch", name}
 
     def run(self, top: Block) -> None:
         kinds: dict[str, list[Block]] = {}
@@ -62,9 +71,20 @@ class _Sorting:
         named = kinds[kind][0].path if kind.startswith("=") else kind.removeprefix("layers.")
         wanted = class_name(named, kind[0] == "=")
         for group in groups:
-            name = unused(wanted, self.taken)
+            name = unused(self._said(group) or wanted, self.taken)
             self.taken.add(name)
             self._made(name, group)
+
+    def _said(self, group: Sequence[Block]) -> str:
+        """The author's class of blocks: that of most of them. Lists have the names of what they
+        are in.
+        """
+        ways = (self.authored.get(block.path, "") for block in group)
+        known = Counter(way.rpartition(".")[2] for way in ways if way)
+        for name, _ in known.most_common():
+            if name.isidentifier() and not keyword.iskeyword(name) and name not in _HOLDERS:
+                return name
+        return ""
 
     def _made(self, name: str, group: list[Block]) -> None:
         made = Class(
@@ -147,6 +167,10 @@ class _Sorting:
             and not unit.node.op.weights(*unit.node.input_shapes)
             and not any(argument.told for argument in arguments(call))
         )
+
+
+_HOLDERS = ("Module", "Sequential", "ModuleList", "ModuleDict")
+"""Classes of PyTorch that say nothing of what is in them."""
 
 
 def _renumbered(ref: Ref, numbers: Mapping[int, int]) -> Ref:

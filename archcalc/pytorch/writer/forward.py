@@ -158,8 +158,8 @@ class Forward(Statements):
         heads = [self.names[ref] for ref in self.training]
         found = []
         if heads:
-            found += ["    if self.training:", f"        return {', '.join([*names, *heads])}"]
-        return [*found, *_return(names)]
+            found += ["    if self.training:", *_return([*names, *heads], 8)]
+        return [*found, *_return(names, 4)]
 
     def _is_loop(self, line: Line) -> bool:
         step = self.steps[line.steps[-1]]
@@ -205,8 +205,10 @@ def _tuple(count: int) -> str:
     return f"tuple[{', '.join(['Tensor'] * count)}]" if count <= 4 else "tuple[Tensor, ...]"
 
 
-def _return(names: Sequence[str]) -> list[str]:
-    line = f"    return {', '.join(names)}"
+def _return(names: Sequence[str], indent: int) -> list[str]:
+    """The statement in a method, which stands in a class: its length allows for that."""
+    space = " " * indent
+    line = f"{space}return {', '.join(names)}"
     if len(line) + 4 <= WIDTH:
         return [line]
-    return ["    return (", *(f"        {name}," for name in names), "    )"]
+    return [f"{space}return (", *(f"{space}    {name}," for name in names), f"{space})"]
