@@ -104,9 +104,12 @@ class Assembler(Authored):
         ]
         graph = self.drafted(name, outputs, unused, self.capture.classes)
         how = self.capture.how
-        edition = "" if how == PLAIN else f"captured by {how}"
+        edition = [f"captured by {how}"] if how != PLAIN else []
+        if self.loose:
+            each = ", ".join(f"{name} of {size:,} numbers" for name, size in self.loose.items())
+            edition.append(f"neither parameters nor buffers are the weights {each}")
         aliases = {**self.capture.aliases, **self.capture.tied}
-        return replace(graph, edition=edition, aliases=aliases)
+        return replace(graph, edition="; ".join(edition), aliases=aliases)
 
     def output(self, node: fx.Node) -> int:
         """The layer that gives an output of the network."""

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_map
 
@@ -34,6 +35,7 @@ from archcalc.frontends.torch.follow import (
     WAYS,
     has_no_numbers,
 )
+from archcalc.frontends.torch.quantized import plain
 from archcalc.frontends.torch.reasons import line_of, told
 from archcalc.frontends.torch.trial import is_steady, not_all
 from archcalc.frontends.watched import tell
@@ -56,11 +58,29 @@ def capture(
     it was.
     """
     kwargs = dict(kwargs or {})
+    _require_sizes(module)
     with _as_it_was(module), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        found = _followed(module, args, kwargs, at_most)
-    parameters, buffers = owned(module)
-    return replace(found, parameters=parameters, buffers=buffers)
+        followed, dtypes = plain(module)
+        found = _followed(followed, args, kwargs, at_most)
+    with _as_it_was(module):
+        parameters, buffers = owned(plain(module)[0])  # without what it made in the call
+    how = f"{found.how}, weights of {dtypes} counted as numbers" if dtypes else found.how
+    return replace(found, how=how, parameters=parameters, buffers=buffers)
+
+
+def _require_sizes(module: nn.Module) -> None:
+    """Raise :class:`ArchcalcError` for a parameter without a size that no call would give one."""
+    for path, inner in module.named_modules():
+        if isinstance(inner, (torch.jit.ScriptModule, LazyModuleMixin)):
+            continue
+        for name, tensor in inner.named_parameters(path, recurse=False):
+            if is_lazy(tensor):
+                raise ArchcalcError(
+                    f"{type(module).__name__} can't be captured: parameter '{name}' is an "
+                    f"{type(tensor).__name__}, without a size\n"
+                    "  give it one, by its materialize() or an nn.Parameter of a shape, before"
+                )
 
 
 def _followed(
@@ -77,8 +97,8 @@ def _followed(
     module.eval()
     hooks = contextlib.ExitStack()
     if not isinstance(module, torch.jit.ScriptModule):
-        plain = module.register_forward_hook(lambda _module, _inputs, output: _plainly(output))
-        hooks.callback(plain.remove)
+        unpacking = module.register_forward_hook(lambda _module, _inputs, output: _plainly(output))
+        hooks.callback(unpacking.remove)
     try:
         for config in caching:
             config.use_cache = False

@@ -21,6 +21,9 @@ class Holding(Draft):
         self.capture = capture
         self.latest: dict[fx.Node, fx.Node] = {}
         """A tensor that was written into, or only handed on -> what it is now."""
+        self.loose: dict[str, int] = {}
+        """Weights that the module has as plain tensors, which nothing counts -> how many numbers
+        they are."""
 
     def now(self, node: fx.Node) -> fx.Node:
         """What stands for a tensor now."""
@@ -48,6 +51,11 @@ class Holding(Draft):
                 queue += each.all_input_nodes
         return found
 
+    def largest_first(self, node: fx.Node) -> list[Held]:
+        """The tensors of the module that one is made of; of as large ones parameters first."""
+        found = self.behind(node).values()
+        return sorted(found, key=lambda held: (-prod(held.shape), held.kind != "parameter"))
+
     def own(self, made: Made[fx.Node]) -> dict[str, str]:
         """The tensors of the module that a layer has as its own, by its names for them."""
         found: dict[str, str] = {}
@@ -58,7 +66,7 @@ class Holding(Draft):
                 continue
             # A weight that is made when it runs, by weight normalization or standardization: the
             # largest of the tensors that it is made of is the layer's, the others stand alone.
-            behind = sorted(self.behind(source).values(), key=lambda held: -prod(held.shape))
+            behind = self.largest_first(source)
             for other in behind[:1]:
                 if prod(other.shape) == prod(shape_of(source)):
                     found[name] = other.name
@@ -88,7 +96,8 @@ class Holding(Draft):
         held = self.held(weight)
         if (held is not None and held.kind == "parameter") or "parametrization" in made.fields:
             return made
-        trained = any(each.kind == "parameter" for each in self.behind(weight).values())
+        behind = self.largest_first(weight)
+        trained = bool(behind) and behind[0].kind == "parameter"
         if trained and self.is_own(weight) and not self.depends(weight):
             if not self.is_turned(weight):
                 return made
@@ -98,6 +107,9 @@ class Holding(Draft):
                 product = Made("MatMul", {}, (made.inputs[0], turned), shape=wanted)
                 bias = made.weights.get("bias")
                 return product if bias is None else Made("Add", {}, (product, bias))
+        for each in behind:
+            if each.kind == "constant" and self.capture.numbers_of(each.name) is None:
+                self.loose[each.name] = prod(each.shape)
         shape = shape_of(weight)
         taps = prod(shape[1:]) if not made.op.startswith("ConvTranspose") else prod(shape[2:])
         times = prod(wanted)
@@ -121,7 +133,7 @@ class Holding(Draft):
 
     def is_turned(self, node: fx.Node) -> bool:
         """Whether it is a tensor of other extents that something else has as its own."""
-        largest = max(self.behind(node).values(), key=lambda held: prod(held.shape))
+        largest = self.largest_first(node)[0]
         if largest.shape == tuple(shape_of(node)):
             return False
         names = {name for name, held in self.capture.held.items() if held.name == largest.name}

@@ -145,8 +145,10 @@ def of_factory(
 
 
 def _bytes(module: Any) -> int:
+    from torch.nn.parameter import is_lazy
+
     tensors = (*module.parameters(), *module.buffers())
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    return sum(each.numel() * each.element_size() for each in tensors if not is_lazy(each))
 
 
 def _memory() -> float:

@@ -1,0 +1,161 @@
+"""Weights that are stored so that PyTorch doesn't count them: packed, plain, without a size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import prune
+
+import archcalc
+
+quantization: Any = torch.ao.quantization
+quantized: Any = torch.ao.nn.quantized
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.recurrent = nn.LSTM(8, 16, batch_first=True, num_layers=2)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.recurrent(x)[0])  # type: ignore[no-any-return]
+
+
+def _dynamic(module: nn.Module, dtype: torch.dtype = torch.qint8) -> nn.Module:
+    kinds = {nn.Linear, nn.LSTM, nn.GRU}
+    return quantization.quantize_dynamic(module, kinds, dtype)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (lambda: nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4, bias=False)), (1, 8)),
+        (Recurrent, (1, 5, 8)),
+    ],
+    ids=["Linear", "LSTM"],
+)
+def test_dynamically_quantized_weights_are_counted_as_numbers(
+    module: Callable[[], nn.Module], shape: tuple[int, ...]
+) -> None:
+    plain = archcalc.analyze(archcalc.from_torch(module(), shape))
+    graph = archcalc.from_torch(_dynamic(module()), shape)
+    packed = archcalc.analyze(graph)
+    assert packed.params == plain.params == sum(p.numel() for p in module().parameters())
+    assert packed.macs == plain.macs
+    assert [row.name for row in packed.rows] == [row.name for row in plain.rows]
+    assert "weights of qint8 counted as numbers" in graph.edition
+
+
+def test_a_quantized_module_by_itself_says_its_dtype_and_is_left_as_it_was() -> None:
+    module = _dynamic(nn.Sequential(nn.Linear(8, 16)), torch.float16)
+    before = module[0]  # type: ignore[index]
+    graph = archcalc.from_torch(module, (1, 8))
+    assert "float16" in graph.edition
+    assert module[0] is before  # type: ignore[index]
+    assert archcalc.analyze(archcalc.from_torch(before, (1, 8))).params == 8 * 16 + 16
+
+
+class Static(nn.Module):
+    """Convolution, batch normalization and ReLU, which are fused, a sum and a linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quant = quantization.QuantStub()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.relu = nn.ReLU()
+        self.sum = quantized.FloatFunctional()
+        self.fc = nn.Linear(8 * 4 * 4, 5)
+        self.dequant = quantization.DeQuantStub()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.norm(self.conv(self.quant(x))))
+        x = self.sum.add(x, x)
+        return self.dequant(self.fc(x.flatten(1)))  # type: ignore[no-any-return]
+
+
+def test_statically_quantized_layers_do_what_plain_ones_do() -> None:
+    module = quantization.fuse_modules(Static().eval(), [["conv", "norm", "relu"]])
+    module.qconfig = quantization.get_default_qconfig(torch.backends.quantized.engine)
+    quantization.prepare(module, inplace=True)
+    module(torch.randn(2, 3, 4, 4))
+    quantization.convert(module, inplace=True)
+    found = archcalc.analyze(archcalc.from_torch(module, (1, 3, 4, 4)))
+    # The normalization is in the convolution, which has a bias; 16 places of 3 x 3 x 3 taps.
+    assert found.params == (8 * 27 + 8) + (128 * 5 + 5)
+    assert found.macs == 16 * 8 * 27 + 128 * 5
+
+
+def test_a_quantized_table_of_embeddings_is_counted() -> None:
+    module = quantized.Embedding(50, 8)
+    ids = torch.zeros(1, 5, dtype=torch.int64)
+    assert archcalc.analyze(archcalc.from_torch(module, ids)).params == 50 * 8
+
+
+def test_what_no_plain_module_does_is_unknown_and_not_zero() -> None:
+    class Own(quantized.dynamic.Linear):  # type: ignore[misc]
+        """Somebody's own, which may do otherwise."""
+
+    found = archcalc.analyze(archcalc.from_torch(Own(8, 4), (1, 8)), allow_unknown=True)
+    assert found.not_counted
+    assert "≥" in archcalc.table(found)
+
+
+class Attributes(nn.Module):
+    """A weight of whole numbers that is neither a parameter nor a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.randint(-127, 127, (16, 8), dtype=torch.int8)
+        self.blur = torch.tensor([[1.0, 2.0, 1.0]])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.linear(x, self.weight.float())
+        return nn.functional.linear(x[:, :3], self.blur)
+
+
+def test_weights_that_are_plain_attributes_are_named() -> None:
+    graph = archcalc.from_torch(Attributes(), (1, 8))
+    assert archcalc.analyze(graph).params == 0
+    assert archcalc.analyze(graph).macs == 8 * 16 + 3
+    assert "the weights weight of 128 numbers" in graph.edition
+    assert "blur" not in graph.edition  # its numbers are written out
+
+
+class Buffered(nn.Module):
+    """A weight that is a buffer, of whole numbers, with a trained scale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("whole", torch.ones(16, 8, dtype=torch.int8))
+        self.scale = nn.Parameter(torch.rand(16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight: Tensor = self.get_buffer("whole").float() * self.scale[:, None]
+        return nn.functional.linear(x, weight)
+
+
+def test_a_weight_that_is_a_buffer_is_no_parameter() -> None:
+    found = archcalc.analyze(archcalc.from_torch(Buffered(), (1, 8)))
+    assert (found.params, found.buffers, found.macs) == (16, 128, 128)
+
+
+def test_the_mask_of_a_pruned_weight_is_no_parameter() -> None:
+    module = nn.Sequential(nn.Linear(8, 16))
+    prune.random_unstructured(module[0], "weight", 0.5)  # type: ignore[no-untyped-call]
+    found = archcalc.analyze(archcalc.from_torch(module, (1, 8)))
+    assert (found.params, found.macs) == (8 * 16 + 16, 128)
+
+
+def test_a_parameter_without_a_size_is_refused_with_its_name() -> None:
+    module = nn.Sequential(nn.Linear(8, 4))
+    module.extra = nn.ParameterList([nn.UninitializedParameter()])
+    with pytest.raises(archcalc.ArchcalcError, match=r"'extra\.0' is an UninitializedParameter"):
+        archcalc.from_torch(module, (1, 8))
