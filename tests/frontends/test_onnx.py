@@ -9,9 +9,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from typer.testing import CliRunner
 
 import archcalc
 from archcalc import ArchcalcError, Graph
+from archcalc.cli.app import application
 from archcalc.frontends.fold import to_spec
 from archcalc.frontends.sources import graph as graph_of
 from archcalc.frontends.sources import is_foreign
@@ -222,6 +224,45 @@ def test_a_branch_whose_condition_is_known_is_taken(path: Path) -> None:
     choice = node("If", ["yes"], ["o"], then_branch=branch(3), else_branch=branch(9))
     model([choice], {"x": [1, 4]}, ["o"], None, path, initializers=[yes])
     assert archcalc.analyze(graph_of(path)).params == 12
+
+
+def test_an_input_that_says_which_way_is_asked_for_and_taken(path: Path) -> None:
+    def branch(out: int) -> Any:
+        weight = numpy_helper.from_array(np.zeros((4, out), "float32"), f"w{out}")
+        return helper.make_graph(
+            [node("MatMul", ["x", f"w{out}"], [f"y{out}"])],
+            f"g{out}",
+            [],
+            [helper.make_tensor_value_info(f"y{out}", 1, None)],
+            [weight],
+        )
+
+    nodes = [
+        node("Not", ["cond"], ["other"]),
+        node("If", ["other"], ["o"], then_branch=branch(3), else_branch=branch(9)),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [
+            helper.make_tensor_value_info("x", 1, [1, 4]),
+            helper.make_tensor_value_info("cond", TensorProto.BOOL, []),
+        ],
+        [helper.make_tensor_value_info("o", 1, None)],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    path.write_bytes(made.SerializeToString())
+    with pytest.raises(ArchcalcError, match="write --input cond=true, or false"):
+        graph_of(path)
+    with pytest.raises(ArchcalcError, match="'maybe' is none"):
+        graph_of(f"{path}@cond=maybe")
+    for said, params in (("true", 36), ("false", 12)):
+        found = graph_of(f"{path}@cond={said}")
+        assert archcalc.analyze(found).params == params
+        assert found.edition == f"cond = {said}"
+    printed = CliRunner().invoke(application("table"), ["table", str(path), "--input", "cond=true"])
+    assert printed.exit_code == 0, printed.output
+    assert "36" in printed.output
 
 
 def test_a_branch_that_depends_on_the_input_is_named_and_not_counted(path: Path) -> None:
