@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -214,3 +215,61 @@ def test_a_first_turn_that_is_another_owns_what_all_use() -> None:
     assert [*data["blocks"]["step"]["layers"]] == [
         *("add", "sigmoid", "mul", "add_1", "sigmoid_1", "select", "w", "u")
     ]
+
+
+def lists(turns: int, **more: Any) -> dict[str, Any]:
+    """``x = x + b[t](a[t](x).relu())`` for each turn, with layers of its own."""
+    layers: dict[str, Any] = {}
+    x = "input"
+    for t in range(turns):
+        layers[f"a.{t}"] = {"op": "Linear", "from": x, "out_features": 2 ** (t + 4)}
+        layers[numbered("relu", t)] = "ReLU"
+        layers[f"b.{t}"] = {"op": "Linear", "out_features": 8}
+        layers[numbered("tanh", t)] = "Tanh"
+        layers[numbered("add", t)] = {"op": "Add", "from": [numbered("tanh", t), x]}
+        x = numbered("add", t)
+    return layers
+
+
+def listed(layers: Mapping[str, Any]) -> Graph:
+    """A network whose layers stand in lists, which text has as ``a_0``."""
+    graph = graph_of({name.replace(".", "__"): layer for name, layer in layers.items()})
+    return graph.renamed({node.name: node.name.replace("__", ".") for node in graph.nodes})
+
+
+def test_layers_of_several_lists_by_a_number_are_a_loop() -> None:
+    data = again(listed(lists(6)))
+    assert data["layers"] == {
+        "step": {"block": "step", "repeat": 6, "out_features": "=16 * 2 ** i"}
+    }
+    assert list(data["blocks"]["step"]["layers"]) == ["a", "relu", "b", "tanh", "add"]
+
+
+def test_what_a_loop_leaves_of_a_list_is_called_as_the_list() -> None:
+    layers = {**lists(6), "b.6": {"op": "Linear", "out_features": 3}}
+    assert list(again(listed(layers))["layers"]) == ["step", "b"]
+
+
+def test_one_list_alone_is_no_loop() -> None:
+    layers: dict[str, Any] = {}
+    for t in range(6):
+        layers[f"a.{3 * t}"] = {"op": "Linear", "out_features": 8}
+        layers[f"a.{3 * t + 1}"] = "LayerNorm"
+        layers[f"a.{3 * t + 2}"] = "ReLU"
+    assert "step" not in again(listed(layers))["layers"]
+
+
+def test_few_turns_that_hand_on_several_are_a_repetition() -> None:
+    layers: dict[str, Any] = {"first": {"op": "Linear", "out_features": 16}}
+    x, kept = "first", "input"
+    for t in range(3):
+        layers[f"a.{t}"] = {"op": "Linear", "from": x, "out_features": (24, 40, 56)[t]}
+        layers[numbered("relu", t)] = "ReLU"
+        layers[numbered("clip", t)] = {"op": "Dropout", "p": (0.1, 0.3, 0.2)[t]}
+        layers[f"b.{t}"] = {"op": "Linear", "out_features": 16}
+        layers[numbered("drop", t)] = {"op": "Dropout", "p": (0.5, 0.2, 0.4)[t]}
+        layers[f"c.{t}"] = {"op": "Linear", "out_features": 8}
+        layers[numbered("add", t)] = {"op": "Add", "from": [f"c__{t}", kept]}
+        x, kept = numbered("drop", t), numbered("add", t)
+    layers["end"] = {"op": "Concat", "from": [x, kept], "dim": -1}
+    assert again(listed(layers))["layers"]["step"]["repeat"] == 3

@@ -52,11 +52,13 @@ def readable(graph: Graph) -> tuple[dict[str, Any], Graph]:
     lines are spared by that.
     """
     found = folded(graph)
-    around, loops = looped(graph)
-    if loops:
-        other = folded(around, loops)
-        if _lines(other) + SPARED <= _lines(found):
-            found = other
+    for listed in (False, True):
+        around, loops = looped(graph, listed)
+        if loops:
+            other = folded(around, loops)
+            kept = {node.name for node in around.nodes} == {node.name for node in other[1].nodes}
+            if (kept or not listed) and _lines(other) + SPARED <= _lines(found):
+                found = other
     ways = parted(graph)
     if ways is None:
         return found

@@ -23,6 +23,10 @@ MORE = 4
 """So many arguments are what it may cost that blocks of one class are one."""
 
 
+HOLDERS = ("Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict")
+"""Classes that say nothing of what is in them."""
+
+
 def _varies(region: Region, argument: str) -> bool:
     """Whether a repetition would need a list of what it gives an argument at each turn."""
     values = [m.args[argument] for m in region.members.values() if isinstance(m, Region)]
@@ -207,7 +211,7 @@ class Folder(Alike):
     def word(self, region: Region) -> str:
         """What a region is an instance of, in a word."""
         words = self.classes.get(region.path, "").rpartition(".")[2]
-        if not words or words in ("Sequential", "ModuleList", "ModuleDict"):
+        if not words or words in HOLDERS:
             parts = [part for part in region.path.split(".") if not part.isdigit()]
             words = parts[-1] if parts else "block"
         words = words.lstrip("_") or "block"
@@ -344,7 +348,9 @@ class Folder(Alike):
             return None
         block: Block = next(iter(members[0].members.values())).block
         varied = sum(any(_varies(region, name) for region in members) for name in block.args)
-        few = max(len(region.members) for region in members) <= FEW
+        # What hands on several has no one output that could be said otherwise.
+        several = len(_handed(before)) > 1
+        few = max(len(region.members) for region in members) <= FEW and not several
         return None if few and varied > 2 else block
 
     def following(self, references: list[str], region: Region, around: Region) -> list[str]:

@@ -32,9 +32,12 @@ class Loop:
     """The part whose tensors all turns use, where that is another one, before the loop."""
 
 
-def looped(graph: Graph) -> tuple[Graph, tuple[Loop, ...]]:
-    """A graph whose layers are named by the turns of loops that they stand in, and the loops."""
-    turns = Turns(graph)
+def looped(graph: Graph, listed: bool = False) -> tuple[Graph, tuple[Loop, ...]]:
+    """A graph whose layers are named by the turns of loops that they stand in, and the loops.
+
+    Those that are ``listed`` go through lists of layers by a number, ``a[i](x) + b[i](x)``.
+    """
+    turns = Turns(graph, listed)
     cuts = turns.all()
     return _Naming(turns).renamed(cuts) if cuts else (graph, ())
 
@@ -45,6 +48,8 @@ class _Naming:
         self.graph = turns.graph
         self.names = turns.names
         self.parts = {part for name in turns.by_name for part in name.split(".")}
+        self.lists: set[str] = set()
+        """Those that loops go through."""
 
     def renamed(self, cuts: Sequence[tuple[Cut, Wiring]]) -> tuple[Graph, tuple[Loop, ...]]:
         before = list(self.names)
@@ -52,6 +57,8 @@ class _Naming:
         paths = []
         for cut, _ in cuts:
             paths.append(self.rename(cut, modules))
+        for each in self.lists:
+            self.call_alone(each)
         names = {node.name: node.name for node in self.graph.nodes}
         names.update(zip(before, self.names, strict=True))
         graph = replace(self.graph.renamed(names), modules=modules)
@@ -85,9 +92,12 @@ class _Naming:
         word, number = STEP, 2
         while word in others:
             word, number = f"{STEP}_{number}", number + 1
-        within = _fresh(
-            [name[len(above) :] for name in self.names[cut.start :][: cut.size]], self.parts
-        )
+        rows = [[self.names[cut.at(t, k)][len(above) :] for k in range(cut.size)] for t in range(2)]
+        names = rows[0]
+        if self.turns.listed:
+            names, lists = _unlisted(*rows)
+            self.lists |= {above + each for each in lists}
+        within = _fresh(names, self.parts)
         for turn in range(cut.times):
             for offset in range(cut.size):
                 if (place := cut.at(turn, offset)) >= 0:
@@ -107,6 +117,17 @@ class _Naming:
                 self.call(place, f"{above}{start}.{like.get(place) or next(rest)}", modules)
         return above + word, start and above + start
 
+    def call_alone(self, list_: str) -> None:
+        """Name what a loop has left of a list, if it is one member, as the list."""
+        start = f"{list_}."
+        rest = [k for k, name in enumerate(self.names) if name.startswith(start)]
+        numbers = {self.names[k][len(start) :].partition(".")[0] for k in rest}
+        asides = any(n.startswith(start) and n not in self.turns.place for n in self.turns.by_name)
+        if len(numbers) == 1 and not asides and list_ not in self.names:
+            (number,) = numbers
+            for k in rest:
+                self.names[k] = list_ + self.names[k][len(start) + len(number) :]
+
     def call(self, place: int, name: str, modules: dict[str, str]) -> None:
         """Name a layer, and say the classes of the modules around it by their ways now."""
         _copy(self.names[place], name, modules)
@@ -114,6 +135,29 @@ class _Naming:
 
 
 STEP, START = "step", "start"
+
+
+def _unlisted(names: Sequence[str], others: Sequence[str]) -> tuple[list[str], set[str]]:
+    """Names of a turn without the numbers in lists that those of another turn have not; the lists.
+
+    Of a list that gives a turn several layers they stay.
+    """
+    places: dict[str, set[str]] = {}
+    ways = []
+    for name, other in zip(names, others, strict=True):
+        here, there = name.split("."), other.split(".")
+        way = [
+            (part, ".".join(here[:k]))
+            if part.isdigit() and part not in there[k : k + 1]
+            else (part, "")
+            for k, part in enumerate(here)
+        ]
+        ways.append(way)
+        for part, around in way:
+            if around:
+                places.setdefault(around, set()).add(part)
+    alone = {around for around, numbers in places.items() if len(numbers) == 1}
+    return [".".join(part for part, around in way if around not in alone) for way in ways], alone
 
 
 def _fresh(names: Sequence[str], known: Collection[str], given: Collection[str] = ()) -> list[str]:

@@ -2,12 +2,13 @@
 
 A turn is known by its operators, by whose tensors they use, and by what they take: of the turn
 itself, of the turn before (what is *handed* on), of what stands before the loop, the same at each
-turn or another. A last turn may lack what a next one would take, and a first turn may be another,
-whose tensors all others use.
+turn or another. Or each turn has layers of its own, the next of several lists. A last turn may lack
+what a next one would take, and a first turn may be another, whose tensors all others use.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -90,8 +91,10 @@ class Wiring(NamedTuple):
 class Turns:
     """Finds the turns of loops in a graph."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, listed: bool = False) -> None:
+        """``listed`` ones have layers of their own, each the next of its list: ``a[i](x)``."""
         self.graph = graph
+        self.listed = listed
         self.by_name = {node.name: node for node in graph.nodes}
         self.users: Counter[str] = Counter(s for node in graph.nodes for s in node.inputs)
         # What is held, or made of nothing, and used at several places stands before a loop.
@@ -99,7 +102,8 @@ class Turns:
         self.place = {node.name: k for k, node in enumerate(self.row)}
         self.names = [node.name for node in self.row]
         numbers: dict[Hashable, int] = {}
-        self.signs = [numbers.setdefault(_sign(node), len(numbers)) for node in self.row]
+        signs = [_sign(node, listed) for node in self.row]
+        self.signs = [numbers.setdefault(sign, len(numbers)) for sign in signs]
 
     def is_aside(self, node: Node) -> bool:
         return name_of(node.op) in ("Parameter", "Constant") and self.users[node.name] > 1
@@ -228,7 +232,20 @@ class Turns:
         path = self.above(cut)
         first = range(cut.start, cut.start + cut.size)
         units = {self.names[k][len(path) :].partition(".")[0] for k in first}
+        if self.listed and not self.is_of_lists(cut):
+            return False
         return len(units) > 1 and (cut.times - 1) * len(units) >= SPARED + 2
+
+    def is_of_lists(self, cut: Cut) -> bool:
+        """Whether turns take layers of several lists, and none that is called again.
+
+        What one list has alone is a repetition without any loop.
+        """
+        path = self.above(cut)
+        rows = self.row[cut.start : cut.start + cut.size]
+        stored = [n for n in rows if n.applied.cost.weights or n.applied.cost.buffers]
+        lists = {re.split(r"\.\d+(?=\.|$)", node.name[len(path) :])[0] for node in stored}
+        return len(lists) > 1 and all(node.share is None for node in stored)
 
     def above(self, cut: Cut) -> str:
         """The way to what all layers of a loop stand in, with a dot behind it."""
@@ -251,14 +268,19 @@ class Turns:
             if not name.startswith(path):
                 return True
             name = name[len(path) :]
-            if "." in name and homes.setdefault(_home(name), turn) != turn:
+            if "." in name and homes.setdefault(self.home(name), turn) != turn:
                 return True
         for place in (cut.first - 1, cut.end):
             if 0 <= place < len(self.names) and self.names[place].startswith(path):
                 name = self.names[place][len(path) :]
-                if "." in name and _home(name) in homes:
+                if "." in name and self.home(name) in homes:
                     return True
         return False
+
+    def home(self, name: str) -> str:
+        """The module that a layer stands in; of a member of a list the member."""
+        first, *rest = name.split(".")[: None if self.listed else -1]
+        return f"{first}.{rest[0]}" if rest and rest[0].isdigit() else first
 
     def wiring(self, cut: Cut, owner: Cut | None = None) -> Wiring | None:
         """What turns take, if it is the same of all of them.
@@ -333,7 +355,7 @@ class Turns:
     def shares(self, rows: Sequence[Node], cut: Cut) -> bool:
         """Whether layers of all turns use the tensors of that of the first turn of a loop."""
         first = rows[0]
-        if not (first.applied.cost.weights or first.applied.cost.buffers):
+        if self.listed or not (first.applied.cost.weights or first.applied.cost.buffers):
             return all(node.share is None for node in rows)
         owner = first.share or first.name
         place = self.place.get(owner, -1)
@@ -342,17 +364,13 @@ class Turns:
         return all(node.share == owner for node in rows[1:])
 
 
-def _sign(node: Node) -> Hashable:
+def _sign(node: Node, listed: bool) -> Hashable:
     """What layers of turns have in common: the operator, and whose tensors it uses."""
     cost = node.applied.cost
     owner = (node.share or node.name) if cost.weights or cost.buffers else None
+    if listed and owner is not None and node.share is None:
+        owner = re.sub(r"(?<=\.)\d+(?=\.|$)", "#", owner)
     return name_of(node.op), owner, node.frozen, len(node.inputs)
-
-
-def _home(name: str) -> str:
-    """The module that a layer stands in; of a member of a list the member."""
-    first, *rest = name.split(".")[:-1]
-    return f"{first}.{rest[0]}" if rest and rest[0].isdigit() else first
 
 
 def _periods(signs: Sequence[int]) -> list[int]:
