@@ -349,7 +349,7 @@ class Folder(Alike):
         block: Block = next(iter(members[0].members.values())).block
         varied = sum(any(_varies(region, name) for region in members) for name in block.args)
         # What hands on several has no one output that could be said otherwise.
-        several = len(_handed(before)) > 1
+        several = len(_handed(turns_of(members[0])[0])) > 1
         few = max(len(region.members) for region in members) <= FEW and not several
         return None if few and varied > 2 else block
 
