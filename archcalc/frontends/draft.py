@@ -102,7 +102,7 @@ class Draft:
             ),
             tuple(dict.fromkeys(names[key] for key in outputs)),
             tuple(names[key] for key in unused),
-            modules=modules or {},
+            modules={as_way(way): kind for way, kind in (modules or {}).items()},
         )
 
     def prune(self, outputs: Sequence[int]) -> list[int]:
@@ -364,6 +364,7 @@ class Draft:
         blocks: set[str] = set()
         weighty: set[str] = set()
         for layer in self.layers:
+            layer.wish = as_way(layer.wish)
             parts = layer.wish.split(".")
             above = {".".join(parts[:k]) for k in range(1, len(parts))}
             blocks |= above
@@ -474,6 +475,12 @@ def as_name(text: str, whole: bool = False) -> str:
     """A name as specs have them; a ``whole`` one begins with no digit."""
     name = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:200] or "_"
     return name if not whole or re.match(r"[A-Za-z_]", name) else f"_{name}"
+
+
+def as_way(text: str) -> str:
+    """The way to a layer with parts that are names or numbers: ``_1x1`` for ``1x1``."""
+    parts = text.split(".") if text else []
+    return ".".join(part if part.isdecimal() else as_name(part, True) for part in parts)
 
 
 def parse_shape(text: str, what: str) -> Shape:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import fx
 
 from archcalc.dims import Shape
-from archcalc.frontends.draft import sample_of
+from archcalc.frontends.draft import as_way, sample_of
 from archcalc.frontends.table import Beside, Made, Moves
 from archcalc.frontends.torch.aten.call import Same, name_of
 from archcalc.frontends.torch.aten.read import piece, read
@@ -108,7 +108,8 @@ class Assembler(Authored):
         if self.loose:
             each = ", ".join(f"{name} of {size:,} numbers" for name, size in self.loose.items())
             edition.append(f"neither parameters nor buffers are the weights {each}")
-        aliases = {**self.capture.aliases, **self.capture.tied}
+        others = {**self.capture.aliases, **self.capture.tied}
+        aliases = {as_way(way): as_way(first) for way, first in others.items()}
         return replace(graph, edition="; ".join(edition), aliases=aliases)
 
     def output(self, node: fx.Node) -> int:

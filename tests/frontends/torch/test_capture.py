@@ -167,3 +167,12 @@ def test_an_axis_that_vmap_hides_is_counted() -> None:
 
     analysis = archcalc.analyze(archcalc.from_torch(Mapped(), (1, 5, 8)))
     assert (analysis.params, analysis.macs) == (8 * 4 + 4, 5 * 8 * 4)
+
+
+def test_modules_whose_names_begin_with_a_digit_are_layers_of_a_spec() -> None:
+    module = nn.Sequential()
+    module.add_module("1x1", nn.Linear(4, 3))
+    module.add_module("2", nn.Linear(3, 2))
+    graph = archcalc.from_torch(module, (1, 4))
+    assert [node.name for node in graph.nodes] == ["_1x1", "2"]
+    assert archcalc.analyze(archcalc.to_spec(graph)).params == (4 * 3 + 3) + (3 * 2 + 2)
