@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -182,22 +183,7 @@ def _squeezed(shape: _Shape) -> Iterator[Made]:
     (arXiv:2003.13678); of several that have the parameters, the one of the most usual widths.
     """
     _, c, out, params, axes, *_ = shape
-    found = []
-    for projected, k, (width, group, price) in product(
-        (False, True), SIDES, [*_inverted(c), *_grouped(out)]
-    ):
-        thin = width == c and group == 1
-        rest = params - (k**axes * group + 2) * width - (width + 2) * out
-        rest -= (0 if thin else (c + 2) * width) + projected * (c + 2) * out
-        squeeze = whole(rest - width, 2 * width + 1)
-        if not squeeze or squeeze > width or (group > 1 and k != 3):
-            continue
-        usual = (c // 4, round(width / 32) * 8, width // 4, width // 16, out // 4)
-        if squeeze not in usual and (squeeze % 8 or squeeze > width // 2):
-            continue
-        unusual = usual.index(squeeze) if squeeze in usual else 9
-        found.append((projected * 5 + price + unusual, k, width, group, squeeze, projected))
-    for _, k, width, group, squeeze, projected in sorted(found)[:1]:
+    for _, k, width, group, squeeze, projected in _gated(c, out, params, axes):
         fields: Fields = {**shape.own, "width": width, "squeeze": squeeze}
         middle: Fields = {**shape.step, "out_channels": "=width", "groups": "=groups"}
         fields["groups"] = width // group
@@ -215,6 +201,32 @@ def _squeezed(shape: _Shape) -> Iterator[Made]:
         body |= _joined(shape, body, projected)
         kind = "projected" if projected else "thin" if thin else "plain"
         yield f"squeezed_{kind}_{k}x{k}{shape.mark}", body, fields
+
+
+@lru_cache(4096)
+def _gated(
+    c: int, out: int, params: int, axes: int
+) -> tuple[tuple[float, int, int, int, int, bool], ...]:
+    """The most usual of such modules, if one has the parameters, how unusual that is first.
+
+    Its kernel, its width, channels of a group, how many are squeezed, and a shortcut's projection.
+    """
+    found = []
+    for projected, k, (width, group, price) in product(
+        (False, True), SIDES, [*_inverted(c), *_grouped(out)]
+    ):
+        thin = width == c and group == 1
+        rest = params - (k**axes * group + 2) * width - (width + 2) * out
+        rest -= (0 if thin else (c + 2) * width) + projected * (c + 2) * out
+        squeeze = whole(rest - width, 2 * width + 1)
+        if not squeeze or squeeze > width or (group > 1 and k != 3):
+            continue
+        usual = (c // 4, round(width / 32) * 8, width // 4, width // 16, out // 4)
+        if squeeze not in usual and (squeeze % 8 or squeeze > width // 2):
+            continue
+        unusual = usual.index(squeeze) if squeeze in usual else 9
+        found.append((projected * 5 + price + unusual, k, width, group, squeeze, projected))
+    return tuple(sorted(found)[:1])
 
 
 def _inverted(c: int) -> Iterator[tuple[int, int, float]]:

@@ -361,3 +361,63 @@ def test_what_is_padded_at_one_end_of_the_output_is_no_misprint() -> None:
     assert audit(SPREAD).ok
     (wrong,) = audit(SPREAD.replace("256,5x5,2,2", "256,5x5,2,1")).findings
     assert (wrong.row, wrong.printed, wrong.right) == (1, "1", "2")
+
+
+# 9 * 3 * 64 and 9 * 64 * 32; 9 * 64 * 48 of the first row, three times: once of twice as much,
+# as if it took what two rows of 64 give.
+TWICE = torchsummary(
+    "Conv2d-1|[-1, 64, 8, 8]|1,728",
+    "Conv2d-2|[-1, 32, 8, 8]|18,432",
+    "Conv2d-3|[-1, 48, 8, 8]|27,648",
+    "Conv2d-4|[-1, 48, 8, 8]|27,648",
+    "Conv2d-5|[-1, 32, 8, 8]|18,432",
+    "Conv2d-6|[-1, 48, 8, 8]|27,648",
+)
+
+
+def test_twice_a_row_that_the_total_lacks_is_no_other_input() -> None:
+    table = TWICE + "Total params: 121,536\n"
+    assert not accused(table)
+    last = table.rindex("27,648")
+    wrong = table[:last] + "55,296" + table[last + len("27,648") :]
+    assert accused(wrong) == {(6, "55,296", "27,648")}
+
+
+# (16 + 1) * 16 of each of queries, keys, values and what is made of them; two for each feature.
+ATTENTIONS = torchinfo(
+    "Linear: 1-1|[1, 5, 8]|--|[1, 5, 16]|144|--",
+    *(
+        f"{row.format(k)}|[1, 5, 16]|--|[1, 5, 16]|{n}|--"
+        for k in range(2, 10, 2)
+        for row, n in (("MultiheadAttention: 1-{}", 1088), ("LayerNorm: 1-{}0", 32))
+    ),
+)
+
+
+@pytest.mark.parametrize("size", ["[1, 5, 32]", "[1, 5, 15]"])
+def test_attention_gives_what_others_of_its_kind_give(size: str) -> None:
+    assert not accused(ATTENTIONS)
+    row = "MultiheadAttention: 1-6 | [1, 5, 16] | -- | "
+    assert {r for r, *_ in accused(ATTENTIONS.replace(row + "[1, 5, 16]", row + size))} == {6}
+
+
+def test_a_normalization_of_layers_keeps_no_statistics() -> None:
+    row = "LayerNorm: 1-40 | [1, 5, 16] | -- | [1, 5, 16] | "
+    assert accused(ATTENTIONS.replace(row + "32", row + "64")) == {(5, "64", "32")}
+
+
+def test_half_the_channels_on_a_longer_side_are_no_rearrangement() -> None:
+    # (9 * 3 + 1) * 32; (9 * 32 + 1) * 16, twice from the first row; (9 * 16 + 1) * 16.
+    table = torchsummary(
+        "Conv2d-1|[-1, 32, 7, 7]|896",
+        "Conv2d-2|[-1, 16, 7, 7]|4,624",
+        "Conv2d-3|[-1, 16, 7, 7]|4,624",
+        "Conv2d-4|[-1, 16, 7, 7]|4,624",
+        "ReLU-5|[-1, 16, 7, 7]|0",
+        "Conv2d-6|[-1, 16, 7, 7]|2,320",
+    )
+    assert not accused(table)
+    relu = "ReLU-5             [-1, 16, 7, 7]"
+    assert relu in table
+    wrong = table.replace(relu, relu.replace("16, 7,", "16, 14,"))
+    assert {r for r, *_ in accused(wrong)} == {5}

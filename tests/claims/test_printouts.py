@@ -71,6 +71,7 @@ UNUSUAL = [
     ("inception_v3", "torchsummary"),  # a second head, of what a row far above gives
     ("fasterrcnn_resnet50_fpn", "torchsummary"),
     ("whisper_tiny", "by hand"),  # a recording's length before its channels
+    ("whisper_tiny", "torchstat"),  # a tied head, its features last
     ("clip_vit_b_32", "keras"),  # a layer that is called Sum
     ("yolov8n", "keras"),
 ]

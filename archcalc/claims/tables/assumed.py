@@ -128,6 +128,14 @@ class Assuming:
         rows = {len(s.ext): s.ext for e in after if (s := printed_state(e, "out")).ext}
         return rows.get(len(shown.ext or ()), shown.ext) == shown.ext
 
+    def flows_on(self, entry: Entry, shown: State) -> bool:
+        """Whether the row after one may take its positions: both sides of a plane go on alike."""
+        after = next((e for e in self.sheet.layers if e.index > entry.index), None)
+        here, there = known(shown.ext), known(printed_state(after, "out").ext) if after else None
+        if not here or not there or not len(here) == len(there) == 2 or 0 in there:
+            return True
+        return here == there or len({round(n / m) for n, m in zip(here, there, strict=True)}) == 1
+
     def halved(self, path: Path, entry: Entry, state: State) -> int | None:
         """Half of the channels that the row before has mixed, where that is what a row takes."""
         mixed = path.row >= 0 and mixes(self.sheet.entries[path.row])
@@ -336,7 +344,8 @@ class Assuming:
             width = entry.values.get("kernel_in", state.c)
             itself = (other == inward and self.both) or other.c == width != state.c
             yield other, min(dear, JUMPED) if itself and not own else dear, 1, ""
-            if entry.kind in SAME and shown.ext and shown.flat == other.flat and shown != other:
+            anew = shown.ext and shown.flat == other.flat and shown != other
+            if entry.kind in SAME and anew and self.flows_on(entry, shown):
                 note = f"a rearrangement before {row} is not in the table"
                 yield shown, dear + (POOLED_AGAIN if joined else 4.0), 2, note
         first = self.first
@@ -383,7 +392,7 @@ class Assuming:
                     continue
                 if state.c is not None and c < state.c and inward.c == c:
                     dear = CONVOLVED
-                elif state.c is not None and c < state.c and self.weighs(entry):
+                elif state.c and c < state.c and self.weighs(entry) and not _narrower(path, c):
                     dear = min(dear, CUT)
                 if self.sheet.form in UNORDERED:
                     dear = CHANGED_AGAIN
@@ -472,6 +481,18 @@ def slid(entry: Entry, inward: State, outward: State) -> Iterator[State]:
 def _joins(path: Path) -> bool:
     """Whether a path's last row is a concatenation."""
     return path.option is not None and path.option.layer.kind == "concat"
+
+
+def _narrower(path: Path, c: int) -> bool:
+    """Whether the last row's parameters are those of a convolution that gives so many channels.
+
+    Then what it prints that it gives is a misprint, of which no part is taken.
+    """
+    params = path.option.expected.get("params") if path.option else None
+    layer = path.option.layer if path.option else None
+    if not params or layer is None or not layer.kernel or not layer.cin:
+        return False
+    return params in [(prod(layer.kernel) * layer.cin + bias) * c for bias in (0, 1)]
 
 
 def _weighted(path: Path) -> bool:

@@ -30,9 +30,11 @@ def explained(sheet: Sheet) -> Reading:
     missing, confirmed = _missing(sheet)
     rows = [e for e in sheet.addends if missing and _slipped(e, found.options[e.index], missing)]
     if not confirmed:
-        # A total that is said once may be wrong as well: but not where a row lacks just that.
-        rows = [e for e in rows if _unbiased(found.options[e.index], missing)]
-        rows = rows if len(rows) == 1 and _biased(sheet, found) > 0 else []
+        # A total that is said once may be wrong as well: but not where a row lacks just that, or
+        # where it is no slip of what the rows add up to, as a row's number is.
+        lacking = [e for e in rows if _unbiased(found.options[e.index], missing)]
+        lacking = lacking if len(lacking) == 1 and _biased(sheet, found) > 0 else []
+        rows = lacking or ([] if _total_slipped(sheet, missing) else rows)
     # What a formula gives is wrong only where no other row is.
     rows = [e for e in rows if not _worked(e, found.options[e.index])] or rows
     if not 0 < len(rows) <= MOST_TRIED or search.steps * len(rows) > TIRED or found.sums:
@@ -69,7 +71,16 @@ def _slipped(entry: Entry, option: Option | None, missing: int) -> bool:
     printed = entry.values.get("params")
     if not isinstance(printed, int) or "params" not in entry.exact or printed + missing < 0:
         return False
-    return _unbiased(option, missing) or slip(printed, printed + missing)
+    right = printed + missing
+    # Half of what is right is rather a row that the total counts twice.
+    return _unbiased(option, missing) or slip(printed, right) or 2 * right == printed
+
+
+def _total_slipped(sheet: Sheet, missing: int) -> bool:
+    """Whether a slip of digits makes the printed total of what the rows add up to."""
+    total = total_row(sheet)
+    printed = int(total.values["params"]) if total else 0
+    return slip(printed, printed - missing)
 
 
 def _unbiased(option: Option | None, missing: int) -> bool:

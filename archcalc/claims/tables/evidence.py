@@ -113,6 +113,8 @@ class Manner:
     plainly: dict[str, bool] = field(default_factory=dict)
     """Of authors' classes, whether most rows of each are what its name says, as far as that is
     told."""
+    keeping: frozenset[str] = frozenset()
+    """Words of attention of which every row but one gives what it takes, of several."""
     unsaid: bool = False
     """Whether convolutions may be dilated, or pooled in their own row, though nothing says so."""
     backward: frozenset[str] = frozenset()
@@ -287,6 +289,11 @@ def called_by_class(entry: Entry) -> bool:
         re.search(r"[a-z][A-Z]|: \d+-\d+$|\w+\(", entry.name)
         or re.fullmatch(r"[A-Z]+[a-z\d]+[A-Z]\w*", entry.what.word)
     )
+
+
+def unnumbered(entry: Entry) -> str:
+    """A row's word without the number by which a program tells it from others."""
+    return re.sub(r"(-|: \d+-)\d+$", "", entry.what.word)
 
 
 _PYTORCH = re.compile(

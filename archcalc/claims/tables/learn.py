@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
-from archcalc.claims.tables.evidence import Hints, Manner, Option, authors_class, holds
+from archcalc.claims.tables.evidence import Hints, Manner, Option, authors_class, holds, unnumbered
 from archcalc.claims.tables.kinds import WEIGHTED
 from archcalc.claims.tables.sheet import Entry, Sheet
 from archcalc.claims.tables.work import FORMULAS, HELD, TIMES, Held, Layer, memory_of, work_of
@@ -25,10 +25,13 @@ def learn(
     square: Counter[bool] = Counter()
     windows: Counter[tuple[int, int]] = Counter()
     plain: dict[str, Counter[bool]] = defaultdict(Counter)
+    kept: dict[str, Counter[bool]] = defaultdict(Counter)
     for row, option in chosen.items():
         entry, layer = sheet.entries[row], option.layer
         if (called := authors_class(entry)) and entry.values.get("params"):
             plain[called][layer.kind == entry.kind and not option.wrong] += 1
+        if entry.kind == "attention":
+            kept[unnumbered(entry)][option.out == option.takes] += 1
         if layer.params and "params" in entry.values and "params" not in option.wrong:
             kind = layer.kind
             if kind in WEIGHTED or kind == "module":
@@ -58,6 +61,7 @@ def learn(
             for called, votes in plain.items()
             if votes[True] > 1 or not votes[True]
         },
+        keeping=frozenset(w for w, votes in kept.items() if votes[True] > 2 > votes[False]),
         window=_window(windows),
         padded=_padded(sheet, chosen),
         groups=_grouped(chosen),

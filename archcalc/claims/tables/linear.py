@@ -39,6 +39,8 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
             outs.setdefault(int(entry.values[role]), 0.0)
     if hints.after.c:
         outs.setdefault(hints.after.c, 0.3)
+    if manner.first and printed.ext and printed.ext[-1] and not params:
+        outs.setdefault(printed.ext[-1], 0.0)  # no weights tell of features, which stand last
     takes: dict[tuple[int | None, State, State], float] = {}
 
     def take(features: int | None, shown: State, rest: State, price: float) -> None:

@@ -22,7 +22,9 @@ from archcalc.claims.tables.evidence import (
     one_option,
     printed_state,
     slip,
+    unnumbered,
 )
+from archcalc.claims.tables.kinds import compact
 from archcalc.claims.tables.sheet import Entry, Number
 from archcalc.claims.tables.stacks import read_stack
 from archcalc.claims.tables.work import Layer
@@ -88,7 +90,7 @@ def _own(entry: Entry, state: State, manner: Manner) -> Iterator[tuple[int | Non
     if printed == 2 * width + 1 and width <= 4:
         yield 2 * width + 1, 1.0  # of the data: means, variances and how many were seen
     for times in (2, 4, 0, 1, 3):
-        if times == 4 and trained:
+        if times == 4 and (trained or _unlearned(entry)):
             continue
         if usual is None:
             price = (0.0, 1.5, 0.0, 2.5, 0.0)[times] if times else 1.0
@@ -99,6 +101,11 @@ def _own(entry: Entry, state: State, manner: Manner) -> Iterator[tuple[int | Non
             yield times * c, 0.5
     if state.flat is not None and _layered(entry) and printed == 2 * state.flat:
         yield 2 * state.flat, 0.5
+
+
+def _unlearned(entry: Entry) -> bool:
+    """Whether a normalization keeps no statistics, as it takes them of what it is given."""
+    return bool(re.search("(layer|group|rms)norm", compact(entry.what.word)))
 
 
 def _layered(entry: Entry) -> bool:
@@ -137,9 +144,11 @@ def read_reshape(entry: Entry, state: State, manner: Manner, hints: Hints) -> It
     if None in numbers or numbers[0] == numbers[1]:
         yield one_option(entry, state, out, 0.0, layer, params=0)
         return
-    # A vector that is repeated, or a size that no numbers make.
+    # A vector that is repeated, or a size that no numbers make: what a slip makes is neither.
+    goes_on = hints.after == out
     repeated = numbers[1] and numbers[0] and numbers[0] % numbers[1] == 0
-    odd = MISPRINT - 1 if out.ext else MISPRINT + 1
+    repeated = repeated and (goes_on or hints.after == UNKNOWN)
+    odd = MISPRINT - 1 if out.ext and goes_on else MISPRINT + 1
     yield one_option(entry, state, out, 4.0 if repeated else odd, layer, params=0)
     if out.ext == () and state.flat:
         yield one_option(entry, state, State(state.flat, ()), 0.0, layer, params=0)
@@ -201,7 +210,8 @@ def read_pad(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterat
     seen = set()
     if printed.c and state.c and printed.c > state.c and entry.kind == "pad":
         # Channels may be padded, too: a shortcut without weights.
-        yield one_option(entry, state, filled(State(printed.c, None), printed), 1.0, layer)
+        price = MISPRINT + 1 if hints.after.c == state.c else 1.0
+        yield one_option(entry, state, filled(State(printed.c, None), printed), price, layer)
     if printed.ext is not None and ext is not None and len(ext) == len(printed.ext):
         grows = [(m or 0) - (n or 0) for n, m in zip(ext, printed.ext, strict=True)]
         right = all(g >= 0 for g in grows) if entry.kind == "pad" else all(g <= 0 for g in grows)
@@ -232,7 +242,10 @@ def read_upsample(entry: Entry, state: State, manner: Manner, hints: Hints) -> I
         price = 0.0 if times == 2 else 0.6 if out == printed.ext else 2.0
         yield one_option(entry, state, State(state.c, out), price, layer, params=0)
     if printed.ext is not None and len(printed.ext) == len(state.ext):
-        yield one_option(entry, state, State(state.c, printed.ext), 5.0, layer, params=0)
+        # The sides of a square grow alike.
+        uneven = len(set(state.ext)) == 1 < len(set(printed.ext))
+        price = MISPRINT + 1 if uneven or hints.after.ext not in (None, printed.ext) else 5.0
+        yield one_option(entry, state, State(state.c, printed.ext), price, layer, params=0)
 
 
 def read_gpool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
@@ -316,6 +329,10 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
         yield one_option(entry, state, state, 0.0, Layer("unknown", state.c, state.c))
         return
     state = filled(state, printed_state(entry, "in"))
+    if unnumbered(entry) in manner.keeping and known(state.ext) is not None:
+        layer = Layer(entry.kind, state.c, state.c)
+        yield one_option(entry, state, state, 0.0, layer)
+        return
     printed, after = printed_state(entry, "out"), hints.after
     widths: dict[int | None, float] = {
         c: price for c, price in ((after.c, 0.3), (printed.c, 0.0)) if c is not None
