@@ -209,17 +209,19 @@ def test_a_product_and_a_sum_are_one_linear_layer(path: Path) -> None:
     assert archcalc.analyze(graph).params == 4 * 7 + 7
 
 
-def test_a_branch_whose_condition_is_known_is_taken(path: Path) -> None:
-    def branch(out: int) -> Any:
-        weight = numpy_helper.from_array(np.zeros((4, out), "float32"), f"w{out}")
-        return helper.make_graph(
-            [node("MatMul", ["x", f"w{out}"], [f"y{out}"])],
-            f"g{out}",
-            [],
-            [helper.make_tensor_value_info(f"y{out}", 1, None)],
-            [weight],
-        )
+def branch(out: int) -> Any:
+    """What an If does: a product that gives so many numbers."""
+    weight = numpy_helper.from_array(np.zeros((4, out), "float32"), f"w{out}")
+    return helper.make_graph(
+        [node("MatMul", ["x", f"w{out}"], [f"y{out}"])],
+        f"g{out}",
+        [],
+        [helper.make_tensor_value_info(f"y{out}", 1, None)],
+        [weight],
+    )
 
+
+def test_a_branch_whose_condition_is_known_is_taken(path: Path) -> None:
     yes = numpy_helper.from_array(np.array(True), "yes")
     choice = node("If", ["yes"], ["o"], then_branch=branch(3), else_branch=branch(9))
     model([choice], {"x": [1, 4]}, ["o"], None, path, initializers=[yes])
@@ -227,16 +229,6 @@ def test_a_branch_whose_condition_is_known_is_taken(path: Path) -> None:
 
 
 def test_an_input_that_says_which_way_is_asked_for_and_taken(path: Path) -> None:
-    def branch(out: int) -> Any:
-        weight = numpy_helper.from_array(np.zeros((4, out), "float32"), f"w{out}")
-        return helper.make_graph(
-            [node("MatMul", ["x", f"w{out}"], [f"y{out}"])],
-            f"g{out}",
-            [],
-            [helper.make_tensor_value_info(f"y{out}", 1, None)],
-            [weight],
-        )
-
     nodes = [
         node("Not", ["cond"], ["other"]),
         node("If", ["other"], ["o"], then_branch=branch(3), else_branch=branch(9)),

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-_LIBRARY: Any = torch.library.Library("archcalc", "DEF")  # type: ignore[no-untyped-call]  # PyTorch's
-_LIBRARY.define("nonzero(Tensor mask) -> Tensor")
-_LIBRARY.define("nms(Tensor boxes, Tensor scores) -> Tensor")
+LIBRARY: Any = torch.library.Library("archcalc", "DEF")  # type: ignore[no-untyped-call]  # PyTorch's
+"""Operators that stand in a capture for what depends on numbers."""
+LIBRARY.define("nonzero(Tensor mask) -> Tensor")
+LIBRARY.define("nms(Tensor boxes, Tensor scores) -> Tensor")
 
 
 def _places(mask: Tensor) -> Tensor:
@@ -27,7 +28,7 @@ def _order(boxes: Tensor, scores: Tensor) -> Tensor:
 
 
 for _name, _function in (("nonzero", _places), ("nms", _order)):
-    _LIBRARY.impl(_name, _function, "CompositeExplicitAutograd")
+    LIBRARY.impl(_name, _function, "CompositeExplicitAutograd")
     torch.library.register_fake(f"archcalc::{_name}", _function)
 
 

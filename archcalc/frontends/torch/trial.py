@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter, tree_map
 
 from archcalc.frontends.torch.captured import Capture, outputs_of
+from archcalc.frontends.torch.most import LIBRARY
 
 _CALLS = 4
 """How often a module is run, and in how many seconds it is not run again after two calls."""
@@ -120,8 +121,7 @@ def _zeros_of_whole(value: Any) -> Any:
 
 # What is said of one that is not -----------------------------------------------------------------
 
-_LIBRARY: Any = torch.library.Library("archcalc", "FRAGMENT")  # type: ignore[no-untyped-call]  # PyTorch's
-_LIBRARY.define("other_numbers(Tensor x) -> Tensor")
+LIBRARY.define("other_numbers(Tensor x) -> Tensor")
 
 
 def not_all(found: Capture) -> Capture:
