@@ -92,8 +92,10 @@ def workings(sheet: Sheet, told: Reading) -> Iterator[Finding]:
         worked, printed = int(entry.values["worked"]), entry.printed["params"]
         if printed.verdict(worked).holds or (entry.index, "params") in told.wrong:
             continue
-        sure = total is not None and missing in (0, worked - int(printed.value))
-        number_ = sure and missing != 0
+        summed = total is not None and missing in (0, worked - int(printed.value))
+        number_ = summed and missing != 0
+        # That the layer has so many says as much as a sum that comes out.
+        sure = summed or told.expected[entry.index].get("params") == entry.values["params"]
         column = sheet.columns["worked"]
         rule = f"{entry.cells[column]} = {number(worked)}"
         if not sure:

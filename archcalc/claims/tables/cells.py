@@ -71,6 +71,8 @@ class Window:
 
     kernel: tuple[int, ...] = ()
     stride: int | None = None
+    strides: tuple[int, ...] = ()
+    """Where they are not the same for all axes."""
     pad: int | None = None
     dilation: int | None = None
     weights: tuple[int, ...] = ()
@@ -164,6 +166,7 @@ def window(text: str, axes: int | None = None, last: bool = False) -> Window | N
     plain = re.sub(r"\s*x\s*", "x", plain)
     plain = re.sub(r"^k\s*=?\s*(?=\d)|x[?？]$", "", plain)
     found: dict[str, int] = {}
+    strides: tuple[int, ...] = ()
     if listed := re.fullmatch(r"(\d+(?:x\d+)*) */ *(\d{1,3}) */ *(\d{1,3})", plain):
         plain, found = listed[1], {"stride": int(listed[2]), "pad": int(listed[3])}
     patterns = (
@@ -177,13 +180,19 @@ def window(text: str, axes: int | None = None, last: bool = False) -> Window | N
         ("groups", r"[,;\s/]+g(?:roups?)?\s*=\s*(\d{1,7})\b"),
         ("pad", r"[,;\s/]?\s*\bp(?:ad(?:ding)?)?\s*[=:]?\s*(\d{1,4})\b"),
         ("dilation", r"[,;\s/]?\s*\bd(?:il(?:ation)?)?\s*[=:]?\s*(\d{1,4})\b"),
-        ("stride", r"[,;\s/]*\bs(?:trides?)?\s*[=:]?\s*(\d{1,4})(?:x\d+)?\b"),
+        ("stride", r"[,;\s/]*\bs(?:trides?)?\s*[=:]?\s*(\d{1,4}(?:x\d{1,4}){0,2})\b"),
         ("stride", r"(?<=\d)s(\d{1,3})\b"),
         ("pad", r"(?<=\d)p(\d{1,3})\b"),
     )
     for name, pattern in patterns:
         if name not in found and (match := re.search(pattern, plain)):
-            found[name] = int(match[1])
+            each = tuple(map(int, match[1].split("x")))
+            if len(each) == 3 and each[0] == 1 and axes != 3:
+                each = each[1:]  # none over channels
+            if len(set(each)) == 1:
+                found[name] = each[0]
+            else:
+                strides = each
             plain = (plain[: match.start()] + plain[match.end() :]).strip(" ,;/")
     plain = re.sub(r"\b[a-z][a-z-]+\b", " ", plain).replace("()", "").strip(" ,;/")
     bracket = re.match(r"[\[(]\s*(\d+(?:\s*[,x]\s*\d+)*)\s*[\])]", plain)
@@ -214,7 +223,7 @@ def window(text: str, axes: int | None = None, last: bool = False) -> Window | N
     if any(not 0 < each <= 10**7 for each in numbers) or len(numbers) > 5:
         return None
     kernel, weights = _kernel(tuple(numbers), axes, last)
-    return Window(kernel, weights=weights, **found)
+    return Window(kernel, strides=strides, weights=weights, **found)
 
 
 def _kernel(

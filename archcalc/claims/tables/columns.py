@@ -25,7 +25,8 @@ HEADERS: Mapping[str, str] = {
     r"receptive field.*|rf|eff(ective)? kernel.*|dropout|time.*|document|source line|se|hs|dtype|"
     r"initiali[sz]ation|"
     r"params? size.*|references?|exp size|non ?linear|normali[sz]ation|regulari[sz]ation|"
-    r"forward.*|.*% *|latency.*|macs ratio|ratio|.*percent.*",
+    r"forward.*|.*% *|latency.*|macs ratio|ratio|.*percent.*|arguments|args",
+    "inside": r"inside",
     "repeats": r"n|repeats?|times|of (blocks|layers|repeats)|blocks",
     "expansion": r"t|expansion( factor| ratio)?|exp",
     "volume": r"activation size|activations?|output (count|elements|neurons)|of activations",

@@ -117,7 +117,7 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
         read.first = True
     heads = " ".join(read.grid.headers[read.columns[r]] for r in ("in", "out") if r in read.columns)
     deep = sum(told) > len(told) / 2 or bool(re.search("length|channel|depth", heads.lower()))
-    deep = deep or _unlike(read, rows)
+    deep = deep or _unlike(read, rows) or _featured(read, rows, kinds)
     named = " ".join(cell_of(cells, "layer", read) for cells in rows).lower()
     sequences = read.batched or bool(re.search("transformer|patch|token", named))
     read.tokens = bool(ranks[2]) and sequences and 1 not in axes and read.first
@@ -166,6 +166,17 @@ def _unlike(read: Draft, rows: Sequence[Row]) -> bool:
     ]
     factors = [(a[0] * b[1], a[1] * b[0]) for a, b in pairs]
     return sum(2 * n >= 3 * m or 2 * m >= 3 * n for n, m in factors) > len(pairs) / 2
+
+
+def _featured(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> bool:
+    """Whether parameters of layers of features are multiples of the second of two numbers."""
+    fits = []
+    for cells, what in zip(rows, kinds, strict=True):
+        params = natural(cell_of(cells, "params", read) or "x")
+        sizes = shapes(cell_of(cells, "out", read)) or ()
+        if what.kind == "linear" and params and sizes and len(sizes[0].dims) == 2:
+            fits.append(params % max(1, sizes[0].dims[1]) == 0)
+    return len(fits) > 1 and sum(fits) > len(fits) / 2
 
 
 def _multiplied(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> bool:

@@ -322,6 +322,9 @@ def _convolved(
         expected["kernel_in"] = (
             taken.c // w.groups if values["kernel_in"] * w.groups == taken.c else taken.c
         )
+    each = values.get("channels_out", 0)
+    if w.groups > 1 and each and cout in (each * w.groups, each * taken.c // w.groups):
+        expected["channels_out"] = each  # filters are printed for each group
     shown = values.get("channels_in")
     if (
         shown is not None

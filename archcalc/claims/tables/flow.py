@@ -235,7 +235,8 @@ def hints(sheet: Sheet) -> list[Hints]:
                 after = printed_state(following, "out")
             elif after.c is None and following.kind in ("pool", "gpool", "pad", "upsample"):
                 after = State(printed_state(following, "out").c, after.ext)
-            if following.sources and not any(key in following.sources for key in keys(entry)):
+            named = any(key in following.sources for key in (*keys(entry), "-1"))
+            if following.sources and not named:
                 after = UNKNOWN
         unsaid = printed_state(entry, "out").c is None
         asking = following is not None and (

@@ -32,16 +32,15 @@ from archcalc.claims.tables.listings import (
     LABELLED,
     LIGHTNING,
     MODULE,
-    YOLO,
     read_darknet,
     read_fvcore,
     read_labelled,
     read_lightning,
     read_modules,
-    read_ultralytics,
 )
 from archcalc.claims.tables.markup import delimiter, read_csv, read_html, read_latex, read_markdown
 from archcalc.claims.tables.matlab import LAYER, read_matlab
+from archcalc.claims.tables.ultralytics import YOLO, read_ultralytics
 from archcalc.errors import ArchcalcError
 
 

@@ -66,7 +66,7 @@ WORDS = (
     ("yolo", r"^(yolo|detection|region)"),
     (
         "module",
-        r"inverted|bottleneck|^bneck|^sequential|^modulelist|squeezeexcit|encoder|decoder"
+        r"inverted|bottleneck|^bneck|^sequential|^modulelist|squeeze(and)?excit|encoder|decoder"
         r"|^functional|^model\d*$|\w+block(\d*|s)$|^(conv|dense|residual|basic|plain)(block|layer)$"
         r"|^residual$|^inception|^fire|^stage|^mixed|^block|^transition|^transformer|^patchmerg"
         r"|^mlp|^feedforward|^stem|^csp|^identityblock|^convblock|^cnblock|^mbconv|^maxx?vit",
@@ -125,6 +125,10 @@ _ARGUMENT = re.compile(
 """What is said of a layer beside what it is."""
 
 
+_LAYER = re.compile(r"\b(conv(?:olution(?:al)?)?|dense)[\s_-]+layers?(?![a-z])", re.IGNORECASE)
+"""People's words for an operator, which are a module's where they are one, as of a class."""
+
+
 class Kind(NamedTuple):
     """What a row is."""
 
@@ -146,7 +150,7 @@ def compact(text: str) -> str:
 @lru_cache(8192)
 def _kind(text: str) -> str:
     """The kind of one operator or name; the words from the left, the whole first."""
-    text = _ARGUMENT.sub(" ", text)
+    text = _LAYER.sub(r"\1 ", _ARGUMENT.sub(" ", text))
     for words, english in ABROAD:
         text = re.sub(words, f" {english} ", text, flags=re.IGNORECASE)
     whole = compact(text)

@@ -1,4 +1,4 @@
-"""Readers of what programs list a line a layer: Darknet, Ultralytics, labelled numbers."""
+"""Readers of what programs list a line a layer: Darknet, fvcore, labelled numbers."""
 
 from __future__ import annotations
 
@@ -82,32 +82,6 @@ def read_darknet(text: str, name: str) -> Rows:
             rows.append(Line(number, (" ".join(words[:2]), "", "", "", "", "", "")))
     if not rows:
         raise ArchcalcError(f"{name}: has no layers of Darknet")
-    return headers, rows
-
-
-YOLO = re.compile(
-    r"\s*(\d+)\s+(-?\d+|\[[-\d, ]+\])\s+(\d+)\s+(\d+)\s+"
-    r"((?:models|ultralytics|torch)\.[\w.]+)\s+\[(.*)\]"
-)
-
-
-def read_ultralytics(text: str, name: str) -> Rows:
-    """Ultralytics' listing: index, where from, repeats, parameters, class, arguments."""
-    headers = ("layer", "from", "n", "params", "operator", "in", "out", "kernel", "stride")
-    rows = []
-    for number, line in enumerate(text.splitlines(), 1):
-        found = YOLO.match(line)
-        if found:
-            at, source, times, params, module, arguments = found.groups()
-            numbers = [each.strip() for each in arguments.split(",")]
-            fits = module.endswith("Conv") and all(each.isdigit() for each in numbers[:4])
-            plain = [*numbers, "", "1"][:4] if fits and len(numbers) > 2 else [""] * 4
-            if fits and len(numbers) == 3:
-                plain[3] = "1"
-            sources = "; ".join(re.findall(r"-?\d+", source))
-            rows.append(Line(number, (at, sources, times, params, module, *plain)))
-    if not rows:
-        raise ArchcalcError(f"{name}: has no layers of Ultralytics")
     return headers, rows
 
 

@@ -27,6 +27,7 @@ from archcalc.claims.tables.evidence import (
 from archcalc.claims.tables.kinds import compact
 from archcalc.claims.tables.sheet import Entry, Number
 from archcalc.claims.tables.stacks import read_stack
+from archcalc.claims.tables.ultralytics import known_module, read_known
 from archcalc.claims.tables.work import Layer
 
 
@@ -235,7 +236,8 @@ def read_upsample(entry: Entry, state: State, manner: Manner, hints: Hints) -> I
     printed = printed_state(entry, "out")
     layer = Layer("upsample", state.c, state.c, params=0)
     if entry.kind == "shuffle" or state.ext is None or None in state.ext:
-        yield one_option(entry, state, filled(State(None, None), printed), 0.0, layer, params=0)
+        kept = State(None if entry.kind == "shuffle" else state.c, None)
+        yield one_option(entry, state, filled(kept, printed), 0.0, layer, params=0)
         return
     for times in (2, 4, 8, 3, 16, 32):
         out = tuple((n or 0) * times for n in state.ext)
@@ -319,6 +321,9 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     What it is made of is not known, only that few things are usual: a module keeps extents, divides
     them by its stride, doubles them, or takes them all together.
     """
+    if known_module(entry):
+        yield from read_known(entry, state, manner, hints)
+        return
     if entry.pattern is not None:
         yield from read_module(entry, state, manner, hints)
         return

@@ -172,6 +172,9 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
                 for k, v in _window(seen, what, read).items()
                 if k not in values and (v or k == "pad")
             }
+            if seen.strides:
+                strides = seen.strides
+                values |= _strided(strides)
         elif role == "pad":
             ends = padding(text)
             if re.fullmatch(r"\(\d+, \d+(, \d+)?\)", text) and natural(text) is None:
@@ -186,9 +189,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
             steps = re.fullmatch(r"[\[(]?(\d+)((?:\s*[x×,]\s*\d+){1,2})[\])]?", text.strip())
             if role == "stride" and steps and natural(text) is None:
                 strides = tuple(map(int, re.findall(r"\d+", text)))
-                values |= {
-                    f"stride_{a}": n for a, n in zip(AXES[len(strides)], strides, strict=True)
-                }
+                values |= _strided(strides)
                 continue
             whole = natural(text)
             decimal = count(text)
@@ -237,7 +238,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
             out, into, high, wide = map(int, tensor.groups())
             if (into, out) == (values.get("channels_in"), values.get("channels_out")):
                 values["kernel_h"], values["kernel_w"] = high, wide
-        if what.kind not in WEIGHTED and worked == values.get("params"):
+        if what.kind not in (*WEIGHTED, "norm") and worked == values.get("params"):
             what = what._replace(kind="")  # a branch with a pooling, say
     windowed = {"kernel_h", "stride", "pad"} <= values.keys() and "params" not in values
     if what.kind == "module" and stack is None and windowed:
@@ -329,6 +330,11 @@ def _below(index: int, line: int, cells: Row, name: str, read: Draft, role: str)
     return Entry(index, line, cells, total, name, "", (), values, printed, columns={role: at})
 
 
+def _strided(strides: tuple[int, ...]) -> dict[str, Number]:
+    """Strides that differ, each under its axis."""
+    return {f"stride_{a}": n for a, n in zip(AXES[len(strides)], strides, strict=True)}
+
+
 def _window(seen: Window, what: Kind, read: Draft) -> dict[str, Number]:
     """A kernel's cell under its roles."""
     kernel = seen.kernel
@@ -342,6 +348,8 @@ def _window(seen: Window, what: Kind, read: Draft) -> dict[str, Number]:
     for role in ("stride", "pad", "dilation", "groups"):
         if (number := getattr(seen, role)) is not None:
             found[role] = number
+    if what.kind == "pool" and seen.weights == (1,):
+        return found  # one channel at a time
     if len(seen.weights) == 1:
         found["kernel_out" if read.filters > 0 else "kernel_in"] = seen.weights[0]
     elif len(seen.weights) == 2:

@@ -350,6 +350,8 @@ class Search:
         """Ways in which a row names the wrong producer."""
         assert link.rows is not None
         place = entry.index, entry.columns["source"]
+        if entry.kind == "concat" and printed_state(entry, "out") == UNKNOWN:
+            least += MISPRINT  # only what follows tells what it joins
         tried = 0
         used = {r for each in self.links for r in each.rows or ()}
         for k, named in enumerate(link.rows):

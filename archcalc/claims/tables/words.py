@@ -38,8 +38,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("stride", r"/\s*s(\d)\b"),
     ("out", rf"\boutputs?(?:\s+(?:size|shape|dim\w*|is))?\s*(?:of|=|:|->|→)?\s*[(\[]?({_SIZE})"),
     ("out", r"(?:->|→)\s*[(\[]?(\d+(?:\s*[x,]\s*\d+)+)"),
-    ("out", r"^[(\[]?(\d+(?:\s*[x,]\s*\d+){1,2})\b[^\d]*\b(?:image|input)"),
-    ("out", r"\b(?:image|input)s?\b[^\d]*(\d+(?:\s*[x,]\s*\d+){1,2})\b"),
+    ("out", r"^[(\[]?(\d+(?:\s*[x,]\s*\d+){1,3})\b[^\d]*\b(?:image|input)"),
+    ("out", r"\b(?:image|input)s?\b[^\d]*(\d+(?:\s*[x,]\s*\d+){1,3})\b"),
     (
         "kernel",
         rf"\b(?:kernel|filter|window|patch|pool)(?:s?\s*sizes?)?"
@@ -47,8 +47,9 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     ("kernel", r"\b[fk]\s*=\s*(\d+)\b"),
     ("kernel", r"\bk(\d+x\d+)"),
-    ("kernel", r"(?<![\dx.])(\d{1,2}(?:\s*x\s*\d{1,2}){1,2})(?!\s*x?\s*\d)"),
-    ("channels_out", r"^\s*(\d+)\s*;\s*convolutions"),
+    ("kernel", r"(?<![\dx.])(?<!x )(\d{1,2}(?:\s*x\s*\d{1,2}){1,2})(?!\s*x?\s*\d)"),
+    ("kernel", r"(?<![\dx.])(?<!x )(\d{1,2}(?:\s*x\s*\d{1,2}){2}\s*x\s*\d{1,4})(?=\s*conv)"),
+    ("channels_out", r"^\s*(\d+)\s*;\s*convolutions?\b"),
     ("channels_out", r"(\d+)\s*(?:通道|个|卷积核|神经元)"),
     (
         "channels_out",
