@@ -79,7 +79,7 @@ def _channels_in(
                         yield c, price - 2.0 * (area in sides)
 
 
-def _channels_out(
+def channels_out(
     entry: Entry, cin: int, axes: int, hints: Hints, manner: Manner
 ) -> list[tuple[int, float]]:
     """Channels that a row may give: what is printed, and what its parameters and neighbours say."""
@@ -170,7 +170,7 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     made: dict[int, list[tuple[float, Any, float, Slide]]] = {}
     for cin, cin_price in _channels_in(entry, state, axes, hints):
         cin_price += unlike_
-        outs = _channels_out(entry, cin, axes, hints, manner)
+        outs = channels_out(entry, cin, axes, hints, manner)
         if kind == "depthwise":
             outs = [(c, p) for c, p in outs if c % cin == 0] or [(cin, 0.0)]
             outs = list({cin: 0.0, **dict(outs)}.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -158,25 +159,36 @@ def weigh(entry: Entry, option: Option, manner: Manner) -> None:
     weigh_work(entry, option, manner)
     _split(entry, option)
     cost = option.price
-    wrong: dict[int, list[str]] = {}
-    for role, right in option.expected.items():
-        printed = entry.values.get(role)
-        if printed is None or printed == right:
-            continue
-        exact = entry.printed.get(role)
-        if exact is not None and holds(entry, role, right, manner):
-            continue
-        wrong.setdefault(_place(entry, role), []).append(role)
     roles: list[str] = []
-    for group in wrong.values():
+    for group in contradicted(entry, option.expected, manner).values():
         roles += group
-        cost += MISPRINT + 0.1 * (len(group) - 1)
-        if not slip(entry.values[group[0]], option.expected[group[0]]):
-            cost += 0.4
+        cost += misprinted(entry, option.expected, group)
         if "params" in group and entry.values.get("worked") == entry.values["params"]:
             cost += MISPRINT - 1  # how it comes about is printed beside it
     option.wrong = tuple(roles)
     option.cost = cost
+
+
+def contradicted(
+    entry: Entry, expected: Mapping[str, Number], manner: Manner
+) -> dict[int, list[str]]:
+    """For each place of a cell that says something else than is expected, its roles."""
+    wrong: dict[int, list[str]] = {}
+    values = entry.values
+    for role, right in expected.items():
+        printed = values.get(role)
+        if printed is None or printed == right:
+            continue
+        if role in entry.printed and holds(entry, role, right, manner):
+            continue
+        wrong.setdefault(_place(entry, role), []).append(role)
+    return wrong
+
+
+def misprinted(entry: Entry, expected: Mapping[str, Number], group: Sequence[str]) -> float:
+    """The price of a cell of which some roles say something else."""
+    slipped = slip(entry.values[group[0]], expected[group[0]])
+    return MISPRINT + 0.1 * (len(group) - 1) + (0.0 if slipped else 0.4)
 
 
 def _split(entry: Entry, option: Option) -> None:

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from archcalc.claims.printed import Printed
 from archcalc.claims.tables.assumed import FAR, UNORDERED, Assuming, slid, squared
+from archcalc.claims.tables.bounds import Floor, of_sizes, of_weights, taken
 from archcalc.claims.tables.evidence import (
     MISPRINT,
     UNKNOWN,
@@ -62,6 +63,8 @@ UNSUMMED = MISPRINT + 0.5
 """The price of a total that is not what the rows add up to."""
 DOUBTED = 4.0
 """How much more a wrong total may cost than a row that only some kernel makes right."""
+NOISE = 1e-9
+"""Less than any two prices differ by."""
 TIE = 0.75
 """Readings that cost so little more than the cheapest may be meant as well."""
 
@@ -77,6 +80,7 @@ class Search:
         self.closed = closed(sheet)
         self.sequential = sequential(sheet)
         self.cache: dict[tuple[int, State], list[Option]] = {}
+        self.floors: dict[tuple[int, tuple[int, int]], Floor] = {}
         self.steps = 0
         self.assuming = Assuming(sheet)
         self.adding = adding(sheet)
@@ -136,6 +140,7 @@ class Search:
         """The cheapest ways through all rows."""
         self.manner = manner
         self.cache = {}
+        self.floors = {}
         paths = [Path(0.0)]
         for entry in self.sheet.entries:
             if entry.kind == "total" or entry.container:
@@ -197,6 +202,8 @@ class Search:
             given = [path.state]
         state = self.joined(entry, given, link, path)
         unlike = MISPRINT + 2 if link.named and self.unequal(entry, given) else 0.0
+        if not inventive and path.row >= 0 and self.beyond(path, entry, state, unlike):
+            return
         least = 99.0
         for option in self.read(entry, state):
             least = min(least, option.cost + unlike)
@@ -227,22 +234,63 @@ class Search:
                 for option in self.read(entry, other)[:3]:
                     yield self.extend(path, entry, option, 0.0, path.counts, ())
         if not (link.rows == () and path.row < 0):
-            for assumed, price, which, note in self.assuming.between(
-                self.manner, path, entry, state
-            ):
-                if odd and which not in (1, 2):
-                    continue  # what goes back to earlier rows may be likelier, nothing else
-                counts = _raised(path.counts, which)
-                rows = tuple(r for r, s in path.recent if s == assumed)[-1:] if which == 1 else None
-                for option in self.read(entry, assumed)[:8]:
-                    # What explains no more of the row is not assumed.
-                    most = least if odd else least + MISPRINT
-                    if option.cost < least and option.cost + price < most:
-                        yield self.extend(
-                            path, entry, option, price, counts, (note,), None, rows or None
-                        )
+            yield from self.assumed(path, entry, state, least, odd)
         if link.named and link.rows:
             yield from self.renamed(path, entry, link, least)
+
+    def assumed(
+        self, path: Path, entry: Entry, state: State, least: float, odd: bool
+    ) -> Iterator[Path]:
+        """The ways on by what is not printed, if they may be worth going on with.
+
+        What contradicts a row least is read first: the rest costs too much then, and is not read.
+        """
+        # What explains no more of the row is not assumed.
+        most = least if odd else least + MISPRINT
+        thought = [
+            (self.sized(entry, each[0]), each)
+            for each in self.assuming.between(self.manner, path, entry, state)
+            # What goes back to earlier rows may be likelier than what is odd, nothing else.
+            if each[1] < most and (not odd or each[2] in (1, 2))
+        ]
+        ways: dict[int, list[Path]] = {}
+        for at in sorted(range(len(thought)), key=lambda k: thought[k][0][0] + thought[k][1][1]):
+            sized, (taken, price, which, note) = thought[at]
+            dearest = min(least, most - price, self.limit - path.cost - price) - NOISE
+            if sized[0] >= dearest or self.floor(entry, taken, sized) >= dearest:
+                continue
+            counts = _raised(path.counts, which)
+            rows = tuple(r for r, s in path.recent if s == taken)[-1:] if which == 1 else ()
+            for option in self.read(entry, taken)[:8]:
+                if option.cost < least and option.cost + price < most:
+                    notes = (note,)
+                    way = self.extend(path, entry, option, price, counts, notes, None, rows or None)
+                    self.limit = min(self.limit, way.cost + MARGIN)
+                    ways.setdefault(at, []).append(way)
+        for at in sorted(ways):
+            yield from ways[at]
+
+    def beyond(self, path: Path, entry: Entry, state: State, unlike: float) -> bool:
+        """Whether every reading of a row is dearer than what is gone on with."""
+        rest = self.limit - path.cost - unlike + NOISE
+        return self.floor(entry, state, self.sized(entry, state)) > rest
+
+    def sized(self, entry: Entry, state: State) -> Floor:
+        """What it costs at least that a row prints another input than what flows into it."""
+        if (self.alike[entry.index], state) in self.cache or taken(entry, state) is None:
+            return 0.0, frozenset()
+        return of_sizes(entry, state, self.manner)
+
+    def floor(self, entry: Entry, state: State, sized: Floor) -> float:
+        """What a row costs at least that takes ``state``, as far as that is told unread."""
+        row = self.alike[entry.index]
+        if (row, state) in self.cache or (what := taken(entry, state)) is None:
+            return 0.0
+        if (row, what) not in self.floors:
+            hints = self.hints[entry.index]
+            self.floors[row, what] = of_weights(entry, *what, self.manner, hints)
+        price, places = self.floors[row, what]
+        return sized[0] if places & sized[1] else price + sized[0]
 
     def unequal(self, entry: Entry, given: Sequence[State]) -> bool:
         """Whether what a program adds has not one size."""

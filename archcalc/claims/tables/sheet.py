@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 from archcalc.claims.printed import Printed
@@ -144,12 +145,12 @@ class Sheet:
     upwards: bool = False
     """Whether the last row is the input, so that it is read from there."""
 
-    @property
+    @cached_property
     def layers(self) -> tuple[Entry, ...]:
         """All rows that are no totals and are not made of other rows."""
         return tuple(e for e in self.entries if e.kind != "total" and not e.container)
 
-    @property
+    @cached_property
     def addends(self) -> tuple[Entry, ...]:
         """The rows whose parameters the total is the sum of.
 
@@ -158,7 +159,7 @@ class Sheet:
         own = any(re.search(r": \d+-\d+$", entry.name) for entry in self.entries)
         return tuple(e for e in self.entries if e.kind != "total" and (own or not e.container))
 
-    @property
+    @cached_property
     def elided(self) -> bool:
         """Whether dots stand for rows that are not printed: what is printed is no whole."""
         return any(entry.kind == "gap" for entry in self.entries)
@@ -171,7 +172,7 @@ class Sheet:
         """Whether the table has a column for one of these."""
         return any(role in self.columns for role in roles)
 
-    @property
+    @cached_property
     def program(self) -> str:
         """``keras`` or ``pytorch`` where one of their summaries is printed; ``""`` elsewhere."""
         if not re.match(r"layer \(type", self.headers[0].lower()):
@@ -185,7 +186,7 @@ class Sheet:
             return ""
         return "keras" if keras > pytorch else "pytorch"
 
-    @property
+    @cached_property
     def by_hand(self) -> bool:
         """Whether somebody wrote it, kernels and all, and no program printed it."""
         printed = self.form in ("modules", "ultralytics") or any(
@@ -196,12 +197,12 @@ class Sheet:
         written = written or (self.form in ("markdown", "latex") and not self.program)
         return written and not printed
 
-    @property
+    @cached_property
     def memory(self) -> tuple[str, ...]:
         """The roles of its columns of memory."""
         return tuple(role for role in self.columns if role.startswith("mem"))
 
-    @property
+    @cached_property
     def work(self) -> tuple[str, ...]:
         """The roles of its columns of work."""
         return tuple(role for role in self.columns if role.startswith("ops"))
