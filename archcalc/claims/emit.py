@@ -21,6 +21,9 @@ from archcalc.spec.form.tree import Node
 
 BRANCH = 8
 """Rows of a branch before which nothing is summed, where taking back one sum makes another."""
+OWN = frozenset(("CNBlock", "ConvNeXtBlock", "LayerScale"))
+"""Modules of torchvision and timm that scale what they give, by numbers that no summary of weights
+and biases counts."""
 TRIES = 40
 """Sums that are taken back to see whether the rest costs less."""
 
@@ -115,6 +118,12 @@ def _uncounted(written: Writer) -> Iterator[str]:
     """What torchsummary may have left out: it counts what is called weight or bias alone."""
     names = [name for name in written.modules.closed if re.search(r"-\d+$", name)]
     those = list(dict.fromkeys(re.sub(r"-\d+$", "", name) for name in names))
+    scaled = [each for each in those if each in OWN] if written.sheet.program == "pytorch" else []
+    if scaled:
+        raise ArchcalcError(
+            f"{written.audit.name}: {scaled[0]}: it has numbers of its own that the table does not "
+            "count, which are called neither weight nor bias: no spec is written"
+        )
     if those and written.sheet.program == "pytorch":
         yield (
             f"{', '.join(those)}: what these modules have beside their rows is not in the table, "

@@ -8,7 +8,7 @@ of which nothing comes explains itself worst.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import accumulate, combinations, product
 from math import prod
 from typing import NamedTuple
@@ -23,6 +23,8 @@ WIDE = 12
 """Of those, how many that nothing takes yet, and that something does, may be joined."""
 MOST, UNUSED, USED = 9, 8, 3
 """How many are joined: at most, and of either kind."""
+TRIES = 50_000
+"""Steps in which layers are looked for that are as wide together as something is."""
 
 WINDOWS = ((2, 2), (3, 2), (4, 4), (3, 3), (5, 5))
 """Sides and strides of poolings that are called as functions."""
@@ -176,7 +178,7 @@ def _groups(
         same = [name for name, c in widths.items() if c == wanted.c and not bent[name].op]
         # More than two that are summed cost more than two of them.
         for join, groups in (
-            ("Concat", _adding(joined, wanted.c or 0)),
+            ("Concat", _adding(joined, wanted.c or 0, unused)),
             ("Add", combinations(same, 2)),
         ):
             found = [(sum(name in net.open for name in names), names) for names in groups]
@@ -187,19 +189,24 @@ def _groups(
                     yield join, ordered, tuple(bent[name] for name in ordered)
 
 
-def _adding(widths: Mapping[str, int], wanted: int) -> Iterator[tuple[str, ...]]:
-    """Two or more of some layers that are as wide together."""
+def _adding(
+    widths: Mapping[str, int], wanted: int, unused: Collection[str]
+) -> Iterator[tuple[str, ...]]:
+    """Two or more of some layers that are as wide together; of many, those that are tried first."""
     names = list(widths)
     rest = list(accumulate(list(widths.values())[::-1], initial=0))[::-1]
+    tries = iter(range(TRIES))
 
-    def more(k: int, left: int, chosen: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    def more(k: int, left: int, free: int, chosen: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         if left == 0 and len(chosen) > 1:
             yield chosen
-        elif rest[k] >= left > 0 and len(chosen) < MOST:
-            yield from more(k + 1, left - widths[names[k]], (*chosen, names[k]))
-            yield from more(k + 1, left, chosen)
+        elif rest[k] >= left > 0 and len(chosen) < MOST and next(tries, None) is not None:
+            new = free + (names[k] in unused)
+            if new <= UNUSED and len(chosen) + 1 - new <= USED:
+                yield from more(k + 1, left - widths[names[k]], new, (*chosen, names[k]))
+            yield from more(k + 1, left, free, chosen)
 
-    return more(0, wanted, ())
+    return more(0, wanted, 0, ())
 
 
 def bends(

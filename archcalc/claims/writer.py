@@ -13,7 +13,7 @@ from archcalc.claims.inner import searched
 from archcalc.claims.nested import MODULES, Modules
 from archcalc.claims.reach import FAR, reached
 from archcalc.claims.spelling import Spelling, parts
-from archcalc.claims.tables.evidence import UNKNOWN, Option, State, printed_state
+from archcalc.claims.tables.evidence import UNKNOWN, Option, State, printed_state, unnumbered
 from archcalc.claims.tables.flow import RECURSIVE, begun_again, closed
 from archcalc.claims.tables.kinds import WEIGHTED
 from archcalc.claims.tables.sheet import Entry
@@ -44,6 +44,8 @@ class Writer:
         self.spelling = Spelling(self.net, kept, self.modules.inside)
         self.calls: dict[tuple[str, State, int], tuple[list[int], list[int]]] = {}
         """Rows of a class, depth and size: first calls, and calls of the same layers again."""
+        self.took: dict[int, State] = {}
+        """What a row takes that is a module of which no row is printed."""
         self.apart = apart
         self.sums: list[int] = []
         """Rows before which something is summed."""
@@ -131,7 +133,8 @@ class Writer:
             wanted = option.out if own is None and turned is not None else wanted
         whole = entry.pattern is None and entry.stack is None and entry.values.get("params")
         if option.layer.kind in MODULES and whole and wanted == option.takes:
-            wanted = self.widened(entry, option)
+            wanted = self.grown(entry, option) or self.widened(entry, option)
+            self.took[entry.index] = wanted
         note = f"{{}} before row {entry.index + 1} is not in the table"
         unsaid = all(note.startswith("how the rows of") for note in option.notes)
         unsaid = unsaid and wanted == option.takes and option.given is None
@@ -202,6 +205,20 @@ class Writer:
         if not again or not calls[0]:
             return None
         return calls[0][(len(calls[1]) - 1) % len(calls[0])]
+
+    def grown(self, entry: Entry, option: Option) -> State | None:
+        """What a module takes that is one of several, each of which takes what all before it give.
+
+        The row above is of the same class and gives as much, and this one has more parameters.
+        """
+        before = self.sheet.entries[entry.index - 1]
+        took, made = self.took.get(before.index, UNKNOWN), printed_state(before, "out")
+        alike = unnumbered(before) == unnumbered(entry) and before.depth == entry.depth
+        more = entry.values["params"] > before.values.get("params", 0)
+        if not (alike and more and made == option.out) or took.c is None or made.c is None:
+            return None
+        taken = State(took.c + made.c, took.ext)
+        return taken if self.modules.inside(entry, taken, option.out) is not None else None
 
     def widened(self, entry: Entry, option: Option) -> State:
         """What a module takes whose parameters ask for other than what the row before it gives.

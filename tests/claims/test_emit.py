@@ -337,10 +337,47 @@ ShiftedWindowAttention-4           [-1, 56, 56, 8]               0
 
 
 def test_what_a_module_may_have_beside_its_rows_is_said() -> None:
-    text = IMAGE.replace("              ReLU-2", "           CNBlock-2")
+    text = IMAGE.replace("              ReLU-2", "           MyBlock-2")
     made = emitted(audit(text))
-    assert any(said.startswith("CNBlock: what these modules have beside") for said in made.said)
-    assert made.text.startswith("# CNBlock: what these modules have beside their rows")
+    assert any(said.startswith("MyBlock: what these modules have beside") for said in made.said)
+    assert made.text.startswith("# MyBlock: what these modules have beside their rows")
+
+
+def test_what_a_module_is_known_to_have_beside_its_rows_is_not_left_out() -> None:
+    # Torchvision's ConvNeXt scales each channel by a number, which torchsummary does not count.
+    with pytest.raises(ArchcalcError, match="CNBlock: it has numbers of its own"):
+        emit(audit(IMAGE.replace("              ReLU-2", "           CNBlock-2")))
+
+
+# 9 * 3 * 8 = 216; of c channels 2 * c + 16 * c + 2 * 16 + 9 * 16 * 4: 752 of 8, 824 of 12 and 896
+# of 16; (8 + 3 * 4 + 1) * 10 = 210.
+DENSE = """\
+==========================================================================================
+Layer (type:depth-idx)                   Input Shape          Output Shape         Param #
+==========================================================================================
+Network                                  [1, 3, 6, 6]         [1, 10]              --
+├─Conv2d: 1-1                            [1, 3, 6, 6]         [1, 8, 6, 6]         216
+├─_DenseBlock: 1-2                       [1, 8, 6, 6]         [1, 20, 6, 6]        --
+│    └─_DenseLayer: 2-1                  [1, 8, 6, 6]         [1, 4, 6, 6]         752
+│    └─_DenseLayer: 2-2                  [1, 8, 6, 6]         [1, 4, 6, 6]         824
+│    └─_DenseLayer: 2-3                  [1, 8, 6, 6]         [1, 4, 6, 6]         896
+├─BatchNorm2d: 1-3                       [1, 20, 6, 6]        [1, 20, 6, 6]        40
+├─AdaptiveAvgPool2d: 1-4                 [1, 20, 6, 6]        [1, 20, 1, 1]        --
+├─Linear: 1-5                            [1, 20]              [1, 10]              210
+==========================================================================================
+Total params: 2,938
+"""
+
+
+def test_a_dense_layer_takes_all_that_those_before_it_give(
+    counted: Callable[[str], Analysis],
+) -> None:
+    text = re.sub(r"\[1, [\d, ]+\] +(?=\[)", "", DENSE.replace("Input Shape          ", ""))
+    text += "Input size (MB): 0.000432\n"
+    found = counted(emit(audit(text)))
+    assert found.params == 2938
+    widths = [int(row.node.input_shapes[0][1]) for row in found.rows if row.op == "BatchNorm2d"]
+    assert widths == [8, 16, 12, 16, 16, 16, 20]
 
 
 OPEN = """\
