@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import prod
 
 from archcalc.claims.tables.evidence import (
@@ -43,6 +44,8 @@ MOVED = 8.0
 """The price of a table of the network's own that a layer of features takes at other positions."""
 PARTS = (2, 3, 4)
 """Into how many equal parts channels may be split."""
+PLAIN = frozenset(("conv", "deconv", "pool", "gpool", "same", "norm", "upsample", "pad"))
+"""Kinds whose output goes on, and stands for nothing beside the network's rows."""
 INNER = frozenset(("pool", "pad", "crop", "upsample", "norm"))
 """Kinds that are no network's last row."""
 ANYTHING = frozenset(("", "attention", "pad"))
@@ -68,6 +71,13 @@ class Assuming:
         self.both = sheet.has("in", "out") or (unsized and sheet.has("channels_in", "channels_out"))
         """Whether rows say what they take and what they give."""
         self._begun: tuple[int, int | None] = (-1, None)
+        self.after = {row.index: after for row, after in pairwise(sheet.layers)}
+        self.sizes = Counter(
+            ext
+            for entry in sheet.layers
+            for ext in {printed_state(entry, way).ext for way in ("in", "out")}
+        )
+        """How many rows print each size."""
         self.pooled = sum(entry.kind == "pool" for entry in sheet.layers) > 1
         strides = [e.values["stride"] for e in sheet.layers if "stride" in e.values]
         self.strided = sheet.by_hand and sum(s > 1 for s in strides) > 2
@@ -124,17 +134,24 @@ class Assuming:
 
     def goes_on(self, entry: Entry, shown: State) -> bool:
         """Whether the row after one has as many positions, if it prints any."""
-        after = [e for e in self.sheet.layers if e.index > entry.index][:1]
-        rows = {len(s.ext): s.ext for e in after if (s := printed_state(e, "out")).ext}
+        after = self.after.get(entry.index)
+        size = printed_state(after, "out").ext if after else None
+        rows = {len(size): size} if size else {}
         return rows.get(len(shown.ext or ()), shown.ext) == shown.ext
 
     def flows_on(self, entry: Entry, shown: State) -> bool:
         """Whether the row after one may take its positions: both sides of a plane go on alike."""
-        after = next((e for e in self.sheet.layers if e.index > entry.index), None)
+        after = self.after.get(entry.index)
         here, there = known(shown.ext), known(printed_state(after, "out").ext) if after else None
         if not here or not there or not len(here) == len(there) == 2 or 0 in there:
             return True
         return here == there or len({round(n / m) for n, m in zip(here, there, strict=True)}) == 1
+
+    def goes_to(self, entry: Entry) -> Iterator[int]:
+        """Channels that the row after a program's pooling or activation asks for."""
+        after = self.after.get(entry.index)
+        if after is not None and entry.kind in ("pool", *SAME) and not self.by_hand:
+            yield from dict.fromkeys(needs(after) if after.kind in WEIGHTED else ())
 
     def halved(self, path: Path, entry: Entry, state: State) -> int | None:
         """Half of the channels that the row before has mixed, where that is what a row takes."""
@@ -167,6 +184,45 @@ class Assuming:
         # Keras prints a row of what it takes a part of.
         called = called_by_class(entry) and self.sheet.program != "keras"
         return weighs and not self.by_hand and called
+
+    def lost(self, path: Path) -> bool:
+        """Whether the last row gives a plane of a size that no other row of a program has.
+
+        Then nothing may be joined with it, so that what it gives goes on to the next row.
+        """
+        if self.by_hand or path.row < 0:
+            return False
+        entry, ext = self.sheet.entries[path.row], path.state.ext
+        plain = entry.kind in PLAIN and "softmax" not in entry.what.word.lower()
+        shown = printed_state(entry, "out").ext
+        return plain and ext == shown and len(ext or ()) > 1 and self.sizes[ext] < 2
+
+    def idle(self, path: Path, entry: Entry, state: State, other: State) -> bool:
+        """Whether what a program's activation gives would lead nowhere if the next took another.
+
+        It may be a gate, which has sides of 1 where what it is multiplied by has none.
+        """
+        before = self.sheet.entries[path.row].kind if path.row >= 0 else ""
+        if self.by_hand or not before == entry.kind == "same" or other.ext is None:
+            return False
+        sides = (state.c, *(state.ext or (1,) * len(other.ext)))
+        whole = (other.c, *other.ext)
+        gates = len(sides) == len(whole)
+        return not (gates and all(n in (1, m) for n, m in zip(sides, whole, strict=True)))
+
+    def bent(self, entry: Entry, state: State, shown: State) -> bool:
+        """Whether one number is all that differs in what a program's row gives as it takes it.
+
+        What is pooled or padded has both sides of another size, and no part is of another row.
+        """
+        here, there = (state.c, *(state.ext or ())), (shown.c, *(shown.ext or ()))
+        planes = len(here) == len(there) > 2 and entry.kind in SAME and not self.by_hand
+        return planes and sum(n != m for n, m in zip(here, there, strict=True)) == 1
+
+    def apart(self, state: State, shown: State) -> bool:
+        """Whether a program prints other channels and all sides otherwise."""
+        sides = zip(state.ext or (), shown.ext or (), strict=False)
+        return not self.by_hand and state.c != shown.c and all(n != m for n, m in sides)
 
     def anything(self, entry: Entry) -> bool:
         """Whether a row may take what functions have made of other rows."""
@@ -217,14 +273,15 @@ class Assuming:
             price = POOLED_AGAIN if pooled else POOLED
             # Who lists poolings lists them all.
             price *= 1 + said + (0.8 if (self.pooled or self.strided) and not pooled else 0)
-            for ext, what in _shrunk(state.ext):
+            pools = path.row >= 0 and self.sheet.entries[path.row].kind == "gpool"
+            for ext, what in _shrunk(state.ext) if not pools else ():
                 yield (
                     State(state.c, ext),
                     price,
                     0,
                     f"{what} before {row} is not in the table",
                 )
-            if _may_follow_global(entry, state):
+            if _may_follow_global(entry, state) and not pools:
                 yield (
                     State(state.c, ()),
                     price if said else POOLED_AGAIN if pooled else POOLED / 2,
@@ -331,6 +388,9 @@ class Assuming:
             and any("a concatenation" in n for n in option.notes)
         ):
             price = MISPRINT + 3  # so would what was joined
+        lost = self.lost(path)
+        if lost:
+            price = MISPRINT + 3
         seen: set[State] = set()
         for _, other in others:
             if other in seen or other.c is None:
@@ -338,7 +398,8 @@ class Assuming:
             seen.add(other)
             # A normalization is of the convolution above it where both have as many channels.
             own = entry.kind in SAME and _weighted(path)
-            own = _joins(path) or (own and (other.c == state.c or entry.kind == "norm"))
+            own = lost or _joins(path) or (own and (other.c == state.c or entry.kind == "norm"))
+            own |= self.idle(path, entry, state, other)
             dear = MISPRINT + 1 if own and self.sheet.form not in UNORDERED else price
             # A row may say itself that it takes what an earlier one gives.
             width = entry.values.get("kernel_in", state.c)
@@ -371,6 +432,11 @@ class Assuming:
         ends = _sums([s.c for _, s in reversed(path.recent) if s.c and s.ext][:6])
         flats = [s.flat for _, s in reversed(path.recent) if s.flat and s.ext] if one else []
         ends |= _sums(flats[:6])
+        for c in self.goes_to(entry) if shown.c != state.c else ():
+            # What it gives may be the misprint, as the next row's own numbers say.
+            if c in sums and c not in (*asked, state.c) and not _joins(path):
+                note = f"a concatenation before {row} is not in the table"
+                yield State(c, state.ext), price, 2, note
         for c in asked:
             # All of it is pooled for a gate, as a squeeze does.
             if c in ends and state.ext and (one or shown.ext == (1,) * len(state.ext)):
@@ -385,6 +451,8 @@ class Assuming:
                 )
             else:
                 dear = CHANGED_AGAIN if changed else CHANGED
+                if self.bent(entry, state, State(c, state.ext)) and (state.c or 0) % c:
+                    dear = CONVOLVED
                 given = any(other == inward for _, other in others)
                 if not given and self.split(entry, state, inward, c):
                     note = f"a split before {row} is not in the table"
@@ -404,6 +472,8 @@ class Assuming:
             inward = printed_state(entry, "out")  # what it gives, it takes
         if inward.ext is not None and inward.ext != state.ext:
             dear = CHANGED_AGAIN if changed else CHANGED
+            if self.bent(entry, state, State(state.c, inward.ext)):
+                dear = CONVOLVED
             yield (
                 State(state.c, inward.ext),
                 dear,
@@ -413,8 +483,10 @@ class Assuming:
             )
             if inward.c is not None and inward.c != state.c:
                 dear = CHANGED if changed or entry.kind in SAME else CONVOLVED
-                if entry.kind in SAME and len(inward.ext) != len(state.ext or ()):
-                    dear = MOVED  # no slip makes other axes
+                if entry.kind in SAME and (
+                    len(inward.ext) != len(state.ext or ()) or self.apart(state, inward)
+                ):
+                    dear = MOVED  # no slip makes other axes, or several numbers
                 if self.anything(entry):
                     dear = 6.0
                 yield inward, dear, 3, f"what {row} takes is given by no row"

@@ -86,8 +86,9 @@ class Manner:
     """Whether somebody worked the numbers out, in one way for all layers of a kind."""
     norm: int | None = None
     """Numbers a channel of normalizations."""
-    grouped: dict[bool, float] = field(default_factory=lambda: {True: 7.0, False: 9.0})
-    """The price of groups that are not printed: as many as channels, or some."""
+    grouped: dict[bool, float] = field(default_factory=lambda: {True: 7.0, False: MISPRINT + 0.5})
+    """The price of groups that are not printed: as many as channels, or some, of which one row
+    alone is rather misprinted."""
     ceil: bool | None = None
     """Whether poolings round up; None where nothing says."""
     square: bool = False

@@ -33,7 +33,7 @@ WORDS = (
         r"dropout|droppath|stochasticdepth|^drop\d*$|relu|^elu|leaky|^(selu|celu|gelu|silu|swish"
         r"|mish)|sigmoid|tanh|softmax|softplus|softsign|hardswish|^activation|identity"
         r"|localresponse|^lrn|^rnorm|^l2|^loss|noise|^mask|^norm$|^act\d*$|^relu|quantstub|regulariz"
-        r"|^rescaling|^avgnorm|channelshuffle",
+        r"|^rescaling|^avgnorm|channelshuffle|^sign\d*$",
     ),
     ("pad", r"zeropad|reflectionpad|replicationpad|constantpad|^pad(ding)?\d*$"),
     ("crop", r"cropping|^crop"),
@@ -206,7 +206,11 @@ def _first(pattern: str, pieces: list[str], spans: list[str]) -> int:
 
 
 def _named_so(name: str) -> bool:
-    """Whether a name ends in what it is: ``conv2_relu``, ``sepconv2_act``."""
+    """Whether a name is not what a row is: ``conv2_relu`` ends in that, ``conv2.relu_dw`` is a path
+    to it.
+    """
+    if re.fullmatch(r"\w+(\.\w+)*\.[a-z]\w*", name):
+        return True
     last = re.split(r"[_/.]", re.sub(r"[_/.]?\d+$", "", name))[-1]
     return bool(re.search(r"[_/.]", name)) and _kind(last) not in WEIGHTED
 

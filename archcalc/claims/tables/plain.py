@@ -313,6 +313,10 @@ def read_embedding(entry: Entry, state: State, manner: Manner, hints: Hints) -> 
 
 _CUTTING = r"slice|split|chunk|getitem|narrow|select|gather|lambda|attention|unbind|roll"
 """Words of what may give any size of what it takes."""
+_PARTED = r"(slic|split|chunk|unbind|narrow|getitem)"
+"""Words of what gives no more than it takes."""
+_PIECES = frozenset(("split", "chunk"))
+"""Those of what gives less."""
 
 
 def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
@@ -355,6 +359,11 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     sizes = _resized(state.ext, entry.values.get("stride"), printed.ext, after.ext, up)
     if printed.c is None and not widths:
         widths = {state.c: 0.0} if entry.kind == "module" else {None: 0.0}
+    parted = re.match(_PARTED, entry.what.word.lower())
+    if parted and parted[1] in _PIECES and state.c:
+        widths |= {
+            state.c // k: 0.3 for k in (2, 3) if state.c % k == 0 and state.c // k not in widths
+        }
     cuts = re.search(_CUTTING, f"{entry.what.word} {entry.name}".lower())
     unknown = entry.kind in ("", "attention") and called_by_class(entry)
     sizes_ = {printed.c, *(printed.ext or ())}
@@ -370,13 +379,24 @@ def read_block(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     if unknown and printed.c is not None and len(printed.ext or ()) != len(state.ext):
         yield one_option(entry, state, printed, 3.0, layer._replace(cout=printed.c))
     if cuts and printed.ext is not None and None not in printed.ext:
-        yield one_option(entry, state, printed, 0.5, layer._replace(cout=printed.c))
+        dear = (MISPRINT + 1) * bool(parted and _more(parted[1], state, printed))
+        yield one_option(entry, state, printed, 0.5 + dear, layer._replace(cout=printed.c))
     for (ext, stride), cost in sizes.items():
         for c, price in widths.items():
             made = State(c, ext)
+            dear = (MISPRINT + 1) * bool(parted and _more(parted[1], state, made))
             yield one_option(
-                entry, state, made, price + cost, layer._replace(cout=c), stride=stride
+                entry, state, made, price + cost + dear, layer._replace(cout=c), stride=stride
             )
+
+
+def _more(word: str, taken: State, made: State) -> bool:
+    """Whether what gives a part gives more than it takes along an axis, or a piece is all of it."""
+    whole, part = (taken.c, *(taken.ext or ())), (made.c, *(made.ext or ()))
+    if len(whole) != len(part) or None in whole or None in part:
+        return False
+    larger = any((m or 0) > (n or 0) for n, m in zip(whole, part, strict=True))
+    return larger or (word in _PIECES and whole == part)
 
 
 def _heads(entry: Entry) -> bool:

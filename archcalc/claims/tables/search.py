@@ -371,7 +371,8 @@ class Search:
         recent = path.recent
         if notes and notes[0] and option.takes not in (path.state, UNKNOWN):
             recent = (*recent[-40:], (path.row, option.takes))
-        if not recent or recent[-1][1] != option.out:
+        if not recent or recent[-1][1] != option.out or given:
+            # Of two branches that are as wide each may be joined.
             recent = (*recent[-40:], (row, option.out))
         wrong = {(row, entry.columns[role]) for role in option.wrong if role in entry.columns}
         if accused is not None:

@@ -14,8 +14,9 @@ SUBTOTAL = re.compile(
 """What a row is called that adds up some of the rows above it."""
 SUB = "subtotal"
 """The word of such a row's kind."""
-MOST_OWN = 8
-"""Numbers that an optimizer keeps beside those of each parameter, at most: steps, rates, scales."""
+OWN = range(1, 8)
+"""Numbers that an optimizer keeps beside those of each parameter: steps, rates, scales. It counts
+its steps at least: just twice the parameters is no such total."""
 
 
 def total_row(sheet: Sheet) -> Entry | None:
@@ -69,8 +70,8 @@ def adds_up(sheet: Sheet, value: int, slack: int = 0) -> bool:
     exact, whole = total.printed["params"], sheet.whole
     trained = whole.trained if whole else value
     kept = [0, whole.optimizer] if whole and whole.optimizer else [0]
-    if not whole or not whole.optimizer:
-        kept += [times * trained + own for times in (1, 2, 3) for own in range(MOST_OWN)]
+    if sheet.program != "pytorch" and not (whole and whole.optimizer):
+        kept += [times * trained + own for times in (1, 2, 3) for own in OWN]
     return any(
         exact.verdict(value + more).holds
         or (slack and abs(value + more - exact.value) <= slack + exact.step)
