@@ -1,9 +1,9 @@
-"""Readings of rows that convolve, alone or as a module."""
+"""Readings of rows that convolve."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from math import isqrt, prod
+from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 from archcalc.claims.tables.evidence import (
@@ -20,8 +20,7 @@ from archcalc.claims.tables.evidence import (
     printed_state,
 )
 from archcalc.claims.tables.linear import read_linear
-from archcalc.claims.tables.modules import WIDTHS, Pattern, out_channels
-from archcalc.claims.tables.modules import layers as module_layers
+from archcalc.claims.tables.patterned import read_module
 from archcalc.claims.tables.sheet import Entry, Number
 from archcalc.claims.tables.weights import Weights, count, mispriced, weights
 from archcalc.claims.tables.windows import (
@@ -188,7 +187,7 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
                 wide = any(
                     k == n > 15 for k, n in zip(w.kernel or (), known(ext) or (), strict=False)
                 )
-                for way in _ways(entry, ext, w.kernel, printed, axes, manner, hints):
+                for way in ways_of(entry, ext, w.kernel, printed, axes, manner, hints):
                     if wide and (way.strides or any(way.pads)) and "pad" not in entry.values:
                         continue  # over all features it moves along the other axis alone
                     if way.pads and manner.padded is not None and "pad" not in entry.values:
@@ -207,7 +206,7 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     found = [
         (side, 0.5 * (side == kernel and bool(square)), way)
         for side in dict.fromkeys((kernel, *square))
-        for way in _ways(entry, ext, side, printed, axes, manner, hints)
+        for way in ways_of(entry, ext, side, printed, axes, manner, hints)
     ]
     for side, price, way in found:
         out = State(printed.c, way.out if any(n is not None for n in way.out) else None)
@@ -227,7 +226,7 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
         )
 
 
-def _ways(
+def ways_of(
     entry: Entry,
     ext: Extents | None,
     kernel: tuple[int, ...] | None,
@@ -348,59 +347,6 @@ def _convolved(
     return one_option(entry, taken, out, price + way.price, layer, **expected)
 
 
-def read_convlstm(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
-    """The readings of a recurrent layer that convolves: positions in time stand before the others.
-
-    Each of four gates convolves what is given and what was: ``4 * (k * k * (in + out) + 1) * out``.
-    """
-    state, printed = filled(state, printed_state(entry, "in")), printed_state(entry, "out")
-    cout, params, axes = printed.c, entry.values.get("params"), 2
-    if cout is None or printed.ext is None or len(printed.ext) < axes:
-        layer = Layer("convlstm", state.c, cout)
-        wide = cout and isinstance(params, int) and params and "params" in entry.exact
-        found = dict(_gated(int(params or 0), state.c)) if wide else {}
-        if cout not in found.values():
-            yield one_option(entry, state, printed, 0.0 if not found else MISPRINT + 1, layer)
-        for fits, c in found.items():
-            made = layer._replace(cout=c, params=fits)
-            yield one_option(entry, state, printed._replace(c=c), 0.0, made, params=fits)
-        return
-    each = params // (4 * cout) if isinstance(params, int) and params % (4 * cout) == 0 else 0
-    areas = {k * k: (k, k) for k in (3, 5, 1, 7)}
-    taken = [state.c] if state.c is not None else []
-    taken += [(each - 1) // a - cout for a in areas if not taken and each and (each - 1) % a == 0]
-    before = state.ext[-axes:] if state.ext and len(state.ext) >= axes else None
-    hints = hints._replace(after=State(hints.after.c, (hints.after.ext or ())[-axes:]))
-    times = printed.ext[:-axes] or (state.ext or ())[:-axes]
-    widths: list[int | None] = [c for c in taken if c > 0]
-    for cin in widths or [None]:
-        for area, kernel in areas.items():
-            total = None if cin is None else 4 * (area * (cin + cout) + 1) * cout
-            price = 0.3 * (area != 9)
-            for way in _ways(
-                entry, before, kernel, State(cout, printed.ext[-axes:]), axes, manner, hints
-            ):
-                for ahead in dict.fromkeys((times, (state.ext or ())[:-axes])):
-                    ext = (*ahead, *way.out) if printed.ext[:-axes] else way.out
-                    layer = Layer("convlstm", cin, cout, kernel, way.stride, way.pads, params=total)
-                    yield one_option(
-                        entry,
-                        State(cin, state.ext),
-                        State(cout, ext),
-                        price + way.price,
-                        layer,
-                        params=total,
-                    )
-
-
-def _gated(params: int, cin: int | None) -> Iterator[tuple[int, int]]:
-    """Parameters, and the channels that a recurrent layer that convolves gives with as many."""
-    for area in (9, 1, 25, 49) if cin is not None else ():
-        for cout in range(1, isqrt(params // (4 * area)) + 1):
-            if 4 * (area * ((cin or 0) + cout) + 1) * cout == params:
-                yield params, cout
-
-
 def _flatly(entry: Entry, state: State) -> bool:
     """Whether an unnamed layer takes all of its input as one row of numbers."""
     values = entry.values
@@ -411,98 +357,3 @@ def _flatly(entry: Entry, state: State) -> bool:
         and flat != state.c
         and flat in (values.get("in_c"), values.get("channels_in"))
     )
-
-
-def read_module(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
-    """A row whose widths say what it is made of."""
-    assert entry.pattern is not None
-    if entry.widths:
-        yield from _read_own(entry, entry.pattern, state, manner, hints)
-        return
-    printed = printed_state(entry, "out")
-    widths = {role: int(entry.values[role]) for role in WIDTHS if role in entry.values}
-    cin = state.c if state.c is not None else printed_state(entry, "in").c
-    ext = printed.ext if printed.ext is not None else state.ext
-    variants: list[tuple[dict[str, int], float]] = [(widths, 0.0)]
-    for role in entry.pattern.columns:
-        out = out_channels(entry.pattern, widths)
-        if printed.c and role in entry.pattern.out and printed.c - out + widths[role] > 0:
-            variants.append(({**widths, role: printed.c - out + widths[role]}, 0.0))
-        if cin is not None and isinstance(entry.values.get("params"), int):
-            variants += [
-                ({**widths, role: n}, 0.2) for n in _fits(entry, entry.pattern, widths, role, cin)
-            ]
-    for chosen, price in variants:
-        out = out_channels(entry.pattern, chosen)
-        target = State(out, ext)
-        for bias in (1, 0):
-            cost = price + manner.bias_price("module", False, bias)
-            params = macs = None
-            if cin is not None:
-                parts = module_layers(entry.pattern, chosen, cin)
-                params = sum((area * i + bias) * o for area, i, o in parts)
-                if (sizes := known(ext)) is not None:
-                    macs = sum(area * i * o for area, i, o in parts) * prod(sizes)
-            layer = Layer("module", cin, out, bias=bias, params=params, macs=macs)
-            ways: list[tuple[Extents | None, float]] = [(ext, 0.0)]
-            if state.ext is not None and ext is not None and len(ext) == len(state.ext):
-                same = ext == state.ext
-                ways = [(ext, 0.0 if same else 3.0)]
-                ways += [(state.ext, 0.0)] if not same else []
-            for size, extra in ways:
-                yield one_option(
-                    entry,
-                    state,
-                    target._replace(ext=size),
-                    cost + extra,
-                    layer,
-                    params=params,
-                    **chosen,
-                )
-
-
-def _read_own(
-    entry: Entry, pattern: Pattern, state: State, manner: Manner, hints: Hints
-) -> Iterator[Option]:
-    """A row of a user's own notation: its first convolution with a window moves by its stride."""
-    state = filled(state, printed_state(entry, "in"))
-    printed, step = printed_state(entry, "out"), int(entry.values.get("stride", 1))
-    known_ = known(state.ext)
-    moved = None if known_ is None else tuple(-(-n // step) for n in known_)
-    sizes: list[tuple[Extents | None, float]] = [(moved, 0.0)]
-    sizes += [(e, MISPRINT + 1) for e in (printed.ext, hints.after.ext) if e and e != moved]
-    out = out_channels(pattern, {**entry.widths, "in": state.c or 0})
-    for bias in (1, 0, 2, 3):
-        params = macs = None
-        if state.c is not None:
-            parts = module_layers(pattern, entry.widths, state.c)
-            params = sum((area * i + (0, 1, 2, 3)[bias]) * o for area, i, o in parts)
-            if step == 1 and known_ is not None:
-                macs = sum(area * i * o for area, i, o in parts) * prod(known_)
-        layer = Layer("module", state.c, out, bias=bias, params=params, macs=macs)
-        for size, extra in sizes:
-            if size is None and moved is None and printed.ext is not None:
-                continue
-            cost = extra * (moved is not None) + manner.bias_price("module", False, bias)
-            yield one_option(
-                entry, state, State(out, size), cost, layer, params=params, channels_out=out
-            )
-
-
-def _fits(
-    entry: Entry, pattern: Pattern, widths: Mapping[str, int], role: str, cin: int
-) -> list[int]:
-    """Widths in place of one that give the printed parameters exactly."""
-    wanted = int(entry.values["params"])
-    found = []
-    for bias in (0, 1):
-
-        def total(width: int, bias: int = bias) -> int:
-            parts = module_layers(pattern, {**widths, role: width}, cin)
-            return sum((area * i + bias) * o for area, i, o in parts)
-
-        zero, one = total(0), total(1)
-        each = one - zero
-        if each and (wanted - zero) % each == 0 and 0 < (wanted - zero) // each < 10**5:
-            found.append((wanted - zero) // each)
-    return found

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from archcalc.claims.tables.convs import read_conv, read_convlstm
+from archcalc.claims.tables.convs import read_conv
 from archcalc.claims.tables.evidence import (
     DEAR,
     MISPRINT,
@@ -42,7 +42,7 @@ from archcalc.claims.tables.plain import (
     read_tensor,
     read_upsample,
 )
-from archcalc.claims.tables.recurrent import read_recurrent, read_wrapper
+from archcalc.claims.tables.recurrent import read_convlstm, read_recurrent, read_wrapper
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.windows import read_pool
 from archcalc.claims.tables.work import Layer

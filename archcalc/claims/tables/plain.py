@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from math import prod
 
-from archcalc.claims.tables.convs import read_module
 from archcalc.claims.tables.evidence import (
     MISPRINT,
     UNKNOWN,
@@ -25,6 +24,7 @@ from archcalc.claims.tables.evidence import (
     unnumbered,
 )
 from archcalc.claims.tables.kinds import compact
+from archcalc.claims.tables.patterned import read_module
 from archcalc.claims.tables.sheet import Entry, Number
 from archcalc.claims.tables.stacks import read_stack
 from archcalc.claims.tables.ultralytics import known_module, read_known

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import isqrt
 
-from archcalc.claims.tables.convs import read_conv
+from archcalc.claims.tables.convs import read_conv, ways_of
 from archcalc.claims.tables.evidence import (
     MISPRINT,
     Hints,
@@ -178,3 +178,56 @@ def _first_recurrent(
             taken = State(features, printed.ext)
             made = layer._replace(cin=features, params=total)
             yield one_option(entry, taken, printed, price, made, params=total)
+
+
+def read_convlstm(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
+    """The readings of a recurrent layer that convolves: positions in time stand before the others.
+
+    Each of four gates convolves what is given and what was: ``4 * (k * k * (in + out) + 1) * out``.
+    """
+    state, printed = filled(state, printed_state(entry, "in")), printed_state(entry, "out")
+    cout, params, axes = printed.c, entry.values.get("params"), 2
+    if cout is None or printed.ext is None or len(printed.ext) < axes:
+        layer = Layer("convlstm", state.c, cout)
+        wide = cout and isinstance(params, int) and params and "params" in entry.exact
+        found = dict(_gated(int(params or 0), state.c)) if wide else {}
+        if cout not in found.values():
+            yield one_option(entry, state, printed, 0.0 if not found else MISPRINT + 1, layer)
+        for fits, c in found.items():
+            made = layer._replace(cout=c, params=fits)
+            yield one_option(entry, state, printed._replace(c=c), 0.0, made, params=fits)
+        return
+    each = params // (4 * cout) if isinstance(params, int) and params % (4 * cout) == 0 else 0
+    areas = {k * k: (k, k) for k in (3, 5, 1, 7)}
+    taken = [state.c] if state.c is not None else []
+    taken += [(each - 1) // a - cout for a in areas if not taken and each and (each - 1) % a == 0]
+    before = state.ext[-axes:] if state.ext and len(state.ext) >= axes else None
+    hints = hints._replace(after=State(hints.after.c, (hints.after.ext or ())[-axes:]))
+    times = printed.ext[:-axes] or (state.ext or ())[:-axes]
+    widths: list[int | None] = [c for c in taken if c > 0]
+    for cin in widths or [None]:
+        for area, kernel in areas.items():
+            total = None if cin is None else 4 * (area * (cin + cout) + 1) * cout
+            price = 0.3 * (area != 9)
+            for way in ways_of(
+                entry, before, kernel, State(cout, printed.ext[-axes:]), axes, manner, hints
+            ):
+                for ahead in dict.fromkeys((times, (state.ext or ())[:-axes])):
+                    ext = (*ahead, *way.out) if printed.ext[:-axes] else way.out
+                    layer = Layer("convlstm", cin, cout, kernel, way.stride, way.pads, params=total)
+                    yield one_option(
+                        entry,
+                        State(cin, state.ext),
+                        State(cout, ext),
+                        price + way.price,
+                        layer,
+                        params=total,
+                    )
+
+
+def _gated(params: int, cin: int | None) -> Iterator[tuple[int, int]]:
+    """Parameters, and the channels that a recurrent layer that convolves gives with as many."""
+    for area in (9, 1, 25, 49) if cin is not None else ():
+        for cout in range(1, isqrt(params // (4 * area)) + 1):
+            if 4 * (area * ((cin or 0) + cout) + 1) * cout == params:
+                yield params, cout
