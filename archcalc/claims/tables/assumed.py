@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import combinations, pairwise
+from collections.abc import Iterator
+from itertools import pairwise
 from math import prod
 
 from archcalc.claims.tables.evidence import (
@@ -17,8 +17,19 @@ from archcalc.claims.tables.evidence import (
     known,
     printed_state,
 )
+from archcalc.claims.tables.fitting import (
+    added,
+    croppable,
+    follows_globally,
+    joins,
+    mixes,
+    narrower,
+    shrunk,
+    weighted,
+    windowed,
+)
 from archcalc.claims.tables.flow import needs
-from archcalc.claims.tables.kinds import GATES, SAME, SLIDING, WEIGHTED, compact
+from archcalc.claims.tables.kinds import GATES, SAME, SLIDING, WEIGHTED
 from archcalc.claims.tables.paths import Path
 from archcalc.claims.tables.sheet import Entry, Sheet
 
@@ -257,7 +268,7 @@ class Assuming:
                 yield State(1, plane), 4.0 if s == state else price_of(jumped), 1, note
         flat = printed_state(entry, "out").c if entry.kind == "flatten" else None
         if flat and state.c and state.ext and None not in state.ext and not said:
-            for ext, what in _shrunk(state.ext):
+            for ext, what in shrunk(state.ext):
                 if prod(ext) * state.c == flat:
                     yield State(state.c, ext), POOLED, 0, f"{what} before {row} is not in the table"
         if (twin := self.twin(path, entry)) is not None:
@@ -274,14 +285,14 @@ class Assuming:
             # Who lists poolings lists them all.
             price *= 1 + said + (0.8 if (self.pooled or self.strided) and not pooled else 0)
             pools = path.row >= 0 and self.sheet.entries[path.row].kind == "gpool"
-            for ext, what in _shrunk(state.ext) if not pools else ():
+            for ext, what in shrunk(state.ext) if not pools else ():
                 yield (
                     State(state.c, ext),
                     price,
                     0,
                     f"{what} before {row} is not in the table",
                 )
-            if _may_follow_global(entry, state) and not pools:
+            if follows_globally(entry, state) and not pools:
                 yield (
                     State(state.c, ()),
                     price if said else POOLED_AGAIN if pooled else POOLED / 2,
@@ -330,7 +341,7 @@ class Assuming:
             if turned is not None and fits and turned.flat == state.flat:
                 note = f"a permutation before {row} is not in the table"
                 yield turned, POOLED_AGAIN if joined else 4.0, 2, note
-            if entry.kind == "linear" and (windows := _windowed(entry, state, manner.first)):
+            if entry.kind == "linear" and (windows := windowed(entry, state, manner.first)):
                 note = f"a rearrangement before {row} is not in the table"
                 yield windows, POOLED_AGAIN if joined else 4.0, 2, note
             for taken in self.merged(entry, manner.first):
@@ -397,8 +408,8 @@ class Assuming:
                 continue
             seen.add(other)
             # A normalization is of the convolution above it where both have as many channels.
-            own = entry.kind in SAME and _weighted(path)
-            own = lost or _joins(path) or (own and (other.c == state.c or entry.kind == "norm"))
+            own = entry.kind in SAME and weighted(path)
+            own = lost or joins(path) or (own and (other.c == state.c or entry.kind == "norm"))
             own |= self.idle(path, entry, state, other)
             dear = MISPRINT + 1 if own and self.sheet.form not in UNORDERED else price
             # A row may say itself that it takes what an earlier one gives.
@@ -425,16 +436,16 @@ class Assuming:
         price = JOINED_AGAIN if joined else JOINED
         price = min(price, CHANGED_AGAIN - 0.5) if changed else price
         price = min(price, HALVED) if mixes(entry) else price
-        sums = _sums([s.c for _, s in reversed(path.recent) if s.c and s.ext == state.ext][:9])
+        sums = added([s.c for _, s in reversed(path.recent) if s.c and s.ext == state.ext][:9])
         if state.c and state.ext:
             # What is joined may be cropped first.
-            sums |= {state.c + s.c for _, s in path.recent if s.c and _larger(s, state)}
-        ends = _sums([s.c for _, s in reversed(path.recent) if s.c and s.ext][:6])
+            sums |= {state.c + s.c for _, s in path.recent if s.c and croppable(s, state)}
+        ends = added([s.c for _, s in reversed(path.recent) if s.c and s.ext][:6])
         flats = [s.flat for _, s in reversed(path.recent) if s.flat and s.ext] if one else []
-        ends |= _sums(flats[:6])
+        ends |= added(flats[:6])
         for c in self.goes_to(entry) if shown.c != state.c else ():
             # What it gives may be the misprint, as the next row's own numbers say.
-            if c in sums and c not in (*asked, state.c) and not _joins(path):
+            if c in sums and c not in (*asked, state.c) and not joins(path):
                 note = f"a concatenation before {row} is not in the table"
                 yield State(c, state.ext), price, 2, note
         for c in asked:
@@ -442,7 +453,7 @@ class Assuming:
             if c in ends and state.ext and (one or shown.ext == (1,) * len(state.ext)):
                 note = f"a concatenation before {row} is not in the table"
                 yield State(c, ()), price + 0.5, 2, note
-            if c in sums and not (entry.kind != "concat" and _joins(path)):
+            if c in sums and not (entry.kind != "concat" and joins(path)):
                 yield (
                     State(c, state.ext),
                     price,
@@ -460,7 +471,7 @@ class Assuming:
                     continue
                 if state.c is not None and c < state.c and inward.c == c:
                     dear = CONVOLVED
-                elif state.c and c < state.c and self.weighs(entry) and not _narrower(path, c):
+                elif state.c and c < state.c and self.weighs(entry) and not narrower(path, c):
                     dear = min(dear, CUT)
                 if self.sheet.form in UNORDERED:
                     dear = CHANGED_AGAIN
@@ -490,114 +501,3 @@ class Assuming:
                 if self.anything(entry):
                     dear = 6.0
                 yield inward, dear, 3, f"what {row} takes is given by no row"
-
-
-def mixes(entry: Entry) -> bool:
-    """Whether a row mixes the channels of branches that were joined."""
-    return "channelshuffle" in compact(entry.what.word)
-
-
-def _may_follow_global(entry: Entry, state: State) -> bool:
-    """Whether a global pooling may stand before a row unsaid."""
-    made = printed_state(entry, "out")
-    if any(n != 1 for n in made.ext or ()):
-        return False
-    if entry.kind in SLIDING:
-        params, pointwise = entry.values.get("params"), (state.c or 0) * (made.c or 0)
-        plain = bool(pointwise) and params in (pointwise, pointwise + (made.c or 0))
-        return set(_kernel(entry)) == {1} or plain
-    return entry.kind not in ("same", "norm", "prelu", "add") or "drop" in entry.what.word.lower()
-
-
-def _kernel(entry: Entry) -> tuple[int, ...]:
-    """The sides of the kernel that a row prints."""
-    return tuple(int(entry.values[f"kernel_{a}"]) for a in "dhw" if f"kernel_{a}" in entry.values)
-
-
-def _shrunk(ext: tuple[int | None, ...]) -> Iterator[tuple[tuple[int, ...], str]]:
-    """Sizes after poolings that may stand between rows."""
-    sizes = [n for n in ext if n is not None]
-    seen: set[tuple[int, ...]] = {tuple(sizes)}
-    for k, s in ((2, 2), (3, 2), (4, 4), (3, 3), (5, 5)):
-        for up in (False, True):
-            # Over an axis of one row nothing is pooled.
-            out = tuple(
-                1 if n == 1 else -(-(n - k) // s) + 1 if up else (n - k) // s + 1 for n in sizes
-            )
-            if min(out, default=0) > 0 and out not in seen:
-                seen.add(out)
-                yield out, f"a {'x'.join([str(k)] * len(sizes))} pooling"
-
-
-def squared(state: State) -> Iterator[State]:
-    """Inputs that may be meant where one side of a square is misprinted, or the channels are."""
-    if state.ext and len(state.ext) > 1 and len(set(state.ext)) > 1:
-        for n in dict.fromkeys(state.ext[-2:]):
-            yield State(state.c, (*state.ext[:-2], n, n))
-    if state.c is not None:
-        yield from (State(c, state.ext) for c in (1, 3) if c != state.c)
-
-
-def slid(entry: Entry, inward: State, outward: State) -> Iterator[State]:
-    """Inputs that may be meant where one side is misprinted: as many strides as it gives."""
-    before, after = known(inward.ext), known(outward.ext)
-    if not before or not after or len(before) != len(after) or entry.kind not in SLIDING:
-        return
-    steps = entry.strides if len(entry.strides) == len(before) else ()
-    steps = steps or (int(entry.values.get("stride", 1)),) * len(before)
-    for k, (n, m, step) in enumerate(zip(before, after, steps, strict=True)):
-        if n != m * step:
-            yield State(inward.c, (*before[:k], m * step, *before[k + 1 :]))
-
-
-def _joins(path: Path) -> bool:
-    """Whether a path's last row is a concatenation."""
-    return path.option is not None and path.option.layer.kind == "concat"
-
-
-def _narrower(path: Path, c: int) -> bool:
-    """Whether the last row's parameters are those of a convolution that gives so many channels.
-
-    Then what it prints that it gives is a misprint, of which no part is taken.
-    """
-    params = path.option.expected.get("params") if path.option else None
-    layer = path.option.layer if path.option else None
-    if not params or layer is None or not layer.kernel or not layer.cin:
-        return False
-    return params in [(prod(layer.kernel) * layer.cin + bias) * c for bias in (0, 1)]
-
-
-def _weighted(path: Path) -> bool:
-    """Whether a path's last row multiplies weights."""
-    return path.option is not None and path.option.layer.kind in WEIGHTED
-
-
-def _windowed(entry: Entry, state: State, first: bool) -> State | None:
-    """A state whose positions are arranged as those of a layer's output, if there are as many."""
-    made, sizes = printed_state(entry, "out"), known(state.ext)
-    shown = known(made.ext)
-    if None in (made.c, state.c) or not sizes or not shown or made.c is None or state.c is None:
-        return None
-    if first:
-        rows, features = (made.c, *shown[:-1]), sizes[-1]
-        taken = State(rows[0], (*rows[1:], features))
-        return taken if prod(rows) == state.c * prod(sizes[:-1]) and taken != state else None
-    taken = State(state.c, shown)
-    return taken if prod(shown) == prod(sizes) and taken != state else None
-
-
-def _larger(one: State, other: State) -> bool:
-    """Whether a state may be cropped to the size of another."""
-    sizes, wanted = known(one.ext), known(other.ext)
-    if sizes is None or wanted is None or len(sizes) != len(wanted):
-        return False
-    return one.ext != other.ext and all(m <= n < 2 * m for n, m in zip(sizes, wanted, strict=True))
-
-
-def _sums(widths: Sequence[int]) -> set[int]:
-    """What up to five of some widths add up to."""
-    found: set[int] = set()
-    for count in (2, 3, 4, 5):
-        for chosen in combinations(widths, count):
-            found.add(sum(chosen))
-    return found

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archcalc.claims.printed import Printed
+from archcalc.claims.tables.ending import TIE
 from archcalc.claims.tables.evidence import MISPRINT, Option, slip
 from archcalc.claims.tables.kinds import WEIGHTED
 from archcalc.claims.tables.paths import Reading
-from archcalc.claims.tables.search import TIE, TIRED, Search
+from archcalc.claims.tables.search import TIRED, Search
 from archcalc.claims.tables.sheet import Entry, Sheet
 from archcalc.claims.tables.totals import adds_up, total_row
 

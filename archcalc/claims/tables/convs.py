@@ -235,6 +235,7 @@ def ways_of(
     manner: Manner,
     hints: Hints,
 ) -> list[Slide]:
+    """How a kernel may go over what a row takes, given what is printed of it."""
     sizes = known(ext)
     if sizes is None:
         out: Extents = (None,) * axes

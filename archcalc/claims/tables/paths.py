@@ -9,6 +9,11 @@ from typing import NamedTuple
 from archcalc.claims.tables.evidence import UNKNOWN, Manner, Option, State
 from archcalc.claims.tables.flow import Link
 
+DEARER = 1e9
+"""More than any way costs."""
+PUZZLED = 4.0
+"""What a row may cost before things that are not printed are thought of."""
+
 
 @dataclass(slots=True)
 class Path:

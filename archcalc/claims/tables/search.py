@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from archcalc.claims.printed import Printed
-from archcalc.claims.tables.assumed import FAR, UNORDERED, Assuming, slid, squared
+from archcalc.claims.tables.assumed import FAR, UNORDERED, Assuming
 from archcalc.claims.tables.bounds import Floor, of_sizes, of_weights, taken
+from archcalc.claims.tables.ending import UNSUMMED, chosen
 from archcalc.claims.tables.evidence import (
     MISPRINT,
     UNKNOWN,
@@ -26,12 +26,13 @@ from archcalc.claims.tables.evidence import (
     State,
     printed_state,
 )
+from archcalc.claims.tables.fitting import slid, squared
 from archcalc.claims.tables.flow import Link, closed, hints, links, needs, sequential
 from archcalc.claims.tables.layers import options
 from archcalc.claims.tables.learn import learn
-from archcalc.claims.tables.paths import Path, Reading
+from archcalc.claims.tables.paths import DEARER, PUZZLED, Path, Reading
 from archcalc.claims.tables.sheet import Entry, Sheet
-from archcalc.claims.tables.totals import adding, adds_up, damaged, summed, total_row
+from archcalc.claims.tables.totals import adding
 
 BEAM = 8
 """Things that may flow on that are kept."""
@@ -39,12 +40,8 @@ WAYS = 3
 """Ways to each of them, with other cells wrong."""
 MARGIN = 16.0
 """How much more a way may cost than the cheapest, to be kept."""
-DEARER = 1e9
-"""More than any way costs."""
 ODD = 2.0
 """What a row may cost before another row is thought of that it takes: a 1x3 in a 1x1's place."""
-PUZZLED = 4.0
-"""What a row may cost before things that are not printed are thought of."""
 DAUNTED = 6.0
 """How much more than the cheapest a way may cost for anything to be assumed on it."""
 TIRED = 150_000
@@ -59,14 +56,8 @@ CUT_OFF = 0.1
 """The price of another row than the latest, of those that a name may be whose end is cut off."""
 TOLD = 9.0
 """What it is worth that a network takes what is said beside the table: less than a misprint."""
-UNSUMMED = MISPRINT + 0.5
-"""The price of a total that is not what the rows add up to."""
-DOUBTED = 4.0
-"""How much more a wrong total may cost than a row that only some kernel makes right."""
 NOISE = 1e-9
 """Less than any two prices differ by."""
-TIE = 0.75
-"""Readings that cost so little more than the cheapest may be meant as well."""
 
 
 class Search:
@@ -132,7 +123,7 @@ class Search:
         learnt = learn(self.sheet, self.hints, manner, paths[0].rows())
         if not self.tired:
             paths = self.passed(learnt)
-        return self.chosen(learnt, paths)
+        return chosen(self, learnt, paths)
 
     # One pass ------------------------------------------------------------------------------------
 
@@ -426,105 +417,6 @@ class Search:
                         yield self.extend(path, entry, option, price, path.counts, (), wrong, rows)
                 if tried > 40:
                     return
-
-    # The end -------------------------------------------------------------------------------------
-
-    def chosen(self, manner: Manner, paths: list[Path]) -> Reading:
-        """The cheapest of the last paths, the total held against each."""
-        rated = []
-        meant: list[Path] = []
-        for path in paths:
-            sums = self.sums(path)
-            if not sums and self.summing(path):
-                sums = True
-                meant.append(path)
-            rated.append((path.cost + UNSUMMED * (not sums and not path.unsummed), sums, path))
-        rated.sort(key=lambda each: each[0])
-        cost, sums, best = rated[0]
-        readings = best.rows()
-        others: list[dict[int, Option]] = []
-        # A row that only some kernel makes right may be right, and the total wrong.
-        other = min((p.cost for p in paths if not p.accused), default=DEARER) + UNSUMMED
-        doubted = best in meant and other < cost + DOUBTED and not self.twice()
-        # Where nothing has to be wrong, nothing is.
-        for price, adds, path in rated[1:] if best.accused or not sums else ():
-            if price > cost + TIE or path.accused == best.accused:
-                continue
-            if sums and not adds:
-                doubted = True
-            rows = path.rows()
-            others.append({r: o for r, o in rows.items() if o.wrong and o is not readings.get(r)})
-        return Reading(
-            tuple(readings.get(row) for row in range(len(self.sheet.entries))),
-            manner,
-            cost,
-            tuple(others),
-            tuple(self.links),
-            sums,
-            doubted,
-        )
-
-    def twice(self) -> bool:
-        """Whether the total is what trains and what does not together, as is said below it."""
-        whole, total = self.sheet.whole, total_row(self.sheet)
-        return bool(whole and total and whole.trained + whole.frozen == total.values["params"])
-
-    def summing(self, path: Path) -> bool:
-        """Whether one wrong number may be what makes the rows add up to the total.
-
-        Where a row's parameters are wrong its kernel is not known by them: then the total says
-        what they should be, if some kernel gives that.
-        """
-        total, rows = total_row(self.sheet), path.rows()
-        wrong = [row for row, option in rows.items() if "params" in option.wrong]
-        if total is None or len(wrong) != 1 or "params" not in total.exact:
-            return False
-        entry, option = self.sheet.entries[wrong[0]], rows[wrong[0]]
-        found = summed(self.sheet, rows, right=False)
-        if found is None or found[1]:
-            return False
-        right = int(total.values["params"]) - found[0] + int(entry.values["params"])
-        if right <= 0:
-            return False
-        meant = replace(
-            entry,
-            values={**entry.values, "params": right},
-            printed={**entry.printed, "params": Printed.parse(right)},
-        )
-        at: Path | None = path
-        while at is not None and at.row != wrong[0]:
-            at = at.before
-        for state in self.taken(at, entry) if at is not None else ():
-            for other in options(meant, state, self.manner, self.hints[entry.index])[0]:
-                if other.cost < PUZZLED and other.out == option.out and not other.wrong:
-                    option.expected["params"] = right
-                    option.layer = option.layer._replace(params=right, kernel=other.layer.kernel)
-                    return True
-        return False
-
-    def taken(self, path: Path, entry: Entry) -> Iterator[State]:
-        """What the last row of a path may take."""
-        link, option = self.links[entry.index], path.option
-        rows = (option.given if option else None) or link.rows or ()
-        given = [path.outs(row) or UNKNOWN for row in rows]
-        yield self.joined(entry, given, link, path.before or path)
-        if option is not None and option.layer.cin is not None and path.before is not None:
-            yield State(option.layer.cin, path.before.state.ext)
-        if path.before is not None and not link.named:
-            yield from (state for _, state in reversed(path.before.recent))
-
-    def sums(self, path: Path) -> bool:
-        """Whether the rows add up to the printed total under a path."""
-        total = total_row(self.sheet)
-        if total is None or self.sheet.elided:
-            return True
-        found = summed(self.sheet, path.rows())
-        if found is None or any(damaged(self.sheet, entry) for entry in self.sheet.layers):
-            return True
-        value, slack = found
-        exact = total.printed["params"]
-        slack += int(exact.step) if exact.step > 1 else 0
-        return adds_up(self.sheet, value, slack) or abs(value - exact.value) <= slack
 
 
 def _left(path: Path, container: Entry) -> Iterator[Path]:
