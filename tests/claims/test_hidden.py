@@ -133,3 +133,18 @@ def test_one_side_alone_is_not_changed_between_rows(size: str) -> None:
     assert accused(boxes()) == []
     wrong = f"BatchNorm2d-6|[-1, 64, {size}]|128"
     assert [printed for printed, _ in accused(boxes(6, wrong))] == [f"[-1, 64, {size}]"]
+
+
+# Four of 4 * 16 * 16 + 4 * 16 = 1,088 parameters, which are the work as torchinfo counts it.
+ATTENDING = "Layer (type:depth-idx),Input Shape,Output Shape,Param #,Mult-Adds\n" + "".join(
+    f'Linear: 1-{2 * k - 1},"[1, 9, 16]","[1, 9, 16]",272,272\n'
+    f'MultiheadAttention: 1-{2 * k},"[1, 9, 16]","[1, 9, 16]","1,088","1,088"\n'
+    for k in range(1, 5)
+)
+
+
+def test_what_is_attended_to_is_counted_as_in_the_other_rows() -> None:
+    assert accused(ATTENDING) == []
+    wrong = ATTENDING.replace('1-4,"[1, 9, 16]","[1, 9, 16]","1,088","1,088"', "{}")
+    wrong = wrong.format('1-4,"[1, 9, 16]","[1, 9, 16]","1,088","2,176"')
+    assert accused(wrong) == [("2,176", "1,088")]

@@ -380,7 +380,7 @@ def weigh_work(entry: Entry, option: Option, manner: Manner) -> None:
     for role, ways in manner.work.items():
         way = ways.get(option.layer.kind)
         if way and entry.values.get(role):
-            found = work_of(option.layer, way, manner.batch)
+            found = work_of(stated(entry, option.layer), way, manner.batch)
             if found is not None:
                 found *= entry.windows if role in manner.windowed else 1
                 if role in manner.backward and entry.index == manner.start:
@@ -388,6 +388,13 @@ def weigh_work(entry: Entry, option: Option, manner: Manner) -> None:
                     half = entry.printed[role].verdict(found // 2).holds
                     found = found // 2 if half else found
                 option.expected[role] = found
+
+
+def stated(entry: Entry, layer: Layer) -> Layer:
+    """An attention with the parameters that its row prints, which nothing else tells of."""
+    params = entry.values.get("params")
+    unknown = layer.kind == "attention" and layer.params is None and "params" in entry.exact
+    return layer._replace(params=int(params)) if unknown and params else layer
 
 
 def extents(state: State) -> int:

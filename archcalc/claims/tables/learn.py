@@ -7,7 +7,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
-from archcalc.claims.tables.evidence import Hints, Manner, Option, authors_class, holds, unnumbered
+from archcalc.claims.tables.evidence import (
+    Hints,
+    Manner,
+    Option,
+    authors_class,
+    holds,
+    stated,
+    unnumbered,
+)
 from archcalc.claims.tables.kinds import WEIGHTED
 from archcalc.claims.tables.sheet import Entry, Sheet
 from archcalc.claims.tables.work import FORMULAS, HELD, TIMES, Held, Layer, memory_of, work_of
@@ -208,7 +216,7 @@ def _work(sheet: Sheet, role: str, chosen: Mapping[int, Option]) -> dict[str, st
     for row, option in chosen.items():
         entry = sheet.entries[row]
         if role in entry.printed:
-            rows[option.layer.kind].append((entry, option.layer))
+            rows[option.layer.kind].append((entry, stated(entry, option.layer)))
     batches = ("", " of the batch") if sheet.batch > 1 else ("",)
     ways = [way + batch for way in FORMULAS for batch in batches]
 
@@ -246,6 +254,9 @@ def _work(sheet: Sheet, role: str, chosen: Mapping[int, Option]) -> dict[str, st
         worked = [(entry, layer) for entry, layer in cells if entry.values[role]]
         if worked and not any(explains(best, *cell) for cell in worked):
             continue  # only what did not run agrees
-        if sum(explains(best, *cell) for cell in cells) * 2 >= len(cells):
+        agreeing = sum(explains(best, *cell) for cell in cells)
+        # What no formula gives is told by many alone.
+        told = kind != "attention" or agreeing > max(2, len(cells) - 2)
+        if agreeing * 2 >= len(cells) and told:
             found[kind] = best
     return found
