@@ -328,8 +328,8 @@ def test_memory_below_a_table_tells_what_modules_are_not() -> None:
 def test_attention_of_which_nothing_is_printed_is_refused() -> None:
     # As torchvision's Swin: weights that are called otherwise torchsummary does not count.
     rows = """\
-         LayerNorm-3           [-1, 56, 56, 8]              16
-ShiftedWindowAttention-4           [-1, 56, 56, 8]               0
+         LayerNorm-3         [-1, 112, 112, 8]              16
+ShiftedWindowAttention-4         [-1, 112, 112, 8]               0
 """
     ends = "=" * 64 + "\nTotal"
     with pytest.raises(ArchcalcError, match="row 4: 'ShiftedWindowAttention-4' prints no param"):

@@ -148,3 +148,11 @@ def test_what_is_attended_to_is_counted_as_in_the_other_rows() -> None:
     wrong = ATTENDING.replace('1-4,"[1, 9, 16]","[1, 9, 16]","1,088","1,088"', "{}")
     wrong = wrong.format('1-4,"[1, 9, 16]","[1, 9, 16]","1,088","2,176"')
     assert accused(wrong) == [("2,176", "1,088")]
+
+
+def test_sizes_of_which_none_is_what_was_given_are_no_misprint() -> None:
+    # 2 * 8 numbers of a normalization of 8 features, at 6 x 6 positions that a function made.
+    rows = ["Conv2d-1|[-1, 8, 12, 12]|224", "ReLU-2|[-1, 8, 12, 12]|0"]
+    rows += ["LayerNorm-3|[-1, 6, 6, 8]|16", "ShiftedWindows-4|[-1, 6, 6, 8]|0"]
+    text = "Layer (type)|Output Shape|Param #\n" + "\n".join(rows) + "\n"
+    assert accused(text) == []
