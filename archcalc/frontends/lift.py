@@ -83,7 +83,7 @@ def lifted(data: Mapping[str, Any], graph: Graph, names: Sequence[str]) -> Lifte
         others[name] = [n + 1 for n in value] if isinstance(value, list) else lifting.other(value)
         notes.append(f"{name} is {value}, in {_places(lifting.places)}")
         notes += lifting.kept
-    named = {"name": None, "title": None, "edition": None, "year": None, "input": None}
+    named = ("name", "title", "edition", "year", "input", "batched")
     head = {key: found.pop(key) for key in named if key in found}
     result = {**head, "vars": values, **found}
     _require_same(result, graph, question, values, others)

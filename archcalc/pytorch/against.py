@@ -148,7 +148,7 @@ def against(
         right = trace(ours, inputs)
         try:
             moved(theirs, place)
-            left = trace(theirs, inputs)
+            left = trace(theirs, inputs if graph.batched else [each[0] for each in inputs])
         except Exception as error:
             hint = "\n  --device cpu runs it with numbers" if place == "meta" else ""
             raise ArchcalcError(f"{name} can't be run: {in_a_line(error)}{hint}") from error

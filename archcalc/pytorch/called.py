@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from math import prod
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from archcalc.pytorch.joined import has_own_weights, keeps
 from archcalc.spec.graph import AuthorCall, Node, Taken, Word
 
 _HOMES: dict[str, Any] = {"torch": torch, "Tensor": Tensor, "F": functional}
@@ -19,14 +20,32 @@ _HOMES: dict[str, Any] = {"torch": torch, "Tensor": Tensor, "F": functional}
 class Called(nn.Module):
     """A layer that is such a call: it is given what the layer takes."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, rows: Mapping[int, int]) -> None:
         super().__init__()
         assert node.spelled is not None
         self.call, self.shape = node.spelled, node.shape
+        self.rows = rows
+        """Of one sample in what has the rows of all samples joined."""
+        self.keeps = keeps(node, rows)
+        self.apart = has_own_weights(node, rows)
+        """Whether each sample has weights of its own."""
+        self.own: tuple[tuple[nn.Module, str, tuple[int, ...]], ...] = ()
+        """What it takes of other layers' tensors: the layer, the tensor's name, its shape."""
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        made = _performed(self.call, inputs)
+        own = (getattr(layer, name).reshape(shape) for layer, name, shape in self.own)
+        inputs = (*inputs, *own)
+        if self.apart:
+            x, weight, *others = inputs
+            x = x.expand(len(weight), *x.shape[1:])
+            pairs = zip(x[:, None], weight, strict=True)
+            made = [_performed(self.call, (a, b, *others)) for a, b in pairs]
+            return torch.cat(made)
+        joined = [x.flatten(0, 1) if k in self.rows else x for k, x in enumerate(inputs)]
+        made = _performed(self.call, joined)
         assert isinstance(made, Tensor)
+        if self.keeps:
+            return made.reshape(-1, *self.shape[1:])
         if self.call.alone:
             return made.expand(len(inputs[0]), *self.shape[1:])
         same = made.shape[1:] == self.shape[1:] and made.dim() == len(self.shape)

@@ -8,6 +8,7 @@ from torch import Tensor
 from archcalc.operators import FAMILIES
 from archcalc.operators.bag import EmbeddingBag
 from archcalc.operators.indexing import Gather, Index, OneHot
+from archcalc.operators.join import Add
 from archcalc.operators.linear import Embedding
 from archcalc.operators.loss import CrossEntropyLoss
 from archcalc.spec.graph import Graph, Node
@@ -41,12 +42,17 @@ def draw(
 def _limits(graph: Graph) -> dict[str, int]:
     """The inputs, and what is only arranged anew of them, that hold indices: below which number."""
     limits: dict[str, int] = {}
+    within = graph.sampled()
     for node in reversed(graph.nodes):
         for name, limit in _looked_up(node):
             limits[name] = min(limit, limits.get(name, limit))
         if node.name in limits and type(node.op).__name__ in FAMILIES["shape"]:
             for name in node.inputs:
                 limits[name] = min(limits[node.name], limits.get(name, limits[node.name]))
+        if node.name in limits and isinstance(node.op, Add):
+            # Where the indices of a field begin in a table of all: only the first of each is sure.
+            for name in within.intersection(node.inputs):
+                limits[name] = 1
     return limits
 
 

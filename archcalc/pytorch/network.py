@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from archcalc.pytorch.called import Called
+from archcalc.pytorch.joined import Joins
 from archcalc.pytorch.naming import paths
 from archcalc.pytorch.perform import module
 from archcalc.spec.graph import Graph, Node
@@ -48,13 +49,17 @@ class Network(Block):
         self.returns = returns
         layers: dict[str, nn.Module] = {}
         self._paths = paths(graph)
+        joins = Joins(graph)
         for node in graph.nodes:
-            layer = layer_for(node, device, dtype)
+            layer = layer_for(node, joins, device, dtype)
             if node.share is not None:
                 _tie(node, layer, layers[node.share])
             if node.frozen:
                 layer.requires_grad_(False)
             layers[node.name] = layer
+        _hand_over(graph, layers)
+        for node in graph.nodes:
+            layer = layers[node.name]
             _place(self, self._paths[node.name], layer)
         self._steps = {
             training: tuple(_steps(graph, self._returned(training), self._paths))
@@ -88,17 +93,37 @@ class Network(Block):
 
 
 def layer_for(
-    node: Node, device: torch.device | str | None, dtype: torch.dtype | None
+    node: Node, joins: Joins, device: torch.device | str | None, dtype: torch.dtype | None
 ) -> nn.Module:
     """The module that a layer of a graph is, with whole numbers where its author has such."""
     if node.spelled is not None:
-        return Called(node)
+        return Called(node, joins.rows(node))
     layer = module(node.op, *node.input_shapes, device=device, dtype=dtype)
     tensor = None if node.origin is None else node.origin.tensor
     if tensor is not None and tensor.dtype and hasattr(layer, "weight"):
         whole = getattr(torch, tensor.dtype)
         layer.weight = torch.zeros_like(layer.get_buffer("weight"), dtype=whole)
     return layer
+
+
+def _hand_over(graph: Graph, layers: Mapping[str, nn.Module]) -> None:
+    """Give author's calls the tensors of other layers that they are made with."""
+    calls = [node for node in graph.nodes if node.origin and node.origin.tensors]
+    if not calls:
+        return
+    owners: dict[str, tuple[nn.Module, str]] = {}
+    for node in graph.nodes:
+        home = node.name if node.origin is None else node.origin.name or node.name
+        alone = node.origin is not None and node.origin.tensor is not None
+        for name in (*node.applied.cost.weights, *node.applied.cost.buffers):
+            owners.setdefault(home if alone else f"{home}.{name}", (layers[node.name], name))
+    for node in calls:
+        layer = layers[node.name]
+        assert node.origin is not None
+        if isinstance(layer, Called):
+            ways = [(way, tensor.shape) for way, _, tensor in node.origin.tensors]
+            if all(way in owners for way, _ in ways):
+                layer.own = tuple((*owners[way], shape) for way, shape in ways)
 
 
 def _place(around: nn.Module, path: str, layer: nn.Module) -> None:

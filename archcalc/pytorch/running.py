@@ -44,7 +44,8 @@ class Seen:
     not_counted: tuple[str, ...] = ()
     """Operations of which it is not known what they multiply."""
     finite: bool = True
-    """Whether no number of the output is infinite or none; on ``meta`` there are no numbers."""
+    """Whether no number of the output is infinite or none, unless its author puts infinite ones
+    there; on ``meta`` there are no numbers."""
 
 
 class Stored(NamedTuple):
@@ -126,10 +127,17 @@ def _hooks(
         if not isinstance(output, Tensor):
             seen[node.name] = Seen(type(output).__name__, macs, not_counted)
             return
-        finite = output.is_meta or bool(torch.isfinite(output).all())
+        finite = output.is_meta or _is_finite(output)
+        if not finite and not output.isnan().any():
+            # Masks are made of infinite numbers, and what takes such may give them.
+            finite = node.spelled is not None or not all(map(_is_finite, inputs))
         seen[node.name] = Seen(tuple(output.shape), macs, not_counted, finite)
 
     return before, after
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, Tensor) or bool(torch.isfinite(value).all())
 
 
 def compared(network: Network, twin: Network, inputs: Sequence[Tensor]) -> dict[str, float]:

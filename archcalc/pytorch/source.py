@@ -10,6 +10,8 @@ from math import prod
 
 from archcalc.analysis.analyze import analyze
 from archcalc.analysis.counted import Analysis
+from archcalc.dims import Shape
+from archcalc.errors import ShapeError
 from archcalc.operators.parametrization import STANDARDIZATIONS
 from archcalc.pytorch.naming import paths
 from archcalc.pytorch.perform import require_torch
@@ -44,11 +46,12 @@ def source(graph: Graph, spec: Spec | None = None) -> str:
     :class:`ArchcalcError` when PyTorch is not installed.
     """
     require_torch()
+    about, graph = graph, _of_one(graph)
     named = authored(graph)
     if named is not graph:
         graph, spec = named, None
     top = blocks(graph, spec)
-    library = classes_of(top, class_name(graph.name), graph.variables, graph.modules)
+    library = classes_of(top, class_name(graph.name), graph)
     used = {target_of(call) for call in library.calls.values() if is_module(call)}
     own = sorted(target for target in used if target.startswith("archcalc."))
     classes = []
@@ -65,7 +68,7 @@ def source(graph: Graph, spec: Spec | None = None) -> str:
     needed += (f for f in helpers if any(f"{f}(" in c for c in classes))
     extra, imports = _modules(needed)
     body = "\n\n\n".join([*extra, *classes])
-    head = [f'"""{line}' if k == 0 else line for k, line in enumerate(_about(graph, spec))]
+    head = [f'"""{line}' if k == 0 else line for k, line in enumerate(_about(about, spec))]
     lines = [*head, '"""', ""]
     lines += sorted(line for line in imports if not line.startswith("from torch"))
     lines += [""] if len(lines) > len(head) + 2 else []
@@ -77,6 +80,25 @@ def source(graph: Graph, spec: Spec | None = None) -> str:
     # As ruff has it: two empty lines before a class, one before anything else.
     gap = "\n\n" if body.startswith(("class", "def")) else "\n"
     return "\n".join(lines) + f"\n{gap}{body}\n"
+
+
+def _of_one(graph: Graph) -> Graph:
+    """The graph of one sample, if its author's calls were captured of one."""
+    batch = next(iter(graph.inputs.values()))[0]
+    if batch == 1 or all(node.spelled is None for node in graph.nodes):
+        return graph
+    try:
+        one = graph.on(1)
+    except ShapeError:
+        return graph
+    calls = [(node.spelled, node.input_shapes) for node in one.nodes if node.spelled is not None]
+    same = all(
+        prod(taken.shape) == prod(shapes[taken.number])
+        for call, shapes in calls
+        for taken in call.taken
+        if taken.number < len(shapes)
+    )
+    return one if same else graph
 
 
 def _about(graph: Graph, spec: Spec | None) -> Iterator[str]:
@@ -127,6 +149,7 @@ def _class(
         training,
         _turned(cls, graph) if top else {},
         _dropped(cls, graph) if top else (),
+        batched=graph.batched or not top,
     )
     method = forward.text()
     whole = _is_sequential(library, cls)
@@ -152,16 +175,40 @@ def _turned(cls: Class, graph: Graph) -> Mapping[Ref, str]:
     """What makes of the network's outputs those of its author, who has no axis there."""
     nodes = {node.name: node for node in graph.nodes}
     found = {}
+    inside = graph.sampled()
     for ref, name in zip(cls.outputs, graph.outputs, strict=False):
         node = nodes.get(name)
         gives = None if node is None or node.origin is None else node.origin.gives
+        if not graph.batched:
+            found[ref] = _without_batch(nodes[name].shape if node else graph.inputs[name], gives)
+            continue
+        if node is not None and node.origin is not None and name not in inside:
+            found[ref] = _of_first(node.shape, gives)  # the same for all samples
+            continue
         if node is None or gives is None or len(gives) >= len(node.shape):
             continue
-        if prod(node.shape[1:]) == 1:
+        if node.origin is not None and node.origin.axis:
+            axis = node.origin.axis
+            found[ref] = f".squeeze({axis + 1}).movedim(0, {axis})"
+        elif prod(node.shape[1:]) == 1:
             found[ref] = ".flatten()" if gives else ".squeeze()"
         elif node.shape[1:] == gives:
             found[ref] = ".flatten(0, 1)"
     return found
+
+
+def _of_first(shape: Shape, gives: Shape | None) -> str:
+    """What makes of an output that no sample is in that of its author, who has it once."""
+    if gives is None or shape == gives:
+        return "[:1]"
+    return "[0]" if shape[1:] == gives else f"[0].reshape({gives})"
+
+
+def _without_batch(shape: Shape, gives: Shape | None) -> str:
+    """What makes of an output that of an author who has no batch."""
+    if gives is None or shape[1:] == gives:
+        return ".squeeze(0)"
+    return "" if shape == gives else f".reshape({gives})"
 
 
 def _dropped(cls: Class, graph: Graph) -> list[Ref]:

@@ -5,7 +5,7 @@ which.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import prod
 from typing import Any, NamedTuple
@@ -161,6 +161,13 @@ class Rule(NamedTuple):
     weights: Format | None = None
     activations: Format | None = None
     density: Density | None = None
+
+    def renamed(self, names: Mapping[str, str]) -> Rule:
+        """The same of layers that have other names."""
+        layers, exclude = (
+            tuple(names.get(each, each) for each in some) for some in (self.layers, self.exclude)
+        )
+        return self._replace(layers=layers, exclude=exclude)
 
     def __str__(self) -> str:
         said = []

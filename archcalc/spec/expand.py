@@ -214,6 +214,7 @@ class Expansion(Unrolling):
             untrainable=tuple(asked),
             bits=bits,
             aliases=spec.aliases,
+            batched=spec.batched,
         )
         self.folds = scope.folds
         if not self.known:

@@ -10,6 +10,7 @@ from archcalc.dims import Shape
 from archcalc.document.shown import drawing, shown
 from archcalc.errors import Problem
 from archcalc.operators.base import Applied, Operator
+from archcalc.operators.parameter import Constant, Parameter
 from archcalc.spec.bits import Rule
 
 
@@ -108,6 +109,8 @@ class Origin(NamedTuple):
     """What the call takes of the module: the way to each, and whether it is a parameter."""
     gives: tuple[int, ...] | None = None
     """What an output of the network is in its author's code, if that has other axes than ours."""
+    axis: int = 0
+    """Which axis of that output is the batch."""
     dropped: bool = False
     """Whether nothing takes what it gives, nor is it returned: it is an output for its work."""
     way: str = ""
@@ -212,6 +215,9 @@ class Graph:
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Of modules and parameters that have several ways to them: another way -> the first."""
 
+    batched: bool = True
+    """Whether whoever wrote it calls it on batches; else its inputs are one sample as a whole."""
+
     def _repr_svg_(self) -> str | None:
         return drawing(self)
 
@@ -233,7 +239,29 @@ class Graph:
         )
         outputs = tuple(names[name] for name in self.outputs)
         others = tuple(names[name] for name in self.training_outputs)
-        return replace(self, nodes=nodes, outputs=outputs, training_outputs=others)
+        bits = tuple(rule.renamed(names) for rule in self.bits)
+        return replace(self, nodes=nodes, outputs=outputs, training_outputs=others, bits=bits)
+
+    def on(self, batch: int) -> Graph:
+        """The same on a batch of another size. Raises :class:`ShapeError` where it takes none."""
+        inputs = {name: (batch, *shape[1:]) for name, shape in self.inputs.items()}
+        shapes = dict(inputs)
+        nodes = []
+        for node in self.nodes:
+            applied = Applied.to(node.op, *(shapes[source] for source in node.inputs))
+            shapes[node.name] = applied.shape
+            nodes.append(node._replace(applied=applied))
+        return replace(self, inputs=inputs, nodes=tuple(nodes))
+
+    def sampled(self) -> frozenset[str]:
+        """The inputs and layers that a sample is in; none where inputs are one as a whole."""
+        found = set(self.inputs) if self.batched else set()
+        for node in self.nodes:
+            alone = isinstance(node.op, (Constant, Parameter))
+            alone |= node.spelled is not None and node.spelled.alone
+            if not alone and not found.isdisjoint(node.inputs):
+                found.add(node.name)
+        return frozenset(found)
 
     def leading_to(self, *names: str) -> frozenset[str]:
         """The nodes and inputs that the named nodes' outputs are computed from, themselves too."""

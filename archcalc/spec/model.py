@@ -134,6 +134,9 @@ class Spec(Record):
         BeforeValidator(_some_input),
     ]
     """The input's shape without the batch; several inputs by name."""
+    batched: bool = True
+    """Whether it is called on batches; ``false`` where the inputs are one sample as a whole, such
+    as the nodes and edges of a graph: its source code takes them so."""
     vars: dict[Name, Any] = {}
     """Variables that expressions use, and their values; one without a value (null) gets it from
     the variant."""

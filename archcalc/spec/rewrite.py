@@ -114,7 +114,7 @@ def _one_network(spec: Spec, how: Rewrite, graph: Graph, question: Question) -> 
         for each in spec.budget
         if each.variant in (None, spec.variant)
     ]
-    head = ("name", "title", "edition", "year", "feature", "source", "input", "vars")
+    head = ("name", "title", "edition", "year", "feature", "source", "input", "batched", "vars")
     keys = [*(key for key in head if key in data), *(key for key in data if key not in head)]
     ordered = {key: data[key] for key in keys}
     if budget:

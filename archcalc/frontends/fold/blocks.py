@@ -13,6 +13,7 @@ from archcalc.frontends.fold.loops import Loop
 from archcalc.frontends.fold.regions import ANY, MANY, Block, Leaf, Region, Value, seen
 from archcalc.spec.frozen import frozen_names
 from archcalc.spec.graph import Graph
+from archcalc.spec.model import Bits
 from archcalc.spec.written import name_of
 
 FEW = 4
@@ -420,6 +421,8 @@ class Folder(Alike):
         data |= {key: value for key, value in about.items() if value}
         inputs = {name: list(shape[1:]) for name, shape in graph.inputs.items()}
         data["input"] = inputs["input"] if list(inputs) == ["input"] else inputs
+        if not graph.batched:
+            data["batched"] = False
         used = self.used(top)
         blocks = {}
         for block in self.blocks:
@@ -441,6 +444,10 @@ class Folder(Alike):
         data["layers"] = top.layers
         if frozen := frozen_names(graph):
             data["frozen"] = frozen
+        if graph.bits:
+            named = [Bits.of(rule.renamed(self.paths)).model_dump() for rule in graph.bits]
+            written_out = [{key: value for key, value in each.items() if value} for each in named]
+            data["bits"] = written_out[0] if len(written_out) == 1 else written_out
         root = top.instances[0]
         outputs = [self.reference(root, name) for name in graph.outputs]
         if outputs != [next(reversed(top.layers))]:

@@ -9,9 +9,10 @@ from typing import Any
 from torch import fx
 
 from archcalc.dims import Shape
-from archcalc.frontends.draft import as_way, sample_of
+from archcalc.frontends.draft import Layer, as_way, sample_of
 from archcalc.frontends.table import Beside, Made, Moves
 from archcalc.frontends.torch.aten.call import Same, name_of
+from archcalc.frontends.torch.aten.moves import is_rounding
 from archcalc.frontends.torch.aten.read import piece, read
 from archcalc.frontends.torch.attention import attention
 from archcalc.frontends.torch.authored import Authored
@@ -23,34 +24,38 @@ from archcalc.frontends.torch.captured import (
     stack,
 )
 from archcalc.frontends.torch.follow import PLAIN
+from archcalc.frontends.torch.formats import rules
 from archcalc.frontends.torch.parametrized import parametrized
 from archcalc.frontends.torch.spelled import spelled
 from archcalc.frontends.torch.steps import take_apart
 from archcalc.frontends.torch.written import settle
+from archcalc.operators.axes import View
 from archcalc.operators.base import Applied, Operator
 from archcalc.operators.parameter import Parameter
 from archcalc.spec.graph import Graph, Origin
 from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
 
-def assemble(capture: Capture, name: str) -> Graph:
+def assemble(capture: Capture, name: str, whole: bool = False) -> Graph:
     """The graph of what was captured.
 
     Axis 0 of the inputs is the batch; where it isn't, as with the nodes and edges of a graph, or
-    rows that are picked of a batch, the whole of an input is one sample.
+    rows that are picked of a batch, the ``whole`` of an input is one sample.
     """
     take_apart(capture.graph)
     settle(capture.graph)
     capture = replace(capture, outputs=outputs_of(capture.graph))
     extents = {(shape_of(n) or (1,))[0] for n in capture.graph.nodes if n.name in capture.inputs}
-    if len(extents) < 2:
+    if len(extents) < 2 and not whole:
         first = Assembler(capture)
         graph = first.graph(name)
         if not first.misfits() or extents == {1}:
             return graph
     second = Assembler(capture, whole=True)
     other = second.graph(name)
-    return other if len(extents) > 1 or second.misfits() < first.misfits() else graph
+    if len(extents) > 1 or whole:
+        return other
+    return other if second.misfits() < first.misfits() else graph
 
 
 class Assembler(Authored):
@@ -85,7 +90,11 @@ class Assembler(Authored):
                 self.values[node] = self.input(said, (1, *shape) if self.whole else shape)
             elif node.op == "call_function":
                 self.call(node)
-        outputs = [self.output(n) for n in self.capture.outputs if 0 not in (shape_of(n) or ())]
+        outputs: list[int] = []
+        for node in self.capture.outputs:
+            if 0 not in (shape_of(node) or ()):
+                key = self.output(node)
+                outputs.append(self.again(key) if key in outputs else key)
         dropped = self.prune(outputs)
         for key in dropped:
             layer = self.by_key[key]
@@ -110,20 +119,40 @@ class Assembler(Authored):
             edition.append(f"neither parameters nor buffers are the weights {each}")
         others = {**self.capture.aliases, **self.capture.tied}
         aliases = {as_way(way): as_way(first) for way, first in others.items()}
-        return replace(graph, edition="; ".join(edition), aliases=aliases)
+        return replace(
+            graph,
+            edition="; ".join(edition),
+            aliases=aliases,
+            batched=not self.whole,
+            bits=rules(graph, self.capture.dtypes),
+        )
+
+    def again(self, key: int) -> int:
+        """The layer that gives once more what the network has given."""
+        made = self.add("output", "output", self.applied_to("Identity", key), (key,))
+        origin = self.by_key[key].origin
+        self.by_key[made].origin = origin and Origin("", True, gives=origin.gives)
+        return made
 
     def output(self, node: fx.Node) -> int:
         """The layer that gives an output of the network."""
         key = self.value(node)
+        wanted = tuple(shape_of(node))
         if key is None:  # made of nothing that is a tensor
             constant = self.applied_to("Constant", -1, shape=list(shape_of(node) or (1,)))
             origin = Origin("", True, call=spelled(node, {}, self.capture.numbers))
             return self.add("constant", "constant", constant, (-1,), origin=origin)
         if key < 0:
             return self.add("output", "output", self.applied_to("Identity", key), (key,))
-        shape, wanted = self.shape(key), tuple(shape_of(node))
+        shape = self.shape(key)
+        if self.whole:  # whose author has no batch
+            layer = self.by_key[key]
+            layer.origin = (layer.origin or Origin("", True))._replace(gives=wanted)
         # What was done by joining axes to the batch may have others left.
-        if shape != wanted and prod(shape) == prod(wanted):
+        elif key in self.by_key and self.is_stored(key):
+            layer = self.by_key[key]
+            layer.origin = layer.origin and layer.origin._replace(gives=wanted)
+        elif shape != wanted and prod(shape) == prod(wanted):
             if shape[:1] == wanted[:1] and wanted[1:]:
                 reshape = self.applied_to("Reshape", key, shape=list(wanted[1:]))
                 return self.add("output", "output", reshape, (key,))
@@ -238,7 +267,13 @@ class Assembler(Authored):
 
     def misfits(self) -> int:
         """How many layers of the graph don't do what was captured."""
-        return sum(key in self.by_key for key in (*self.unfit, *self.larger))
+        found = sum(key in self.by_key for key in (*self.unfit, *self.larger))
+        return found + sum(map(self.mixes, self.layers))
+
+    def mixes(self, layer: Layer) -> bool:
+        """Whether a layer takes a batch for one sample."""
+        (given, *_), shape = layer.applied.input_shapes, layer.applied.shape
+        return isinstance(layer.applied.op, View) and shape[0] == 1 < given[0]
 
     def first(self, origin: fx.Node, node: fx.Node) -> int:
         """The layer of the first of several outputs."""
@@ -319,7 +354,7 @@ class Assembler(Authored):
         mine = kind.endswith(made.op) or (stack(node)[-1:] and stack(node)[-1][0] == home)
         ours = len(homes) == 1 and exact and direct and mine and self.is_whole(home, names)
         ours = ours or (direct and self.tied(node, made.op, names))
-        if made.declared or (names and not ours):
+        if made.declared or (names and not ours) or is_rounding(node):
             origin = self.with_tensors(node, made, inputs, origin)
         plain = module and stack(node)[-1][1].startswith("torch.nn.modules.")
         if origin is not None and len(homes) == 1 and exact:

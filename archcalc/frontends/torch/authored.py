@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, fx
 
 from archcalc.frontends.table import Made
 from archcalc.frontends.torch.aten.call import name_of
+from archcalc.frontends.torch.aten.moves import is_rounding
 from archcalc.frontends.torch.captured import (
     GETITEM,
     Capture,
@@ -104,7 +106,7 @@ class Authored(Holding):
     ) -> AuthorCall | None:
         """The call of what gives other numbers than our operator does."""
         value = node.meta.get("val")
-        if made.op == "Identity" and not made.said:
+        if made.op == "Identity" and not made.said and not is_rounding(node):
             dtype = Word(str(dtype_of(node)))
             shape = self.shape(inputs[0])  # its own, whatever its author's is
             return AuthorCall("Tensor.to", (Taken(0, shape), dtype), (), shape)
@@ -149,13 +151,9 @@ class Authored(Holding):
             found.setdefault(held.name, held)
             return len(given) + list(found).index(held.name)
 
-        said = spelled(
-            node,
-            {source: k for k, source in enumerate(given)},
-            self.capture.numbers,
-            self.now,
-            number,
-        )
+        places = {source: k for k, source in enumerate(given)}
+        with _without_bias(node, given, made):
+            said = spelled(node, places, self.capture.numbers, self.now, number)
         if said is None:
             return origin
         tensors = tuple(
@@ -192,6 +190,19 @@ class Authored(Holding):
     def is_leaf(self, path: str) -> bool:
         """Whether a module has no others within it."""
         return path not in self.ways.parents
+
+
+@contextmanager
+def _without_bias(node: fx.Node, given: Sequence[fx.Node], made: Made[fx.Node]) -> Iterator[None]:
+    """While it is entered, a product is called without a bias that is added to it apart."""
+    args = node.args
+    apart = len(args) > 2 and args[2] not in given and "bias" not in made.weights
+    if apart and made.declared and isinstance(args[2], fx.Node):
+        node.args = (*args[:2], None, *args[3:])
+    try:
+        yield
+    finally:
+        node.args = args
 
 
 def _around(path: str) -> Iterator[str]:

@@ -35,7 +35,7 @@ from archcalc.frontends.torch.follow import (
     WAYS,
     has_no_numbers,
 )
-from archcalc.frontends.torch.quantized import plain
+from archcalc.frontends.torch.quantized import Plainly, plain
 from archcalc.frontends.torch.reasons import line_of, told
 from archcalc.frontends.torch.trial import is_steady, not_all
 from archcalc.frontends.watched import tell
@@ -59,14 +59,21 @@ def capture(
     """
     kwargs = dict(kwargs or {})
     _require_sizes(module)
-    with _as_it_was(module), torch.random.fork_rng(devices=[]):
+    with as_it_was(module), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         followed, dtypes = plain(module)
         found = _followed(followed, args, kwargs, at_most)
-    with _as_it_was(module):
+    with as_it_was(module):
         parameters, buffers = owned(plain(module)[0])  # without what it made in the call
-    how = f"{found.how}, weights of {dtypes} counted as numbers" if dtypes else found.how
-    return replace(found, how=how, parameters=parameters, buffers=buffers)
+    said = ", ".join(dict.fromkeys(dtypes.values()))
+    how = f"{found.how}, weights of {said} counted as numbers" if dtypes else found.how
+    return replace(found, how=how, parameters=parameters, buffers=buffers, dtypes=dtypes)
+
+
+def at_inference(module: nn.Module) -> None:
+    """Put a module into the mode in which it is used; what was exported knows no other."""
+    with contextlib.suppress(NotImplementedError):
+        module.eval()
 
 
 def _require_sizes(module: nn.Module) -> None:
@@ -94,10 +101,10 @@ def _followed(
     configs = {id(c): c for m in module.modules() if (c := getattr(m, "config", None)) is not None}
     caching = [config for config in configs.values() if getattr(config, "use_cache", None) is True]
     failures: list[str] = []
-    module.eval()
+    at_inference(module)
     hooks = contextlib.ExitStack()
     if not isinstance(module, torch.jit.ScriptModule):
-        unpacking = module.register_forward_hook(lambda _module, _inputs, output: _plainly(output))
+        unpacking = module.register_forward_hook(lambda _module, _inputs, output: plainly(output))
         hooks.callback(unpacking.remove)
     try:
         for config in caching:
@@ -106,7 +113,7 @@ def _followed(
             if failures:
                 tell(f"{type(module).__name__} can't be followed at once; trying {how}")
             try:
-                with quiet():
+                with quiet(), Plainly():
                     fresh_args, fresh_kwargs = tree_map(_fresh, (args, kwargs))
                     found = WAYS[how](module, fresh_args, fresh_kwargs)
                 return found if steady else not_all(found)
@@ -151,7 +158,7 @@ def _ways(
 
 
 @contextlib.contextmanager
-def _as_it_was(module: nn.Module) -> Iterator[None]:
+def as_it_was(module: nn.Module) -> Iterator[None]:
     """Afterwards a module has the attributes, the modes and the buffers that it had before.
 
     Some keep what they make in a call, which has no numbers where nothing is run.
@@ -188,10 +195,10 @@ def _as_it_was(module: nn.Module) -> Iterator[None]:
                     buffer.copy_(before)
 
 
-def _plainly(output: Any) -> Any:
+def plainly(output: Any) -> Any:
     """What a module gives, without a class of its author's, which PyTorch doesn't look into."""
     if dataclasses.is_dataclass(output) and not isinstance(output, Mapping):
-        return {f.name: _plainly(getattr(output, f.name)) for f in dataclasses.fields(output)}
+        return {f.name: plainly(getattr(output, f.name)) for f in dataclasses.fields(output)}
     return output
 
 

@@ -56,6 +56,8 @@ class Capture(Remembering):
     """Node -> what a small constant of the module's code holds, in lists."""
     constants: Mapping[str, Tensor] = field(default_factory=dict)
     """The constants of the module's code themselves, by their names."""
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    """The way to a module whose weights are stored in another dtype -> that, ``qint8``."""
     making: Making | None = None
     """How its tensors were made, where that was watched."""
 
@@ -73,14 +75,19 @@ class Capture(Remembering):
 
     @cached_property
     def tied(self) -> Mapping[str, str]:
-        """Any other way to a parameter -> the first, where no module is another's alias."""
+        """Any other way to a parameter, or to a buffer that is saved -> the first, where no module
+        is another's alias.
+        """
         if self.module is None:
             return {}
-        first = {id(tensor): name for name, tensor in self.module.named_parameters()}
+        named = self.module.named_parameters, self.module.named_buffers
+        first = {id(tensor): name for each in named for name, tensor in each()}
         return {
             name: first[id(tensor)]
-            for name, tensor in self.module.named_parameters(remove_duplicate=False)
+            for each in named
+            for name, tensor in each(remove_duplicate=False)
             if first[id(tensor)] != name and name.rpartition(".")[0] not in self.aliases
+            if first[id(tensor)] not in self.unsaved
         }
 
     @cached_property

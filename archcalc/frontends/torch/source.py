@@ -62,7 +62,7 @@ def from_torch(module: Any, *inputs: Any, **kwargs: Any) -> Graph:
     require_torch()
     import torch
 
-    from archcalc.frontends.torch.assemble import assemble
+    from archcalc.frontends.torch.batches import of_samples
     from archcalc.frontends.torch.capture import capture
 
     if not isinstance(module, torch.nn.Module):
@@ -77,8 +77,9 @@ def from_torch(module: Any, *inputs: Any, **kwargs: Any) -> Graph:
             return value
         return torch.empty_like(value, device=device) if value.is_meta else value.to(device)
 
-    found = capture(module, tuple(map(given, inputs)), {k: given(v) for k, v in kwargs.items()})
-    return assemble(found, _named(type(module).__name__))
+    args, named = tuple(map(given, inputs)), {k: given(v) for k, v in kwargs.items()}
+    found = capture(module, args, named)
+    return of_samples(module, args, named, found, _named(type(module).__name__))
 
 
 def read(address: str, inputs: Mapping[str, str]) -> Graph:
@@ -108,7 +109,8 @@ def of_factory(
     import torch
 
     from archcalc.frontends.torch.assemble import assemble
-    from archcalc.frontends.torch.capture import capture
+    from archcalc.frontends.torch.batches import with_axes
+    from archcalc.frontends.torch.capture import at_inference, capture
     from archcalc.frontends.torch.numbers import Making
 
     failure: ArchcalcError | None = None
@@ -117,7 +119,7 @@ def of_factory(
             torch.manual_seed(0)
             making = Making()
             module, device = _made(address, factory, args, kwargs, devices, making)
-            module.eval()
+            at_inference(module)
             shapes = inputs or _known_inputs(module)
             if not shapes:
                 raise ArchcalcError(
@@ -126,7 +128,8 @@ def of_factory(
             given, tensors = _given(shapes, device)
         try:
             found = capture(module, given, tensors, at_most=device == "cpu")
-            return assemble(replace(found, making=making), _named(name))
+            graph = assemble(replace(found, making=making), _named(name))
+            return with_axes(graph, module, given, tensors)
         except ArchcalcError as error:
             failure = failure or error
             if device == "cpu":
@@ -141,7 +144,8 @@ def of_factory(
     whole = _given(shapes, device, whole=True)
     if _runs(module, *_given(shapes, device)) or not _runs(module, *whole):
         raise failure
-    return assemble(replace(capture(module, *whole), making=making), _named(name))
+    found = replace(capture(module, *whole), making=making)
+    return assemble(found, _named(name), whole=True)
 
 
 def _bytes(module: Any) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from archcalc.operators.base import Applied
 from archcalc.operators.parameter import Constant, Parameter
+from archcalc.pytorch.writer.naming import INPUT
 from archcalc.pytorch.writer.spelling import is_batched
 from archcalc.spec.graph import Graph, Node, Origin
 from archcalc.spec.unknown import DeclaredOperator
@@ -33,6 +34,7 @@ def authored(graph: Graph) -> Graph:
     fixed = {name: said for name, said in wanted.items() if counts[said] == 1}
     fixed = {name: said for name, said in fixed.items() if said not in around}
     names.update(fixed)
+    graph = _inputs_apart(graph, fixed.values())
     taken = {*graph.inputs, *fixed.values()}
     around = set(_around(name for each, name in names.items() if each not in fixed)) | around
     for node in graph.nodes:
@@ -46,6 +48,20 @@ def authored(graph: Graph) -> Graph:
         names[node.name] = name
         taken.add(name)
     return graph.renamed(names)
+
+
+def _inputs_apart(graph: Graph, taken: Collection[str]) -> Graph:
+    """A graph whose inputs have no names of its layers: in code they are two kinds of names."""
+    names = {name: name + INPUT if name in taken else name for name in graph.inputs}
+    if not names.keys() & {*taken}:
+        return graph
+    nodes = tuple(
+        node._replace(inputs=tuple(names.get(source, source) for source in node.inputs))
+        for node in graph.nodes
+    )
+    outputs = tuple(names.get(name, name) for name in graph.outputs)
+    inputs = {names[name]: shape for name, shape in graph.inputs.items()}
+    return replace(graph, nodes=nodes, outputs=outputs, inputs=inputs)
 
 
 def _as_captured(graph: Graph) -> Graph:

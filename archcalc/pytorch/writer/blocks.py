@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from archcalc.dims import Shape
 from archcalc.operators.parameter import Parameter
 from archcalc.pytorch.naming import attributes
+from archcalc.pytorch.writer.naming import INPUT
 from archcalc.spec.expand import uses
 from archcalc.spec.graph import Graph, Node
 from archcalc.spec.layer import Block as Written
@@ -146,7 +147,7 @@ def blocks(graph: Graph, spec: Spec | None = None, naming: Naming = attributes) 
         gives=tuple(numbers[name] for name in (*graph.outputs, *graph.training_outputs)),
         args={},
         layers=spec.layers if spec is not None else {},
-        port_names=tuple(graph.inputs),
+        port_names=tuple(name.removesuffix(INPUT) for name in graph.inputs),
         input_shapes=tuple(graph.inputs.values()),
     )
     _fill(top, known)

@@ -6,7 +6,6 @@ import builtins
 import keyword
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from archcalc.pytorch import modules
 from archcalc.pytorch.writer.blocks import Block, Child, Unit
@@ -15,17 +14,13 @@ from archcalc.pytorch.writer.library import Class, Library
 from archcalc.pytorch.writer.naming import class_name, unused
 from archcalc.pytorch.writer.spelling import arguments
 from archcalc.pytorch.writer.steps import Ref, outputs, steps
+from archcalc.spec.graph import Graph
 
 
-def classes(
-    top: Block, name: str, variables: Mapping[str, Any], modules: Mapping[str, str] | None = None
-) -> Library:
-    """The classes of a network and of the blocks inside it.
-
-    ``modules`` are those of their author, by the way to what is of them.
-    """
-    library = Library(variables)
-    _Sorting(library, name, modules or {}).run(top)
+def classes(top: Block, name: str, graph: Graph) -> Library:
+    """The classes of a network and of the blocks inside it."""
+    library = Library(graph)
+    _Sorting(library, name, graph.modules).run(top)
     return library
 
 

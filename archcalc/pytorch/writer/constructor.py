@@ -82,7 +82,7 @@ class Constructor:
             return self.draft_repeated(child, mine), optional
         units = [None if each is None else each.units[0] for each in mine]
         unit = child.units[0]
-        if unit.node is not None and not is_module(self.library.call(unit.node)):
+        if self.is_function(unit):
             self.draft_function(child.name, None, units)
             return (lambda: None), optional
         return self.draft_unit(child.name, units), optional
@@ -141,6 +141,17 @@ class Constructor:
 
         return made
 
+    def is_function(self, unit: Unit) -> bool:
+        """Whether the forward pass calls it without a module that is made of it."""
+        return unit.node is not None and not is_module(self.library.call(unit.node))
+
+    def draft_member(self, name: str, units: Sequence[Unit | None], k: int) -> Callable[[], Code]:
+        """What stands in a list of modules; nothing in the place of a function that is called."""
+        if any(unit is not None and self.is_function(unit) for unit in units):
+            self.draft_function(name, k, units)
+            return lambda: "nn.Identity()"
+        return self.draft_unit(name, units, k)
+
     def draft_function(self, name: str, index: int | None, units: Sequence[Unit | None]) -> None:
         """The arguments of a function that the forward pass calls."""
         calls = [None if u is None or u.node is None else self.library.call(u.node) for u in units]
@@ -185,21 +196,18 @@ class Constructor:
         nodes = [unit.node for units in found for unit in units]
         if all(n is not None and self.library.call(n).target == HELD[0] for n in nodes):
             head = "nn.ParameterList("
-        if all(
-            unit.node is not None and not is_module(self.library.call(unit.node))
-            for units in found
-            for unit in units
-        ):
+        functions = {self.is_function(unit) for units in found for unit in units}
+        if functions == {True}:
             for k in range(len(child.units)):
                 self.draft_function(
                     child.name, k, [None if each is None else each.units[k] for each in mine]
                 )
             return lambda: None
         counts = [MISSING if each is None else len(each.units) for each in mine]
-        how = self.library.pattern(found)
+        how = self.library.pattern(found) if len(functions) == 1 else None
         if how is None or (len(set(map(len, found))) == 1 and len(found[0]) <= 2):
             drafts = [
-                self.draft_unit(
+                self.draft_member(
                     child.name, [None if each is None else each.units[k] for each in mine], k
                 )
                 for k in range(len(child.units))

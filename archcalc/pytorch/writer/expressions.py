@@ -24,11 +24,14 @@ class Expressions:
         training: Sequence[Ref] = (),
         turned: Mapping[Ref, str] | None = None,
         dropped: Sequence[Ref] = (),
+        batched: bool = True,
     ) -> None:
         self.library = library
         self.cls = cls
         self.turned = turned or {}
         """What is written behind an output that has other axes in its author's code."""
+        self.batched = batched
+        """Whether its inputs have a batch when it is called."""
         self.held: dict[int, Mapping[int, str]] = {}
         """By step, what it takes as its author has it: tensors of the module itself."""
         self.steps = [self._without_held(k, step) for k, step in enumerate(cls.steps)]

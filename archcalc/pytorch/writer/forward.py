@@ -123,6 +123,8 @@ class Forward(Statements):
         lines = self.lines()
         names = self.name(lines)
         body: list[str] = []
+        if not self.batched:
+            body += [f"    {name} = {name}.unsqueeze(0)" for name in self.inputs.values()]
         guarded = False
         self.names = names
         last = lines[-1] if lines and not lines[-1].training else None

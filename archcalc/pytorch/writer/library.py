@@ -9,13 +9,14 @@ from math import prod
 from typing import Any, NamedTuple
 
 from archcalc.operators.base import Call
+from archcalc.pytorch.joined import Joins
 from archcalc.pytorch.writer.blocks import Block, Child, Unit
 from archcalc.pytorch.writer.calls import alone, template
 from archcalc.pytorch.writer.code import Code
 from archcalc.pytorch.writer.columns import MISSING, Param, Slot, Written
 from archcalc.pytorch.writer.spelling import HELD, arguments, is_module, target_of
 from archcalc.pytorch.writer.steps import Ref, Step
-from archcalc.spec.graph import AuthorCall, Node, OwnTensor
+from archcalc.spec.graph import Graph, Node, OwnTensor
 
 
 @dataclass(eq=False)
@@ -54,12 +55,13 @@ class Class:
 class Library:
     """The classes found so far, by the blocks that are made from them."""
 
-    def __init__(self, variables: Mapping[str, Any]) -> None:
-        self.variables = variables
+    def __init__(self, graph: Graph) -> None:
+        self.variables = graph.variables
+        self.joins = Joins(graph)
         self.of: dict[int, Class] = {}
         self.classes: list[Class] = []
         """Each after those that it uses; the network's own last."""
-        self.calls: dict[tuple[int, OwnTensor | AuthorCall | None], Call] = {}
+        self.calls: dict[Any, Call] = {}
 
     @property
     def top(self) -> Class:
@@ -70,10 +72,11 @@ class Library:
         """PyTorch's spelling of a layer."""
         # By identity, since operators can't be hashed; the graph keeps them alive.
         tensor = None if node.origin is None else node.origin.tensor
-        key = id(node.applied), tensor or node.spelled
+        rows = {} if node.spelled is None else self.joins.rows(node)
+        key = id(node.applied), tensor or node.spelled, tuple(rows.items())
         if key not in self.calls:
             if node.spelled is not None:
-                self.calls[key] = Call(template(node, node.spelled))
+                self.calls[key] = Call(template(node, node.spelled, rows))
             else:
                 call = node.op.torch(*node.input_shapes)
                 self.calls[key] = call if tensor is None else _held(call, tensor)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 
+INPUT = " (input)"
+"""What an input's name ends with where a layer has the same."""
+
 _WORDS = {
     "relu": "ReLU",
     "gelu": "GELU",

@@ -32,6 +32,8 @@ def expanded(graph: Graph, spec: Spec | None = None) -> dict[str, Any]:
     data.update({key: value for key, value in about.items() if value})
     inputs = {name: list(shape[1:]) for name, shape in graph.inputs.items()}
     data["input"] = inputs["input"] if list(inputs) == ["input"] else inputs
+    if not graph.batched:
+        data["batched"] = False
     names = _names(graph)
     fields: dict[int, dict[str, Any]] = {}
     layers: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from archcalc.spec.model import Bits
 from archcalc.spec.sugar import BLOCK_KEYS, OWN_KEYS, arguments, signature
 
 ABOUT = (
-    *("network", "name", "title", "edition", "year", "feature", "source", "input"),
+    *("network", "name", "title", "edition", "year", "feature", "source", "input", "batched"),
     *("vars", "variants", "bits", "space"),
     *("blocks", "layers", "outputs", "training_outputs", "requires"),
     *("documented", "facts", "budget"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -91,6 +92,154 @@ def test_statically_quantized_layers_do_what_plain_ones_do() -> None:
     # The normalization is in the convolution, which has a bias; 16 places of 3 x 3 x 3 taps.
     assert found.params == (8 * 27 + 8) + (128 * 5 + 5)
     assert found.macs == 16 * 8 * 27 + 128 * 5
+
+
+class Small(nn.Module):
+    """What FX rounds: a normalized convolution, one of each channel, a sum, a join, two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.each = nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.fc = nn.Linear(16, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.norm(self.conv(x)))
+        y = self.each(x)
+        x = torch.cat([x + y, y * x], 1).mean((2, 3))
+        return torch.sigmoid(self.fc(x))
+
+
+WEIGHTS = 8 * 27 + 8 * 9 + 16 * 5
+"""Of the two convolutions and the linear layer, beside biases of 8, 8 and 5."""
+WORK = 16 * (8 * 27 + 8 * 9) + 16 * 5
+"""At 4 x 4 places, and once."""
+INPUT = torch.randn(1, 3, 4, 4)
+
+
+def _by_fx(how: str) -> nn.Module:
+    """A module that FX converted, for use or as a reference, or only prepared."""
+    fx: Any = import_module("torch.ao.quantization.quantize_fx")
+    engine = torch.backends.quantized.engine
+    if how == "dynamic":
+        rule = quantization.QConfigMapping().set_global(quantization.default_dynamic_qconfig)
+        return fx.convert_fx(fx.prepare_fx(Small().eval(), rule, INPUT))  # type: ignore[no-any-return]
+    if "trained" in how:
+        rule = quantization.get_default_qat_qconfig_mapping(engine)
+        made = fx.prepare_qat_fx(Small().train(), rule, INPUT)
+    else:
+        rule = quantization.get_default_qconfig_mapping(engine)
+        made = fx.prepare_fx(Small().eval(), rule, INPUT)
+    made(INPUT)
+    made.eval()
+    if "prepared" in how:
+        return made  # type: ignore[no-any-return]
+    return (fx.convert_to_reference_fx if how == "reference" else fx.convert_fx)(made)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("how", ["static", "trained", "dynamic", "reference", "prepared"])
+def test_what_fx_rounds_does_what_it_did_before(how: str) -> None:
+    module = _by_fx(how)
+    found = archcalc.analyze(archcalc.from_torch(module, INPUT))
+    # The normalization is in the convolution.
+    assert (found.params, found.macs) == (WEIGHTS + 21, WORK)
+    assert not found.not_counted
+
+
+def test_what_watches_numbers_in_training_is_no_work() -> None:
+    found = archcalc.analyze(archcalc.from_torch(_by_fx("trained and prepared"), INPUT))
+    # The normalization is there, with 8 scales and shifts.
+    assert (found.params, found.macs) == (WEIGHTS + 21 + 16, WORK)
+
+
+def test_bytes_of_weights_are_those_of_their_dtype() -> None:
+    graph = archcalc.from_torch(_by_fx("static"), INPUT)
+    assert archcalc.analyze(graph).weight_bytes() == WEIGHTS + 4 * 21
+    assert archcalc.analyze(archcalc.to_spec(graph)).weight_bytes() == WEIGHTS + 4 * 21
+    assert "weights in int8" in str(archcalc.table(graph))
+    dynamic = archcalc.from_torch(_dynamic(Small(), torch.float16), INPUT)
+    (rule,) = dynamic.bits
+    assert str(rule) == "weights in float16 of Linear"
+    plain = archcalc.analyze(archcalc.from_torch(Small(), INPUT)).weight_bytes()
+    assert archcalc.analyze(dynamic).weight_bytes() == plain - 2 * 16 * 5
+
+
+class Rounding(nn.Module):
+    """Rounds what it is given as if it were stored in a byte, and its weight with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 4)
+        self.register_buffer("scale", torch.tensor([0.1]))
+        self.register_buffer("zero", torch.tensor([0], dtype=torch.int32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale, zero = self.get_buffer("scale"), self.get_buffer("zero")
+        x = torch.fake_quantize_per_tensor_affine(x, scale, zero, -128, 127)
+        weight = torch.fake_quantize_per_tensor_affine(self.fc.weight, 0.05, 0, -128, 127)
+        return nn.functional.linear(x, weight, self.fc.bias)
+
+
+def test_what_rounds_is_a_cast_that_source_makes_too() -> None:
+    module = Rounding()
+    graph = archcalc.from_torch(module, (1, 8))
+    found = archcalc.analyze(graph)
+    assert (found.params, found.macs) == (8 * 4 + 4, 8 * 4)
+    space: dict[str, Any] = {"__name__": "exported"}
+    exec(str(archcalc.export(graph)), space)
+    source = space["Rounding"]()
+    source.load_state_dict(module.state_dict())
+    x = torch.randn(3, 8)
+    torch.testing.assert_close(source(x), module(x))
+
+
+def test_a_program_that_was_exported_is_a_module() -> None:
+    module: Any = torch.export.export(Small().eval(), (INPUT,)).module()  # which has no eval()
+    found = archcalc.analyze(archcalc.from_torch(module, INPUT))
+    assert (found.params, found.macs) == (WEIGHTS + 21 + 16, WORK)
+
+
+class Halves(Tensor):
+    """A weight of a class of its own, which keeps whole numbers."""
+
+    whole: Tensor
+
+    @staticmethod
+    def __new__(cls, whole: Tensor) -> Any:
+        make: Any = Tensor._make_wrapper_subclass
+        return make(cls, whole.shape, dtype=torch.float32, requires_grad=False)
+
+    def __init__(self, whole: Tensor) -> None:
+        self.whole = whole
+
+    def __tensor_flatten__(self) -> Any:
+        return ["whole"], None
+
+    @classmethod
+    def __tensor_unflatten__(cls, inner: Any, *_rest: Any) -> Any:
+        return cls(inner["whole"])
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]  # PyTorch's is none of a class
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if func is torch.ops.aten.detach.default:
+            return cls(args[0].whole)
+        plain = [each.whole.float() / 2 if isinstance(each, cls) else each for each in args]
+        return func(*plain, **(kwargs or {}))
+
+
+def test_a_weight_of_a_class_of_its_own_is_as_many_numbers() -> None:
+    module = nn.Sequential(nn.Linear(8, 4))
+    whole = torch.ones(4, 8, dtype=torch.int8)
+    before = module[0].weight = nn.Parameter(Halves(whole), requires_grad=False)
+    graph = archcalc.from_torch(module, (1, 8))
+    found = archcalc.analyze(graph)
+    assert (found.params, found.macs) == (8 * 4 + 4, 8 * 4)
+    assert "int8" in graph.edition
+    assert found.weight_bytes() == 8 * 4 + 4 * 4
+    assert module[0].weight is before
 
 
 def test_a_quantized_table_of_embeddings_is_counted() -> None:

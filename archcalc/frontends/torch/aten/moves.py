@@ -44,6 +44,32 @@ def _cast(call: Call) -> Made | Same:
     return Made("Identity", {}, (call.x,), said=False)
 
 
+ROUNDING = (
+    *("quantize_per_tensor", "quantize_per_channel", "quantize_per_tensor_dynamic", "dequantize"),
+    *("fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine"),
+    "fused_moving_avg_obs_fake_quant",
+    *(
+        f"{home}.{way}quantize_per_{what}"
+        for home in ("quantized_decomposed", "torchao")
+        for way in ("", "de", "fake_")
+        for what in ("tensor", "channel", "token", "channel_group")
+    ),
+)
+"""Calls that round numbers to those of fewer bits, or make usual ones of such again."""
+
+
+@line(*ROUNDING)
+def _rounded(call: Call) -> Made:
+    """A cast, of which no more is known than what it is called with."""
+    return Made("Identity", {}, (call.x,), said=False)
+
+
+def is_rounding(node: fx.Node) -> bool:
+    """Whether a call is one of these."""
+    name = str(node.target).removeprefix("aten.").rpartition(".")[0]
+    return name in ROUNDING
+
+
 def _promotes(cast: fx.Node, user: fx.Node) -> bool:
     """Whether a call computes in floating-point numbers because of what else it takes."""
     if name_of(user) not in ("add", "mul", "div"):
