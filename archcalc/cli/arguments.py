@@ -67,8 +67,11 @@ def _axes(text: str, shape: str, written: Sequence[Any]) -> Axes:
     dtype, colon, sizes_ = shape.rpartition(":")
     if colon and dtype.isalnum():  # what a model is captured with; a spec's sizes have none
         shape = sizes_.removeprefix("1x")
-    if shape in ("true", "false") and not written:
-        return []  # a truth value, which a model is taken in with
+    if not written and shape.isidentifier():
+        from archcalc.frontends.torch.source import DTYPES
+
+        if shape in ("true", "false", *DTYPES):
+            return []  # a truth value, or one number a sample: what a model is taken in with
     if not _SHAPE.fullmatch(shape):
         raise ArchcalcError(
             f"--input {text}: is no shape\n  write 224 or 3x224x224, without the batch"

@@ -29,11 +29,13 @@ from archcalc.operators.window import slide
 class GridSample(Weightless, Scattering, Spelled):
     """Samples a map (N, C, H, W) at positions (N, Ho, Wo, 2): (N, C, Ho, Wo).
 
-    As ``torch.nn.functional.grid_sample``. A value of ``bilinear`` mode is the weighted sum of the
-    4 elements around it, of ``bicubic`` of 16: so many multiplies, and one add less. Each position
-    costs 2 multiplies and 2 adds to find its place. Of ``bilinear`` its fractions and their
-    complements are 4 adds and its weights 4 multiplies; of ``bicubic`` its 8 polynomials are 3
-    multiplies and 3 adds each, and its weights 16 multiplies; ``nearest`` rounds, 2 comparisons.
+    As ``torch.nn.functional.grid_sample``; of a volume (N, C, D, H, W) at (N, Do, Ho, Wo, 3) likewise.
+    A value of ``bilinear`` mode is the weighted sum of the 4 elements around it, 8 in a volume, of
+    ``bicubic`` of 16: so many multiplies, and one add less. Each position costs 2 multiplies and
+    2 adds to find its place, 3 in a volume. Of ``bilinear`` its fractions and their complements are
+    4 adds, or 6, and its weights 4 multiplies, or 2 for each of 8; of ``bicubic`` its 8 polynomials
+    are 3 multiplies and 3 adds each, and its weights 16 multiplies; ``nearest`` rounds, 2 comparisons
+    or 3.
     """
 
     arity = (2, 2)
@@ -51,24 +53,33 @@ class GridSample(Weightless, Scattering, Spelled):
         Example({}, ((2, 8, 10, 9), (2, 5, 6, 2))),
         Example({"mode": "nearest"}, ((2, 8, 10, 9), (2, 5, 6, 2))),
         Example({"mode": "bicubic", "align_corners": True}, ((2, 8, 10, 9), (2, 5, 6, 2))),
+        Example({}, ((2, 8, 4, 5, 6), (2, 3, 2, 5, 3))),
     )
 
     def infer(self, *inputs: Shape) -> Shape:
         x, grid = inputs
-        require_rank(x, 4, "(N, C, H, W)")
-        require_rank(grid, 4, "of positions (N, H, W, 2)")
-        if not same(x[0], grid[0]) or not same(grid[3], 2):
+        if len(x) == 5:
+            require_rank(grid, 5, "of positions (N, D, H, W, 3)")
+        else:
+            require_rank(x, 4, "(N, C, H, W) or (N, C, D, H, W)")
+            require_rank(grid, 4, "of positions (N, H, W, 2)")
+        if not same(x[0], grid[0]) or not same(grid[-1], len(x) - 2):
             raise ShapeError(f"positions {describe(grid)} do not fit {describe(x)}")
-        return (*x[:2], *grid[1:3])
+        if len(x) == 5 and self.mode == "bicubic":
+            raise ShapeError(f"bicubic mode is of maps (N, C, H, W), not of {describe(x)}")
+        return (*x[:2], *grid[1:-1])
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
-        out, positions = elements(output), elements(inputs[1][:3])
-        found = Work(multiplies=2 * positions, adds=2 * positions)
+        axes = len(output) - 2
+        around = 2**axes
+        out, positions = elements(output), elements(inputs[1][:-1])
+        found = Work(multiplies=axes * positions, adds=axes * positions)
         if self.mode == "nearest":
-            return found + Work(comparisons=2 * positions)
+            return found + Work(comparisons=axes * positions)
         if self.mode == "bilinear":
-            weights = Work(multiplies=4 * positions, adds=4 * positions)
-            return found + weights + Work(multiplies=4 * out, adds=3 * out)
+            each = around * (axes - 1)
+            weights = Work(multiplies=each * positions, adds=2 * axes * positions)
+            return found + weights + Work(multiplies=around * out, adds=(around - 1) * out)
         weights = Work(multiplies=(24 + 16) * positions, adds=24 * positions)
         return found + weights + Work(multiplies=16 * out, adds=15 * out)
 

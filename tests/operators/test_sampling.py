@@ -37,6 +37,37 @@ def test_sampling_a_map(mode: str, work: Work) -> None:
     assert op.work((2, 8, 5, 6), *inputs) == work
 
 
+@pytest.mark.parametrize(
+    ("mode", "work"),
+    [
+        # 2 x 30 positions, 2 x 8 x 30 values; 3 axes, 8 elements around a position.
+        ("nearest", Work(multiplies=180, adds=180, comparisons=180)),
+        # Weights are 8 products of 3 factors; of values 8 products and 7 sums.
+        ("bilinear", Work(multiplies=180 + 960 + 3840, adds=180 + 360 + 3360)),
+    ],
+)
+def test_sampling_a_volume(mode: str, work: Work) -> None:
+    op = GridSample.model_validate({"mode": mode})
+    inputs = ((2, 8, 4, 10, 9), (2, 3, 2, 5, 3))
+
+    assert op.infer(*inputs) == (2, 8, 3, 2, 5)
+    assert op.work((2, 8, 3, 2, 5), *inputs) == work
+
+
+@pytest.mark.parametrize(
+    ("mode", "shapes"),
+    [
+        ("bicubic", ((2, 8, 4, 10, 9), (2, 3, 2, 5, 3))),
+        ("bilinear", ((2, 8, 4, 10, 9), (2, 3, 2, 5, 2))),
+        ("bilinear", ((2, 8, 4, 10, 9), (2, 3, 2, 3))),
+        ("bilinear", ((2, 8, 10, 9), (2, 3, 2, 5, 3))),
+    ],
+)
+def test_positions_that_do_not_fit_are_refused(mode: str, shapes: tuple[Any, ...]) -> None:
+    with pytest.raises(ShapeError):
+        GridSample.model_validate({"mode": mode}).infer(*shapes)
+
+
 def test_a_deformable_convolution_of_a_report() -> None:
     spec: dict[str, Any] = {
         "name": "b02",

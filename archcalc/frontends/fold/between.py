@@ -55,9 +55,12 @@ def taken_in(
     """
     inner = parent.members[name]
     assert isinstance(inner, Region)
-    behind = {key: reached(needs, key) for key in parent.members}
-    between = [key for key in parent.members if name in behind[key] and key in behind[name]]
-    between = [key for key in between if key != name]
+    takers: dict[str, list[str]] = {key: [] for key in parent.members}
+    for key, needed in needs.items():
+        for need in needed:
+            takers[need].append(key)
+    both = reached(needs, name) & reached(takers, name)
+    between = [key for key in parent.members if key in both and key != name]
     if not between or not all(_stores_nothing(parent.members[key]) for key in between):
         return False
     for key in between:

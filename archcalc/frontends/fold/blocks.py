@@ -24,6 +24,10 @@ MORE = 4
 """So many arguments are what it may cost that blocks of one class are one."""
 
 
+WIDE = 80
+"""So many letters are a line, with what is before them."""
+
+
 HOLDERS = ("Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict")
 """Classes that say nothing of what is in them."""
 
@@ -67,6 +71,11 @@ def _starred(
     return found
 
 
+def _long(fields: Mapping[str, Value]) -> int:
+    """About how many lines it takes to say some fields."""
+    return 1 + len(str(dict(fields))) // WIDE
+
+
 def _is_repeated(layer: Mapping[str, Value]) -> bool:
     return "repeat" in layer or "parallel" in layer
 
@@ -87,9 +96,6 @@ def _by_number(references: list[str]) -> str:
     return f"={references}[i]"
 
 
-_NUMBERED = r"(.*?[._A-Za-z])(\d+)((?:\.[A-Za-z_]\w*)*)"
-
-
 class Folder(Alike):
     """Writes a graph as the data of a spec."""
 
@@ -99,6 +105,8 @@ class Folder(Alike):
         self.classes = graph.modules
         self.blocks: list[Block] = []
         self.names: set[str] = set()
+        self.widths: dict[str, int] = {}
+        """How many members stand under a name."""
 
     def data(self) -> dict[str, Any]:
         root = self.tree()
@@ -121,6 +129,7 @@ class Folder(Alike):
 
         def measure(region: Region, around: tuple[str, ...]) -> int:
             word = self.word(region)
+            self.widths[region.path] = len(region.members)
             nested.update({word} & set(around))
             heights = [
                 measure(m, (*around, word))
@@ -167,7 +176,7 @@ class Folder(Alike):
         for region in regions:
             groups.setdefault(self.skeleton(region), []).append(region)
         pools: list[tuple[set[str], list[list[Region]]]] = []
-        for instances in groups.values():
+        for instances in (part for group in groups.values() for part in self.parts(group)):
             words, pool = set(map(self.word, instances)), [instances]
             for each in [each for each in pools if not words.isdisjoint(each[0])]:
                 pools.remove(each)
@@ -201,8 +210,38 @@ class Folder(Alike):
 
         The more layers would be written twice, the more arguments may say how they differ.
         """
-        apart = max(map(self.count, (larger, Block("", list(smaller)))))
-        return self.count(both) <= apart + max(MORE, sum(1 for _ in smaller[0].nodes()) // 3)
+        other = Block("", list(smaller))
+        apart = max(map(self.count, (larger, other)))
+        if self.count(both) > apart + max(MORE, sum(1 for _ in smaller[0].nodes()) // 3):
+            return False
+        return len(both.args) < MANY or self.lines(both) <= self.lines(larger) + self.lines(other)
+
+    def parts(self, instances: list[Region]) -> list[list[Region]]:
+        """Instances as one block, or as one for each of their classes if that takes fewer lines."""
+        classes: dict[str, list[Region]] = {}
+        for region in instances:
+            classes.setdefault(self.word(region), []).append(region)
+        whole = Block("", instances)
+        if len(classes) == 1 or self.plain or self.count(whole) < MANY:
+            return [instances]
+        apart = sum(self.lines(Block("", part)) for part in classes.values())
+        return list(classes.values()) if apart < self.lines(whole) else [instances]
+
+    def lines(self, block: Block) -> int:
+        """About how many lines a block and its instances take; those of a repetition are one."""
+        self.write(block)
+        calls: dict[str, list[int]] = {}
+        for region in block.instances:
+            said = {k: v for k, v in region.args.items() if v is not ANY and v != block.args[k]}
+            above = region.path.rpartition(".")[0]
+            calls.setdefault(above if region.name.isdigit() else region.path, []).append(
+                _long(said)
+            )
+        called = sum(
+            max(each) if len(each) == self.widths.get(above) else sum(each)
+            for above, each in calls.items()
+        )
+        return called + _long(block.args) + sum(map(_long, block.layers.values()))
 
     def count(self, block: Block) -> int:
         """How many arguments instances have as one block."""

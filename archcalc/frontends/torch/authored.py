@@ -89,9 +89,10 @@ class Authored(Holding):
         return key
 
     def is_whole(self, home: str, names: Mapping[str, str]) -> bool:
-        """Whether a layer has all that modules within its own store, if there are any."""
+        """Whether a layer has all parameters of its module, and all that modules within it store."""
+        mine = {each for each in self.capture.parameters if each.rpartition(".")[0] == home}
         if home not in self.around:
-            return True
+            return mine <= {*names.values()}
         stored = (*self.capture.parameters, *self.capture.buffers)
         return {each for each in stored if each.startswith(f"{home}.")} <= {*names.values()}
 

@@ -133,6 +133,8 @@ def _executed(module: nn.Module, args: Any, kwargs: Any) -> Capture:
     made = made_of(before=True)
     if _is_mapped(made.graph, dict(made.named_buffers())):
         made = made_of(before=False)
+    if _is_open(made.graph):
+        raise ArchcalcError("it keeps tensors from call to call, and those have no numbers")
     held = {}
     constants = {}
     known = known_of(module)

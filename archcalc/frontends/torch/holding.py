@@ -84,8 +84,9 @@ class Holding(Draft):
         same.
         """
         weight, bias = made.weights.get("weight"), made.weights.get("bias")
-        if bias is not None and made.op in _WEIGHING and not self.is_own(bias):
-            # Such as that of queries and values, with zeros for the keys between.
+        if bias is not None and made.op in _WEIGHING and not self.is_with(bias, weight):
+            # Such as that of queries and values, with zeros for the keys between; or another
+            # layer's, or a bias of its own beside another layer's weight.
             rest = {name: source for name, source in made.weights.items() if name != "bias"}
             fields = {**made.fields, "bias": False}
             without = Made(made.op, fields, made.inputs, rest, wanted)
@@ -126,10 +127,29 @@ class Holding(Draft):
 
     def is_own(self, node: fx.Node) -> bool:
         """Whether a tensor is one that the module holds, or made of one of as many numbers."""
-        if self.held(node) is not None:
+        return bool(self.as_large(node))
+
+    def as_large(self, node: fx.Node) -> set[str]:
+        """The tensors of the module of as many numbers that one is, or is made of."""
+        held, size = self.held(node), prod(shape_of(node))
+        found = self.behind(node).values() if held is None else [held]
+        return {each.name for each in found if prod(each.shape) == size}
+
+    def is_with(self, bias: fx.Node, weight: fx.Node | None) -> bool:
+        """Whether a bias is one layer's with the weight: of no layer yet, or of one with it."""
+        biases = self.as_large(bias)
+        if len(biases) != 1:
+            return False
+        held = None if weight is None else self.held(weight)
+        owner = self.owners.get(biases.pop())
+        if held is None or held.kind != "parameter":
             return True
-        size = prod(shape_of(node))
-        return any(prod(held.shape) == size for held in self.behind(node).values())
+        other = self.owners.get(held.name)
+        return owner == other or (owner is None and not self.is_biased(other))
+
+    def is_biased(self, key: int | None) -> bool:
+        """Whether a layer has tensors beside its weight."""
+        return key is not None and len(self.tensors.get(key, ())) > 1
 
     def is_turned(self, node: fx.Node) -> bool:
         """Whether it is a tensor of other extents that something else has as its own."""

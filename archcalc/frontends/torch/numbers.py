@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from archcalc.spec.graph import AuthorCall, Word
@@ -151,7 +152,9 @@ def _storage(tensor: Tensor) -> int:
 def rule(tensor: Tensor) -> AuthorCall | None:
     """The call that makes a tensor of these very numbers; None where they are many without rule."""
     shape = tuple(tensor.shape)
-    if tensor.is_meta or tensor.is_complex() or tensor.is_quantized or not tensor.numel():
+    if tensor.is_meta or isinstance(tensor, FakeTensor):  # of which nobody knows the numbers
+        return None
+    if tensor.is_complex() or tensor.is_quantized or not tensor.numel():
         return None
     tensor = tensor.detach().cpu()
     dtype = Word(str(tensor.dtype))

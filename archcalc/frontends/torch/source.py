@@ -236,7 +236,7 @@ def _imported(address: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     with importable():
         found = _module(address, match["home"])
         for name in match["names"].split("."):
-            if not hasattr(found, name):
+            if not _has(address, found, name):
                 known = [word for word in vars(found) if not word.startswith("_")]
                 hint = did_you_mean(name, known)
                 raise ArchcalcError(
@@ -246,6 +246,23 @@ def _imported(address: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
             found = getattr(found, name)
     _require_callable(address, found, args, kwargs)
     return found, args, kwargs
+
+
+def _has(address: str, found: Any, name: str) -> bool:
+    """Whether there is something of a name; a package may import what has it only now."""
+    try:
+        with redirect_stdout(sys.stderr):
+            return hasattr(found, name)
+    except Exception as error:  # whatever a stranger's code raises
+        raise _not_imported(address, name, error) from error
+
+
+def _not_imported(address: str, name: str, error: Exception) -> ArchcalcError:
+    from archcalc.frontends.torch.capture import first_line
+
+    while isinstance(error, (RuntimeError, ImportError)) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # what packages say of a failure is that there was one
+    return ArchcalcError(f"torch:{address}: {name} can't be imported: {first_line(error)}")
 
 
 def _require_callable(address: str, found: Any, args: Any, kwargs: Mapping[str, Any]) -> None:
@@ -294,17 +311,13 @@ def _module(address: str, home: str) -> Any:
             spec.loader.exec_module(found)
         return found
     except Exception as error:  # whatever a stranger's code raises
-        from archcalc.frontends.torch.capture import first_line
-
         if isinstance(error, ModuleNotFoundError) and home.startswith(str(error.name)):
             said = f"no module '{error.name}', neither installed nor in {Path.cwd()}"
             hint = "\n  of a file write its name, torch:net.py:Net" if "/" not in home else ""
             raise ArchcalcError(f"torch:{address}: {said}{hint}") from None
         if isinstance(error, FileNotFoundError) and not Path(home).is_file():
             raise ArchcalcError(f"torch:{address}: no such file as {home}") from None
-        raise ArchcalcError(
-            f"torch:{address}: {home} can't be imported: {first_line(error)}"
-        ) from error
+        raise _not_imported(address, home, error) from error
 
 
 @contextmanager

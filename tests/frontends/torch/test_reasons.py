@@ -51,10 +51,20 @@ class Odd(nn.Module):
         raise ValueError("an even size, please")
 """
 
+LAZY = """
+def __getattr__(name):
+    try:
+        import no_such_package
+    except ModuleNotFoundError as error:
+        raise RuntimeError("it failed, look above") from error
+"""
+"""A package that imports what has a class when it is asked for, as diffusers does."""
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.py").write_text(CODE)
+    (tmp_path / "lazy.py").write_text(LAZY)
     (tmp_path / "broken.py").write_text("import no_such_package\n")
     (tmp_path / "wrong.py").write_text("def f(:\n")
     monkeypatch.chdir(tmp_path)
@@ -67,6 +77,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("nothing.py:Net", ["3"], ["no such file as nothing.py"]),
         ("broken.py:Net", ["3"], ["can't be imported", "no_such_package", "broken.py:1"]),
         ("wrong.py:Net", ["3"], ["can't be imported: SyntaxError"]),
+        ("lazy.py:Net", ["3"], ["Net can't be imported", "no_such_package", "lazy.py:4"]),
         ("mine.py:Nett", ["3"], ["has no 'Nett'", "did you mean 'Net'?"]),
         ("mine.py:NUMBER", ["3"], ["is a int, and neither a torch.nn.Module nor what makes one"]),
         ("mine.py:other", ["3"], ["makes a dict, and no torch.nn.Module"]),

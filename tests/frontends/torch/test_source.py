@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -13,12 +14,17 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional as F  # noqa: N812
+from typer.testing import CliRunner
 
 import archcalc
 from archcalc import ArchcalcError, Graph
 from archcalc.analysis.conventions import convention
+from archcalc.cli.app import application
 from archcalc.frontends.fold import folded, same_layers, written
 from archcalc.frontends.sources import graph as graph_of
+from archcalc.frontends.torch.numbers import rule
 from archcalc.pytorch.source import source
 from tests.frontends.torch.models import MODELS, Deciding, Language, ResNet, counted
 
@@ -596,6 +602,11 @@ def test_an_input_may_be_one_number_a_sample(tmp_path: Path) -> None:
     graph = graph_of(f"torch:{tmp_path / 'stepped.py'}:Stepped@x=4x4;t=int64")
     assert graph.inputs == {"x": (1, 4, 4), "t": (1,)}
     assert archcalc.crosscheck(graph, device="meta").ok
+    address = f"torch:{tmp_path / 'stepped.py'}:Stepped"
+    command = ["table", address, "--input", "x=4x4", "--input", "t=int64", "--format", "json"]
+    result = CliRunner().invoke(application("table"), command)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["input"] == {"x": [1, 4, 4], "t": [1]}
 
 
 class Shifted(nn.Module):
@@ -682,3 +693,136 @@ def test_what_would_have_to_be_run_is_refused_where_it_is_large(
     )
     with pytest.raises(ArchcalcError, match="more than a quarter of this machine"):
         archcalc.analyze(address)
+
+
+class PooledByAttention(nn.Module):
+    """CLIP's pooling: three projections whose biases are joined, and taken apart again inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.v, self.out = (nn.Linear(8, n) for n in (8, 8, 8, 4))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        x = x.permute(1, 0, 2)
+        return F.multi_head_attention_forward(
+            query=x,
+            key=x,
+            value=x,
+            embed_dim_to_check=8,
+            num_heads=2,
+            in_proj_weight=None,
+            in_proj_bias=torch.cat([self.q.bias, self.k.bias, self.v.bias]),
+            bias_k=None,
+            bias_v=None,
+            add_zero_attn=False,
+            dropout_p=0.0,
+            out_proj_weight=self.out.weight,
+            out_proj_bias=self.out.bias,
+            training=False,
+            need_weights=False,
+            use_separate_proj_weight=True,
+            q_proj_weight=self.q.weight,
+            k_proj_weight=self.k.weight,
+            v_proj_weight=self.v.weight,
+        )[0]
+
+
+class Tied(nn.Module):
+    """Two layers, of which the second has the first one's weight, or its bias, and no more."""
+
+    def __init__(self, layers: type[nn.Linear | nn.Conv1d], name: str, biased: bool = True) -> None:
+        super().__init__()
+        size = {} if layers is nn.Linear else {"kernel_size": 1}
+        self.first = layers(8, 8, bias=biased, **size)
+        self.second = layers(8, 8, **size)
+        setattr(self.second, name, getattr(self.first, name))
+        self.line = layers is nn.Linear
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.second(self.first(x if self.line else x.unsqueeze(-1)))
+
+
+class Joined(nn.Module):
+    """Two layers' tensors are joined, and parts of them are weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        weight = torch.cat([self.first.weight, self.second.weight])
+        bias = torch.cat([self.first.bias, self.second.bias])
+        return F.linear(x, weight[:8], bias[:8]) + F.linear(x, weight[8:], bias[8:])
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "params"),
+    [
+        (PooledByAttention(), (1, 5, 8), 3 * (64 + 8) + 32 + 4),
+        (Tied(nn.Linear, "weight"), (1, 8), 64 + 8 + 8),
+        (Tied(nn.Linear, "bias"), (1, 8), 64 + 64 + 8),
+        (Tied(nn.Linear, "weight", biased=False), (1, 8), 64 + 8),
+        (Tied(nn.Conv1d, "weight"), (1, 8), 64 + 8 + 8),
+        (Tied(nn.Conv1d, "bias"), (1, 8), 64 + 64 + 8),
+        (Joined(), (1, 8), 2 * (64 + 8)),
+    ],
+)
+def test_layers_that_share_one_tensor_have_each_their_other_one(
+    module: nn.Module, shape: tuple[int, ...], params: int
+) -> None:
+    graph = archcalc.from_torch(module, shape)
+    assert archcalc.analyze(graph).params == params
+    assert archcalc.analyze(archcalc.to_spec(graph)).params == params
+
+
+def test_axes_are_moved() -> None:
+    class Moved(nn.Module):
+        def forward(self, x: torch.Tensor) -> Any:
+            return x.movedim(1, -1).movedim((3, 2), (1, 3))
+
+    graph = archcalc.from_torch(Moved(), (1, 2, 3, 5))
+    # (1, 3, 5, 2); then axis 3 stands at 1, axis 2 at 3, and what is left between.
+    assert [node.shape for node in graph.nodes] == [(1, 3, 5, 2), (1, 2, 3, 5)]
+    assert [type(node.op).__name__ for node in graph.nodes] == ["Permute", "Permute"]
+
+
+def test_of_a_tensor_that_stands_for_one_no_numbers_are_known() -> None:
+    with FakeTensorMode():
+        assert rule(torch.zeros(3)) is None
+    assert rule(torch.zeros(3)) is not None
+
+
+class Narrow(nn.Module):
+    """A branch of two convolutions and one of one."""
+
+    sizes = (4, 6, 8, 10)
+    kernels = (1, 3, 5, 7)
+
+    def __init__(self) -> None:
+        super().__init__()
+        for number, (out, side) in enumerate(zip(self.sizes, self.kernels, strict=True)):
+            setattr(self, f"conv{number}", nn.Conv2d(28, out, side, padding=side // 2))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return torch.cat([getattr(self, f"conv{number}")(x) for number in range(4)], 1)
+
+
+class Wide(Narrow):
+    """The same with other numbers throughout."""
+
+    sizes = (7, 9, 5, 7)
+    kernels = (5, 1, 7, 3)
+
+
+def test_classes_with_other_numbers_throughout_are_a_block_each() -> None:
+    kinds = (Narrow, Narrow, Narrow, Wide, Wide, Wide)
+    net = nn.Sequential(nn.Conv2d(3, 28, 1), *(kind() for kind in kinds))
+    data = written(archcalc.from_torch(net, (1, 3, 16, 16)))
+    assert {name: list(block.get("args", {})) for name, block in data["blocks"].items()} == {
+        "narrow": [],
+        "wide": [],
+    }
+    assert [layer.get("block") for layer in data["layers"].values()][1:] == [
+        *("narrow",) * 3,
+        *("wide",) * 3,
+    ]

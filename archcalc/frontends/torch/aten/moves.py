@@ -100,7 +100,7 @@ def _view(call: Call) -> Made | Same:
 
 
 @line("permute", "transpose.int", "t", "numpy_T", "mT", "mH", "adjoint", "movedim", "swapaxes")
-def _permute(call: Call) -> Made | Same | None:
+def _permute(call: Call) -> Made | Same:
     rank = len(call.shape(call.x))
     order = list(range(rank))
     if "dims" in call:
@@ -111,7 +111,13 @@ def _permute(call: Call) -> Made | Same | None:
         )
         order[a], order[b] = order[b], order[a]
     elif "source" in call:
-        return None
+        moved, places = (
+            [dim % rank for dim in ([said] if isinstance(said, int) else said)]
+            for said in (call["source"], call["destination"])
+        )
+        order = [dim for dim in order if dim not in moved]
+        for place, dim in sorted(zip(places, moved, strict=True)):
+            order.insert(place, dim)
     elif name_of(call.node) in ("mT", "mH", "adjoint"):
         order[-2:] = reversed(order[-2:])
     else:
