@@ -29,13 +29,13 @@ from archcalc.operators.window import slide
 class GridSample(Weightless, Scattering, Spelled):
     """Samples a map (N, C, H, W) at positions (N, Ho, Wo, 2): (N, C, Ho, Wo).
 
-    As ``torch.nn.functional.grid_sample``; of a volume (N, C, D, H, W) at (N, Do, Ho, Wo, 3) likewise.
-    A value of ``bilinear`` mode is the weighted sum of the 4 elements around it, 8 in a volume, of
-    ``bicubic`` of 16: so many multiplies, and one add less. Each position costs 2 multiplies and
-    2 adds to find its place, 3 in a volume. Of ``bilinear`` its fractions and their complements are
-    4 adds, or 6, and its weights 4 multiplies, or 2 for each of 8; of ``bicubic`` its 8 polynomials
-    are 3 multiplies and 3 adds each, and its weights 16 multiplies; ``nearest`` rounds, 2 comparisons
-    or 3.
+    As ``torch.nn.functional.grid_sample``; a volume (N, C, D, H, W) likewise, at positions
+    (N, Do, Ho, Wo, 3). A value of ``bilinear`` mode is the weighted sum of the 4 elements around
+    it, 8 in a volume, of ``bicubic`` of 16: so many multiplies, and one add less. Each position
+    costs 2 multiplies and 2 adds to find its place, 3 in a volume. Of ``bilinear`` its fractions
+    and their complements are 4 adds, or 6, and its weights 4 multiplies, or 2 for each of 8; of
+    ``bicubic`` its 8 polynomials are 3 multiplies and 3 adds each, and its weights 16 multiplies;
+    ``nearest`` rounds, 2 comparisons or 3.
     """
 
     arity = (2, 2)

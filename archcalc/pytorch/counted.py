@@ -98,9 +98,9 @@ WITHOUT_PRODUCTS = frozenset(
     bucketize cat channel_shuffle clone col2im complex constant_pad_nd contiguous copy
     cudnn_batch_norm cummax cummin cumsum detach diag_embed diagonal_copy diff embedding empty
     empty_like empty_permuted empty_strided eye fill flatten flip full full_like gather glu
-    grid_sampler_2d grid_sampler_3d hardswish histc huber_loss im2col index index_put index_select isfinite
-    isin kthvalue leaky_relu lift_fresh lift_fresh_copy linalg_norm linalg_vector_norm linspace
-    log_sigmoid_forward logcumsumexp logsumexp masked_fill masked_select max max_pool2d
+    grid_sampler_2d grid_sampler_3d hardswish histc huber_loss im2col index index_put index_select
+    isfinite isin kthvalue leaky_relu lift_fresh lift_fresh_copy linalg_norm linalg_vector_norm
+    linspace log_sigmoid_forward logcumsumexp logsumexp masked_fill masked_select max max_pool2d
     max_pool2d_with_indices max_pool3d_with_indices max_unpool2d mean median meshgrid min
     miopen_batch_norm mkldnn_adaptive_avg_pool2d mkldnn_max_pool2d mode mse_loss
     native_batch_norm native_dropout native_group_norm native_layer_norm new_empty new_full

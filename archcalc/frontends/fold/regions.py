@@ -216,7 +216,7 @@ class Tree:
         return None
 
     def needs(self, region: Region) -> dict[str, dict[str, None]]:
-        """The members that each member takes something from."""
+        """The members that each member takes something from, or whose tensors it uses."""
         piece = {
             node.name: key
             for key, member in region.members.items()
@@ -228,6 +228,9 @@ class Tree:
                 source = seen(source, "")
                 if source in piece and piece[source] != key:
                     found[key].setdefault(piece[source])
+            for node in [member.node] if isinstance(member, Leaf) else member.nodes():
+                if node.share in piece and piece[node.share] != key:
+                    found[key].setdefault(piece[node.share])
         return found
 
     def sharing(self, region: Region) -> tuple[Region, str] | None:

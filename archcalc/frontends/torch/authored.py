@@ -89,7 +89,7 @@ class Authored(Holding):
         return key
 
     def is_whole(self, home: str, names: Mapping[str, str]) -> bool:
-        """Whether a layer has all parameters of its module, and all that modules within it store."""
+        """Whether a layer has all parameters of its module, and all of modules within it."""
         mine = {each for each in self.capture.parameters if each.rpartition(".")[0] == home}
         if home not in self.around:
             return mine <= {*names.values()}

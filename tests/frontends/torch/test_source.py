@@ -22,7 +22,7 @@ import archcalc
 from archcalc import ArchcalcError, Graph
 from archcalc.analysis.conventions import convention
 from archcalc.cli.app import application
-from archcalc.frontends.fold import folded, same_layers, written
+from archcalc.frontends.fold import folded, readable, same_layers, written
 from archcalc.frontends.sources import graph as graph_of
 from archcalc.frontends.torch.numbers import rule
 from archcalc.pytorch.source import source
@@ -730,16 +730,13 @@ class PooledByAttention(nn.Module):
 class Tied(nn.Module):
     """Two layers, of which the second has the first one's weight, or its bias, and no more."""
 
-    def __init__(self, layers: type[nn.Linear | nn.Conv1d], name: str, biased: bool = True) -> None:
+    def __init__(self, first: nn.Module, second: nn.Module, name: str) -> None:
         super().__init__()
-        size = {} if layers is nn.Linear else {"kernel_size": 1}
-        self.first = layers(8, 8, bias=biased, **size)
-        self.second = layers(8, 8, **size)
-        setattr(self.second, name, getattr(self.first, name))
-        self.line = layers is nn.Linear
+        self.first, self.second = first, second
+        setattr(second, name, getattr(first, name))
 
     def forward(self, x: torch.Tensor) -> Any:
-        return self.second(self.first(x if self.line else x.unsqueeze(-1)))
+        return self.second(self.first(x))
 
 
 class Joined(nn.Module):
@@ -759,11 +756,11 @@ class Joined(nn.Module):
     ("module", "shape", "params"),
     [
         (PooledByAttention(), (1, 5, 8), 3 * (64 + 8) + 32 + 4),
-        (Tied(nn.Linear, "weight"), (1, 8), 64 + 8 + 8),
-        (Tied(nn.Linear, "bias"), (1, 8), 64 + 64 + 8),
-        (Tied(nn.Linear, "weight", biased=False), (1, 8), 64 + 8),
-        (Tied(nn.Conv1d, "weight"), (1, 8), 64 + 8 + 8),
-        (Tied(nn.Conv1d, "bias"), (1, 8), 64 + 64 + 8),
+        (Tied(nn.Linear(8, 8), nn.Linear(8, 8), "weight"), (1, 8), 64 + 8 + 8),
+        (Tied(nn.Linear(8, 8), nn.Linear(8, 8), "bias"), (1, 8), 64 + 64 + 8),
+        (Tied(nn.Linear(8, 8, bias=False), nn.Linear(8, 8), "weight"), (1, 8), 64 + 8),
+        (Tied(nn.Conv1d(8, 8, 1), nn.Conv1d(8, 8, 1), "weight"), (1, 8, 3), 64 + 8 + 8),
+        (Tied(nn.Conv1d(8, 8, 1), nn.Conv1d(8, 8, 1), "bias"), (1, 8, 3), 64 + 64 + 8),
         (Joined(), (1, 8), 2 * (64 + 8)),
     ],
 )
@@ -807,7 +804,7 @@ class Narrow(nn.Module):
         return torch.cat([getattr(self, f"conv{number}")(x) for number in range(4)], 1)
 
 
-class Wide(Narrow):
+class Broad(Narrow):
     """The same with other numbers throughout."""
 
     sizes = (7, 9, 5, 7)
@@ -815,14 +812,36 @@ class Wide(Narrow):
 
 
 def test_classes_with_other_numbers_throughout_are_a_block_each() -> None:
-    kinds = (Narrow, Narrow, Narrow, Wide, Wide, Wide)
+    kinds = (Narrow, Narrow, Narrow, Broad, Broad, Broad)
     net = nn.Sequential(nn.Conv2d(3, 28, 1), *(kind() for kind in kinds))
     data = written(archcalc.from_torch(net, (1, 3, 16, 16)))
     assert {name: list(block.get("args", {})) for name, block in data["blocks"].items()} == {
         "narrow": [],
-        "wide": [],
+        "broad": [],
     }
     assert [layer.get("block") for layer in data["layers"].values()][1:] == [
         *("narrow",) * 3,
-        *("wide",) * 3,
+        *("broad",) * 3,
     ]
+
+
+class Swapped(nn.Module):
+    """Its second part's layers begin first, and use a layer that stands in the first part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.early = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)])
+        self.late = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4), self.early[1]])
+
+    def forward(self, x: torch.Tensor) -> Any:
+        y = self.late[1](self.late[0](x).relu())
+        z = self.early[2](self.early[1](self.early[0](x).relu()).tanh())
+        return y + z + self.late[2](x)
+
+
+def test_a_part_stands_behind_those_whose_tensors_it_uses() -> None:
+    graph = archcalc.from_torch(Swapped(), (1, 4))
+    data, named = readable(graph)
+    assert same_layers(archcalc.expand(archcalc.load(data)), named)
+    assert archcalc.analyze(archcalc.load(data)).params == 5 * 20
+    assert "early" in data["layers"]  # and is no row of layers without a part
