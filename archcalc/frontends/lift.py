@@ -143,7 +143,11 @@ class _Lifting:
             if type(size := getattr(node.op, key, None)) is int
         }
         self.times_only = False
+        self.split = True
+        """Whether two numbers of a shape may be the variable together."""
         self.blocks: Mapping[str, Any] = data.get("blocks", {})
+        self.before: list[Layer] = []
+        """Layers before the first whose size is the variable."""
 
     def other(self, value: int) -> int:
         """Another value to try: one that all parts divide."""
@@ -188,10 +192,12 @@ class _Lifting:
         node = by_name.get(self.graph.outputs[0])
         while node is not None and not node.applied.cost.weights:
             node = by_name.get(node.inputs[0])
-        if node is None:
-            return {}
+        return {} if node is None else self.written(node.name)
+
+    def written(self, name: str) -> Layer:
+        """A layer of the network as the spec says it; an empty one where none is found."""
         layers, found = self.data["layers"], dict[str, Any]()
-        for part in node.name.split("."):
+        for part in name.split("."):
             if "block" in found and "layers" not in found:
                 layers = self.blocks[found["block"]]["layers"]
             found = layers.get(part, {})
@@ -206,6 +212,8 @@ class _Lifting:
             size = next((s for f in sorted(SIZES) if (s := getattr(node.op, f, None))), None)
             if node.applied.cost.weights and type(size) is int:
                 return self.size(size)
+            # What cuts the input in patches knows nothing of what comes of them.
+            self.before.append(self.written(node.name))
         raise not_lifted(self.name, "no layer says how many channels or features it gives")
 
     def size(self, base: int, times_only: bool = False) -> Any:
@@ -215,7 +223,7 @@ class _Lifting:
         last = self.last()
         for where, layer in self.layers():
             block = self.blocks.get(layer.get("block", ""))
-            if layer is last:
+            if layer is last or any(layer is each for each in self.before):
                 continue
             for key in [*layer]:
                 kind = key if block is None else kinds.get((layer["block"], key), "")
@@ -223,6 +231,8 @@ class _Lifting:
                 if kind == "groups" and value == layer.get("out_channels") != 1:
                     kind = "out_channels"
                 if kind in SIZES and not (block is None and "op" not in layer):
+                    # What is made of nothing, such as a mask, has no channels split in heads.
+                    self.split = layer.get("op", "Reshape") in ("Reshape", "View", "Expand")
                     layer[key] = self.scaled(value, kind, f"{where}.{key}")
         for block in self.blocks.values():
             name = next(n for n, each in self.blocks.items() if each is block)
@@ -301,7 +311,7 @@ class _Lifting:
             found[k] = self.said(self.text(numbers[k]) or "")
         if times:
             return found
-        for k in reversed(range(len(numbers) - 1)):
+        for k in reversed(range((len(numbers) - 1) * self.split)):
             both = numbers[k] * numbers[k + 1]
             if both and both % self.base == 0 and not self.times_only:
                 ratio = Fraction(both // self.base, numbers[k])

@@ -105,3 +105,53 @@ def test_a_number_that_fits_at_no_other_value_is_left() -> None:
     graph = archcalc.expand(archcalc.load(data))
     with pytest.raises(ArchcalcError, match="with width = 24 there is no such network: view: "):
         lifted(data, graph, ["width"])
+
+
+def test_what_cuts_the_input_in_patches_knows_nothing_of_the_width() -> None:
+    graph = archcalc.expand(
+        archcalc.load(
+            {
+                "name": "patches",
+                "input": [3, 32, 32],
+                "layers": {
+                    "cut": {"op": "Reshape", "shape": [3, 4, 8, 4, 8]},
+                    "turn": {"op": "Permute", "dims": [0, 2, 4, 3, 5, 1]},
+                    "join": {"op": "Reshape", "shape": [16, 192]},
+                    "embed": {"op": "Linear", "out_features": 64},
+                    "norm": "LayerNorm",
+                    "head": {"op": "Linear", "out_features": 10},
+                },
+            }
+        )
+    )
+    data = lifted(written(graph), graph, ["width"]).data
+    assert data["vars"] == {"width": 64}
+    assert data["layers"]["cut"]["shape"] == [3, 4, 8, 4, 8]
+    assert data["layers"]["join"]["shape"] == [16, 192]
+    wide = archcalc.analyze(archcalc.load(data), width=128)
+    assert wide.params == (192 + 1) * 128 + 2 * 128 + (128 + 1) * 10
+
+
+def test_a_mask_of_positions_has_no_width() -> None:
+    graph = archcalc.expand(
+        archcalc.load(
+            {
+                "name": "masked",
+                "input": [16, 16],
+                "layers": {
+                    "embed": {"op": "Linear", "out_features": 32},
+                    "turned": {"op": "Permute", "dims": [0, 2, 1]},
+                    "scores": {"op": "MatMul", "from": ["embed", "turned"]},
+                    "mask": {"op": "triu", "shape": [16, 16], "params": 0, "macs": 0},
+                    "filled": {"op": "MaskedFill", "from": ["scores", "mask"], "value": -1},
+                    "mixed": {"op": "MatMul", "from": ["filled", "embed"]},
+                    "head": {"op": "Linear", "out_features": 10},
+                },
+            },
+            allow_unknown=True,
+        ),
+        allow_unknown=True,
+    )
+    data = lifted(written(graph), graph, ["width"]).data
+    assert data["vars"] == {"width": 32}
+    assert data["layers"]["mask"]["shape"] == [16, 16]
