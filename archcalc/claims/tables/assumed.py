@@ -272,7 +272,7 @@ class Assuming:
                 if prod(ext) * state.c == flat:
                     yield State(state.c, ext), POOLED, 0, f"{what} before {row} is not in the table"
         if (twin := self.twin(path, entry)) is not None:
-            note = f"{row} is taken to be row {path.row + 1} once more, on another device"
+            note = f"{row} is taken to take what row {path.row + 1} takes, too"
             yield twin, JUMPED_AGAIN, 1, note
         if state.c and (half := self.halved(path, entry, state)):
             note = f"a split before {row} is not in the table"

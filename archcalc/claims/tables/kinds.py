@@ -167,7 +167,8 @@ def _kind(text: str) -> str:
         if kind in FIRST and re.search(pattern, numberless):
             return kind
     words = re.sub(r"([a-z])([A-Z])", r"\1 \2", text)
-    if re.search(r"[._/](relu|drop|dropout|bn|act)\d*$", text.lower()):
+    paired = re.match(r"[A-Z][a-z]+(\dD)?/[A-Z]", text)  # Conv2D/ReLU, and no path of names
+    if not paired and re.search(r"[._/](relu|drop|dropout|bn|act)\d*$", text.lower()):
         words = re.split(r"[._/]", text)[-1]
     pieces = [p for p in re.split(r"[^A-Za-z0-9]+", words) if p and not p.isdigit()]
     spans = [compact(text), *(compact("".join(pieces[k:])) for k in range(len(pieces)))]
