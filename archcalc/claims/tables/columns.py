@@ -50,7 +50,7 @@ HEADERS: Mapping[str, str] = {
     "out": r"(output|out|outp) ?(res(olution)?|size|shape|dims?|dimensions?|image|feature ?maps?"
     r"|tensor|volume)?s?|"
     r"size( out)?|feature ?maps?( size)?"
-    r"|(spatial|image|grid) ?(res(olution)?|size|shape|dim\w*)"
+    r"|(spatial|image|grid) ?(res(olution)?|size|shape|dim\w*)( after .*)?"
     r"|activation (size|shape)|output .*(size|shape)|shape"
     r"|activation shape|(tensor|data|map) size|dimensions?|dims?|dims? out|res out"
     r"|ofm(ap)?s?( size| shape)?",
@@ -475,8 +475,11 @@ def _guess(columns: dict[str, list[int]], headers: Sequence[str], filled: list[l
             columns["layer"] = [k]
         elif sized >= share and "out" not in columns and "out_h" not in columns:
             columns["out"] = [k]
-        elif windows >= share and not sized and "kernel" not in columns:
-            columns["kernel"] = [k]
+        elif windows >= share and not sized:
+            wide = sum(max(map(int, re.findall(r"\d+", c))) > 31 for c in cells if window(c))
+            role = "out" if wide > len(cells) / 2 else "kernel"
+            if role not in columns:
+                columns[role] = [k]
         elif "layer" in columns and not any(
             re.match(r"[\[(]*\d", c) and (natural(c) or shapes(c) or window(c)) for c in cells
         ):

@@ -257,7 +257,14 @@ def ways_of(
             outs.append(hints.after.ext)
         less = tuple(n - 2 for n in sizes)
         outs += [each for each in (sizes, less) if target and min(each, default=0) > 0]
-        return [Slide(each, 1, (), _odd(entry, sizes, each)) for each in dict.fromkeys(outs)]
+        if _bent(sizes, target):
+            # What is said of no window leaves a square of a square, whole times smaller if it can.
+            sides = sorted(target or (), key=lambda n: sizes[0] % n > 0 if n else 1)
+            outs = [(n,) * axes for n in sides] + outs
+        return [
+            Slide(each, 1, (), _odd(entry, sizes, each) + GROWN * _bent(sizes, each))
+            for each in dict.fromkeys(outs)
+        ]
     ways = list(
         unslides(entry, sizes, kernel, known(target), manner.program)
         if entry.kind == "deconv"
@@ -277,6 +284,11 @@ def _odd(entry: Entry, ext: Sizes, out: Extents) -> float:
     sides = zip(ext, out, strict=True)
     whole = all(m is None or m % n == 0 for n, m in sides)
     return price + 2.0 * (entry.kind == "deconv" and not whole)
+
+
+def _bent(ext: Sizes, out: Extents | None) -> bool:
+    """Whether a square, and no single position, becomes none."""
+    return len(ext) == 2 and len(set(ext)) == 1 != ext[0] and len(set(out or ext)) > 1
 
 
 def _grows(ext: Sizes, out: Extents) -> bool:

@@ -116,6 +116,8 @@ def read_sheet(
                 read.columns.setdefault(f"{role}_{part}", read.columns[role])
     if "weights" in read.columns and "biases" in read.columns:
         read.columns.setdefault("params", read.columns["weights"])
+    if "trained" in read.columns and "frozen" in read.columns:
+        read.columns.setdefault("params", read.columns["trained"])
     if "channels" in read.columns:
         read.columns.setdefault("channels_in", read.columns["channels"])
         read.columns.setdefault("channels_out", read.columns["channels"])

@@ -243,6 +243,8 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     windowed = {"kernel_h", "stride", "pad"} <= values.keys() and "params" not in values
     if what.kind == "module" and stack is None and windowed:
         what = what._replace(kind="conv")  # one window is all that is said of the block
+    if "params" not in read.roles and "frozen" in read.roles and "trained" in values:
+        values["params"], printed["params"] = values["trained"], printed["trained"]
     if "params" not in read.roles and {"weights", "biases"} <= values.keys():
         both = int(values["weights"] + values["biases"])
         values["params"], printed["params"] = both, Printed.parse(both)
