@@ -206,7 +206,9 @@ def _count(graph: Graph, question: Question) -> Analysis:
     if training and graph.untrainable:
         raise SpecError(graph.untrainable)
     outputs = (*graph.outputs, *graph.training_outputs) if training else graph.outputs
-    everything = not (graph.training_outputs or any(node.spare for node in graph.nodes))
+    everything = not (
+        graph.training_outputs or any(node.spare or node.idle for node in graph.nodes)
+    )
     running = frozenset() if everything else graph.leading_to(*outputs)
     nodes = graph.nodes
     costs = [node.applied.cost for node in nodes]

@@ -83,6 +83,11 @@ class Draft:
         modules: Mapping[str, str] | None = None,
     ) -> Graph:
         """The graph of all layers; those that are ``unused`` are owned and not executed."""
+        for key in unused:
+            layer = self.by_key[key]
+            assert isinstance(layer.applied.op, Parameter)
+            idle = layer.applied.op.model_copy(update={"used": False})
+            layer.applied = Applied.to(idle, *layer.applied.input_shapes)
         names = self.names()
         return Graph(
             name,
@@ -101,7 +106,6 @@ class Draft:
                 for layer in self.layers
             ),
             tuple(dict.fromkeys(names[key] for key in outputs)),
-            tuple(names[key] for key in unused),
             modules={as_way(way): kind for way, kind in (modules or {}).items()},
         )
 
@@ -222,6 +226,8 @@ class Draft:
         elif op == "Repeat":
             times = list(fields["repeats"])
             fields = {"repeats": times if lifted or times[0] != 1 else times[1:]}
+        elif op == "Permute" and given and not lifted and fields["dims"][0] % len(given[0][1]):
+            return "moves the batch"
         elif lifted and given:
             fields = _shifted(op, fields, len(given[0][1]))
         if op in ("Parameter", "Constant") and not taken:

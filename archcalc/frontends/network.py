@@ -85,12 +85,14 @@ def require_counted(graph: Graph, source: str) -> None:
         )
 
 
-def to_spec(network: NetworkLike, *, allow_unknown: bool = False) -> Spec:
+def to_spec(network: NetworkLike, *, rename: bool = False, allow_unknown: bool = False) -> Spec:
     """A spec that expands to the layers of a graph, written as a person would.
 
     Equal parts become blocks with arguments, rows of them repetitions; layers keep their names.
-    What can't be said so is written flat, a line a layer, with ``_`` for the dots in names. Raises
-    :class:`ArchcalcError` for a graph that no spec can say.
+    With ``rename`` they get others where the spec reads better by that, as ``archcalc import``
+    writes it: by the turns of a loop of the author's code, ``step.0.ih`` for ``ih``, and with dots
+    where names have none. What can't be said so is written flat, a line a layer, with ``_`` for
+    the dots in names. Raises :class:`ArchcalcError` for a graph that no spec can say.
 
     ::
 
@@ -101,7 +103,8 @@ def to_spec(network: NetworkLike, *, allow_unknown: bool = False) -> Spec:
     """
     from archcalc.frontends.fold import to_spec as written
 
-    return written(graph_of(network, _LENIENT), allow_unknown=allow_unknown)
+    graph = graph_of(network, _LENIENT)
+    return written(graph, rename=rename, allow_unknown=allow_unknown)
 
 
 _LENIENT = Question(allow_unknown=True)

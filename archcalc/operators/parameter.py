@@ -7,7 +7,7 @@ from pydantic import Field, PlainValidator, StrictInt, WithJsonSchema
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.operators.autograd import INTEGER, Stepwise, Stored
-from archcalc.operators.base import Count, Example, Spelled, Weightless, Work, axis_of
+from archcalc.operators.base import Call, Count, Example, Spelled, Weightless, Work, axis_of
 from archcalc.operators.taps import Sourceless
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ Sizes = Annotated[tuple[Count, ...], Field(min_length=1)]
 
 
 @final
-class Parameter(Sourceless, Stored, Spelled):
+class Parameter(Sourceless, Stored):
     """A trained tensor of a given ``shape``, the same for every sample: (N, *shape).
 
     Its input gives it the batch N and nothing else. It is what is written with
@@ -33,16 +33,21 @@ class Parameter(Sourceless, Stored, Spelled):
     """Its sizes without the batch."""
     trained: bool = True
     """Whether it is a parameter; a buffer otherwise."""
+    used: bool = True
+    """Whether something takes it; one that is only stored may lead to no output."""
 
-    target = "archcalc.Parameter"
     examples = (
         Example({"shape": [1, 768]}, ((2, 196, 768),)),
         Example({"shape": [96, 1, 1]}, ((2, 96, 56, 56),)),
         Example({"shape": [16, 32], "trained": False}, ((2, 16, 32),)),
+        Example({"shape": [7], "used": False}, ((2, 7),)),
     )
 
     def infer(self, *inputs: Shape) -> Shape:
         return (inputs[0][0], *self.shape)
+
+    def torch(self, *inputs: Shape) -> Call:
+        return Call("archcalc.Parameter", {"shape": self.shape, "trained": self.trained})
 
     def weights(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": self.shape} if self.trained else {}

@@ -44,6 +44,8 @@ class Called(nn.Module):
         joined = [x.flatten(0, 1) if k in self.rows else x for k, x in enumerate(inputs)]
         made = _performed(self.call, joined)
         assert isinstance(made, Tensor)
+        if made.shape == self.shape[1:] and made.dim() and not self.rows:  # no sample is in it
+            return made.expand(len(inputs[0]), *self.shape[1:])
         if self.keeps:
             return made.reshape(-1, *self.shape[1:])
         if self.call.alone:
@@ -73,6 +75,8 @@ def _performed(value: Any, inputs: Sequence[Tensor]) -> Any:
         case Word():
             if value == "{0}.device":
                 return inputs[0].device
+            if value == "len({0})":
+                return len(inputs[0])
             return getattr(torch, value.removeprefix("torch."))
         case tuple():
             return tuple(_performed(each, inputs) for each in value)

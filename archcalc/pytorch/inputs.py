@@ -11,7 +11,7 @@ from archcalc.operators.indexing import Gather, Index, OneHot
 from archcalc.operators.join import Add
 from archcalc.operators.linear import Embedding
 from archcalc.operators.loss import CrossEntropyLoss
-from archcalc.spec.graph import Graph, Node
+from archcalc.spec.graph import Graph, Node, Taken
 
 
 def draw(
@@ -56,7 +56,17 @@ def _limits(graph: Graph) -> dict[str, int]:
     return limits
 
 
+_PICKING = ("index_add", "index_copy", "index_fill", "index_select", "scatter", "scatter_add")
+"""An author's calls that take indices of an axis: the tensor, the axis and the indices."""
+
+
 def _looked_up(node: Node) -> list[tuple[str, int]]:
+    call = node.spelled
+    if call is not None and call.target.rpartition(".")[2] in _PICKING and len(call.args) > 2:
+        picked, dim, index = call.args[:3]
+        shape = getattr(picked, "shape", ())
+        if isinstance(index, Taken) and index.number < len(node.inputs) and type(dim) is int:
+            return [(node.inputs[index.number], shape[dim])] if shape else []
     match node.op:
         case Embedding() | EmbeddingBag():
             return [(node.inputs[0], node.op.num_embeddings)]

@@ -144,7 +144,7 @@ def layer_of(network: Network, node: Node) -> nn.Module:
 
 
 def _steps(graph: Graph, returned: tuple[str, ...], way: Mapping[str, str]) -> Iterator[_Step]:
-    partly = graph.training_outputs or any(node.spare for node in graph.nodes)
+    partly = graph.training_outputs or any(node.spare or node.idle for node in graph.nodes)
     wanted = graph.leading_to(*returned) if partly else None
     nodes = [node for node in graph.nodes if wanted is None or node.name in wanted]
     needed = set(returned)

@@ -187,7 +187,9 @@ def _turned(cls: Class, graph: Graph) -> Mapping[Ref, str]:
             continue
         if node is None or gives is None or len(gives) >= len(node.shape):
             continue
-        if node.origin is not None and node.origin.axis:
+        if node.origin is not None and node.origin.axis < 0:
+            found[ref] = ".squeeze(0)"
+        elif node.origin is not None and node.origin.axis:
             axis = node.origin.axis
             found[ref] = f".squeeze({axis + 1}).movedim(0, {axis})"
         elif prod(node.shape[1:]) == 1:

@@ -267,7 +267,7 @@ class Expansion(Unrolling):
         an output that only those before it hand on.
         """
         leading = graph.leading_to(*graph.outputs, *graph.training_outputs)
-        needed = [node.spare or node.name in leading for node in graph.nodes]
+        needed = [node.spare or node.idle or node.name in leading for node in graph.nodes]
         if all(needed):
             return
         if self.folding:

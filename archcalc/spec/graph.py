@@ -110,7 +110,7 @@ class Origin(NamedTuple):
     gives: tuple[int, ...] | None = None
     """What an output of the network is in its author's code, if that has other axes than ours."""
     axis: int = 0
-    """Which axis of that output is the batch."""
+    """Which axis of that output is the batch; -1 for the first, which one sample alone lacks."""
     dropped: bool = False
     """Whether nothing takes what it gives, nor is it returned: it is an output for its work."""
     way: str = ""
@@ -169,6 +169,11 @@ class Node(NamedTuple):
         cost = self.applied.cost
         stores = cost.weights or cost.buffers
         return None if self.origin is None or stores else self.origin.call
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is a tensor that is stored and that nothing takes."""
+        return isinstance(self.applied.op, Parameter) and not self.applied.op.used
 
     @property
     def stage(self) -> str:

@@ -257,6 +257,42 @@ def test_an_input_that_says_which_way_is_asked_for_and_taken(path: Path) -> None
     assert "36" in printed.output
 
 
+def test_an_input_that_is_a_number_is_asked_for_and_taken(path: Path) -> None:
+    rate = numpy_helper.from_array(np.array(16000), "wide")
+    nodes = [
+        node("Equal", ["sr", "wide"], ["is_wide"]),
+        node("If", ["is_wide"], ["y"], then_branch=branch(3), else_branch=branch(9)),
+        node("Unsqueeze", ["n", "zero"], ["times"]),
+        node("Concat", ["times", "one"], ["sizes"], axis=0),
+        node("Tile", ["y", "sizes"], ["o"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [
+            helper.make_tensor_value_info("x", 1, [1, 4]),
+            helper.make_tensor_value_info("sr", TensorProto.INT64, []),
+            helper.make_tensor_value_info("n", TensorProto.INT64, []),
+        ],
+        [helper.make_tensor_value_info("o", 1, None)],
+        [
+            rate,
+            numpy_helper.from_array(np.array([0]), "zero"),
+            numpy_helper.from_array(np.array([1]), "one"),
+        ],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    path.write_bytes(made.SerializeToString())
+    with pytest.raises(ArchcalcError, match="write --input sr=1, or another value"):
+        graph_of(f"{path}@n=1")
+    with pytest.raises(ArchcalcError, match=r"'sr' is one whole number, and '8\.5' is none"):
+        graph_of(f"{path}@sr=8.5")
+    for rate_, params in ((16000, 12), (8000, 36)):
+        found = graph_of(f"{path}@sr={rate_};n=1")
+        assert archcalc.analyze(found).params == params
+        assert found.edition == f"sr = {rate_}, n = 1"
+
+
 def test_a_branch_that_depends_on_the_input_is_named_and_not_counted(path: Path) -> None:
     def branch(name: str) -> Any:
         return helper.make_graph(

@@ -27,9 +27,9 @@ from archcalc.spec.question import Question
 from archcalc.spec.zoo import load
 
 
-def to_spec(graph: Graph, *, allow_unknown: bool = False) -> Spec:
+def to_spec(graph: Graph, *, rename: bool = False, allow_unknown: bool = False) -> Spec:
     """A spec that expands to the layers of a graph: :func:`archcalc.to_spec`."""
-    data, same = folded(graph)
+    data, same = readable(graph) if rename else folded(graph)
     spec = load(data, allow_unknown=allow_unknown or _has_unknown(graph))
     spec._origins = {
         node.name: origin if node.name == before.name else origin.called(before.name)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.frontends.draft import as_name, parse_shape, sample_of
-from archcalc.frontends.onnx import truths
+from archcalc.frontends.onnx import said
 from archcalc.frontends.onnx.files import loaded
 from archcalc.frontends.onnx.layers import Layers
 from archcalc.frontends.onnx.names import place
@@ -53,8 +53,8 @@ class Reader(Layers):
         self.path = path
         self.types = Types(path, model.opset_import)
         self.notes: list[str] = []
-        self.truths: dict[str, str] = {}
-        """Inputs that are one truth value each, by our name for them."""
+        self.ones: dict[str, int] = {}
+        """Inputs that are one value each and that was not said: their types, by our names."""
 
     def graph(self, inputs: Mapping[str, str]) -> Graph:
         graph = self.model.graph
@@ -124,14 +124,14 @@ class Reader(Layers):
             known = tensor.HasField("shape")
             # Its first axis is a batch, unless it has another extent than that of the first input.
             lifted = bool(dims and dims[0] not in (None, batch))
-            if truths.is_truth(info):
-                self.truths[as_name(info.name, True)] = info.name
+            if said.is_one(info):
+                name = as_name(info.name, True)
                 if info.name in given:
-                    self.values[info.name] = truths.value(self.path, info, given[info.name])
-                    name = as_name(info.name, True)
+                    self.values[info.name] = said.value(self.path, info, given[info.name])
                     self.input(name, (1,))
                     self.notes.append(f"{name} = {given[info.name]}")
                     continue
+                self.ones[name] = tensor.elem_type
             if info.name in given:
                 sizes = parse_shape(given[info.name], f"{self.path}: input '{info.name}'")
                 if not known:
@@ -455,7 +455,7 @@ class Reader(Layers):
         """Go the way of an ``If`` whose condition is known; whether it is."""
         condition = inputs[0] if inputs else None
         if condition is None or condition.data is None or condition.data.size != 1 or depth > 20:
-            truths.ask(at(self.path, node), self, condition, self.truths)
+            said.ask(at(self.path, node), self, condition, self.ones)
             return False
         wanted = "then_branch" if bool(condition.data.reshape(-1)[0]) else "else_branch"
         graph = next((a.g for a in node.attribute if a.name == wanted), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from torch import fx
 
 from archcalc.dims import Shape
-from archcalc.frontends.draft import Layer, as_way, sample_of
+from archcalc.frontends.draft import as_way, sample_of
 from archcalc.frontends.table import Beside, Made, Moves
 from archcalc.frontends.torch.aten.call import Same, name_of
 from archcalc.frontends.torch.aten.moves import is_rounding
@@ -29,7 +30,6 @@ from archcalc.frontends.torch.parametrized import parametrized
 from archcalc.frontends.torch.spelled import spelled
 from archcalc.frontends.torch.steps import take_apart
 from archcalc.frontends.torch.written import settle
-from archcalc.operators.axes import View
 from archcalc.operators.base import Applied, Operator
 from archcalc.operators.parameter import Parameter
 from archcalc.spec.graph import Graph, Origin
@@ -111,6 +111,8 @@ class Assembler(Authored):
             # Batch normalization counts its batches without a call that says so.
             if held not in used and held.replace("num_batches_tracked", "running_mean") not in used
         ]
+        for key in unused:
+            self.place_beside(key, unused)
         graph = self.drafted(name, outputs, unused, self.capture.classes)
         how = self.capture.how
         edition = [f"captured by {how}"] if how != PLAIN else []
@@ -126,6 +128,22 @@ class Assembler(Authored):
             batched=not self.whole,
             bits=rules(graph, self.capture.dtypes),
         )
+
+    def place_beside(self, key: int, unused: Sequence[int]) -> None:
+        """Put a tensor that nothing takes behind the first layer of its module, if that has one.
+
+        So it stands in what is of that module, whatever comes before.
+        """
+        layer = self.by_key[key]
+        home = f"{layer.wish.rpartition('.')[0]}."
+        for k, first in enumerate(self.layers):
+            if first.key not in unused and home != "." and first.wish.startswith(home):
+                assert isinstance(layer.applied.op, Parameter)
+                layer.applied = Applied.to(layer.applied.op, self.shape(first.key))
+                layer.inputs = (first.key,)
+                self.layers.remove(layer)
+                self.layers.insert(k + 1, layer)
+                return
 
     def again(self, key: int) -> int:
         """The layer that gives once more what the network has given."""
@@ -267,13 +285,7 @@ class Assembler(Authored):
 
     def misfits(self) -> int:
         """How many layers of the graph don't do what was captured."""
-        found = sum(key in self.by_key for key in (*self.unfit, *self.larger))
-        return found + sum(map(self.mixes, self.layers))
-
-    def mixes(self, layer: Layer) -> bool:
-        """Whether a layer takes a batch for one sample."""
-        (given, *_), shape = layer.applied.input_shapes, layer.applied.shape
-        return isinstance(layer.applied.op, View) and shape[0] == 1 < given[0]
+        return sum(key in self.by_key for key in (*self.unfit, *self.larger))
 
     def first(self, origin: fx.Node, node: fx.Node) -> int:
         """The layer of the first of several outputs."""

@@ -21,7 +21,8 @@ from archcalc.frontends.torch.assemble import assemble
 from archcalc.frontends.torch.capture import as_it_was, at_inference, capture, plainly, quiet
 from archcalc.frontends.torch.captured import Capture, shape_of
 from archcalc.frontends.torch.follow import PLAIN
-from archcalc.spec.graph import Graph
+from archcalc.operators.axes import View
+from archcalc.spec.graph import Graph, Node
 
 
 def of_samples(
@@ -37,7 +38,7 @@ def of_samples(
         one = with_axes(assemble(capture(module, first, named), name), module, first, named)
         other = one.on(batch)
     except (ArchcalcError, ShapeError):  # it takes no single one
-        return graph
+        return assemble(found, name, whole=True) if any(map(_mixes, graph.nodes)) else graph
     return other if _does(other, graph, found) else graph
 
 
@@ -54,7 +55,6 @@ def with_axes(graph: Graph, module: nn.Module, args: Any, kwargs: Mapping[str, A
         if (origin := nodes[name].origin) is not None
         and origin.gives is not None
         and nodes[name].shape == (1, *origin.gives)
-        and 1 in origin.gives[1:]
     }
     if not unsure:
         return graph
@@ -65,6 +65,8 @@ def with_axes(graph: Graph, module: nn.Module, args: Any, kwargs: Mapping[str, A
         origin = nodes[name].origin if name in unsure else None
         if origin is None or origin.gives is None:
             continue
+        if shape == (2, *origin.gives):  # where one sample has no axis for it, as after a squeeze
+            nodes[name] = nodes[name]._replace(origin=origin._replace(axis=-1))
         axes = [
             k for k, pair in enumerate(zip(origin.gives, shape, strict=False)) if pair == (1, 2)
         ]
@@ -96,6 +98,11 @@ def _of_two(
     return [shape for shape in shapes if 0 not in shape]
 
 
+def _mixes(node: Node) -> bool:
+    """Whether a layer takes a batch for one sample."""
+    return isinstance(node.op, View) and node.shape[0] == 1 < node.input_shapes[0][0]
+
+
 def _does(graph: Graph, other: Graph, found: Capture) -> bool:
     """Whether a graph does what another one does, and gives what was captured."""
     shapes = {node.name: node.shape for node in graph.nodes}
@@ -104,20 +111,27 @@ def _does(graph: Graph, other: Graph, found: Capture) -> bool:
     wanted = [prod(shape_of(node)) for node in found.outputs]
     return (
         set(given) <= set(wanted)
-        and _sums(graph) == _sums(other)
+        and _stored(graph) == _stored(other)
+        and any(a == b for a, b in zip(_works(graph), _works(other), strict=True))
         and len(graph.outputs) == len(other.outputs)
     )
 
 
-def _sums(graph: Graph) -> tuple[int, int, int]:
-    """How many numbers a graph's layers store, trained or not, and their multiply-accumulates."""
-    costs = [(node.applied.cost, node.share) for node in graph.nodes if node.op.counted]
-    own = [cost for cost, share in costs if share is None]
+def _stored(graph: Graph) -> tuple[int, int]:
+    """How many numbers a graph's layers store, trained and not."""
+    own = [n.applied.cost for n in graph.nodes if n.op.counted and n.share is None]
     return (
         sum(prod(shape) for cost in own for shape in cost.weights.values()),
         sum(prod(shape) for cost in own for shape in cost.buffers.values()),
-        sum(cost.work.macs for cost, _ in costs),
     )
+
+
+def _works(graph: Graph) -> tuple[int, int]:
+    """The multiply-accumulates of a graph, and those with what no sample is in done once."""
+    batch = next(iter(graph.inputs.values()))[0]
+    sampled = graph.sampled()
+    each = [(n.applied.cost.work.macs, n.name in sampled) for n in graph.nodes if n.op.counted]
+    return sum(macs for macs, _ in each), sum(m if within else m // batch for m, within in each)
 
 
 def _batch(args: Any, kwargs: Mapping[str, Any]) -> int:

@@ -92,6 +92,8 @@ class Holding(Draft):
             without = Made(made.op, fields, made.inputs, rest, wanted)
             extents = (*shape_of(bias), *(1,) * (0 if made.op == "Linear" else len(wanted) - 2))
             return Made("Add", {}, (without, Made("Reshape", {}, (bias,), shape=extents)))
+        if made.op == "Embedding" and weight is not None and self.is_untrained(weight):
+            return Made("Index", {"dim": 0}, (weight, *made.inputs))
         if weight is None or made.op not in _WEIGHING:
             return made
         held = self.held(weight)
@@ -124,6 +126,11 @@ class Holding(Draft):
             (*made.inputs, *made.weights.values()),
             declared=True,
         )
+
+    def is_untrained(self, node: fx.Node) -> bool:
+        """Whether a table is a buffer, or made of one."""
+        behind = self.largest_first(node)
+        return bool(behind) and behind[0].kind == "buffer"
 
     def is_own(self, node: fx.Node) -> bool:
         """Whether a tensor is one that the module holds, or made of one of as many numbers."""

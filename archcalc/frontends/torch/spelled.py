@@ -85,6 +85,8 @@ class _Speller:
         if dropped and dropped[0] < len(args):
             raise _OtherError
         target = _target(name_of(node), str(node.target))
+        if name_of(node) == "affine_grid_generator" and isinstance(args[1], tuple):
+            args[1] = (Word("len({0})"), *args[1][1:])  # a grid for each sample
         tensors = isinstance(args[0] if args else None, (AuthorCall, Taken))
         if not tensors and any(each.name == "device" for each in schema.arguments):
             kwargs.update([_HERE])

@@ -153,7 +153,7 @@ def _split(graph: Graph) -> Graph:
     idle = {
         node.name
         for node in graph.nodes
-        if node.name in graph.training_outputs and node.origin and node.origin.tensor is not None
+        if node.idle and node.origin and node.origin.tensor is not None
         if node.origin.name in called
     }
     """Tensors that no layer of ours takes: the call of another's does."""
@@ -201,8 +201,7 @@ def _split(graph: Graph) -> Graph:
     held = {known for node in nodes if node.spelled is not None for known in node.inputs}
     held &= set(stored.values())
     outputs = tuple(name for name in graph.outputs if name not in held)
-    others = tuple(name for name in graph.training_outputs if name not in idle)
-    made = replace(graph, nodes=tuple(nodes), outputs=outputs, training_outputs=others)
+    made = replace(graph, nodes=tuple(nodes), outputs=outputs)
     # A layer has no others within it: the call stands beside what it takes.
     around = set(_around(taken))
     names = {name: name for name in taken}

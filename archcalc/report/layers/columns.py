@@ -164,6 +164,8 @@ def _layer(line: Line, frame: Frame) -> str:
     if line.executed:
         return name
     spare = all(row.node.spare for row in line.rows)
+    if all(row.node.idle for row in line.rows):
+        return f"{name} (not used)"
     return f"{name} (not taken)" if spare else f"{name} (training only)"
 
 

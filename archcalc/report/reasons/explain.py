@@ -143,6 +143,8 @@ def _misprints(spec: Spec, analysis: Analysis, row: Row) -> Iterator[str]:
 
 def _aside(row: Row) -> str:
     """Why a layer does not run."""
+    if row.node.idle:
+        return "is stored, and nothing takes it"
     return "is of an expert that is not taken" if row.node.spare else "runs in training only"
 
 

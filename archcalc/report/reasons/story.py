@@ -146,7 +146,9 @@ def _special(analysis: Analysis) -> Iterator[str]:
             f"Of {number(analysis.params)} parameters {number(analysis.executed_params)} are "
             "active: the others are of experts that an input does not take."
         )
-    idle = [row for row in analysis.rows if not row.executed and not row.node.spare]
+    idle = [
+        row for row in analysis.rows if not row.executed and not (row.node.spare or row.node.idle)
+    ]
     if idle:
         heads = list(dict.fromkeys(row.stage or row.name for row in idle))
         owned = sum(row.params for row in idle)

@@ -89,7 +89,7 @@ def _rule(rule: Rule, graph: Graph, names: Mapping[str, str]) -> dict[str, Any]:
 def _names(graph: Graph) -> dict[str, str]:
     """What layers and inputs are called in a flat spec."""
     used = graph.leading_to(*graph.outputs, *graph.training_outputs)
-    idle = [node.name for node in graph.nodes if node.name not in used]
+    idle = [node.name for node in graph.nodes if node.name not in used and not node.idle]
     if any(node.spare for node in graph.nodes):
         raise ArchcalcError(f"a flat spec can't say which experts of {graph.name} are not taken")
     if idle:

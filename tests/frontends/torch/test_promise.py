@@ -200,9 +200,53 @@ class Given(nn.Module):
         return y, {"all": (x, y), "heat": self.heat.exp(), "row": self.fc.weight[:1]}
 
 
+class Turned(nn.Module):
+    """Looks at each sample through a grid of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(36, 6)
+
+    def forward(self, x: Tensor) -> Any:
+        theta = self.fc(x.flatten(1)).view(-1, 2, 3)
+        grid = nn.functional.affine_grid(theta, list(x.shape), align_corners=False)
+        return nn.functional.grid_sample(x, grid, align_corners=False)
+
+
+class Begun(nn.Module):
+    """A recurrent layer whose first states are computed of each sample."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.h, self.c = nn.Linear(4, 3), nn.Linear(4, 3)
+        self.rnn = nn.LSTM(4, 3, batch_first=True)
+
+    def forward(self, x: Tensor) -> Any:
+        first = x.mean(1)
+        return self.rnn(x, (self.h(first).unsqueeze(0), self.c(first).unsqueeze(0)))[0]
+
+
+class Squeezed(nn.Module):
+    """Gives a sample alone without its axis, and a table of buffers by ids."""
+
+    table: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+        self.register_buffer("table", torch.randn(6, 5))
+
+    def forward(self, x: Tensor) -> Any:
+        ids = self.fc(x).argmax(-1)
+        return self.fc(x).squeeze(), nn.functional.embedding(ids, self.table)
+
+
 @pytest.mark.parametrize(
     ("kind", "shape"),
     [
+        (Turned, (1, 6, 6)),
+        (Begun, (5, 4)),
+        (Squeezed, (5, 4)),
         (Begins, (5, 4)),
         (Tokens, (5, 4)),
         (Places, (5, 4)),
@@ -319,6 +363,18 @@ def test_an_input_that_is_called_as_a_layer_keeps_its_name() -> None:
     assert "def forward(self, x: Tensor, task: Tensor)" in str(archcalc.export(graph))
 
 
+def test_a_table_of_buffers_is_no_parameter() -> None:
+    found = archcalc.analyze(archcalc.from_torch(Squeezed(), (1, 5, 4)))
+    assert (found.params, found.buffers) == (4 * 3 + 3, 6 * 5)
+
+
+class Summed(nn.Module):
+    """Sums what is of each graph, by a number that says of which it is."""
+
+    def forward(self, x: Tensor, home: Tensor) -> Any:
+        return torch.zeros(3, x.shape[1]).index_add_(0, home, x.relu())
+
+
 class Offset(nn.Module):
     """Tables of several fields in one, where each begins at a number of its own."""
 
@@ -339,7 +395,73 @@ class Causal(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("module", "given"), [(Offset(), torch.tensor([[1, 2]])), (Causal(), torch.randn(1, 4, 3))]
+    ("module", "given"),
+    [
+        (Offset(), (torch.tensor([[1, 2]]),)),
+        (Causal(), (torch.randn(1, 4, 3),)),
+        (Summed(), (torch.randn(5, 4), torch.tensor([0, 0, 1, 2, 2]))),
+    ],
 )
-def test_what_an_author_means_is_no_fault_when_it_runs(module: nn.Module, given: Tensor) -> None:
-    assert archcalc.crosscheck(archcalc.from_torch(module, given), device="cpu").ok
+def test_what_an_author_means_is_no_fault_when_it_runs(
+    module: nn.Module, given: tuple[Tensor, ...]
+) -> None:
+    assert archcalc.crosscheck(archcalc.from_torch(module, *given), device="cpu").ok
+
+
+# What nothing takes -------------------------------------------------------------------------------
+
+
+class Noisy(nn.Module):
+    """A layer with a tensor and a strength of noise that it only adds in training."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+        self.strength = nn.Parameter(torch.ones(()))
+        self.register_buffer("noise", torch.randn(size, 6))
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.fc(x)
+        return y + self.strength * self.get_buffer("noise")[0] if self.training else y.relu()
+
+
+def test_tensors_that_nothing_takes_stand_in_blocks_and_are_no_outputs() -> None:
+    module = nn.Sequential(*(Noisy(2) for _ in range(4)), nn.Linear(6, 3))
+    graph = archcalc.from_torch(module, (1, 6))
+    analysis = archcalc.analyze(graph)
+    assert (analysis.params, analysis.executed_params) == (4 * (42 + 1) + 21, 4 * 42 + 21)
+    assert analysis.buffers == 4 * 2 * 6
+    assert (graph.outputs, graph.training_outputs) == (("4",), ())
+    data = readable(graph)[0]
+    assert [*data["blocks"]] == ["noisy"]
+    assert data["blocks"]["noisy"]["layers"]["noise"]["used"] is False
+    spec = archcalc.load(data)
+    assert not archcalc.validate(spec)
+    assert archcalc.analyze(spec).params == analysis.params
+    require_same(module.eval(), exported(graph, module), torch.randn(3, 6))
+    assert "if self.training" not in str(archcalc.export(graph))
+    assert "strength (not used)" in str(archcalc.table(graph, detail="layer"))
+
+
+def test_a_tensor_that_is_said_to_be_used_has_to_be() -> None:
+    layers: dict[str, Any] = {
+        "kept": {"op": "Parameter", "shape": [3]},
+        "fc": {"op": "Linear", "from": "input", "out_features": 2},
+    }
+    spec = {"name": "net", "input": [4], "layers": layers}
+    (wrong,) = archcalc.validate(spec)
+    assert "leads to no output" in str(wrong)
+    layers["kept"]["used"] = False
+    assert not archcalc.validate(spec)
+    assert archcalc.analyze(spec).params == 3 + 4 * 2 + 2
+
+
+def test_a_spec_with_other_names_is_that_of_import_and_has_the_same_source() -> None:
+    module = Begins().eval()
+    graph = archcalc.from_torch(module, (1, 9, 4))
+    spec = archcalc.to_spec(graph, rename=True)
+    assert [*spec.blocks] == ["step"]
+    assert spec.document.data == readable(graph)[0]
+    assert not archcalc.to_spec(graph).blocks
+    for each in (spec, archcalc.to_spec(graph)):
+        require_same(module, exported(each, module), torch.randn(3, 9, 4))
