@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from archcalc.operators import FAMILIES
+from archcalc.operators.arithmetic import Clamp, MaskedFill, Where
 from archcalc.operators.bag import EmbeddingBag
 from archcalc.operators.indexing import Gather, Index, OneHot
 from archcalc.operators.join import Add
@@ -25,7 +26,7 @@ def draw(
 
     The numbers are drawn on the CPU, so that a ``generator`` draws the same ones for any device.
     """
-    limits = _limits(graph)
+    limits = looked_up(graph)
     tensors = []
     for name, shape in graph.inputs.items():
         if torch.device(device or "cpu").type == "meta":
@@ -39,15 +40,18 @@ def draw(
     return tuple(tensors)
 
 
-def _limits(graph: Graph) -> dict[str, int]:
-    """The inputs, and what is only arranged anew of them, that hold indices: below which number."""
+def looked_up(graph: Graph) -> dict[str, int]:
+    """What holds indices, inputs and all between, and below which number they are."""
     limits: dict[str, int] = {}
     within = graph.sampled()
     for node in reversed(graph.nodes):
-        for name, limit in _looked_up(node):
+        for name, limit in _looking_up(node):
             limits[name] = min(limit, limits.get(name, limit))
         if node.name in limits and type(node.op).__name__ in FAMILIES["shape"]:
             for name in node.inputs:
+                limits[name] = min(limits[node.name], limits.get(name, limits[node.name]))
+        if node.name in limits and isinstance(node.op, (Where, MaskedFill, Clamp)):
+            for name in node.inputs[1:] if isinstance(node.op, Where) else node.inputs[:1]:
                 limits[name] = min(limits[node.name], limits.get(name, limits[node.name]))
         if node.name in limits and isinstance(node.op, Add):
             # Where the indices of a field begin in a table of all: only the first of each is sure.
@@ -60,7 +64,7 @@ _PICKING = ("index_add", "index_copy", "index_fill", "index_select", "scatter", 
 """An author's calls that take indices of an axis: the tensor, the axis and the indices."""
 
 
-def _looked_up(node: Node) -> list[tuple[str, int]]:
+def _looking_up(node: Node) -> list[tuple[str, int]]:
     call = node.spelled
     if call is not None and call.target.rpartition(".")[2] in _PICKING and len(call.args) > 2:
         picked, dim, index = call.args[:3]

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from archcalc.pytorch.called import Called
+from archcalc.pytorch.inputs import looked_up
 from archcalc.pytorch.joined import Joins
+from archcalc.pytorch.modules.stored import Constant
 from archcalc.pytorch.naming import paths
 from archcalc.pytorch.perform import module
 from archcalc.spec.graph import Graph, Node
@@ -50,8 +52,11 @@ class Network(Block):
         layers: dict[str, nn.Module] = {}
         self._paths = paths(graph)
         joins = Joins(graph)
+        indices = looked_up(graph)
         for node in graph.nodes:
             layer = layer_for(node, joins, device, dtype)
+            if isinstance(layer, Constant) and node.name in indices:
+                layer.register_forward_hook(lambda _layer, _inputs, made: made.long())
             if node.share is not None:
                 _tie(node, layer, layers[node.share])
             if node.frozen:

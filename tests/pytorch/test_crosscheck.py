@@ -125,6 +125,25 @@ def test_layers_that_overwrite_their_input_or_join_several_are_compared() -> Non
     assert found.runs[0].layer_error is not None
 
 
+def test_indices_that_are_picked_with_a_number_are_whole_ones() -> None:
+    found = crosscheck(
+        archcalc.load(
+            {
+                "name": "padded",
+                "input": [8],
+                "layers": {
+                    "ignored": {"op": "Eq", "by": -100},
+                    "padding": {"op": "Constant", "from": "input", "shape": [1]},
+                    "picked": {"op": "Where", "from": ["ignored", "padding", "input"]},
+                    "kept": {"op": "MaskedFill", "from": ["picked", "ignored"], "value": 0},
+                    "embed": {"op": "Embedding", "num_embeddings": 10, "embedding_dim": 4},
+                },
+            }
+        )
+    )
+    assert found.ok, found.differences
+
+
 def test_the_signal_reaches_the_last_of_many_layers() -> None:
     from archcalc.pytorch.running import enlivened, seeded
 

@@ -146,7 +146,8 @@ class Tree:
             region = root
             for part in above:
                 path = f"{region.path}.{part}" if region.path else part
-                inner = region.members.setdefault(part, Region(path, part))
+                key = f"{part}_" if path in self.graph.inputs else part  # an input is called so
+                inner = region.members.setdefault(key, Region(path, key))
                 assert isinstance(inner, Region), path
                 inner.handed = self.turns[path][1] if path in self.turns else None
                 region = inner
@@ -403,9 +404,9 @@ class Tree:
         """The names by which the layers of a region refer to what it takes."""
         if region.any_number:
             return ["input.*"]
-        if len(region.sources) == 1:
-            return ["input"]
         taken = set(region.members)
+        if len(region.sources) == 1 and "input" not in taken:
+            return ["input"]
         names = []
         for k, _ in enumerate(region.sources):
             name = "input" if k == 0 else f"input{k + 1}"

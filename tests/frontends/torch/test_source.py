@@ -843,3 +843,36 @@ def test_a_part_stands_behind_those_whose_tensors_it_uses() -> None:
     assert same_layers(archcalc.expand(archcalc.load(data)), named)
     assert archcalc.analyze(archcalc.load(data)).params == 5 * 20
     assert "early" in data["layers"]  # and is no row of layers without a part
+
+
+class Unit(nn.Module):
+    """Its first layer is called as what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input, self.out = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.out(self.input(x))
+
+
+class Pair(nn.Module):
+    """Its parts are called as its inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image, self.text = Unit(), Unit()
+
+    def forward(self, image: torch.Tensor, text: torch.Tensor) -> Any:
+        return self.image(image) + self.text(text)
+
+
+def test_parts_that_are_called_as_an_input_are_parts_all_the_same() -> None:
+    graph = archcalc.from_torch(Pair(), (1, 4), (1, 4))
+    data, named = readable(graph)
+    assert list(data["blocks"]) == ["unit"]
+    assert list(data["layers"]) == ["image_", "text_", "add"]
+    assert same_layers(archcalc.expand(archcalc.load(data)), named)
+    space: dict[str, Any] = {"__name__": "pair"}
+    exec(source(graph), space)
+    assert space["Pair"]().state_dict().keys() == Pair().state_dict().keys()
