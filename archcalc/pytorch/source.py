@@ -164,7 +164,7 @@ def _class(
             yield ""
     if cls.lines or cls.params or ties:
         yield from _constructor(cls, forward, ties, whole)
-    if whole:
+    if whole or not cls.outputs:  # what nothing calls only stores
         return
     if cls.lines or cls.params or ties:
         yield ""

@@ -612,21 +612,36 @@ def test_classes_have_their_authors_names_but_where_these_are_taken() -> None:
     assert re.findall(r"^class (\w+)", text, re.MULTILINE) == ["Constant", "Constant2", "Cells"]
 
 
-def test_a_network_that_returns_much_in_training_has_short_lines() -> None:
-    class Idle(nn.Module):
+def test_a_network_that_returns_much_has_short_lines() -> None:
+    class Heads(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.used = nn.Linear(6, 6)
-            for k in range(6):
-                setattr(self, f"idle_number_{k}", nn.Linear(6, 6))
+            for k in range(9):
+                setattr(self, f"head_of_number_{k}", nn.Linear(6, 6))
 
         def forward(self, x: Tensor) -> Any:
-            return self.used(x)
+            return [getattr(self, f"head_of_number_{k}")(x) for k in range(9)]
 
-    text = archcalc.export(archcalc.from_torch(Idle(), (2, 6)))
+    text = archcalc.export(archcalc.from_torch(Heads(), (2, 6)))
     assert isinstance(text, str)
     assert max(map(len, text.splitlines())) <= 100
-    assert made(text, "Idle").train()(torch.randn(2, 6))[0].shape == (2, 6)
+    assert made(text, "Heads").train()(torch.randn(2, 6))[0].shape == (2, 6)
+
+
+def test_a_member_of_a_list_that_is_not_called_is_stored_and_gives_nothing() -> None:
+    class Some(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rows = nn.ModuleList(nn.Sequential(nn.Linear(6, 6)) for _ in range(3))
+
+        def forward(self, x: Tensor) -> Any:
+            return self.rows[1](self.rows[0](x))
+
+    module = Some()
+    again = made(str(archcalc.export(archcalc.from_torch(module, (2, 6)))), "Some")
+    again.load_state_dict(module.state_dict())
+    x = torch.randn(3, 6)
+    torch.testing.assert_close(again.train()(x), module(x))
 
 
 @pytest.mark.parametrize("case", ["waves", "indices"])
