@@ -31,6 +31,7 @@ from archcalc.claims.tables.modules import PATTERNS, Pattern
 from archcalc.claims.tables.read import read_table
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
 from archcalc.claims.tables.totals import total_row
+from archcalc.claims.twice import said_twice
 from archcalc.frontends.network import NetworkLike
 
 MOST_SEARCHED = 500
@@ -99,6 +100,7 @@ def _audit(sheet: Sheet) -> Audit:
     found += unknown_sources(sheet, told)
     found += other_batches(sheet)
     found += misspelt(sheet)
+    found += said_twice(sheet)
     total, more = totals(sheet, told)
     found += more
     found += workings(sheet, told)

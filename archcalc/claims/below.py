@@ -14,7 +14,7 @@ from archcalc.claims.sums import right_sum
 from archcalc.claims.tables.evidence import Option, known, slip
 from archcalc.claims.tables.kinds import WEIGHTED
 from archcalc.claims.tables.lines import mult_adds_unit
-from archcalc.claims.tables.sheet import Sheet
+from archcalc.claims.tables.sheet import Entry, Sheet
 from archcalc.claims.tables.totals import adds_up, total_row
 
 PARTS = ("input", "forward/backward pass", "params", "estimated total")
@@ -69,6 +69,8 @@ def trained(sheet: Sheet, told: Reading) -> Iterator[Finding]:
     """Parameters that train and that do not, which together are not the total of the rows."""
     parts = [e for e in sheet.entries if {"trainable", "untrainable"} & e.values.keys()]
     total, whole = total_row(sheet), sheet.whole
+    if total is None and len(parts) == 1 and "trainable" in parts[0].values:
+        yield from _alone(sheet, told, parts[0])
     if len(parts) != 2 or total is None or whole is None or "params" not in total.exact:
         return
     printed = int(total.values["params"])
@@ -108,6 +110,23 @@ def trained(sheet: Sheet, told: Reading) -> Iterator[Finding]:
         )
 
 
+def _alone(sheet: Sheet, told: Reading, entry: Entry) -> Iterator[Finding]:
+    """A number of what trains where no total is said: the rows have more only if some do not."""
+    rows = [e for e in sheet.layers if e.values.get("params")]
+    value, summed = int(entry.values["trainable"]), right_sum(sheet, told)
+    statistics = sum(int(e.values["params"]) // 2 for e in rows if e.kind == "norm")
+    exact = all("params" in e.exact for e in rows) and "trainable" in entry.printed
+    near = slip(value, summed) or value > summed
+    if len(rows) < 3 or not exact or value in (summed, summed - statistics) or not near:
+        return
+    column = entry.columns["trainable"]
+    yield Finding(
+        *(entry.index, column, "trainable", entry.name, entry.cells[column]),
+        *(entry.printed["trainable"].like(summed), f"the rows add up to {number(summed)}"),
+        tuple(Cause(2, text) for text in slips(value, summed)),
+    )
+
+
 def mult_adds(sheet: Sheet, told: Reading) -> Iterator[Finding]:
     """Torchinfo's total of work, where a slip of digits makes it of what the layers have.
 
@@ -120,7 +139,7 @@ def mult_adds(sheet: Sheet, told: Reading) -> Iterator[Finding]:
         return
     exact, unit = entry.printed["mult_adds"], mult_adds_unit(entry.name)
     totals: list[Fraction] = []
-    for biases, norms, batch in product((True, False), (True, False), (sheet.batch, 1)):
+    for biases, norms, batch in product((1, 0, -1), (True, False), (sheet.batch, 1)):
         counted = [_multiplied(option, biases, norms) for _, option in rows]
         if None in counted:
             return  # what it is made of is not known
@@ -144,8 +163,12 @@ def _misread(printed: int, right: int) -> bool:
     return slip(printed, right) or sum(a != b for a, b in zip(p, r, strict=True)) == 1
 
 
-def _multiplied(option: Option | None, biases: bool, norms: bool) -> int | None:
-    """The multiply-adds that torchinfo counts of a layer, of one sample."""
+def _multiplied(option: Option | None, biases: int, norms: bool) -> int | None:
+    """The multiply-adds that torchinfo counts of a layer, of one sample.
+
+    ``biases`` are counted (1), are not (0), or are not though none are known of (-1): where the
+    input isn't printed, another kernel may have as many parameters.
+    """
     if option is None or option.layer.kind not in (*WEIGHTED, "norm", "prelu", "embedding"):
         return None
     layer, sizes = option.layer, known(option.out.ext)
@@ -154,7 +177,7 @@ def _multiplied(option: Option | None, biases: bool, norms: bool) -> int | None:
     if layer.kind == "norm":
         return layer.params * norms
     params = layer.params
-    if not biases and layer.kind in WEIGHTED and layer.bias % 2:
+    if biases < 1 and layer.kind in WEIGHTED and (layer.bias % 2 or biases < 0):
         params -= layer.cout or 0
     return params * (prod(sizes or ()) if layer.kind not in ("linear", "prelu", "embedding") else 1)
 

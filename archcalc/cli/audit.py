@@ -51,7 +51,7 @@ def audit(
         typer.Option(
             metavar="FORMAT",
             help="Insist that the table is csv, markdown, html, latex, box, text, darknet, "
-            "ultralytics, labelled, modules, lightning, fvcore, calls, matlab or caffe.",
+            "ultralytics, labelled, arrowed, modules, lightning, fvcore, calls, matlab or caffe.",
         ),
     ] = "",
     emit_: Annotated[

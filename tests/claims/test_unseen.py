@@ -72,6 +72,8 @@ ERRATA = {
     "minivgg_md": {(2, "Output Size")},
     # The first convolution's size is that of what it takes.
     "behaviour_md": {(2, "Output Size")},
+    # The rows count biases once, as Keras does, and the total twice, as PyTorch: 1,024 more.
+    "lstm_string_tex": {(7, "Parameters")},
 }
 """What may be accused in the originals."""
 

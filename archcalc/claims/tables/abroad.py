@@ -23,8 +23,13 @@ WHOLE: Mapping[str, str] = {
     "bias": r"(折叠)?偏置(元素|参数|数|数量|个数)?|バイアス",
     "channels": r"canaux|kan[aä]le|canales|canais|cartes|filt(res|ros|ri)|merkmalskarten|mapas|"
     r"通道数?|каналы|фильтры|채널( ?수)?|필터 ?(개수|수)|チャン?ネル数?|フィルタ数|số kênh",
+    "stage": r"단계|阶段|階段|[ée]tape|etapa|этап|stufe|段階",
+    "block": r"블록|блок|块|模块|bloque?|ブロック",
+    "no": r"순서|번호|序号|编号|№|numéro|nº|順番",
     "type": r"typ|tipo|(层|操作)?类型|层类型|操作|тип( слоя)?|종류|유형|種類|loại|tür|lagentyp",
-    "remark": r"rolle|r[oô]le|"
+    "remark": r"rolle|r[oô]le|计算(过程|方法|公式|方式)?|公式|推导|вычислени[ея]|"
+    r"formule|f[oó]rmula|"
+    r"c[aá]lculo|"
     r"funktion|fonction|funci[oó]n|fun[cç][aã]o|功能|说明|备注|作用|描述|激活函数|активация"
     r"|activaci[oó]n|attivazione|ativa[cç][aã]o|aktivierung(sfunktion)?",
 }
@@ -50,6 +55,7 @@ PARTS: tuple[tuple[str, str], ...] = (
     (r"尺寸|大小|形状|维度|размер\w*|크기|형태|サイズ|形状|gr[oö](ss|ß)e\b|\btailles?\b", "size"),
     (r"\btama[nñ]o\b|\btamanho\b|\bdimensi(ó|on(?= d)|one)\w*|\bformato\b|\bforma\b", "size"),
     (r"步长|步幅|шаг\w*|스트라이드|ストライド|schrittweite", "stride"),
+    (r"膨胀(?:率|系数)?|空洞率|扩张率?", "dilation"),
     (r"填充|паддинг|패딩|パディング", "padding"),
     (
         r"数量|个数|число|кол(ичеств|-в)о|개수|\bnombre\b|n[uú]mero|numero|anzahl|quantidade",

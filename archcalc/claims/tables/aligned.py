@@ -66,6 +66,8 @@ def read_text(text: str, name: str) -> Rows:
         lines += [_set(one["name"], one["shape"], one["params"], "") if one else "" for one in told]
     if at is None:
         raise ArchcalcError(f"{name}: has no header with two columns or more")
+    lines = [*lines[: at + 1], *("" if _COMMENT.fullmatch(x) else x for x in lines[at + 1 :])]
+    lines[at + 1 :] = [re.sub(r"(?<=[\d=_])\s{2,}# .*", "", line) for line in lines[at + 1 :]]
     lines = _sized(lines, at)
     body: list[tuple[int, str]] = []
     footer: list[str] = []
@@ -106,6 +108,8 @@ def read_text(text: str, name: str) -> Rows:
     return headers, rows + footers(footer, headers, len(lines))
 
 
+_COMMENT = re.compile(r"\s*#+ ?\S+(?: \S+)*\s*")
+"""A line that somebody wrote between rows: ``# down sample``."""
 HEADING = re.compile(r"[ \t]*Layer \(type[^|,;]*\s(?:Output|Input) [Ss]hape\s[^|,;]*Param[^|,;]*")
 """What heads the summary of a program."""
 _SUMMARY = re.compile(r"\W*Layer \( ?type\) Output Shape Param( #)?( Connected to)?\s*")
@@ -338,5 +342,7 @@ def _solid(row: str) -> str:
     return _OPEN.sub(lambda found: found[0].replace(" ", "_"), closed)
 
 
-_OPEN = re.compile(r"[\[(](?:None|-1|\d+)(?:, (?:None|-1|\d+)(?![^,\s]))*,?(?=\s|$)")
-"""A shape whose end is cut off."""
+_OPEN = re.compile(
+    r"[\[(](?:None|-1|\d+)(?:, (?:None|-1|\d+)(?![^,\s])(?!\s{2,}[^\d\s]|\s*$))*,?(?=\s|$)"
+)
+"""A shape whose end is cut off. A number before a name, or at the end, is the next column's."""

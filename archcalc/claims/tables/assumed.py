@@ -51,6 +51,8 @@ CUT = 9.0
 """The price of a part of the channels, of no usual size, that a program's row takes."""
 HALVED = 0.8
 """The price of joining branches where channels are mixed, and of a split of what was."""
+WIDEST = 20_000
+"""Channels that a convolution takes at most."""
 MOVED = 8.0
 """The price of a table of the network's own that a layer of features takes at other positions."""
 PARTS = (2, 3, 4)
@@ -103,7 +105,8 @@ class Assuming:
         Neighbours may have been merged, as patches are, or it takes a table of the network's own.
         """
         made = printed_state(entry, "out")
-        if self.by_hand or self.both or not self.features(entry) or not made.ext:
+        told = self.by_hand or self.both or entry.sources
+        if told or not self.features(entry) or not made.ext:
             return
         for c in dict.fromkeys(needs(entry)):
             yield State(made.c, (*made.ext[:-1], c)) if first else State(c, made.ext)
@@ -238,6 +241,10 @@ class Assuming:
     def anything(self, entry: Entry) -> bool:
         """Whether a row may take what functions have made of other rows."""
         return entry.kind in ANYTHING and (not self.by_hand or called_by_class(entry))
+
+    def keeps(self, entry: Entry) -> bool:
+        """Whether a row of a table that has an order gives the size that it takes."""
+        return entry.kind in SAME and self.sheet.form not in UNORDERED
 
     def between(
         self, manner: Manner, path: Path, entry: Entry, state: State
@@ -449,6 +456,8 @@ class Assuming:
                 note = f"a concatenation before {row} is not in the table"
                 yield State(c, state.ext), price, 2, note
         for c in asked:
+            if entry.kind in SLIDING and c > WIDEST:
+                continue  # what is wrong is the width that it gives
             # All of it is pooled for a gate, as a squeeze does.
             if c in ends and state.ext and (one or shown.ext == (1,) * len(state.ext)):
                 note = f"a concatenation before {row} is not in the table"
@@ -482,7 +491,7 @@ class Assuming:
         if entry.kind in SAME and not self.both and not self.by_hand:
             inward = printed_state(entry, "out")  # what it gives, it takes
         if inward.ext is not None and inward.ext != state.ext:
-            dear = CHANGED_AGAIN if changed else CHANGED
+            dear = CHANGED_AGAIN if changed and not self.keeps(entry) else CHANGED
             if self.bent(entry, state, State(state.c, inward.ext)):
                 dear = CONVOLVED
             yield (

@@ -65,7 +65,7 @@ def read_calls(text: str, name: str) -> Rows:
         cells = {"layer": match["label"] or match["op"], "operator": match["op"]}
         cells["layer"] = re.sub(r"^self\.", "", cells["layer"]).strip()
         cells |= dict(_arguments(match["op"], inside))
-        size = _AFTER.search(after)
+        size = _AFTER.search(after[after.rfind("->") :] if "->" in after else after)
         counted = size is not None and len(re.findall(r"\d+", size[2])) > 1
         if params := _FLUX.search(after):
             cells["params"] = params[1].replace("_", "")
@@ -114,6 +114,9 @@ def _arguments(op: str, inside: str) -> Iterator[tuple[str, str]]:
         if role and re.match(r"[\d(\[]|same|valid", value):
             worked = worked_out(value) if role in ("in", "out") else None
             known[role] = value if worked is None else str(worked)
+    if re.match("(Max|Avg|Average)Pool", op) and "kernel" in known:
+        known.setdefault("stride", known["kernel"])  # windows side by side
+        known.setdefault("padding", "valid" if keras else "0")
     if op.startswith("Conv") and "kernel" in known:
         known.setdefault("stride", "1")
         known.setdefault("padding", "valid" if keras else "0")

@@ -32,6 +32,7 @@ NOTHING = frozenset(
             "—",
             "−",
             "n/a",
+            "scalar",
             "na",
             "none",
             "nan",
@@ -84,14 +85,15 @@ class Window:
 
 def nothing(text: str) -> bool:
     """Whether a cell says that there is nothing to say."""
-    return text.strip().lower() in NOTHING
+    plain = text.strip().lower()
+    return plain in NOTHING or (set(plain) == {"?"} and len(plain) > 2)
 
 
 @lru_cache(8192)
 def shapes(text: str) -> Sequence[Shape] | None:
     """The sizes of a cell: ``56x56x64``, ``(None, 56, 56, 64)``, ``[[-1, 8], [-1, 4]]``."""
     plain = text.strip().lower().replace("×", "x").replace("✕", "x").replace("*", "x")
-    plain = re.sub(r"(?<=[\])])\s*x\s*\d{1,3}$", "", plain.replace("`", ""))  # several alike
+    plain = re.sub(r"(?<=[\])])(?:\s*x\s*\d{1,3}|\s+each)$", "", plain.replace("`", ""))
     plain = re.sub(
         r"^(?:→|->)\s*|^flattened\s+(?=\d)|(?<=^\d) [a-z]{4,}$|(?<=^\d\d) [a-z]{4,}$", "", plain
     )
@@ -111,7 +113,7 @@ def shapes(text: str) -> Sequence[Shape] | None:
     if re.fullmatch(r"torch\.size\((.*)\)", plain):
         plain = plain[11:-1]
     if cut := re.fullmatch(r"\[?\(((?:none|-1)(?:,\s*(?:none|-1|\d+))*),?", plain):
-        lost = _shape(cut[1], True, not plain.endswith(","))
+        lost = _shape(cut[1] + ",?" * plain.endswith(","), True, True)
         return None if lost is None else [lost]
     inner = re.findall(r"[\[(]\s*([^\[\]()]*?)\s*[\])]", plain)
     outside = re.sub(r"[\[(][^\[\]()]*[\])]", "", plain)
@@ -130,6 +132,8 @@ def _shape(text: str, bracketed: bool, cut_off: bool = False) -> Shape | None:
         parts = [part.strip() for part in re.split(r"[,x]", text) if part.strip()]
     else:
         whole = _NUMBER.fullmatch(text)
+        if "x" in text:
+            text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
         parts = [text] if whole else [part.strip() for part in re.split(r"[x,]|\s{1,4}", text)]
         parts = [part for part in parts if part]
     if not 0 < len(parts) <= 6:
@@ -272,6 +276,9 @@ def count(text: str, thousand: int = 1000) -> Printed | None:
     text = re.sub(
         r"\*?\((?:[^()\d]*|~[\d.]+ ?[KMB])\)\*?\s*$", "", text
     )  # a remark, or itself rounded
+    text = re.sub(r"\s*[✅✓✔☑]\ufe0f?$", "", text.replace("·", "×"))
+    if re.fullmatch(r"\d[\d,]*(?: ?\+ ?\d[\d,]*)+", text.strip("*` ")):
+        return Printed.parse(sum(int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", text)))
     left, _, plain = text.strip().strip("*` ").rpartition("=")
     if re.fullmatch(r"\d[\d,.]*[KMB]?", left.strip("*` ")):
         plain = left  # how it comes about stands behind it
@@ -302,6 +309,7 @@ def worked_out(text: str) -> int | None:
     """What a sum of products comes to: ``3*3*64*64 + 64``, ``Weights 3×3×1×8 Bias 1×1×8``."""
     if len(text) > 120:
         return None
+    text = text.replace("·", "×")
     tensors = re.findall(r"[A-Za-z]\w*: ?\{(\d+(?:,\d+)*)\}", text)
     if tensors:
         return sum(prod(map(int, each.split(","))) for each in tensors)
@@ -313,6 +321,23 @@ def worked_out(text: str) -> int | None:
         return None
     value, rest = _sum(terms)
     return None if rest or value is None or not 0 <= value <= LARGEST else value
+
+
+def weights_in(text: str) -> int | None:
+    """How many numbers tensors hold whose sides are printed: ``(400, 17)``, ``(200,) × 2``."""
+    plain = text.strip("*` ").replace("`", "")
+    found = 0
+    for piece in re.split(r"\s*(?:/|\+(?=\s*\())\s*", plain):
+        sides = re.fullmatch(r"[(\[]\s*(\d[\d ,x×]*?),?\s*[)\]](?:\s*[x×]\s*(\d{1,3}))?", piece)
+        if sides is None:
+            whole = re.fullmatch(r"\d[\d,]*(?: ?[x×*] ?\d[\d,]*)*(?: ?\+ ?\d[\d,]*)?", piece)
+            value = worked_out(piece) if whole else None
+            if value is None:
+                return None
+            found += value
+            continue
+        found += prod(map(int, re.findall(r"\d+", sides[1]))) * int(sides[2] or 1)
+    return found
 
 
 def _sum(terms: list[str]) -> tuple[int | None, list[str]]:
@@ -345,6 +370,12 @@ def natural(text: str) -> int | None:
     """A whole number: ``64``, ``1,024``, ``64.0``, ``1x1`` and ``(2, 2)`` where all are equal."""
     listed = text.strip()[:1] in "[("
     text = re.sub(r"(?<=\d)\s*ch(?:annels?)?\b(?:\s*(?:→|,).*)?$", "", text)
+    text = re.sub(
+        r"(?<=\d)(?: [a-z]+)?\s+(?:filters?|kernels?|units|neurons|nodes|maps|logits|classes"
+        r"|outputs)(?: \([^()]*\))?$",
+        "",
+        text,
+    )
     plain = text.strip().strip("[]()").replace("×", "x").replace(" ", "").lower()
     parts = re.split(r"x|," if listed and plain.count(",") < 3 else r"x|,(?!\d{3}(?!\d))", plain)
     numbers = {part.replace(",", "").removesuffix(".0") for part in parts}

@@ -21,7 +21,8 @@ HEADERS: Mapping[str, str] = {
     "jump_in": r"(input|in) jump|(jump|j) in",
     "jump": r"((output|out) )?jump( out)?|j( out)?|(effective|cum|cumulative|total|output) stride",
     "remark": r"activation( function)?|act|non ?linearity|nonlin|nl|trainable|depth|note|notes|"
-    r"remarks?|comments?|description|details?|purpose|(primary )?function|duration.*|"
+    r"remarks?|comments?|formulas?|calculations?|how|description|details?|purpose|"
+    r"(primary )?function|duration.*|"
     r"receptive field.*|rf|eff(ective)? kernel.*|dropout|time.*|document|source line|se|hs|dtype|"
     r"initiali[sz]ation|"
     r"params? size.*|references?|exp size|non ?linear|normali[sz]ation|regulari[sz]ation|"
@@ -290,6 +291,8 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         said = sum(bool(re.match(r"[^\d=]*[A-Za-z]{4}", c)) and not worked_out(c) for c in cells)
         if 2 * said > len(cells):
             return ""
+    if role == "out" and 3 * sum(bool(shapes(c)) for c in cells) < len(cells) > 3:
+        return ""  # words
     sized = sum(len(each[0].dims) > 1 for c in cells if (each := shapes(c)))
     numeric = sum(bool(re.fullmatch(r"[\d,.]+", c)) for c in cells)
     if role == "row":

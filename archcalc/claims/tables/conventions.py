@@ -26,7 +26,7 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
         if role in read.columns:
             for cells, what in zip(rows, kinds, strict=True):
                 printed = shapes(cell_of(cells, role, read)) or ()
-                found += [(shape, what) for shape in printed if shape.dims]
+                found += [(each, what) for each in printed if each.dims and each.dims[-1]]
     read.batched = any(shape.batched for shape, _ in found)
     if not read.batched:
         read.batch, read.batched = _batch(found, read.tree)

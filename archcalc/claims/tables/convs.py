@@ -95,7 +95,8 @@ def channels_out(
     groups = int(values.get("groups", 1))
     if isinstance(params, int) and params and "params" in entry.exact:
         kernel = kernel_of(entry, axes)
-        for area in [prod(kernel)] if kernel else [9, 1, 25, 49]:
+        usual = (4, 2, 3, 5) if entry.kind == "deconv" else (3, 1, 5, 7)
+        for area in [prod(kernel)] if kernel else [k**axes for k in usual]:
             for bias in (1, 0):
                 each = area * (cin // groups if groups and cin % groups == 0 else cin) + bias
                 if each and params % each == 0 and params // each <= 10**6:
@@ -198,7 +199,13 @@ def read_conv(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
                     made.setdefault(cout, []).append((rank, (cin, w), price, way))
     value = entry.values.get("params")
     for cout, each in made.items():
-        for (cin, w), price, way in cheapest_ways(each, 4, lambda what: what[1].params == value):
+        ways = cheapest_ways(
+            each,
+            4,
+            lambda what: what[1].params == value,
+            lambda what: kernel is not None and what[1].kernel != kernel,
+        )
+        for (cin, w), price, way in ways:
             yield _convolved(entry, State(cin, ext), cout, w, way, price, kind)
     if done:
         return

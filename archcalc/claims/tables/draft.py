@@ -66,6 +66,8 @@ class Draft:
     """The column that says what each row takes and gives: ``(64, 64, 32) → (32, 32, 64)``."""
     patterns: tuple[tuple[Pattern, Mapping[str, int]], ...] = ()
     """Modules that a user added, with the columns of their widths."""
+    tensors: bool = False
+    """Whether the column that says how parameters come about holds the sides of weights."""
     worded: set[str] = field(default_factory=set)
     """Roles that no column is for, said in the words of another."""
 

@@ -21,6 +21,9 @@ USUAL = (3, 1, 5, 7, 2, 4, 11, 9)
 DEAR = 24.0
 """How much more than its cheapest a reading of a row may cost."""
 
+LIKE_OTHERS = 0.8
+"""What it is worth that a misprint stands for what most other rows of the kind print."""
+
 Extents = tuple[int | None, ...]
 """Sizes of axes; None for one that nothing says."""
 
@@ -117,6 +120,8 @@ class Manner:
     told."""
     keeping: frozenset[str] = frozenset()
     """Words of attention of which every row but one gives what it takes, of several."""
+    usual: Mapping[tuple[str, str], Number] = field(default_factory=dict)
+    """What most rows of a kind print of a window, by kind and role."""
     unsaid: bool = False
     """Whether convolutions may be dilated, or pooled in their own row, though nothing says so."""
     backward: frozenset[str] = frozenset()
@@ -164,6 +169,8 @@ def weigh(entry: Entry, option: Option, manner: Manner) -> None:
     for group in contradicted(entry, option.expected, manner).values():
         roles += group
         cost += misprinted(entry, option.expected, group)
+        if all(manner.usual.get((entry.kind, r)) == option.expected[r] for r in group):
+            cost -= LIKE_OTHERS
         if "params" in group and entry.values.get("worked") == entry.values["params"]:
             cost += MISPRINT - 1  # how it comes about is printed beside it
     option.wrong = tuple(roles)
@@ -176,9 +183,11 @@ def contradicted(
     """For each place of a cell that says something else than is expected, its roles."""
     wrong: dict[int, list[str]] = {}
     values = entry.values
+    # Of weights and biases that are printed apart their sum is no witness of its own.
+    both = {"weights", "biases"} <= values.keys() & expected.keys()
     for role, right in expected.items():
         printed = values.get(role)
-        if printed is None or printed == right:
+        if printed is None or printed == right or (role == "params" and both):
             continue
         if role in entry.printed and holds(entry, role, right, manner):
             continue
@@ -204,8 +213,8 @@ def _split(entry: Entry, option: Option) -> None:
     if layer.kind == "norm":
         biases = total - total // 2
     else:
-        biases = (layer.cout or 0) * (1 if layer.bias else 0) if total else 0
-    if layer.bias <= 1 and biases <= total:
+        biases = (layer.cout or 0) * layer.bias if total else 0
+    if biases <= total:
         option.expected |= {"weights": total - biases, "biases": biases}
 
 

@@ -47,8 +47,8 @@ def links(sheet: Sheet) -> list[Link]:
     previous: int | None = None
     any_named = any(entry.sources for entry in sheet.entries)
     lost_so_far = 0
-    part = False
-    again = begun_again(sheet)
+    part = gap = False
+    again, alone = begun_again(sheet), examples(sheet)
     for entry in sheet.entries:
         if entry.kind == "total" or entry.container:
             found.append(Link(None, False))
@@ -76,7 +76,7 @@ def links(sheet: Sheet) -> list[Link]:
                     if at is not None and not 0 <= at < entry.index:
                         at = None
                 ahead = name.isdigit() and bool(numbers) and int(name) < min(numbers)
-                if at is None and (part or ahead or name.endswith("…")):
+                if at is None and (part or gap or ahead or name.endswith("…")):
                     lost = True
                 elif at is None and previous is not None and not _is_input(name):
                     near = [k for k, row in latest.items() if row > entry.index - 40]
@@ -101,13 +101,14 @@ def links(sheet: Sheet) -> list[Link]:
             known = rows and part and entry.kind == "add"  # which keeps the size of each
             given = None if lost and not known else tuple(rows)
             found.append(Link(given, True, tuple(unknown), meant))
-        elif previous is None or entry.kind in OWN_INPUT or entry.index == again:
+        elif previous is None or entry.kind in OWN_INPUT or entry.index == again or alone:
             found.append(Link((), any_named))
         elif entry.kind in ("concat", "merge"):
             found.append(Link(None, False))
         else:
             found.append(Link((previous,), False))
         previous = entry.index
+        gap = gap or entry.kind == "gap"
         for key in keys(entry):
             latest[key] = entry.index
             called.append((key, entry.index))
@@ -115,6 +116,15 @@ def links(sheet: Sheet) -> list[Link]:
         if first.isdecimal() and len(first) < 6:
             numbers[int(first)] = entry.index
     return found
+
+
+def examples(sheet: Sheet) -> bool:
+    """Whether rows are examples of their own, which have no names and take what none gives."""
+    if sheet.has_any("layer", "op") or not (sheet.has("in", "out") or sheet.has("in_h", "out_h")):
+        return False
+    sides = [(printed_state(e, "in"), printed_state(e, "out")) for e in sheet.layers]
+    pairs = [(a, b) for (_, a), (b, _) in pairwise(sides) if UNKNOWN not in (a, b)]
+    return len(pairs) > 1 and all(a != b for a, b in pairs)
 
 
 def begun_again(sheet: Sheet) -> int | None:
@@ -168,6 +178,8 @@ def keys(entry: Entry) -> list[str]:
 
 def sequential(sheet: Sheet) -> frozenset[int]:
     """Rows that take what the row before gives, for both stand in one ``Sequential``."""
+    if sheet.chain and not any(entry.sources for entry in sheet.entries):
+        return frozenset(entry.index for entry in sheet.layers)
     found = set()
     open_: list[tuple[Entry, int | None]] = []
     for entry in sheet.entries:
@@ -242,6 +254,7 @@ def hints(sheet: Sheet) -> list[Hints]:
         asking = following is not None and (
             entry.kind in ("concat", "flatten")
             or following.kind in GATES
+            or (entry.kind in GATES and following.kind == "linear")
             or runs_both_ways(following)
             or (following.kind == "norm" and unsaid and entry.kind in WEIGHTED)
         )
@@ -292,8 +305,9 @@ def needs(entry: Entry) -> Iterator[int]:
         yield made
     elif (entry.kind in GATES or runs_both_ways(entry)) and made:
         ext = printed_state(entry, "out").ext or ()
-        gates = GATES.get(entry.kind, GATES["lstm"])
-        for hidden, both in ((n // k, k) for n in (made, *ext[-1:]) if n for k in (1, 2)):
+        kinds = (GATES[entry.kind],) if entry.kind in GATES else (GATES["lstm"], GATES["gru"])
+        widths = [n for n in (made, *ext[-1:]) if n]
+        for gates, hidden, both in ((g, n // k, k) for g in kinds for n in widths for k in (1, 2)):
             each = gates * hidden * both
             yield from (
                 params // each - hidden - biases

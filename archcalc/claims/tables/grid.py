@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from archcalc.claims.tables.aligned import HEADING, NUMBERED, header, read_box, read_text
@@ -25,13 +25,16 @@ from archcalc.claims.tables.lines import (
     Line,
     Rows,
     Whole,
+    footers,
     given,
     whole,
 )
 from archcalc.claims.tables.listings import (
+    ARROWED,
     LABELLED,
     LIGHTNING,
     MODULE,
+    read_arrowed,
     read_darknet,
     read_fvcore,
     read_labelled,
@@ -58,6 +61,8 @@ class Grid:
     """Parameters that train and that do not, if both are said below the table."""
     given: tuple[int, ...] = ()
     """The input's size, as said in a line of its own."""
+    chain: bool = False
+    """Whether it is said that each row takes what the row before gives."""
 
 
 _REMARKED = re.compile(r"^([ \t]*[│┃][^\n]*[│┃])[ \t]*(?:#|//|<-|←)[^\n│┃]*$", re.MULTILINE)
@@ -82,8 +87,25 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
         raise ArchcalcError(f"{name}: has {'a header but no rows' if headers else 'no header'}")
     said = [line for line in lines if TRAINED.match(line.cells[0])]
     below = "\n".join(" ".join(filter(None, line.cells)) for line in said)
-    grid = _checked(form, headers, lines, name)
-    return replace(grid, whole=whole(below) or whole(text), given=given(text))
+    grid = _checked(form, headers, list(_told_apart(headers, lines)), name)
+    return replace(
+        grid, whole=whole(below) or whole(text), given=given(text), chain=bool(CHAIN.search(text))
+    )
+
+
+CHAIN = re.compile(r"^\W*Model: \W?sequential(_\d+)?\b", re.MULTILINE)
+"""What Keras prints above a model that is a sequence of layers, as it names one by itself."""
+
+
+def _told_apart(headers: tuple[str, ...], lines: list[Line]) -> Iterator[Line]:
+    """Rows, of one cell that says several totals a row each."""
+    for line in lines:
+        several = _TOTALS.findall(line.cells[0]) if line.cells and not any(line.cells[1:]) else []
+        apart = footers(several, headers, line.number) if len(several) > 1 else []
+        yield from apart or [line]
+
+
+_TOTALS = re.compile(r"(?:Total|(?:Non-)?Trainable) param(?:eter)?s: ?[\d,]+", re.IGNORECASE)
 
 
 def _checked(form: str, headers: tuple[str, ...], lines: list[Line], name: str) -> Grid:
@@ -225,6 +247,8 @@ def _form(text: str) -> str:
         return "text"
     if LIGHTNING.match(text):
         return "lightning"
+    if sum(bool(ARROWED.fullmatch(line)) for line in lines) > 2:
+        return "arrowed"
     if sum(called(line) is not None for line in lines) > 1 + ("Chain(" not in text):
         return "calls"
     if sum(bool(re.match(r"\s*\d+: \w+ Layer: \d+ x", line)) for line in lines) > 1:
@@ -250,6 +274,7 @@ FORMS: Mapping[str, Callable[[str, str], Rows]] = {
     "text": read_text,
     "darknet": read_darknet,
     "labelled": read_labelled,
+    "arrowed": read_arrowed,
     "ultralytics": read_ultralytics,
     "modules": read_modules,
     "lightning": read_lightning,

@@ -17,7 +17,7 @@ from archcalc.claims.tables.evidence import (
     unnumbered,
 )
 from archcalc.claims.tables.kinds import WEIGHTED
-from archcalc.claims.tables.sheet import Entry, Sheet
+from archcalc.claims.tables.sheet import Entry, Number, Sheet
 from archcalc.claims.tables.work import FORMULAS, HELD, TIMES, Held, Layer, memory_of, work_of
 
 
@@ -63,6 +63,7 @@ def learn(
         batch=manner.batch,
         thousand=manner.thousand,
         program=manner.program,
+        usual=manner.usual,
         unsaid=manner.unsaid,
         plainly={
             called: votes[True] > votes[False]
@@ -110,6 +111,17 @@ def learn(
         if held := _held(sheet, role, chosen):
             learnt.memory[role] = held
     return learnt
+
+
+def usually(sheet: Sheet) -> dict[tuple[str, str], Number]:
+    """What most rows of a kind print of their windows, by kind and role."""
+    printed: dict[tuple[str, str], list[Number]] = defaultdict(list)
+    for entry in sheet.layers:
+        for role in ("kernel_d", "kernel_h", "kernel_w", "stride", "pad"):
+            if role in entry.values:
+                printed[entry.kind, role].append(entry.values[role])
+    most = {key: Counter(values).most_common(1)[0] for key, values in printed.items()}
+    return {k: n for k, (n, times) in most.items() if times > 2 and 3 * times > 2 * len(printed[k])}
 
 
 def _often(entry: Entry, option: Option, role: str, manner: Manner) -> int:

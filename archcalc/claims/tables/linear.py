@@ -22,6 +22,8 @@ from archcalc.claims.tables.evidence import (
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.work import Layer
 
+JOINED = 7.0
+"""The price of what is no whole number of channels, for something is joined to them unsaid."""
 MOST_FLAT = 10_000
 """Positions that a layer takes at most of an input whose sizes are not known."""
 
@@ -111,7 +113,9 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
     times = _pieces(entry)
     for out, dear in outs.items():
         # Weights that it shares with another layer are counted there; a bias may be its own.
-        if params != 0 and (params != out or (manner.by_hand and not hints.words)):
+        alone = params == out and manner.program != "keras"  # Keras ties no layers
+        tied = params == 0 or (alone and not (manner.by_hand and not hints.words))
+        if params is None or not tied:
             continue
         for features, shown, rest in takes:
             after = _linear_out(rest, out, manner, printed)
@@ -170,7 +174,9 @@ def _flattened(features: int, state: State) -> list[tuple[int, float]]:
         return [(features, 0.0)]
     near = [n for n in range(each, features + 2 * each, each) if slip(features, n)]
     nearest = max(1, round(features / each)) * each
-    return [(features, MISPRINT + 2), *((n, 0.1) for n in (*near[:3], nearest))]
+    # Where no slip makes whole channels of it, something may be joined to them.
+    odd = MISPRINT + 2 if near else JOINED
+    return [(features, odd), *((n, 0.1) for n in (*near[:3], nearest))]
 
 
 def _matrix(entry: Entry, features: int, out: int) -> dict[str, int]:

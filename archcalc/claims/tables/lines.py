@@ -35,9 +35,11 @@ MEMORY = re.compile(
     r"(input|forward/backward pass|params|estimated total) size \(mb\)", re.IGNORECASE
 )
 """What torchsummary and torchinfo say of memory below a table."""
-SUMMING = re.compile(r"\w+?[-_]?\d+ \([A-Z]\w*\)$|[A-Z]\w*(-\d+|: \d+-\d+)$")
+SUMMING = re.compile(
+    r"\w+?[-_]?\d+ \([A-Z]\w*\)$|[\w.]+[._]\w+ \([A-Z]\w*\)$|[A-Z]\w*(-\d+|: \d+-\d+)$"
+)
 """How programs call a layer; one that sums is no total."""
-TRAINED = re.compile(r"(?:total )?(non-?)?trainable params", re.IGNORECASE)
+TRAINED = re.compile(r"(?:total )?(non-?)?trainable param(?:eter)?s", re.IGNORECASE)
 """What begins a row that says of the total how much of it trains."""
 MULT_ADDS = re.compile(r"total mult-adds \(([KMGT]|units\.\w+)\)", re.IGNORECASE)
 """What torchinfo says below a table of the work that no column has."""
@@ -89,13 +91,13 @@ def footers(lines: list[str], headers: tuple[str, ...], number: int) -> list[Lin
         *([Line(number, tuple(cells))] if any(cells) else []),
         *more,
         *(sizes if len(sizes) == 4 and params else []),
-        *(trained if len(trained) == 2 and any(cells) else []),
+        *(trained if len(trained) == 1 + any(cells) else []),
     ]
 
 
 _GIVEN = re.compile(
-    r"^[\s*#>-]*(?:input|eingabe|entr[ée]e|entrada)(?:[ _](?:size|shape|image))?[*` ]*"
-    r"[:=]\s*[*`\[(]*"
+    r"^[\s*#>-]*(?:input|eingabe|entr[ée]e|entrada)(?:[ _.](?:size|shape|image))?[*` ]*"
+    r"[:=]\s*(?:torch\.size)?[*`\[(]*"
     r"(?:(?:none|-1|n|b|batch)\s*,\s*)?(\d{1,5}(?:\s*[x×,]\s*\d{1,5}){1,3})(?!\s*[x×,.]?\d)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -122,8 +124,8 @@ def whole(text: str) -> Whole | None:
     found = {
         said[1].lower(): int(said[2].replace(",", ""))
         for said in re.finditer(
-            r"^\W*(?:total )?((?:non-)?trainable|optimizer) params: *"
-            r"(\d{1,3}(?:,\d{3})+|\d{1,15})(?!\S)",
+            r"(?:^\W*|\d )(?:total )?((?:non-)?trainable|optimizer) param(?:eter)?s: *"
+            r"(\d{1,3}(?:,\d{3})+|\d{1,15})(?![^\s`<*])",
             text,
             re.IGNORECASE | re.MULTILINE,
         )

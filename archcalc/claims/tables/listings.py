@@ -104,6 +104,31 @@ def read_labelled(text: str, name: str) -> Rows:
     return headers, [Line(at, tuple(c.get(key, "") for key in headers)) for at, c in found]
 
 
+ARROWED = re.compile(
+    r"\W*(?P<layer>[A-Za-z]\w*):\s*(?P<taken>\d[^:]*?|[^:\d]*?.*?,)\s*(?:-+>|=>|→)\s*"
+    r"(?P<given>\d+(?: ?[x×] ?\d+)*)(?P<more>\s.*)?"
+)
+"""A line that says what a layer makes of what: ``conv1: 32 x 32 x 3 --> 30 x 30 x 32``."""
+_ALONE = re.compile(r"\W*(?P<layer>[A-Za-z]\w*):\s*(?P<given>\d+(?: ?[x×] ?\d+)*)?(?P<more>\s.*)?")
+
+
+def read_arrowed(text: str, name: str) -> Rows:
+    """A layer a line, with what it takes and gives; what changes nothing says so in words."""
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        short = line[:MOST_IN_A_CELL]
+        if layer := ARROWED.fullmatch(short):
+            size = layer["taken"] if re.match(r"[\dx× ]+$", layer["taken"]) else ""
+            cells = (layer["layer"], size, layer["given"], (layer["more"] or "").strip())
+            rows.append(Line(number, cells))
+        elif layer := _ALONE.fullmatch(short):
+            cells = (layer["layer"], "", layer["given"] or "", (layer["more"] or "").strip())
+            rows.append(Line(number, cells))
+    if len(rows) < 2:
+        raise ArchcalcError(f"{name}: has no layers with arrows")
+    return ("layer", "input", "output", "remark"), rows
+
+
 LIGHTNING = re.compile(r"[\s|]*\|? *Name\s*\| *Type\s*\| *Params\b", re.MULTILINE)
 """What heads Lightning's summary."""
 _IN_ALL = re.compile(r"^\s*([\d.,]+ ?[KMGB]?)\s+Total params", re.MULTILINE)

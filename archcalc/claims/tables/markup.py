@@ -92,6 +92,9 @@ def read_markdown(text: str, name: str) -> Rows:
     last = len(lines) + 1
     for number, line in enumerate(lines, 1):
         bare = line.strip()
+        rule = lines[number].strip() if number < len(lines) else ""
+        if not found and "|" in bare[1:] and re.fullmatch(r"\|[-+=:| ]+\|", rule):
+            bare = bare[bare.index("|") :]  # a title stands in front of it
         if not bare.startswith("|"):
             if len(found) > 1 and bare and not bare.startswith("+"):
                 last = number
@@ -108,7 +111,25 @@ def read_markdown(text: str, name: str) -> Rows:
     if len(found) < 2:
         raise ArchcalcError(f"{name}: has a header but no rows")
     below = [re.sub(r"^[-*>\s]+|\*", "", line) for line in lines[last - 1 : last + BELOW]]
+    below = [_in_prose(line) for line in below]
     return found[0].cells, found[1:] + footers(below, found[0].cells, last)
+
+
+_PROSE = re.compile(
+    r"(?:\b(?:total|in all|altogether|overall)\b[^.|~≈]{0,40}?|\bhas\b[^.|~≈\d]{0,20}?)"
+    r"(?<![\d,.~])(?P<number>\d{1,3}(?:,\d{3})+|\d{4,12})(?![\d,.]*\d)\s*"
+    r"(?:learnable |trainable )?param(?:eter)?s\b"
+    r"|(?:总参数(?:量|数)?|총 ?파라미터(?: ?수)?|всего параметров|total de par[aâ]\w+)"
+    r"[^\d~≈.]{0,6}(?P<abroad>\d{1,3}(?:,\d{3})+|\d{4,12})(?![\d,.]*\d)",
+    re.IGNORECASE,
+)
+"""A total in a sentence: ``In total the network has 61,706 parameters.``"""
+
+
+def _in_prose(line: str) -> str:
+    """A line below a table as programs would say it, if it is a sentence with a total."""
+    found = _PROSE.search(line)
+    return f"Total params: {found['number'] or found['abroad']}" if found else line
 
 
 BELOW = 8
@@ -127,6 +148,8 @@ def _plain(cell: str) -> str:
 
 def read_latex(text: str, name: str) -> Rows:
     """A tabular of LaTeX."""
+    if "\\\\\\\\" in text and not re.search(r"(?<!\\)\\[a-z]", text):
+        text = text.replace("\\\\", "\\")  # as a program's strings hold it
     body = re.sub(r"(?<!\\)%.*", "", text)
     body = _NESTED.sub(_layers, body)
     body = re.sub(

@@ -149,6 +149,7 @@ def read_reshape(entry: Entry, state: State, manner: Manner, hints: Hints) -> It
     goes_on = hints.after == out
     repeated = numbers[1] and numbers[0] and numbers[0] % numbers[1] == 0
     repeated = repeated and (goes_on or hints.after == UNKNOWN)
+    repeated = repeated and (not state.ext or "repeat" in entry.what.word.lower())
     odd = MISPRINT - 1 if out.ext and goes_on else MISPRINT + 1
     yield one_option(entry, state, out, 4.0 if repeated else odd, layer, params=0)
     if out.ext == () and state.flat:
@@ -172,12 +173,13 @@ def read_input(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     yield one_option(entry, out, out, 0.0, layer, params=0)
     after = hints.after
     others = [State(out.c, after.ext)] if after.ext else []
-    others += [State(c, out.ext) for c in (after.c, 1, 3) if c]
+    others += [State(c, out.ext) for c in (after.c, *hints.needs[:2], 1, 3) if c]
     if out.ext and len(out.ext) > 1:
         others += [State(out.c, (*out.ext[:-2], n, n)) for n in out.ext[-2:]]
     for other in others:
         if other != out:
-            yield one_option(entry, other, other, 0.0, layer, params=0)
+            odd = 0.3 * bool(other.c and other.c > 8 and other.c % 2)
+            yield one_option(entry, other, other, odd, layer, params=0)
 
 
 def read_add(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
@@ -446,4 +448,6 @@ def _resized(
             alone = given == printed and after == tuple(whole)
             dear = stride or alone or (bent and grows)
             add(given, stride, MISPRINT + 2 if dear else 8.0 if grows else 6.0)
+            for n in given[-2:] if bent else ():
+                add((*given[:-2], n, n), stride, 5.7)
     return usual

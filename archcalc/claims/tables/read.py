@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
-from archcalc.claims.tables.cells import count, nothing, shapes, worked_out
+from archcalc.claims.tables.cells import count, nothing, shapes, weights_in, worked_out
 from archcalc.claims.tables.columns import NUMBERS, find_roles, plain_header, unit
 from archcalc.claims.tables.conventions import settle
 from archcalc.claims.tables.draft import (
@@ -85,6 +85,7 @@ def read_sheet(
     rows = [Row(line.cells) for line in grid.rows]
     roles = find_roles(grid.headers, rows, map or {}, name)
     _sided(roles, grid.headers, rows)
+    tensors = _tensors(roles, rows)
     read = Draft(grid, roles, units={k: unit(h) for k, h in enumerate(grid.headers)})
     heads = {plain_header(head): k for k, head in reversed(list(enumerate(grid.headers)))}
     read.spaced = spaced(rows)
@@ -104,7 +105,8 @@ def read_sheet(
     for k in range(len(grid.headers)):
         sides = [FLOW.split(row[k], 1) for row in rows if not nothing(row[k])]
         both = sum(len(each) == 2 and all(shapes(side) for side in each) for each in sides)
-        if both > 1 and both > 0.7 * len(sides) and not {"in_h", "out_h"} & read.columns.keys():
+        few = 0.5 if k in roles.get("out", ()) else 0.7
+        if both > 1 and both > few * len(sides) and not {"in_h", "out_h"} & read.columns.keys():
             read.columns["in"] = read.columns["out"] = read.flow = k
             for places in roles.values():
                 places[:] = [each for each in places if each != k]
@@ -126,6 +128,9 @@ def read_sheet(
             read.columns.setdefault(role, read.columns["kernel"])
     _squared(read, rows)
     worded = _worded(read, rows) | _workings(read, rows)
+    if tensors is not None:
+        read.columns["worked"], read.tensors = tensors, True
+        worded |= {tensors}
     if "stride" in read.columns:
         for axis in "dhw":
             read.columns[f"stride_{axis}"] = read.columns["stride"]
@@ -173,6 +178,7 @@ def read_sheet(
         grid.given or stored_input(entries, read.first, read.batch),
         read.tokens,
         upwards,
+        grid.chain,
     )
 
 
@@ -246,6 +252,13 @@ def _worded(read: Draft, rows: Sequence[Row]) -> set[int]:
 
 def _sided(roles: dict[str, list[int]], headers: Sequence[str], rows: Sequence[Row]) -> None:
     """Take what a column headed ``output`` says for sides if channels stand in the kernels."""
+    for k, head in enumerate(headers):
+        pairs = sum(bool(re.search(r"\d ?(?:→|->|=>) ?\d", row[k])) for row in rows)
+        sides = {"channels_in", "channels_out"} <= roles.keys() and "channels" not in roles
+        if sides and "channels" in plain_header(head) and 2 * pairs > len(rows):
+            # Channels stand elsewhere: ``Input`` and ``Output`` are of sides.
+            roles["in_h"], roles["out_h"] = roles.pop("channels_in"), roles.pop("channels_out")
+            roles["channels"] = [k]
     at, kernels = roles.get("channels_out"), roles.get("kernel")
     if not at or not kernels or plain_header(headers[at[0]]) not in ("out", "output", "outputs"):
         return
@@ -254,6 +267,27 @@ def _sided(roles: dict[str, list[int]], headers: Sequence[str], rows: Sequence[R
     apart = [str(each[0].dims[-1]) != n for each, n in both if each and len(each[0].dims) == 4]
     if len(told) > 2 and all(apart):
         roles["out_h"] = roles.pop("channels_out")
+
+
+def _tensors(roles: dict[str, list[int]], rows: Sequence[Row]) -> int | None:
+    """The column of sizes, if these are of the weights whose numbers stand beside them.
+
+    Then it says how these come about, and nothing of what flows.
+    """
+    at, params = roles.get("out"), roles.get("params")
+    if not at or not params or "in" in roles:
+        return None
+    pairs = [(row, (weights_in(row[at[0]]), count(row[params[0]]))) for row in rows]
+    biased = [n + int(re.findall(r"\d+", row[at[0]])[-1]) if n else 0 for row, (n, _) in pairs]
+    told = [
+        c.value in (n, m)
+        for (_, (n, c)), m in zip(pairs, biased, strict=True)
+        if n and c is not None and c.value
+    ]
+    named = sum(kind_of(row[0]).kind == "tensor" for row in rows)
+    if sum(told) < 3 or 3 * sum(told) < 2 * len(told) or 2 * named > len(rows):
+        return None
+    return roles.pop("out")[0]
 
 
 def _numbers(row: Row, places: Set[int]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from math import isqrt
 
 from archcalc.claims.tables.convs import read_conv, ways_of
@@ -26,14 +27,23 @@ from archcalc.claims.tables.sheet import Entry, Number
 from archcalc.claims.tables.windows import read_pool
 from archcalc.claims.tables.work import Layer
 
+OTHER = 2 * MISPRINT - 1
+"""The price of a cell of which no formula is known, where no program projects: less than that of a
+wrong number in a total that adds up."""
+
 
 def read_recurrent(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
     """The readings of a recurrent layer."""
-    yield from _directed(entry, state, manner, entry.kind, (1, 2))
+    yield from _directed(entry, state, manner, hints, entry.kind, (1, 2))
 
 
 def _directed(
-    entry: Entry, state: State, manner: Manner, kind: str, ways: Sequence[int]
+    entry: Entry,
+    state: State,
+    manner: Manner,
+    hints: Hints,
+    kind: str,
+    ways: Sequence[int],
 ) -> Iterator[Option]:
     """The readings of a recurrent layer, whose units may be said of one direction."""
     values = entry.values
@@ -42,16 +52,18 @@ def _directed(
         # Both directions together are not said: of one they may be.
         for both in ways:
             each = replace(entry, values={**values, "channels_out": both * int(units)})
-            for option in _recurrent(each, state, manner, kind, (both,)):
+            for option in _recurrent(each, state, manner, hints, kind, (both,)):
                 option.expected["channels_out"] = units
                 yield option
         return
-    yield from _said(_recurrent(entry, state, manner, kind, ways), units, ways)
+    yield from _said(_recurrent(entry, state, manner, hints, kind, ways), units, ways)
     if units and made and units != made and "out_c" in values:
         for both in ways:
             meant = replace(entry, values={**values, "out_c": both * int(units)})
             if meant.values["out_c"] != made:
-                yield from _said(_recurrent(meant, state, manner, kind, (both,)), units, ways)
+                yield from _said(
+                    _recurrent(meant, state, manner, hints, kind, (both,)), units, ways
+                )
 
 
 def _said(options: Iterator[Option], units: Number | None, ways: Sequence[int]) -> Iterator[Option]:
@@ -69,7 +81,7 @@ def read_wrapper(entry: Entry, state: State, manner: Manner, hints: Hints) -> It
     """
     if recurrent := runs_both_ways(entry):
         for kind, price in (("lstm", 0.0), ("gru", 0.3), ("rnn", 1.0)):
-            for option in _directed(entry, state, manner, kind, (2,)):
+            for option in _directed(entry, state, manner, hints, kind, (2,)):
                 option.price += price
                 yield option
     else:
@@ -99,7 +111,12 @@ def _at_each(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterat
 
 
 def _recurrent(
-    entry: Entry, state: State, manner: Manner, kind: str, ways: Sequence[int]
+    entry: Entry,
+    state: State,
+    manner: Manner,
+    hints: Hints,
+    kind: str,
+    ways: Sequence[int],
 ) -> Iterator[Option]:
     state = filled(state, printed_state(entry, "in"))
     printed = printed_state(entry, "out")
@@ -115,7 +132,9 @@ def _recurrent(
             out = State(state.c, (given,)) if first else State(given, state.ext)
             values = {**entry.values, "out_c": out.c or 0}
             values |= {"out_h": given} if first else {}
-            for option in _recurrent(replace(entry, values=values), state, manner, kind, (both,)):
+            for option in _recurrent(
+                replace(entry, values=values), state, manner, hints, kind, (both,)
+            ):
                 option.out = out
                 yield option
         return
@@ -123,27 +142,43 @@ def _recurrent(
     layer = Layer(kind, features, hidden)
     if features is None and hidden is not None and isinstance(params, int) and params:
         yield from _first_recurrent(entry, state, layer, gates, hidden, params, ways)
+        for meant in dict.fromkeys(n for n in hints.needs if n != hidden and printed.c == hidden):
+            out = State(meant, printed.ext)
+            for option in _first_recurrent(entry, state, layer, gates, meant, params, ways):
+                if option.expected.get("params") == params:
+                    yield replace(
+                        option,
+                        out=out,
+                        price=option.price + 0.3,
+                        expected={**option.expected, "out_c": meant},
+                    )
         return
     if features is None or hidden is None:
         yield one_option(entry, state, printed, 0.0, layer)
         return
-    if isinstance(params, int) and params and not (manner.first and printed.ext):
-        for both in ways:
-            # params / gates / both = h * h + h * (features + 1)
-            h = (isqrt((features + 1) ** 2 + 4 * params // gates // both) - features - 1) // 2
-            total = both * gates * h * (features + h + 1)
+    # PyTorch has two for each gate, Keras one, but for a GRU.
+    usual = {"pytorch": (8.0, 2.0, 0.0)}.get(manner.program, (6.0, 0.0, 0.2))
+    if isinstance(params, int) and params:
+        for both, biases in product(ways, (1, 2, 0)):
+            # params / gates / both = h * h + h * (features + biases)
+            rest = features + biases
+            h = (isqrt(rest**2 + 4 * params // gates // both) - rest) // 2
+            total = both * gates * h * (rest + h)
             if total == params and both * h != hidden:
                 made = layer._replace(cout=both * h, params=total)
                 out = State(both * h, printed.ext)
-                yield one_option(entry, state, out, 0.6 + 0.5 * (both - 1), made, params=total)
+                if manner.first and printed.ext:
+                    out = State(printed.c, (*printed.ext[:-1], both * h))
+                price = 0.6 + 0.5 * (both - 1) + usual[biases]
+                yield one_option(entry, state, out, price, made, params=total)
+    wrapped = entry.kind == "wrapper" or manner.program == "keras"
     for both in ways:
         if hidden % both:
             continue
         h = hidden // both
-        # PyTorch has two for each gate, Keras one, but for a GRU.
-        usual = {"pytorch": (8.0, 2.0, 0.0)}.get(manner.program, (1.0, 0.0, 0.2))
         for biases in (1, 2, 0):
-            for stacked in (1, 2, 3, 4):
+            # What Keras wraps is one layer.
+            for stacked in (1,) if wrapped else (1, 2, 3, 4):
                 one = both * gates * h * (features + h + biases)
                 more = both * gates * h * (both * h + h + biases)
                 total = one + (stacked - 1) * more
@@ -152,8 +187,9 @@ def _recurrent(
                 made = layer._replace(params=total)
                 yield one_option(entry, state, printed, price, made, params=total)
     if params:
-        # With a projection: that the row alone can't say.
-        yield one_option(entry, state, printed, MISPRINT + 1, layer)
+        # With a projection, or a cell of another kind: that the row alone can't say.
+        price = MISPRINT + 1 if kind == "lstm" and manner.program != "keras" else OTHER
+        yield one_option(entry, state, printed, price, layer)
 
 
 def _first_recurrent(

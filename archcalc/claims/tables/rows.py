@@ -14,6 +14,7 @@ from archcalc.claims.tables.cells import (
     natural,
     padding,
     shapes,
+    weights_in,
     window,
     worked_out,
 )
@@ -26,6 +27,7 @@ from archcalc.claims.tables.lines import MEMORY, MULT_ADDS, TRAINED
 from archcalc.claims.tables.modules import WIDTHS, pattern_of
 from archcalc.claims.tables.sheet import AXES, TREES, Entry, Number, Unreadable
 from archcalc.claims.tables.stacks import stack_of
+from archcalc.claims.tables.words import said as words_of
 
 _MAY_BE_NONE = frozenset(("pad", "out_pad", *WIDTHS))
 _SYMBOL = re.compile(
@@ -36,6 +38,8 @@ _SYMBOL = re.compile(
 """What stands for a number that every user has another of."""
 _OPEN_SIDE = re.compile(r"\d+ ?[x×] ?[A-Za-z]")
 """A window as long as what it takes: ``1×n``."""
+_PROJECTS = re.compile(r"(?i)project|\bhead\b|classif|dense|\bfc\b|\bmlp\b")
+"""Names of what multiplies features, whatever kind of layer it is."""
 _ACTIVATION = re.compile(r"\W*(soft-?max|sigmoid)\b", re.IGNORECASE)
 _SAID = frozenset(("row", "remark", "layer", "op", "stage", "source", "bias", "worked"))
 
@@ -163,6 +167,12 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
                 values.setdefault("channels_out", int(turned[2]))
                 text = text[turned.end() :].rstrip(")")
             seen = window(text, what.axes, read.kernel_last)
+            if seen is None and "kernel" in (words := words_of(text)):
+                # ``32 filters, kernel=3, padding=same``
+                seen = window(words["kernel"], what.axes, read.kernel_last)
+                if (filters_ := words.get("channels_out")) and "channels_out" not in read.roles:
+                    values.setdefault("channels_out", int(filters_))
+                same_pad = same_pad or words.get("pad") == "same"
             if seen is None:
                 if re.match(r"\s*[\[(]?\d", text) and not _OPEN_SIDE.fullmatch(text.strip()):
                     unread(role, "size of a kernel")
@@ -177,7 +187,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
                 values |= _strided(strides)
         elif role == "pad":
             ends = padding(text)
-            if re.fullmatch(r"\(\d+, \d+(, \d+)?\)", text) and natural(text) is None:
+            if re.fullmatch(r"\(\d+, ?\d+(, ?\d+)?\)", text) and natural(text) is None:
                 continue  # other paddings for other axes: sizes are not printed beside them
             if ends is None:
                 unread(role, "padding")
@@ -191,6 +201,8 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
                 strides = tuple(map(int, re.findall(r"\d+", text)))
                 values |= _strided(strides)
                 continue
+            if role == "dilation" and steps and natural(text) is None:
+                continue  # another for each axis: sizes are not printed beside it
             whole = natural(text)
             decimal = count(text)
             if whole is None and decimal is not None and decimal.value.denominator == 1:
@@ -216,6 +228,8 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     if what.kind == "input" and values.get("params") and None not in features:
         what = what._replace(kind="linear")  # the layer that takes the input
     said = not what.kind and "channels_in" in read.worded and None not in features
+    if said and "params" not in read.roles and _PROJECTS.search(name):
+        what = what._replace(kind="linear")
     if said and (has := values.get("params")):
         whole = int(features[0] or 0) * int(features[1] or 0)
         if any(slip(has, whole + biases) for biases in (0, int(features[1] or 0))):
@@ -227,7 +241,13 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         if len(sides) == 1 and values.get("out_c") == 1 and what.kind in ("linear", "flatten"):
             values["out_c"] = values.pop("out_h")  # a column: (120, 1)
             flat.add("out")
-    worked = worked_out(cells[read.columns["worked"]]) if "worked" in read.columns else None
+    how = cells[read.columns["worked"]] if "worked" in read.columns else ""
+    worked = worked_out(how)
+    if read.tensors and (inside := worked or weights_in(how)):
+        # There may be as many biases, or what is normalized by.
+        has, long = int(values.get("params", 0)), map(int, re.findall(r"\d+", how)[-3:])
+        beside = any(has - inside in (n, 2 * n, 3 * n) for n in long)
+        worked = has if beside or not has else inside
     if worked and what.kind != "total":
         values["worked"] = worked
         tensor = re.match(
@@ -245,6 +265,9 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         what = what._replace(kind="conv")  # one window is all that is said of the block
     if "params" not in read.roles and "frozen" in read.roles and "trained" in values:
         values["params"], printed["params"] = values["trained"], printed["trained"]
+    turns = windowed and {"channels_in", "channels_out"} <= values.keys()
+    if not what.kind and turns and stack is None and not re.match(r"(?i)\W*(up|de)", name):
+        what = what._replace(kind="conv")  # what has a window and changes channels
     if "params" not in read.roles and {"weights", "biases"} <= values.keys():
         both = int(values["weights"] + values["biases"])
         values["params"], printed["params"] = both, Printed.parse(both)

@@ -29,7 +29,7 @@ from archcalc.claims.tables.evidence import (
 from archcalc.claims.tables.fitting import slid, squared
 from archcalc.claims.tables.flow import Link, closed, hints, links, needs, sequential
 from archcalc.claims.tables.layers import options
-from archcalc.claims.tables.learn import learn
+from archcalc.claims.tables.learn import learn, usually
 from archcalc.claims.tables.paths import DEARER, PUZZLED, Path, Reading
 from archcalc.claims.tables.sheet import Entry, Sheet
 from archcalc.claims.tables.totals import adding
@@ -52,6 +52,8 @@ MOST_A_ROW = 200
 GROUPED = 1.5 * MISPRINT
 """What convolutions in groups that nothing names must save in all."""
 
+UNLISTED = 5.0
+"""What it costs more that Keras lists something not."""
 CUT_OFF = 0.1
 """The price of another row than the latest, of those that a name may be whose end is cut off."""
 TOLD = 9.0
@@ -94,7 +96,8 @@ class Search:
         """The cheapest reading."""
         first = self.sheet.channels_first and not self.sheet.tokens
         program = self.sheet.program or ("darknet" if self.sheet.form == "darknet" else "")
-        manner = Manner(first=first, batch=self.sheet.batch, program=program)
+        usual = usually(self.sheet)
+        manner = Manner(first=first, batch=self.sheet.batch, program=program, usual=usual)
         words = " ".join(" ".join(entry.cells) for entry in self.sheet.entries[:400])
         if not re.search(r"Conv[123]d|dw\b|depth-?wise|group|separable", words):
             # Only PyTorch's printouts hold groups that nothing names.
@@ -102,6 +105,14 @@ class Search:
         if sum(_depthwise(entry) for entry in self.sheet.layers) > 2:
             manner.grouped[True] = 0.5
         paths = self.passed(manner)
+        if self.sheet.chain and paths[0].cost > GROUPED:
+            # A name may be given to any model.
+            kept, self.sequential = self.sequential, frozenset()
+            again = self.passed(manner)
+            if again[0].cost + GROUPED < paths[0].cost:
+                paths = again
+            else:
+                self.sequential = kept
         if any(
             e.printed["params"].scale >= 1000 for e in self.sheet.entries if "params" in e.printed
         ):
@@ -229,6 +240,17 @@ class Search:
         if link.named and link.rows:
             yield from self.renamed(path, entry, link, least)
 
+    def between(
+        self, path: Path, entry: Entry, state: State
+    ) -> Iterator[tuple[State, float, int, str]]:
+        """What may flow into a row instead: Keras prints what stands between its rows.
+
+        But in models of an author's class it does not.
+        """
+        more = UNLISTED if self.assuming.chain else 0.0
+        for other, price, which, note in self.assuming.between(self.manner, path, entry, state):
+            yield other, price + more * (which != 1), which, note
+
     def assumed(
         self, path: Path, entry: Entry, state: State, least: float, odd: bool
     ) -> Iterator[Path]:
@@ -240,7 +262,7 @@ class Search:
         most = least if odd else least + MISPRINT
         thought = [
             (self.sized(entry, each[0]), each)
-            for each in self.assuming.between(self.manner, path, entry, state)
+            for each in self.between(path, entry, state)
             # What goes back to earlier rows may be likelier than what is odd, nothing else.
             if each[1] < most and (not odd or each[2] in (1, 2))
         ]

@@ -144,6 +144,8 @@ class Sheet:
     """Whether features stand last where positions are one row, though channels stand first."""
     upwards: bool = False
     """Whether the last row is the input, so that it is read from there."""
+    chain: bool = False
+    """Whether it is said that each row takes what the row before gives."""
 
     @cached_property
     def layers(self) -> tuple[Entry, ...]:

@@ -81,7 +81,10 @@ def adds_up(sheet: Sheet, value: int, slack: int = 0) -> bool:
 
 def adding(sheet: Sheet) -> bool:
     """Whether the rows add up to the total as they are printed, to the last digit."""
-    found = summed(sheet, {}, right=False) if total_row(sheet) is not None else None
+    total = total_row(sheet)
+    if total is None or total.printed["params"].step > 1:
+        return False
+    found = summed(sheet, {}, right=False)
     return found is not None and not found[1] and adds_up(sheet, found[0])
 
 

@@ -59,13 +59,13 @@ def sides(area: int, axes: int) -> tuple[tuple[tuple[int, ...], float], ...]:
             found.append(((root,) * 3, side_price(root)))
         flat = isqrt(area)
         if flat * flat == area and flat > 1:
-            found.append(((1, flat, flat), 2.0))
+            found += [((1, flat, flat), 2.0), ((flat, flat, 1), 2.2)]
         if 1 < area <= 11:
             found.append(((area, 1, 1), 2.5))
-        for deep in (2, 3, 4, 5, 7, 9):
+        for deep in (2, 3, 4, 5, 7, 8, 9, 10, 12, 16):
             side = isqrt(area // deep)
             if area % deep == 0 and side * side == area // deep and 1 < side != deep:
-                found.append(((deep, side, side), 2.0))
+                found += [((deep, side, side), 2.0), ((side, side, deep), 2.2)]
         if not found:
             found = [
                 ((a, b, area // (a * b)), 9.6)

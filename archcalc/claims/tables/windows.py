@@ -118,6 +118,8 @@ def _slides(
         steps = {(1,) * len(ext): 0.0, (2,) * len(ext): 0.3}
     if len(ext) == 3 and not stride:
         steps.setdefault((1, 2, 2), 0.3 + 0.5 * pool)
+        each = tuple(min(4, max(1, round(n / m))) for n, m in zip(ext, target or ext, strict=True))
+        steps.setdefault(each, 0.5 + 0.5 * pool)
     found: dict[tuple[Extents, tuple[int, ...], tuple[int, ...], bool | None], Slide] = {}
 
     def add(
@@ -268,7 +270,11 @@ def unslides(
             solved = tuple(w - m for w, m in zip(widest, target, strict=True))
             fits = all(-s < t <= 2 * k for t, k in zip(solved, kernel, strict=True))
             if fits:
-                totals.append((solved, 1.5 if all(t % 2 == 0 for t in solved) else 2.5))
+                # Both ends are padded alike, and less than a stride is added to one of them.
+                apart = len(set(kernel)) == 1 and max(solved) - min(solved) >= s
+                odd = 1.5 if all(t % 2 == 0 for t in solved) else 2.5
+                square = len(set(ext[-2:])) == 1 < len(set(target[-2:])) and len(set(kernel)) == 1
+                totals.append((solved, odd + STRANGE * (apart or square)))
         for total, price in totals:
             out = tuple(w - t for w, t in zip(widest, total, strict=True))
             if min(out) > 0:
@@ -316,7 +322,9 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
     else:
         sides = [(2, 0.0), (3, 0.3), (4, 0.7), (5, 1.0), (7, 1.0), (8, 1.0), (1, 2.0)]
         windows += [((k,) * len(ext), price) for k, price in sides]
-        windows += [((1, k, k), 0.6) for k in (2, 3) if len(ext) == 3]
+        if len(ext) == 3:
+            windows += [((1, k, k), 0.6) for k in (2, 3)]
+            windows += [(side, 0.8) for k in (2, 3) for side in ((k, k, 1), (k, 1, k))]
         windows.append((ext, 0.3))
         aim = known(targets[0])
         if aim and all(n % m == 0 for n, m in zip(ext, aim, strict=True)):
@@ -328,7 +336,7 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
             for way in slides(entry, ext, side, target, manner):
                 if side == ext != kernel and set(way.out) != {1}:
                     continue  # over everything, or not at all
-                usual = manner.window in (None, (side[-1], way.stride)) or 1 in way.out
+                usual = manner.window in (None, (max(side), way.stride)) or 1 in way.out
                 if kernel is None and not usual:
                     way = way._replace(price=way.price + UNUSUAL)
                 if kernel is None and manner.window and way.strides and len(set(ext)) == 1:
@@ -388,16 +396,23 @@ def cheapest_ways(
     found: list[tuple[float, Any, float, Slide]],
     most: int = 7,
     holds: Callable[[Any], bool] = lambda what: True,
+    other: Callable[[Any], bool] = lambda what: False,
 ) -> Iterator[tuple[Any, float, Slide]]:
     """The cheapest ways to each of the few likeliest sizes.
 
-    What ``holds`` of a number that is printed leaves room for ways of which it does not.
+    What ``holds`` of a number that is printed leaves room for ways of which it does not, and those
+    whose window is an ``other`` than is printed leave room for one such.
     """
     groups: dict[Extents, Counter[bool]] = {}
+    others: set[Extents] = set()
     for _, what, price, way in sorted(found, key=lambda each: each[0]):
         if way.out not in groups and len(groups) >= most:
             continue
         ways = groups.setdefault(way.out, Counter())
+        if other(what) and way.out not in others:
+            others.add(way.out)
+            yield what, price, way
+            continue
         ways[held := holds(what)] += 1
         if ways[held] <= (3 if held else max(1, 3 - ways[True])):
             yield what, price, way

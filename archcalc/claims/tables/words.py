@@ -17,14 +17,16 @@ _UNITS = (
 """What a layer has of, so many of which are its features."""
 _PATTERNS: tuple[tuple[str, str], ...] = (
     ("channels_out", r"\b(?:de)?conv\w*\s*\(\s*(\d{2,4})(?=\s*(?:\)(?!\s*:)|,\s*[a-z]))"),
+    ("channels_out", r"\bconv(?:lstm)?\dd\(\s*(\d+)\s*\)(?!\s*:)"),
     (
         "channels_out",
-        r"\bconv\dd\(\s*(\d+)(?=\s*,\s*(?:[(\[]?\d+\s*x\s*\d+|[(\[]\d+\s*,\s*\d+|k\w*\s*=))",
+        r"\bconv\dd ?\(\s*(\d+)(?=\s*,\s*(?:[(\[]?\d+\s*x\s*\d+|[(\[]\d+\s*,\s*\d+|k\w*\s*=))",
     ),
     (
         "channels_out",
         r"(?<!\()\b(?:dense|linear|fc|lstm|gru|simplernn)\s*\(\s*(\d{1,5})(?=\s*(?:\)(?!\s*:)|,\s*[a-z]))",
     ),
+    ("channels_out", r"\b(?:(?:batch|instance)norm\dd|layernorm)\(\s*(\d+)\s*[,)](?!\s*:)"),
     ("pad", r"\b(valid|same|no|zero)[ -]*pad\w*"),
     ("pad", r"\bpad(?:ding)?s?\s*(?:of|=|:)?\s*'?(same|valid|\d+)\b"),
     ("pad", r"(?<=[\s,(\d])p\s*=?\s*(\d)\b"),
@@ -62,14 +64,26 @@ _FROM_TO = re.compile(r"(?<![\dx.])(\d+)\s*(?:→|->|=>)\s*(\d+)(?!\s*[x,.]?\s*\
 """What a layer takes and gives: ``Conv 3x3, 64 → 128``."""
 
 
+_CALLED = re.compile(
+    r"\b(?:Conv(?:Transpose)?[123]d|Linear)\((\d+), ?(\d+)(?:, ?(\d+))?(?=[,)])(?!, ?\d+,? ?\d)"
+)
+"""A layer as PyTorch is told to make it: ``Conv2d(3, 32, 5, stride=2)``."""
+
+
 def said(text: str, name: bool = False) -> Mapping[str, str]:
     """What words say, by role, each as a cell of that role would.
 
     ``name`` is for what a layer is called: there numbers may only count layers, and mean less.
     """
-    plain = text[:MOST_SAID].lower().replace("×", "x").replace("✕", "x").replace("*", "x")
-    plain = re.sub(r"(\d)\s*(?:\^2|²)", r"\1x\1", plain)
     found: dict[str, str] = {}
+    text = text[:MOST_SAID]
+    if call := _CALLED.search(text):
+        # PyTorch's layers say first what they take, and Keras' what they give.
+        sides = zip(("channels_in", "channels_out", "kernel"), call.groups(), strict=True)
+        found = {role: side for role, side in sides if side}
+        text = f"{text[: call.start()]} ; {text[call.end() :]}"
+    plain = text.lower().replace("×", "x").replace("✕", "x").replace("*", "x")
+    plain = re.sub(r"(\d)\s*(?:\^2|²)", r"\1x\1", plain)
     if block := re.fullmatch(r"\s*conv(?:olution)?\s?(\d{1,2})-(\d{2,4})\s*(?:\(.*\))?", plain):
         return {"kernel": f"{block[1]}x{block[1]}", "channels_out": block[2]}
     if units := re.fullmatch(r"\s*(?:fc|dense|full\w*)[- (]\s*(\d{2,5})\)?\s*", plain):
