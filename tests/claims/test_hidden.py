@@ -9,7 +9,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from archcalc.analysis.analyze import analyze
 from archcalc.claims.audit import audit
+from archcalc.spec.zoo import load
+from tests.claims.printers import torchsummary
 
 
 def accused(text: str) -> list[tuple[str, str]]:
@@ -156,3 +159,12 @@ def test_sizes_of_which_none_is_what_was_given_are_no_misprint() -> None:
     rows += ["LayerNorm-3|[-1, 6, 6, 8]|16", "ShiftedWindows-4|[-1, 6, 6, 8]|0"]
     text = "Layer (type)|Output Shape|Param #\n" + "\n".join(rows) + "\n"
     assert accused(text) == []
+
+
+def test_of_rows_that_may_have_twice_their_parameters_the_unusual_one_is_named() -> None:
+    # Two numbers for each of 64 channels; those of 128 have twice as many.
+    table = torchsummary(analyze(load("yolov8n")))
+    rows = [list(cells) for cells in table.rows]
+    at = next(k for k, row in enumerate(rows) if k > 50 and row[2] == "128" and "Batch" in row[0])
+    rows[at][2] = "256"
+    assert accused(table._replace(rows=rows).csv()) == [("256", "128")]

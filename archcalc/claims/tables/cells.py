@@ -98,7 +98,7 @@ def shapes(text: str) -> Sequence[Shape] | None:
         r"^(?:→|->)\s*|^flattened\s+(?=\d)|(?<=^\d) [a-z]{4,}$|(?<=^\d\d) [a-z]{4,}$", "", plain
     )
     plain = re.sub(r"(?<=\d)\s*@\s*(?=\d)", "x", plain)
-    plain = re.sub(r"(\d+)\s*(?:\^\s*2|²)", r"\1x\1", plain)
+    plain = re.sub(r"(?<!\d)(\d+)\s*(?:\^\s*2|²)", r"\1x\1", plain)
     if joined := re.match(r"\((\d{1,9}) *\+ *(\d{1,9})\)(?= *x)", plain):
         plain = f"{int(joined[1]) + int(joined[2])}{plain[joined.end() :]}"  # what is joined
     plain = re.sub(
@@ -265,7 +265,7 @@ def count(text: str, thousand: int = 1000) -> Printed | None:
         return None  # of some of them
     text = re.sub(r"^(?:shared|tied)\s*,\s*(?=0\s*$)", "", text.strip())
     text = re.sub(r"^total(?: param(?:eter)?s)?: *(?=\d)", "", text, flags=re.IGNORECASE)
-    if bytes_ := re.search(r"([\d,]+) \([\d.,]+ [KMG]?B\)$", text):
+    if bytes_ := re.search(r"(?<![\d,])([\d,]+) \([\d.,]+ [KMG]?B\)$", text):
         text = bytes_[1]  # what it is made of stands before it
     if apart := _APART.fullmatch(text.strip()):
         parts = re.findall(r"\d[\d,]*", apart[0])

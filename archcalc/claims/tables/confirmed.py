@@ -20,6 +20,8 @@ from archcalc.claims.tables.totals import adds_up, total_row
 
 MOST_TRIED = 8
 """Rows of which one may be what is missing, for it to be looked for."""
+UNUSUAL = 3.0
+"""What a row costs that counts otherwise than its like."""
 ALIKE = 1.0
 """What it is worth that another row prints the number that a row is then taken to mean."""
 
@@ -38,6 +40,8 @@ def explained(sheet: Sheet) -> Reading:
         rows = lacking or ([] if _total_slipped(sheet, missing) else rows)
     # What a formula gives is wrong only where no other row is.
     rows = [e for e in rows if not _worked(e, found.options[e.index])] or rows
+    # Of those a number that is unusual for its kind: a normalization's, of twice as many a channel.
+    rows = [e for e in rows if _unusual(found.options[e.index])] or rows
     if not 0 < len(rows) <= MOST_TRIED or search.steps * len(rows) > TIRED or found.sums:
         return found
     rated = sorted((_meant(sheet, entry, missing) for entry in rows), key=lambda each: each.cost)
@@ -98,6 +102,11 @@ def _biased(sheet: Sheet, found: Reading) -> int:
 def _worked(entry: Entry, option: Option | None) -> bool:
     """Whether a row's formula gives the number that it prints."""
     return option is not None and option.expected.get("params") == entry.values["params"]
+
+
+def _unusual(option: Option | None) -> bool:
+    """Whether a row counts otherwise than its like."""
+    return option is not None and option.price > UNUSUAL
 
 
 def _meant(sheet: Sheet, entry: Entry, missing: int) -> Reading:

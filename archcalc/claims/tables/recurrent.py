@@ -30,6 +30,8 @@ from archcalc.claims.tables.work import Layer
 OTHER = 2 * MISPRINT - 1
 """The price of a cell of which no formula is known, where no program projects: less than that of a
 wrong number in a total that adds up."""
+WIDEST = 10_000
+"""Channels that a recurrent layer that convolves is thought to give at most."""
 
 
 def read_recurrent(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
@@ -264,6 +266,6 @@ def read_convlstm(entry: Entry, state: State, manner: Manner, hints: Hints) -> I
 def _gated(params: int, cin: int | None) -> Iterator[tuple[int, int]]:
     """Parameters, and the channels that a recurrent layer that convolves gives with as many."""
     for area in (9, 1, 25, 49) if cin is not None else ():
-        for cout in range(1, isqrt(params // (4 * area)) + 1):
+        for cout in range(1, min(isqrt(params // (4 * area)), WIDEST) + 1):
             if 4 * (area * ((cin or 0) + cout) + 1) * cout == params:
                 yield params, cout
