@@ -209,16 +209,33 @@ class Writer:
     def grown(self, entry: Entry, option: Option) -> State | None:
         """What a module takes that is one of several, each of which takes what all before it give.
 
-        The row above is of the same class and gives as much, and this one has more parameters.
+        They are of one class, and what they are rows of gives as much as they all and what the
+        first of them takes.
         """
-        before = self.sheet.entries[entry.index - 1]
-        took, made = self.took.get(before.index, UNKNOWN), printed_state(before, "out")
-        alike = unnumbered(before) == unnumbered(entry) and before.depth == entry.depth
-        more = entry.values["params"] > before.values.get("params", 0)
-        if not (alike and more and made == option.out) or took.c is None or made.c is None:
+        whole, rows = self.beside(entry)
+        made, given = (printed_state(each, "out") for each in (entry, whole or entry))
+        took = self.took.get(rows[0].index, UNKNOWN) if rows else UNKNOWN
+        alike = {(unnumbered(row), printed_state(row, "out")) for row in rows}
+        if len(alike) != 1 or entry is rows[0] or None in (took.c, made.c, given.c):
             return None
-        taken = State(took.c + made.c, took.ext)
+        before = sum(row.index < entry.index for row in rows)
+        first, each = took.c or 0, made.c or 0
+        if given.ext != made.ext or first + len(rows) * each != given.c:
+            return None
+        taken = State(first + before * each, took.ext)
         return taken if self.modules.inside(entry, taken, option.out) is not None else None
+
+    def beside(self, entry: Entry) -> tuple[Entry | None, list[Entry]]:
+        """The module that a row stands in, and all rows right below that."""
+        entries = self.sheet.entries
+        above = (entries[k] for k in range(entry.index - 1, -1, -1))
+        whole = next((each for each in above if each.depth < entry.depth), None)
+        rows: list[Entry] = []
+        for each in entries[whole.index + 1 :] if whole is not None else ():
+            if each.kind == "total" or each.depth < entry.depth:
+                break
+            rows += [each] if each.depth == entry.depth else []
+        return whole, rows
 
     def widened(self, entry: Entry, option: Option) -> State:
         """What a module takes whose parameters ask for other than what the row before it gives.
