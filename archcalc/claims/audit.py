@@ -11,7 +11,7 @@ from archcalc.claims.below import memory_sizes, mult_adds, trained
 from archcalc.claims.causes import causes, label, number
 from archcalc.claims.containers import containers, siblings
 from archcalc.claims.finding import Audit, Finding, Totals
-from archcalc.claims.formulas import formulas
+from archcalc.claims.formulas import formulas, said_again
 from archcalc.claims.names import misspelt, moved_sources, other_batches, unknown_sources
 from archcalc.claims.readings import Place, Reading, reading
 from archcalc.claims.receptive import receptive
@@ -28,9 +28,10 @@ from archcalc.claims.sums import (
 from archcalc.claims.tables.confirmed import explained
 from archcalc.claims.tables.flow import begun_again
 from archcalc.claims.tables.modules import PATTERNS, Pattern
-from archcalc.claims.tables.read import read_table
+from archcalc.claims.tables.read import read_tables, text_of
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
 from archcalc.claims.tables.totals import total_row
+from archcalc.claims.together import together
 from archcalc.claims.twice import said_twice
 from archcalc.frontends.network import NetworkLike
 
@@ -74,18 +75,27 @@ def audit(
         from archcalc.claims.tables.notations import read_patterns
 
         own = read_patterns(patterns)
-    sheet = read_table(table, map, read, own)
+    sheets, said = read_tables(table, map, read, own)
+    found = [_against(_audited(sheet), against) for sheet in sheets]
+    return together(found, said, text_of(table)[0])
+
+
+def _audited(sheet: Sheet) -> Audit:
+    """A table, or one of stages, held against itself."""
     if all(role in sheet.columns for role in PATTERNS[1].columns) and sheet.has("ops"):
         from archcalc.claims.stages import audit_stages
 
-        found = audit_stages(sheet)
-    else:
-        found = _audit(sheet)
-    if against is None:
+        return audit_stages(sheet)
+    return _audit(sheet)
+
+
+def _against(found: Audit, against: NetworkLike | None) -> Audit:
+    """An audit with where its table differs from a network."""
+    if against is None or found.sheet is None:
         return found
     from archcalc.claims.versus import compare
 
-    name, differences = compare(sheet, against, found.reading)
+    name, differences = compare(found.sheet, against, found.reading)
     return replace(found, against=name, differences=differences)
 
 
@@ -115,6 +125,7 @@ def _audit(sheet: Sheet) -> Audit:
     found += containers(sheet, told)
     found += siblings(sheet, told)
     found += formulas(sheet)
+    found += said_again(sheet, told)
     found += receptive(sheet, told)
     merged = _merge(sheet, told, found)
     merged += _alternatives(sheet, told, merged)
@@ -365,8 +376,7 @@ def _notes(sheet: Sheet, told: Reading) -> Iterator[str]:
         yield "the rows are read from the last, the input, upwards"
     elif not sheet.has("source"):
         yield "every row is taken to follow the row before"
-        again = begun_again(sheet)
-        if again is not None:
+        for again in begun_again(sheet):
             yield f"but {label(sheet.entries[again])} to take another input"
     for (row, role), value in told.choices.items():
         if role == "source" and not sheet.entries[row].sources:

@@ -32,6 +32,8 @@ class Finding(NamedTuple):
     """What may have led to the printed number, the likeliest first; empty if nothing was found."""
     effect: int = 0
     """What the right number adds to the total of parameters."""
+    table: int = 0
+    """Which table of a text it stands in, from 1; 0 where there is but one."""
 
     @classmethod
     def of(
@@ -126,6 +128,10 @@ class Audit:
     """The table as it was read."""
     reading: Reading | None = field(default=None, repr=False, compare=False)
     """The network that was found in it; None where none was searched."""
+    tables: tuple[Audit, ...] = ()
+    """The audits of each table of a text of several, whose rows, headers and findings stand here
+    together; empty where there is but one.
+    """
 
     @property
     def ok(self) -> bool:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from archcalc.claims.finding import Finding
-from archcalc.claims.tables.sheet import Sheet
+from archcalc.claims.readings import Reading
+from archcalc.claims.tables.described import AGAIN, apart
+from archcalc.claims.tables.sheet import Entry, Sheet
 
-_EQUATION = re.compile(r"([\d\s()+*/x×⌊⌋.-]{3,60})=\s*(\d[\d,]*)\s*(.*)")
+_EQUATION = re.compile(r"([\d\s()+*/x×⌊⌋.-]{3,60}(?:=[\d\s()+*/x×.-]{3,60})*)=\s*(\d[\d,]*)\s*(.*)")
 _TERM = re.compile(r"\s*(\d+|[-+*/()])")
 FEW = 2
 """Formulas of a column that must hold before one that does not is wrong."""
@@ -17,26 +19,47 @@ FEW = 2
 
 def formulas(sheet: Sheet) -> Iterator[Finding]:
     """Cells of remarks such as ``(227-11)/4+1=55`` that are wrong, where most of a column hold."""
+    listed = sheet.form == "described"
     for column, header in enumerate(sheet.headers):
         if header not in sheet.remarks:
             continue
-        held, wrong = 0, []
+        held = 0
+        wrong: list[tuple[Entry, str, str, int]] = []
         for entry in sheet.layers:
             match = _EQUATION.match(entry.cells[column].replace("−", "-").strip())
-            value = None if match is None else _value(match[1])
+            sides = [side.strip() for side in match[1].split("=")] if match else []
+            values = [_value(side) for side in sides]
+            value = values[0] if values else None
             if match is None or value is None:
                 continue
             said = int(match[2].replace(",", ""))
-            if int(value) <= said <= -(-value // 1):
+            other = next((k for k, each in enumerate(values) if each not in (None, value)), None)
+            if other is not None:
+                wrong.append((entry, sides[0], sides[other], int(value)))
+            elif int(value) <= said <= -(-value // 1):
                 held += 1
             else:
-                wrong.append((entry, match[1].strip(), said, int(value)))
-        if held < FEW or len(wrong) > held // FEW:
+                wrong.append((entry, sides[0], str(said), int(value)))
+        few = 1 if listed else FEW  # a list has few layers
+        if held < few or len(wrong) > held // few:
             continue
-        for entry, left, said, right in wrong:
-            rule = f"{left} is {right}, not {said}"
+        for entry, left, other_, right in wrong:
+            rule = f"{left} is {right}, not {other_}"
             text = entry.cells[column]
             yield Finding(entry.index, column, "remark", entry.name, text, "", rule, ())
+
+
+def said_again(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Sides of an output that a list says once more otherwise: ``Height: 222``."""
+    for column in apart(sheet.headers) if sheet.form == "described" else ():
+        role = AGAIN.get(sheet.headers[column].lower(), "")
+        for entry in sheet.layers if role else ():
+            numbers = re.findall(r"\d+", entry.cells[column].rpartition("=")[2])
+            right = told.expected[entry.index].get(role, entry.values.get(role))
+            if len(numbers) == 1 and right is not None and int(numbers[0]) != right:
+                text, name = entry.cells[column], entry.name
+                rule = f"it is {right} where the output's size is said"
+                yield Finding(entry.index, column, role, name, text, str(right), rule, ())
 
 
 def _value(text: str) -> Fraction | None:

@@ -93,7 +93,7 @@ class Writer:
         link = self.found.links[entry.index]
         rows = option.given if option.given is not None else link.rows or ()
         sources = [self.names[row] for row in rows if row in self.names] or [self.net.last]
-        if link.rows == () and entry.index == begun_again(self.sheet):
+        if link.rows == () and entry.index in begun_again(self.sheet):
             sources = [next(iter(self.net.inputs))]
         elif (option.given is None or self.closes(entry, option)) and not link.named:
             sources = [self.net.last]

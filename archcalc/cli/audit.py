@@ -51,7 +51,8 @@ def audit(
         typer.Option(
             metavar="FORMAT",
             help="Insist that the table is csv, markdown, html, latex, box, text, darknet, "
-            "ultralytics, labelled, arrowed, modules, lightning, fvcore, calls, matlab or caffe.",
+            "ultralytics, labelled, arrowed, modules, lightning, fvcore, calls, matlab, caffe "
+            "or described.",
         ),
     ] = "",
     emit_: Annotated[

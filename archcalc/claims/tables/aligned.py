@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 
+from archcalc.claims.tables.blanks import in_columns, respaced
 from archcalc.claims.tables.lines import FOOTER, MOST_IN_A_CELL, Line, Rows, footers
 from archcalc.errors import ArchcalcError
 
@@ -56,14 +57,19 @@ _HEADWORDS = re.compile(
 def read_text(text: str, name: str) -> Rows:
     """Columns aligned by blanks, under the line that heads them."""
     lines = [line.expandtabs() for line in text.splitlines()]
-    lines = _ordered(lines) or lines
+    lines = respaced(lines) or lines
     at = header(lines)
     if at is None and sum(bool(NUMBERED.fullmatch(line)) for line in lines) > 2:
         # A part of what torchsummary prints, without what heads it.
         first = next(k for k, line in enumerate(lines) if NUMBERED.fullmatch(line))
         told = [NUMBERED.fullmatch(line) for line in lines[first:]]
-        lines, at = [*lines[:first], _set("Layer (type)", "Output Shape", "Param #", "")], first
-        lines += [_set(one["name"], one["shape"], one["params"], "") if one else "" for one in told]
+        lines, at = (
+            [*lines[:first], in_columns("Layer (type)", "Output Shape", "Param #", "")],
+            first,
+        )
+        lines += [
+            in_columns(one["name"], one["shape"], one["params"], "") if one else "" for one in told
+        ]
     if at is None:
         raise ArchcalcError(f"{name}: has no header with two columns or more")
     lines = [*lines[: at + 1], *("" if _COMMENT.fullmatch(x) else x for x in lines[at + 1 :])]
@@ -110,57 +116,10 @@ def read_text(text: str, name: str) -> Rows:
 
 _COMMENT = re.compile(r"\s*#+ ?\S+(?: \S+)*\s*")
 """A line that somebody wrote between rows: ``# down sample``."""
-HEADING = re.compile(r"[ \t]*Layer \(type[^|,;]*\s(?:Output|Input) [Ss]hape\s[^|,;]*Param[^|,;]*")
-"""What heads the summary of a program."""
-_SUMMARY = re.compile(r"\W*Layer \( ?type\) Output Shape Param( #)?( Connected to)?\s*")
 NUMBERED = re.compile(
     r"\s*(?P<name>[A-Z]\w*-\d+)\s+(?P<shape>\[-?\d+(?:, -?\d+)*\])\s+(?P<params>\d[\d,]*)\s*"
 )
 """A line of torchsummary's."""
-_LAYER = re.compile(
-    r"\s*(?:# )?(?P<name>\S.*?)\s*(?P<shape>[\[(]+\s*(?:None|-1|\d+)\b[^()\[\]]*[\])]+)\s+"
-    r"(?P<params>\d[\d,]*)(?P<source>\s.*)?"
-)
-
-
-def _ordered(lines: list[str]) -> list[str]:
-    """Keras' or torchsummary's lines with their columns where they were, if blanks were lost.
-
-    Nothing where columns are, or where a line is none of a layer.
-    """
-    at = next((k for k, line in enumerate(lines) if _SUMMARY.fullmatch(_single(line))), None)
-    if at is None:
-        return []
-    linked = "Connected to" if "Connected" in lines[at] else ""
-    found = [*lines[:at], _set("Layer (type)", "Output Shape", "Param #", linked)]
-    odd = not re.search(r"Output Shape\s{2,}Param", lines[at])
-    last: tuple[int, str, str, str, str] | None = None
-    starts: set[int] = set()
-    for k, line in enumerate(lines[at + 1 :], at + 1):
-        if re.fullmatch(r"[-_=─━—+\s]*", line):
-            found.append(line)
-            continue
-        if FOOTER.match(line):
-            return found + lines[k:] if odd or len(starts) > 2 else []
-        layer = _LAYER.fullmatch(line)
-        if layer is None and last is not None and re.fullmatch(r"\s*\w*\)\s*", line):
-            found.append("")  # it ends the name above it
-            found[last[0]] = _set(last[1] + line.strip(), *last[2:])
-            continue
-        if layer is None:
-            return []
-        name = re.sub(r"\( +", "(", layer["name"])
-        before = line[layer.end("name") : layer.start("shape")]
-        single = layer.start("params") - layer.end("shape") < 2
-        odd = odd or single or not re.search(r"\s{2,}|\($", before)
-        odd = odd and len(name) < 59
-        source = (layer["source"] or "").strip()
-        last = (len(found), name, layer["shape"], layer["params"], source)
-        starts.add(layer.start("shape"))
-        found.append(_set(*last[1:]))
-    return found if odd or len(starts) > 2 else []
-
-
 _SIZE = re.compile(r"\s+(\d+(?: x \d+)+|\[.*)\s*")
 _CUT = 19
 """Characters that fastai leaves of a size."""
@@ -187,17 +146,6 @@ def _sized(lines: list[str], at: int) -> list[str]:
             line = f"{line[:start]}{size:<{end - start}}{line[end:]}"
         found.append("" if said else line)
     return found
-
-
-def _single(line: str) -> str:
-    """A line with single blanks."""
-    return re.sub(r"\s+", " ", line).strip()
-
-
-def _set(name: str, shape: str, params: str, source: str) -> str:
-    """A line in columns."""
-    shape = re.sub(r"\s+", " ", shape).replace("( ", "(")
-    return f"{name:<60}{shape:<40}{params:<20}{source}".rstrip()
 
 
 def _indented(header: str, word: str) -> bool:

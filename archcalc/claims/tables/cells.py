@@ -94,6 +94,8 @@ def shapes(text: str) -> Sequence[Shape] | None:
     """The sizes of a cell: ``56x56x64``, ``(None, 56, 56, 64)``, ``[[-1, 8], [-1, 4]]``."""
     plain = text.strip().lower().replace("×", "x").replace("✕", "x").replace("*", "x")
     plain = re.sub(r"(?<=[\])])(?:\s*x\s*\d{1,3}|\s+each)$", "", plain.replace("`", ""))
+    if maps := re.fullmatch(r"(\d{1,6})\s*x\s*[\[(]\s*(\d+(?:\s*[,x]\s*\d+)+)\s*[\])]", plain):
+        plain = f"({maps[1]}, {maps[2]})"  # so many of that size
     plain = re.sub(
         r"^(?:→|->)\s*|^flattened\s+(?=\d)|(?<=^\d) [a-z]{4,}$|(?<=^\d\d) [a-z]{4,}$", "", plain
     )

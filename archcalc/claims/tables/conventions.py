@@ -36,7 +36,7 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
     before: tuple[int, ...] = ()
     for shape, what in found:
         dims = shape.dims
-        if read.batched and not shape.batched and len(dims) > 1:
+        if read.batched and _led(shape, read) and len(dims) > 1:
             dims = dims[1:]
         ranks[len(dims)] += 1
         slides = what.kind in SLIDING or what.kind == "gpool"
@@ -139,7 +139,7 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
         )
     )
     sliding = {
-        len(shape.dims) - (read.batched and not shape.batched)
+        len(shape.dims) - (read.batched and _led(shape, read))
         for shape, what in found
         if what.kind in SLIDING
     }
@@ -242,20 +242,21 @@ def _batch(found: Sequence[tuple[Shape, Kind]], tree: bool) -> tuple[int, bool]:
     return 1, False
 
 
+def _led(shape: Shape, read: Draft) -> bool:
+    """Whether a batch stands first in a size of a table of batches that does not show that it is.
+
+    A size without brackets beside some with them may have none: 28x28x6 beside (None, 1600).
+    """
+    return not shape.batched and (shape.dims[0] == read.batch or shape.bracketed)
+
+
 def state_of(
     shape: Shape, what: Kind, role: str, read: Draft, filters: int | None
 ) -> tuple[dict[str, Number], bool]:
     """A printed size under its roles, and whether it is a whole vector."""
     dims = shape.dims
-    if (
-        read.batched
-        and not shape.batched
-        and len(dims) > 1
-        and (dims[0] == read.batch or shape.bracketed)
-    ):
+    if read.batched and len(dims) > 1 and _led(shape, read):
         dims = dims[1:]
-    elif read.batched and not shape.batched and len(dims) == 1:
-        pass
     if not dims or len(dims) > 4:
         return {}, False
     if 0 in dims:

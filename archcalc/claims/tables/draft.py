@@ -62,6 +62,8 @@ class Draft:
     """Columns whose counts are rounded to thousands: ``885,000``."""
     spaced: frozenset[int] = frozenset()
     """Columns whose sizes have a blank behind each comma: ``(161,312)`` is one number there."""
+    mapped: frozenset[int] = frozenset()
+    """Columns of sizes that say how many maps there are of a size: ``32 × [1, 7710]``."""
     flow: int = -1
     """The column that says what each row takes and gives: ``(64, 64, 32) → (32, 32, 64)``."""
     patterns: tuple[tuple[Pattern, Mapping[str, int]], ...] = ()
@@ -77,6 +79,15 @@ FLOW = re.compile(r"\s*(?:→|->|=>|⇒)\s*")
 SHARE = re.compile(r"\s*([\d.]+) ?%\s*")
 
 
+def mapped(rows: Sequence[Row]) -> frozenset[int]:
+    """Columns that say of two cells or more how many maps there are of a size."""
+    width = len(rows[0]) if rows else 0
+    return frozenset(
+        k for k in range(width) if sum(bool(_MAPS.fullmatch(row[k].strip())) for row in rows) > 1
+    )
+
+
+_MAPS = re.compile(r"\d+\s*[x×]\s*[\[(][\d ,x×]+[\])]")
 _ONE_NUMBER = re.compile(r"(?<=[(\[])\d{1,3}(?:,\d{3})+(?=,?[)\]])")
 
 

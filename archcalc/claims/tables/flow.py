@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -48,7 +49,7 @@ def links(sheet: Sheet) -> list[Link]:
     any_named = any(entry.sources for entry in sheet.entries)
     lost_so_far = 0
     part = gap = False
-    again, alone = begun_again(sheet), examples(sheet)
+    anew, alone = begun_again(sheet), examples(sheet)
     for entry in sheet.entries:
         if entry.kind == "total" or entry.container:
             found.append(Link(None, False))
@@ -101,7 +102,7 @@ def links(sheet: Sheet) -> list[Link]:
             known = rows and part and entry.kind == "add"  # which keeps the size of each
             given = None if lost and not known else tuple(rows)
             found.append(Link(given, True, tuple(unknown), meant))
-        elif previous is None or entry.kind in OWN_INPUT or entry.index == again or alone:
+        elif previous is None or entry.kind in OWN_INPUT or entry.index in anew or alone:
             found.append(Link((), any_named))
         elif entry.kind in ("concat", "merge"):
             found.append(Link(None, False))
@@ -127,14 +128,46 @@ def examples(sheet: Sheet) -> bool:
     return len(pairs) > 1 and all(a != b for a, b in pairs)
 
 
-def begun_again(sheet: Sheet) -> int | None:
+def begun_again(sheet: Sheet) -> tuple[int, ...]:
+    """The rows that take another input than the row before."""
+    if any(entry.sources for entry in sheet.entries):
+        return ()
+    again = None if sheet.by_hand else _once_more(sheet)
+    return _networks(sheet) if again is None else (again,)
+
+
+def _networks(sheet: Sheet) -> tuple[int, ...]:
+    """The rows that begin another network: called as the first, larger, under another heading.
+
+    A heading stands beside each of two rows or more, as what spans several rows does.
+    """
+    rows = [entry for entry in sheet.layers if not entry.container]
+    starts = [0]
+    for k in range(2, len(rows) - 1):
+        before, entry = rows[k - 1], rows[k]
+        sides = (printed_state(each, "out").ext or () for each in (before, entry))
+        small, large = (prod(n or 0 for n in ext) for ext in sides)
+        headed = any(
+            cell != entry.cells[at] == rows[k + 1].cells[at] != ""
+            and all(each.cells[at] == cell for each in rows[starts[-1] : k])
+            for at, cell in enumerate(before.cells)
+            if re.search("[A-Za-z]", cell)
+        )
+        named = any(
+            cell == first and re.fullmatch(r"[A-Za-z].*\d", cell)
+            for cell, first in zip(entry.cells, rows[0].cells, strict=True)
+        )
+        if named and 0 < small < large and headed:
+            starts.append(k)
+    return tuple(rows[k].index for k in starts[1:])
+
+
+def _once_more(sheet: Sheet) -> int | None:
     """The row at which all rows so far are printed once more: what another input goes through.
 
     That is seen where the first of them gives more positions than the row before, and nothing but
     what joins follows: twins share their layers, and a program prints a layer at each call.
     """
-    if sheet.by_hand or any(entry.sources for entry in sheet.entries):
-        return None
     rows = [entry for entry in sheet.layers if not entry.container]
     said = [(e.kind, e.values.get("params"), e.values.get("channels_out")) for e in rows]
     for n in range(2, len(rows) // 2 + 1):
@@ -177,25 +210,32 @@ def keys(entry: Entry) -> list[str]:
 
 
 def sequential(sheet: Sheet) -> frozenset[int]:
-    """Rows that take what the row before gives, for both stand in one ``Sequential``."""
+    """Rows that take what the row before gives: nothing but ``Sequential`` parts them."""
     if sheet.chain and not any(entry.sources for entry in sheet.entries):
         return frozenset(entry.index for entry in sheet.layers)
     found = set()
-    open_: list[tuple[Entry, int | None]] = []
+    open_: list[Entry] = []
+    before: list[Entry] | None = None
     for entry in sheet.entries:
-        while open_ and entry.depth <= open_[-1][0].depth:
+        while open_ and entry.depth <= open_[-1].depth:
             open_.pop()
         if entry.kind == "total":
             continue
-        if open_:
-            parent, before = open_[-1]
-            ordered = parent.what.word.split(":")[0].strip() == "Sequential"
-            if ordered and before == entry.index - 1 and not entry.container:
-                found.add(entry.index)
-            open_[-1] = parent, entry.index
         if entry.container:
-            open_.append((entry, None))
+            open_.append(entry)
+            continue
+        if before is not None:
+            same = sum(a is b for a, b in zip(before, open_, strict=False))
+            around = [*before[max(0, same - 1) :], *open_[same:]]
+            if (same or sheet.in_order) and all(map(_ordered, around)):
+                found.add(entry.index)
+        before = list(open_)
     return frozenset(found)
+
+
+def _ordered(module: Entry) -> bool:
+    """Whether what a module is made of runs in the order in which it is printed."""
+    return module.what.word.split(":")[0].strip() == "Sequential"
 
 
 def parts(sheet: Sheet) -> dict[int, list[Entry]]:
@@ -235,6 +275,7 @@ def hints(sheet: Sheet) -> list[Hints]:
     ends = {weighted[0], weighted[-1]} if weighted else set()
     found = [Hints()] * len(sheet.entries)
     sides = _sides(rows)
+    ordered = sequential(sheet)
     embedded = [int(e.values.get("params", 0)) for e in rows if e.kind == "embedding"]
     for k, entry in enumerate(rows):
         following = rows[k + 1] if k + 1 < len(rows) else None
@@ -250,6 +291,8 @@ def hints(sheet: Sheet) -> list[Hints]:
             named = any(key in following.sources for key in (*keys(entry), "-1"))
             if following.sources and not named:
                 after = UNKNOWN
+            if after.c is None and following.index in ordered:
+                after = after._replace(c=_further(rows[k + 1 :], ordered))
         unsaid = printed_state(entry, "out").c is None
         asking = following is not None and (
             entry.kind in ("concat", "flatten")
@@ -262,6 +305,17 @@ def hints(sheet: Sheet) -> list[Hints]:
         words = tuple(dict.fromkeys(embedded)) if entry.kind == "linear" else ()
         found[entry.index] = Hints(followed, after, entry.index in ends, asked, sides, words)
     return found
+
+
+def _further(rows: Sequence[Entry], ordered: frozenset[int]) -> int | None:
+    """The channels that reach the first row of some that prints what it takes."""
+    for before, entry in pairwise(rows):
+        kept = before.kind in ("same", "pool", "gpool", "pad", "upsample")
+        if not kept or entry.index not in ordered:
+            return None
+        if (c := printed_state(entry, "in").c) is not None:
+            return c
+    return None
 
 
 def _sides(rows: Sequence[Entry]) -> tuple[int, ...]:

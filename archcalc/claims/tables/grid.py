@@ -12,10 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from archcalc.claims.tables.aligned import HEADING, NUMBERED, header, read_box, read_text
+from archcalc.claims.tables.aligned import NUMBERED, header, read_box, read_text
+from archcalc.claims.tables.blanks import HEADING
 from archcalc.claims.tables.caffe import CAFFE, read_caffe
 from archcalc.claims.tables.calls import called, read_calls
 from archcalc.claims.tables.columns import heads_columns
+from archcalc.claims.tables.described import describes, read_described
+from archcalc.claims.tables.labels import unlabelled
 from archcalc.claims.tables.lines import (
     MOST_CHARACTERS,
     MOST_COLUMNS,
@@ -34,6 +37,7 @@ from archcalc.claims.tables.listings import (
     LABELLED,
     LIGHTNING,
     MODULE,
+    ROOT,
     read_arrowed,
     read_darknet,
     read_fvcore,
@@ -43,6 +47,7 @@ from archcalc.claims.tables.listings import (
 )
 from archcalc.claims.tables.markup import delimiter, read_csv, read_html, read_latex, read_markdown
 from archcalc.claims.tables.matlab import LAYER, read_matlab
+from archcalc.claims.tables.shoved import straightened
 from archcalc.claims.tables.ultralytics import YOLO, read_ultralytics
 from archcalc.errors import ArchcalcError
 
@@ -63,6 +68,8 @@ class Grid:
     """The input's size, as said in a line of its own."""
     chain: bool = False
     """Whether it is said that each row takes what the row before gives."""
+    in_order: bool = False
+    """Whether a tree of modules is a ``Sequential``."""
 
 
 _REMARKED = re.compile(r"^([ \t]*[│┃][^\n]*[│┃])[ \t]*(?:#|//|<-|←)[^\n│┃]*$", re.MULTILINE)
@@ -76,11 +83,7 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
     """
     if len(text) > MOST_CHARACTERS or "\0" in text:
         raise ArchcalcError(f"{name}: is no table of at most {MOST_CHARACTERS:,} characters")
-    text = re.sub(_REMARKED, r"\1", _uncommented(text))
-    if not re.search(r"<t[rd][\s>]|\|.*<br", text, re.IGNORECASE):
-        edges = r"^[ \t]*</?(?:br|p|pre|code)\b ?/?>|</?(?:br|p|pre|code)\b ?/?>[ \t]*$"
-        text = re.sub(edges, "", text, flags=re.IGNORECASE | re.MULTILINE)
-        text = text.replace("&nbsp;", " ")
+    text = bare(text)
     form = form or _form(text)
     headers, lines = FORMS[form](text, name)
     if not headers or not lines:
@@ -88,8 +91,14 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
     said = [line for line in lines if TRAINED.match(line.cells[0])]
     below = "\n".join(" ".join(filter(None, line.cells)) for line in said)
     grid = _checked(form, headers, list(_told_apart(headers, lines)), name)
+    roots = map(ROOT.match, text.splitlines() if form == "modules" else ())
+    root = next(filter(None, roots), None)
     return replace(
-        grid, whole=whole(below) or whole(text), given=given(text), chain=bool(CHAIN.search(text))
+        grid,
+        whole=whole(below) or whole(text),
+        given=given(text),
+        chain=bool(CHAIN.search(text)),
+        in_order=bool(root and root[1] == "Sequential"),
     )
 
 
@@ -108,6 +117,16 @@ def _told_apart(headers: tuple[str, ...], lines: list[Line]) -> Iterator[Line]:
 _TOTALS = re.compile(r"(?:Total|(?:Non-)?Trainable) param(?:eter)?s: ?[\d,]+", re.IGNORECASE)
 
 
+def bare(text: str) -> str:
+    """A text without what quotes it, comments it out or sets it, line by line."""
+    text = re.sub(_REMARKED, r"\1", _uncommented(text))
+    if not re.search(r"<t[rd][\s>]|\|.*<br", text, re.IGNORECASE):
+        edges = r"^[ \t]*</?(?:br|p|pre|code)\b ?/?>|</?(?:br|p|pre|code)\b ?/?>[ \t]*$"
+        text = re.sub(edges, "", text, flags=re.IGNORECASE | re.MULTILINE)
+        text = text.replace("&nbsp;", " ")
+    return text
+
+
 def _checked(form: str, headers: tuple[str, ...], lines: list[Line], name: str) -> Grid:
     if lines and all(
         len(line.cells) == len(headers) + 1 and line.cells[0] == str(k)
@@ -115,6 +134,8 @@ def _checked(form: str, headers: tuple[str, ...], lines: list[Line], name: str) 
     ):
         headers = ("", *headers)  # rows are numbered, their numbers headed by nothing
     headers, lines = _sections(*_headed(headers, lines))
+    if form in WRITTEN:
+        headers, lines = unlabelled(*straightened(headers, lines))
     width = len(headers)
     if width > MOST_COLUMNS or len(lines) > MOST_ROWS:
         raise ArchcalcError(f"{name}: has more than {MOST_COLUMNS} columns or {MOST_ROWS:,} rows")
@@ -231,7 +252,8 @@ def _form(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()][:400]
     if len(CAFFE.findall(text)) > 3:
         return "caffe"
-    if sum(bool(MODULE.match(line)) for line in lines) > 1:
+    rooted = any(ROOT.match(line.rstrip()) for line in lines)
+    if sum(bool(MODULE.match(line)) for line in lines) > 1 - rooted:
         return "modules"
     if any(re.match(r"\s*\|\s*module\s*\|\s*#parameters or shape", line) for line in lines):
         return "fvcore"
@@ -261,10 +283,14 @@ def _form(text: str) -> str:
         return "ultralytics"
     if sum(bool(NUMBERED.fullmatch(line)) for line in lines) > 2:
         return "text"
+    if describes(lines):
+        return "described"
     marked = bool(lines) and any(mark in lines[0] for mark in ",;\t|")
     return "csv" if delimiter(lines) or (marked and header(lines) is None) else "text"
 
 
+WRITTEN = frozenset(("csv", "markdown", "html", "latex", "box", "text"))
+"""Formats of tables that people write."""
 FORMS: Mapping[str, Callable[[str, str], Rows]] = {
     "csv": read_csv,
     "markdown": read_markdown,
@@ -282,5 +308,6 @@ FORMS: Mapping[str, Callable[[str, str], Rows]] = {
     "calls": read_calls,
     "caffe": read_caffe,
     "matlab": read_matlab,
+    "described": read_described,
 }
 """Formats that are read."""

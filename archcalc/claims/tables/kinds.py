@@ -153,6 +153,7 @@ def _kind(text: str) -> str:
     text = _LAYER.sub(r"\1 ", _ARGUMENT.sub(" ", text))
     for words, english in ABROAD:
         text = re.sub(words, f" {english} ", text, flags=re.IGNORECASE)
+    text = re.sub(r"\b(conv|dense)\s+layer\b", r"\1", text, flags=re.IGNORECASE)  # no class
     whole = compact(text)
     if not whole:
         return ""

@@ -153,8 +153,10 @@ def read_lightning(text: str, name: str) -> Rows:
 
 # Trees of modules as PyTorch prints them --------------------------------------------------------
 
-MODULE = re.compile(r"(\s*)\((\w+)\): (?:\((\d+)-(\d+)\): )?(?:(\d+) x )?(\w+)\((.*)$")
-_REPEATED = re.compile(r"(\s*)\((\d+)-(\d+)\): (\d+) x (\w+)\((.*)$")
+MODULE = re.compile(r"(\s*)\(([\w.-]+)\): (?:\((\d+)-(\d+)\): )?(?:(\d+) x )?(\w+) ?\((.*)$")
+_REPEATED = re.compile(r"(\s*)\((\d+)-(\d+)\): (\d+) x (\w+) ?\((.*)$")
+ROOT = re.compile(r"\s*(?:\w+ = )?(\w+) ?\($")
+"""What a tree of modules begins with; PyTorch once had a blank before each bracket."""
 _PARAMS = re.compile(
     r"(?:#params: )?([\d.]+ ?[kKMGB]?)(?: = [\d.]+%|, [\d.]+%)? ?Params|#params: ([\d.]+[KMGB]?)"
 )
@@ -162,7 +164,15 @@ _MACS = re.compile(
     r"([\d.]+) ?([kKMGB]?) ?Macs?\b|([\d.]+) ?([kKMGB]?) ?MACs\b(?! =)|([\d.]+) ?([KMGB]?)MACs"
 )
 _FLOPS = re.compile(r"([\d.]+) ?([kKMGB]?)FLOPS\b|#flops: ([\d.]+[KMGB]?)")
-_POSITIONAL = {"Conv": ("in", "out"), "Batch": ("in",), "Insta": ("in",), "Linea": ("in", "out")}
+_POSITIONAL = {
+    **dict.fromkeys(("Conv", "Linear", "LSTM", "GRU", "RNN"), ("in", "out")),
+    **dict.fromkeys(("BatchNorm", "InstanceNorm"), ("in",)),
+    "GroupNorm": ("", "in"),
+    "Embedding": ("", "out"),
+}
+"""What the first numbers of a call are, by how its name begins."""
+_FIRST = re.compile(r"\s*(\d+)(?:(?:,| ->) ?(\d+))?(?=[,)\s]|$)")
+"""The first numbers of a call; of old linear layers ``512 -> 10``."""
 _KEYWORDS = {
     "in_features": "in",
     "out_features": "out",
@@ -175,6 +185,10 @@ _KEYWORDS = {
     "groups": "groups",
     "bias": "bias",
     "num_features": "in",
+    "num_channels": "in",
+    "embedding_dim": "out",
+    "input_size": "in",
+    "hidden_size": "out",
 }
 _TREE = (
     *("layer", "operator", "in", "out", "kernel", "stride", "padding", "dilation", "groups"),
@@ -204,7 +218,7 @@ def read_modules(text: str, name: str) -> Rows:
             found.append((number, indent, cells))
         elif found and line.strip() not in ("", ")"):
             said = line
-        elif not found and re.match(r"\w+\($", line.strip()):
+        elif not found and ROOT.match(line.rstrip()):
             said = ""
             found.append((number, -1, {"layer": "Total", "operator": ""}))
             continue
@@ -215,7 +229,7 @@ def read_modules(text: str, name: str) -> Rows:
         raise ArchcalcError(f"{name}: has no modules")
     headers = tuple(h for h in _TREE if any(cells.get(h) for _, _, cells in found))
     rows = [Line(at, tuple(cells.get(h, "") for h in headers)) for at, _, cells in found]
-    total = [row for row in rows if row.cells[0] == "Total"]
+    total = [row for row in rows if row.cells[0] == "Total" and any(row.cells[1:])]
     return headers, [row for row in rows if row.cells[0] != "Total"] + total
 
 
@@ -231,10 +245,13 @@ def _said(cells: dict[str, str], text: str) -> None:
     wanted = next((w for start, w in _POSITIONAL.items() if operator.startswith(start)), ())
     plain = re.sub(r"^.*?(?:Params|MACs?|FLOPs|Mac)\b,?", "", text) if "%" in text else text
     plain = re.sub(r"^.*% (?:MACs|FLOPs|Params),?", "", plain)
-    first = re.match(r"\s*(\d+)(?:, (\d+))?(?=[,)\s]|$)", plain)
-    if first and wanted:
-        for role, value in zip(wanted, first.groups(), strict=False):
+    plain = re.sub(r"\b(size)=", "kernel_size=", plain) if "Pool" in operator else plain
+    first = _FIRST.match(plain)
+    for role, value in zip(wanted, first.groups() if first else (), strict=False):
+        if role:
             cells.setdefault(role, value or "")
+    if wanted and not first and re.match(r"\s*-?\d", plain):
+        cells.setdefault("in", plain.strip())  # in words of its own: it is not to be lost
     for key, value in re.findall(r"(\w+)=(\([^()]*\)|\w+)", plain):
         if key in _KEYWORDS and (wanted or key != "bias"):
             alone = re.fullmatch(r"\((\d+),\)", value)

@@ -88,7 +88,7 @@ def _whole(headers: tuple[str, ...], width: int) -> tuple[str, ...]:
 def read_markdown(text: str, name: str) -> Rows:
     """The first table of a page of Markdown."""
     found: list[Line] = []
-    lines = text.splitlines()
+    lines = _whole_rows(text.splitlines())
     last = len(lines) + 1
     for number, line in enumerate(lines, 1):
         bare = line.strip()
@@ -132,6 +132,24 @@ def _in_prose(line: str) -> str:
     return f"Total params: {found['number'] or found['abroad']}" if found else line
 
 
+def _whole_rows(lines: list[str]) -> list[str]:
+    """Lines of which a row is one: a cell that holds line breaks goes on in the next."""
+    found = list(lines)
+    closed = sum(line.strip().startswith("|") and line.rstrip().endswith("|") for line in lines)
+    for k, line in enumerate(lines):
+        bare = line.strip()
+        if not bare.startswith("|") or (bare.endswith("|") and len(bare) > 1) or closed < 3:
+            continue
+        more = [each.strip() for each in lines[k + 1 : k + 1 + MOST_BROKEN]]
+        end = next((j for j, each in enumerate(more, 1) if each.endswith("|")), 0)
+        if end and not any(each.startswith("|") or not each for each in more[:end]):
+            found[k] = " ".join([bare, *more[:end]])
+            found[k + 1 : k + 1 + end] = [""] * end
+    return found
+
+
+MOST_BROKEN = 4
+"""Lines that a row with line breaks in its cells goes on for."""
 BELOW = 8
 """Lines below a table of Markdown that may say what it adds up to."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from archcalc.claims.tables.cells import count, nothing, shapes, weights_in, worked_out
 from archcalc.claims.tables.columns import NUMBERS, find_roles, plain_header, unit
 from archcalc.claims.tables.conventions import settle
+from archcalc.claims.tables.described import apart
 from archcalc.claims.tables.draft import (
     CALL,
     FLOW,
@@ -18,6 +19,7 @@ from archcalc.claims.tables.draft import (
     Draft,
     Row,
     cell_of,
+    mapped,
     shared,
     spaced,
     thousands,
@@ -27,6 +29,7 @@ from archcalc.claims.tables.kinds import Kind, kind_of
 from archcalc.claims.tables.lines import MOST_CHARACTERS, SUMMING, TRAINED
 from archcalc.claims.tables.modules import Pattern
 from archcalc.claims.tables.rows import entry_of
+from archcalc.claims.tables.several import of_layers, tables_of
 from archcalc.claims.tables.sheet import Sheet
 from archcalc.claims.tables.taken import stored_input
 from archcalc.claims.tables.totals import SUB, SUBTOTAL
@@ -51,11 +54,50 @@ def read_table(
     insists on a format, and ``patterns`` are modules that rows may stand for. Raises
     :class:`ArchcalcError` for what can't be read as a table.
     """
-    name, text = _text(table)
+    name, text = text_of(table)
     return read_sheet(read_grid(text, name, form), name, map, patterns)
 
 
-def _text(table: str | Path) -> tuple[str, str]:
+def read_tables(
+    table: str | Path,
+    map: Mapping[str, str] | None = None,
+    form: str = "",
+    patterns: Sequence[Pattern] = (),
+) -> tuple[list[Sheet], list[str]]:
+    """All tables of layers in a file or a text, and what is said of those that are none.
+
+    The arguments are those of :func:`read_table`, which reads a text as one table.
+    """
+    name, text = text_of(table)
+    sheets: list[Sheet] = []
+    said: list[str] = []
+    texts: list[str] = []
+    for number, part in enumerate(tables_of(text), 1):
+        title = f"table {number}{f': {part.title}' if part.title else ''}"
+        try:
+            sheet = read_sheet(read_grid(part.text, title, form), title, map, patterns)
+            why = "" if of_layers(sheet) else f"{title} is none of layers"
+        except ArchcalcError as error:
+            why = str(error).splitlines()[0]
+        if not why:
+            sheets.append(sheet)
+            texts.append(part.text)
+        elif part.follows and sheets:
+            # What the table before adds up to, say: the two are read as one.
+            lines = zip(texts[-1].split("\n"), part.text.split("\n"), strict=True)
+            texts[-1] = "\n".join(a or b for a, b in lines)
+            grid = read_grid(texts[-1], sheets[-1].name, form)
+            sheets[-1] = read_sheet(grid, sheets[-1].name, map, patterns)
+        else:
+            said.append(why)
+    if len(sheets) > 1 or (sheets and said):
+        alone = len(sheets) == 1
+        return [replace(each, name=name if alone else each.name) for each in sheets], said
+    return [read_sheet(read_grid(text, name, form), name, map, patterns)], []
+
+
+def text_of(table: str | Path) -> tuple[str, str]:
+    """The name of a table, and its text."""
     if isinstance(table, str) and "\n" in table:
         return "<table>", table
     if len(str(table)) > LONGEST_PATH:
@@ -86,9 +128,15 @@ def read_sheet(
     roles = find_roles(grid.headers, rows, map or {}, name)
     _sided(roles, grid.headers, rows)
     tensors = _tensors(roles, rows)
+    listed = grid.form == "described"
+    for k in apart(grid.headers) if listed else ():
+        roles = {role: [at for at in places if at != k] for role, places in roles.items()}
+        roles = {role: places for role, places in roles.items() if places}
+        roles["remark"] = [*roles.get("remark", []), k]
     read = Draft(grid, roles, units={k: unit(h) for k, h in enumerate(grid.headers)})
     heads = {plain_header(head): k for k, head in reversed(list(enumerate(grid.headers)))}
     read.spaced = spaced(rows)
+    read.mapped = mapped(rows)
     read.patterns = tuple(
         (each, {width: heads[plain_header(head)] for width, head in each.heads.items()})
         for each in patterns
@@ -127,7 +175,7 @@ def read_sheet(
         for role in BESIDE:
             read.columns.setdefault(role, read.columns["kernel"])
     _squared(read, rows)
-    worded = _worded(read, rows) | _workings(read, rows)
+    worded = (set() if listed else _worded(read, rows)) | _workings(read, rows)
     if tensors is not None:
         read.columns["worked"], read.tensors = tensors, True
         worded |= {tensors}
@@ -177,6 +225,7 @@ def read_sheet(
         grid.whole,
         grid.given or stored_input(entries, read.first, read.batch),
         read.tokens,
+        grid.in_order,
         upwards,
         grid.chain,
     )

@@ -114,7 +114,10 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
                     unread(role, "size")
             elif sizes:
                 several = several or len(sizes) > 1
-                found, vector = state_of(sizes[0], what, role, read, filters)
+                # What is no map has its channels last: ``[1, 7710, 1]``.
+                last = what.kind == "input" and place_of(cells, role, read) in read.mapped
+                drawn = replace(read, first=False) if last else read
+                found, vector = state_of(sizes[0], what, role, drawn, filters)
                 if what.kind == "tensor":
                     axes = ("d", "h", "w", "c")[-len(sizes[0].dims) :]
                     found = {

@@ -142,6 +142,8 @@ class Sheet:
     """The input's size, as said beside the table, or as its memory says below."""
     tokens: bool = False
     """Whether features stand last where positions are one row, though channels stand first."""
+    in_order: bool = False
+    """Whether a tree's own root says that what stands right below it runs in that order."""
     upwards: bool = False
     """Whether the last row is the input, so that it is read from there."""
     chain: bool = False

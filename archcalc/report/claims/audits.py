@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from archcalc.claims.finding import Audit, Difference, Finding
@@ -52,6 +53,9 @@ def document(audit: Audit | Sequence[Audit], brief: bool = False) -> Document:
     if not isinstance(audit, Audit):
         several = [document(each, brief) for each in audit]
         return Document.of(*(block for each in several for block in each.blocks), name="tables")
+    if audit.tables:
+        each_ = [replace(each, name=f"{audit.name}, {each.name}") for each in audit.tables]
+        return document(each_, brief)
     found = notes(audit)
     marks = {cell: k for k, note in enumerate(found, 1) for cell in note.cells}
     wrong = {row for row, _ in marks}
@@ -210,6 +214,7 @@ def as_data(audit: Audit | Sequence[Audit], brief: bool = False) -> dict[str, An
                 "rule": each.rule,
                 "effect": each.effect,
                 "causes": [cause(one) for one in each.causes],
+                **({"table": each.table} if audit.tables else {}),
             }
             for each in audit.findings
         ],
@@ -230,6 +235,7 @@ def as_data(audit: Audit | Sequence[Audit], brief: bool = False) -> dict[str, An
             {**each._asdict(), "row": None if each.row is None else each.row + 1}
             for each in audit.differences
         ],
+        **({"tables": list(map(as_data, audit.tables))} if audit.tables else {}),
     }
 
 
