@@ -197,7 +197,7 @@ def _cut(line: str) -> tuple[tuple[_Column, ...], ...]:
     for way in _ways(tuple(words), 1):
         roles = [each.role for each in way]
         named = {"layer", "op"} & set(roles[:2])
-        if named and len(way) > 2 and len(_TELLING & set(roles)) > len(way) / 3:
+        if named and len(way) > 2 and 3 * len(_TELLING & set(roles)) >= len(way):
             ways.append(way)
         if len(ways) > MOST_HEADS:
             break

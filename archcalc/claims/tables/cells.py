@@ -99,6 +99,10 @@ def shapes(text: str) -> Sequence[Shape] | None:
     plain = re.sub(
         r"^(?:→|->)\s*|^flattened\s+(?=\d)|(?<=^\d) [a-z]{4,}$|(?<=^\d\d) [a-z]{4,}$", "", plain
     )
+    if row := re.fullmatch(r"(\d{1,6}(?: ?x ?\d{1,6}){1,3})\s*(?:→|->|=)\s*(\d[\d,]*)", plain):
+        # Flattened, if it comes to that: ``16x16x32 → 8192``.
+        whole = prod(map(int, row[1].split("x")))
+        plain = row[2] if int(row[2].replace(",", "")) == whole else plain
     plain = re.sub(r"(?<=\d)\s*@\s*(?=\d)", "x", plain)
     plain = re.sub(r"(?<!\d)(\d+)\s*(?:\^\s*2|²)", r"\1x\1", plain)
     if joined := re.match(r"\((\d{1,9}) *\+ *(\d{1,9})\)(?= *x)", plain):

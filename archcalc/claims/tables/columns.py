@@ -45,8 +45,8 @@ HEADERS: Mapping[str, str] = {
     r"( count| number)?|"
     r"(kernel|filter|weights?) values?( number| count)?|"
     r".*\bpar[aá]m(s|eter|eters|etri|etros|[eè]tres)?\b.*|of weights|weights count",
-    "in": r"(input|in|inp) ?(res(olution)?|size|shape|dims?|dim|dimensions?|image|feature ?maps?"
-    r"|tensor)?s?|size in|"
+    "in": r"(input|in|inp) ?(res(olution)?|size|shape|dims?|dim|dimensions?|image|picture"
+    r"|feature ?maps?|tensor)?s?|size in|"
     r"input .*(size|shape)|shape in|dims? in|ifm(ap)?s?( size| shape)?|resolution|res in",
     "out": r"(output|out|outp) ?(res(olution)?|size|shape|dims?|dimensions?|image|feature ?maps?"
     r"|tensor|volume)?s?|"
@@ -70,11 +70,12 @@ HEADERS: Mapping[str, str] = {
     r"n c|features|filters|feature maps|"
     r"filters or neurons|neurons|units|kernels|n out|channels?|ch|c|width|"
     r"of (filters|kernels|channels|neurons|units)|out ch|maps?|filter count|nodes|hidden units|"
-    r"num (filters|channels)|ch out|"
+    r"num (filters|channels)|ch out|(convolution(al)? )?kernel types?|sampling types?|"
     r"((out|output) )?(kernel|filter|channel|neuron|unit)s? (number|num|count)s?|"
     r"oc|och|o ch|filts?",
     "kernel": r"kernels?( size| shape)?|ke?rne?l? ?si?ze?|weights? (shape|size|dims?)|k|f|"
     r"filters? ?(size|shape)|filter|patch size|"
+    r"(convolution(al)? kernel|sampling area)( size)?|"
     r"window( size)?|ksize|(pool|conv) size|receptive field size|field size|support|"
     r"filter dimensions?|size strd( dil)?|"
     r"(kernel|filter|patch|window)s? ?(size|shape)?.* strides?( .*)?|k ?size|mask( size)?|"

@@ -12,6 +12,9 @@ from archcalc.claims.tables.draft import Draft, Row, cell_of
 from archcalc.claims.tables.kinds import SLIDING, WEIGHTED, Kind
 from archcalc.claims.tables.sheet import AXES, Number
 
+ONES = 0.1
+"""What two sides of one say of the order of axes: one of them may be the channels of an image."""
+
 
 def _together(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
     """Whether two axes change by about the same factor."""
@@ -55,7 +58,8 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
             votes += _together(before[1:], dims[1:]) - _together(before[:2], dims[:2])
         before = dims
         if len(dims) in (3, 4):
-            votes += (dims[-1] == dims[-2] != dims[0]) - (dims[-2] == dims[-3] != dims[-1])
+            alike = (dims[-1] == dims[-2] != dims[0]) - (dims[-2] == dims[-3] != dims[-1])
+            votes += alike * (1.0 if dims[-2] > 1 else ONES)
         if len(dims) > 1 and re.search(r"[a-z]\d[dD]|^[A-Z][a-z]+:", what.word):
             keras = re.search(r"\d+D", what.word) or re.search(r"\(None", str(rows[0]))
             votes += -0.1 if keras else 0.1

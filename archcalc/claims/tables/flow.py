@@ -11,7 +11,7 @@ from math import prod
 from typing import NamedTuple
 
 from archcalc.claims.tables.evidence import UNKNOWN, Hints, State, printed_state
-from archcalc.claims.tables.kinds import GATES, SAME, WEIGHTED
+from archcalc.claims.tables.kinds import GATES, SAME, SLIDING, WEIGHTED
 from archcalc.claims.tables.sheet import Entry, Sheet
 
 MOST_MISSED = 40
@@ -48,8 +48,10 @@ def links(sheet: Sheet) -> list[Link]:
     previous: int | None = None
     any_named = any(entry.sources for entry in sheet.entries)
     lost_so_far = 0
-    part = gap = False
+    part = gap = lined = False
     anew, alone = begun_again(sheet), examples(sheet)
+    unordered = sheet.form in ("modules", "lightning")
+    ordered = sequential(sheet) if unordered else frozenset()
     for entry in sheet.entries:
         if entry.kind == "total" or entry.container:
             found.append(Link(None, False))
@@ -102,6 +104,8 @@ def links(sheet: Sheet) -> list[Link]:
             known = rows and part and entry.kind == "add"  # which keeps the size of each
             given = None if lost and not known else tuple(rows)
             found.append(Link(given, True, tuple(unknown), meant))
+        elif entry.kind in SLIDING and unordered and entry.index not in ordered and lined:
+            found.append(Link((), any_named))  # a program lists modules in any order
         elif previous is None or entry.kind in OWN_INPUT or entry.index in anew or alone:
             found.append(Link((), any_named))
         elif entry.kind in ("concat", "merge"):
@@ -110,6 +114,7 @@ def links(sheet: Sheet) -> list[Link]:
             found.append(Link((previous,), False))
         previous = entry.index
         gap = gap or entry.kind == "gap"
+        lined = entry.kind == "linear"
         for key in keys(entry):
             latest[key] = entry.index
             called.append((key, entry.index))

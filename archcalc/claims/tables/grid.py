@@ -283,7 +283,7 @@ def _form(text: str) -> str:
         return "ultralytics"
     if sum(bool(NUMBERED.fullmatch(line)) for line in lines) > 2:
         return "text"
-    if describes(lines):
+    if not delimiter(lines) and describes(lines):
         return "described"
     marked = bool(lines) and any(mark in lines[0] for mark in ",;\t|")
     return "csv" if delimiter(lines) or (marked and header(lines) is None) else "text"

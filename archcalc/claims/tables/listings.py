@@ -153,10 +153,12 @@ def read_lightning(text: str, name: str) -> Rows:
 
 # Trees of modules as PyTorch prints them --------------------------------------------------------
 
-MODULE = re.compile(r"(\s*)\(([\w.-]+)\): (?:\((\d+)-(\d+)\): )?(?:(\d+) x )?(\w+) ?\((.*)$")
+MODULE = re.compile(r"(\s*)\(([\w.-]+)\): (?:\((\d+)-(\d+)\): )?(?:(\d+) x )?(\w+) ?[({](.*)$")
 _REPEATED = re.compile(r"(\s*)\((\d+)-(\d+)\): (\d+) x (\w+) ?\((.*)$")
-ROOT = re.compile(r"\s*(?:\w+ = )?(\w+) ?\($")
-"""What a tree of modules begins with; PyTorch once had a blank before each bracket."""
+ROOT = re.compile(r"\s*(?:\w+ = )?(\w+) ?[({]$")
+"""What a tree of modules begins with; PyTorch once had a blank before each bracket, and braces."""
+_COLONS = re.compile(r"\b(size|stride|padding|dilation|groups|nChannels): ?(?=[\d(])")
+"""Keywords as PyTorch's first trees have them."""
 _PARAMS = re.compile(
     r"(?:#params: )?([\d.]+ ?[kKMGB]?)(?: = [\d.]+%|, [\d.]+%)? ?Params|#params: ([\d.]+[KMGB]?)"
 )
@@ -186,6 +188,7 @@ _KEYWORDS = {
     "bias": "bias",
     "num_features": "in",
     "num_channels": "in",
+    "nChannels": "in",
     "embedding_dim": "out",
     "input_size": "in",
     "hidden_size": "out",
@@ -216,7 +219,7 @@ def read_modules(text: str, name: str) -> Rows:
             full = ".".join(each for _, each in path)
             cells = {"layer": "│" * len(path) + full, "operator": operator}
             found.append((number, indent, cells))
-        elif found and line.strip() not in ("", ")"):
+        elif found and line.strip() not in ("", ")", "}"):
             said = line
         elif not found and ROOT.match(line.rstrip()):
             said = ""
@@ -245,7 +248,9 @@ def _said(cells: dict[str, str], text: str) -> None:
     wanted = next((w for start, w in _POSITIONAL.items() if operator.startswith(start)), ())
     plain = re.sub(r"^.*?(?:Params|MACs?|FLOPs|Mac)\b,?", "", text) if "%" in text else text
     plain = re.sub(r"^.*% (?:MACs|FLOPs|Params),?", "", plain)
-    plain = re.sub(r"\b(size)=", "kernel_size=", plain) if "Pool" in operator else plain
+    plain = _COLONS.sub(lambda found: f"{found[1]}=", plain)
+    if re.match("Conv|.*Pool", operator):
+        plain = re.sub(r"\bsize=", "kernel_size=", plain)
     first = _FIRST.match(plain)
     for role, value in zip(wanted, first.groups() if first else (), strict=False):
         if role:

@@ -75,7 +75,7 @@ def _spans(lines: list[str]) -> Iterator[tuple[int, int]]:
             yield start, start
         elif ROOT.match(line.rstrip()) and any(map(MODULE.match, lines[at + 1 : at + 4])):
             depth = len(line) - len(line.lstrip())
-            ends = re.compile(rf"\s{{{depth}}}\)\s*")
+            ends = re.compile(rf"\s{{{depth}}}[)}}]\s*")
             end = next((k for k in range(at + 1, len(lines)) if ends.fullmatch(lines[k])), at)
             yield start, end + 1
         elif opened := re.search(r"<(table)\b|\\begin\{(tabular|longtable)", line):

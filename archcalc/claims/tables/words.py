@@ -32,7 +32,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("pad", r"(?<=[\s,(\d])p\s*=?\s*(\d)\b"),
     ("dilation", r"\bdilat\w*\s*(?:rate|of|=|:|\s)*(\d+)\b"),
     ("stride", r"\bstrides?\s*1/(\d)\b"),
-    ("stride", r"\b(\d+(?:\s*x\s*\d+)?)\s*stride"),
+    ("stride", r"\b(\d+(?:\s*x\s*\d+)?)\s*stride(?!s?\s*(?:of|is|=|:)?\s*[(\[]?\d)"),
     ("stride", r"\bstrides?\s*(?:of|is|=|:)?\s*[(\[]\s*(\d+\s*,\s*\d+)"),
     ("stride", r"\bstrides?\s*(?:of|is|=|:)?\s*[(\[]?(\d+(?:\s*x\s*\d+)?)"),
     ("stride", r"\bs\s*=\s*(\d+)\b"),
