@@ -15,6 +15,8 @@ from archcalc.claims.tables.lines import Line, Rows
 
 FEWEST = 4
 """Rows by which it is told that cells stand too far left."""
+LONGEST = 100
+"""Characters of a size."""
 LONG = 40
 """Characters of a line of its own that is a title and no layer."""
 
@@ -65,7 +67,7 @@ def _is_row(headers: tuple[str, ...]) -> bool:
 
 def _sized(cell: str) -> bool:
     """Whether a cell is a size, and no number alone."""
-    found = shapes(cell)
+    found = shapes(cell) if len(cell) <= LONGEST else None
     return bool(found and (len(found[0].dims) > 1 or found[0].bracketed))
 
 
