@@ -66,7 +66,7 @@ HEADERS: Mapping[str, str] = {
     "channels_in": r"channels? in|(in|input) (channels?|features?|planes|depth|maps)|c in|cin|n in|"
     r"in ch|ch in|ic|ich|i ch|filt(er)? dim|(input|in) channels? (number|num|count)",
     "channels_out": r"channels? out|(out|output) (channels?|features?|planes|depth|maps|f)|c out|"
-    r"cout|m out|"
+    r"cout|m out|feature maps? depth|"
     r"n c|features|filters|feature maps|"
     r"filters or neurons|neurons|units|kernels|n out|channels?|ch|c|width|"
     r"of (filters|kernels|channels|neurons|units)|out ch|maps?|filter count|nodes|hidden units|"
