@@ -313,6 +313,8 @@ def _checked(sheet: Sheet, told: Reading, totals: Totals | None) -> dict[str, in
         )
         if cells:
             found[what] = cells
+    if workings := sum("worked" in e.values and bool(e.values.get("params")) for e in sheet.layers):
+        found["workings"] = workings
     if totals is not None and totals.printed is not None:
         found["totals"] = 1
     return found
@@ -365,7 +367,10 @@ def _notes(sheet: Sheet, told: Reading) -> Iterator[str]:
     loose = [
         entry
         for entry, option in zip(sheet.entries, told.found.options, strict=True)
-        if option and entry.values.get("params") and "params" not in option.expected
+        if option
+        and entry.values.get("params")
+        and "params" not in option.expected
+        and "worked" not in entry.values
     ]
     if loose:
         of = label(loose[0]) if len(loose) == 1 else f"{len(loose)} rows, such as {label(loose[0])}"

@@ -140,7 +140,7 @@ class Draft:
         for layer in self.layers:
             held = self.tensors.get(layer.key, ())
             layer.share = next((owners[name] for name in held if name in owners), None)
-            for name in held:
+            for name in held if layer.share is None else ():
                 owners.setdefault(name, layer.key)
         self.owners = owners
         taken = {source for layer in self.layers for source in layer.inputs}

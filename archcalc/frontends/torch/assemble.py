@@ -77,7 +77,7 @@ class Assembler(Authored):
 
     def graph(self, name: str) -> Graph:
         """The graph; ``unknown`` says afterwards what is not counted, and why."""
-        alone = len(self.capture.inputs) == 1
+        alone = len(self.capture.inputs) == 1 and not self.capture.called
         inside = attention(self)
         for node in self.capture.graph.nodes:
             if node in inside:
@@ -100,7 +100,9 @@ class Assembler(Authored):
             layer = self.by_key[key]
             layer.origin = layer.origin and layer.origin._replace(dropped=True)
         outputs += dropped
-        used = {held for layer in self.layers for held in self.tensors.get(layer.key, ())}
+        # What a layer has beside what it shares, as a norm a bias of its own, is counted apart.
+        layers = [each for each in self.layers if each.share is None]
+        used = {held for layer in layers for held in self.tensors.get(layer.key, ())}
         unused = [
             self.tensor(held, kind, shape)
             for kind, tensors in (
@@ -380,7 +382,7 @@ class Assembler(Authored):
             wish = (module + home[len(path) :] if again and path else home) or function
         key = self.add(wish, function, applied, inputs, share, origin)
         self.tensors[key] = tuple(names.values())
-        for held in names.values():
+        for held in names.values() if share is None else ():
             self.owners.setdefault(held, key)
         return self.measured(key, wanted)
 

@@ -60,6 +60,8 @@ class Capture(Remembering):
     """The way to a module whose weights are stored in another dtype -> that, ``qint8``."""
     making: Making | None = None
     """How its tensors were made, where that was watched."""
+    called: bool = False
+    """Whether who asks calls a lone input as its argument is called."""
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:

@@ -128,7 +128,8 @@ def of_factory(
             given, tensors = _given(shapes, device)
         try:
             found = capture(module, given, tensors, at_most=device == "cpu")
-            graph = assemble(replace(found, making=making), _named(name))
+            found = replace(found, making=making, called=any(inputs))
+            graph = assemble(found, _named(name))
             return with_axes(graph, module, given, tensors)
         except ArchcalcError as error:
             failure = failure or error
@@ -144,7 +145,7 @@ def of_factory(
     whole = _given(shapes, device, whole=True)
     if _runs(module, *_given(shapes, device)) or not _runs(module, *whole):
         raise failure
-    found = replace(capture(module, *whole), making=making)
+    found = replace(capture(module, *whole), making=making, called=any(inputs))
     return assemble(found, _named(name), whole=True)
 
 
