@@ -100,8 +100,7 @@ class Assembler(Authored):
             layer = self.by_key[key]
             layer.origin = layer.origin and layer.origin._replace(dropped=True)
         outputs += dropped
-        # What a layer has beside what it shares, as a norm a bias of its own, is counted apart.
-        layers = [each for each in self.layers if each.share is None]
+        layers = [each for each in self.layers if self.holds_all(each.applied.op, each.share)]
         used = {held for layer in layers for held in self.tensors.get(layer.key, ())}
         unused = [
             self.tensor(held, kind, shape)
@@ -382,7 +381,7 @@ class Assembler(Authored):
             wish = (module + home[len(path) :] if again and path else home) or function
         key = self.add(wish, function, applied, inputs, share, origin)
         self.tensors[key] = tuple(names.values())
-        for held in names.values() if share is None else ():
+        for held in names.values() if self.holds_all(applied.op, share) else ():
             self.owners.setdefault(held, key)
         return self.measured(key, wanted)
 
