@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import opcode
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -94,12 +95,23 @@ def _strictly(module: nn.Module, args: Any, kwargs: Any) -> Capture:
 def _drafted(module: nn.Module, args: Any, kwargs: Any) -> Capture:
     from torch.export import draft_export
 
-    program: Any = draft_export(module, args, kwargs)
+    try:
+        program: Any = draft_export(module, args, kwargs)
+    finally:
+        _close_trace()
     looked = any(each.failure_type.name == _LOOKED for each in program._report.failures)
     if has_no_numbers(module, args, kwargs) and (looked or _is_open(program.graph)):
         raise ArchcalcError(_OPEN)  # it takes them all for zero
     settle_sizes(program.graph)
     return _whole(program, module, DRAFT)
+
+
+def _close_trace() -> None:
+    """Close the file that a draft is traced to, which PyTorch leaves open where that fails."""
+    for reference in [*getattr(logging, "_handlerList", ())]:
+        handler = reference()
+        if type(handler).__name__ == "CaptureStructuredTrace":
+            handler.close()
 
 
 def _whole(program: Any, module: nn.Module, how: str) -> Capture:
