@@ -17,6 +17,7 @@ from archcalc.claims.printed import Printed
 from archcalc.claims.tables.kinds import WEIGHTED, Kind
 from archcalc.claims.tables.lines import Whole
 from archcalc.claims.tables.modules import Pattern
+from archcalc.values import Remembering
 
 Number = int | Fraction
 TREES = frozenset(("modules", "fvcore", "lightning"))
@@ -115,7 +116,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Sheet(Remembering):
     """A printed table that was read."""
 
     name: str
