@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, ShapeError
 from archcalc.operators import NAMES, operator
-from archcalc.operators.base import LARGEST, Applied, Operator
+from archcalc.operators.base import LARGEST, Applied
 from archcalc.operators.parameter import Parameter
 from archcalc.spec.graph import Graph, Node, Origin
 from archcalc.spec.problems import field_problems
@@ -140,20 +140,12 @@ class Draft:
         for layer in self.layers:
             held = self.tensors.get(layer.key, ())
             layer.share = next((owners[name] for name in held if name in owners), None)
-            for name in held if self.holds_all(layer.applied.op, layer.share) else ():
+            for name in held:
                 owners.setdefault(name, layer.key)
         self.owners = owners
         taken = {source for layer in self.layers for source in layer.inputs}
         found = dict.fromkeys((*working, *sorted(self.kept)))
         return [key for key in found if key not in taken and key not in outputs]
-
-    def holds_all(self, op: Operator, share: int | None) -> bool:
-        """Whether all tensors of a layer are counted with it, or with that which it shares.
-
-        What a normalization has beside another one's, such as a bias of its own, is counted apart.
-        """
-        both = () if share is None else (op, self.by_key[share].applied.op)
-        return not both or not all("Norm" in name_of(each) for each in both)
 
     def settle_parts(self) -> None:
         """Tensors by themselves that are part of a layer, such as its bias: that layer owns them.

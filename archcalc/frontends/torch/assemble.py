@@ -26,6 +26,7 @@ from archcalc.frontends.torch.captured import (
 )
 from archcalc.frontends.torch.follow import PLAIN
 from archcalc.frontends.torch.formats import rules
+from archcalc.frontends.torch.holding import COUNTER, counter_of
 from archcalc.frontends.torch.parametrized import parametrized
 from archcalc.frontends.torch.spelled import spelled
 from archcalc.frontends.torch.steps import take_apart
@@ -100,8 +101,11 @@ class Assembler(Authored):
             layer = self.by_key[key]
             layer.origin = layer.origin and layer.origin._replace(dropped=True)
         outputs += dropped
-        layers = [each for each in self.layers if self.holds_all(each.applied.op, each.share)]
-        used = {held for layer in layers for held in self.tensors.get(layer.key, ())}
+        used = {held for layer in self.layers for held in self.tensors.get(layer.key, ())}
+        # Batches are counted without a call that says so.
+        for layer in self.layers:
+            if COUNTER in layer.applied.cost.buffers:
+                used |= {counter_of(held) for held in self.tensors.get(layer.key, ())}
         unused = [
             self.tensor(held, kind, shape)
             for kind, tensors in (
@@ -109,8 +113,7 @@ class Assembler(Authored):
                 ("buffer", self.capture.buffers),
             )
             for held, shape in tensors.items()
-            # Batch normalization counts its batches without a call that says so.
-            if held not in used and held.replace("num_batches_tracked", "running_mean") not in used
+            if held not in used
         ]
         for key in unused:
             self.place_beside(key, unused)
@@ -381,7 +384,7 @@ class Assembler(Authored):
             wish = (module + home[len(path) :] if again and path else home) or function
         key = self.add(wish, function, applied, inputs, share, origin)
         self.tensors[key] = tuple(names.values())
-        for held in names.values() if self.holds_all(applied.op, share) else ():
+        for held in names.values():
             self.owners.setdefault(held, key)
         return self.measured(key, wanted)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -92,6 +93,8 @@ class Holding(Draft):
             without = Made(made.op, fields, made.inputs, rest, wanted)
             extents = (*shape_of(bias), *(1,) * (0 if made.op == "Linear" else len(wanted) - 2))
             return Made("Add", {}, (without, Made("Reshape", {}, (bias,), shape=extents)))
+        if "Norm" in made.op:
+            return self.scaled(made, wanted)
         if made.op == "Embedding" and weight is not None and self.is_untrained(weight):
             return Made("Index", {"dim": 0}, (weight, *made.inputs))
         if weight is None or made.op not in _WEIGHING:
@@ -125,6 +128,57 @@ class Holding(Draft):
             {"macs": times * taps},
             (*made.inputs, *made.weights.values()),
             declared=True,
+        )
+
+    def scaled(self, made: Made[fx.Node], wanted: Shape) -> Made[fx.Node]:
+        """The same normalization; with sums and products apart where its tensors are no layer's.
+
+        Such as those of one that shares only the scale with another, or has a scale and no bias,
+        or is scaled by what comes of the input.
+        """
+        weight, bias = made.weights.get("weight"), made.weights.get("bias")
+        trailing = made.op in ("LayerNorm", "RMSNorm")
+        paired = (weight is None) == (bias is None) or (trailing and bias is None)
+        if paired and self.is_layers(made.weights):
+            return made
+
+        def apart(op: str, x: Made[fx.Node] | fx.Node, by: Any) -> Made[fx.Node]:
+            if isinstance(by, fx.Node) and not trailing:
+                extents = (*shape_of(by), *(1,) * (len(wanted) - 2))
+                by = Made("Reshape", {}, (by,), shape=extents)
+            return Made(op, {}, (x, by), shape=wanted)
+
+        if "running_mean" in made.weights:
+            spread = made.weights["running_var"]
+            extents = (*shape_of(spread), *(1,) * (len(wanted) - 2))
+            moved: Made[fx.Node] = Made(
+                "Add", {"by": made.fields["eps"]}, (spread,), shape=tuple(shape_of(spread))
+            )
+            turned: Made[fx.Node] = Made("Reshape", {}, (moved,), shape=extents)
+            found = apart("Sub", made.inputs[0], made.weights["running_mean"])
+            found = apart("Mul", found, Made("Rsqrt", {}, (turned,), shape=extents))
+        else:
+            affine = "elementwise_affine" if trailing else "affine"
+            fields = {name: value for name, value in made.fields.items() if name != "bias"}
+            found = Made(made.op, {**fields, affine: False}, made.inputs, shape=wanted)
+        if weight is not None:
+            found = apart("Mul", found, weight)
+        return found if bias is None else apart("Add", found, bias)
+
+    def is_layers(self, weights: Mapping[str, fx.Node]) -> bool:
+        """Whether tensors are all that a normalization has, and of no other or all another's."""
+        names: set[str] = set()
+        for name, source in weights.items():
+            kind = "buffer" if "running" in name else "parameter"
+            behind = self.largest_first(source)[:1]
+            if not behind or behind[0].kind != kind or self.depends(source):
+                return False
+            names.add(behind[0].name)
+            if kind == "buffer" and counter_of(behind[0].name) not in self.capture.buffers:
+                return False
+        owners = {self.owners.get(name) for name in names}
+        return owners <= {None} or (
+            len(owners) == 1 and {*self.tensors[owners.pop() or 0]} == names
         )
 
     def is_untrained(self, node: fx.Node) -> bool:
@@ -179,6 +233,16 @@ class Holding(Draft):
                 return True
             queue += each.all_input_nodes
         return False
+
+
+COUNTER = "num_batches_tracked"
+"""The buffer in which a normalization counts the batches of its statistics."""
+
+
+def counter_of(tensor: str) -> str:
+    """The counter beside a tensor of a normalization."""
+    home, dot, _ = tensor.rpartition(".")
+    return f"{home}{dot}{COUNTER}"
 
 
 _WEIGHING = ("Linear", *(f"Conv{t}{n}d" for t in ("", "Transpose") for n in (1, 2, 3)))

@@ -879,28 +879,6 @@ def test_parts_that_are_called_as_an_input_are_parts_all_the_same() -> None:
     assert space["Pair"]().state_dict().keys() == Pair().state_dict().keys()
 
 
-class Normed(nn.Module):
-    """Two normalizations of one scale, each with all else of its own."""
-
-    def __init__(self, norm: type[nn.LayerNorm | nn.BatchNorm1d]) -> None:
-        super().__init__()
-        self.first, self.second = norm(8), norm(8)
-        self.second.weight = self.first.weight
-
-    def forward(self, x: torch.Tensor) -> Any:
-        return self.second(self.first(x).relu())
-
-
-@pytest.mark.parametrize(
-    ("norm", "buffers"), [(nn.LayerNorm, 0), (nn.BatchNorm1d, 2 * (8 + 8 + 1))]
-)
-def test_what_a_normalization_has_beside_a_shared_scale_is_counted(
-    norm: type[nn.LayerNorm | nn.BatchNorm1d], buffers: int
-) -> None:
-    made = archcalc.analyze(archcalc.from_torch(Normed(norm), torch.zeros(2, 8)))
-    assert (made.params, made.buffers) == (8 + 8 + 8, buffers)
-
-
 def test_a_lone_input_may_be_called_as_its_author_calls_it(tmp_path: Path) -> None:
     code = """
         from torch import nn
