@@ -13,11 +13,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from archcalc.errors import ArchcalcError, ExpressionError
+from archcalc.errors import ArchcalcError, ExpressionError, Problem
 from archcalc.frontends.fold import batch_of, same_layers
 from archcalc.spec.check import RESERVED
 from archcalc.spec.expand import attempt
@@ -65,7 +66,7 @@ def lifted(data: Mapping[str, Any], graph: Graph, names: Sequence[str]) -> Lifte
     graph = tried
     values: dict[str, Any] = {}
     others: dict[str, Any] = {}
-    notes: list[str] = []
+    liftings: dict[str, _Lifting] = {}
     for text in names:
         name, equals, number = (part.strip() for part in text.partition("="))
         _require_name(name, found, values)
@@ -81,13 +82,51 @@ def lifted(data: Mapping[str, Any], graph: Graph, names: Sequence[str]) -> Lifte
             raise not_lifted(text, f"which number? known are {known}, or say it: {name}=32")
         values[name] = value
         others[name] = [n + 1 for n in value] if isinstance(value, list) else lifting.other(value)
-        notes.append(f"{name} is {value}, in {_places(lifting.places)}")
-        notes += lifting.kept
+        liftings[name] = lifting
     named = ("name", "title", "edition", "year", "input", "batched")
     head = {key: found.pop(key) for key in named if key in found}
     result = {**head, "vars": values, **found}
-    _require_same(result, graph, question, values, others)
+    written = _Lifting(deepcopy(dict(data)), graph, "")
+    for _ in range(MOST_KEPT):
+        unfit = _unfit(result, question, others)
+        if unfit is None:
+            break
+        name, problem = unfit
+        where = tuple(part for part in problem.path if part not in ("layers", "blocks"))
+        kept = _kept(liftings[name], written, where) if liftings[name].base else ""
+        if not kept:
+            said = f"with {name} = {others[name]} there is no such network"
+            raise not_lifted(name, f"{said}: {'.'.join(where)}: {problem.message}".strip())
+        liftings[name].kept.append(f"kept: {kept}, which fits no other {name}")
+    _require_same(result, graph, question, values)
+    notes: list[str] = []
+    for name, lifting in liftings.items():
+        notes += [f"{name} is {values[name]}, in {_places(lifting.places)}", *lifting.kept]
     return Lifted(result, tuple(notes))
+
+
+MOST_KEPT = 64
+"""How many layers may turn out to have numbers that only look like so many times a variable."""
+
+
+def _kept(lifting: _Lifting, before: _Lifting, where: Sequence[str]) -> str:
+    """Write a layer without weights as it was before: the one that does not fit, or one of those
+    that lead to it. ``""`` where no number of them was lifted.
+    """
+    nodes = {node.name: node for node in before.graph.nodes}
+    names = [".".join(where[:end]) for end in (len(where), len(where) - 1)]  # or a field of it
+    queue = [name for name in names if name in nodes]
+    for name in queue:
+        if nodes[name].applied.cost.weights:
+            continue
+        layer, was = lifting.written(name), before.written(name)
+        if layer != was and "layers" not in was:
+            lifting.places -= sum(_times(value, lifting.name) for value in layer.values())
+            layer.clear()
+            layer.update(deepcopy(was))
+            return name
+        queue += [each for each in nodes[name].inputs if each in nodes and each not in queue]
+    return ""
 
 
 def _places(number: int) -> str:
@@ -106,24 +145,24 @@ def _require_name(name: str, data: Mapping[str, Any], taken: Mapping[str, Any]) 
 
 
 def _require_same(
-    data: Mapping[str, Any],
-    graph: Graph,
-    question: Question,
-    values: Mapping[str, Any],
-    others: Mapping[str, Any],
+    data: Mapping[str, Any], graph: Graph, question: Question, values: Mapping[str, Any]
 ) -> None:
-    """Raise where the spec is another network at its values, or none at others."""
-    spec = load(data, allow_unknown=True)
-    same = attempt(spec, question).graph
+    """Raise where the spec is another network at its values."""
+    same = attempt(load(data, allow_unknown=True), question).graph
     if same is None or not same_layers(same, graph):
         raise not_lifted(", ".join(values), "the spec would be another network: left as it is")
+
+
+def _unfit(
+    data: Mapping[str, Any], question: Question, others: Mapping[str, Any]
+) -> tuple[str, Problem] | None:
+    """A variable of which another value makes no network, and what is wrong with that one."""
+    spec = load(data, allow_unknown=True)
     for name, value in others.items():
         tried = attempt(spec, question._replace(variables={name: value}))
         if tried.graph is None:
-            problem = tried.problems[0]
-            where = ".".join(part for part in problem.path if part not in ("layers", "blocks"))
-            said = f"with {name} = {value} there is no such network: {where}: {problem.message}"
-            raise not_lifted(name, said.strip())
+            return name, tried.problems[0]
+    return None
 
 
 class _Lifting:
@@ -200,6 +239,8 @@ class _Lifting:
         for part in name.split("."):
             if "block" in found and "layers" not in found:
                 layers = self.blocks[found["block"]]["layers"]
+            if part.isdigit() and "repeat" in found and part not in layers:
+                continue  # one of its repetitions
             found = layers.get(part, {})
             layers = found.get("layers", {})
         return found if isinstance(found, dict) else {}
@@ -225,10 +266,11 @@ class _Lifting:
             block = self.blocks.get(layer.get("block", ""))
             if layer is last or any(layer is each for each in self.before):
                 continue
+            channels = layer.get("out_channels")
             for key in [*layer]:
                 kind = key if block is None else kinds.get((layer["block"], key), "")
                 value = layer[key]
-                if kind == "groups" and value == layer.get("out_channels") != 1:
+                if kind == "groups" and channels != 1 and channels in _numbers(value):
                     kind = "out_channels"
                 if kind in SIZES and not (block is None and "op" not in layer):
                     # What is made of nothing, such as a mask, has no channels split in heads.
@@ -372,6 +414,23 @@ def _names(value: Any) -> frozenset[str]:
         return parse(value[1:]).names if is_expression(value) else frozenset()
     except ExpressionError:
         return frozenset()
+
+
+def _numbers(value: Any) -> set[Any]:
+    """A number, or those that an expression has."""
+    if not is_expression(value):
+        return {value} if type(value) is int else set()
+    with suppress(SyntaxError):
+        tree = ast.walk(ast.parse(value[1:], mode="eval"))
+        return {each.value for each in tree if isinstance(each, ast.Constant)}
+    return set()
+
+
+def _times(value: Any, name: str) -> int:
+    """In how many places of a field's value a name is."""
+    if isinstance(value, list):
+        return sum(_times(each, name) for each in value)
+    return int(name in _names(value))
 
 
 def _within(layers: Mapping[str, Any], above: str) -> Iterator[tuple[str, Layer]]:

@@ -155,3 +155,41 @@ def test_a_mask_of_positions_has_no_width() -> None:
     data = lifted(written(graph), graph, ["width"]).data
     assert data["vars"] == {"width": 32}
     assert data["layers"]["mask"]["shape"] == [16, 16]
+
+
+def test_numbers_that_only_look_like_a_part_of_the_width_are_kept() -> None:
+    # 80 classes are five times 16 channels, and so are the 80 columns of positions that are added.
+    data = {
+        "name": "looks",
+        "input": [3, 80, 80],
+        "layers": {
+            "conv": {"op": "Conv2d", "out_channels": 16, "kernel_size": 3, "padding": 1},
+            "depth": {"op": "Conv2d", "out_channels": 32, "kernel_size": 1, "groups": 16},
+            "apart": {"op": "Conv2d", "out_channels": 32, "kernel_size": 3, "padding": 1}
+            | {"groups": 32},
+            "turns": {"op": "Conv2d", "repeat": 2, "out_channels": 32, "kernel_size": 1}
+            | {"groups": "=32 if i == 0 else 1"},
+            "head": {"op": "Conv2d", "out_channels": 80, "kernel_size": 1},
+            "rows": {"op": "Reshape", "shape": [80, 6400]},
+            "places": {"op": "Constant", "shape": [80, 80]},
+            "row": {"op": "Reshape", "shape": [1, 6400]},
+            "add": {"op": "Add", "from": ["rows", "row"]},
+        },
+    }
+    graph = archcalc.expand(archcalc.load(data))
+    found = lifted(data, graph, ["width"])
+    layers = found.data["layers"]
+    assert [layers[name]["shape"] for name in ("rows", "places", "row")] == [
+        *([80, 6400], [80, 80], [1, 6400])
+    ]
+    assert layers["depth"]["out_channels"] == "=2 * width"
+    assert layers["apart"]["groups"] == "=2 * width"
+    assert found.notes == (
+        "width is 16, in 6 places",
+        *(f"kept: {name}, which fits no other width" for name in ("rows", "row", "places")),
+    )
+    wide = archcalc.analyze(archcalc.load(found.data), width=48)
+    # 3x3 kernels of 3 channels, 1x1 of 3 in each of 16 groups; a row of depthwise layers, of which
+    # the last sees all 96 channels, as the head does.
+    expected = 48 * (27 + 1) + 96 * (3 + 1) + 96 * (9 + 1) + 96 * (1 + 1) + (96 + 80) * (96 + 1)
+    assert wide.params == expected
