@@ -6,32 +6,42 @@ import re
 from collections.abc import Mapping
 
 WHOLE: Mapping[str, str] = {
-    "layer": r"couches?|schicht(en)?|capas?|camadas?|strat[oi]|层名称|网络层|层|层级|层次|слой|"
-    r"층|레이어|계층|層|レイヤー?|l[oớ]p|katman|warstwa",
+    "layer": r"couches?|schicht(en)?|capas?|camadas?|strat[oi]|livell[oi]|层名称|网络层|层|"
+    r"层级|层次|слой|шар|층|레이어|계층|層|レイヤー?|l[oớ]p|katman(lar)?|warstwa|vrstva|laag|"
+    r"lapisan|لایه|الطبقة",
     "output": r"tailles?|gr[oö](ss|ß)en?|tama[nñ]o|tamanho|sorties?|salidas?|sa[ií]das?|"
     r"ausgabe|ausgabe(gr[oö](ss|ß)e|form)|输出( ?chw.*)?"
-    r"|выход|출력|出力|đầu ra|ç[ıi]k[ıi][sş]( boyutu)?|размер(ность)?|wyjście",
-    "input": r"entr[eé]es?|entradas?|eingabe|输入|вход|입력|入力|đầu vào|giri[sş]( boyutu)?",
+    r"|выход|вихід|출력|出力|đầu ra|ç[ıi]k[ıi][sş]( (boyutu|[sş]ekli))?|boyut|"
+    r"размер(ность)?|wyjście|rozmiar( wyjścia)?|kształt( wyjścia)?|výstup|uscita|uitvoer|"
+    r"keluaran|خروجی",
+    "input": r"entr[eé]es?|entradas?|eingabe|输入|вход|вхід|입력|入力|đầu vào|"
+    r"giri[sş]( (boyutu|[sş]ekli))?|wejście|vstup|ingresso|invoer|ورودی",
     "kernel": r"noyaux?|n[uú]cleo|卷积核(大小|尺寸)?|核/?(大小|尺寸)?|ядро|"
-    r"(커널|필터)( ?(크기|size))?|カーネル(サイズ)?|フィルタ(サイズ)?",
-    "stride": r"pas|schrittweite|paso|passo|步长|步幅|шаг|스트라이드|보폭|ストライド|krok",
-    "padding": r"remplissage|relleno|preenchimento|auff[uü]llung|填充|отступ|패딩|パディング",
+    r"(커널|필터)( ?(크기|size))?|カーネル(サイズ)?|フィルタ(サイズ)?|"
+    r"(rozmiar )?(jądra?|filtra)|jádro|[cç]ekirdek( boyutu)?|filtre boyutu",
+    "stride": r"pas|schrittweite|paso|passo|步长|步幅|шаг|스트라이드|보폭|ストライド|krok|крок|"
+    r"ad[ıi]m",
+    "padding": r"remplissage|relleno|preenchimento|auff[uü]llung|填充|отступ|패딩|パディング|dolgu|"
+    r"dopełnienie",
     "parameters": r"par[aáâ]m[eèéê]tr(es?|os?|o|i)|参数(量|数|数量|个数)?|параметры|"
     r"(파라미터|매개변수|가중치)( ?(수|개수))?|パラメータ(ー)?数?|(số )?tham số|"
-    r"parametre( say[ıi]s[ıi])?|parametry",
+    r"parametre(ler)?( say[ıi]s[ıi])?|parametry|liczba parametrów",
     "weights": r"权重(元素|参数|数|数量|个数)?|重み",
     "bias": r"(折叠)?偏置(元素|参数|数|数量|个数)?|バイアス",
     "channels": r"canaux|kan[aä]le|canales|canais|cartes|filt(res|ros|ri)|merkmalskarten|mapas|"
-    r"通道数?|каналы|фильтры|채널( ?수)?|필터 ?(개수|수)|チャン?ネル数?|フィルタ数|số kênh",
+    r"通道数?|каналы|фильтры|채널( ?수)?|필터 ?(개수|수)|チャン?ネル数?|フィルタ数|số kênh|"
+    r"mapy( cech)?|kanały|filtry|liczba (filtrów|kanałów|map)|filtre( say[ıi]s[ıi])?",
     "stage": r"단계|阶段|階段|[ée]tape|etapa|этап|stufe|段階",
     "block": r"블록|блок|块|模块|bloque?|ブロック",
     "no": r"순서|번호|序号|编号|№|numéro|nº|順番",
-    "type": r"typ|tipo|(层|操作)?类型|层类型|操作|тип( слоя)?|종류|유형|種類|loại|tür|lagentyp",
+    "type": r"typ|tipo|类名?|(层|操作)?类型|层类型|操作|тип( слоя)?|종류|유형|種類|loại|tür|"
+    r"lagentyp",
     "remark": r"rolle|r[oô]le|计算(过程|方法|公式|方式)?|公式|推导|вычислени[ея]|"
     r"formule|f[oó]rmula|"
     r"c[aá]lculo|"
     r"funktion|fonction|funci[oó]n|fun[cç][aã]o|功能|说明|备注|作用|描述|激活函数|активация"
-    r"|activaci[oó]n|attivazione|ativa[cç][aã]o|aktivierung(sfunktion)?",
+    r"|activaci[oó]n|attivazione|ativa[cç][aã]o|aktivierung(sfunktion)?"
+    r"|(funkcja )?aktywacj[ai]|aktivasyon( fonksiyonu)?|opis|uwagi",
 }
 """Whole headers."""
 

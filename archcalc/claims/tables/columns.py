@@ -280,6 +280,12 @@ _NUMBERED = re.compile(r"\W*(stage|group|block)\W*\d", re.IGNORECASE)
 """Where a row stands, which is no operator."""
 
 
+_SETTING = re.compile(
+    r"\b(kernel|strides?|pad(ding)?|pool|dilation|groups|k|s|p)\b *[=:]? *[\[(]?\d", re.IGNORECASE
+)
+"""What a layer was told: its parameters in another sense."""
+
+
 def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> str:
     """The role itself, or what its content makes of it."""
     if not cells:
@@ -290,7 +296,7 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         if re.fullmatch(r"[^\d?]+", "".join(cells)) or (role == "ops" and worded > len(cells) / 2):
             return ""  # words, not counts
         said = sum(bool(re.match(r"[^\d=]*[A-Za-z]{4}", c)) and not worked_out(c) for c in cells)
-        if 2 * said > len(cells):
+        if 2 * said > len(cells) or 3 * sum(bool(_SETTING.search(c)) for c in cells) > len(cells):
             return ""
     if role == "out" and 3 * sum(bool(shapes(c)) for c in cells) < len(cells) > 3:
         return ""  # words

@@ -227,6 +227,8 @@ def _batch(found: Sequence[tuple[Shape, Kind]], tree: bool) -> tuple[int, bool]:
     times -= firsts.total() - len(found)
     ranks = {len(shape.dims) for shape, _ in found}
     axed = [len(s.dims) - 2 == w.axes for s, w in found if w.axes and w.kind != "norm"]
+    if not number:
+        return 1, False  # a length that every user has another of
     if len(axed) > 2 and all(axed) and 2 * times > len(found) and min(ranks, default=0) > 1:
         return number, True  # whatever the batch of what is cut out of an image
     few = times < min(0.9 * len(found), max(4, len(found) - 1))

@@ -97,7 +97,8 @@ SLIDING = frozenset(("conv", "deconv", "depthwise", "separable", "pool"))
 ABROAD = (
     (
         "全连接层?|полносвязн\\w*|voll(verbunden|st[aä]ndig verbunden)\\w*|compl[eè]tement conn\\w*"
-        "|totalmente con[ce]\\w*|\\bdensa\\b|완전 ?연결 ?층?|밀집층|全結合層?"
+        "|totalmente con[ce]\\w*|\\bdensa\\b|\\bgęst\\w*|w pełni połączon\\w*"
+        "|완전 ?연결 ?층?|밀집층|全結合層?"
         "|kết nối đầy đủ|tam bağl\\w*",
         "fullyconnected",
     ),
@@ -105,16 +106,37 @@ ABROAD = (
     ("(转置|反)卷积层?", "transposedconv"),
     (
         "卷积层?|св[её]рт\\w*|convoluci[oó]n\\w*|convolu[cç][aã]o\\w*|faltung\\w*"
-        "|합성곱 ?층?|컨볼루션|畳み?込み層?|tích chập",
+        "|합성곱 ?층?|컨볼루션|畳み?込み層?|tích chập|konwolucyjn\\w*|splotow\\w*|evri[sş]im\\w*"
+        "|згортк\\w*",
         "conv",
     ),
     ("全局平均池化层?", "globalaveragepool"),
-    ("(最大|平均)?池化层?|пулинг|submuestreo|agrupamento|풀링 ?층?|プーリング層?|lớp gộp", "pool"),
+    (
+        "(最大|平均)?池化层?|пулинг|submuestreo|agrupamento|풀링 ?층?|プーリング層?|lớp gộp"
+        "|havuzlama|podpróbkowani\\w*",
+        "pool",
+    ),
     ("批(量)?归一化层?|归一化|배치 ?정규화|バッチ正規化|chuẩn hóa", "batchnorm"),
-    ("展平层?|평탄화|平坦化層?|làm phẳng|aplana\\w*|aplati\\w*|achata\\w*", "flatten"),
-    ("输入层?|입력 ?층?|入力層?|đầu vào|eingabe\\w*|entrada|entr[ée]e", "input"),
-    ("输出层?|출력 ?층?|出力層?|đầu ra|ausgabe\\w*|salida|sa[ií]da|sortie", "output"),
-    ("합계|총계|合計|tổng( cộng)?|总计|合计|总参数量?|总和|итого|gesamt\\w*|summe|somme", "total"),
+    (
+        "展平层?|평탄화|平坦化層?|làm phẳng|aplana\\w*|aplati\\w*|achata\\w*"
+        "|spłaszcz\\w*|düzle[sş]tir\\w*|appiattimento",
+        "flatten",
+    ),
+    (
+        "输入层?|입력 ?층?|入力層?|đầu vào|eingabe\\w*|entrada|entr[ée]e"
+        "|wejści\\w*|\\bgiri[sş]\\b|\\bingresso\\b",
+        "input",
+    ),
+    (
+        "输出层?|출력 ?층?|出力層?|đầu ra|ausgabe\\w*|salida|sa[ií]da|sortie"
+        "|wyjści\\w*|\\bç[ıi]k[ıi][sş]\\b|\\buscita\\b",
+        "output",
+    ),
+    (
+        "합계|총계|合計|tổng( cộng)?|总计|合计|总参数量?|总和|итого|всього|разом"
+        "|gesamt\\w*|summe|somme|totale|toplam|razem|łącznie|celkem",
+        "total",
+    ),
 )
 """What rows are called in other languages."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from archcalc.claims.tables.abroad import translated
+
 MOST_CHARACTERS = 2_000_000
 MOST_ROWS = 5_000
 MOST_COLUMNS = 200
@@ -57,7 +59,7 @@ def mult_adds_unit(name: str) -> int:
 
 def footers(lines: list[str], headers: tuple[str, ...], number: int) -> list[Line]:
     """Totals that stand below a table, as a row under the columns that they add up."""
-    plain = [header.lower() for header in headers]
+    plain = [translated(header).lower() for header in headers]
     params = next((k for k, header in enumerate(plain) if "param" in header), None)
     work = [k for k, head in enumerate(plain) if re.search(r"mult|flop|mac|madd", head)]
     cells = [""] * len(headers)
