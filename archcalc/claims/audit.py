@@ -16,11 +16,13 @@ from archcalc.claims.names import misspelt, moved_sources, other_batches, unknow
 from archcalc.claims.readings import Place, Reading, reading
 from archcalc.claims.receptive import receptive
 from archcalc.claims.rules import printed_like, rule
+from archcalc.claims.shares import shared, shares
 from archcalc.claims.sums import (
     modules,
     more_trained,
     right_sum,
     subtotals,
+    summed,
     totals,
     work_totals,
     workings,
@@ -125,6 +127,7 @@ def _audit(sheet: Sheet) -> Audit:
     found += containers(sheet, told)
     found += siblings(sheet, told)
     found += formulas(sheet)
+    found += shares(sheet, told)
     found += said_again(sheet, told)
     found += receptive(sheet, told)
     merged = _merge(sheet, told, found)
@@ -315,6 +318,8 @@ def _checked(sheet: Sheet, told: Reading, totals: Totals | None) -> dict[str, in
             found[what] = cells
     if workings := sum("worked" in e.values and bool(e.values.get("params")) for e in sheet.layers):
         found["workings"] = workings
+    if modules_ := summed(sheet, told):
+        found["modules"] = modules_
     if totals is not None and totals.printed is not None:
         found["totals"] = 1
     return found
@@ -398,8 +403,9 @@ def _notes(sheet: Sheet, told: Reading) -> Iterator[str]:
             yield f"{number(unlisted)} params of the total are in no row: what did not run, say"
     if sheet.unmapped:
         yield f"not read: {', '.join(sheet.unmapped)}"
-    if sheet.remarks:
-        yield f"nothing to check: {', '.join(sheet.remarks)}"
+    parts = {sheet.headers[column] for column, _ in shared(sheet)}
+    if remarks := [head for head in sheet.remarks if head not in parts]:
+        yield f"nothing to check: {', '.join(remarks)}"
 
 
 def _plain(kind: str) -> str:

@@ -239,6 +239,14 @@ def modules(sheet: Sheet, told: Reading) -> Iterator[Finding]:
                 sums = [s for s in sums if s not in broken]
 
 
+def summed(sheet: Sheet, told: Reading) -> int:
+    """How many modules of a tree have their parts' numbers held against their own."""
+    if sheet.form not in TREES:
+        return 0
+    roles = ("params", *sheet.work)
+    return len({s.whole for r in roles for s in _sums(sheet, _values(sheet, told, r)[0])})
+
+
 def _values(
     sheet: Sheet, told: Reading, role: str
 ) -> tuple[dict[int, Fraction], dict[int, Fraction]]:

@@ -31,13 +31,16 @@ WHOLE: Mapping[str, str] = {
     "channels": r"canaux|kan[aä]le|canales|canais|cartes|filt(res|ros|ri)|merkmalskarten|mapas|"
     r"通道数?|каналы|фильтры|채널( ?수)?|필터 ?(개수|수)|チャン?ネル数?|フィルタ数|số kênh|"
     r"mapy( cech)?|kanały|filtry|liczba (filtrów|kanałów|map)|filtre( say[ıi]s[ıi])?",
+    "cumulative stride": r"步(长|幅)(累[积计]|乘积)|累[积计]步(长|幅)|총 ?스트라이드",
+    "receptive field": r"感受野(大小|尺寸)?|수용 ?영역( ?크기)?|受容野(サイズ)?|"
+    r"campo receptivo|champ r[eé]ceptif|рецептивное поле",
     "stage": r"단계|阶段|階段|[ée]tape|etapa|этап|stufe|段階",
     "block": r"블록|блок|块|模块|bloque?|ブロック",
     "no": r"순서|번호|序号|编号|№|numéro|nº|順番",
     "type": r"typ|tipo|类名?|(层|操作)?类型|层类型|操作|тип( слоя)?|종류|유형|種類|loại|tür|"
     r"lagentyp",
     "remark": r"rolle|r[oô]le|计算(过程|方法|公式|方式)?|公式|推导|вычислени[ея]|"
-    r"formule|f[oó]rmula|"
+    r"formule|f[oó]rmula|感受野计算|"
     r"c[aá]lculo|"
     r"funktion|fonction|funci[oó]n|fun[cç][aã]o|功能|说明|备注|作用|描述|激活函数|активация"
     r"|activaci[oó]n|attivazione|ativa[cç][aã]o|aktivierung(sfunktion)?"

@@ -78,7 +78,7 @@ def read_text(text: str, name: str) -> Rows:
     body: list[tuple[int, str]] = []
     footer: list[str] = []
     for number, line in enumerate(lines[at + 1 :], at + 2):
-        if re.fullmatch(r"[-_=─━—+\s]*", line):
+        if re.fullmatch(r"[-_=─━—+#\s]*", line):
             continue
         if FOOTER.match(line) and not re.match(r"\s*(input|total)\S*\s*[:(].*[\])]", line):
             footer.append(line)

@@ -18,7 +18,9 @@ from archcalc.claims.tables.lines import FOOTER, MOST_IN_A_CELL
 
 HEADING = re.compile(r"[ \t]*Layer \(type[^|,;]*\s(?:Output|Input) [Ss]hape\s[^|,;]*Param[^|,;]*")
 """What heads the summary of a program."""
-_SUMMARY = re.compile(r"\W*Layer \( ?type\) Output Shape Param( #)?( Connected to)?\s*")
+_SUMMARY = re.compile(
+    r"\W*Layer \( ?type\) (- )?Output Shape (- )?Param( #)?( (- )?Connected to)?\s*"
+)
 _LAYER = re.compile(
     r"\s*(?:# )?(?P<name>\S.*?)\s*"
     r"(?P<shape>[\[(]+\s*(?:None|-1|\d+)\b[^()\[\]]*[\])]+|(?<=\s)(?:multiple|\?)(?=\s))\s+"
@@ -51,16 +53,24 @@ def _summary(lines: list[str]) -> list[str]:
     odd = not re.search(r"Output Shape\s{2,}Param", lines[at])
     last: tuple[int, str, str, str, str] | None = None
     starts: set[int] = set()
+    head = re.search(r"Param( #)?", lines[at])
+    ends = head.span() if head else (0, 0)
+    under = beside = 0
+    below: list[str] = []
     for k, line in enumerate(lines[at + 1 :], at + 1):
-        if re.fullmatch(r"[-_=─━—+\s]*", line):
-            found.append(line)
+        if re.fullmatch(r"[-_=─━—+#\s]*", line):
+            found.append("")
             continue
         if FOOTER.match(line):
-            return found + lines[k:] if odd or len(starts) > 2 else []
+            below = lines[k:]
+            break
         layer = _LAYER.fullmatch(line)
         if layer is None and last is not None and re.fullmatch(r"\s*\w*\)\s*", line):
             found.append("")  # it ends the name above it
             found[last[0]] = in_columns(last[1] + line.strip(), *last[2:])
+            continue
+        if layer is None and last is not None and _SOURCE.fullmatch(line):
+            found.append(in_columns("", "", "", line.strip()))  # more that it takes
             continue
         if layer is None:
             return []
@@ -72,8 +82,14 @@ def _summary(lines: list[str]) -> list[str]:
         source = (layer["source"] or "").strip()
         last = (len(found), name, layer["shape"], layer["params"], source)
         starts.add(layer.start("shape"))
+        placed = layer.start("params") == ends[0] or layer.end("params") == ends[1]
+        under, beside = under + placed, beside + (not placed)
         found.append(in_columns(*last[1:]))
-    return found if odd or len(starts) > 2 else []
+    return found + below if odd or len(starts) > 2 or beside > under else []
+
+
+_SOURCE = re.compile(r"\s+[\w./-]+\[\d+\]\[\d+\]\s*")
+"""A line that only says what else the row above takes."""
 
 
 def _single(line: str) -> str:

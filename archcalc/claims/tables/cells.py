@@ -89,6 +89,22 @@ def nothing(text: str) -> bool:
     return plain in NOTHING or (set(plain) == {"?"} and len(plain) > 2)
 
 
+SETTING = re.compile(
+    r"\b(kernel|strides?|pad(ding)?|pool|dilation|groups|k|s|p)\b *[=:]? *[\[(]?\d", re.IGNORECASE
+)
+"""What a layer was told: its parameters in another sense."""
+_WORKED = re.compile(
+    r"(?=.*\d\s*[-+/^*x×].*=)(?:floor|ceil|int|[\d\s()\[\]+*/^.x×⌊⌋⌈⌉-])+=\s*(\d[\d,.]*)"
+)
+"""A number and how it was worked out: ``(28-3)/2+1=13``."""
+
+
+def outcome(text: str) -> str:
+    """What a cell comes to that says how, too; all others as they are."""
+    worked = _WORKED.fullmatch(text)
+    return worked[1] if worked else text
+
+
 @lru_cache(8192)
 def shapes(text: str) -> Sequence[Shape] | None:
     """The sizes of a cell: ``56x56x64``, ``(None, 56, 56, 64)``, ``[[-1, 8], [-1, 4]]``."""
@@ -99,7 +115,9 @@ def shapes(text: str) -> Sequence[Shape] | None:
     plain = re.sub(
         r"^(?:→|->)\s*|^flattened\s+(?=\d)|(?<=^\d) [a-z]{4,}$|(?<=^\d\d) [a-z]{4,}$", "", plain
     )
-    if row := re.fullmatch(r"(\d{1,6}(?: ?x ?\d{1,6}){1,3})\s*(?:→|->|=)\s*(\d[\d,]*)", plain):
+    if row := re.fullmatch(
+        r"(\d{1,6}(?: ?x ?\d{1,6}){1,3})\s*(?:→|->|=)\s*(\d[\d,]*)(?: [a-zà-ÿ]+)?", plain
+    ):
         # Flattened, if it comes to that: ``16x16x32 → 8192``.
         whole = prod(map(int, row[1].split("x")))
         plain = row[2] if int(row[2].replace(",", "")) == whole else plain
@@ -135,7 +153,8 @@ def shapes(text: str) -> Sequence[Shape] | None:
 
 def _shape(text: str, bracketed: bool, cut_off: bool = False) -> Shape | None:
     if bracketed:
-        parts = [part.strip() for part in re.split(r"[,x]", text) if part.strip()]
+        between = r"[,x]" if re.search(r"[,x]", text) else r"\s+"
+        parts = [part.strip() for part in re.split(between, text) if part.strip()]
     else:
         whole = _NUMBER.fullmatch(text)
         if "x" in text:
@@ -406,3 +425,13 @@ def padding(text: str) -> Fraction | str | None:
         return None if single is None else Fraction(single)
     pad = Fraction(int(ends[1]) + (int(ends[3]) if ends[3] else int(ends[1])), 2)
     return pad + Fraction(ends[2] == "5", 2)
+
+
+def in_words(cell: str) -> bool:
+    """Whether a cell that may hold a number holds words."""
+    return bool(re.search(r"[A-Za-z]{3}", cell)) and not re.match(r"same|valid|none", cell.lower())
+
+
+def counted(cells: Sequence[str]) -> bool:
+    """Whether most cells begin with a number."""
+    return sum(bool(re.match(r"[~<(\[]?\d", c)) for c in cells) > len(cells) / 2

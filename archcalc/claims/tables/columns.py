@@ -6,7 +6,18 @@ import re
 from collections.abc import Mapping, Sequence
 
 from archcalc.claims.tables.abroad import translated
-from archcalc.claims.tables.cells import count, natural, nothing, shapes, window, worked_out
+from archcalc.claims.tables.cells import (
+    SETTING,
+    count,
+    counted,
+    in_words,
+    natural,
+    nothing,
+    outcome,
+    shapes,
+    window,
+    worked_out,
+)
 from archcalc.claims.tables.kinds import kind_of
 from archcalc.claims.tables.modules import WIDTHS
 from archcalc.errors import ArchcalcError, did_you_mean
@@ -26,7 +37,7 @@ HEADERS: Mapping[str, str] = {
     r"receptive field.*|rf|eff(ective)? kernel.*|dropout|time.*|document|source line|se|hs|dtype|"
     r"initiali[sz]ation|"
     r"params? size.*|references?|exp size|non ?linear|normali[sz]ation|regulari[sz]ation|"
-    r"forward.*|.*% *|latency.*|macs ratio|ratio|.*percent.*|arguments|args",
+    r"forward(?! flops).*|.*% *|latency.*|macs ratio|ratio|.*percent.*|arguments|args",
     "inside": r"inside",
     "repeats": r"n|repeats?|times|of (blocks|layers|repeats)|blocks",
     "expansion": r"t|expansion( factor| ratio)?|exp",
@@ -214,11 +225,6 @@ def find_roles(
     return columns
 
 
-def _worded(cell: str) -> bool:
-    """Whether a cell that may hold a number holds words."""
-    return bool(re.search(r"[A-Za-z]{3}", cell)) and not re.match(r"same|valid|none", cell.lower())
-
-
 def _role(
     header: str, cells: list[str], columns: Mapping[str, list[int]], heads: Sequence[str]
 ) -> str:
@@ -261,7 +267,7 @@ def _by_words(
             continue
         if role in ("in", "out") and not sum(bool(shapes(c)) for c in cells) > len(cells) / 2:
             continue
-        if role in ("stride", "channels_out") and not _counted(cells):
+        if role in ("stride", "channels_out") and not counted(cells):
             continue
         if role == "op" and not sum(bool(kind_of(c).kind) for c in cells) > len(cells) / 2:
             continue
@@ -271,19 +277,8 @@ def _by_words(
     return ""
 
 
-def _counted(cells: Sequence[str]) -> bool:
-    """Whether most cells begin with a number."""
-    return sum(bool(re.match(r"[~<(\[]?\d", c)) for c in cells) > len(cells) / 2
-
-
 _NUMBERED = re.compile(r"\W*(stage|group|block)\W*\d", re.IGNORECASE)
 """Where a row stands, which is no operator."""
-
-
-_SETTING = re.compile(
-    r"\b(kernel|strides?|pad(ding)?|pool|dilation|groups|k|s|p)\b *[=:]? *[\[(]?\d", re.IGNORECASE
-)
-"""What a layer was told: its parameters in another sense."""
 
 
 def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> str:
@@ -296,7 +291,7 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         if re.fullmatch(r"[^\d?]+", "".join(cells)) or (role == "ops" and worded > len(cells) / 2):
             return ""  # words, not counts
         said = sum(bool(re.match(r"[^\d=]*[A-Za-z]{4}", c)) and not worked_out(c) for c in cells)
-        if 2 * said > len(cells) or 3 * sum(bool(_SETTING.search(c)) for c in cells) > len(cells):
+        if 2 * said > len(cells) or 3 * sum(bool(SETTING.search(c)) for c in cells) > len(cells):
             return ""
     if role == "out" and 3 * sum(bool(shapes(c)) for c in cells) < len(cells) > 3:
         return ""  # words
@@ -338,7 +333,9 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         if apart or sum("/" in c for c in cells) > len(cells) / 2:
             return "kernel"
     if role in ("rf", "jump", "rf_in", "jump_in"):
-        return role if sum(bool(natural(c)) for c in cells) > 0.8 * len(cells) else "remark"
+        return (
+            role if sum(bool(natural(outcome(c))) for c in cells) > 0.8 * len(cells) else "remark"
+        )
     if role == "mem":
         said = sum(bool(re.match(r"[~\d.]", c)) for c in cells)
         return role if said > len(cells) / 2 else "remark"
@@ -361,7 +358,7 @@ def _fitting(role: str, header: str, cells: list[str], heads: Sequence[str]) -> 
         and {"filter", "filter height"} <= set(heads)
     ):
         return "channels_in"
-    if role in ("stride", "pad", "dilation") and 2 * sum(map(_worded, cells)) > len(cells):
+    if role in ("stride", "pad", "dilation") and 2 * sum(map(in_words, cells)) > len(cells):
         return ""
     if role in ("layer", "op", "row") and numeric < len(cells) and role == "row":
         return ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archcalc.claims.printed import Printed
-from archcalc.claims.tables.cells import count, nothing
+from archcalc.claims.tables.cells import count, nothing, outcome
 from archcalc.claims.tables.grid import Grid
 from archcalc.claims.tables.modules import Pattern
 from archcalc.claims.tables.sheet import Unreadable
@@ -153,11 +153,4 @@ def cell_of(cells: Row, role: str, read: Draft) -> str:
     # A list cut short says too little to check anything by.
     if nothing(found) or ("..." in found and role != "layer"):
         return ""
-    worked = WORKED.fullmatch(found)
-    return worked[1] if worked else found
-
-
-WORKED = re.compile(
-    r"(?=.*\d\s*[-+/^*x×].*=)(?:floor|ceil|int|[\d\s()\[\]+*/^.x×⌊⌋⌈⌉-])+=\s*(\d[\d,.]*)"
-)
-"""A number and how it was worked out: ``(28-3)/2+1=13``."""
+    return outcome(found)

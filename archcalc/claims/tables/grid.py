@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from archcalc.claims.tables.aligned import NUMBERED, header, read_box, read_text
-from archcalc.claims.tables.blanks import HEADING
+from archcalc.claims.tables.blanks import heads_summary
 from archcalc.claims.tables.caffe import CAFFE, read_caffe
 from archcalc.claims.tables.calls import called, read_calls
 from archcalc.claims.tables.columns import heads_columns
@@ -45,7 +45,14 @@ from archcalc.claims.tables.listings import (
     read_lightning,
     read_modules,
 )
-from archcalc.claims.tables.markup import delimiter, read_csv, read_html, read_latex, read_markdown
+from archcalc.claims.tables.markup import (
+    barred,
+    delimiter,
+    read_csv,
+    read_html,
+    read_latex,
+    read_markdown,
+)
 from archcalc.claims.tables.matlab import LAYER, read_matlab
 from archcalc.claims.tables.shoved import straightened
 from archcalc.claims.tables.ultralytics import YOLO, read_ultralytics
@@ -119,7 +126,7 @@ _TOTALS = re.compile(r"(?:Total|(?:Non-)?Trainable) param(?:eter)?s: ?[\d,]+", r
 
 def bare(text: str) -> str:
     """A text without what quotes it, comments it out or sets it, line by line."""
-    text = re.sub(_REMARKED, r"\1", _uncommented(text))
+    text = barred(re.sub(_REMARKED, r"\1", _unescaped(_uncommented(text))))
     if not re.search(r"<t[rd][\s>]|\|.*<br", text, re.IGNORECASE):
         edges = r"^[ \t]*</?(?:br|p|pre|code)\b ?/?>|</?(?:br|p|pre|code)\b ?/?>[ \t]*$"
         text = re.sub(edges, "", text, flags=re.IGNORECASE | re.MULTILINE)
@@ -244,6 +251,19 @@ def _uncommented(text: str) -> str:
     return text
 
 
+def _unescaped(text: str) -> str:
+    """A text without the marks of a program's strings, a line each, as notebooks are stored."""
+    lines = text.splitlines()
+    filled = [line for line in lines if line.strip()]
+    if sum(bool(_STRING.fullmatch(line)) for line in filled) < max(3, 0.9 * len(filled)):
+        return text
+    return "\n".join(re.sub(_STRING, r"\1", line).replace('\\"', '"') for line in lines)
+
+
+_STRING = re.compile(r'(?:\s*")?(.*?)\\n"?,?\s*')
+"""A line of a text that a program holds as strings."""
+
+
 def _form(text: str) -> str:
     if re.search(r"<t[rd][\s>]", text, re.IGNORECASE):
         return "html"
@@ -265,7 +285,7 @@ def _form(text: str) -> str:
         rule = any(re.fullmatch(r"\s*[+|][-+=: ]+[+|][-+=:| ]*", line) for line in lines)
         if rule:
             return "markdown"
-    if any(HEADING.fullmatch(line) for line in lines):
+    if any(heads_summary(line) for line in lines):
         return "text"
     if LIGHTNING.match(text):
         return "lightning"

@@ -255,6 +255,8 @@ def kind_of(name: str, operator: str = "") -> Kind:
     texts = []
     if operator:
         texts.append(operator)
+    elif re.fullmatch(r"\w+(\.\w+)*\.[A-Za-z]\w*", name):
+        texts.append(name.rpartition(".")[2])  # a path to it
     inside = re.match(r"\s*([^()]+?)\s*\(([^()]*)\)?\s*$", name)
     if inside and re.fullmatch(r"(block|stage|branch|level|path)\W+\d+", inside[2].lower()):
         texts.append(inside[1])  # where it stands

@@ -19,8 +19,12 @@ def read_fvcore(text: str, name: str) -> Rows:
     if len(found) < 2 or len(found[0].cells) < 2:
         raise ArchcalcError(f"{name}: has a header but no rows")
     rows = []
+    names = {line.cells[0] for line in found[1:]}
     for number, (label, count, *work) in found[1:]:
-        depth = 0 if label == "model" else label.count(".") + 1
+        # Some print modules without those that they stand in.
+        parts = label.split(".")
+        above = sum(".".join(parts[:k]) in names for k in range(1, len(parts)))
+        depth = 0 if label == "model" else above + 1
         shape, params = (count, "") if count.startswith("(") else ("", count)
         rows.append(Line(number, ("│" * depth + label, shape, params, *work)))
     return ("module", "shape", "#params", *found[0].cells[2:]), rows
@@ -165,7 +169,13 @@ _PARAMS = re.compile(
 _MACS = re.compile(
     r"([\d.]+) ?([kKMGB]?) ?Macs?\b|([\d.]+) ?([kKMGB]?) ?MACs\b(?! =)|([\d.]+) ?([KMGB]?)MACs"
 )
-_FLOPS = re.compile(r"([\d.]+) ?([kKMGB]?)FLOPS\b|#flops: ([\d.]+[KMGB]?)")
+_FLOPS = re.compile(
+    r"(?<!latency, )(?<!time, )(?<![\d.])([\d.]+) ?([kKMGB]?)FLOPS\b"
+    r"|#flops: ([\d.]+[KMGB]?)|([\d.]+) ?([kKMGB]?)FLOPs(?=, [\d.]+% FLOPs)"
+)
+"""Operations; DeepSpeed's FLOPS are those of a second."""
+_SHARES = re.compile(r"([\d.]+)% (Params|MACs|FLOPs|latency|time)\b")
+"""What part of the whole a module has."""
 _POSITIONAL = {
     **dict.fromkeys(("Conv", "Linear", "LSTM", "GRU", "RNN"), ("in", "out")),
     **dict.fromkeys(("BatchNorm", "InstanceNorm"), ("in",)),
@@ -196,6 +206,7 @@ _KEYWORDS = {
 _TREE = (
     *("layer", "operator", "in", "out", "kernel", "stride", "padding", "dilation", "groups"),
     *("bias", "params", "MACs", "FLOPs"),
+    *("% of Params", "% of MACs", "% of FLOPs", "% of latency", "% of time"),
 )
 
 
@@ -244,10 +255,14 @@ def _said(cells: dict[str, str], text: str) -> None:
         cells["MACs"] = "".join(part for part in macs.groups() if part).replace("k", "K")
     if (flops := _FLOPS.search(text)) and "FLOPs" not in cells:
         cells["FLOPs"] = "".join(part for part in flops.groups() if part)
+    for share, whole in _SHARES.findall(text):
+        cells.setdefault(f"% of {whole}", f"{share}%")
     operator = cells["operator"]
     wanted = next((w for start, w in _POSITIONAL.items() if operator.startswith(start)), ())
     plain = re.sub(r"^.*?(?:Params|MACs?|FLOPs|Mac)\b,?", "", text) if "%" in text else text
-    plain = re.sub(r"^.*% (?:MACs|FLOPs|Params),?", "", plain)
+    plain = re.sub(
+        r"^.*% (?:MACs|FLOPs|Params|latency|time),?(?: *[\d.]+ ?[KMGT]?FLOPS,?)?", "", plain
+    )
     plain = _COLONS.sub(lambda found: f"{found[1]}=", plain)
     if re.match("Conv|.*Pool", operator):
         plain = re.sub(r"\bsize=", "kernel_size=", plain)

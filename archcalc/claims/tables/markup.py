@@ -85,6 +85,29 @@ def _whole(headers: tuple[str, ...], width: int) -> tuple[str, ...]:
     return tuple(joined) if len(joined) >= width else headers
 
 
+_BARE_RULE = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)+\|?\s*")
+"""What stands below the header of a table of Markdown, with bars at its ends or without."""
+
+
+def barred(text: str) -> str:
+    """Tables of Markdown with bars at both ends of each line, which may be left out."""
+    if not re.search(r"-:?\s*\|\s*:?-", text):
+        return text
+    lines = text.split("\n")
+    for at, rule in enumerate(lines):
+        if not at or not _BARE_RULE.fullmatch(rule):
+            continue
+        bars = rule.strip().strip("|").count("|")
+        first = at if rule.lstrip().startswith("|") else at - 1  # a title may stand in front
+        for k in range(first, len(lines)):
+            bare = lines[k].strip()
+            if bare.count("|") < bars or (k > at + 1 and _BARE_RULE.fullmatch(bare)):
+                break
+            if not bare.startswith("|"):
+                lines[k] = f"| {bare}" if bare.endswith("|") else f"| {bare} |"
+    return "\n".join(lines)
+
+
 def read_markdown(text: str, name: str) -> Rows:
     """The first table of a page of Markdown."""
     found: list[Line] = []
@@ -156,12 +179,29 @@ BELOW = 8
 
 def _plain(cell: str) -> str:
     """A cell of Markdown or HTML without emphasis."""
-    bare = re.sub(r"<br\s*/?>", " ", cell)
+    bare = _undoubled(re.sub(r"<br\s*/?>", " ", cell))
     if "$" in bare or "\\times" in bare:
         bare = _latex(bare)
     bare = re.sub(r"\\([*_#\[\](){}~`.!+-])", r"\1", bare)
     bare = unescape(bare.replace("\\|", "|").replace("&times;", "x")).strip()
+    bare = re.sub(r"\*\*(?=\S)([^*]+)(?<=\S)\*\*", r"\1", bare)
     return re.sub(r"^(\*\*|__|`|\*)(.*)\1$", r"\2", bare).replace("\\_", "_").strip()
+
+
+def _undoubled(cell: str) -> str:
+    """A cell of which a page's copy holds what is seen and, behind it, the formula for it."""
+    if "\\" not in cell or len(cell) > 200:
+        return cell
+    plain = cell.strip()
+    for k in range(1, plain.index("\\") + 1):
+        if _seen(plain[:k]) == _seen(plain[k:]):
+            return plain[k:]
+    return cell
+
+
+def _seen(formula: str) -> str:
+    """What is seen of a formula, without blanks."""
+    return re.sub(r"[\\{}^_$\s]", "", formula.replace("\\times", "×")).replace("x", "×")
 
 
 def read_latex(text: str, name: str) -> Rows:

@@ -31,7 +31,7 @@ from archcalc.claims.tables.words import said as words_of
 
 _MAY_BE_NONE = frozenset(("pad", "out_pad", *WIDTHS))
 _SYMBOL = re.compile(
-    r"#?(n(um(ber)?)?[_ ]?)?(of )?(class(es)?|actions|outputs)|(\d+ ?[x×*] ?){2}[a-z]"
+    r"#?(n(b|um(ber)?)?[_ ]?)?(of )?(class(es)?|actions|outputs)|(\d+ ?[x×*] ?){2}[a-z]"
     r"|#?[A-Za-z]{1,2}'?|[A-Za-z]_\w{1,8}",
     re.IGNORECASE,
 )
@@ -105,6 +105,8 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         elif role in PARTS:
             if read.dotted and re.fullmatch(r"\d{1,3}(?:\.\d{3})+", text):
                 text = text.replace(".", "")
+            if what.kind in SLIDING:
+                text = re.sub(r"(?<=\d)\s*=\s*\d[\d,]*(?: \w+)?$", "", text)  # numbers in all
             sizes = shapes(text)
             if sizes is None:
                 # What the network takes may be said in words, a size by a letter.
