@@ -32,6 +32,7 @@ from archcalc.claims.tables.flow import begun_again
 from archcalc.claims.tables.modules import PATTERNS, Pattern
 from archcalc.claims.tables.read import read_tables, text_of
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
+from archcalc.claims.tables.symbols import SIDE, in_letters, lettered
 from archcalc.claims.tables.totals import total_row
 from archcalc.claims.together import together
 from archcalc.claims.twice import said_twice
@@ -133,7 +134,7 @@ def _audit(sheet: Sheet) -> Audit:
     merged = _merge(sheet, told, found)
     merged += _alternatives(sheet, told, merged)
     at = [entry.number - 1 for entry in sheet.entries]
-    merged = [each._replace(row=at[each.row]) for each in merged]
+    merged = [_in_letters(each._replace(row=at[each.row])) for each in merged]
     return Audit(
         name=sheet.name,
         headers=sheet.headers,
@@ -207,6 +208,14 @@ def _unreadable(sheet: Sheet, told: Reading) -> Iterator[tuple[int, int, str]]:
 
 
 # Around the findings --------------------------------------------------------------------------
+
+
+def _in_letters(found: Finding) -> Finding:
+    """A finding of a size in letters with letters for its sides."""
+    if not found.role.startswith(("in", "out")) or not lettered(found.printed):
+        return found
+    right, rule_ = (in_letters(text, found.printed) for text in (found.right, found.rule))
+    return found._replace(right=right, rule=rule_, causes=())
 
 
 def _merge(sheet: Sheet, told: Reading, found: list[Finding]) -> list[Finding]:
@@ -382,6 +391,8 @@ def _notes(sheet: Sheet, told: Reading) -> Iterator[str]:
         yield f"the parameters of {of} are only added up: no formula is known of them"
     if not sheet.has("pad") and sheet.has("stride"):
         yield "padding is not printed: sizes are only checked to be possible"
+    if any(lettered(cell) for entry in sheet.entries for cell in entry.cells):
+        yield f"H and W are taken to be {SIDE:,}"
     if sheet.upwards:
         yield "the rows are read from the last, the input, upwards"
     elif not sheet.has("source"):

@@ -47,9 +47,6 @@ CONVOLVED = 21.0
 """Prices of what is assumed beside the rows: a pooling that is not printed, an input from an
 earlier row, a concatenation, anything else that changes sizes, and a layer with weights."""
 
-TOLD = 2.5
-"""What a pooling costs more before a row that prints its stride."""
-
 CUT = 9.0
 """The price of a part of the channels, of no usual size, that a program's row takes."""
 HALVED = 0.8
@@ -294,10 +291,6 @@ class Assuming:
             price = POOLED_AGAIN if pooled else POOLED
             # Who lists poolings lists them all.
             price *= 1 + said + (0.8 if (self.pooled or self.strided) and not pooled else 0)
-            if self.by_hand and not pooled and entry.kind == "conv" and "stride" in entry.values:
-                # Who says of each window how it moves leaves out few of them, and not the first.
-                begins = path.row >= 0 and self.sheet.entries[path.row].kind == "input"
-                price += MISPRINT if begins else TOLD
             pools = path.row >= 0 and self.sheet.entries[path.row].kind == "gpool"
             for ext, what in shrunk(state.ext) if not pools else ():
                 yield (

@@ -13,6 +13,7 @@ from functools import lru_cache
 from math import prod
 
 from archcalc.claims.printed import Printed
+from archcalc.claims.tables.symbols import in_numbers
 from archcalc.errors import ArchcalcError
 
 LARGEST = 10**12
@@ -109,6 +110,10 @@ def outcome(text: str) -> str:
 def shapes(text: str) -> Sequence[Shape] | None:
     """The sizes of a cell: ``56x56x64``, ``(None, 56, 56, 64)``, ``[[-1, 8], [-1, 4]]``."""
     plain = text.strip().lower().replace("×", "x").replace("✕", "x").replace("*", "x")
+    plain = in_numbers(plain)
+    many = re.fullmatch(r"([2-9])\s*x\s*(\([^()]*\)|\[[^\[\]]*\])", plain)
+    if many and many[2].count(",") > 1:
+        plain = ", ".join([many[2]] * int(many[1]))  # so many of that size
     plain = re.sub(r"(?<=[\])])(?:\s*x\s*\d{1,3}|\s+each)$", "", plain.replace("`", ""))
     if maps := re.fullmatch(r"(\d{1,6})\s*x\s*[\[(]\s*(\d+(?:\s*[,x]\s*\d+)+)\s*[\])]", plain):
         plain = f"({maps[1]}, {maps[2]})"  # so many of that size

@@ -115,7 +115,9 @@ ROLES = (*HEADERS, "weights", *WIDTHS)
 """Everything that a column can say."""
 
 NUMBERS = frozenset(("params", "frozen", "trained", "ops", "weights", "biases"))
-UNIT = re.compile(r"[(\[]\s*(?:x?10\^?(\d)|([KMGB])\w*|(millions?|billions?|thousands?))\s*[)\]]")
+UNIT = re.compile(
+    r"[(\[]\s*(?:x?10\^?(\d)|([KMGB])(?!ACC?s?\W)\w*|(millions?|billions?|thousands?))\s*[)\]]"
+)
 
 
 def plain_header(header: str) -> str:

@@ -103,7 +103,7 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
         * (read.batch == 1 and read.batched)
     )
     text = " ".join(" ".join(cells) for cells in rows[:50])
-    votes += ("[-1," in text) - ("(None," in text)
+    votes += ("[-1," in text) - ("(None," in text) - 9 * (read.grid.form == "nnom")
     read.first = votes > 0
     # PyTorch's convolutions have channels first, whatever the layers around them do.
     read.mixed = apart["first"] > 1 and apart["last"] > 2

@@ -54,6 +54,7 @@ from archcalc.claims.tables.markup import (
     read_markdown,
 )
 from archcalc.claims.tables.matlab import LAYER, read_matlab
+from archcalc.claims.tables.nnom import NNOM, read_nnom
 from archcalc.claims.tables.shoved import straightened
 from archcalc.claims.tables.ultralytics import YOLO, read_ultralytics
 from archcalc.errors import ArchcalcError
@@ -277,6 +278,8 @@ def _form(text: str) -> str:
         return "modules"
     if any(re.match(r"\s*\|\s*module\s*\|\s*#parameters or shape", line) for line in lines):
         return "fvcore"
+    if sum(bool(NNOM.fullmatch(line)) for line in lines) > 1:
+        return "nnom"
     if sum(bool(LABELLED.match(line)) for line in lines) >= max(3, 0.5 * len(lines)):
         return "labelled"
     if sum(line.lstrip()[:1] in "│┃" and line.rstrip()[-1] in "│┃" for line in lines) >= 2:
@@ -328,6 +331,7 @@ FORMS: Mapping[str, Callable[[str, str], Rows]] = {
     "calls": read_calls,
     "caffe": read_caffe,
     "matlab": read_matlab,
+    "nnom": read_nnom,
     "described": read_described,
 }
 """Formats that are read."""

@@ -124,6 +124,8 @@ def weights(
                 fits = cin % g == 0 and cout % g == 0
                 if fits and count(kind, prod(kernel), cin, cout, g, b) == value:
                     return [Weights(kernel, g, b, groups[0][1], int(value or 0))]
+    # Work says the kernel where neither it nor parameters are printed.
+    worked = kernel is None and value is None and any(r.startswith("ops") for r in entry.printed)
     odd_sides = (MISPRINT + 2) * (kernel is not None and _one_side_off(entry, kernel))
     fused = entry.what.fused or manner.biases.get((kind, followed), 0) > 1
     found: dict[tuple[tuple[int, ...] | None, int, int], Weights] = {}
@@ -163,7 +165,7 @@ def weights(
                     if side != kernel:
                         odd = (5.0 if 1 in side else 1.5) * (manner.square and len(set(side)) > 1)
                         add(side, g, b, price + sprice * (1 if g == 1 else 4) + odd)
-            elif kernel is None and printed is not None:
+            elif kernel is None and (printed is not None or worked):
                 for k in USUAL:
                     add((k,) * axes, g, b, price + side_price(k))
             elif kernel is not None and price == 0.0:
@@ -174,7 +176,7 @@ def weights(
                     if k > 0 and (k,) * axes != kernel:
                         add((k,) * axes, g, b, 0.1 + side_price(k))
         if kernel is None and not exact:
-            add(None if printed is None else (3,) * axes, g, 1, gprice)
+            add(None if printed is None else (3,) * axes, g, 1, gprice + 0.5 * worked)
     if kernel is None and exact:
         # No kernel makes the number: it is wrong, and the usual one stands for what is meant.
         usual = manner.biases.get((kind, followed), 1)

@@ -153,8 +153,6 @@ def _slides(
                 out = tuple((-(-span // t) if up else span // t) + 1 for span, t in spans)
                 if firm or out == target:
                     odd = 0.3 if up and not ceils else 0.0
-                    if not (pool or program or same_pad) and set(s) == {1} and pads == same:
-                        odd = ONE_END * any(p % 2 for p in pads)
                     if pad is not None and inexact and ceils is not None and up != ceils:
                         odd = MISPRINT + 2  # a table rounds all its poolings alike
                     add(out, s, pads, cost + odd, up)
@@ -165,8 +163,7 @@ def _slides(
             pads = tuple(each[0] for each in solved if each)
             if len(pads) == len(ext) and (pad is None or pads != rules[0]):
                 price = max(each[1] for each in solved if each)
-                if len(set(pads[-2:])) > 1 and len(set(full[-2:])) == 1:
-                    price += MISPRINT + 2 if len(set(ext[-2:])) == 1 else 6.0
+                price += 6.0 * (len(set(pads[-2:])) > 1 and len(set(full[-2:])) == 1)
                 add(target, s, pads, cost + price, None)
     if target is not None and not stride and len(ext) > 1 and len(set(full)) > 1:
         # A window that is no square may move so, too.
@@ -179,6 +176,12 @@ def _slides(
                 pads = tuple(each[0] for each in ways if each)
                 halves = all(p in (0, f // 2 * 2) for p, f in zip(pads, full, strict=True))
                 add(target, s, pads, (1.5 if halves else 4.0) + 0.1 * sum(s), None)
+    oblong = len(ext) == 2 and len(set(ext)) > 1 == len(set(full))
+    if target is not None and pool and not stride and oblong:
+        # Of a spectrogram, say, one axis may be pooled and the other only looked along.
+        for s in ((full[0], 1), (1, full[0])):
+            if tuple((n - f) // t + 1 for n, f, t in zip(ext, full, s, strict=True)) == target:
+                add(target, s, (0, 0), 1.5, None)
     return tuple(sorted(found.values(), key=lambda each: each.price))
 
 
@@ -193,8 +196,6 @@ UNUSUAL = 5.0
 """The price of a pooling that is not printed and goes otherwise than all others."""
 SKIPPING = MISPRINT
 """The price of a pooling that leaves out what it takes, where no stride says so."""
-ONE_END = 4.5
-"""The price of padding one end more, which keeps the size under an even kernel, unsaid."""
 UNLIKE = 8.5
 """The price of padding one convolution otherwise than all others, where none is printed."""
 STRANGE = 9.0
@@ -332,6 +333,10 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
             windows += [(side, 0.8) for k in (2, 3) for side in ((k, k, 1), (k, 1, k))]
         windows.append((ext, 0.3))
         aim = known(targets[0])
+        if aim and len(ext) == 2 and len(set(ext)) > 1:
+            kept = [n == m for n, m in zip(ext, aim, strict=True)]
+            if sum(kept) == 1:
+                windows += [(tuple(1 if as_is else k for as_is in kept), 0.9) for k in (2, 3, 4)]
         if aim and all(n % m == 0 for n, m in zip(ext, aim, strict=True)):
             side = tuple(n // m for n, m in zip(ext, aim, strict=True))
             windows.append((side, 1.2 + 1.5 * _uneven(side)))
