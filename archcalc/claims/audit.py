@@ -34,7 +34,7 @@ from archcalc.claims.tables.read import read_tables, text_of
 from archcalc.claims.tables.sheet import Entry, Number, Sheet
 from archcalc.claims.tables.symbols import SIDE, in_letters, lettered
 from archcalc.claims.tables.totals import total_row
-from archcalc.claims.together import together
+from archcalc.claims.together import side_by_side, together
 from archcalc.claims.twice import said_twice
 from archcalc.frontends.network import NetworkLike
 
@@ -78,8 +78,11 @@ def audit(
         from archcalc.claims.tables.notations import read_patterns
 
         own = read_patterns(patterns)
-    sheets, said = read_tables(table, map, read, own)
-    found = [_against(_audited(sheet), against) for sheet in sheets]
+    tables, said = read_tables(table, map, read, own)
+    found = [
+        side_by_side([_against(_audited(sheet), against) for sheet in each.sheets], each)
+        for each in tables
+    ]
     return together(found, said, text_of(table)[0])
 
 

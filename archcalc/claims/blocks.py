@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from math import prod
 from typing import Any, NamedTuple
 
 from archcalc.claims.spelled import Fields, plain
@@ -127,18 +128,19 @@ def _of_stack(stack: Stack, layer: Layer, before: State, after: State) -> Module
     """A row that is a block of convolutions, repeated."""
     way = next(ways(stack, layer, before, after))
     stride = _moves(before, after)
-    kinds = "_".join(f"{part.height}x{part.breadth}" for part in stack.parts)
+    kinds = "_".join("x".join(map(str, part.sides)) for part in stack.parts)
+    axes = len(stack.parts[0].sides)
     same = len({part.groups for part in stack.parts}) == 1
     name = f"unit_{kinds}" + ("" if same else "_grouped") + ("" if way.projected else "_plain")
     body: dict[str, Any] = {}
     moved = False
     for k, part in enumerate(stack.parts):
-        window = part.height * part.breadth > 1
+        window = prod(part.sides) > 1
         moves = not moved and (not way.late or window)
         moved = moved or moves
-        sides = (part.height, part.breadth)
+        sides = part.sides
         body[f"conv{k + 1}"] = {
-            "op": "Conv2d",
+            "op": f"Conv{axes}d",
             **plain(
                 out_channels=f"=widths[{k}]",
                 kernel_size=sides[0] if len(set(sides)) == 1 else list(sides),
@@ -151,13 +153,13 @@ def _of_stack(stack: Stack, layer: Layer, before: State, after: State) -> Module
             ),
         }
         if way.bias > 1:
-            body[f"bn{k + 1}"] = {"op": "BatchNorm2d"}
+            body[f"bn{k + 1}"] = {"op": f"BatchNorm{axes}d"}
     last = list(body)[-1]
     if way.projected:
         last_width = f"widths[{len(stack.parts) - 1}]"
         when = f"=stride != 1 or channels(input) != {last_width}"
         bias = None if way.bias in (1, 3) else False
-        conv = plain(op="Conv2d", kernel_size=1, stride="=stride", bias=bias)
+        conv = plain(op=f"Conv{axes}d", kernel_size=1, stride="=stride", bias=bias)
         body["projection"] = {
             "op": conv.pop("op"),
             "from": "input",
@@ -167,7 +169,7 @@ def _of_stack(stack: Stack, layer: Layer, before: State, after: State) -> Module
         }
         end = "projection"
         if way.bias > 1:
-            body["projection_bn"] = {"op": "BatchNorm2d", "when": when}
+            body["projection_bn"] = {"op": f"BatchNorm{axes}d", "when": when}
             end = "projection_bn"
         body["add"] = {"op": "Add", "from": [last, end]}
     fields: Fields = {"widths": [part.width for part in stack.parts]}

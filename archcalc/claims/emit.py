@@ -43,10 +43,10 @@ def emitted(audit: Audit) -> Emitted:
 
     Raises :class:`ArchcalcError` as :func:`emit` does.
     """
-    if audit.tables:
-        first, rest = emitted(audit.tables[0]), len(audit.tables) - 1
+    if several := audit.tables or audit.networks:
+        first, rest = emitted(several[0]), len(several) - 1
         others = "the other" if rest == 1 else f"the {rest} others"
-        said = f"{audit.tables[0].name} is written, and not {others}"
+        said = f"{several[0].name} is written, and not {others}"
         return first._replace(said=(said, *first.said))
     if audit.reading is None or audit.sheet is None:
         raise ArchcalcError(f"{audit.name}: no network was searched in it")

@@ -128,6 +128,10 @@ class Audit:
     """The table as it was read."""
     reading: Reading | None = field(default=None, repr=False, compare=False)
     """The network that was found in it; None where none was searched."""
+    networks: tuple[Audit, ...] = ()
+    """The audits of each network of a table that prints several, a column each, whose findings
+    stand here at their cells; empty where there is but one.
+    """
     tables: tuple[Audit, ...] = ()
     """The audits of each table of a text of several, whose rows, headers and findings stand here
     together; empty where there is but one.

@@ -8,8 +8,9 @@ of which nothing comes explains itself worst.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import accumulate, combinations, product
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import combinations, product
 from math import prod
 from typing import NamedTuple
 
@@ -23,8 +24,8 @@ WIDE = 12
 """Of those, how many that nothing takes yet, and that something does, may be joined."""
 MOST, UNUSED, USED = 9, 8, 3
 """How many are joined: at most, and of either kind."""
-TRIES = 50_000
-"""Steps in which layers are looked for that are as wide together as something is."""
+NOISE = 1e-6
+"""Less than any two prices differ by."""
 
 WINDOWS = ((2, 2), (3, 2), (4, 4), (3, 3), (5, 5))
 """Sides and strides of poolings that are called as functions."""
@@ -139,15 +140,7 @@ def _ways(net: Wiring, wanted: State, source: str, free: Sequence[str]) -> Itera
         for bend in bends(net, name, wanted.ext, wanted):
             if bend.out == wanted:
                 yield Way(bend.price + away, (name,), (bend,))
-    for join, names, bent in _groups(net, wanted, near):
-        taken = sum(name not in net.open for name in names)
-        left = 0.0 if source in names else 1.5
-        price = 1.0 + 0.8 * taken + left + sum(each.price for each in bent) / len(bent)
-        price += 0.2 * abs(len(names) - 2)
-        if join == "Concat":
-            yield Way(price, names, bent, join, "a concatenation")
-        else:
-            yield Way(price - 0.3, names, bent, join, "a sum")
+    yield from _joined(net, wanted, source, near)
     state = net.states.get(source, UNKNOWN)
     if wanted.ext and state.c == wanted.c and all(n == 1 for n in state.ext or ()):
         gated = next((name for name in near if net.states[name] == wanted), None)
@@ -156,16 +149,14 @@ def _ways(net: Wiring, wanted: State, source: str, free: Sequence[str]) -> Itera
             yield Way(1.5, (gated, source), both, "Mul", "a gate")
 
 
-def _groups(
-    net: Wiring, wanted: State, near: Sequence[str]
-) -> Iterator[tuple[str, tuple[str, ...], tuple[Bend, ...]]]:
-    """What joins layers that together make a state, and they, each bent in the same manner."""
+def _joined(net: Wiring, wanted: State, source: str, near: Sequence[str]) -> Iterator[Way]:
+    """The cheapest ways to join layers that together make a state, each bent in the same manner."""
     manners: dict[str, dict[str, Bend]] = {}
     for name in near:
         for bend in bends(net, name, wanted.ext):
             if bend.out.c and bend.out.c <= (wanted.c or 0):
                 manners.setdefault(bend.what, {}).setdefault(name, bend)
-    plain, order = manners.get("", {}), list(net.states).index
+    plain, order = manners.get("", {}), {name: k for k, name in enumerate(net.states)}
     for what, own in manners.items():
         # Some of what is joined may be pooled first, as a branch of an inception is.
         bent = own if what in ("", *ENDS) else {**own, **plain}
@@ -173,40 +164,70 @@ def _groups(
         used = [name for name in bent if name not in net.open]
         # A convolution that is normalized is joined as that alone.
         plainly = [name for name in used if name not in net.normed][:WIDE]
-        joined = {name: bent[name].out.c or 0 for name in (*unused, *plainly)}
-        widths = {name: bent[name].out.c or 0 for name in (*unused, *used[:WIDE])}
-        same = [name for name, c in widths.items() if c == wanted.c and not bent[name].op]
+        joined = {name: bent[name] for name in (*unused, *plainly)}
+        if names := _cheapest(joined, len(unused), wanted.c or 0, source):
+            ordered = tuple(sorted(names, key=order.__getitem__))
+            price = _price(joined, ordered, len(set(names) & set(unused)), source)
+            bent_ = tuple(bent[name] for name in ordered)
+            yield Way(price, ordered, bent_, "Concat", "a concatenation")
+        same = [name for name in (*unused, *used[:WIDE]) if bent[name].out.c == wanted.c]
         # More than two that are summed cost more than two of them.
-        for join, groups in (
-            ("Concat", _adding(joined, wanted.c or 0, unused)),
-            ("Add", combinations(same, 2)),
-        ):
-            found = [(sum(name in net.open for name in names), names) for names in groups]
-            # Of equal prices, the most of what nothing takes and the least of what something does.
-            for free, names in sorted(found, key=lambda each: (-each[0], len(each[1]))):
-                if free <= UNUSED and len(names) - free <= USED:
-                    ordered = tuple(sorted(names, key=order))
-                    yield join, ordered, tuple(bent[name] for name in ordered)
+        for pair in combinations([name for name in same if not bent[name].op], 2):
+            free = sum(name in net.open for name in pair)
+            ordered = tuple(sorted(pair, key=order.__getitem__))
+            price = _price(bent, ordered, free, source) - 0.3
+            yield Way(price, ordered, tuple(bent[name] for name in ordered), "Add", "a sum")
 
 
-def _adding(
-    widths: Mapping[str, int], wanted: int, unused: Collection[str]
-) -> Iterator[tuple[str, ...]]:
-    """Two or more of some layers that are as wide together; of many, those that are tried first."""
-    names = list(widths)
-    rest = list(accumulate(list(widths.values())[::-1], initial=0))[::-1]
-    tries = iter(range(TRIES))
+def _price(bent: Mapping[str, Bend], names: Sequence[str], free: int, source: str) -> float:
+    """What it costs to join layers of which nothing takes some, ``free`` in number."""
+    left = 0.0 if source in names else 1.5
+    bends_ = sum(bent[name].price for name in names) / len(names)
+    return _least(free, len(names)) + left + bends_
 
-    def more(k: int, left: int, free: int, chosen: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-        if left == 0 and len(chosen) > 1:
-            yield chosen
-        elif rest[k] >= left > 0 and len(chosen) < MOST and next(tries, None) is not None:
-            new = free + (names[k] in unused)
-            if new <= UNUSED and len(chosen) + 1 - new <= USED:
-                yield from more(k + 1, left - widths[names[k]], new, (*chosen, names[k]))
-            yield from more(k + 1, left, free, chosen)
 
-    return more(0, wanted, 0, ())
+def _least(free: int, count: int) -> float:
+    """What it costs at least to join so many layers."""
+    return 1.0 + 0.8 * (count - free) + 0.2 * abs(count - 2)
+
+
+def _cheapest(
+    bent: Mapping[str, Bend], unused: int, wanted: int, source: str
+) -> tuple[str, ...] | None:
+    """Two or more of some layers that are as wide together, at the lowest price.
+
+    The first ``unused`` are taken by nothing yet. Of equal prices, it is the most of those, and the
+    fewest in all.
+    """
+    names = list(bent)
+    widths = tuple(bent[name].out.c or 0 for name in names)
+    free, taken = _sums(widths[:unused], UNUSED), _sums(widths[unused:], USED)
+    best: tuple[float, int, int, tuple[int, ...]] | None = None
+    counts = product(range(len(free)), range(len(taken)))
+    sizes = [(f, t) for f, t in counts if 2 <= f + t <= MOST]
+    for f, t in sorted(sizes, key=lambda each: _least(each[0], sum(each))):
+        if best is not None and _least(f, f + t) > best[0] + NOISE:
+            break
+        for summed, groups in free[f].items():
+            others = taken[t].get(wanted - summed, ())
+            for one, other in product(groups, others):
+                chosen = (*one, *(unused + k for k in other))
+                price = _price(bent, [names[k] for k in chosen], f, source)
+                rated = round(price, 9), -f, f + t, chosen
+                best = rated if best is None or rated < best else best
+    return None if best is None else tuple(names[k] for k in best[3])
+
+
+@lru_cache(1024)
+def _sums(widths: tuple[int, ...], most: int) -> list[dict[int, list[tuple[int, ...]]]]:
+    """For each number of some widths up to ``most``, what so many add up to, and which they are."""
+    found: list[dict[int, list[tuple[int, ...]]]] = []
+    for count in range(min(most, len(widths)) + 1):
+        sums: dict[int, list[tuple[int, ...]]] = {}
+        for chosen in combinations(range(len(widths)), count):
+            sums.setdefault(sum(widths[k] for k in chosen), []).append(chosen)
+        found.append(sums)
+    return found
 
 
 def bends(

@@ -33,6 +33,45 @@ def torchsummary(*rows: str) -> str:
     return "\n".join(["-" * 68, page[0], "=" * 68, *page[1:], "=" * 68]) + "\n"
 
 
+def normed(number: int, channels: int, side: int, params: int) -> tuple[str, str, str]:
+    """A convolution without biases, its normalization and its activation."""
+    size = f"[-1, {channels}, {side}, {side}]"
+    return (
+        f"Conv2d-{number}|{size}|{params}",
+        f"BatchNorm2d-{number + 1}|{size}|{2 * channels}",
+        f"SiLU-{number + 2}|{size}|0",
+    )
+
+
+def halved(pairs: int) -> str:
+    """A network as torchsummary prints it whose second half of 16 channels goes through some pairs.
+
+    9 * 3 * 16 = 432, 16 * 16 = 256, 9 * 8 * 8 = 576; what is mixed are both halves and what each
+    pair gives, (16 + 8 * pairs) * 16; 9 * 16 * 32 = 4,608.
+    """
+    rows = [*normed(1, 16, 32, 432), *normed(4, 16, 32, 256)]
+    for k in range(2 * pairs):
+        rows += normed(7 + 3 * k, 8, 32, 576)
+    last = 7 + 6 * pairs
+    rows += normed(last, 16, 32, (16 + 8 * pairs) * 16)
+    return torchsummary(*rows, *normed(last + 3, 32, 16, 4608))
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 4, 6])
+def test_a_half_goes_through_layers_all_of_which_are_mixed(pairs: int) -> None:
+    table, last = halved(pairs), 7 + 6 * pairs
+    assert accused(table) == set()
+    notes = audit(table).notes
+    assert "a split before row 7 is not in the table" in notes
+    assert f"a concatenation before row {last} is not in the table" in notes
+    assert {row for row, *_ in accused(table.replace("256\n", "265\n", 1))} == {4}
+    mixed = (16 + 8 * pairs) * 16
+    assert {row for row, *_ in accused(table.replace(f"{mixed}\n", f"{mixed + 90}\n"))} == {last}
+    assert accused(table.replace("[-1, 8, 32, 32]", "[-1, 8, 23, 32]", 1)) == {
+        (7, "[-1, 8, 23, 32]", "8x32x32")
+    }
+
+
 # Of an image 100 regions are cut, each of 7 x 7 x 64 = 3,136 numbers: 3,137 * 32, and 33 * 5.
 REGIONS = torchinfo(
     *(

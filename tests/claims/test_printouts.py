@@ -74,6 +74,7 @@ UNUSUAL = [
     ("whisper_tiny", "torchstat"),  # a tied head, its features last
     ("clip_vit_b_32", "keras"),  # a layer that is called Sum
     ("yolov8n", "keras"),
+    ("yolov8m", "torchsummary"),  # halves that go through layers, all of which are joined
 ]
 
 
@@ -109,6 +110,16 @@ def test_a_branch_takes_what_a_row_gives_and_no_part_of_another() -> None:
     # 16 channels are squeezed, and a quarter of the 64 that the other branch expands them to.
     found = audit(PRINTERS["torchstat"](analyzed("squeezenet1_1")).csv())
     assert found.ok, found.findings[:3]
+
+
+def test_a_normalization_takes_no_part_of_the_convolution_above_it() -> None:
+    # 9 * 512 * 512 = 2,359,296, and in two groups that of twice as many channels.
+    table = PRINTERS["torchsummary"](analyzed("wide_resnet50_2"))
+    rows = [list(cells) for cells in table.rows]
+    assert rows[94] == ["Conv2d-95", "[-1, 512, 14, 14]", "2,359,296"]
+    rows[94][1] = "[-1, 1024, 14, 14]"
+    found = audit(table._replace(rows=rows).csv()).findings
+    assert [(f.row, f.right) for f in found] == [(94, "512x14x14")]
 
 
 PROJECTED = ("27936", "27,936")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from math import prod
@@ -289,12 +289,20 @@ _APART = re.compile(
 """Weights and biases of one layer, and what scales them."""
 
 
+_POWER = re.compile(r"(\d+(?:\.\d+)?)\s*[x×·*⋅]\s*10\s*\^?\s*\(?(3|6|9|12|⁶|⁹|³)\)?")
+"""A number and a power of ten, be it that its place above the line was lost: ``1.8×109``."""
+_POWERS = {"3": "K", "³": "K", "6": "M", "⁶": "M", "9": "G", "⁹": "G", "12": "T"}
+
+
 def count(text: str, thousand: int = 1000) -> Printed | None:
     """A count as printed: ``1,234``, ``9K``, ``115M``, ``18.8 M``, ``(3*3*3+1)*64 = 1,792``."""
     if re.search(r"\((?:\w+ )?only\b", text):
         return None  # of some of them
     text = re.sub(r"^(?:shared|tied)\s*,\s*(?=0\s*$)", "", text.strip())
     text = re.sub(r"^total(?: param(?:eter)?s)?: *(?=\d)", "", text, flags=re.IGNORECASE)
+    if power := _POWER.fullmatch(text.strip("*` ~≈")):
+        found = Printed.parse(f"{power[1]}{_POWERS[power[2]]}")
+        return replace(found, text=text)
     if bytes_ := re.search(r"(?<![\d,])([\d,]+) \([\d.,]+ [KMG]?B\)$", text):
         text = bytes_[1]  # what it is made of stands before it
     if apart := _APART.fullmatch(text.strip()):

@@ -219,7 +219,8 @@ def find_roles(
         if role:
             columns.setdefault(role, []).append(k)
     _letters(columns, headers, filled)
-    _settle_names(columns, filled, headers)
+    if "op" not in given:
+        _settle_names(columns, filled, headers)
     stages = filled[columns["stage"][0]] if "stage" in columns else []
     if "layer" not in columns and stages and len(set(stages)) > 0.8 * len(rows):
         columns["layer"] = columns.pop("stage")  # each row's own

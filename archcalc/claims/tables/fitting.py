@@ -23,10 +23,14 @@ def follows_globally(entry: Entry, state: State) -> bool:
     if any(n != 1 for n in made.ext or ()):
         return False
     if entry.kind in SLIDING:
-        params, pointwise = entry.values.get("params"), (state.c or 0) * (made.c or 0)
-        plain = bool(pointwise) and params in (pointwise, pointwise + (made.c or 0))
-        return set(_kernel(entry)) == {1} or plain
+        return set(_kernel(entry)) == {1} or pointwise(entry, state.c or 0)
     return entry.kind not in ("same", "norm", "prelu", "add") or "drop" in entry.what.word.lower()
+
+
+def pointwise(entry: Entry, cin: int) -> bool:
+    """Whether a row has weights for one position of so many channels."""
+    cout, params = printed_state(entry, "out").c or 0, entry.values.get("params")
+    return bool(cout) and params in (cin * cout, (cin + 1) * cout)
 
 
 def _kernel(entry: Entry) -> tuple[int, ...]:

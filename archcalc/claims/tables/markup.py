@@ -215,8 +215,9 @@ def read_latex(text: str, name: str) -> Rows:
         lambda each: re.sub(r"\\\\", " ", each[1]),
         body,
     )
-    body = re.sub(r"\\multirow\{[^{}]*\}\{[^{}]*\}\{([^{}]*)\}", r"\1", body)
     found: list[Line] = []
+    spans: dict[int, tuple[int, str]] = {}
+    """For each column, how many rows more a cell reaches down, and what it says."""
     line = 1
     for piece in re.split(r"\\\\(?:\[[^\]]*\])?|\\tabularnewline", body):
         line += piece.count("\n")
@@ -230,8 +231,17 @@ def read_latex(text: str, name: str) -> Rows:
         )
         if "&" not in bare:
             continue
-        cells = []
+        cells: list[str] = []
         for cell in re.split(r"(?<!\\)&", bare):
+            at = len(cells)
+            if high := _MULTIROW.search(cell):
+                cell = _MULTIROW.sub(lambda each: each[2], cell)
+                spans[at] = min(int(high[1]), MOST_ROWS) - 1, cell
+            elif not cell.strip() and spans.get(at, (0, ""))[0] > 0:
+                spans[at] = spans[at][0] - 1, spans[at][1]
+                cell = spans[at][1]
+            else:
+                spans.pop(at, None)
             wide = re.search(r"\\multicolumn\{(\d+)\}\{[^}]*\}\{(.*)\}", cell)
             cells.append(_latex(wide[2] if wide else cell))
             cells += [""] * (min(int(wide[1]), MOST_COLUMNS) - 1 if wide else 0)
@@ -240,6 +250,10 @@ def read_latex(text: str, name: str) -> Rows:
     if len(found) < 2:
         raise ArchcalcError(f"{name}: has a header but no rows")
     return found[0].cells, found[1:]
+
+
+_MULTIROW = re.compile(r"\\multirow(?:\[\w*\])?\{(\d{1,3})\}(?:\[[^\]]*\])?\{[^{}]*\}\{([^{}]*)\}")
+"""A cell of several rows."""
 
 
 def _layers(found: re.Match[str]) -> str:

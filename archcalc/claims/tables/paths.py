@@ -13,6 +13,8 @@ DEARER = 1e9
 """More than any way costs."""
 PUZZLED = 4.0
 """What a row may cost before things that are not printed are thought of."""
+BRANCHING = (1, 2)
+"""Places in :attr:`Path.counts` of what begins and ends a branch."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,11 @@ class Path:
     def strained(self) -> bool:
         """Whether cells are wrong on it, or sizes are changed by what nobody knows."""
         return bool(self.accused or self.counts[3])
+
+    @property
+    def versed(self) -> set[int]:
+        """Whether branches begin, and end, on it that no row prints: more of them cost less."""
+        return {sort for sort in BRANCHING if self.counts[sort]}
 
     def outs(self, row: int) -> State | None:
         """What a row gives on a path."""

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+from archcalc.claims.tables.beside import Network, networks
 from archcalc.claims.tables.cells import count, nothing, shapes, weights_in, worked_out
 from archcalc.claims.tables.columns import NUMBERS, find_roles, plain_header, unit
 from archcalc.claims.tables.conventions import settle
@@ -63,37 +65,62 @@ def read_tables(
     map: Mapping[str, str] | None = None,
     form: str = "",
     patterns: Sequence[Pattern] = (),
-) -> tuple[list[Sheet], list[str]]:
+) -> tuple[list[Table], list[str]]:
     """All tables of layers in a file or a text, and what is said of those that are none.
 
     The arguments are those of :func:`read_table`, which reads a text as one table.
     """
     name, text = text_of(table)
-    sheets: list[Sheet] = []
+
+    def made(text: str, name: str) -> Table:
+        return _table(read_grid(text, name, form), name, map, patterns)
+
+    tables: list[Table] = []
     said: list[str] = []
     texts: list[str] = []
     for number, part in enumerate(tables_of(text), 1):
         title = f"table {number}{f': {part.title}' if part.title else ''}"
         try:
-            sheet = read_sheet(read_grid(part.text, title, form), title, map, patterns)
-            why = "" if of_layers(sheet) else f"{title} is none of layers"
+            found = made(part.text, title)
+            layers = all(of_layers(sheet) for sheet in found.sheets)
+            why = "" if layers else f"{title} is none of layers"
         except ArchcalcError as error:
             why = str(error).splitlines()[0]
         if not why:
-            sheets.append(sheet)
+            tables.append(found)
             texts.append(part.text)
-        elif part.follows and sheets:
+        elif part.follows and tables:
             # What the table before adds up to, say: the two are read as one.
             lines = zip(texts[-1].split("\n"), part.text.split("\n"), strict=True)
             texts[-1] = "\n".join(a or b for a, b in lines)
-            grid = read_grid(texts[-1], sheets[-1].name, form)
-            sheets[-1] = read_sheet(grid, sheets[-1].name, map, patterns)
+            tables[-1] = made(texts[-1], tables[-1].name)
         else:
             said.append(why)
-    if len(sheets) > 1 or (sheets and said):
-        alone = len(sheets) == 1
-        return [replace(each, name=name if alone else each.name) for each in sheets], said
-    return [read_sheet(read_grid(text, name, form), name, map, patterns)], []
+    if len(tables) > 1:
+        return tables, said
+    if tables and said:
+        return [made(texts[0], name)], said
+    return [made(text, name)], []
+
+
+class Table(NamedTuple):
+    """A printed table of one network, or of several in columns."""
+
+    name: str
+    grid: Grid
+    sheets: tuple[Sheet, ...]
+    networks: tuple[Network, ...] = ()
+    """Where each sheet stands in the table, if there are several."""
+
+
+def _table(
+    grid: Grid, name: str, given: Mapping[str, str] | None, patterns: Sequence[Pattern]
+) -> Table:
+    several = [] if given or patterns else networks(grid)
+    if not several:
+        return Table(name, grid, (read_sheet(grid, name, given, patterns),))
+    sheets = (read_sheet(each.grid, each.title, each.roles) for each in several)
+    return Table(name, grid, tuple(sheets), tuple(several))
 
 
 def text_of(table: str | Path) -> tuple[str, str]:
@@ -267,7 +294,12 @@ def _worded(read: Draft, rows: Sequence[Row]) -> set[int]:
     counted = {k for role in (*NUMBERS, "row") for k in read.roles.get(role, ())}
     sizes = set(range(len(read.grid.headers))) - counted
     for k in [*sorted(apart), *named]:
-        found = [said(row[k], k in named) if row[k] else {} for row in rows]
+        # What the network takes is called by its size.
+        inputs = [kind_of(row[k]).kind == "input" for row in rows]
+        found = [
+            said(row[k], k in named and not taken) if row[k] else {}
+            for row, taken in zip(rows, inputs, strict=True)
+        ]
         beside = [_numbers(row, sizes - {k}) for row in rows]
         found = [
             {**a, **b} for a, b in zip(found, widths([r[k] for r in rows], beside), strict=True)

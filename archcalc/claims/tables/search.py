@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from archcalc.claims.tables.assumed import FAR, UNORDERED, Assuming
+from archcalc.claims.tables.between import Between
 from archcalc.claims.tables.bounds import Floor, of_sizes, of_weights, taken
 from archcalc.claims.tables.ending import UNSUMMED, chosen
 from archcalc.claims.tables.evidence import (
@@ -176,7 +177,13 @@ class Search:
                 break
             live = tuple(path.known.get(r, UNKNOWN) for r in sorted(path.known))
             group = groups.setdefault((path.state, live), [])
-            if len(group) < WAYS and all(path.accused != other.accused for other in group):
+            alike = [other for other in group if path.accused == other.accused]
+            # What was assumed once is assumed again for less: the dearer way may end cheaper.
+            if (
+                all(path.versed - other.versed for other in alike)
+                if alike
+                else len({other.accused for other in group}) < WAYS
+            ):
                 group.append(path)
             if len(groups) > BEAM:
                 break
@@ -248,7 +255,9 @@ class Search:
         But in models of an author's class it does not.
         """
         more = UNLISTED if self.assuming.chain else 0.0
-        for other, price, which, note in self.assuming.between(self.manner, path, entry, state):
+        for other, price, which, note in Between(
+            self.assuming, self.manner, path, entry, state
+        ).all():
             yield other, price + more * (which != 1), which, note
 
     def assumed(

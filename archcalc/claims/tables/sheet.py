@@ -29,8 +29,8 @@ AXES = {0: "", 1: "h", 2: "hw", 3: "dhw"}
 class Part(NamedTuple):
     """A convolution of a block."""
 
-    height: int
-    breadth: int
+    sides: tuple[int, ...]
+    """Of its kernel."""
     width: int
     """Channels that it gives."""
     groups: int = 1

@@ -30,7 +30,10 @@ from archcalc.claims.tables.work import Layer
 MOST_TIMES = 200
 """Repetitions of a block."""
 
-_PART = r"(\d{1,2})\s*x\s*(\d{1,2})\s*(?:conv\w*)?\s*,\s*(\d{1,5})(?:\s*,\s*[cg]\s*=\s*(\d{1,4}))?"
+_PART = (
+    r"(\d{1,2})\s*x\s*(\d{1,2})(?:\s*x\s*(\d{1,2}))?\s*(?:conv\w*)?\s*,\s*(\d{1,5})"
+    r"(?:\s*,\s*[cg]\s*=\s*(\d{1,4}))?"
+)
 _STACK = re.compile(
     rf"\[?\s*\[?\s*((?:{_PART}\s*[;,|]?\s*){{1,6}})\]?\s*\]?\s*(?:x\s*|\(\s*x?\s*)(\d{{1,3}})\)?"
 )
@@ -38,19 +41,25 @@ _STACK = re.compile(
 
 def stack_of(cells: Sequence[str]) -> Stack | None:
     """The repeated block that one of a row's cells prints, if one does."""
-    for cell in cells:
-        if len(cell) > 200 or "," not in cell:
-            continue
-        plain = cell.strip().lower().replace("×", "x").replace("*", "x")
-        found = _STACK.fullmatch(plain)
-        if found and 0 < int(found[6]) <= MOST_TIMES:
-            parts = re.findall(_PART, found[1])
-            sized = (Part(int(a), int(b), int(c), int(g or 1)) for a, b, c, g in parts)
-            return Stack(tuple(sized), int(found[6]))
-    return None
+    return next(filter(None, map(blocks_of, cells)), None)
 
 
-class _Way(NamedTuple):
+def blocks_of(cell: str) -> Stack | None:
+    """The repeated block that a cell prints, if it prints one."""
+    if len(cell) > 200 or "," not in cell:
+        return None
+    plain = cell.strip().lower().replace("×", "x").replace("*", "x")
+    found = _STACK.fullmatch(plain)
+    if found is None or not 0 < int(found[7]) <= MOST_TIMES:
+        return None
+    parts = tuple(
+        Part(tuple(int(n) for n in sides if n), int(width), int(groups or 1))
+        for *sides, width, groups in re.findall(_PART, found[1])
+    )
+    return Stack(parts, int(found[7])) if len({len(part.sides) for part in parts}) == 1 else None
+
+
+class Way(NamedTuple):
     """How a stack may be built."""
 
     projected: bool
@@ -73,9 +82,9 @@ def read_stack(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
     for size in dict.fromkeys(sizes or [None]):
         usual = known(size) in _usual(known(state.ext))
         for way in (
-            _Way(p, e, b) for p in (True, False) for e in (False, True) for b in (0, 1, 2, 3)
+            Way(p, e, b) for p in (True, False) for e in (False, True) for b in (0, 1, 2, 3)
         ):
-            params, macs = _counted(entry.stack, way, state, known(size))
+            params, macs = counted(entry.stack, way, state, known(size))
             price = 0.0 if way.projected else 0.3
             price += manner.bias_price("module", False, way.bias) + (0.0 if usual else MISPRINT + 1)
             # Which of two ways is meant, its work tells.
@@ -89,10 +98,10 @@ def read_stack(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iter
             yield one_option(entry, state, out, price, layer, params=params, channels_out=cout)
 
 
-def ways(stack: Stack, layer: Layer, before: State, after: State) -> Iterator[_Way]:
+def ways(stack: Stack, layer: Layer, before: State, after: State) -> Iterator[Way]:
     """How a stack that was read as a layer is built, the likeliest first."""
-    found = [_Way(p, e, layer.bias) for p in (True, False) for e in (False, True)]
-    made = {way: _counted(stack, way, before, known(after.ext)) for way in found}
+    found = [Way(p, e, layer.bias) for p in (True, False) for e in (False, True)]
+    made = {way: counted(stack, way, before, known(after.ext)) for way in found}
     exact = [way for way in found if made[way] == (layer.params, layer.macs)]
     yield from exact
     yield from (way for way in found if way not in exact and made[way][0] == layer.params)
@@ -105,8 +114,8 @@ def _usual(ext: tuple[int, ...] | None) -> tuple[tuple[int, ...] | None, ...]:
     return ext, tuple(-(-n // 2) for n in ext), tuple(n // 2 for n in ext)
 
 
-def _counted(
-    stack: Stack, way: _Way, state: State, out: tuple[int, ...] | None
+def counted(
+    stack: Stack, way: Way, state: State, out: tuple[int, ...] | None
 ) -> tuple[int | None, int | None]:
     """The parameters and the multiply-accumulates of a stack; None for what is not known."""
     if state.c is None:
@@ -120,9 +129,9 @@ def _counted(
         for part in stack.parts:
             if taken % part.groups or part.width % part.groups:
                 return None, None
-            if moved and way.late and part.height * part.breadth > 1:
+            if moved and way.late and prod(part.sides) > 1:
                 area = prod(out or ())
-            weights = part.height * part.breadth * (taken // part.groups) * part.width
+            weights = prod(part.sides) * (taken // part.groups) * part.width
             params += weights + way.bias * part.width
             macs += weights * area
             taken = part.width

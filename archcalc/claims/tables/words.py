@@ -51,6 +51,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("kernel", r"\bk(\d+x\d+)"),
     ("kernel", r"(?<![\dx.])(?<!x )(\d{1,2}(?:\s*x\s*\d{1,2}){1,2})(?!\s*x?\s*\d)"),
     ("kernel", r"(?<![\dx.])(?<!x )(\d{1,2}(?:\s*x\s*\d{1,2}){2}\s*x\s*\d{1,4})(?=\s*conv)"),
+    ("channels_out", r"\b(\d{2,5})-?d\s+(?:fc\b|fully)"),
     ("channels_out", r"^\s*(\d+)\s*;\s*convolutions?\b"),
     ("channels_out", r"(\d+)\s*(?:通道|个|卷积核|神经元)"),
     (
