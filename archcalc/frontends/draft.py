@@ -16,7 +16,6 @@ import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import copysign, prod
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -70,8 +69,10 @@ class Draft:
         """Whether the inputs of a line's sums and products were turned round."""
 
     def input(self, name: str, shape: Shape) -> int:
-        """An input of the network, batch first."""
+        """An input of the network, batch first; an author's names may be one in ours."""
         key = -1 - len(self.inputs)
+        while name in (known for known, _ in self.inputs.values()):
+            name += "_1"
         self.inputs[key] = (name, shape)
         return key
 
@@ -445,26 +446,15 @@ def _bounded(value: Any) -> Any:
 _MOST = 10**17
 
 
-MOST_BYTES = 2**24
-"""Bytes of a model that is a text."""
-
-
-def text_of(path: str) -> str:
-    """The text of a model's file. Raises :class:`ArchcalcError`."""
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise ArchcalcError(f"{path}: {error.strerror or error}") from error
-    if len(data) > MOST_BYTES:
-        raise ArchcalcError(f"{path}: has more than {MOST_BYTES:,} bytes")
-    return data.decode("utf-8-sig", "replace")
-
-
 def sample_of(given: Shape, wanted: Shape) -> list[int]:
     """A captured shape without the batch, which it may or may not have an axis for."""
     whole = len(wanted) > 1 and wanted[0] == given[0]
     return list(wanted[1:] if whole else wanted) or [1]
+
+
+def guessed(names: Sequence[str]) -> str:
+    """What is said of layers whose sizes nothing says."""
+    return f"taken to keep the sizes of its input: {', '.join(names[:3])}" if names else ""
 
 
 def reason(error: Exception) -> str:

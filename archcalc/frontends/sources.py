@@ -112,12 +112,14 @@ def _reader(source: str) -> tuple[str, str, dict[str, str]] | None:
 
 
 def _is_keras(path: str) -> bool:
-    """Whether a JSON file is a config of Keras, and no spec."""
+    """Whether a JSON file is a config of Keras, or TensorFlow.js' model, and no spec."""
     try:
         with Path(path).open("rb") as file:
             text = file.read(MOST_BYTES)
     except OSError:
         return False
+    if b'"modelTopology"' in text:
+        return True
     if b"class_name" not in text:
         return False
     from archcalc.frontends.keras.config import config_of

@@ -191,6 +191,66 @@ def test_labels_are_no_inputs_and_losses_are_left_out(path: Path) -> None:
     assert shapes(path, text) == {"r": (1, 1, 8, 8)}
 
 
+FC = "inner_product_param { num_output: 5 }"
+LSTM = "recurrent_param { num_output: 5 }"
+
+
+def test_what_comes_to_weights_is_an_input_whoever_gives_it(path: Path) -> None:
+    size = "transform_param { crop_size: 8 }"
+    text = layer("Data", "x", tops=3, more=size) + layer("Slice", "s", "x2", tops=2)
+    text += layer("ReLU", "r", "x1") + layer("InnerProduct", "f", "r", more=FC)
+    text += layer("InnerProduct", "g", "x", more=FC) + layer("EuclideanLoss", "l", "f", "s")
+    path.write_text(text)
+    assert graph_of(path).inputs == {"x": (1, 3, 8, 8), "x1": (1, 3, 8, 8)}
+
+
+def test_marks_of_where_sequences_go_on_may_come_with_the_data(path: Path) -> None:
+    text = layer("HDF5Data", "x", tops=3) + layer("LSTM", "r", "x", "x1", more=LSTM)
+    text += layer("Reverse", "b", "r") + layer("InnerProduct", "f", "b", more=FC + " axis: 2")
+    path.write_text(text + layer("CTCLoss", "l", "f", "x1", "x2"))
+    graph = graph_of(f"{path}@1x3")
+    assert list(graph.inputs) == ["x"]
+    assert archcalc.analyze(graph).params == 4 * 5 * (3 + 5) + 4 * 5 + 5 * 5 + 5
+
+
+def test_what_labels_are_only_beside_is_taken_in(path: Path) -> None:
+    # Targets that are made of labels end in losses, boxes do not; classes have a margin and no bias
+    data = layer("Data", "x", tops=2, more="transform_param { crop_size: 8 }")
+    targets = layer("Python", "t", "x", "x1") + layer("SmoothL1Loss", "l", "x", "t")
+    text = data + targets + layer("Python", "b", "x", "x1", tops=2)
+    text += layer("ROIPooling", "p", "x", "b", more="roi_pooling_param { pooled_h: 2 pooled_w: 2 }")
+    text += layer("EuclideanLoss", "m", "p", "b1")
+    margin = "margin_inner_product_param { num_output: 7 }"
+    text += layer("MarginInnerProduct", "f", "p", "x1", tops=2, more=margin)
+    path.write_text(text + layer("SoftmaxWithLoss", "s", "f", "x1"))
+    graph = graph_of(path)
+    assert [node.name for node in graph.nodes] == ["b", "p", "f_flatten", "f", "s"]
+    assert archcalc.analyze(graph, allow_unknown=True).params == 3 * 2 * 2 * 7
+    assert graph.edition == "taken to keep the sizes of its input: b"
+
+
+def test_a_kernel_for_each_place_and_zeros_around_a_map_are_counted(path: Path) -> None:
+    text = HEAD + "layers { layer { name: 'p' type: 'padding' pad: 2 } bottom: 'data' top: 'p' }\n"
+    text += (
+        "layers { layer { name: 'l' type: 'locally_connected' num_output: 4 kernelsize: 5 "
+        "stride: 2 pad: 1 } bottom: 'p' top: 'l' }\n"
+    )
+    path.write_text(text)
+    analysis = archcalc.analyze(graph_of(path))
+    places = 7 * 7  # (12 + 2 * 2 + 2 * 1 - 5) / 2 + 1
+    assert analysis.params == places * 4 * (3 * 5 * 5 + 1)
+    assert analysis.macs == places * 4 * 3 * 5 * 5
+
+
+def test_a_batch_of_frames_that_becomes_steps_is_a_frame_and_a_step(path: Path) -> None:
+    steps = "reshape_param { shape { dim: 3 dim: 2 dim: 12 } }"
+    text = blob("data", 6, 3, 2, 2) + blob("go", 6, 1) + layer("Reshape", "s", "data", more=steps)
+    text += layer("Reshape", "c", "go", more="reshape_param { shape { dim: 3 dim: 2 } }")
+    text += layer("LSTM", "r", "s", "c", more=LSTM)
+    found = shapes(path, text)
+    assert (found["s"], found["r"]) == ((1, 1, 12), (1, 1, 5))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -203,6 +263,8 @@ def test_labels_are_no_inputs_and_losses_are_left_out(path: Path) -> None:
         (HEAD + SPELLINGS["last"].replace("output: 4", "output: -4"), ":7  layer 'c': num_output"),
         (SPELLINGS["last"], "takes 'data'"),
         (HEAD + "dim: [1, 2", "has no layers"),
+        ('input: "x"\ninput_shape { dim: -1 }\nlayer { }', ":2  dim"),
+        ("name: 'x'\n<<<<<<< HEAD\nlayer { }", ":2  a '<' without a name"),
         (HEAD + "[ 1 ]", ":7  a '[' without a name"),
         (HEAD + layer("Pooling", "p", "data", more="pooling_param { kernel_size: 0 }"), ":7"),
         (

@@ -400,6 +400,53 @@ def test_the_words_of_keras_1(path: Path) -> None:
     assert counts(path, net)[0] == 3 * 5 * (3 + 5 + 1)
 
 
+def test_a_model_of_tensorflow_js_is_its_layers(path: Path) -> None:
+    # What its converter writes, and what its own `save` does: the weights stand beside.
+    weights = [{"paths": ["w.bin"], "weights": [{"name": "dense/kernel", "shape": [1600, 10]}]}]
+    topology = {"keras_version": "2.4.0", "backend": "tensorflow", "model_config": CONVNET}
+    for model in (topology, {**CONVNET, "keras_version": "tfjs-layers 1.2.2"}):
+        data = {"format": "layers-model", "modelTopology": model, "weightsManifest": weights}
+        assert counts(path, data)[0] == 34_826
+    gru = layer("GRU", "g", units=5, batch_input_shape=[None, 7, 3])
+    old = {
+        "keras_version": "2.1.6-tf",
+        "model_config": {"class_name": "Sequential", "config": [gru]},
+    }
+    assert counts(path, {"modelTopology": old})[0] == 3 * 5 * (3 + 5 + 1)
+    assert is_foreign(written(path, {"modelTopology": {"node": [{"op": "Placeholder"}]}}))
+    with pytest.raises(ArchcalcError, match="is a graph of TensorFlow's operations"):
+        graph_of(path)
+
+
+def test_models_of_keras_2_in_a_row_and_merged_have_names_of_their_own(path: Path) -> None:
+    def dense(name: str, units: int, size: int) -> dict[str, Any]:
+        return layer("Dense", name, units=units, batch_input_shape=[None, size])
+
+    def row(*layers: Any) -> dict[str, Any]:
+        return {"class_name": "Sequential", "config": list(layers)}
+
+    assert counts(path, row(row(dense("a", 5, 3), dense("b", 4, 5)), dense("c", 2, 4)))[0] == (
+        5 * (3 + 1) + 4 * (5 + 1) + 2 * (4 + 1)
+    )
+    ways = [row(dense("a", 5, 3)), row(dense("a", 4, 6))]
+    merged = layer("Merge", "m", mode="concat", concat_axis=-1, layers=ways)
+    assert counts(path, row(merged, dense("c", 2, 9)))[0] == 5 * 4 + 4 * 7 + 2 * 10
+    graph = graph_of(path)
+    assert graph.inputs == {"a_input": (1, 3), "a_input_1": (1, 6)}
+    again = archcalc.expand(to_spec(graph))
+    assert [node.shape for node in again.nodes] == [node.shape for node in graph.nodes]
+
+
+def test_what_is_not_known_of_a_picture_is_one(path: Path) -> None:
+    net = sequential(layer("Lambda", "l"), layer("Conv2D", "c", filters=2, kernel_size=1))
+    graph = graph_of(written(path, net))
+    assert [(node.name, node.shape) for node in graph.nodes] == [
+        ("l", (1, 1, 28, 28)),
+        ("c", (1, 2, 28, 28)),
+    ]
+    assert graph.edition.endswith("taken to keep the sizes of its input: l")
+
+
 SPLIT = layer("Split", "s", indices_or_sections=3, axis=1)
 
 

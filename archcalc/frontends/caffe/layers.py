@@ -25,6 +25,10 @@ class Layers(Draft):
         """Those of its weights: layers whose weights have one name share them."""
         self.rows: dict[int, int] = {}
         """An input or layer -> the extent of its first axis: how many regions there are."""
+        self.batch_said = 0
+        """How many samples the first input has at once, as the file says."""
+        self.guesses: list[str] = []
+        """Layers that are taken to keep the sizes of what they take."""
         self.doubtful: set[int] = set()
         """Layers whose sizes are not known, as they rest on one that is not."""
         self.zoomed = self.by_factors = False

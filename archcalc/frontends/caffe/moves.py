@@ -68,6 +68,10 @@ def _reshape(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     dims = p.group("shape").wholes("dim", -1)
     sizes = [shape[start + k] if n == 0 else n for k, n in enumerate(dims)]
     sizes = [*shape[:start], *sizes, *shape[end:]]
+    whole = r.batch_said * prod(shape) if start == 0 else 0
+    for k in range(1, len(sizes) + 1):  # samples in rows: a row, and one of it, is a sample
+        if r.batch_said > 1 and prod(sizes[:k]) == r.batch_said and prod(sizes) == whole:
+            sizes[:k] = [1] * k
     if sizes.count(-1) == 1:
         rest = -prod(sizes)
         sizes[sizes.index(-1)] = prod(shape) // max(rest, 1)
@@ -79,6 +83,19 @@ def _reshape(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
         return [r.emit("Flatten", x)]
     found = r.emit("View", x, shape=sizes[1:])
     return [found]
+
+
+@layer("padding")
+def _padding(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
+    """Of the first spelling: zeros around a map."""
+    return [r.emit("Pad", keys[0], pad=[y.whole("pad", 0)] * 4)]
+
+
+@layer("reverse")
+def _reverse(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
+    """The steps from the last to the first; those of a batch are samples here."""
+    axis = r.axis(keys[0], y.group("reverse_param").whole("axis", 0, -8))
+    return [r.emit("Flip", keys[0], dims=axis) if axis else keys[0]]
 
 
 @layer("permute")

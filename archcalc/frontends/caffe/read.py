@@ -14,7 +14,7 @@ from archcalc.errors import ArchcalcError, ShapeError
 from archcalc.frontends.caffe import elements, moves, windows  # they fill the table
 from archcalc.frontends.caffe.layers import LAYERS, Layers, Unknown
 from archcalc.frontends.caffe.text import Message, parsed
-from archcalc.frontends.draft import as_name, parse_shape, reason
+from archcalc.frontends.draft import as_name, guessed, parse_shape, reason
 from archcalc.operators.base import LARGEST
 from archcalc.spec.graph import Graph
 
@@ -32,7 +32,9 @@ def read(path: str, inputs: Mapping[str, str]) -> Graph:
         other = Reader(path)
         other.by_factors = True
         try:
-            return replace(other.graph(inputs), edition="Interp by whole factors")
+            found = other.graph(inputs)
+            note = "Interp by whole factors"
+            return replace(found, edition=f"{note}, {found.edition}" if found.edition else note)
         except ArchcalcError:
             pass
         raise
@@ -48,7 +50,9 @@ class Reader(Layers):
         self.blobs: dict[str, int] = {}
         self.used: set[str] = set()
         self.beside: set[str] = set()
-        """Blobs of data that no input is made of: labels."""
+        """Blobs of data that no input is made of, labels, and what is made of them alone."""
+        self.takers: dict[str, list[tuple[str, int, list[str]]]] = {}
+        """A blob -> the layers that take it: their kinds, as which of theirs, what they give."""
 
     def graph(self, inputs: Mapping[str, str]) -> Graph:
         layers = [y for name in ("layer", "layers") for y in self.root.all(name)]
@@ -61,10 +65,14 @@ class Reader(Layers):
             for rule in (*y.groups("include"), *y.groups("exclude"))
             for stage in rule.all("stage")
         }
+        layers = [layer for layer in layers if _is_there(layer, "deploy" in stages)]
+        for layer in layers:
+            tops = [str(top) for top in layer.all("top")]
+            for k, bottom in enumerate(layer.all("bottom")):
+                self.takers.setdefault(str(bottom), []).append((_kind(_said(layer)), k, tops))
         self.declared(given)
         for layer in layers:
-            if _is_there(layer, "deploy" in stages):
-                self.take(layer, given)
+            self.take(layer, given)
         if given:
             known = ", ".join(name for name, _ in self.inputs.values())
             raise ArchcalcError(f"{self.path}: no input '{next(iter(given))}': it has {known}")
@@ -73,7 +81,8 @@ class Reader(Layers):
             raise ArchcalcError(f"{self.path}: has no layers at inference")
         ends += self.prune(ends)
         name = str(self.root.one("name") or Path(self.path).stem)
-        return self.drafted(as_name(name, True), list(dict.fromkeys(ends)))
+        found = self.drafted(as_name(name, True), list(dict.fromkeys(ends)))
+        return replace(found, edition=guessed(self.guesses))
 
     # Inputs ---------------------------------------------------------------------------------------
 
@@ -90,21 +99,29 @@ class Reader(Layers):
         key = self.input(as_name(name, True), (1, *shape))
         self.blobs[name] = key
         self.rows[key] = sizes[0] if sizes else 1
+        self.batch_said = self.batch_said or self.rows[key]
 
     def declared(self, given: dict[str, str]) -> None:
         """The inputs that stand before the layers."""
         names = self.root.all("input")
+        line, shapes = 1, []
         try:
             dims = self.root.wholes("input_dim")
-            shapes = [y.wholes("dim") for y in self.root.groups("input_shape")]
+            for said in self.root.groups("input_shape"):
+                line = said.line
+                shapes.append(said.wholes("dim"))
         except ValueError as error:
-            raise ArchcalcError(f"{self.path}: {error}") from error
+            raise ArchcalcError(f"{self.path}:{line}  {error}") from error
         shapes = shapes or [dims[k : k + 4] for k in range(0, len(dims), 4)]
         for k, name in enumerate(names):
             self.enter(str(name), shapes[k] if k < len(shapes) else [], given)
 
     def data(self, said: Message, tops: Sequence[str], given: dict[str, str]) -> None:
-        """A layer that takes nothing: the first that it gives is an input, and what has a size."""
+        """A layer that takes nothing: the first that it gives is an input, and what has a size.
+
+        So is what comes to weights; labels come to losses, and marks of where sequences go on to
+        recurrent layers.
+        """
         groups = [said.group("input_param"), said.group("dummy_data_param")]
         shapes = [
             y.wholes("dim") for group in groups if group is not said for y in group.groups("shape")
@@ -120,7 +137,7 @@ class Reader(Layers):
         for k, top in enumerate(tops):
             if top in self.blobs:
                 continue
-            if k == 0 or k < len(shapes):
+            if k == 0 or k < len(shapes) or self.weighed(top):
                 self.enter(top, shapes[min(k, len(shapes) - 1)] if shapes else [], given)
             else:
                 self.beside.add(top)
@@ -129,9 +146,8 @@ class Reader(Layers):
 
     def take(self, layer: Message, given: dict[str, str]) -> None:
         """Take in a layer."""
-        inner = layer.one("layer")
-        said = inner if isinstance(inner, Message) else layer  # the first spelling nests it
-        kind = re.sub(r"[^a-z0-9]", "", str(said.one("type", "")).lower())
+        said = _said(layer)
+        kind = _kind(said)
         self.name = str(said.one("name", kind))
         self.shared = [str(y.one("name", "")) for y in layer.groups("param")]
         self.shared = self.shared or [str(y) for y in layer.all("param") if isinstance(y, str)]
@@ -142,10 +158,18 @@ class Reader(Layers):
                 if not tops:
                     raise ValueError("takes nothing and gives nothing")
                 return self.data(said, tops, given)
-            if kind.endswith("loss") or kind in _JUDGING or any(b in self.beside for b in bottoms):
+            if _judges(kind):
                 if kind not in _ACTIVE_LOSSES:
-                    return None
+                    return self.beside.update(tops)
                 kind, bottoms = _ACTIVE_LOSSES[kind], bottoms[:1]
+            elif not self.beside.isdisjoint(bottoms):
+                bottoms = [b for b in bottoms if b not in self.beside]
+                if kind not in LAYERS:  # it may make what should come out, of labels
+                    self.beside.update(filter(self.judged, tops))
+                    tops = [t for t in tops if t not in self.beside]
+                bottoms = bottoms if tops else []
+            if not bottoms or not self.beside.isdisjoint(bottoms):
+                return self.beside.update(tops)
             keys = []
             for bottom in bottoms:
                 if bottom not in self.blobs:
@@ -165,6 +189,24 @@ class Reader(Layers):
             self.used.discard(top)
         return None
 
+    def judged(self, blob: str) -> bool:
+        """Whether nothing but losses takes a blob."""
+        takers = self.takers.get(blob, [])
+        return bool(takers) and all(_judges(kind) for kind, _, _ in takers)
+
+    def weighed(self, blob: str) -> bool:
+        """Whether a blob comes to a layer with weights, as what these are for."""
+        queue, seen = [blob], {blob}
+        while queue:
+            for kind, place, tops in self.takers.get(queue.pop(), ()):
+                if kind in _WEIGHTY:
+                    if place != 1 or kind.startswith(("conv", "deconv")):
+                        return True
+                elif kind in LAYERS and not _judges(kind):
+                    queue += [top for top in tops if top not in seen]
+                    seen.update(tops)
+        return False
+
     def layer(self, kind: str, y: Message, keys: list[int], tops: int) -> list[int]:
         """What a layer gives."""
         function = LAYERS.get(kind)
@@ -182,7 +224,23 @@ class Reader(Layers):
             self.rows[found] = said[1] if len(said) > 1 else 1
             if not said:
                 self.doubtful.add(found)
+                self.guesses.append(self.name)
             return [found]
+
+
+def _said(layer: Message) -> Message:
+    """What a layer says; the first spelling nests it."""
+    inner = layer.one("layer")
+    return inner if isinstance(inner, Message) else layer
+
+
+def _kind(said: Message) -> str:
+    return re.sub(r"[^a-z0-9]", "", str(said.one("type", "")).lower())
+
+
+def _judges(kind: str) -> bool:
+    """Whether a layer compares with what should come out."""
+    return kind.endswith("loss") or kind in _JUDGING
 
 
 def _is_there(layer: Message, deployed: bool) -> bool:
@@ -205,6 +263,10 @@ def _is_there(layer: Message, deployed: bool) -> bool:
 
 
 _JUDGING = ("accuracy", "detectionevaluate", "silence")
+_WEIGHTY = (
+    *("convolution", "conv", "deconvolution", "convolution3d", "convolutiondepthwise"),
+    *("depthwiseconvolution", "innerproduct", "ip", "margininnerproduct", "embed", "lstm", "rnn"),
+)
 _ACTIVE_LOSSES = {
     "softmaxwithloss": "softmax",
     "softmaxloss": "softmax",

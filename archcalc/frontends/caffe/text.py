@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archcalc.errors import ArchcalcError
-from archcalc.frontends.draft import text_of
+from archcalc.frontends.text import text_of
 from archcalc.operators.base import LARGEST
 
 DEEPEST = 50
@@ -89,7 +89,9 @@ def parsed(path: str) -> Message:
         name = key or listed
         if token in ("{", "<"):
             if not name or len(stack) > DEEPEST:
-                raise ArchcalcError(f"{path}:{line}  a '{{' without a name, or nested too deeply")
+                raise ArchcalcError(
+                    f"{path}:{line}  a '{token}' without a name, or nested too deeply"
+                )
             inner = Message(line)
             top.fields.setdefault(name, []).append(inner)
             stack.append((inner, listed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil, prod
 from typing import Any
 
+from archcalc.errors import ShapeError
 from archcalc.frontends.caffe.layers import Layers, Unknown, layer, listed
 from archcalc.frontends.caffe.text import Message
 
@@ -85,9 +86,28 @@ def _pyramid(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     return [r.emit("SpatialPyramidPooling", keys[0], output_sizes=sizes, mode=mode)]
 
 
-@layer("innerproduct", "ip")
+@layer("locallyconnected", "local")
+def _local(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
+    """A convolution with a kernel, and a bias, of its own in each place."""
+    p, x = y.group("local_param", "local_conv_param", "convolution_param"), keys[0]
+    axes = len(r.shape(x)) - 2
+    window = _window(p, axes)
+    out = [
+        (n + 2 * pad - size) // max(stride, 1) + 1
+        for n, size, stride, pad in zip(r.shape(x)[2:], *window.values(), strict=True)
+    ]
+    if min(out) < 1:
+        raise ShapeError(f"a window of {window['kernel_size']} on {list(r.shape(x)[2:])}")
+    shape = (p.whole("num_output", least=1), *out)
+    macs = prod(shape) * r.shape(x)[1] * prod(window["kernel_size"])
+    params = macs + prod(shape) * p.true("bias_term", True)
+    return [r.foreign(r.way(), "caffe.local", shape, keys, params=params, macs=macs)]
+
+
+@layer("innerproduct", "ip", "margininnerproduct")
 def _inner_product(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
-    p, x = y.group("inner_product_param"), keys[0]
+    """That with a margin makes classes' angles larger in training, and has no bias."""
+    p, x = y.group("inner_product_param", "margin_inner_product_param"), keys[0]
     start = r.axis(x, p.whole("axis", 1, -8))
     rank = len(r.shape(x))
     if start == 0:
@@ -95,7 +115,8 @@ def _inner_product(r: Layers, y: Message, keys: list[int], tops: int) -> list[in
     if rank - start > 1:
         more = {"start_dim": start} if start > 1 else {}
         x = r.emit("Flatten", x, part="flatten", **more)
-    bias = p.true("bias_term", p.true("biasterm", True))
+    plain = "margin_inner_product_param" not in y.fields
+    bias = plain and p.true("bias_term", p.true("biasterm", True))
     return [r.emit("Linear", x, out_features=p.whole("num_output"), bias=bias)]
 
 

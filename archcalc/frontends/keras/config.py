@@ -31,6 +31,7 @@ def config_of(path: str) -> Config:
         data = json.loads(text)
         while isinstance(data, str):  # Keras' to_json, written as JSON once more
             data = json.loads(data)
+        data = _topology(data)
     except OSError as error:
         raise ArchcalcError(f"{path}: {error.strerror or error}") from error
     except KeyError as error:
@@ -38,8 +39,27 @@ def config_of(path: str) -> Config:
     except (ValueError, RecursionError, zipfile.BadZipFile, RuntimeError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ArchcalcError(f"{path}: is no config of Keras: {reason}") from error
+    if isinstance(data, dict) and isinstance(data.get("node"), list):
+        raise ArchcalcError(f"{path}: {GRAPH_MODEL}")
     if not is_config(data):
         raise ArchcalcError(f"{path}: is no config of a Keras model: it lacks class_name or config")
+    return data
+
+
+GRAPH_MODEL = (
+    "is a graph of TensorFlow's operations, and no layers of Keras\n"
+    "  convert the model to ONNX, or save it as a layers model"
+)
+
+
+def _topology(data: Any) -> Any:
+    """The config in what TensorFlow.js saves, beside its weights, or in what Keras' HDF5 has."""
+    for name in ("modelTopology", "model_config"):
+        inner = as_dict(data).get(name)
+        inner = json.loads(inner) if isinstance(inner, str) else inner
+        if isinstance(inner, dict):
+            version = as_dict(data).get("keras_version")
+            data = inner if version is None else {"keras_version": version, **inner}
     return data
 
 
@@ -66,6 +86,16 @@ def name_of(layer: Config) -> str:
     """A layer's name."""
     name = layer.get("name") or as_dict(layer["config"]).get("name") or layer["class_name"]
     return str(name)
+
+
+def numbered(layers: Sequence[Config]) -> list[Config]:
+    """Layers of which models that the file gives no name have one of their own."""
+    return [
+        {**layer, "name": f"sequential_{k}"}
+        if isinstance(layer.get("config"), list) and "name" not in layer
+        else layer
+        for k, layer in enumerate(layers, 1)
+    ]
 
 
 def has_layers(layer: Config) -> bool:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, ShapeError
-from archcalc.frontends.draft import as_name, parse_shape, reason
+from archcalc.frontends.draft import as_name, guessed, parse_shape, reason
 from archcalc.frontends.keras.ages import modern, operation
 from archcalc.frontends.keras.config import (
     Config,
@@ -29,6 +29,7 @@ from archcalc.frontends.keras.config import (
     is_config,
     is_size,
     name_of,
+    numbered,
     references,
     resolved,
     said_shapes,
@@ -61,10 +62,10 @@ class Reader(Layers):
         self.path = path
         self.data = data
         self.calls = 0
-        self.old = str(data.get("keras_version", "")).startswith(("1.", "2.0", "2.1"))
+        self.old = str(data.get("keras_version", "")).startswith(("1.", "2.0", "2.1", "tfjs"))
         """Whether the file is of a time in which GRU had one bias a gate."""
-        self.guessed = ""
-        """The last layer of which the file says no shape."""
+        self.guesses: list[str] = []
+        """Layers of which the file says no shape."""
 
     def graph(self, inputs: Mapping[str, str]) -> Graph:
         given = dict(inputs)
@@ -85,12 +86,16 @@ class Reader(Layers):
         name = as_dict(self.data["config"]).get("name") or Path(self.path).stem
         graph = self.drafted(as_name(str(name), True), outputs, self.idle)
         turned = any(len(shape) > 3 for shape in graph.inputs.values()) and not self.plain
-        return replace(graph, edition="channels first, where Keras has them last" if turned else "")
+        notes = [
+            "channels first, where Keras has them last" if turned else "",
+            guessed(self.guesses),
+        ]
+        return replace(graph, edition=", ".join(filter(None, notes)))
 
     def fail(self, what: str, message: str) -> ArchcalcError:
         text = f"{self.path}: layer '{what}': {message}"
-        if self.guessed:
-            text += f"\n  the file does not say which shape '{self.guessed}' gives"
+        if self.guesses:
+            text += f"\n  the file does not say which shape '{self.guesses[-1]}' gives"
         return ArchcalcError(text)
 
     # Models -------------------------------------------------------------------------------------
@@ -106,7 +111,8 @@ class Reader(Layers):
         if not isinstance(layers, list) or not layers:
             raise ArchcalcError(f"{self.path}: {data['class_name']} says no layers: it is a class")
         for layer in layers:
-            if not is_config(layer) or not isinstance(layer["config"], dict):
+            listed = is_config(layer) and isinstance(layer["config"], list)
+            if not is_config(layer) or (listed and layer["class_name"] != "Sequential"):
                 raise ArchcalcError(f"{self.path}: a layer without class_name or config")
         if data["class_name"] == "Sequential":
             return self.sequential(layers, config, inputs, prefix, given)
@@ -128,18 +134,20 @@ class Reader(Layers):
         first = layers[0]
         if first["class_name"] == "Merge" and value is None:
             said = first["config"].get("layers")
-            merged = [each for each in said if is_config(each)] if isinstance(said, list) else []
+            merged = numbered([y for y in said if is_config(y)] if isinstance(said, list) else [])
             ways = [self.model(each, None, f"{prefix}{name_of(each)}.", given) for each in merged]
             value = self.call(first, [way[0] for way in ways], {}, prefix)[0]
             layers = layers[1:]
+        layers = numbered(layers)
         for k, layer in enumerate(layers):
             if layer["class_name"] == "InputLayer":
                 if value is None:
                     value = self.take(layer["config"], given)
                 continue
             if value is None:
-                said = {**(config if isinstance(config, dict) else {}), **layer["config"]}
-                said["name"] = "input"
+                said = {**as_dict(config), **as_dict(layer["config"])}
+                # Of several models that are merged each has an input, which Keras names so.
+                said["name"] = f"{name_of(layer)}_input" if prefix else "input"
                 if layer["class_name"] == "Embedding" and said.get("input_length"):
                     said.setdefault("batch_shape", [None, said["input_length"]])
                 nested = shape_in(layer)
@@ -319,10 +327,13 @@ class Reader(Layers):
         for k, said in enumerate(wanted):
             each = said if said is not None else sizes
             if each is None:
-                self.guessed = place.name
+                self.guesses.append(place.name)
                 each = tensors[0].shape if tensors else (1,)
             name, kind = f"{place.name}_{k}" if k else place.name, f"keras.{as_name(place.kind)}"
-            found.append(Tensor(self.foreign(name, kind, each or (1,), keys), each, False))
+            # A picture of a picture: its channels are where those of what it takes are.
+            moved = bool(tensors) and tensors[0].moved and len(each) == len(tensors[0].shape)
+            ours = (each[-1], *each[:-1]) if moved else each
+            found.append(Tensor(self.foreign(name, kind, ours or (1,), keys), each, moved))
         return found
 
 
