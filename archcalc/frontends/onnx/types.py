@@ -73,9 +73,13 @@ class Types:
                     types[name] = helper.make_tensor_type_proto(value.dtype, value.shape)
                     if value.data is not None and value.data.dtype.kind in "iufb":
                         data[name] = numpy_helper.from_array(value.data, name)
+            if not schema.has_type_and_shape_inference_function:
+                return self.as_said(node, self.as_given(node, inputs))
             found = shape_inference.infer_node_outputs(
                 schema, node, types, data, opset_imports=self.opsets
             )
+            if node.op_type == "ArrayFeatureExtractor":  # whose sizes it doesn't work out
+                found = self.as_given(node, inputs)
         except defs.SchemaError:
             found = self.as_given(node, inputs)
         except checker.ValidationError:
@@ -86,6 +90,12 @@ class Types:
                 raise ArchcalcError(f"{at(self.path, node)}: {reason}") from error
         except ValueError as error:  # types that there are none of, text that is none
             raise ArchcalcError(f"{at(self.path, node)}: {error}") from error
+        return self.as_said(node, found)
+
+    def as_said(
+        self, node: onnx.NodeProto, found: dict[str, onnx.TypeProto]
+    ) -> dict[str, onnx.TypeProto]:
+        """Types that are known, or else those that the file says."""
         for name in node.output:
             if self.shape_of(found.get(name)) is None and name in self.said:
                 found[name] = self.said[name]
@@ -124,14 +134,16 @@ class Types:
         shapes = [None if value is None else value.shape for value in inputs]
         found = dict(zip(node.output, _sizes(node, shapes), strict=False))
         if found and x is not None:
+            dtype = 1 if node.op_type.startswith("Embed") else x.dtype
             return {
                 name: helper.make_tensor_type_proto(
-                    x.dtype, checked(self.path, sizes, at(self.path, node))
+                    dtype, checked(self.path, sizes, at(self.path, node))
                 )
                 for name, sizes in found.items()
             }
         if node.op_type in _KEEPING and x is not None:
-            made = helper.make_tensor_type_proto(x.dtype, x.shape)
+            dtype = 1 if node.op_type == "Scaler" else x.dtype
+            made = helper.make_tensor_type_proto(dtype, x.shape)
             return {name: made for k, name in enumerate(node.output) if name and k in (0, 3)}
         return {}
 
@@ -151,10 +163,17 @@ def _sizes(node: onnx.NodeProto, shapes: Sequence[Shape | None]) -> list[Shape]:
     """The sizes of what some of onnxruntime's operators give."""
     from onnx.helper import get_attribute_value
 
-    if not shapes or shapes[0] is None or node.domain != "com.microsoft":
+    if not shapes or shapes[0] is None:
+        return []
+    if node.op_type == "ArrayFeatureExtractor" and len(shapes) > 1 and shapes[1] is not None:
+        return [(*(shapes[0][:-1] or (1,)), prod(shapes[1]))]
+    if node.domain != "com.microsoft":
         return []
     said = {a.name: get_attribute_value(a) for a in node.attribute}
     x, y = shapes[0], shapes[1] if len(shapes) > 1 else None
+    if node.op_type == "EmbedLayerNormalization" and len(x) == 2 and len(shapes) > 2:
+        words = shapes[2]
+        return [(*x, words[1]), x[:1], (*x, words[1])] if words and len(words) == 2 else []
     if node.op_type == "MatMulNBits" and type(said.get("N")) is int:
         return [(*x[:-1], said["N"])]
     if node.op_type == "FusedMatMul" and y is not None and len(x) > 1 and len(y) > 1:
@@ -194,7 +213,7 @@ _OTHERS = ("activation", "channels_last")
 _KEEPING = (
     *("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "FastGelu", "BiasGelu", "QuickGelu"),
     *("SkipLayerNormalization", "SkipSimplifiedLayerNormalization", "SimplifiedLayerNormalization"),
-    *("Gelu",),
+    *("Gelu", "Scaler", "Normalizer", "Imputer"),
 )
 
 

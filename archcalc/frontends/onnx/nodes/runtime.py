@@ -1,8 +1,10 @@
-"""Operators of onnxruntime's own (``com.microsoft``), into which it joins others."""
+"""Operators of onnxruntime's own, into which it joins others, and those of ``ai.onnx.ml``."""
 
 from __future__ import annotations
 
-from archcalc.frontends.onnx.nodes.call import Call, Found, Made, line, piece, stored
+from typing import Any
+
+from archcalc.frontends.onnx.nodes.call import Call, Found, Made, Same, line, piece, stored
 from archcalc.frontends.onnx.nodes.layers import skip_layer_norm
 from archcalc.frontends.onnx.nodes.products import attending, heads, product, together
 from archcalc.frontends.onnx.values import Value
@@ -51,3 +53,59 @@ def _with_sum(call: Call, index: int) -> Found:
     if index == 0:
         return skip_layer_norm(call)
     return Made("Add", {}, (call.x, call.taken(1))) if index == 3 else Moves()
+
+
+@piece("EmbedLayerNormalization")
+def _embedded(call: Call, index: int) -> Found:
+    """The normalized sum of a word's vector, its place's and its segment's; which words count."""
+    if index == 1:
+        return Moves()
+    words = call.taken(2)
+    shape = (*call.x.sizes, words.sizes[1])
+
+    def looked_up(ids: Value, table: Value) -> Made:
+        fields = {"num_embeddings": table.sizes[0], "embedding_dim": table.sizes[1]}
+        return Made("Embedding", fields, (ids,), {"weight": table}, shape=shape)
+
+    place, segment, ids = call.taken(3), call.given(4), call.given(8)
+    if ids is not None:
+        places = looked_up(ids, place)
+    else:
+        steps = {"dim": 0, "end": shape[1]}
+        places = Made("Slice", steps, (place,), shape=(shape[1], shape[2]))
+    whole = Made("Add", {}, (looked_up(call.x, words), places), shape=shape)
+    kinds = call.given(1)
+    if segment is not None and kinds is not None:
+        whole = Made("Add", {}, (whole, looked_up(kinds, segment)), shape=shape)
+    if index == 2:
+        return whole
+    bias = stored(call.given(6))
+    fields = {"normalized_shape": [shape[2]], "eps": call.get("epsilon", 1e-12)}
+    fields["bias"] = bias is not None
+    return Made("LayerNorm", fields, (whole,), held(weight=call.taken(5), bias=bias))
+
+
+@line("Scaler")
+def _scaler(call: Call) -> Made:
+    """``(x - offset) * scale``, of one number each or one a feature, which are no weights."""
+    made: Value | Made = call.x
+    for op, name in (("Sub", "offset"), ("Mul", "scale")):
+        numbers = call.get(name, [0.0 if op == "Sub" else 1.0])
+        if len(numbers) == 1:
+            made = Made(op, {"by": numbers[0]}, (made,), shape=call.x.sizes)
+        else:
+            each: Any = Made("Constant", {"shape": [len(numbers)]}, (), shape=(len(numbers),))
+            made = Made(op, {}, (made, each), shape=call.x.sizes)
+    assert isinstance(made, Made)
+    return made
+
+
+@line("ZipMap", "CastMap")
+def _named(call: Call) -> Same:
+    """Numbers by the names of classes."""
+    return Same(call.x)
+
+
+@line("ArrayFeatureExtractor", "LabelEncoder")
+def _picked(call: Call) -> Moves:
+    return Moves()
