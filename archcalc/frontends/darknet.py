@@ -84,8 +84,9 @@ class Reader(Draft):
         self.here = self.sections[0]
         self.outputs: list[int] = []
         """What each section gives, by its number."""
-        self.taken: set[int] = set()
         self.ends: list[int] = []
+        self.starts: list[int] = []
+        """How many layers stand before each section."""
         self.stem = "layer"
 
     def graph(self, inputs: Mapping[str, str]) -> Graph:
@@ -107,6 +108,7 @@ class Reader(Draft):
         for number, section in enumerate(self.sections[1:]):
             self.here = section
             self.stem = f"{as_name(section.kind)}{number}"
+            self.starts.append(len(self.layers))
             reader, before = _READERS.get(section.kind), len(self.layers)
             try:
                 if reader is None:
@@ -146,15 +148,33 @@ class Reader(Draft):
             raise self.fail(f"'{key}' should be whole numbers with commas between", key)
         return [int(text) for text in texts]
 
-    def earlier(self, key: str) -> list[int]:
+    def sections_before(self, key: str) -> list[int]:
         """Sections that an option names: from 0, or back from here."""
         found = []
         for number in self.numbers(key):
             index = number if number >= 0 else len(self.outputs) + number
             if not 0 <= index < len(self.outputs):
                 raise self.fail(f"{key}={number} is none of the {len(self.outputs)} before it", key)
-            found.append(self.outputs[index])
+            found.append(index)
         return found
+
+    def earlier(self, key: str) -> list[int]:
+        """What sections give that an option names."""
+        return [self.outputs[index] for index in self.sections_before(key)]
+
+    def shared(self) -> None:
+        """Have the tensors of another section, layer by layer, if this one says so."""
+        if "share_index" not in self.here.options:
+            return
+        (index,) = self.sections_before("share_index")
+        last = (*self.starts, len(self.layers))[index + 1]
+        theirs = [y for y in self.layers[self.starts[index] : last] if y.applied.cost.weights]
+        ours = [y for y in self.layers[self.starts[-1] :] if y.applied.cost.weights]
+        if [y.applied.cost.weights for y in ours] != [y.applied.cost.weights for y in theirs]:
+            raise self.fail(f"section {index} has other weights to share", "share_index")
+        for mine, other in zip(ours, theirs, strict=True):
+            name = f"section {index}: {other.wish}"
+            self.tensors[mine.key] = self.tensors.setdefault(other.key, (name,))
 
     def strides(self) -> list[int]:
         """Down and across, which are one number unless both are said."""
@@ -207,8 +227,24 @@ def _convolutional(r: Reader, x: int) -> int:
     dilation = r.whole("dilation", 1)
     fields |= {"padding": padding * max(dilation, 1), "dilation": dilation}
     groups = r.whole("groups", 1)
-    x = r.emit("Conv2d", x, part="conv", stride=r.strides(), groups=groups, **fields)
-    return r.finished(x, "BatchNorm2d")
+    softened = size > 1 and r.whole("antialiasing", 0)
+    strides = [1, 1] if softened else r.strides()
+    x = r.emit("Conv2d", x, part="conv", stride=strides, groups=groups, **fields)
+    x = r.finished(x, "BatchNorm2d")
+    r.shared()
+    return _softened(r, x) if softened else x
+
+
+def _softened(r: Reader, x: int) -> int:
+    """A mean of neighbours with fixed weights, which does the steps in place of the window."""
+    size = 2 if r.whole("antialiasing") == 2 else 3
+    _, channels, *extents = r.shape(x)
+    strides = zip(extents, r.strides(), strict=True)
+    shape = (channels, *((n + size // 2 * (size - 1) - size) // max(s, 1) + 1 for n, s in strides))
+    if min(shape) < 1:
+        raise ShapeError(f"antialiasing={size} does not fit {extents}")
+    macs = prod(shape) * size * size
+    return r.foreign(f"{r.stem}.blur", "darknet.blur", shape, (x,), params=0, macs=macs)
 
 
 def _connected(r: Reader, x: int) -> int:
@@ -221,6 +257,8 @@ def _connected(r: Reader, x: int) -> int:
 def _maxpool(r: Reader, x: int) -> int:
     """``padding`` is of both ends together, and by default one less than the window."""
     size, strides = r.whole("size", r.whole("stride", 1)), r.strides()
+    softened = size > 1 and r.whole("antialiasing", 0)
+    strides = [1, 1] if softened else strides
     total = r.whole("padding", size - 1)
     before = total // 2
     if r.whole("maxpool_depth", 0):
@@ -230,7 +268,8 @@ def _maxpool(r: Reader, x: int) -> int:
         out = (n + total - size) // s + 1
         after = max((out - 1) * s + size - n - before, 0)
         pads.append([before, after])
-    return r.emit("MaxPool2d", x, kernel_size=size, stride=strides, padding=pads)
+    found = r.emit("MaxPool2d", x, kernel_size=size, stride=strides, padding=pads)
+    return _softened(r, found) if softened else found
 
 
 def _local_avgpool(r: Reader, x: int) -> int:
@@ -304,8 +343,15 @@ def _reorg(r: Reader, x: int) -> int:
 
 
 def _softmax(r: Reader, x: int) -> int:
-    if r.whole("groups", 1) != 1 or "tree" in r.here.options:
+    groups, elements = r.whole("groups", 1), prod(r.shape(x))
+    if "tree" in r.here.options:
         return r.unknown("softmax_tree", x)
+    if groups != 1:
+        if groups < 1 or elements % groups:
+            raise ShapeError(f"groups={groups} do not divide {elements}")
+        x = r.emit("Reshape", x, part="groups", shape=[groups, elements // groups])
+        x = r.emit("Softmax", x, part="softmax", dim=2)
+        return r.emit("Flatten", x, part="flatten")
     if len(r.shape(x)) > 2:
         x = r.emit("Flatten", x, part="flatten")
         return r.emit("Softmax", x, part="softmax", dim=1)
@@ -361,6 +407,11 @@ def _recurrent(r: Reader, x: int) -> int:
     return r.foreign(r.stem, f"darknet.{kind}", (out, *sizes), (x,), params=params, macs=macs)
 
 
+def _l2norm(r: Reader, x: int) -> int:
+    """A place's channels by their norm."""
+    return r.emit("Div", x, r.emit("Norm", x, part="norm", dim=1, keepdim=True), part="div")
+
+
 def _detection(r: Reader, x: int) -> int:
     """What takes boxes out of a map: an end of the network, of no work that is counted."""
     r.ends.append(x)
@@ -387,9 +438,11 @@ _READERS: dict[str, Callable[[Reader, int], int]] = {
         lambda r, x: r.emit("LocalResponseNorm", x, size=r.whole("size", 5)),
     ),
     "batchnorm": lambda r, x: r.emit(f"BatchNorm{max(len(r.shape(x)) - 2, 1)}d", x),
-    "activation": lambda r, x: r.activated(x, "linear"),
+    **dict.fromkeys(("activation", "activ"), lambda r, x: r.activated(x, "linear")),
+    "logistic": lambda r, x: r.emit("Sigmoid", x),
+    "l2norm": _l2norm,
     "local": _local,
     **dict.fromkeys(("rnn", "gru", "lstm", "crnn", "conv_lstm"), _recurrent),
-    **dict.fromkeys(("yolo", "gaussian_yolo", "region", "detection"), _detection),
-    "cost": lambda r, x: x,
+    **dict.fromkeys(("yolo", "gaussian_yolo", "region", "detection", "iseg"), _detection),
+    **dict.fromkeys(("cost", "empty", "silence"), lambda r, x: x),
 }

@@ -242,6 +242,24 @@ def test_a_kernel_for_each_place_and_zeros_around_a_map_are_counted(path: Path) 
     assert analysis.macs == places * 4 * 3 * 5 * 5
 
 
+def test_the_smallest_of_a_window_is_known_and_one_that_is_drawn_named(path: Path) -> None:
+    window = "kernel_size: 4 stride: 4"
+    text = blob("x", 1, 2, 8, 8) + layer(
+        "Pooling", "m", "x", more=f"pooling_param {{ pool: MIN {window} }}"
+    )
+    text += layer("Pooling", "s", "x", more=f"pooling_param {{ pool: STOCHASTIC {window} }}")
+    found = shapes(path, text)
+    assert (found["m.back"], found["s"]) == ((1, 2, 2, 2), (1, 2, 2, 2))
+    assert [node.name for node in graph_of(path).nodes if not node.op.counted] == ["s"]
+    assert not graph_of(path).edition
+
+
+def test_a_vector_becomes_maps_of_so_many_samples_as_are_made(path: Path) -> None:
+    maps = "reshape_param { shape { dim: 64 dim: 3 dim: 2 dim: 2 } }"
+    path.write_text(layer("RandVec", "z") + layer("Reshape", "m", "z", more=maps))
+    assert [node.shape for node in graph_of(f"{path}@12").nodes] == [(1, 3, 2, 2)]
+
+
 def test_a_batch_of_frames_that_becomes_steps_is_a_frame_and_a_step(path: Path) -> None:
     steps = "reshape_param { shape { dim: 3 dim: 2 dim: 12 } }"
     text = blob("data", 6, 3, 2, 2) + blob("go", 6, 1) + layer("Reshape", "s", "data", more=steps)

@@ -204,3 +204,43 @@ def test_a_local_section_has_a_kernel_for_each_place(path: Path) -> None:
     path.write_text(net(7) + "[local]\nsize=9\nfilters=4\n")
     with pytest.raises(ArchcalcError, match="do not fit"):
         graph_of(path)
+
+
+def window(*more: str, filters: int = 4, size: int = 3) -> str:
+    said = [f"filters={filters}", f"size={size}", "pad=1", "activation=linear", *more]
+    return "[convolutional]\n" + "\n".join(said) + "\n"
+
+
+START = "[net]\nwidth=8\nheight=8\nchannels=4\n"
+
+
+def test_sections_may_share_the_weights_of_one_before(path: Path) -> None:
+    # Three branches of one kernel, dilated by 1, 2 and 3: a trident.
+    text = START + window("batch_normalize=1")
+    for dilation in (2, 3):
+        text += "[route]\nlayers=-2\n" if dilation > 2 else "[route]\nlayers=-1\n"
+        text += window("batch_normalize=1", "share_index=0", f"dilation={dilation}")
+    path.write_text(text)
+    analysis = archcalc.analyze(graph_of(path))
+    assert analysis.params == 4 * 4 * 9 + 2 * 4
+    assert analysis.macs == 3 * 4 * 4 * 9 * 64
+    path.write_text(START + window() + window("share_index=-1", filters=5))
+    with pytest.raises(ArchcalcError, match=r":15  \[convolutional\]  section 0 has other weights"):
+        graph_of(path)
+
+
+def test_a_softened_step_is_done_behind_the_window(path: Path) -> None:
+    # The kernel on all 8 by 8 places, then a fixed mean of 3 by 3 at every second one.
+    path.write_text(START + window("stride=2", "antialiasing=1") + window(filters=2, size=1))
+    analysis = archcalc.analyze(graph_of(path))
+    assert analysis.params == 4 * 4 * 9 + 4 + 4 * 2 + 2
+    assert analysis.macs == 64 * 4 * 4 * 9 + 16 * 4 * 9 + 16 * 4 * 2
+
+
+def test_what_passes_on_and_what_is_divided_by_a_norm_is_known(path: Path) -> None:
+    ends = "[empty]\n[l2norm]\n[avgpool]\n[softmax]\ngroups=2\n[logistic]\n"
+    path.write_text(START + window() + ends)
+    graph = graph_of(path)
+    assert graph.nodes[-1].shape == (1, 4)
+    assert all(node.op.counted for node in graph.nodes)
+    assert [n.shape for n in graph.nodes if n.name.endswith("softmax")] == [(1, 2, 2)]

@@ -72,6 +72,8 @@ def _reshape(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
     for k in range(1, len(sizes) + 1):  # samples in rows: a row, and one of it, is a sample
         if r.batch_said > 1 and prod(sizes[:k]) == r.batch_said and prod(sizes) == whole:
             sizes[:k] = [1] * k
+    if start == 0 and shape[0] == 1 and prod(sizes[1:]) == prod(shape) and sizes[0] > 1:
+        sizes[0] = 1  # so many samples, of which the input doesn't say
     if sizes.count(-1) == 1:
         rest = -prod(sizes)
         sizes[sizes.index(-1)] = prod(shape) // max(rest, 1)

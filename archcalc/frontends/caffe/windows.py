@@ -72,6 +72,12 @@ def _pooling(r: Layers, y: Message, keys: list[int], tops: int) -> list[int]:
         return [r.emit("GlobalAvgPool" if mean else "GlobalMaxPool", x, keepdim=True)]
     down = p.word("round_mode") in ("FLOOR", "1") or not p.true("ceil_mode", True)
     fields = {**_window(p, axes), "ceil_mode": False if down else "caffe"}
+    if p.word("pool") in ("STOCHASTIC", "2"):
+        raise Unknown(r.applied_to(f"MaxPool{axes}d", x, **fields).shape[1:])
+    if p.word("pool") == "MIN":  # of forks
+        largest = r.emit("Neg", x, part=".neg")
+        largest = r.emit(f"MaxPool{axes}d", largest, part=".max", **fields)
+        return [r.emit("Neg", largest, part=".back")]
     return [r.emit(f"{'Avg' if mean else 'Max'}Pool{axes}d", x, **fields)]
 
 
