@@ -460,3 +460,96 @@ def test_half_the_channels_on_a_longer_side_are_no_rearrangement() -> None:
     assert relu in table
     wrong = table.replace(relu, relu.replace("16, 7,", "16, 14,"))
     assert {r for r, *_ in accused(wrong)} == {5}
+
+
+# (84 - 8) / 4 + 1 = 20, (20 - 4) / 2 + 1 = 9, (9 - 3) / 1 + 1 = 7; 7 * 7 * 64 = 3,136.
+STRIDED = """| layer | filters | kernel | stride | output |
+|---|---|---|---|---|
+| input | | | | 4x84x84 |
+| conv1 | 32 | 8x8 | 4 | 32x20x20 |
+| conv2 | 64 | 4x4 | 2 | 64x9x9 |
+| conv3 | 64 | 3x3 | 1 | 64x7x7 |
+| flatten | | | | 3136 |
+| fc | 512 | | | 512 |
+"""
+
+
+@pytest.mark.parametrize(("row", "right", "wrong"), [(2, "4", "2"), (3, "2", "1")])
+def test_a_stride_is_wrong_rather_than_that_a_pooling_and_a_padding_are_unsaid(
+    row: int, right: str, wrong: str
+) -> None:
+    assert accused(STRIDED) == set()
+    lines = STRIDED.splitlines(keepends=True)
+    lines[row + 1] = lines[row + 1].replace(f"| {right} |", f"| {wrong} |")
+    assert accused("".join(lines)) == {(row, wrong, right)}
+
+
+def test_a_square_gives_a_square() -> None:
+    # 32 - 3 + 1 = 30, 30 / 2 = 15, 15 - 3 + 1 = 13, 13 // 2 = 6; 6 * 6 * 16 = 576.
+    sizes = {"input": "3x32x32", "conv1": "6x30x30", "pool1": "6x15x15", "conv2": "16x13x13"}
+    sizes |= {"pool2": "16x6x6", "flatten": "576", "fc1": "120", "fc2": "84", "output": "10"}
+
+    def printed(sizes: dict[str, str]) -> str:
+        rows = "".join(f"| {name} | {size} |\n" for name, size in sizes.items())
+        return f"| layer | output |\n|---|---|\n{rows}"
+
+    assert accused(printed(sizes)) == set()
+    assert accused(printed(sizes | {"pool1": "6x15x13"})) == {(3, "6x15x13", "6x15x15")}
+
+
+def test_a_total_of_one_row_that_is_said_again_is_right() -> None:
+    # (784 + 1) * 10 = 7,850, and 2 numbers of an optimizer.
+    page = """Model: "sequential"
+┏━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓
+┃ Layer (type)        ┃ Output Shape    ┃       Param # ┃
+┡━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━┩
+│ dense (Dense)       │ (None, 10)      │         7,850 │
+└─────────────────────┴─────────────────┴───────────────┘
+ Total params: 7,852 (30.68 KB)
+ Trainable params: 7,850 (30.66 KB)
+ Non-trainable params: 0 (0.00 B)
+ Optimizer params: 2 (12.00 B)
+"""
+    assert accused(page) == set()
+    assert accused(page.replace("        7,850 │", "        7,580 │")) == {(1, "7,580", "7,850")}
+
+
+def test_thousands_are_the_same_in_all_rows() -> None:
+    # (9 * 8 + 1) * 256 = 18,688 is 0.019 M of 10^6, and (9 * 256 + 1) * 8 = 18,440 is 0.018 M.
+    rows = ["conv1 | Conv2d | 3 | 8 | 3x3 | 0.0002 M", "conv2 | Conv2d | 8 | 256 | 3x3 | 0.019 M"]
+    rows += ["conv3 | Conv2d | 256 | 8 | 3x3 | 0.018 M"]
+    table = "| layer | type | in | out | kernel | params |\n|---|---|---|---|---|---|\n"
+    table += "".join(f"| {row} |\n" for row in rows)
+    assert accused(table) == set()
+    assert accused(table.replace("| 256 | 8 |", "| 265 | 8 |")) == {(3, "265", "256")}
+
+
+def test_no_square_window_leaves_sides_of_unlike_parts() -> None:
+    # Each row keeps sizes and pools windows of 2: 60x80, 30x40, 15x20, 7x10; 7 * 10 * 64 = 4,480.
+    table = """| layer | output |
+|---|---|
+| input | 1x60x80 |
+| conv1 (16) + pool | 16x30x40 |
+| conv2 (32) + pool | 32x15x20 |
+| conv3 (64) + pool | 64x7x10 |
+| flatten | 4480 |
+"""
+    assert accused(table) == set()
+    assert accused(table.replace("64x7x10", "64x7x11")) == {(4, "64x7x11", "64x7x10")}
+    assert accused(table.replace("4480", "4840")) == {(5, "4840", "4480")}
+
+
+def test_a_kernel_is_found_behind_a_slip_in_its_parameters() -> None:
+    # (9 * 9 * 1 + 1) * 256 = 20,992; 20 = 28 - 9 + 1.
+    rows = ("conv1 (Conv2D)|(None, 20, 20, 256)|20992", "flatten_1 (Flatten)|(None, 102400)|0")
+    table = torchsummary("input_1 (InputLayer)|(None, 28, 28, 1)|0", *rows)
+    assert accused(table) == set()
+    assert accused(table.replace("20992", "20929")) == {(2, "20929", "20,992")}
+
+
+def test_a_class_of_one_s_own_gives_what_it_likes() -> None:
+    # A mask of 10 capsules of 16 leaves one of them: (16 + 1) * 512 = 8,704.
+    rows = ("caps (Capsules)|(None, 10, 16)|5120", "mask_1 (Mask)|(None, 16)|0")
+    table = torchsummary(*rows, "dense_1 (Dense)|(None, 512)|8704")
+    assert accused(table) == set()
+    assert accused(table.replace("8704", "8740")) == {(3, "8740", "8704")}

@@ -45,6 +45,9 @@ ALONE = 3.0
 """The price of a kernel over several positions, unsaid, where there is one alone."""
 MOST = 128
 """Channels that a network usually takes at most, where there are more than an image has."""
+UNMATCHED = 6.0
+"""What it costs that no square window, of whatever side, does what one does that is not printed."""
+MOST_STRIDE = 16
 WIDEST = 20_000
 """Channels that a first convolution takes at most."""
 
@@ -95,11 +98,12 @@ def channels_out(
     groups = int(values.get("groups", 1))
     if isinstance(params, int) and params and "params" in entry.exact:
         kernel = kernel_of(entry, axes)
+        most = WIDEST if found else 10**6
         usual = (4, 2, 3, 5) if entry.kind == "deconv" else (3, 1, 5, 7)
         for area in [prod(kernel)] if kernel else [k**axes for k in usual]:
             for bias in (1, 0):
                 each = area * (cin // groups if groups and cin % groups == 0 else cin) + bias
-                if each and params % each == 0 and params // each <= 10**6:
+                if each and params % each == 0 and params // each <= most:
                     found.setdefault(params // each, 0.6)
     if groups > 1 and "channels_out" in values:
         # Filters may be printed for each group.
@@ -264,6 +268,8 @@ def ways_of(
             outs.append(hints.after.ext)
         less = tuple(n - 2 for n in sizes)
         outs += [each for each in (sizes, less) if target and min(each, default=0) > 0]
+        if len(sizes) == 2 and _unmatched(sizes, known(target)):
+            outs[1:1] = [tuple(n // s for n in sizes) for s in (2, 3, 4) if s <= min(sizes)]
         if _bent(sizes, target):
             # What is said of no window leaves a square of a square, whole times smaller if it can.
             sides = sorted(target or (), key=lambda n: sizes[0] % n > 0 if n else 1)
@@ -290,7 +296,23 @@ def _odd(entry: Entry, ext: Sizes, out: Extents) -> float:
     price = _even(ext, out) + GROWN * (entry.kind == "conv" and _grows(ext, out))
     sides = zip(ext, out, strict=True)
     whole = all(m is None or m % n == 0 for n, m in sides)
+    price += UNMATCHED * (entry.kind == "conv" and len(ext) == 2 and _unmatched(ext, known(out)))
     return price + 2.0 * (entry.kind == "deconv" and not whole)
+
+
+def _unmatched(ext: Sizes, out: Sizes | None) -> bool:
+    """Whether no square window takes both sides of a plane to what they become.
+
+    That of a side ``k`` with so much padding leaves ``(n + padding - k) // stride + 1`` of ``n``.
+    """
+    if out is None or any(m > n for n, m in zip(ext, out, strict=True)):
+        return False
+
+    def fits(stride: int) -> bool:
+        lows = [(m - 1) * stride - n for n, m in zip(ext, out, strict=True)]
+        return max(lows) - min(lows) < stride
+
+    return not any(map(fits, range(1, MOST_STRIDE + 1)))
 
 
 def _bent(ext: Sizes, out: Extents | None) -> bool:

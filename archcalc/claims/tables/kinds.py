@@ -32,7 +32,7 @@ WORDS = (
         "same",
         r"dropout|droppath|stochasticdepth|^drop\d*$|relu|^elu|leaky|^(selu|celu|gelu|silu|swish"
         r"|mish)|sigmoid|tanh|softmax|softplus|softsign|hardswish|^activation|identity"
-        r"|localresponse|^lrn|^rnorm|^l2|^loss|noise|^mask|^norm$|^act\d*$|^relu|quantstub|regulariz"
+        r"|localresponse|^lrn|^rnorm|^l2|^loss|noise|^masking|^norm$|^act\d*$|^relu|quantstub|regulariz"
         r"|^rescaling|^avgnorm|channelshuffle|^sign\d*$",
     ),
     ("pad", r"zeropad|reflectionpad|replicationpad|constantpad|^pad(ding)?\d*$"),

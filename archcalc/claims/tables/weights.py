@@ -13,6 +13,7 @@ from archcalc.claims.tables.evidence import (
     Manner,
     holds,
     printed_state,
+    slip,
 )
 from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.windows import kernel_of
@@ -24,6 +25,10 @@ LENET_C3 = 60 * 5 * 5 + 16
 
 UNEVEN = MISPRINT + 2
 """The price of a kernel that is no square, where all others are."""
+
+
+LARGEST_MEANT = 15
+"""The side of a kernel whose parameters a slip of digits may hide."""
 
 
 class Weights(NamedTuple):
@@ -184,6 +189,9 @@ def weights(
             add((k,) * axes, groups[0][0] if cin % groups[0][0] == 0 else 1, usual, 0.1)
             if axes == 3 and k > 1:
                 add((1, k, k), 1, usual, 0.2)  # the same in each frame
+        for k in range(1, LARGEST_MEANT + 1) if value else ():
+            if slip(int(value or 0), count(kind, k**axes, cin, cout, 1, usual)):
+                add((k,) * axes, 1, usual, 0.0)
     if value == LENET_C3 and kernel in ((5, 5), None) and (cin, cout) == (6, 16):
         found[(5, 5), 1, 1] = Weights((5, 5), 1, 1, 0.0, LENET_C3)
     if value == 0:
