@@ -38,6 +38,8 @@ CONVOLVED = 21.0
 """Prices of what is assumed beside the rows: a pooling that is not printed, an input from an
 earlier row, a concatenation, anything else that changes sizes, and a layer with weights."""
 
+STEPPING = 2.5
+"""What a pooling costs more before a row that prints its stride."""
 CUT = 9.0
 """The price of a part of the channels, of no usual size, that a program's row takes."""
 HALVED = 0.8

@@ -20,6 +20,7 @@ from archcalc.claims.tables.assumed import (
     MOVED,
     POOLED,
     POOLED_AGAIN,
+    STEPPING,
     UNORDERED,
     WIDEST,
     Assuming,
@@ -147,6 +148,19 @@ class Between:
             note = f"a product of earlier rows before {self.row} is not in the table"
             yield scores, JOINED_AGAIN if self.joined else JOINED, 2, note
 
+    def pooling(self) -> float:
+        """The price of a pooling that is not printed."""
+        if self.pooled:
+            return POOLED_AGAIN * (1 + self.said)
+        # Who lists poolings lists them all.
+        price = POOLED * (1.8 + self.said if self.ask.pooled or self.ask.strided else 1 + self.said)
+        if self.ask.by_hand and self.entry.kind == "conv" and "stride" in self.entry.values:
+            # Who says of each window how it moves leaves out few of them, and not the first.
+            row = self.path.row
+            begins = row >= 0 and self.ask.sheet.entries[row].kind == "input"
+            price += MISPRINT if begins else STEPPING
+        return price
+
     def resized(self) -> Iterator[Taken]:
         """What was given, at fewer positions or at more."""
         if (
@@ -154,13 +168,7 @@ class Between:
             and None not in self.state.ext
             and self.entry.kind not in ("gpool", "flatten")
         ):
-            price = POOLED_AGAIN if self.pooled else POOLED
-            # Who lists poolings lists them all.
-            price *= (
-                1
-                + self.said
-                + (0.8 if (self.ask.pooled or self.ask.strided) and not self.pooled else 0)
-            )
+            price = self.pooling()
             pools = self.path.row >= 0 and self.ask.sheet.entries[self.path.row].kind == "gpool"
             for ext, what in shrunk(self.state.ext) if not pools else ():
                 yield (

@@ -16,7 +16,7 @@ from archcalc.claims.tables.kinds import WEIGHTED
 from archcalc.claims.tables.paths import Reading
 from archcalc.claims.tables.search import TIRED, Search
 from archcalc.claims.tables.sheet import Entry, Sheet
-from archcalc.claims.tables.totals import adds_up, total_row
+from archcalc.claims.tables.totals import adds_up, is_part, total_row
 
 MOST_TRIED = 8
 """Rows of which one may be what is missing, for it to be looked for."""
@@ -64,17 +64,26 @@ def _missing(sheet: Sheet) -> tuple[int, bool]:
     printed = int(total.values["params"])
     rows = [e for e in sheet.addends if "params" in e.values]
     summed = sum(int(e.values["params"]) for e in rows)
-    if len(rows) < 2 or any(e.printed["params"].step > 1 for e in rows) or adds_up(sheet, summed):
+    if not rows or any(e.printed["params"].step > 1 for e in rows) or adds_up(sheet, summed):
         return 0, False
     if whole is not None and printed in (sum(whole), whole.trained + whole.frozen):
         return whole.trained + whole.frozen - summed, True
-    return printed - summed, False
+    return printed - summed, _said_again(sheet, total)
+
+
+def _said_again(sheet: Sheet, total: Entry) -> bool:
+    """Whether a total stands in the table, and again below it."""
+    same = (e.values.get("params") == total.values["params"] for e in sheet.entries)
+    totals = [e for e, alike in zip(sheet.entries, same, strict=True) if alike]
+    return sum(e.kind == "total" and not is_part(sheet, e) for e in totals) > 1
 
 
 def _slipped(entry: Entry, option: Option | None, missing: int) -> bool:
     """Whether a slip of digits, or biases left out, makes a row's number of what it should be."""
     printed = entry.values.get("params")
     if not isinstance(printed, int) or "params" not in entry.exact or printed + missing < 0:
+        return False
+    if not printed and entry.kind not in WEIGHTED:
         return False
     right = printed + missing
     # Half of what is right is rather a row that the total counts twice.

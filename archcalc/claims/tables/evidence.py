@@ -223,13 +223,11 @@ def holds(entry: Entry, role: str, right: Number, manner: Manner) -> bool:
     if role in entry.exact and isinstance(right, int):
         return right == entry.values[role]
     exact = entry.printed[role]
-    if exact.verdict(right).holds:
-        return True
     if manner.thousand != 1000 and role == "params" and exact.scale > 1:
         return abs(right - exact.value * Fraction(1024, 1000) ** _power(exact.scale)) <= (
             exact.step * Fraction(1024, 1000) ** _power(exact.scale)
         )
-    return False
+    return exact.verdict(right).holds
 
 
 def _power(scale: Fraction) -> int:

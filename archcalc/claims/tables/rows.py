@@ -323,7 +323,9 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         same_pad,
         strides,
         _columns(cells, read),
-        frozenset(role for role, number in printed.items() if number.step == 1),
+        frozenset(
+            role for role, number in printed.items() if number.step <= 1 == number.value.denominator
+        ),
         stack,
         powers,
         beyond=beyond if any(beyond) else (),

@@ -153,6 +153,8 @@ def _slides(
                 out = tuple((-(-span // t) if up else span // t) + 1 for span, t in spans)
                 if firm or out == target:
                     odd = 0.3 if up and not ceils else 0.0
+                    if not (pool or program or same_pad) and set(s) == {1} and pads == same:
+                        odd = ONE_END * any(p % 2 for p in pads)
                     if pad is not None and inexact and ceils is not None and up != ceils:
                         odd = MISPRINT + 2  # a table rounds all its poolings alike
                     add(out, s, pads, cost + odd, up)
@@ -163,7 +165,8 @@ def _slides(
             pads = tuple(each[0] for each in solved if each)
             if len(pads) == len(ext) and (pad is None or pads != rules[0]):
                 price = max(each[1] for each in solved if each)
-                price += 6.0 * (len(set(pads[-2:])) > 1 and len(set(full[-2:])) == 1)
+                if len(set(pads[-2:])) > 1 and len(set(full[-2:])) == 1:
+                    price += MISPRINT + 2 if len(set(ext[-2:])) == 1 else 6.0
                 add(target, s, pads, cost + price, None)
     if target is not None and not stride and len(ext) > 1 and len(set(full)) > 1:
         # A window that is no square may move so, too.
@@ -196,6 +199,8 @@ UNUSUAL = 5.0
 """The price of a pooling that is not printed and goes otherwise than all others."""
 SKIPPING = MISPRINT
 """The price of a pooling that leaves out what it takes, where no stride says so."""
+ONE_END = 4.5
+"""The price of padding one end more, which keeps the size under an even kernel, unsaid."""
 UNLIKE = 8.5
 """The price of padding one convolution otherwise than all others, where none is printed."""
 STRANGE = 9.0
@@ -349,7 +354,9 @@ def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Itera
                 usual = manner.window in (None, (max(side), way.stride)) or 1 in way.out
                 if kernel is None and not usual:
                     way = way._replace(price=way.price + UNUSUAL)
-                if kernel is None and manner.window and way.strides and len(set(ext)) == 1:
+                slim = len(ext) == 2 and len(set(side)) > 1
+                slim |= bool(way.strides) and len(set(ext)) == 1
+                if kernel is None and manner.window and slim:
                     way = way._replace(price=way.price + MISPRINT)  # one axis, where others are two
                 if any(way.pads) and "pad" not in entry.values and not entry.same_pad:
                     # Windows side by side are seldom padded, and what is padded rounds down.
