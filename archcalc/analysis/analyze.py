@@ -214,8 +214,13 @@ def _count(graph: Graph, question: Question) -> Analysis:
     costs = [node.applied.cost for node in nodes]
     counted = [node.applied.op.counted for node in nodes]
     if not (question.allow_unknown or all(counted)):
-        name = nodes[counted.index(False)].name
-        raise ArchcalcError(f"'{name}' is of an unknown operator, so that no total can be said")
+        first = nodes[counted.index(False)]
+        name = getattr(first.op, "name", "")
+        raise ArchcalcError(
+            f"'{first.name}' is of an unknown operator, '{name}', so that no total can be said\n"
+            "  'archcalc table --allow-unknown' counts all but such layers, in Python "
+            "allow_unknown=True; a spec says it with operators that 'archcalc ops' lists"
+        )
     executed = [everything or node.name in running for node in nodes]
     params, stored = [cost.params for cost in costs], [cost.stored for cost in costs]
     shared: list[Size] = [0] * len(nodes)

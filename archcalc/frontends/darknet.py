@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from archcalc.errors import ArchcalcError, ShapeError, did_you_mean
-from archcalc.frontends.draft import Draft, as_name, parse_shape, reason
+from archcalc.frontends.draft import Draft, reason
 from archcalc.frontends.text import text_of
+from archcalc.frontends.words import as_name, parse_shape
 from archcalc.operators.base import LARGEST
 from archcalc.spec.graph import Graph
 

@@ -12,7 +12,6 @@ nothing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import copysign, prod
@@ -21,7 +20,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from archcalc.dims import Shape
-from archcalc.errors import ArchcalcError, ShapeError
+from archcalc.errors import ShapeError
+from archcalc.frontends.words import as_way
 from archcalc.operators import NAMES, operator
 from archcalc.operators.base import LARGEST, Applied
 from archcalc.operators.parameter import Parameter
@@ -436,9 +436,14 @@ def _others(applied: Applied, weights: Mapping[str, Shape]) -> str:
     return ""
 
 
+def is_beyond(value: Any) -> bool:
+    """Whether a value is a number that no spec can have: infinite, or none."""
+    return type(value) in (int, float) and not abs(value) <= _MOST
+
+
 def _bounded(value: Any) -> Any:
     """A number that a spec can have: masks are made of infinite ones, and of the largest."""
-    if type(value) not in (int, float) or abs(value) <= _MOST:
+    if not is_beyond(value):
         return value
     return 0.0 if value != value else type(value)(copysign(_MOST, value))
 
@@ -465,26 +470,3 @@ def reason(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"lacks {error}"
     return " ".join(str(error).split())
-
-
-def as_name(text: str, whole: bool = False) -> str:
-    """A name as specs have them; a ``whole`` one begins with no digit."""
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:200] or "_"
-    return name if not whole or re.match(r"[A-Za-z_]", name) else f"_{name}"
-
-
-def as_way(text: str) -> str:
-    """The way to a layer with parts that are names or numbers: ``_1x1`` for ``1x1``."""
-    parts = text.split(".") if text else []
-    return ".".join(part if part.isdecimal() else as_name(part, True) for part in parts)
-
-
-def parse_shape(text: str, what: str) -> Shape:
-    """The sizes in ``3x224x224`` or ``int64:128``. Raises :class:`ArchcalcError`."""
-    sizes = text.rpartition(":")[2]
-    if not re.fullmatch(r"[0-9]{1,13}(x[0-9]{1,13})*", sizes):
-        raise ArchcalcError(f"{what}: '{text}' is no shape: write 3x224x224, without the batch")
-    shape = tuple(map(int, sizes.split("x")))
-    if min(shape) < 1 or max(shape) > LARGEST:
-        raise ArchcalcError(f"{what}: an extent should be from 1 to {LARGEST:,}")
-    return shape

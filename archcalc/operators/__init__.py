@@ -53,7 +53,10 @@ _FAMILIES: dict[str, dict[str, str]] = {
         "arithmetic": "Div Pow Clamp Where MaskedFill",
     },
     "reduction": {
-        "reduction": "Sum Mean Max Min Norm Var Std LogSumExp ArgMax ArgMin CumSum TopK Sort",
+        "reduction": (
+            "Sum Mean Max Min Norm Var Std LogSumExp Prod ArgMax ArgMin "
+            "CumSum CumProd CumMax CumMin LogCumSumExp TopK Sort"
+        ),
     },
     "dropout": {"dropout": "Dropout StochasticDepth"},
     "shape": {

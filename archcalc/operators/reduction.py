@@ -233,9 +233,7 @@ class _Along(Weightless):
         return elements((*x[:axis], *x[axis + 1 :])), x[axis]
 
 
-class _Position(_Along, Scattering, Untrained):
-    function: ClassVar[str]
-
+class _OfAxis(_Along, Scattering):
     keepdim: bool = False
     """Whether the axis stays, with extent 1."""
 
@@ -243,6 +241,25 @@ class _Position(_Along, Scattering, Untrained):
         (x,) = inputs
         axis = sample_axis(self.dim, x)
         return (*x[:axis], *((1,) if self.keepdim else ()), *x[axis + 1 :])
+
+
+@final
+class Prod(_OfAxis, Differentiable, Spelled):
+    """The product of all elements along an axis, as ``torch.prod``: d - 1 multiplies."""
+
+    target = "torch.prod"
+    examples = (Example({"dim": 1}, ((2, 6, 5),)), KEPT)
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        slices, d = self.along(*inputs)
+        return Work(multiplies=slices * (d - 1))
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        return Saved(inputs=(0,), output=True)
+
+
+class _Position(_OfAxis, Untrained):
+    function: ClassVar[str]
 
     def work(self, output: Shape, *inputs: Shape) -> Work:
         slices, d = self.along(*inputs)
@@ -268,26 +285,104 @@ class ArgMin(_Position):
     examples = (Example({}, ((2, 6, 5),)), Example({"dim": 1, "keepdim": True}, ((2, 6, 5),)))
 
 
-@final
-class CumSum(_Along, Traced, SavesNothing, Spelled):
-    """The sums of all elements so far along an axis, as ``torch.cumsum``: d - 1 adds."""
-
-    target = "torch.cumsum"
-    examples = (Example({}, ((2, 6, 5),)), Example({"dim": 1}, ((2, 6, 5),)))
-
+class _SoFar(_Along, Traced):
     def infer(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         sample_axis(self.dim, x)  # which has to be there
         return x
 
-    def work(self, output: Shape, *inputs: Shape) -> Work:
+    def steps(self, *inputs: Shape) -> Size:
+        """How often an element joins those before it."""
         slices, d = self.along(*inputs)
-        return Work(adds=slices * (d - 1))
+        return slices * (d - 1)
 
     def taps(self, output: Shape, *inputs: Shape) -> tuple[Sources, ...]:
         (x,) = inputs
         summed = sample_axis(self.dim, x)
         return (on_axis(everything(x[summed]), summed, len(x)),)
+
+
+@final
+class CumSum(_SoFar, SavesNothing, Spelled):
+    """The sums of all elements so far along an axis, as ``torch.cumsum``: d - 1 adds."""
+
+    target = "torch.cumsum"
+    examples = (Example({}, ((2, 6, 5),)), Example({"dim": 1}, ((2, 6, 5),)))
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        return Work(adds=self.steps(*inputs))
+
+
+@final
+class CumProd(_SoFar, Differentiable, Spelled):
+    """The products of all elements so far, as ``torch.cumprod``: d - 1 multiplies."""
+
+    target = "torch.cumprod"
+    examples = (Example({}, ((2, 6, 5),)), Example({"dim": 1}, ((2, 6, 5),)))
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        return Work(multiplies=self.steps(*inputs))
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        return Saved(inputs=(0,), output=True)
+
+
+@final
+class LogCumSumExp(_SoFar, Differentiable, Spelled):
+    """``log(cumsum(exp(x)))`` along an axis, as ``torch.logcumsumexp``.
+
+    Each element after the first joins those before it, a and b, as ``m + log1p(exp(n - m))`` of the
+    larger and the smaller one: 2 comparisons, 2 adds and 2 transcendentals.
+    """
+
+    target = "torch.logcumsumexp"
+    examples = (Example({}, ((2, 6, 5),)), Example({"dim": 1}, ((2, 6, 5),)))
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        steps = self.steps(*inputs)
+        return Work(comparisons=2 * steps, adds=2 * steps, transcendentals=2 * steps)
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        return Saved(inputs=(0,), output=True)
+
+
+class _ExtremeSoFar(_SoFar, Differentiable):
+    function: ClassVar[str]
+    returns: Literal["values", "indices"] = "values"
+    """Which of PyTorch's two results it gives."""
+
+    def work(self, output: Shape, *inputs: Shape) -> Work:
+        return Work(comparisons=self.steps(*inputs))
+
+    def saved(self, output: Shape, *inputs: Shape) -> Saved:
+        """Where the elements were, which the gradient of the elements needs."""
+        return Saved(indices=elements(output) if self.returns == "values" else 0)
+
+    def torch(self, *inputs: Shape) -> Call:
+        item = 0 if self.returns == "values" else 1
+        return Call(f"torch.{self.function}", {"dim": self.dim}, unpack=item)
+
+
+@final
+class CumMax(_ExtremeSoFar):
+    """The largest element so far along an axis, or where it is, as ``torch.cummax``.
+
+    d - 1 comparisons.
+    """
+
+    function = "cummax"
+    examples = (Example({}, ((2, 6, 5),)), Example({"dim": 1, "returns": "indices"}, ((2, 6, 5),)))
+
+
+@final
+class CumMin(_ExtremeSoFar):
+    """The smallest element so far along an axis, or where it is, as ``torch.cummin``.
+
+    d - 1 comparisons.
+    """
+
+    function = "cummin"
+    examples = (Example({}, ((2, 6, 5),)), Example({"dim": 1, "returns": "indices"}, ((2, 6, 5),)))
 
 
 class _Ordering(_Along, Scattering, Differentiable):

@@ -163,6 +163,10 @@ _CALLED: Mapping[str, str] = {
     "it is 'DeformConv2d'": "DeformableConv2d DCN",
     "it is 'ArgMax'": "Argmax",
     "it is 'CumSum'": "Cumsum",
+    "it is 'CumProd'": "Cumprod",
+    "it is 'CumMax'": "Cummax",
+    "it is 'CumMin'": "Cummin",
+    "it is 'LogCumSumExp'": "Logcumsumexp",
     "it is 'CrossEntropyLoss', or another: L1Loss, MSELoss": "Loss",
 }
 """How an operator is written here, and what it is called elsewhere."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Container, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.analysis.counted import Analysis, Row
@@ -26,6 +27,10 @@ TOLERANCE: Mapping[str, float] = {
 the same input: the norm of the difference over the norm. A dtype's rounding error (2^-24 of
 float32, 2^-11 of tf32 and float16, 2^-9 of bfloat16), times what an operator makes of it that
 rounds as often as an LSTM does; a wrong operator is off by a tenth and more."""
+
+
+_UNDERIVED = re.compile("derivative for .* is not implemented")
+"""What PyTorch says of an operation that it has no derivative of."""
 
 
 class Difference(NamedTuple):
@@ -57,11 +62,15 @@ class Counts(NamedTuple):
     params: int
     buffers: int
     macs: int
+    unknown: tuple[str, ...] = ()
+    """Layers of operators that archcalc doesn't know, which are run as their author calls them:
+    ``name (operator)``. Their work is in no count."""
 
     @classmethod
     def of(cls, analysis: Analysis) -> Counts:
         """Those of an analysis."""
-        return cls(len(analysis.rows), analysis.params, analysis.buffers, analysis.macs)
+        unknown = tuple(f"{row.name} ({row.op})" for row in analysis.rows if not row.counted)
+        return cls(len(analysis.rows), analysis.params, analysis.buffers, analysis.macs, unknown)
 
 
 class Findings:
@@ -72,6 +81,8 @@ class Findings:
         self.differences: list[Difference] = []
         self.not_counted: list[NotCounted] = []
         self.without_gradient: list[str] = []
+        self.not_trained = ""
+        """Why PyTorch can't train it, if it says so."""
         self.error: float | None = None
         self.layer_error: float | None = None
 
@@ -98,8 +109,15 @@ class Findings:
         inputs = draw(trained.graph, device=drawn.device, dtype=stored, generator=generator)
         if analysis.graph.training_outputs:
             self._layers(trained, counted(network.train(), inputs)[1])
-        self._layers(trained, trained_once(network, inputs, SEED), macs=False)
-        self._gradients(network, analysis)
+        try:
+            seen = trained_once(network, inputs, SEED)
+        except RuntimeError as error:
+            if not _UNDERIVED.search(str(error)):
+                raise
+            self.not_trained = str(error).splitlines()[0]
+            return
+        self._layers(trained, seen, macs=False)
+        self._gradients(network, analysis, {name for name, s in seen.items() if not s.passes})
 
     def _values(self, analysis: Analysis, network: Network, inputs: Any, dtype: str) -> None:
         import torch
@@ -129,12 +147,12 @@ class Findings:
             if here is not None and here.not_counted and row.name not in known:
                 self.not_counted.append(NotCounted(row.name, row.op, here.not_counted))
 
-    def _gradients(self, network: Network, analysis: Analysis) -> None:
+    def _gradients(self, network: Network, analysis: Analysis, cut: Container[str]) -> None:
         import torch
 
         from archcalc.pytorch.running import differentiable, stored
 
-        reached = differentiable(network)
+        reached = differentiable(network, cut)
         nodes = network.graph.nodes
         uses = {node.name: stored(network, node).params for node in nodes}
         expected = {
@@ -169,7 +187,7 @@ def _layer(row: Row, seen: Seen | None, macs: bool) -> Iterator[Difference]:
     shape = placed(row.node) or seen.shape
     if not row.shape == shape == seen.shape:
         yield Difference(row.name, row.op, "shape", row.shape, shape)
-    if macs and not seen.not_counted and seen.macs != row.macs:
+    if macs and row.counted and not seen.not_counted and seen.macs != row.macs:
         yield Difference(row.name, row.op, "macs", row.macs, seen.macs)
     if not seen.finite:
         yield Difference(row.name, row.op, "finite", "finite numbers", "infinite, or none")

@@ -20,7 +20,7 @@ from archcalc.frontends.network import NetworkLike
 from archcalc.pytorch.asked import PRECISIONS, graphs, require_known
 from archcalc.pytorch.compared import Counts, Difference, Findings, NotCounted
 from archcalc.pytorch.drawn import Drawn, training_bytes
-from archcalc.pytorch.perform import require_torch
+from archcalc.pytorch.perform import require_built, require_torch
 from archcalc.spec.question import Input, Question, with_options
 from archcalc.values import Remembering
 
@@ -102,7 +102,8 @@ def crosscheck(
     are tied, and the multiply-accumulates, against those that ``torch.utils.flop_counter`` counts
     (what it does not see is counted in :mod:`archcalc.pytorch.counted`). Then one pass forward and
     back in training mode, of a batch of two at least: every parameter gets a finite gradient; not
-    where a network does not take the input in training. On
+    where a network does not take the input in training. Of an imported network the calls that
+    archcalc doesn't know are run as their author makes them, named, and in no count. On
     devices with numbers all outputs have to be finite, and on a GPU, or in another dtype than
     float32, equal to the CPU's in float32 up to :data:`TOLERANCE`.
 
@@ -129,8 +130,10 @@ def crosscheck(
     if measure and devices == ("meta",):
         raise ArchcalcError("on the meta device there are no numbers, and nothing to measure")
     graph, larger = graphs(network, Question(input, batch, variables))
-    analysis = analyze(graph)
-    trained = analyze(larger, training=not larger.untrainable)
+    for node in graph.nodes:
+        require_built(node)
+    analysis = analyze(graph, allow_unknown=True)
+    trained = analyze(larger, training=not larger.untrainable, allow_unknown=True)
     runs: list[Run] = []
     skipped: dict[str, str] = {}
     for place in devices:
@@ -144,7 +147,12 @@ def crosscheck(
             if why.not_trained:
                 skipped[f"{place} {name}, training"] = why.not_trained
             try:
-                runs.append(_run(drawn, name, not why.not_trained, measure and place != "meta"))
+                run, not_trained = _run(
+                    drawn, name, not why.not_trained, measure and place != "meta"
+                )
+                runs.append(run)
+                if not_trained:
+                    skipped[f"{place} {name}, training"] = f"PyTorch: {not_trained}"
             except _NotRunError as error:
                 skipped[f"{place} {name}"] = f"PyTorch: {error}"
     return Crosscheck(graph.name, Counts.of(analysis), tuple(runs), skipped)
@@ -201,7 +209,8 @@ class _NotRunError(Exception):
     """PyTorch can't compute an operation in this dtype or on this device, or lacks the memory."""
 
 
-def _run(drawn: Drawn, dtype: str, train: bool, measure: bool) -> Run:
+def _run(drawn: Drawn, dtype: str, train: bool, measure: bool) -> tuple[Run, str]:
+    """What came of it, and why it was not trained, if PyTorch can't."""
     import torch
 
     from archcalc.pytorch.running import free_threads, precision
@@ -229,7 +238,7 @@ def _run(drawn: Drawn, dtype: str, train: bool, measure: bool) -> Run:
         found.differences.append(
             Difference(found.at, "", "run", "runs", f"{type(error).__name__}: {lines[0]}")
         )
-    return Run(
+    run = Run(
         drawn.device,
         dtype,
         batch,
@@ -241,3 +250,4 @@ def _run(drawn: Drawn, dtype: str, train: bool, measure: bool) -> Run:
         perf_counter() - start,
         measured,
     )
+    return run, found.not_trained

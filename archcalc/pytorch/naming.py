@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from typing import TypeAlias
 
 from archcalc.spec.graph import Graph
 
@@ -25,9 +26,13 @@ def identifier(name: str) -> str:
 @cache
 def is_reserved(name: str) -> bool:
     """Whether a module has something else of this name: a method, or what PyTorch keeps there."""
+    return name in OURS or _is_kept(name)
+
+
+def _is_kept(name: str) -> bool:
     from torch import nn
 
-    return name in OURS or hasattr(nn.Module(), name) or name in nn.Module.__annotations__
+    return hasattr(nn.Module(), name) or name in nn.Module.__annotations__
 
 
 @cache
@@ -39,6 +44,11 @@ def _attribute(name: str) -> str:
     return f"{plain}_" if is_reserved(plain) else plain
 
 
+@cache
+def _author(name: str) -> str:
+    return f"{name}_" if _is_kept(name) else name
+
+
 def attributes(names: Iterable[str]) -> dict[str, str]:
     """What the layers of one block are called as attributes of its module, by their own names.
 
@@ -46,12 +56,24 @@ def attributes(names: Iterable[str]) -> dict[str, str]:
     ``class_``, ``type_``, ``training_``; so does what would be called as another is. Numbers, which
     repetitions have, stay.
     """
+    return _apart(names, _attribute)
+
+
+def authors(names: Iterable[str]) -> dict[str, str]:
+    """The same in a module that somebody else wrote, whose names are keys of its ``state_dict``.
+
+    They are all that no module has itself: ``self``, ``class`` and ``conv1/norm`` too.
+    """
+    return _apart(names, _author)
+
+
+def _apart(names: Iterable[str], called: Callable[[str], str]) -> dict[str, str]:
     known = list(dict.fromkeys(names))
-    found = {name: name for name in known if _attribute(name) == name}
+    found = {name: name for name in known if called(name) == name}
     taken = set(found)
     for name in known:
         if name not in found:
-            fresh = _attribute(name)
+            fresh = called(name)
             while fresh in taken:
                 fresh += "_"
             found[name] = fresh
@@ -59,19 +81,20 @@ def attributes(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def paths(graph: Graph) -> Mapping[str, str]:
+Naming: TypeAlias = Callable[[Iterable[str]], Mapping[str, str]]
+"""What layers are called as modules, of what they are called in a block."""
+
+
+def paths(graph: Graph, naming: Naming = attributes) -> Mapping[str, str]:
     """The way to each layer's module, ``layer1.0.conv1``, by the layer's name."""
     names = [node.name for node in graph.nodes]
-    parts = {part for name in names for part in name.split(".")}
-    if all(_attribute(part) == part for part in parts):
-        return {name: name for name in names}
     inside: dict[str, dict[str, None]] = {}
     for name in names:
         around = ""
         for part in name.split("."):
             inside.setdefault(around, {})[part] = None
             around += f"{part}."
-    told = {around: attributes(inner) for around, inner in inside.items()}
+    told = {around: naming(inner) for around, inner in inside.items()}
     found = {}
     for name in names:
         around, way = "", []

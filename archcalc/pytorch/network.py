@@ -13,7 +13,7 @@ from archcalc.pytorch.inputs import looked_up
 from archcalc.pytorch.joined import Joins
 from archcalc.pytorch.modules.stored import Constant
 from archcalc.pytorch.naming import paths
-from archcalc.pytorch.perform import module
+from archcalc.pytorch.perform import module, require_built
 from archcalc.spec.graph import Graph, Node
 
 
@@ -103,6 +103,7 @@ def layer_for(
     """The module that a layer of a graph is, with whole numbers where its author has such."""
     if node.spelled is not None:
         return Called(node, joins.rows(node))
+    require_built(node)
     layer = module(node.op, *node.input_shapes, device=device, dtype=dtype)
     tensor = None if node.origin is None else node.origin.tensor
     if tensor is not None and tensor.dtype and hasattr(layer, "weight"):

@@ -7,11 +7,28 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archcalc.dims import Shape
+from archcalc.errors import ArchcalcError
 from archcalc.frontends.torch.source import require_torch as require_torch
 from archcalc.operators.base import Operator
+from archcalc.spec.unknown import DeclaredOperator, UnknownOperator
 
 if TYPE_CHECKING:
     import torch
+
+    from archcalc.spec.graph import Node
+
+
+def require_built(node: Node) -> None:
+    """Raise :class:`ArchcalcError` for a layer of which too little is known to build it."""
+    op = node.op
+    if isinstance(op, UnknownOperator | DeclaredOperator) and node.spelled is None:
+        known = "its shape is" if isinstance(op, UnknownOperator) else "its shape and cost are"
+        raise ArchcalcError(
+            f"'{node.name}' is of an unknown operator, '{op.name}': {known} known and not what it "
+            "computes, so that it can't be built\n"
+            "  write it with operators that 'archcalc ops' lists, or leave it out; 'table' and "
+            "'explain' need nothing built"
+        )
 
 
 def module(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -46,6 +46,9 @@ class Seen:
     finite: bool = True
     """Whether no number of the output is infinite or none, unless its author puts infinite ones
     there; on ``meta`` there are no numbers."""
+    passes: bool = True
+    """Whether a gradient can come back through it: none does through whole numbers, and through
+    what an author calls as PyTorch says."""
 
 
 class Stored(NamedTuple):
@@ -131,7 +134,8 @@ def _hooks(
         if not finite and not output.isnan().any():
             # Masks are made of infinite numbers, and what takes such may give them.
             finite = node.spelled is not None or not all(map(_is_finite, inputs))
-        seen[node.name] = Seen(tuple(output.shape), macs, not_counted, finite)
+        passes = output.requires_grad or (node.spelled is None and output.is_floating_point())
+        seen[node.name] = Seen(tuple(output.shape), macs, not_counted, finite, passes)
 
     return before, after
 
@@ -184,12 +188,12 @@ def copied(network: Network) -> Network:
     return deepcopy(network, {id(network.graph): network.graph})
 
 
-def differentiable(network: Network) -> frozenset[str]:
-    """The layers that the gradient of some output reaches, by the graph alone."""
+def differentiable(network: Network, cut: Container[str] = ()) -> frozenset[str]:
+    """The layers that the gradient of some output reaches, by the graph and where it is ``cut``."""
     graph = network.graph
     reached = {*graph.outputs, *graph.training_outputs}
     for node in reversed(graph.nodes):
-        if node.name in reached:
+        if node.name in reached and node.name not in cut:
             blocked = NO_GRADIENT.get(type(node.op).__name__, ())
             reached.update(name for k, name in enumerate(node.inputs) if k not in blocked)
     return frozenset(reached)

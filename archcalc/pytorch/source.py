@@ -13,7 +13,7 @@ from archcalc.analysis.counted import Analysis
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
 from archcalc.operators.parametrization import STANDARDIZATIONS
-from archcalc.pytorch.naming import paths
+from archcalc.pytorch.naming import attributes, authors, paths
 from archcalc.pytorch.perform import require_torch
 from archcalc.pytorch.writer.authored import authored
 from archcalc.pytorch.writer.blocks import blocks
@@ -21,7 +21,7 @@ from archcalc.pytorch.writer.classes import classes as classes_of
 from archcalc.pytorch.writer.code import WIDTH, Bracket, Code, broken
 from archcalc.pytorch.writer.forward import Forward
 from archcalc.pytorch.writer.library import Class, Library
-from archcalc.pytorch.writer.naming import access, class_name
+from archcalc.pytorch.writer.naming import access, class_name, put
 from archcalc.pytorch.writer.spelling import (
     EACH_WEIGHT,
     HELD,
@@ -50,7 +50,9 @@ def source(graph: Graph, spec: Spec | None = None) -> str:
     named = authored(graph)
     if named is not graph:
         graph, spec = named, None
-    top = blocks(graph, spec)
+    captured = any(node.origin is not None for node in graph.nodes)
+    naming = authors if captured else attributes
+    top = blocks(graph, spec, naming)
     library = classes_of(top, class_name(graph.name), graph)
     used = {target_of(call) for call in library.calls.values() if is_module(call)}
     own = sorted(target for target in used if target.startswith("archcalc."))
@@ -61,7 +63,11 @@ def source(graph: Graph, spec: Spec | None = None) -> str:
         if cls is library.top:
             count = len(graph.training_outputs)
             training = cls.outputs[len(cls.outputs) - count :] if count else ()
-            ties = [*_ties(library, graph), *_frozen(graph), *_second_names(graph)]
+            ties = [
+                *_ties(library, paths(graph, naming), graph),
+                *_frozen(paths(graph, naming), graph),
+                *_second_names(graph),
+            ]
         classes.append("\n".join(_class(library, cls, training, ties, spec, graph)))
     needed = [target.removeprefix("archcalc.") for target in own]
     helpers = (EACH_WEIGHT, PARAMETRIZED, *STANDARDIZATIONS)
@@ -296,7 +302,7 @@ def _constructor(cls: Class, forward: Forward, ties: Sequence[str], whole: bool)
         top = name.partition(".")[0]
         if name not in done:
             made, inside = _holder(top, codes)
-            yield from broken(made, 8, f"self.{top} = ")
+            yield from put(top, made, 8)
             yield from inside
             done |= {each for each in codes if each.partition(".")[0] == top}
     for tie in ties:
@@ -325,7 +331,7 @@ def _holder(path: str, codes: Mapping[str, Code]) -> tuple[Code, list[str]]:
     for part in parts:
         if not part.isdigit():
             made, inside = _holder(f"{path}.{part}", codes)
-            statements += [*broken(made, 8, f"{access(f'{path}.{part}')} = "), *inside]
+            statements += [*put(f"{path}.{part}", made, 8), *inside]
     if not items:
         return "nn.Module()", statements
     if any(map(_is_parameter, items)):
@@ -337,9 +343,8 @@ def _is_parameter(code: Code) -> bool:
     return isinstance(code, Bracket) and code.head == "nn.Parameter("
 
 
-def _ties(library: Library, graph: Graph) -> Iterator[str]:
+def _ties(library: Library, way: Mapping[str, str], graph: Graph) -> Iterator[str]:
     """Statements that make layers use the tensors of others, where no module is used twice."""
-    way = paths(graph)
     aliased = tuple(_aliased(library))
     nodes = {node.name: node for node in graph.nodes}
     for node in graph.nodes:
@@ -353,21 +358,20 @@ def _ties(library: Library, graph: Graph) -> Iterator[str]:
             continue
         told = [(a.name, a.value) for a in arguments(call)]
         if call.target == other.target and told == [(a.name, a.value) for a in arguments(other)]:
-            yield f"{access(way[node.name])} = {access(way[owner.name])}"
+            yield from put(way[node.name], access(way[owner.name]))
             continue
         own = node.origin and node.origin.tensor and node.origin.name.rpartition(".")[2]
         for name in mine:
             whose = own if own in theirs else name
             if whose in theirs:
-                ends = ["" if call.target in HELD else f".{name}"]
-                ends.append("" if other.target in HELD else f".{whose}")
-                tied = access(way[node.name]) + ends[0]
-                yield f"{tied} = {access(way[owner.name])}{ends[1]}"
+                tied, first = way[node.name], way[owner.name]
+                tied += "" if call.target in HELD else f".{name}"
+                first += "" if other.target in HELD else f".{whose}"
+                yield from put(tied, access(first))
 
 
-def _frozen(graph: Graph) -> Iterator[str]:
+def _frozen(way: Mapping[str, str], graph: Graph) -> Iterator[str]:
     """Statements that leave layers untrained."""
-    way = paths(graph)
     for name in frozen_names(graph):
         inside = [node.name for node in graph.nodes if f"{node.name}.".startswith(f"{name}.")]
         depth = name.count(".") + 1
@@ -388,9 +392,9 @@ def _second_names(graph: Graph) -> Iterator[str]:
             named.add(name)
             for path in _prefixes([home] if home else []):
                 if path not in used:
-                    yield _put(path, "nn.Module()")
+                    yield from _put(path, "nn.Module()")
                     used.add(path)
-            yield _put(name, access(first))
+            yield from _put(name, access(first))
 
 
 def _has(layers: Mapping[str, Collection[str]], tensor: str) -> bool:
@@ -399,12 +403,10 @@ def _has(layers: Mapping[str, Collection[str]], tensor: str) -> bool:
     return name in layers.get(home, ())
 
 
-def _put(path: str, made: str) -> str:
-    """The statement that puts a module at a place."""
+def _put(path: str, made: str) -> list[str]:
+    """The statement that puts a module at a place, whatever that is called."""
     home, _, last = path.rpartition(".")
-    if not last.isdigit():
-        return f"{access(path)} = {made}"
-    return f'{access(home) if home else "self"}.add_module("{last}", {made})'
+    return [f'{access(home)}.add_module("{last}", {made})'] if last.isdigit() else put(path, made)
 
 
 def _prefixes(paths: Iterable[str]) -> Iterator[str]:

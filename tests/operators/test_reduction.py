@@ -41,6 +41,13 @@ from archcalc.pytorch import module
         ("ArgMax", {}, (2, 6), Work(comparisons=48)),
         ("ArgMin", {"dim": 1, "keepdim": True}, (2, 1, 5), Work(comparisons=50)),
         ("CumSum", {}, (2, 6, 5), Work(adds=48)),
+        ("CumProd", {"dim": 1}, (2, 6, 5), Work(multiplies=50)),
+        ("CumMax", {}, (2, 6, 5), Work(comparisons=48)),
+        ("CumMin", {"dim": 1, "returns": "indices"}, (2, 6, 5), Work(comparisons=50)),
+        # 48 elements join those before them, of which the larger and the smaller are told.
+        ("LogCumSumExp", {}, (2, 6, 5), Work(comparisons=96, adds=96, transcendentals=96)),
+        ("Prod", {"dim": 1}, (2, 5), Work(multiplies=50)),
+        ("Prod", {"keepdim": True}, (2, 6, 1), Work(multiplies=48)),
         # The largest of 5, then of 4: 4 + 3 comparisons.
         ("TopK", {"k": 2}, (2, 6, 2), Work(comparisons=84)),
         # 5 * 4 / 2 pairs.
@@ -89,6 +96,10 @@ def test_a_single_number_has_nothing_to_reduce() -> None:
         ("Var", {}, [1.0]),
         ("ArgMax", {}, [0]),
         ("CumSum", {}, [[3.0, 4.0, 6.0]]),
+        ("CumProd", {}, [[3.0, 3.0, 6.0]]),
+        ("CumMax", {}, [[3.0, 3.0, 3.0]]),
+        ("CumMin", {"returns": "indices"}, [[0, 1, 1]]),
+        ("Prod", {}, [6.0]),
         ("TopK", {"k": 2}, [[3.0, 2.0]]),
         ("TopK", {"k": 2, "returns": "indices"}, [[0, 2]]),
         ("Sort", {}, [[1.0, 2.0, 3.0]]),

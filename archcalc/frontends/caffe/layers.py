@@ -7,8 +7,9 @@ from typing import Any
 
 from archcalc.errors import ShapeError
 from archcalc.frontends.caffe.text import Message
-from archcalc.frontends.draft import Draft, as_name
+from archcalc.frontends.draft import Draft
 from archcalc.frontends.table import Table
+from archcalc.frontends.words import as_name
 
 
 class Unknown(Exception):

@@ -14,7 +14,8 @@ from archcalc.errors import ArchcalcError, ShapeError
 from archcalc.frontends.caffe import elements, moves, windows  # they fill the table
 from archcalc.frontends.caffe.layers import LAYERS, Layers, Unknown
 from archcalc.frontends.caffe.text import Message, parsed
-from archcalc.frontends.draft import as_name, guessed, parse_shape, reason
+from archcalc.frontends.draft import guessed, reason
+from archcalc.frontends.words import as_name, parse_shape
 from archcalc.operators.base import LARGEST
 from archcalc.spec.graph import Graph
 

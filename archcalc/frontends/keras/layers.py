@@ -10,8 +10,9 @@ from typing import Any
 
 from archcalc.dims import Shape
 from archcalc.errors import ShapeError
-from archcalc.frontends.draft import Draft, as_name
+from archcalc.frontends.draft import Draft
 from archcalc.frontends.keras.config import Config
+from archcalc.frontends.words import as_name
 
 
 @dataclass(frozen=True)

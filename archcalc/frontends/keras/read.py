@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, ShapeError
-from archcalc.frontends.draft import as_name, guessed, parse_shape, reason
+from archcalc.frontends.draft import guessed, reason
 from archcalc.frontends.keras.ages import modern, operation
 from archcalc.frontends.keras.config import (
     Config,
@@ -36,6 +36,7 @@ from archcalc.frontends.keras.config import (
     shape_in,
 )
 from archcalc.frontends.keras.layers import LAYERS, WITH_NUMBERS, Layers, Place, Tensor, Unknown
+from archcalc.frontends.words import as_name, parse_shape
 from archcalc.operators.base import LARGEST, Applied
 from archcalc.spec.graph import Graph
 

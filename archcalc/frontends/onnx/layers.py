@@ -8,12 +8,13 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from archcalc.dims import Shape
-from archcalc.frontends.draft import Draft, Layer, as_name
+from archcalc.frontends.draft import Draft, Layer
 from archcalc.frontends.onnx.names import home, place, way
 from archcalc.frontends.onnx.nodes.call import Call
 from archcalc.frontends.onnx.numbers import leaves_out
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Made
+from archcalc.frontends.words import as_name
 from archcalc.operators import operator
 from archcalc.operators.base import Applied
 from archcalc.operators.linear import Linear

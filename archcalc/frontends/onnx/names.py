@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from archcalc.frontends.draft import as_name
+from archcalc.frontends.words import as_name
 
 if TYPE_CHECKING:
     import onnx

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from archcalc.dims import Shape
 from archcalc.errors import ArchcalcError, did_you_mean
-from archcalc.frontends.draft import as_name, parse_shape, sample_of
+from archcalc.frontends.draft import sample_of
 from archcalc.frontends.onnx import said
 from archcalc.frontends.onnx.files import loaded
 from archcalc.frontends.onnx.layers import Layers
@@ -26,6 +26,7 @@ from archcalc.frontends.onnx.numbers import FEW, elements_of, evaluated
 from archcalc.frontends.onnx.types import Types, at, checked, require_type
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Made, Moves, Same
+from archcalc.frontends.words import as_name, parse_shape
 from archcalc.operators.base import LARGEST
 from archcalc.spec.fold import FOLDED
 from archcalc.spec.graph import Graph

@@ -7,9 +7,9 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from archcalc.errors import ArchcalcError
-from archcalc.frontends.draft import as_name
 from archcalc.frontends.onnx.layers import Layers
 from archcalc.frontends.onnx.values import Value
+from archcalc.frontends.words import as_name
 
 if TYPE_CHECKING:
     import onnx

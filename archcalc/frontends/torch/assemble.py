@@ -10,7 +10,7 @@ from typing import Any
 from torch import fx
 
 from archcalc.dims import Shape
-from archcalc.frontends.draft import as_way, sample_of
+from archcalc.frontends.draft import sample_of
 from archcalc.frontends.table import Beside, Made, Moves
 from archcalc.frontends.torch.aten.call import Same, name_of
 from archcalc.frontends.torch.aten.moves import is_rounding
@@ -31,6 +31,7 @@ from archcalc.frontends.torch.parametrized import parametrized
 from archcalc.frontends.torch.spelled import spelled
 from archcalc.frontends.torch.steps import take_apart
 from archcalc.frontends.torch.written import settle
+from archcalc.frontends.words import as_way
 from archcalc.operators.base import Applied, Operator
 from archcalc.operators.parameter import Parameter
 from archcalc.spec.graph import Graph, Origin

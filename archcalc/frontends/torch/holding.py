@@ -20,17 +20,20 @@ class Holding(Draft):
     def __init__(self, capture: Capture) -> None:
         super().__init__()
         self.capture = capture
+        self.order = {node: number for number, node in enumerate(capture.graph.nodes)}
         self.latest: dict[fx.Node, fx.Node] = {}
         """A tensor that was written into, or only handed on -> what it is now."""
         self.loose: dict[str, int] = {}
         """Weights that the module has as plain tensors, which nothing counts -> how many numbers
         they are."""
 
-    def now(self, node: fx.Node) -> fx.Node:
-        """What stands for a tensor now."""
+    def now(self, node: fx.Node, before: fx.Node | None = None) -> fx.Node:
+        """What stands for a tensor now, or stood for it ``before`` a call was made."""
         seen = {node}
-        while node in self.latest and self.latest[node] not in seen:
-            node = self.latest[node]
+        while (later := self.latest.get(node)) is not None and later not in seen:
+            if before is not None and self.order[later] >= self.order[before]:
+                break
+            node = later
             seen.add(node)
         return node
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -35,14 +38,14 @@ def spelled(
     node: fx.Node,
     taken: Mapping[fx.Node, int],
     known: Mapping[str, Any],
-    now: Callable[[fx.Node], fx.Node] = lambda node: node,
+    now: Callable[[fx.Node, fx.Node], fx.Node] = lambda node, before: node,
     more: Callable[[fx.Node], int | None] = lambda node: None,
 ) -> AuthorCall | None:
     """A call of these tensors; what it takes besides is a call again. None if it can't be said.
 
     ``more`` is asked for the number of any other.
     ``known`` are the numbers of the constants of the author's code, by their nodes; ``now`` is what
-    stands for a tensor after it was written into.
+    stands for a tensor after what was written into it before a call.
     """
     speller = _Speller(taken, known, now, more)
     try:
@@ -56,7 +59,7 @@ class _Speller:
         self,
         taken: Mapping[fx.Node, int],
         known: Mapping[str, Any],
-        now: Callable[[fx.Node], fx.Node],
+        now: Callable[[fx.Node, fx.Node], fx.Node],
         more: Callable[[fx.Node], int | None],
     ) -> None:
         self.taken = taken
@@ -74,17 +77,18 @@ class _Speller:
             return AuthorCall("torch.tensor", (_tuples(said),), named, _shape(node))
         if node.op != "call_function" or self.left < 0:
             raise _OtherError
-        args = [self.value(each) for each in node.args]
+        schema = getattr(node.target, "_schema", None)
+        if self.is_like(node):
+            return self.alone(node)
+        names = [each.name for each in schema.arguments] if schema is not None else []
+        places = zip_longest(node.args, names[: len(node.args)])
+        args = [self.argument(*each, node) for each in places]
         if node.target is GETITEM:
             return AuthorCall("operator.getitem", tuple(args), (), _shape(node))
-        schema = getattr(node.target, "_schema", None)
         if schema is None:
             raise _OtherError
-        kwargs = {k: self.value(v) for k, v in node.kwargs.items() if k not in _DROPPED}
-        dropped = [k for k, each in enumerate(schema.arguments) if each.name in _DROPPED]
-        if dropped and dropped[0] < len(args):
-            raise _OtherError
-        target = _target(name_of(node), str(node.target))
+        kwargs = {k: self.value(v, node) for k, v in node.kwargs.items() if k not in _DROPPED}
+        target = _target(name_of(node), str(node.target), [*names[: len(args)]])
         if name_of(node) == "affine_grid_generator" and isinstance(args[1], tuple):
             args[1] = (Word("len({0})"), *args[1][1:])  # a grid for each sample
         tensors = isinstance(args[0] if args else None, (AuthorCall, Taken))
@@ -92,23 +96,45 @@ class _Speller:
             kwargs.update([_HERE])
         return AuthorCall(target, tuple(args), tuple(kwargs.items()), _shape(node))
 
-    def value(self, value: Any) -> Any:
+    def is_like(self, node: fx.Node) -> bool:
+        """Whether a call makes numbers that rest on nothing of a tensor but what it is of."""
+        name = name_of(node)
+        like = name.startswith("new_") or name in _LIKE
+        return like and isinstance(node.args[0], fx.Node) and node.args[0] not in self.taken
+
+    def alone(self, node: fx.Node) -> AuthorCall:
+        """What is made as another tensor is, ``x.new_ones(3)``, without that."""
+        word = name_of(node).removeprefix("new_").removesuffix("_like")
+        values = (self.value(node.args[-1], node),) if word == "full" else ()
+        dtype = "dtype", Word(str(node.meta["val"].dtype))
+        target = "torch.zeros" if word == "empty" else f"torch.{word}"
+        return AuthorCall(target, (_shape(node), *values), (dtype, _HERE), _shape(node))
+
+    def argument(self, value: Any, name: str | None, call: fx.Node) -> Any:
+        """The same, by its place: another machine has other devices."""
+        return _HERE[1] if name == "device" and value is not None else self.value(value, call)
+
+    def value(self, value: Any, call: fx.Node) -> Any:
+        """An argument of a call."""
         if isinstance(value, fx.Node):
             if value in self.taken:
                 return Taken(self.taken[value], _shape(value))
-            value = self.now(value)
+            value = self.now(value, call)
             number = self.more(value)
             if number is not None:
                 return Taken(number, _shape(value))
             is_same = value.op == "call_function" and name_of(value).rstrip("_") in _SAME
-            return self.value(value.args[0]) if is_same else self.call(value)
+            return self.value(value.args[0], value) if is_same else self.call(value)
         if isinstance(value, (list, tuple)):
-            return tuple(map(self.value, value))
+            return tuple(self.value(each, call) for each in value)
         if isinstance(value, torch.dtype):
             return Word(str(value))
         if value is None or isinstance(value, (bool, int, float, complex, str)):
             return value
         raise _OtherError
+
+
+_LIKE = ("zeros_like", "ones_like", "full_like", "empty_like")
 
 
 def _shape(node: fx.Node) -> tuple[int, ...]:
@@ -120,8 +146,11 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def _target(name: str, whole: str) -> str:
-    """The function of Python that has an operator's arguments, or else the operator."""
+def _target(name: str, whole: str, given: Sequence[str]) -> str:
+    """The function of Python that has an operator's arguments, or else the operator.
+
+    ``given`` are the names of those that are told by their places.
+    """
     plain = re.sub(r"(?<=[a-z0-9])_$", "", name)  # what writes into its first argument
     home, _, last = plain.partition("_")
     if not whole.startswith("aten."):
@@ -130,9 +159,29 @@ def _target(name: str, whole: str) -> str:
         return f"torch.{home}.{last}"
     if plain in ("index", "slice", "select"):
         return f"operator.{plain}"
+    if whole in ("aten.view.default", "aten._unsafe_view.default"):
+        return "Tensor.reshape"  # since what is taken may lie otherwise in memory
     plain = {"mH": "adjoint", "matrix_H": "adjoint"}.get(plain, plain)
-    if hasattr(torch, plain):
+    if _takes(getattr(torch, plain, None), given):
         return f"torch.{plain}"
-    if callable(getattr(Tensor, plain, None)):  # and no property, such as mT
+    if not hasattr(torch, plain) and callable(getattr(Tensor, plain, None)):  # and no property: mT
         return f"Tensor.{plain}"
-    return f"F.{plain}" if hasattr(functional, plain) else f"torch.ops.aten.{plain}"
+    return (
+        f"F.{plain}"
+        if _takes(getattr(functional, plain, None), given)
+        else f"torch.ops.aten.{plain}"
+    )
+
+
+def _takes(function: Any, given: Sequence[str]) -> bool:
+    """Whether a function takes an operator's arguments in their places.
+
+    Those that are written in Python may have others: ``torch.stft`` has.
+    """
+    if not isinstance(function, FunctionType):
+        return function is not None
+    own = inspect.signature(function).parameters.values()
+    if any(each.kind is each.VAR_POSITIONAL for each in own):
+        return True
+    names = ["self" if each.name == "input" else each.name for each in own]
+    return names[: len(given)] == ["self" if name == "input" else name for name in given]

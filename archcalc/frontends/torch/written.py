@@ -135,6 +135,17 @@ class _Settling:
             dims = cast("Sequence[int]", rest[0])
             order = sorted(range(len(dims)), key=lambda k: dims[k] % len(dims))
             return self.call(ATEN.permute.default, (made, order), base)
+        if name in ("view_as_real", "view_as_complex"):
+            back = ATEN.view_as_complex if name == "view_as_real" else ATEN.view_as_real
+            return self.call(back.default, (made,), base)
+        if name in ("real", "imag"):
+            other = ATEN.imag if name == "real" else ATEN.real
+            beside = self.call(other.default, (base,), made)
+            parts = (made, beside) if name == "real" else (beside, made)
+            return self.call(ATEN.complex.default, parts, base)
+        if name in ("diagonal", "as_strided"):
+            scatter = ATEN.diagonal_scatter if name == "diagonal" else ATEN.as_strided_scatter
+            return self.call(scatter.default, (base, made, *rest), base)
         if shape_of(made) == shape:
             return made
         sizes = shape_of(made)

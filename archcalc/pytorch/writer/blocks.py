@@ -6,14 +6,14 @@ each is, and with which arguments. It is expanded anew to be asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from archcalc.dims import Shape
 from archcalc.operators.parameter import Parameter
-from archcalc.pytorch.naming import attributes
+from archcalc.pytorch.naming import Naming, attributes
 from archcalc.pytorch.writer.naming import INPUT
 from archcalc.spec.expand import uses
 from archcalc.spec.graph import Graph, Node
@@ -120,10 +120,6 @@ class Block(Remembering):
         if shape is None:
             raise KeyError(reference)
         return shape
-
-
-Naming: TypeAlias = Callable[[Iterable[str]], Mapping[str, str]]
-"""What layers are called as modules, of what they are called in a block of the spec."""
 
 
 def as_written(names: Iterable[str]) -> Mapping[str, str]:

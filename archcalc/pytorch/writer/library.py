@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from archcalc.operators.base import Call
 from archcalc.pytorch.joined import Joins
+from archcalc.pytorch.perform import require_built
 from archcalc.pytorch.writer.blocks import Block, Child, Unit
 from archcalc.pytorch.writer.calls import alone, template
 from archcalc.pytorch.writer.code import Code
@@ -78,6 +79,7 @@ class Library:
             if node.spelled is not None:
                 self.calls[key] = Call(template(node, node.spelled, rows))
             else:
+                require_built(node)
                 call = node.op.torch(*node.input_shapes)
                 self.calls[key] = call if tensor is None else _held(call, tensor)
         return self.calls[key]

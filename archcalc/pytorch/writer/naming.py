@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Container
+
+from archcalc.pytorch.writer.code import Bracket, Code, broken, literal
 
 INPUT = " (input)"
 """What an input's name ends with where a layer has the same."""
@@ -72,4 +75,26 @@ def unused(name: str, taken: Container[str]) -> str:
 
 def access(path: str) -> str:
     """A submodule by its way: ``self.layer1[0].conv``."""
-    return "self" + "".join(f"[{p}]" if p.isdigit() else f".{p}" for p in path.split("."))
+    found = "self"
+    for part in path.split(".") if path else ():
+        if part.isdigit():
+            found += f"[{part}]"
+        elif is_attribute(part):
+            found += f".{part}"
+        else:
+            found = f"getattr({found}, {literal(part)})"
+    return found
+
+
+def put(path: str, made: Code, indent: int = 0) -> list[str]:
+    """The statement that puts a module, or a tensor, at a place."""
+    home, _, last = path.rpartition(".")
+    if is_attribute(last):
+        return broken(made, indent, f"{access(path)} = ")
+    return broken(Bracket("setattr(", [access(home), literal(last), made]), indent)
+
+
+def is_attribute(name: str) -> bool:
+    """Whether a class can say it behind a dot: what begins with two underscores is its own."""
+    own = name.startswith("__") and not name.endswith("__")
+    return name.isidentifier() and not keyword.iskeyword(name) and not own

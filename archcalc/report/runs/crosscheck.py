@@ -174,6 +174,11 @@ def _notes(found: Sequence[Crosscheck]) -> Iterator[str]:
         ]
         yield f"not run on {device}: {', '.join(those)}"
     for each in found:
+        if each.counts.unknown:
+            yield (
+                f"{each.name}: unknown operators, run as their author calls them and in no count, "
+                f"so that the MACs are at least these: {', '.join(each.counts.unknown)}"
+            )
         layers = {
             layer.layer: f"{layer.layer} ({', '.join(layer.operations)})"
             for run in each.runs
@@ -239,6 +244,7 @@ def as_data(found: Crosscheck) -> dict[str, Any]:
         "params": found.counts.params,
         "buffers": found.counts.buffers,
         "macs": found.counts.macs,
+        "unknown": list(found.counts.unknown),
         "runs": [
             {
                 "device": run.device,

@@ -125,7 +125,8 @@ def from_data(data: Mapping[str, Any]) -> Crosscheck:
 
     Raises ``KeyError``, ``TypeError`` or ``ValueError`` for other data.
     """
-    counts = Counts(*(int(data[key]) for key in Counts._fields))
+    numbers = {key: int(data[key]) for key in ("layers", "params", "buffers", "macs")}
+    counts = Counts(**numbers, unknown=tuple(map(str, data.get("unknown", ()))))
     return Crosscheck(data["name"], counts, tuple(map(_run, data["runs"])), dict(data["skipped"]))
 
 

@@ -22,6 +22,37 @@ class Same(table.Same[fx.Node]):
     """A call that gives what it is given."""
 
 
+class Arguments(dict[str, Any]):
+    """The arguments of a call by name, which know of which of them was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An argument; what is said besides where there is none."""
+        self.asked.add(name)
+        return super().get(name, default)
+
+
+_NOT_OF_NUMBERS = frozenset(
+    (
+        *("device", "layout", "pin_memory", "memory_format", "generator", "dtype", "out"),
+        *("non_blocking", "copy", "implicit", "inplace", "sorted", "stable", "cudnn_enabled"),
+        *("cudnn_enable", "output_size", "num_classes"),  # of which the sizes of what it gives tell
+        # What learning needs, and what is done in training alone.
+        *("momentum", "padding_idx", "scale_grad_by_freq", "sparse", "training", "train"),
+        *("use_input_stats", "dropout_p", "benchmark", "deterministic", "allow_tf32"),
+        *("include_last_offset", "compute_mode", "pad_mode", "output_mask"),
+    )
+)
+"""Arguments that change no number of what is given at inference."""
+
+
 class Call:
     """A call of an ATen operator, its arguments by name."""
 
@@ -29,7 +60,8 @@ class Call:
         self.node = node
         self.shape_of = shape_of
         schema = getattr(node.target, "_schema", None)
-        self.arguments: dict[str, Any] = {}
+        self.arguments = Arguments()
+        self.defaults: dict[str, Any] = {}
         if schema is not None:
             for k, argument in enumerate(schema.arguments):
                 if k < len(node.args):
@@ -39,6 +71,13 @@ class Call:
                 else:
                     value = argument.default_value
                 self.arguments[argument.name] = value
+                self.defaults[argument.name] = argument.default_value
+
+    @property
+    def passed_over(self) -> bool:
+        """Whether an argument that changes the numbers was not asked for: nobody knows of it."""
+        rest = self.arguments.keys() - self.arguments.asked - _NOT_OF_NUMBERS
+        return any(dict.get(self.arguments, name) != self.defaults[name] for name in rest)
 
     def __getitem__(self, name: str) -> Any:
         return self.arguments[name]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 from torch import fx
 
+from archcalc.dims import Shape
 from archcalc.frontends.torch.aten.call import (
     TABLE,
     Call,
@@ -14,6 +17,7 @@ from archcalc.frontends.torch.aten.call import (
     Made,
     Same,
     broadcast,
+    kind_of,
     line,
     name_of,
     number,
@@ -32,7 +36,7 @@ for _op in (
     TABLE[_op.lower()] = plain(_op)
 TABLE["sgn"] = plain("Sign")
 TABLE["log_sigmoid"] = plain("LogSigmoid")
-TABLE["logical_not"] = TABLE["bitwise_not"] = plain("LogicalNot")
+TABLE["logical_not"] = plain("LogicalNot")
 TABLE["gelu"] = plain("GELU", "approximate")
 TABLE["leaky_relu"] = plain("LeakyReLU", "negative_slope")
 TABLE["elu"] = plain("ELU", "alpha")
@@ -72,11 +76,11 @@ def _dropout(call: Call) -> Made | Same:
 
 def _of_two(op: str, a: Any, b: Any, said: bool = True) -> Made | None:
     """An operator of two tensors, or of one and a number."""
-    if isinstance(a, fx.Node) and isinstance(b, fx.Node):
+    if isinstance(a, fx.Node | Made) and isinstance(b, fx.Node | Made):
         return Made(op, {}, (a, b), said=said)
-    if isinstance(a, fx.Node) and number(b):
+    if isinstance(a, fx.Node | Made) and number(b):
         return Made(op, {"by": b}, (a,), said=said)
-    if isinstance(b, fx.Node) and number(a):
+    if isinstance(b, fx.Node | Made) and number(a):
         return Made(op, {"by" if op in ("Add", "Mul") else "of": a}, (b,), said=said)
     return None
 
@@ -84,11 +88,31 @@ def _of_two(op: str, a: Any, b: Any, said: bool = True) -> Made | None:
 def _pair(op: str) -> Line:
     def made(call: Call) -> Made | None:
         name = name_of(call.node)
-        # What is rounded is another number.
+        # What is rounded is another number, and so is what is done bit by bit.
         plain = name not in _ROUNDING and call.arguments.get("rounding_mode") is None
-        return _of_two(op, call["self"], call["other"], plain)
+        bits = _is_of_bits(name) and kind_of(call.node) != "bool"
+        return _of_two(op, call["self"], _times(call), plain and not bits)
 
     return made
+
+
+def _times(call: Call) -> Any:
+    """The second operand, of which some calls take so many."""
+    other, by = call["other"], call.arguments.get("alpha", 1)
+    if by == 1 or not number(by):
+        return other
+    if number(other):
+        return by * other
+    return Made("Mul", {"by": by}, (other,), shape=call.shape(other))
+
+
+def _is_of_bits(name: str) -> bool:
+    return "bitwise" in name or name in ("__and__", "__or__", "__xor__")
+
+
+@line("bitwise_not")
+def _bitwise_not(call: Call) -> Made:
+    return Made("LogicalNot", {}, (call.x,), said=kind_of(call.x) == "bool")
 
 
 _ROUNDING = ("floor_divide", "remainder", "fmod")
@@ -118,7 +142,9 @@ for _names, _op in (
 
 @line("rsub")
 def _rsub(call: Call) -> Made | None:
-    return _of_two("Sub", call["other"], call["self"])
+    own, by = call["self"], call["alpha"]
+    taken = own if by == 1 else Made("Mul", {"by": by}, (own,), shape=call.shape(own))
+    return _of_two("Sub", call["other"], taken)
 
 
 @line("pow")
@@ -157,7 +183,9 @@ def _where(call: Call) -> Made:
 @line("masked_fill.Scalar", "masked_fill.Tensor")
 def _masked_fill(call: Call) -> Made:
     value = call["value"]
-    return Made("MaskedFill", {"value": value if number(value) else 0.0}, (call.x, call["mask"]))
+    known = number(value)
+    fields = {"value": value if known else 0.0}
+    return Made("MaskedFill", fields, (call.x, call["mask"]), said=known)
 
 
 @line("addcmul", "addcdiv")
@@ -165,7 +193,10 @@ def _addcmul(call: Call) -> Made:
     op = "Mul" if "addcmul" in str(call.node.target) else "Div"
     a, b = call["tensor1"], call["tensor2"]
     meeting = broadcast(call.shape(a), call.shape(b))
-    return Made("Add", {}, (Made(op, {}, (a, b), shape=meeting), call.x))
+    made = Made(op, {}, (a, b), shape=meeting)
+    if call["value"] != 1:
+        made = Made("Mul", {"by": call["value"]}, (made,), shape=meeting)
+    return Made("Add", {}, (made, call.x))
 
 
 @line("lerp.Scalar", "lerp.Tensor")
@@ -183,6 +214,8 @@ def _diff(call: Call) -> Made | None:
     """Each element less the one before it."""
     rank = len(call.shape(call.x))
     dim = call["dim"] % rank
+    if call["n"] != 1 and call["prepend"] is None and call["append"] is None:
+        return _diff_again(call, dim)
     if call["n"] != 1 or call["append"] is not None:
         return None
     whole = list(call.output)
@@ -195,6 +228,18 @@ def _diff(call: Call) -> Made | None:
         for cut in ({"start": 1}, {"start": 0, "end": whole[dim] - 1})
     ]
     return Made("Sub", {}, tuple(parts))
+
+
+def _diff_again(call: Call, dim: int) -> Made | None:
+    """The differences of differences."""
+    found: fx.Node | Made = call.x
+    shape = list(call.shape(call.x))
+    for _ in range(call["n"]):
+        shape[dim] -= 1
+        ends = {"start": 1}, {"start": 0, "end": shape[dim]}
+        cuts = (Made("Slice", {"dim": dim, **e}, (found,), shape=tuple(shape)) for e in ends)
+        found = Made("Sub", {}, tuple(cuts), shape=tuple(shape))
+    return found if isinstance(found, Made) else None
 
 
 @line("cdist", "_euclidean_dist")
@@ -214,7 +259,7 @@ def _cdist(call: Call) -> Made | None:
 # Reductions ---------------------------------------------------------------------------------------
 
 
-def _reduced(op: str, **more: Any) -> Line:
+def _reduced(op: str, **more: Any) -> Callable[[Call], Made]:
     def made(call: Call) -> Made:
         dim = call.arguments.get("dim")
         fields: dict[str, Any] = dict(more)
@@ -230,7 +275,9 @@ def _reduced(op: str, **more: Any) -> Line:
             fields["correction"] = int(call["correction"])
         elif call.arguments.get("unbiased") is False:
             fields["correction"] = 0
-        return Made(op, fields, (call.x,))
+        truth = name_of(call.node) in ("any", "all")
+        said = not truth or kind_of(call.x) == "bool"
+        return Made(op, fields, (call.x,), said=said)
 
     return made
 
@@ -247,10 +294,39 @@ for _name, _op in {
     "logsumexp": "LogSumExp",
     "var": "Var",
     "std": "Std",
-    "argmax": "ArgMax",
-    "argmin": "ArgMin",
 }.items():
     TABLE[_name] = _reduced(_op)
+
+
+@line("argmax", "argmin")
+def _position(call: Call) -> Made:
+    """Along an axis, or among all elements in their order."""
+    op = "ArgMax" if name_of(call.node) == "argmax" else "ArgMin"
+    keep = {"keepdim": True} if call["keepdim"] else {}
+    if call["dim"] is not None:
+        return Made(op, {"dim": call["dim"], **keep}, (call.x,))
+    size = prod(call.shape(call.x))
+    place = Made(op, {"dim": 0}, (Made("Reshape", {}, (call.x,), shape=(size,)),), shape=())
+    return Made("Reshape", {}, (place,)) if keep else place
+
+
+@line("prod.dim_int")
+def _product(call: Call) -> Made:
+    return _reduced("Prod")(call)
+
+
+for _name, _op in {
+    "cumprod": "CumProd",
+    "logcumsumexp": "LogCumSumExp",
+}.items():
+    TABLE[_name] = plain(_op, "dim")
+
+
+@piece("cummax", "cummin")
+def _extreme_so_far(call: Call, index: int) -> Made:
+    op = "CumMax" if name_of(call.node) == "cummax" else "CumMin"
+    fields = {"dim": call["dim"], **({"returns": "indices"} if index else {})}
+    return Made(op, fields, (call.x,))
 
 
 @piece("var_mean", "std_mean")
@@ -289,9 +365,21 @@ def _argsort(call: Call) -> Made:
 def _norm(call: Call) -> Found:
     order = call.arguments.get("ord", call.arguments.get("p"))
     kinds = {None: 2, 1: 1, 2: 2, float("inf"): "inf"}
-    if order not in kinds:
+    found = _reduced("Norm", p=kinds.get(order, 2))(call)
+    if order in kinds:
+        return found
+    fields = {name: value for name, value in found.fields.items() if name != "p"}
+    return _of_order(order, call.x, call.shape(call.x), call.output, fields)
+
+
+def _of_order(
+    order: Any, x: fx.Node | Made, shape: Shape, output: Shape, fields: Mapping[str, Any]
+) -> Made | None:
+    """A norm by its definition, the root of the powers' sum."""
+    if not number(order) or not 0 < order < float("inf"):
         return None
-    return _reduced("Norm", p=kinds[order])(call)
+    powers = Made("Pow", {"by": order}, (Made("Abs", {}, (x,), shape=shape),), shape=shape)
+    return Made("Pow", {"by": 1 / order}, (Made("Sum", fields, (powers,), shape=output),))
 
 
 # Functions in steps -------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from archcalc.frontends.table import Beside, Moves, held
+from archcalc.frontends.table import Moves, held
 from archcalc.frontends.torch.aten.call import Call, Found, Made, line, name_of, piece
 
 # Convolutions -----------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def _adaptive(call: Call) -> Made:
 )
 def _pool_with_indices(call: Call, index: int) -> Found:
     if index:
-        return Beside()
+        return Moves()  # where what is given was found, which is found with it
     return _adaptive(call) if "adaptive" in name_of(call.node) else _pool(call)
 
 

@@ -152,8 +152,11 @@ def _narrow(call: Call) -> Made:
 
 @line("roll")
 def _roll(call: Call) -> Made | None:
-    if not call["dims"]:
-        return None
+    if not call["dims"]:  # the elements in their order, whatever axes they have
+        size = prod(call.shape(call.x))
+        row = Made("Reshape", {}, (call.x,), shape=(size,))
+        fields = {"shifts": list(call["shifts"]), "dims": [0]}
+        return Made("Reshape", {}, (Made("Roll", fields, (row,), shape=(size,)),))
     return Made("Roll", {"shifts": list(call["shifts"]), "dims": list(call["dims"])}, (call.x,))
 
 
@@ -190,9 +193,11 @@ def _pad(call: Call) -> Made | Same:
         return source if isinstance(source, Made) else Same(source)
     mode = call.arguments.get("mode", "constant")
     fields = {"pad": pads, "mode": mode}
-    if mode == "constant" and call["value"] and isfinite(call["value"]):
-        fields["value"] = call["value"]
-    return Made("Pad", fields, (source,))
+    value = call["value"] if mode == "constant" else None
+    known = not value or isfinite(value)
+    if value and known:
+        fields["value"] = value
+    return Made("Pad", fields, (source,), said=known)
 
 
 @line(*(f"{kind}_pad{axes}d" for kind in ("reflection", "replication") for axes in (1, 2, 3)))
@@ -229,7 +234,16 @@ def _upsample(call: Call) -> Made:
     if "_aa" in str(call.node.target):
         fields["antialias"] = True
     fields["size"] = list(call.output[2:])
-    return Made("Upsample", fields, (call.x,))
+    # By a factor that gives no whole number of rows, each lies elsewhere than by their number.
+    sizes = call.shape(call.x)[2:]
+    names = ("scale_factors", "scales", "scales_d", "scales_h", "scales_w")
+    told = [call.arguments[name] for name in names if name in call]
+    factors = next((each for each in told if isinstance(each, list)), told)
+    whole = all(
+        factor is None or size * factor == found
+        for size, factor, found in zip(sizes, factors, fields["size"], strict=False)
+    )
+    return Made("Upsample", fields, (call.x,), said=whole or bool(fields.get("align_corners")))
 
 
 _WINDOW = ("kernel_size", "dilation", "padding", "stride")
@@ -281,11 +295,13 @@ def _repeat_interleave(call: Call) -> Made | None:
 
 @line("grid_sampler", "grid_sampler_2d", "grid_sampler_3d")
 def _grid_sample(call: Call) -> Made:
-    return Made(
-        "GridSample",
-        {"mode": ("bilinear", "nearest", "bicubic")[call["interpolation_mode"]]},
-        (call.x, call["grid"]),
-    )
+    beyond = ("zeros", "border", "reflection")[call["padding_mode"]]
+    fields = {
+        "mode": ("bilinear", "nearest", "bicubic")[call["interpolation_mode"]],
+        **({"padding_mode": beyond} if beyond != "zeros" else {}),
+        **({"align_corners": True} if call["align_corners"] else {}),
+    }
+    return Made("GridSample", fields, (call.x, call["grid"]))
 
 
 @line("fill", "zero")
@@ -344,7 +360,8 @@ for _name in (
     *("index_put", "scatter", "masked_scatter", "unfold", "as_strided", "as_strided_scatter"),
     *("triu", "tril", "diagonal", "diag_embed", "masked_select", "histc", "bincount"),
     *("scatter_add", "scatter_reduce", "index_add", "index_copy", "index_fill", "index_reduce"),
-    *("take_along_dim", "real", "imag", "view_as_real", "view_as_complex"),
+    *("take_along_dim", "real", "imag", "view_as_real", "view_as_complex", "complex", "vander"),
+    *("diagonal_scatter", "repeat_interleave.Tensor", "repeat_interleave.self_Tensor"),
 ):
     TABLE[_name] = lambda call: Moves()
 

@@ -7,7 +7,7 @@ from math import prod
 from torch import fx
 
 from archcalc.frontends.table import held, spelled
-from archcalc.frontends.torch.aten.call import Call, Made, line
+from archcalc.frontends.torch.aten.call import Call, Made, line, name_of
 
 
 @line("linear")
@@ -81,8 +81,18 @@ def _attention(call: Call) -> Made:
 @line("addmm", "baddbmm", "addbmm")
 def _addmm(call: Call) -> Made:
     a, b = (call["mat1"], call["mat2"]) if "mat1" in call else (call["batch1"], call["batch2"])
-    product = Made("MatMul", {}, (a, b), shape=call.output)
-    return Made("Add", {}, (product, call["self"]))
+    shape = (*call.shape(a)[:-1], call.shape(b)[-1])
+    product = Made("MatMul", {}, (a, b), shape=shape)
+    if name_of(call.node) == "addbmm":
+        product = Made("Sum", {"dim": 0}, (product,), shape=call.output)
+    other: fx.Node | Made = call["self"]
+    if call["alpha"] != 1:
+        product = Made("Mul", {"by": call["alpha"]}, (product,), shape=call.output)
+    if call["beta"] == 0:
+        return product
+    if call["beta"] != 1:
+        other = Made("Mul", {"by": call["beta"]}, (other,), shape=call.shape(other))
+    return Made("Add", {}, (product, other))
 
 
 @line("einsum")
