@@ -96,8 +96,8 @@ WITHOUT_PRODUCTS = frozenset(
     adaptive_max_pool2d adaptive_max_pool3d
     alias all amax amin any arange argmax argmin as_strided avg_pool2d avg_pool3d bernoulli
     bucketize cat channel_shuffle clone col2im complex constant_pad_nd contiguous copy
-    cudnn_batch_norm cummax cummin cumprod cumsum detach diag_embed diagonal_copy diff embedding empty
-    empty_like empty_permuted empty_strided eye fill flatten flip full full_like gather glu
+    cudnn_batch_norm cummax cummin cumprod cumsum detach diag_embed diagonal_copy diff embedding
+    empty empty_like empty_permuted empty_strided eye fill flatten flip full full_like gather glu
     grid_sampler_2d grid_sampler_3d hardswish histc huber_loss im2col index index_put index_select
     isfinite isin kthvalue leaky_relu lift_fresh lift_fresh_copy linalg_norm linalg_vector_norm
     linspace log_sigmoid_forward logcumsumexp logsumexp masked_fill masked_select max max_pool2d
