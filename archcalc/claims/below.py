@@ -135,7 +135,7 @@ def mult_adds(sheet: Sheet, told: Reading) -> Iterator[Finding]:
     """
     entry = next((e for e in sheet.entries if "mult_adds" in e.values), None)
     rows = [(e, told.found.options[e.index]) for e in sheet.layers if e.values.get("params")]
-    if entry is None or not rows:
+    if entry is None or not rows or told.found.sums is False:  # not all rows are there
         return
     exact, unit = entry.printed["mult_adds"], mult_adds_unit(entry.name)
     totals: list[Fraction] = []

@@ -59,17 +59,14 @@ def read_text(text: str, name: str) -> Rows:
     lines = [line.expandtabs() for line in text.splitlines()]
     lines = respaced(lines) or lines
     at = header(lines)
-    if at is None and sum(bool(NUMBERED.fullmatch(line)) for line in lines) > 2:
-        # A part of what torchsummary prints, without what heads it.
-        first = next(k for k, line in enumerate(lines) if NUMBERED.fullmatch(line))
-        told = [NUMBERED.fullmatch(line) for line in lines[first:]]
-        lines, at = (
-            [*lines[:first], in_columns("Layer (type)", "Output Shape", "Param #", "")],
-            first,
-        )
-        lines += [
-            in_columns(one["name"], one["shape"], one["params"], "") if one else "" for one in told
-        ]
+    told = [part(line) for line in lines]
+    if at is None and sum(map(bool, told)) > 2:
+        # A part of what a program prints, without what heads it.
+        first = next(k for k, one in enumerate(told) if one)
+        ends = next((k for k, line in enumerate(lines) if k > first and FOOTER.match(line)), None)
+        above = [in_columns("Layer (type)", "Output Shape", "Param #", "")]
+        made = [in_columns(*one, "") if one else "" for one in told[first:ends]]
+        lines, at = [*lines[:first], *above, *made, *(lines[ends:] if ends else ())], first
     if at is None:
         raise ArchcalcError(f"{name}: has no header with two columns or more")
     lines = [*lines[: at + 1], *("" if _COMMENT.fullmatch(x) else x for x in lines[at + 1 :])]
@@ -116,10 +113,23 @@ def read_text(text: str, name: str) -> Rows:
 
 _COMMENT = re.compile(r"\s*#+ ?\S+(?: \S+)*\s*")
 """A line that somebody wrote between rows: ``# down sample``."""
-NUMBERED = re.compile(
+_NUMBERED = re.compile(
     r"\s*(?P<name>[A-Z]\w*-\d+)\s+(?P<shape>\[-?\d+(?:, -?\d+)*\])\s+(?P<params>\d[\d,]*)\s*"
 )
 """A line of torchsummary's."""
+_TREED = re.compile(
+    r"(?P<name>[│├└─|\s]*\w+(?: \(\w+\))?: \d+-\d+)\s+(?P<shape>--|\[-?\d+(?:, -?\d+)*\])\s+"
+    r"(?P<params>--|\(recursive\)|\(?\d[\d,]*\)?)\s*"
+)
+"""A line of torchinfo's tree."""
+
+
+def part(line: str) -> tuple[str, str, str] | None:
+    """Name, size and parameters of a line of a summary that nothing heads."""
+    found = _NUMBERED.fullmatch(line) or _TREED.fullmatch(line)
+    return None if found is None else (found["name"], found["shape"], found["params"])
+
+
 _SIZE = re.compile(r"\s+(\d+(?: x \d+)+|\[.*)\s*")
 _CUT = 19
 """Characters that fastai leaves of a size."""
@@ -285,7 +295,8 @@ def _shifted(row: str, cuts: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _solid(row: str) -> str:
-    """A row whose brackets hold no blanks: a shape is one word."""
+    """A row whose brackets hold no blanks: a shape is one word, and so is a place in a tree."""
+    row = re.sub(r"^[│├└─\s]*[├└]─", lambda found: found[0].replace(" ", "_"), row)
     closed = re.sub(r"[\[(][^\[\]()]*[\])]", lambda found: found[0].replace(" ", "_"), row)
     return _OPEN.sub(lambda found: found[0].replace(" ", "_"), closed)
 

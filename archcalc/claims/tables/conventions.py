@@ -30,9 +30,11 @@ def settle(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> None:
             for cells, what in zip(rows, kinds, strict=True):
                 printed = shapes(cell_of(cells, role, read)) or ()
                 found += [(each, what) for each in printed if each.dims and each.dims[-1]]
+    read.single = _single(found)
     read.batched = any(shape.batched for shape, _ in found)
     if not read.batched:
-        read.batch, read.batched = _batch(found, read.tree)
+        several = [each for each in found if each[0].dims not in read.single]
+        read.batch, read.batched = _batch(several, read.tree)
     votes = 0.0
     ranks = Counter[int]()
     apart: Counter[str] = Counter()
@@ -216,6 +218,20 @@ def _divided(read: Draft, rows: Sequence[Row], kinds: Sequence[Kind]) -> int:
     return votes
 
 
+def _single(found: Sequence[tuple[Shape, Kind]]) -> frozenset[tuple[int, ...]]:
+    """Sizes of one sample, without a batch, beside others of a batch of one.
+
+    PyTorch's windows take both: an author may leave the batch out on the way.
+    """
+    slid = [(s.dims, w.axes) for s, w in found if w.axes and w.kind in SLIDING]
+    having = [dims for dims, axes in slid if len(dims) == axes + 2 and dims[0] == 1]
+    lacking = [dims for dims, axes in slid if len(dims) == axes + 1]
+    if len(having) < 2 or not lacking or len(having) + len(lacking) < len(slid):
+        return frozenset()
+    ranks = {len(dims) for dims in lacking}
+    return frozenset(s.dims for s, _ in found if len(s.dims) in ranks and s.dims[0] > 1)
+
+
 def _batch(found: Sequence[tuple[Shape, Kind]], tree: bool) -> tuple[int, bool]:
     """The batch that all printed sizes begin with, if they do, or all but one of many."""
     if len(found) < 2:
@@ -253,7 +269,9 @@ def _led(shape: Shape, read: Draft) -> bool:
 
     A size without brackets beside some with them may have none: 28x28x6 beside (None, 1600).
     """
-    return not shape.batched and (shape.dims[0] == read.batch or shape.bracketed)
+    if shape.batched or shape.dims in read.single:
+        return False
+    return shape.dims[0] == read.batch or shape.bracketed
 
 
 def state_of(

@@ -33,6 +33,8 @@ class Draft:
     first: bool = False
     batch: int = 1
     batched: bool = False
+    single: frozenset[tuple[int, ...]] = frozenset()
+    """Sizes of one sample, without the batch that others have."""
     units: Mapping[int, str] = field(default_factory=dict)
     dotted: bool = False
     """Whether dots separate thousands."""

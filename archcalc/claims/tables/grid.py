@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from archcalc.claims.tables.aligned import NUMBERED, header, read_box, read_text
+from archcalc.claims.tables.aligned import header, part, read_box, read_text
 from archcalc.claims.tables.blanks import heads_summary
 from archcalc.claims.tables.caffe import CAFFE, read_caffe
 from archcalc.claims.tables.calls import called, read_calls
@@ -304,7 +304,7 @@ def _form(text: str) -> str:
         return "matlab"
     if sum(bool(YOLO.match(line)) for line in lines) > 1:
         return "ultralytics"
-    if sum(bool(NUMBERED.fullmatch(line)) for line in lines) > 2:
+    if sum(part(line) is not None for line in lines) > 2:
         return "text"
     if not delimiter(lines) and describes(lines):
         return "described"

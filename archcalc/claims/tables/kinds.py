@@ -50,7 +50,10 @@ WORDS = (
         r"|norm(1|2|3)d|rmsnorm|^norm\d+$|^bn",
     ),
     ("flatten", r"flatten"),
-    ("reshape", r"reshape|^view|unflatten|permute|repeatvector|squeeze$|^transpose$"),
+    (
+        "reshape",
+        r"reshape|^reorg|spacetodepth|pixelunshuffle|^view|unflatten|permute|repeatvector|squeeze$|^transpose$",
+    ),
     (
         "add",
         r"^(add|sum|sub|div|elt|shortcut|multiply|mul|average|maximum|minimum|subtract)"

@@ -53,7 +53,7 @@ def read_darknet(text: str, name: str) -> Rows:
     headers = ("layer", "filters", "size", "input", "output", "BFLOPs", "from")
     size = r"\d+\s*x\s*\d+\s*x\s*\d+"
     shape = re.compile(
-        rf"\s*(\d+)\s+([a-z_]+)\s*(\d+)?\s*(\d+\s*x\s*\d+\s*/\s*\d+(?:\(\d+\))?)?\s*(\d+x)?\s*"
+        rf"\s*(\d+)\s+([a-z_]+)\s*(\d+)?\s*((?:\d+\s*x\s*\d+\s*)?/\s*\d+(?:\(\d+\))?)?\s*(\d+x)?\s*"
         rf"({size})?\s*(?:->\s*({size}))?\s*([\d.]+\s*B\w*)?\s*$"
     )
     rows = []
@@ -83,7 +83,9 @@ def read_darknet(text: str, name: str) -> Rows:
             rows.append(Line(number, (f"{at} {op}", filters, window, given, out, work, "")))
         elif re.match(r"\s*\d+\s+[a-z]", line):
             words = line.split()
-            rows.append(Line(number, (" ".join(words[:2]), "", "", "", "", "", "")))
+            sizes = re.findall(size, line) if "->" in line else []
+            ends = (sizes[0], sizes[-1]) if len(sizes) > 1 else ("", "")
+            rows.append(Line(number, (" ".join(words[:2]), "", "", *ends, "", "")))
     if not rows:
         raise ArchcalcError(f"{name}: has no layers of Darknet")
     return headers, rows

@@ -1,0 +1,68 @@
+"""Parts of what programs print, and rows that are written otherwise than the others."""
+
+from __future__ import annotations
+
+from archcalc.claims.audit import audit
+
+
+def accused(text: str) -> list[tuple[int, str, str]]:
+    """Rows, printed cells and what they should say."""
+    return [(f.row + 1, f.printed, f.right) for f in audit(text).findings]
+
+
+TREE = """│    └─Conv2d: 2-4                       [1, 8, 9, 9]              296
+│    └─LeakyReLU: 2-5                    [1, 8, 9, 9]              --
+│    └─LayerNorm: 2-6                    [1, 8, 9, 9]              1,296
+├─Flatten: 1-2                           [1, 648]                  --
+│    └─Linear: 2-7                       [1, 32]                   20,768
+│    └─Linear: 2-8                       [1, 4]                    132
+==========================================================================================
+Total params: 24,000
+Trainable params: 24,000
+Non-trainable params: 0
+Total mult-adds (M): 1.21
+"""
+"""The end of what torchinfo prints, which nothing heads: (9 * 4 + 1) * 8 = 296, of 8 * 9 * 9 = 648
+features 2 * 648 = 1,296, (648 + 1) * 32 = 20,768 and (32 + 1) * 4 = 132."""
+
+
+def test_a_part_of_a_tree_is_read_though_nothing_heads_it() -> None:
+    found = audit(TREE)
+    assert not found.findings
+    assert found.headers == ("Layer (type)", "Output Shape", "Param #")
+    assert len(found.rows) == 10
+    assert accused(TREE.replace("20,768", "20,786")) == [(5, "20,786", "20,768")]
+
+
+def test_samples_without_a_batch_stand_beside_batches() -> None:
+    # (3 * 4 * 4 + 1) * 32 = 1,568, (64 - 4) / 2 + 1 = 31; (32 * 4 * 4 + 1) * 64 = 32,832,
+    # floor((31 - 4) / 2) + 1 = 14; (64 * 2 * 2 + 1) * 8 = 2,056, 14 / 2 = 7;
+    # (8 * 2 * 2 * 8) + 8 = 264, 7 * 2 = 14, and (8 * 4 + 1 * 0) * 3 + 3 = 99, 14 * 2 = 28.
+    rows = """Layer (type:depth-idx)                   Output Shape              Param #
+Net                                      [1, 3, 28, 28]            --
+├─Conv2d: 1-1                            [32, 31, 31]              1,568
+├─ReLU: 1-2                              [32, 31, 31]              --
+├─Conv2d: 1-3                            [64, 14, 14]              32,832
+├─ReLU: 1-4                              [64, 14, 14]              --
+├─Conv2d: 1-5                            [1, 8, 7, 7]              2,056
+├─ConvTranspose2d: 1-6                   [1, 8, 14, 14]            264
+├─ConvTranspose2d: 1-7                   [1, 3, 28, 28]            99
+"""
+    assert not audit(rows).findings
+    wrong = rows.replace("[64, 14, 14]              32", "[64, 14, 15]              32")
+    assert accused(wrong) == [(4, "[64, 14, 15]", "[64, 14, 14]")]
+
+
+def test_darknet_s_reorg_keeps_all_numbers() -> None:
+    # 26 * 26 * 512 = 13 * 13 * 2,048, and with 1,024 more 3,072 channels.
+    rows = """   16 conv    512  3 x 3 / 1    26 x  26 x 256   ->    26 x  26 x 512
+   17 max          2 x 2 / 2    26 x  26 x 512   ->    13 x  13 x 512
+   18 conv   1024  3 x 3 / 1    13 x  13 x 512   ->    13 x  13 x1024
+   19 route  16
+   20 reorg              / 2    26 x  26 x 512   ->    13 x  13 x2048
+   21 route  20 18
+   22 conv   1024  3 x 3 / 1    13 x  13 x3072   ->    13 x  13 x1024
+"""
+    assert not audit(rows).findings
+    assert accused(rows.replace("x2048", "x2084")) == [(5, "13 x  13 x2084", "13 x  13 x2048")]
+    assert accused(rows.replace("x3072", "x3027")) == [(7, "13 x  13 x3027", "13 x  13 x3072")]
