@@ -9,9 +9,9 @@ from pathlib import Path
 
 from archcalc.claims.below import memory_sizes, mult_adds, trained
 from archcalc.claims.causes import causes, label, number
-from archcalc.claims.containers import containers, siblings
+from archcalc.claims.containers import containers, siblings, widths
 from archcalc.claims.finding import Audit, Finding, Totals
-from archcalc.claims.formulas import formulas, said_again
+from archcalc.claims.formulas import formulas
 from archcalc.claims.names import misspelt, moved_sources, other_batches, unknown_sources
 from archcalc.claims.readings import Place, Reading, reading
 from archcalc.claims.receptive import receptive
@@ -59,7 +59,7 @@ def audit(
     torchinfo, torchstat or Darknet print; ``read`` insists on one of
     :data:`archcalc.claims.tables.grid.FORMS`. ``against`` is a network of the zoo, a spec's file,
     or a spec. ``map`` gives roles the headers of their columns where these are not recognized
-    (:data:`archcalc.claims.tables.columns.HEADERS`). ``patterns`` is a file of modules that rows
+    (:data:`archcalc.claims.tables.headers.HEADERS`). ``patterns`` is a file of modules that rows
     may stand for (:mod:`archcalc.claims.tables.notations`). A column that the table lacks is not
     checked. Raises :class:`ArchcalcError` for what can't be read as a table.
 
@@ -116,7 +116,7 @@ def _audit(sheet: Sheet) -> Audit:
     found += unknown_sources(sheet, told)
     found += other_batches(sheet)
     found += misspelt(sheet)
-    found += said_twice(sheet)
+    found += said_twice(sheet, told)
     total, more = totals(sheet, told)
     found += more
     found += workings(sheet, told)
@@ -130,9 +130,9 @@ def _audit(sheet: Sheet) -> Audit:
     found += trained(sheet, told)
     found += containers(sheet, told)
     found += siblings(sheet, told)
+    found += widths(sheet, told)
     found += formulas(sheet)
     found += shares(sheet, told)
-    found += said_again(sheet, told)
     found += receptive(sheet, told)
     merged = _merge(sheet, told, found)
     merged += _alternatives(sheet, told, merged)

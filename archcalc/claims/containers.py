@@ -10,7 +10,8 @@ from archcalc.claims.finding import Finding
 from archcalc.claims.readings import Reading
 from archcalc.claims.rules import printed_like
 from archcalc.claims.tables.evidence import slip
-from archcalc.claims.tables.sheet import Entry, Number, Sheet
+from archcalc.claims.tables.kinds import WEIGHTED
+from archcalc.claims.tables.sheet import TREES, Entry, Number, Sheet
 from archcalc.claims.tables.totals import total_row
 
 
@@ -72,6 +73,39 @@ def siblings(sheet: Sheet, told: Reading) -> Iterator[Finding]:
             continue
         rule = f"{times} others of its class have {printed_like(entry, 'params', usual)}"
         yield Finding.of(sheet, entry, "params", printed_like(entry, "params", usual), rule)
+
+
+FIGURES = 3
+"""Digits of a width, two of which may be swapped."""
+
+
+def widths(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Widths of a tree of modules, of which no size is printed, that stand nowhere else in it.
+
+    Of what one row of a module takes or gives the digits are swapped where another of its rows
+    says the number that they are of, and rows say that twice.
+    """
+    if sheet.form not in TREES or sheet.has_any("out", "out_h"):
+        return
+    said = {
+        (entry.index, role): int(entry.values[role])
+        for entry in sheet.layers
+        for role in ("channels_in", "channels_out")
+        if entry.kind in WEIGHTED and entry.values.get(role)
+    }
+    counts = Counter(said.values())
+    for container in sheet.entries:
+        rows = _inside(sheet, container) if container.container else []
+        places = [(row.index, role) for row in rows for role in ("channels_in", "channels_out")]
+        here = {place: said[place] for place in places if place in said}
+        for place, n in here.items():
+            alike = [m for m in here.values() if m != n and sorted(str(m)) == sorted(str(n))]
+            meant = next((m for m in alike if counts[m] > 1), 0)
+            if counts[n] > 1 or not meant or len(str(n)) < FIGURES or place in told.wrong:
+                continue
+            rule = f"{counts[meant]} other widths are {meant}, of rows of its module, too"
+            row, role = place
+            yield Finding.of(sheet, sheet.entries[row], role, str(meant), rule)
 
 
 def _inside(sheet: Sheet, container: Entry) -> list[Entry]:

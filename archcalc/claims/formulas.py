@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from archcalc.claims.finding import Finding
-from archcalc.claims.readings import Reading
-from archcalc.claims.tables.described import AGAIN, apart
 from archcalc.claims.tables.sheet import Entry, Sheet
 
 _EQUATION = re.compile(r"([\d\s()+*/x×⌊⌋.-]{3,60}(?:=[\d\s()+*/x×.-]{3,60})*)=\s*(\d[\d,]*)\s*(.*)")
@@ -47,19 +45,6 @@ def formulas(sheet: Sheet) -> Iterator[Finding]:
             rule = f"{left} is {right}, not {other_}"
             text = entry.cells[column]
             yield Finding(entry.index, column, "remark", entry.name, text, "", rule, ())
-
-
-def said_again(sheet: Sheet, told: Reading) -> Iterator[Finding]:
-    """Sides of an output that a list says once more otherwise: ``Height: 222``."""
-    for column in apart(sheet.headers) if sheet.form == "described" else ():
-        role = AGAIN.get(sheet.headers[column].lower(), "")
-        for entry in sheet.layers if role else ():
-            numbers = re.findall(r"\d+", entry.cells[column].rpartition("=")[2])
-            right = told.expected[entry.index].get(role, entry.values.get(role))
-            if len(numbers) == 1 and right is not None and int(numbers[0]) != right:
-                text, name = entry.cells[column], entry.name
-                rule = f"it is {right} where the output's size is said"
-                yield Finding(entry.index, column, role, name, text, str(right), rule, ())
 
 
 def _value(text: str) -> Fraction | None:

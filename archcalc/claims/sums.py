@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import prod
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from archcalc.claims.finding import Finding, Totals
 from archcalc.claims.readings import Reading
 from archcalc.claims.tables.cells import worked_out
 from archcalc.claims.tables.evidence import slip
-from archcalc.claims.tables.sheet import TREES, Entry, Sheet
+from archcalc.claims.tables.sheet import TREES, Entry, Number, Sheet
 from archcalc.claims.tables.totals import SUB, adds_up, is_part, total_row
 
 MOST_REPAIRED = 20
@@ -166,7 +166,36 @@ def work_totals(sheet: Sheet, told: Reading) -> Iterator[Finding]:
             continue
         whole = round(summed)
         rule = f"the rows add up to {number(whole)}"
+        if lone := _lone(sheet, told, rows, role, exact.value - summed, slack + exact.step):
+            entry, meant = lone
+            shown = entry.printed[role].like(meant)
+            rule = f"with {shown} the rows add up to the total, as printed to {number(whole)}"
+            yield Finding.of(sheet, entry, role, shown, rule)
+            continue
         yield Finding.of(sheet, total, role, exact.like(whole), rule)
+
+
+def _lone(
+    sheet: Sheet,
+    told: Reading,
+    rows: Sequence[Entry],
+    role: str,
+    missing: Number,
+    slack: Fraction | float,
+) -> tuple[Entry, int] | None:
+    """The only row that is off by what a total lacks, and is twice or half of what it should be.
+
+    A total that is no slip of the sum is told by it: of numbers that count twice what others do,
+    one is printed so by mistake.
+    """
+    found = []
+    for entry in rows:
+        value = entry.printed[role].value
+        right = value + missing
+        doubled = min(abs(2 * right - value), abs(right - 2 * value)) <= 2 * slack
+        if value and right > 0 and doubled and (entry.index, role) not in told.wrong:
+            found.append((entry, round(right)))
+    return found[0] if len(found) == 1 else None
 
 
 def _total_rule(summed: int, right: int, rows: int) -> str:

@@ -1,4 +1,4 @@
-"""What a printed table says twice: an input's size, and the positions that are looked up of it."""
+"""What a printed table says twice: a size, a side of it, the positions that are looked up of it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,33 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from archcalc.claims.finding import Finding
+from archcalc.claims.readings import Reading
 from archcalc.claims.tables.cells import shapes
+from archcalc.claims.tables.described import AGAIN, apart
 from archcalc.claims.tables.evidence import printed_state
 from archcalc.claims.tables.flow import keys
 from archcalc.claims.tables.sheet import Entry, Sheet
 
 
-def said_twice(sheet: Sheet) -> Iterator[Finding]:
-    """Sizes that are said again, otherwise, and neither can be told from other rows."""
+def said_twice(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Sizes that are said again, otherwise: neither can be told from other rows, or one can."""
+    yield from _sides(sheet, told)
     yield from _inputs(sheet)
     yield from _positions(sheet)
     yield from _widths(sheet)
+
+
+def _sides(sheet: Sheet, told: Reading) -> Iterator[Finding]:
+    """Sides of an output that a list says once more otherwise: ``Height: 222``."""
+    for column in apart(sheet.headers) if sheet.form == "described" else ():
+        role = AGAIN.get(sheet.headers[column].lower(), "")
+        for entry in sheet.layers if role else ():
+            numbers = re.findall(r"\d+", entry.cells[column].rpartition("=")[2])
+            right = told.expected[entry.index].get(role, entry.values.get(role))
+            if len(numbers) == 1 and right is not None and int(numbers[0]) != right:
+                text, name = entry.cells[column], entry.name
+                rule = f"it is {right} where the output's size is said"
+                yield Finding(entry.index, column, role, name, text, str(right), rule, ())
 
 
 def _inputs(sheet: Sheet) -> Iterator[Finding]:

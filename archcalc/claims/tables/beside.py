@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from archcalc.claims.printed import Printed
 from archcalc.claims.tables.cells import count, nothing
-from archcalc.claims.tables.columns import HEADERS, plain_header
 from archcalc.claims.tables.grid import Grid
+from archcalc.claims.tables.headers import HEADERS, plain_header
 from archcalc.claims.tables.kinds import kind_of
 from archcalc.claims.tables.lines import Line
 from archcalc.claims.tables.stacks import blocks_of

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from archcalc.claims.tables.cells import nothing, shapes
-from archcalc.claims.tables.columns import HEADERS, plain_header
+from archcalc.claims.tables.headers import HEADERS, plain_header
 from archcalc.claims.tables.kinds import kind_of
 from archcalc.claims.tables.lines import FOOTER, MOST_IN_A_CELL
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from archcalc.claims.tables.columns import HEADERS, plain_header
+from archcalc.claims.tables.headers import HEADERS, plain_header
 from archcalc.claims.tables.kinds import kind_of
 from archcalc.claims.tables.labels import pairs, role_of
 from archcalc.claims.tables.lines import MOST_IN_A_CELL, Line, Rows
@@ -23,6 +23,7 @@ WORKING = "how it comes about"
 SIDE = "how its side comes about"
 _SENTENCE = re.compile(r"\b(is|are|as an?|and|generates?|used?|gives?|takes?)\b", re.IGNORECASE)
 _MARKS = re.compile(r"^[\s>*•◦▪●·○–#-]*(?:\(?\d{1,2}[.)](?:\d+\.?)*\s+|[a-z][.)]\s+)?[\s*_`]*")
+_NUMBERED = re.compile(r"\s*(\d{1,2})([.)]?)\s+(?=[A-Z])")
 _ITEM = re.compile(r"\s*(?:[*•◦▪●·○–-]|\(?\d{1,2}[.)])\s+[^\W\d]")
 _LABEL = re.compile(r"[\s>*•◦▪●·○–#_`-]*[A-Za-z][^:=|]{0,40}(?::|=)(?:\s|$)")
 """Lines of a list, and lines with a label."""
@@ -85,7 +86,13 @@ def _blocks(lines: list[str]) -> Iterator[tuple[int, str, list[Said]]]:
     """Headings with their lines, and what is said below each."""
     at, title, told = 0, "", list[Said]()
     sized = ""
+    counted = 0
     for number, line in enumerate(lines, 1):
+        if numbered := _NUMBERED.match(line):
+            # Of one item the dot may be left out.
+            follows = int(numbered[1]) == counted + 1
+            counted = int(numbered[1]) if numbered[2] or follows else counted
+            line = line[numbered.end() :] if follows else line
         bare = _MARKS.sub("", line[:MOST_IN_A_CELL]).strip()
         if one := _in_a_line(bare):
             if title and told:
@@ -159,6 +166,8 @@ def _in_a_line(line: str) -> tuple[str, list[Said]] | None:
     """A layer with all that is said of it: ``Convolution Layer: filters = 64, kernel_size = 3``."""
     left, colon, right = line.partition(":")
     left, right = re.sub(r"[*_`#]+", "", left).strip(), right.strip()
+    if given := re.fullmatch(r"(\S.*?)\s+out(?:put)?", left, re.IGNORECASE):
+        left, right = given[1], f"Out {right}"
     if not colon or not right or not 0 < len(left) <= 40 or _any_role(left) not in ("", "in"):
         return None
     if kind_of(left).kind in ("", "total"):
@@ -168,7 +177,7 @@ def _in_a_line(line: str) -> tuple[str, list[Said]] | None:
     found += [each for each in _worded(right) if each.role not in known]
     if _any_role(left) == "in" and not re.match("[A-Za-z]", right):
         return None
-    told = len(found) > 1 or (found and re.match(r"[A-Za-z]", right))
+    told = len(found) > 1 or given or (found and re.match(r"[A-Za-z]", right))
     return (left, found) if told else None
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from archcalc.claims.tables.evidence import UNKNOWN, Hints, State, printed_state
 from archcalc.claims.tables.kinds import GATES, SAME, SLIDING, WEIGHTED
-from archcalc.claims.tables.sheet import Entry, Sheet
+from archcalc.claims.tables.sheet import TREES, Entry, Sheet
 
 MOST_MISSED = 40
 """Names of rows that are not there for which a near one is looked for."""
@@ -216,7 +216,8 @@ def keys(entry: Entry) -> list[str]:
 
 def sequential(sheet: Sheet) -> frozenset[int]:
     """Rows that take what the row before gives: nothing but ``Sequential`` parts them."""
-    if sheet.chain and not any(entry.sources for entry in sheet.entries):
+    tree = sheet.form in TREES
+    if sheet.chain and not tree and not any(entry.sources for entry in sheet.entries):
         return frozenset(entry.index for entry in sheet.layers)
     found = set()
     open_: list[Entry] = []
@@ -232,7 +233,7 @@ def sequential(sheet: Sheet) -> frozenset[int]:
         if before is not None:
             same = sum(a is b for a, b in zip(before, open_, strict=False))
             around = [*before[max(0, same - 1) :], *open_[same:]]
-            if (same or sheet.in_order) and all(map(_ordered, around)):
+            if (same or (tree and sheet.chain)) and all(map(_ordered, around)):
                 found.add(entry.index)
         before = list(open_)
     return frozenset(found)

@@ -16,8 +16,8 @@ from archcalc.claims.tables.aligned import header, part, read_box, read_text
 from archcalc.claims.tables.blanks import heads_summary
 from archcalc.claims.tables.caffe import CAFFE, read_caffe
 from archcalc.claims.tables.calls import called, read_calls
-from archcalc.claims.tables.columns import heads_columns
 from archcalc.claims.tables.described import describes, read_described
+from archcalc.claims.tables.headers import heads_columns
 from archcalc.claims.tables.labels import unlabelled
 from archcalc.claims.tables.lines import (
     MOST_CHARACTERS,
@@ -75,9 +75,8 @@ class Grid:
     given: tuple[int, ...] = ()
     """The input's size, as said in a line of its own."""
     chain: bool = False
-    """Whether it is said that each row takes what the row before gives."""
-    in_order: bool = False
-    """Whether a tree of modules is a ``Sequential``."""
+    """Whether it is said that each row takes what the row before gives: of a model by Keras, of
+    what stands right below a tree's root by its class."""
 
 
 _REMARKED = re.compile(r"^([ \t]*[│┃][^\n]*[│┃])[ \t]*(?:#|//|<-|←)[^\n│┃]*$", re.MULTILINE)
@@ -105,8 +104,7 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
         grid,
         whole=whole(below) or whole(text),
         given=given(text),
-        chain=bool(CHAIN.search(text)),
-        in_order=bool(root and root[1] == "Sequential"),
+        chain=bool(CHAIN.search(text) or (root and root[1] == "Sequential")),
     )
 
 

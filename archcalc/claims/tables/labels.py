@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from archcalc.claims.tables.columns import HEADERS, plain_header
+from archcalc.claims.tables.headers import HEADERS, plain_header
 from archcalc.claims.tables.lines import Line, Rows
 from archcalc.claims.tables.words import said
 

@@ -274,9 +274,10 @@ def _said(cells: dict[str, str], text: str) -> None:
             cells.setdefault(role, value or "")
     if wanted and not first and re.match(r"\s*-?\d", plain):
         cells.setdefault("in", plain.strip())  # in words of its own: it is not to be lost
-    for key, value in re.findall(r"(\w+)=(\([^()]*\)|\w+)", plain):
+    for key, value in re.findall(r"(\w+)=(\([^()]*\)|\[[^\[\]]*\]|\w+)", plain):
         if key in _KEYWORDS and (wanted or key != "bias"):
-            alone = re.fullmatch(r"\((\d+),\)", value)
+            value = value.replace("[", "(").replace("]", ")")  # as PaddlePaddle has them
+            alone = re.fullmatch(r"\((\d+),?\)", value)
             cells.setdefault(_KEYWORDS[key], alone[1] if alone else value)
     if operator.startswith("Conv") and "kernel" in cells:
         cells.setdefault("groups", "1")

@@ -23,6 +23,7 @@ from archcalc.claims.tables.evidence import (
     slip,
     unnumbered,
 )
+from archcalc.claims.tables.fitting import croppable
 from archcalc.claims.tables.kinds import compact
 from archcalc.claims.tables.patterned import read_module
 from archcalc.claims.tables.sheet import Entry, Number
@@ -188,6 +189,10 @@ def read_add(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterat
     yield one_option(entry, start, start, 0.0, Layer("add", start.c, start.c, params=0), params=0)
 
 
+CROPPED = 4.0
+"""The price of a crop before what is joined."""
+
+
 def read_concat(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
     """The driver joins what flows in; here it only passes."""
     start = filled(state, printed_state(entry, "out"))
@@ -202,6 +207,10 @@ def read_concat(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
     row = len(known(state.ext) or ()) == len(known(printed.ext) or ()) == 1
     if row and printed.c == state.c and 0 < extents(printed) - extents(state) < 3:
         yield one_option(entry, state, printed, 0.5, Layer("concat", params=0))  # a token
+    if state.c is None and manner.program == "pytorch" and croppable(state, printed):
+        note = f"what row {entry.number} joins is cropped, which is not in the table"
+        layer = Layer("concat", printed.c, printed.c, params=0)
+        yield one_option(entry, state, printed, CROPPED, layer, note)
 
 
 def read_pad(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:

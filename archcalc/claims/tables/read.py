@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from archcalc.claims.tables.beside import Network, networks
 from archcalc.claims.tables.cells import count, nothing, shapes, weights_in, worked_out
-from archcalc.claims.tables.columns import NUMBERS, find_roles, plain_header, unit
+from archcalc.claims.tables.columns import find_roles
 from archcalc.claims.tables.conventions import settle
 from archcalc.claims.tables.described import apart
 from archcalc.claims.tables.draft import (
@@ -27,6 +27,7 @@ from archcalc.claims.tables.draft import (
     thousands,
 )
 from archcalc.claims.tables.grid import Grid, read_grid
+from archcalc.claims.tables.headers import NUMBERS, plain_header, unit
 from archcalc.claims.tables.kinds import Kind, kind_of
 from archcalc.claims.tables.lines import MOST_CHARACTERS, SUMMING, TRAINED
 from archcalc.claims.tables.modules import Pattern
@@ -252,7 +253,6 @@ def read_sheet(
         grid.whole,
         grid.given or stored_input(entries, read.first, read.batch),
         read.tokens,
-        grid.in_order,
         upwards,
         grid.chain,
     )

@@ -18,10 +18,10 @@ from archcalc.claims.tables.cells import (
     window,
     worked_out,
 )
-from archcalc.claims.tables.columns import NUMBERS, byte_power
 from archcalc.claims.tables.conventions import state_of
 from archcalc.claims.tables.draft import CALL, PARTS, SHARE, Draft, Row, cell_of, place_of
 from archcalc.claims.tables.evidence import slip
+from archcalc.claims.tables.headers import NUMBERS, byte_power
 from archcalc.claims.tables.kinds import GATES, SLIDING, WEIGHTED, Kind
 from archcalc.claims.tables.lines import MEMORY, MULT_ADDS, TRAINED
 from archcalc.claims.tables.modules import WIDTHS, pattern_of

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from archcalc.claims.tables.assumed import FAR, UNORDERED, Assuming
+from archcalc.claims.tables.assumed import UNORDERED, Assuming
 from archcalc.claims.tables.between import Between
 from archcalc.claims.tables.bounds import Floor, of_sizes, of_weights, taken
 from archcalc.claims.tables.ending import UNSUMMED, chosen
@@ -32,7 +32,8 @@ from archcalc.claims.tables.flow import Link, closed, hints, links, needs, seque
 from archcalc.claims.tables.layers import options
 from archcalc.claims.tables.learn import learn, usually
 from archcalc.claims.tables.paths import DEARER, PUZZLED, Path, Reading
-from archcalc.claims.tables.sheet import Entry, Sheet
+from archcalc.claims.tables.renamed import renamed, unsized
+from archcalc.claims.tables.sheet import TREES, Entry, Sheet
 from archcalc.claims.tables.totals import adding
 
 BEAM = 8
@@ -55,8 +56,6 @@ GROUPED = 1.5 * MISPRINT
 
 UNLISTED = 5.0
 """What it costs more that Keras lists something not."""
-CUT_OFF = 0.1
-"""The price of another row than the latest, of those that a name may be whose end is cut off."""
 TOLD = 9.0
 """What it is worth that a network takes what is said beside the table: less than a misprint."""
 NOISE = 1e-9
@@ -106,8 +105,8 @@ class Search:
         if sum(_depthwise(entry) for entry in self.sheet.layers) > 2:
             manner.grouped[True] = 0.5
         paths = self.passed(manner)
-        if self.sheet.chain and paths[0].cost > GROUPED:
-            # A name may be given to any model.
+        if self.sheet.chain and self.sheet.form not in TREES and paths[0].cost > GROUPED:
+            # A name may be given to any model, a class may not.
             kept, self.sequential = self.sequential, frozenset()
             again = self.passed(manner)
             if again[0].cost + GROUPED < paths[0].cost:
@@ -233,6 +232,9 @@ class Search:
                 for option in self.read(entry, other)[:3] if after.ext not in gives else ():
                     yield self.extend(path, entry, option, 0.0, path.counts, ())
         odd = ODD <= least < puzzled
+        if link.named and link.rows and inventive and unsized(entry):
+            yield from renamed(self, path, entry, link, least)
+            return
         if (least < puzzled and not odd) or not inventive or entry.index in self.sequential:
             return
         if state == UNKNOWN and (path.row < 0 or link.rows == ()):
@@ -245,7 +247,7 @@ class Search:
         if not (link.rows == () and path.row < 0):
             yield from self.assumed(path, entry, state, least, odd)
         if link.named and link.rows:
-            yield from self.renamed(path, entry, link, least)
+            yield from renamed(self, path, entry, link, least)
 
     def between(
         self, path: Path, entry: Entry, state: State
@@ -414,40 +416,6 @@ class Search:
             everything,
             path.unsummed or off,
         )
-
-    # What is not printed -------------------------------------------------------------------------
-
-    def renamed(self, path: Path, entry: Entry, link: Link, least: float) -> Iterator[Path]:
-        """Ways in which a row names the wrong producer."""
-        assert link.rows is not None
-        place = entry.index, entry.columns["source"]
-        if entry.kind == "concat" and printed_state(entry, "out") == UNKNOWN:
-            least += MISPRINT  # only what follows tells what it joins
-        tried = 0
-        used = {r for each in self.links for r in each.rows or ()}
-        for k, named in enumerate(link.rows):
-            seen: set[State] = set()
-            may = link.meant.get(named, ())
-            for at in (*may, *range(entry.index - 1, max(-1, entry.index - FAR), -1)):
-                other = path.outs(at)
-                now = path.known.get(named, UNKNOWN)
-                if at in link.rows or other is None or other == now or other in seen:
-                    continue
-                seen.add(other)
-                given = [
-                    other if j == k else path.known.get(r, UNKNOWN) for j, r in enumerate(link.rows)
-                ]
-                rows = tuple(at if j == k else r for j, r in enumerate(link.rows))
-                state = self.joined(entry, given, link, path)
-                price = MISPRINT - (3.0 if at not in used else 0.0)
-                wrong = None if at in may else place
-                price = price if wrong else CUT_OFF
-                tried += 1
-                for option in self.read(entry, state)[:2]:
-                    if not option.wrong and option.cost + price < least + 2:
-                        yield self.extend(path, entry, option, price, path.counts, (), wrong, rows)
-                if tried > 40:
-                    return
 
 
 def _left(path: Path, container: Entry) -> Iterator[Path]:

@@ -143,12 +143,11 @@ class Sheet(Remembering):
     """The input's size, as said beside the table, or as its memory says below."""
     tokens: bool = False
     """Whether features stand last where positions are one row, though channels stand first."""
-    in_order: bool = False
-    """Whether a tree's own root says that what stands right below it runs in that order."""
     upwards: bool = False
     """Whether the last row is the input, so that it is read from there."""
     chain: bool = False
-    """Whether it is said that each row takes what the row before gives."""
+    """Whether it is said that each row takes what the row before gives, of a tree's rows those
+    right below its root."""
 
     @cached_property
     def layers(self) -> tuple[Entry, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from archcalc.claims.tables.cells import shapes
-from archcalc.claims.tables.columns import HEADERS, plain_header
+from archcalc.claims.tables.headers import HEADERS, plain_header
 from archcalc.claims.tables.kinds import kind_of
 from archcalc.claims.tables.labels import pairs
 from archcalc.claims.tables.lines import Line, Rows

@@ -195,6 +195,8 @@ def _same(ext: Sizes, full: Sizes, s: Sizes) -> Sizes:
 
 DILATIONS = tuple(2**k for k in range(1, 11))
 """Dilations that are thought of."""
+USUAL_SIDE = 11
+"""The largest side of a kernel over an image; over time twice as many are usual."""
 UNUSUAL = 5.0
 """The price of a pooling that is not printed and goes otherwise than all others."""
 SKIPPING = MISPRINT
@@ -244,8 +246,9 @@ def _solve(n: int | None, full: int, s: int, m: int | None, pool: bool) -> tuple
             return total, MISPRINT + 2 if uneven else 5.0
     for total in range(max(0, least), least + s):
         if total <= most and total % 2 == 0 and not pool:
-            # More than a kernel's width at each end is hardly meant.
-            return total, 8.0 if total <= 2 * (full - 1) or full == 1 else MISPRINT + 4
+            # More than a kernel's width at each end is hardly meant, but of a recording.
+            wide = full > 2 * USUAL_SIDE
+            return total, 8.0 if total <= 2 * (full - 1) or full == 1 or wide else MISPRINT + 4
     return None
 
 
@@ -292,7 +295,19 @@ def unslides(
                 # PyTorch adds to one end alone less than a stride.
                 odd = s == 1 and program == "pytorch" and any(t % 2 for t in total)
                 found.append(Slide(out, s, total, cost + price + STRANGE * odd))
+    if target and not stride and len(ext) == len(kernel) > 1:
+        # Of a volume, say, one axis may be spread otherwise than the others.
+        spread = [
+            next((s for s in STEPS if (n - 1) * s + k == m), 0)
+            for n, k, m in zip(ext, kernel, target, strict=True)
+        ]
+        if all(spread) and len(set(spread)) > 1:
+            found.append(Slide(target, max(spread), (0,) * len(ext), 1.5, None, tuple(spread)))
     return found
+
+
+STEPS = (1, 2, 3, 4)
+"""Strides of transposed convolutions that are thought of."""
 
 
 def read_pool(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:

@@ -29,6 +29,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("channels_out", r"\b(?:(?:batch|instance)norm\dd|layernorm)\(\s*(\d+)\s*[,)](?!\s*:)"),
     ("pad", r"\b(valid|same|no|zero)[ -]*pad\w*"),
     ("pad", r"\bpad(?:ding)?s?\s*(?:of|=|:)?\s*'?(same|valid|\d+)\b"),
+    ("pad", r"\bpad(?:ding)?s?\s*(?:of|=|:)?\s*(\[\s*\d+(?:[\s,]+\d+){1,5}\s*\])"),
     ("pad", r"(?<=[\s,(\d])p\s*=?\s*(\d)\b"),
     ("dilation", r"\bdilat\w*\s*(?:rate|of|=|:|\s)*(\d+)\b"),
     ("stride", r"\bstrides?\s*1/(\d)\b"),
