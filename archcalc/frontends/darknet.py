@@ -179,7 +179,10 @@ class Reader(Draft):
 
     def strides(self) -> list[int]:
         """Down and across, which are one number unless both are said."""
-        return [self.whole(key, self.whole("stride", 1)) for key in ("stride_y", "stride_x")]
+        found = [self.whole(key, self.whole("stride", 1)) for key in ("stride_y", "stride_x")]
+        if min(found) < 1:
+            raise self.fail("a stride should be at least 1", "stride")
+        return found
 
     @property
     def normed(self) -> bool:
@@ -241,7 +244,7 @@ def _softened(r: Reader, x: int) -> int:
     size = 2 if r.whole("antialiasing") == 2 else 3
     _, channels, *extents = r.shape(x)
     strides = zip(extents, r.strides(), strict=True)
-    shape = (channels, *((n + size // 2 * (size - 1) - size) // max(s, 1) + 1 for n, s in strides))
+    shape = (channels, *((n + size // 2 * (size - 1) - size) // s + 1 for n, s in strides))
     if min(shape) < 1:
         raise ShapeError(f"antialiasing={size} does not fit {extents}")
     macs = prod(shape) * size * size

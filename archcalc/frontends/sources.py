@@ -64,6 +64,11 @@ def graph(source: str | Path) -> Graph:
     found = _reader(str(source))
     if found is None and _is_missing(str(source)):
         raise ArchcalcError(f"{source}: no such file")
+    path = split(str(source))[0]
+    if found is None and path.lower().endswith(".json"):
+        from archcalc.frontends.keras.config import config_of
+
+        config_of(path)  # says why it is none
     if found is None:
         addresses = ", ".join(f"{name}:" for name in SCHEMES)
         raise ArchcalcError(f"{source}: known are {addresses} and files *{', *'.join(FILES)}")

@@ -465,6 +465,7 @@ def cycle() -> dict[str, Any]:
     [
         (cycle(), "layer 'sum': takes 'd', which comes to itself"),
         (layer("Functional", "net", layers=[]), "says no layers"),
+        ({"class_name": "Functional", "config": [layer("Dense", "d")]}, "says no layers"),
         (layer("Functional", "net", layers=[3]), "without class_name"),
         (layer("Mine", "net"), "says no layers: it is a class"),
         (sequential(layer("Dense", "d", units=-1)), "layer 'd': Dense"),

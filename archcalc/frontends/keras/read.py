@@ -109,13 +109,18 @@ class Reader(Layers):
             raise ArchcalcError(f"{self.path}: models are nested too deeply")
         config = data["config"]
         layers = config if isinstance(config, list) else config.get("layers")
-        if not isinstance(layers, list) or not layers:
+        row = data["class_name"] == "Sequential"
+        if not isinstance(layers, list) or not layers or (isinstance(config, list) and not row):
             raise ArchcalcError(f"{self.path}: {data['class_name']} says no layers: it is a class")
         for layer in layers:
             listed = is_config(layer) and isinstance(layer["config"], list)
             if not is_config(layer) or (listed and layer["class_name"] != "Sequential"):
                 raise ArchcalcError(f"{self.path}: a layer without class_name or config")
-        if data["class_name"] == "Sequential":
+        if isinstance(config, list) and data["class_name"] != "Sequential":
+            raise ArchcalcError(
+                f"{self.path}: {data['class_name']} says its layers alone, as a list"
+            )
+        if row:
             return self.sequential(layers, config, inputs, prefix, given)
         names = Counter(name_of(layer) for layer in layers if "name" in layer["config"])
         for name, times in names.items():

@@ -125,6 +125,8 @@ class Types:
                     each.tensor_type.elem_type = first.dtype
             return found
 
+        if node.op_type in _TURNED:
+            return self.turned(node, inputs)
         if node.op_type in _TWINS:
             name, taken = _TWINS[node.op_type]
             if node.op_type == "QLinearConcat":
@@ -134,7 +136,7 @@ class Types:
         shapes = [None if value is None else value.shape for value in inputs]
         found = dict(zip(node.output, _sizes(node, shapes), strict=False))
         if found and x is not None:
-            dtype = 1 if node.op_type.startswith("Embed") else x.dtype
+            dtype = 1 if node.op_type in ("EmbedLayerNormalization", "QAttention") else x.dtype
             return {
                 name: helper.make_tensor_type_proto(
                     dtype, checked(self.path, sizes, at(self.path, node))
@@ -147,6 +149,24 @@ class Types:
             return {name: made for k, name in enumerate(node.output) if name and k in (0, 3)}
         return {}
 
+    def turned(
+        self, node: onnx.NodeProto, inputs: Sequence[Value | None]
+    ) -> dict[str, onnx.TypeProto]:
+        """What a window gives of maps with the channels last, and of a weight that is so, too."""
+        from onnx import NodeProto, helper
+
+        twin = NodeProto()
+        twin.CopyFrom(node)
+        twin.op_type, twin.domain = _TURNED[node.op_type], ""
+        del twin.output[1:]
+        first = [channels_first(value) for value in inputs[:2]]
+        found = self.inferred(twin, [*first, *inputs[2:]], self.version(""))
+        shape = self.shape_of(found.get(node.output[0]))
+        if shape is None or len(shape) < 3 or inputs[0] is None:
+            return {}
+        last = (shape[0], *shape[2:], shape[1])
+        return {node.output[0]: helper.make_tensor_type_proto(inputs[0].dtype, last)}
+
     def shape_of(self, proto: onnx.TypeProto | None) -> Shape | None:
         """A tensor's sizes, if all of them are said."""
         if proto is None or proto.WhichOneof("value") != "tensor_type":
@@ -157,6 +177,14 @@ class Types:
         if not all(d.HasField("dim_value") and d.dim_value >= 0 for d in tensor.shape.dim):
             return None
         return checked(self.path, (d.dim_value for d in tensor.shape.dim), "a tensor")
+
+
+def channels_first(value: Value | None) -> Value | None:
+    """A tensor with its last axis behind the first."""
+    if value is None or value.shape is None or len(value.shape) < 3:
+        return value
+    n, *extents, channels = value.shape
+    return replace(value, shape=(n, channels, *extents), data=None)
 
 
 def _sizes(node: onnx.NodeProto, shapes: Sequence[Shape | None]) -> list[Shape]:
@@ -176,12 +204,21 @@ def _sizes(node: onnx.NodeProto, shapes: Sequence[Shape | None]) -> list[Shape]:
         return [(*x, words[1]), x[:1], (*x, words[1])] if words and len(words) == 2 else []
     if node.op_type == "MatMulNBits" and type(said.get("N")) is int:
         return [(*x[:-1], said["N"])]
-    if node.op_type == "FusedMatMul" and y is not None and len(x) > 1 and len(y) > 1:
+    if node.op_type == "BiasSplitGelu":
+        return [(*x[:-1], x[-1] // 2)]
+    if (
+        node.op_type in ("FusedMatMul", "TransposeMatMul")
+        and y is not None
+        and len(x) > 1
+        and len(y) > 1
+    ):
         outer = x[:-2] if len(x) >= len(y) else y[:-2]
         rows = x[-1] if said.get("transA") else x[-2]
         return [(*outer, rows, y[-2] if said.get("transB") else y[-1])]
-    if node.op_type == "Attention" and y is not None and len(x) == 3 and len(y) == 2:
-        return [(*x[:2], y[1] // 3)]
+    if node.op_type in ("Attention", "QAttention") and y and len(x) == 3 and len(y) == 2:
+        given: list[Shape] = [(*x[:2], y[1] // 3)]
+        behind = [past for past in shapes[4:] if past is not None and len(past) == 5]
+        return [*given, *((*past[:3], past[3] + x[1], past[4]) for past in behind[:1])]
     if node.op_type == "MultiHeadAttention" and len(x) == 3 and len(shapes) > 2:
         v = shapes[2]
         if v is not None:
@@ -205,14 +242,17 @@ _TWINS: dict[str, tuple[str, Sequence[int]]] = {
     "QLinearGlobalAveragePool": ("GlobalAveragePool", (0,)),
     "QLinearAveragePool": ("AveragePool", (0,)),
     "QGemm": ("Gemm", (0, 3)),
+    "FusedGemm": ("Gemm", (0, 1, 2)),
     "DynamicQuantizeLSTM": ("LSTM", (0, 1, 2, 3)),
     "MatMulIntegerToFloat": ("MatMul", (0, 1)),
     "DynamicQuantizeMatMul": ("MatMul", (0, 1)),
 }
+_TURNED = {"NhwcConv": "Conv", "NhwcFusedConv": "Conv", "NhwcMaxPool": "MaxPool"}
 _OTHERS = ("activation", "channels_last")
 _KEEPING = (
     *("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "FastGelu", "BiasGelu", "QuickGelu"),
     *("SkipLayerNormalization", "SkipSimplifiedLayerNormalization", "SimplifiedLayerNormalization"),
+    *("BiasSoftmax", "BiasAdd", "BiasDropout", "GroupNorm", "SkipGroupNorm"),
     *("Gelu", "Scaler", "Normalizer", "Imputer"),
 )
 

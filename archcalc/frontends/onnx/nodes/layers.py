@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -75,13 +76,17 @@ def _conv(call: Call, x: Value, weight: Value, bias: Value | None) -> Made | Non
 @line("Conv", "FusedConv", "ConvTranspose")
 def _plain_conv(call: Call) -> Made | None:
     made = _conv(call, call.x, call.taken(1), call.given(2))
-    function = _FUSED.get(call.get("activation", ""), "")
-    if made is None or not call.get("activation"):
-        return made
-    if not function or call.given(3) is not None:
+    if made is not None and call.get("activation") and call.given(3) is not None:
         return None
-    inner = Made(made.op, made.fields, made.inputs, made.weights, call.output)
-    return Made(function, {}, (inner,))
+    return activated(call, made) if made is not None else None
+
+
+def activated(call: Call, made: Made) -> Made | None:
+    """What a node makes with the function of elements that is joined to it, if there is one."""
+    if not call.get("activation"):
+        return made
+    function = _FUSED.get(call.get("activation", ""), "")
+    return Made(function, {}, (replace(made, shape=call.output),)) if function else None
 
 
 _FUSED = {"Relu": "ReLU", "Tanh": "Tanh", "Sigmoid": "Sigmoid", "HardSigmoid": "Hardsigmoid"}

@@ -61,11 +61,28 @@ def _einsum(call: Call) -> Made:
 def _joined(call: Call) -> Made | None:
     """The ``Attention`` of onnxruntime: a projection to queries, keys and values, none behind."""
     weight, bias = call.taken(1), stored(call.given(2))
-    if call.get("qkv_hidden_sizes") or call.given(4) is not None or not weight.held:
+    past = call.given(8 if call.op == "QAttention" else 4)
+    if call.get("qkv_hidden_sizes") or not weight.held:
         return None
+    if past is not None:
+        return _behind_others(call, held(weight=weight, bias=bias), past)
     fields: dict[str, Any] = {"num_heads": call.get("num_heads"), "fused": True, "out_proj": False}
     fields |= dict.fromkeys(("q_bias", "k_bias", "v_bias"), bias is not None)
     return Made("Attention", fields, (call.x,), held(weight=weight, bias=bias))
+
+
+def _behind_others(call: Call, weights: dict[str, Value], past: Value) -> Made:
+    """That of tokens behind others, whose keys and values are given: a projection and products."""
+    n, t, width = call.x.sizes
+    fields = {"out_features": 3 * width, "bias": "bias" in weights}
+    projected = Made("Linear", fields, (call.x,), weights, shape=(n, t, 3 * width))
+    macs = 2 * n * t * (past.sizes[3] + t) * width
+    return Made("CachedAttention", {"macs": macs}, (projected, past), declared=True)
+
+
+@line("QAttention")
+def _attention_of_ints(call: Call) -> Made | None:
+    return _joined(call)
 
 
 @line("Attention")
@@ -87,7 +104,7 @@ def _attention(call: Call) -> Made | None:
     return made if call.x.rank == 4 else together(made)
 
 
-@piece("Attention", "GroupQueryAttention")
+@piece("Attention", "QAttention", "GroupQueryAttention")
 def _attention_and_cache(call: Call, index: int) -> Found:
     """What is given, keys and values with the past ones, and scores, which it has worked out."""
     return Moves() if index else TABLE[call.op](call)

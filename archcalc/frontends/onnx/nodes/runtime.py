@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
-from archcalc.frontends.onnx.nodes.call import Call, Found, Made, Same, line, piece, stored
-from archcalc.frontends.onnx.nodes.layers import skip_layer_norm
+from archcalc.frontends.onnx.nodes.call import TABLE, Call, Found, Made, Same, line, piece, stored
+from archcalc.frontends.onnx.nodes.layers import activated, skip_layer_norm
 from archcalc.frontends.onnx.nodes.products import attending, heads, product, together
+from archcalc.frontends.onnx.types import channels_first
 from archcalc.frontends.onnx.values import Value
 from archcalc.frontends.table import Moves, held
 
 
-@line("FusedMatMul")
+@line("FusedMatMul", "TransposeMatMul")
 def _fused_matmul(call: Call) -> Made:
     """A product of matrices that may be turned first, times a number."""
     a, b = call.x, call.taken(1)
@@ -109,3 +112,69 @@ def _named(call: Call) -> Same:
 @line("ArrayFeatureExtractor", "LabelEncoder")
 def _picked(call: Call) -> Moves:
     return Moves()
+
+
+@line("FusedGemm")
+def _fused_gemm(call: Call) -> Made | None:
+    made = TABLE["Gemm"](call)
+    return activated(call, made) if isinstance(made, Made) else None
+
+
+@line("BiasSoftmax")
+def _biased_softmax(call: Call) -> Made | None:
+    if call.get("axis", 1) % call.x.rank != call.x.rank - 1:
+        return None
+    joined = Made("Add", {}, (call.x, call.taken(1)), shape=call.x.sizes)
+    return Made("Softmax", {"dim": -1}, (joined,))
+
+
+@line("BiasAdd")
+def _biased_sum(call: Call) -> Made:
+    joined = Made("Add", {}, (call.x, call.taken(1)), shape=call.x.sizes)
+    return Made("Add", {}, (joined, call.taken(2)))
+
+
+def _first(call: Call) -> Made:
+    """The first input with its channels behind the first axis."""
+    rank, first = call.x.rank, channels_first(call.x)
+    assert first is not None
+    dims = [0, rank - 1, *range(1, rank - 1)]
+    return Made("Permute", {"dims": dims}, (call.x,), shape=first.shape)
+
+
+def _last(call: Call, made: Made) -> Made:
+    """What is made of it with its channels last again."""
+    n, *extents, channels = call.output
+    inner = replace(made, shape=(n, channels, *extents))
+    return Made("Permute", {"dims": [0, *range(2, call.x.rank), 1]}, (inner,))
+
+
+@line("GroupNorm")
+def _group_norm(call: Call) -> Made | None:
+    """Of maps with the channels last, and their gates if it says so."""
+    weights = held(weight=call.taken(1), bias=call.taken(2))
+    fields = {"num_groups": call.get("groups"), "eps": call.get("epsilon", 1e-5)}
+    if not call.get("channels_last", 1):
+        return None
+    made = Made("GroupNorm", fields, (_first(call),), weights)
+    if call.get("activation"):
+        made = Made("SiLU", {}, (replace(made, shape=made.inputs[0].shape),))
+    return _last(call, made)
+
+
+@line("NhwcConv", "NhwcFusedConv", "NhwcMaxPool")
+def _channels_last(call: Call) -> Made | None:
+    """A window on maps with the channels last."""
+    first = [channels_first(value) for value in call.inputs[:2]]
+    n, *extents, channels = call.output
+    kind = "MaxPool" if call.op == "NhwcMaxPool" else "FusedConv"
+    twin = copy(call)
+    twin.inputs, twin.shapes = [*first, *call.inputs[2:]], [(n, channels, *extents)]
+    twin.node = type(call.node)(op_type=kind)
+    made = TABLE[kind](twin)
+    if not isinstance(made, Made):
+        return None
+    start, inner = _first(call), made.inputs[0]
+    if isinstance(inner, Made):  # what a function is joined to
+        start = Made(inner.op, inner.fields, (start,), inner.weights, inner.shape)
+    return _last(call, Made(made.op, made.fields, (start,), made.weights))
