@@ -11,10 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from archcalc.pytorch import modules
 from archcalc.pytorch.joined import has_own_weights, keeps
 from archcalc.spec.graph import AuthorCall, Node, Taken, Word
 
-_HOMES: dict[str, Any] = {"torch": torch, "Tensor": Tensor, "F": functional}
+_HOMES: dict[str, Any] = {
+    "torch": torch,
+    "Tensor": Tensor,
+    "F": functional,
+    "archcalc": modules,
+}
 
 
 class Called(nn.Module):

@@ -212,7 +212,8 @@ def _tensors(network: Network, analysis: Analysis, dtype: Any) -> Iterator[Diffe
         if row.node.share is not None:
             yield from _ties(row, params, stored(network, nodes[row.node.share]).params)
         for name, tensor in params.items():
-            if tensor.requires_grad is row.node.frozen or tensor.dtype != dtype:
+            other = tensor.dtype != dtype and not tensor.is_complex()
+            if tensor.requires_grad is row.node.frozen or other:
                 how = "frozen" if row.node.frozen else "trained"
                 found = f"{tensor.dtype}, requires_grad={tensor.requires_grad}"
                 yield Difference(row.name, row.op, "weights", f"{name}, {how} in {dtype}", found)

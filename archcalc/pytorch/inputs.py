@@ -12,7 +12,7 @@ from archcalc.operators.indexing import Gather, Index, OneHot
 from archcalc.operators.join import Add
 from archcalc.operators.linear import Embedding
 from archcalc.operators.loss import CrossEntropyLoss
-from archcalc.spec.graph import Graph, Node, Taken
+from archcalc.spec.graph import AuthorCall, Graph, Node, Taken
 
 
 def draw(
@@ -50,6 +50,9 @@ def looked_up(graph: Graph) -> dict[str, int]:
         if node.name in limits and type(node.op).__name__ in FAMILIES["shape"]:
             for name in node.inputs:
                 limits[name] = min(limits[node.name], limits.get(name, limits[node.name]))
+        if node.name in limits and node.spelled and node.spelled.target.startswith("operator."):
+            for name in node.inputs[:1]:  # of which an author picks some
+                limits[name] = min(limits[node.name], limits.get(name, limits[node.name]))
         if node.name in limits and isinstance(node.op, (Where, MaskedFill, Clamp)):
             for name in node.inputs[1:] if isinstance(node.op, Where) else node.inputs[:1]:
                 limits[name] = min(limits[node.name], limits.get(name, limits[node.name]))
@@ -69,6 +72,8 @@ def _looking_up(node: Node) -> list[tuple[str, int]]:
     if call is not None and call.target.rpartition(".")[2] in _PICKING and len(call.args) > 2:
         picked, dim, index = call.args[:3]
         shape = getattr(picked, "shape", ())
+        if isinstance(index, AuthorCall) and len(index.taken) == 1:  # brought to other axes
+            index = index.taken[0]
         if isinstance(index, Taken) and index.number < len(node.inputs) and type(dim) is int:
             return [(node.inputs[index.number], shape[dim])] if shape else []
     match node.op:

@@ -100,15 +100,19 @@ class Network(Block):
 def layer_for(
     node: Node, joins: Joins, device: torch.device | str | None, dtype: torch.dtype | None
 ) -> nn.Module:
-    """The module that a layer of a graph is, with whole numbers where its author has such."""
+    """The module that a layer of a graph is, with the kind of numbers that its author has."""
     if node.spelled is not None:
         return Called(node, joins.rows(node))
     require_built(node)
     layer = module(node.op, *node.input_shapes, device=device, dtype=dtype)
     tensor = None if node.origin is None else node.origin.tensor
     if tensor is not None and tensor.dtype and hasattr(layer, "weight"):
-        whole = getattr(torch, tensor.dtype)
-        layer.weight = torch.zeros_like(layer.get_buffer("weight"), dtype=whole)
+        kind = getattr(torch, tensor.dtype)
+        weight = layer.weight
+        assert isinstance(weight, Tensor)
+        trained = isinstance(weight, nn.Parameter)  # of complex numbers
+        made = weight.detach().to(kind) if trained else torch.zeros_like(weight, dtype=kind)
+        layer.weight = nn.Parameter(made) if trained else made
     return layer
 
 

@@ -26,6 +26,7 @@ from archcalc.pytorch.writer.spelling import (
     EACH_WEIGHT,
     HELD,
     PARAMETRIZED,
+    UNPACKED,
     arguments,
     is_module,
     target_of,
@@ -70,7 +71,7 @@ def source(graph: Graph, spec: Spec | None = None) -> str:
             ]
         classes.append("\n".join(_class(library, cls, training, ties, spec, graph)))
     needed = [target.removeprefix("archcalc.") for target in own]
-    helpers = (EACH_WEIGHT, PARAMETRIZED, *STANDARDIZATIONS)
+    helpers = (EACH_WEIGHT, PARAMETRIZED, UNPACKED, *STANDARDIZATIONS)
     needed += (f for f in helpers if any(f"{f}(" in c for c in classes))
     extra, imports = _modules(needed)
     body = "\n\n\n".join([*extra, *classes])

@@ -226,9 +226,11 @@ class Assembler(Authored):
         name = name_of(node)
         target = node.args[0] if node.args else None
         if name.endswith("_") and not name.endswith("__") and isinstance(target, fx.Node):
-            before = self.now(target)
-            if before is not self.now(node):
-                self.latest[before] = node
+            if self.now(target) is self.now(node):
+                return
+            while target in self.latest and name_of(target) not in _COPYING:
+                target = self.latest[target]
+            self.latest[target] = node
 
     def made(self, node: fx.Node, origin: fx.Node, made: Any, wanted: Shape | None = None) -> int:
         """The layer that a call is, which gives a tensor of these extents, or of the node's."""
@@ -388,6 +390,10 @@ class Assembler(Authored):
         for held in names.values():
             self.owners.setdefault(held, key)
         return self.measured(key, wanted)
+
+
+_COPYING = ("clone", "_to_copy", "lift_fresh_copy")
+"""Calls that give the same numbers anew: what is written into these is not written into those."""
 
 
 def _is_part(made: Made[fx.Node]) -> bool:

@@ -166,7 +166,7 @@ class Authored(Holding):
 
     def own_tensor(self, name: str, shape: Sequence[int]) -> OwnTensor:
         saved = name not in self.capture.unsaved and name not in self.capture.constants
-        numbers = None if saved else self.capture.numbers_of(name)
+        numbers = None if saved else self.capture.numbers_of(name, whole=True)
         return OwnTensor(tuple(shape), saved, self.dtypes.get(name, ""), numbers)
 
     def place(self, node: fx.Node) -> tuple[str, str]:
@@ -198,7 +198,8 @@ def _without_bias(node: fx.Node, given: Sequence[fx.Node], made: Made[fx.Node]) 
     """While it is entered, a product is called without a bias that is added to it apart."""
     args = node.args
     apart = len(args) > 2 and args[2] not in given and "bias" not in made.weights
-    if apart and made.declared and isinstance(args[2], fx.Node):
+    weighing = made.declared or made.op == "Linear" or made.op.startswith("Conv")
+    if apart and weighing and isinstance(args[2], fx.Node):
         node.args = (*args[:2], None, *args[3:])
     try:
         yield

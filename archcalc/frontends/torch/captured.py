@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 from torch.utils._pytree import tree_leaves
 
-from archcalc.frontends.torch.numbers import Making
+from archcalc.frontends.torch.numbers import Making, packed
 from archcalc.spec.graph import AuthorCall
 from archcalc.values import Remembering
 
@@ -100,14 +100,18 @@ class Capture(Remembering):
         saved = self.module.state_dict(keep_vars=True)
         return frozenset(self.buffers) - saved.keys()
 
-    def numbers_of(self, name: str) -> AuthorCall | None:
-        """What makes a constant or a buffer that ``state_dict`` leaves out, if that is known."""
+    def numbers_of(self, name: str, whole: bool = False) -> AuthorCall | None:
+        """What makes a constant or a buffer that ``state_dict`` leaves out, if that is known.
+
+        The ``whole`` of its numbers, where they are few and follow no rule.
+        """
         tensor = self.constants.get(name)
         if tensor is None and self.module is not None and name in self.unsaved:
             tensor = self.module.get_buffer(name)
         if tensor is None:
             return None
-        return (self.making or Making()).call(tensor)
+        call = (self.making or Making()).call(tensor)
+        return packed(tensor) if call is None and whole else call
 
 
 def captured(

@@ -6,10 +6,12 @@ has no numbers; of one that has them, a rule is looked for that they follow.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from math import prod
 from types import EllipsisType
 from typing import Any, NamedTuple
+from zlib import compress
 
 import torch
 from torch import Tensor
@@ -20,6 +22,10 @@ from archcalc.spec.graph import AuthorCall, Word
 
 MOST_WRITTEN = 64
 """Numbers that are written out where they follow no rule."""
+_MOST_PACKED = 2**20
+_MOST_TEXT = 2**15
+"""Bytes of numbers without a rule, and letters of the text that they are packed into, up to which
+they are part of the source."""
 _MOST_CALLS = 96
 """Calls within one another, beyond which nobody would read them."""
 _MOST_KEPT = 2**20
@@ -170,6 +176,9 @@ def rule(tensor: Tensor) -> AuthorCall | None:
                 return AuthorCall(f"torch.{name}", (ones,), (), shape)
         if torch.equal(tensor, torch.eye(*shape, dtype=tensor.dtype)):
             return AuthorCall("torch.eye", shape, named, shape)
+        found = _masked(tensor, named) or _summed(tensor, named)
+        if found is not None:
+            return found
     if len(shape) == 1 and len(tensor) > 2 and tensor.dtype != torch.bool:
         step = tensor[1].item() - first
         end = first + step * len(tensor)
@@ -185,7 +194,49 @@ def rule(tensor: Tensor) -> AuthorCall | None:
             return AuthorCall("torch.linspace", (first, last, len(tensor)), named, shape)
     if prod(shape) > MOST_WRITTEN:
         return None
-    return AuthorCall("torch.tensor", (_tuples(tensor.tolist()),), named, shape)
+    return _listed(tensor, named)
+
+
+def _listed(tensor: Tensor, named: Any) -> AuthorCall:
+    return AuthorCall("torch.tensor", (_tuples(tensor.tolist()),), named, tuple(tensor.shape))
+
+
+def _masked(tensor: Tensor, named: Any) -> AuthorCall | None:
+    """A number above the diagonal and zeros elsewhere, as masks of what is later are."""
+    shape = tuple(tensor.shape)
+    last = tensor[0, -1].item()
+    whole = torch.full(shape, last, dtype=tensor.dtype)
+    if last and torch.equal(tensor, whole.triu(1)):
+        return AuthorCall(
+            "torch.triu", (AuthorCall("torch.full", (shape, last), named, shape), 1), (), shape
+        )
+    return None
+
+
+def _summed(tensor: Tensor, named: Any) -> AuthorCall | None:
+    """A number of each row and one of each column, as tables of relative positions are."""
+    shape = tuple(tensor.shape)
+    if tensor.dtype is not torch.int64 or max(shape) > MOST_WRITTEN or prod(shape) <= MOST_WRITTEN:
+        return None
+    rows, columns = tensor[:, :1], tensor[0] - tensor[0, 0]
+    if not torch.equal(tensor, rows + columns):
+        return None
+    return AuthorCall("torch.add", (_listed(rows, named), _listed(columns, named)), (), shape)
+
+
+def packed(tensor: Tensor) -> AuthorCall | None:
+    """Numbers without a rule as text that is unpacked; None where it is long, or not known."""
+    if tensor.is_meta or isinstance(tensor, FakeTensor) or tensor.is_quantized:
+        return None
+    tensor = tensor.detach().cpu()
+    size = tensor.numel() * tensor.element_size()
+    if size > _MOST_PACKED or tensor.dtype is torch.bfloat16:
+        return None
+    text = b64encode(compress(tensor.contiguous().numpy().tobytes(), 9)).decode()
+    if len(text) > _MOST_TEXT:
+        return None
+    shape = tuple(tensor.shape)
+    return AuthorCall("archcalc.unpacked", (text, Word(str(tensor.dtype)), shape), (), shape)
 
 
 def _tuples(value: Any) -> Any:

@@ -91,10 +91,27 @@ class _Speller:
         target = _target(name_of(node), str(node.target), [*names[: len(args)]])
         if name_of(node) == "affine_grid_generator" and isinstance(args[1], tuple):
             args[1] = (Word("len({0})"), *args[1][1:])  # a grid for each sample
+        if name_of(node) == "view_as_complex":  # which looks at where numbers lie
+            args[0] = AuthorCall("Tensor.contiguous", (args[0],), (), (*_shape(node), 2))
         tensors = isinstance(args[0] if args else None, (AuthorCall, Taken))
         if not tensors and any(each.name == "device" for each in schema.arguments):
             kwargs.update([_HERE])
         return AuthorCall(target, tuple(args), tuple(kwargs.items()), _shape(node))
+
+    def worked_out(self, value: Any) -> Any:
+        """What is made of the constants of the author's code alone."""
+        if isinstance(value, (list, tuple)):
+            return [self.worked_out(each) for each in value]
+        if not isinstance(value, fx.Node):
+            return value
+        if value.name in self.known:
+            return torch.tensor(self.known[value.name], dtype=value.meta["val"].dtype)
+        if value.op != "call_function":
+            raise _OtherError
+        given = [self.worked_out(each) for each in value.args]
+        named = {name: self.worked_out(each) for name, each in value.kwargs.items()}
+        assert callable(value.target)
+        return value.target(*given, **named)
 
     def is_like(self, node: fx.Node) -> bool:
         """Whether a call makes numbers that rest on nothing of a tensor but what it is of."""
@@ -123,6 +140,8 @@ class _Speller:
             number = self.more(value)
             if number is not None:
                 return Taken(number, _shape(value))
+            if name_of(value) in ("item", "_local_scalar_dense"):
+                return self.worked_out(value)
             is_same = value.op == "call_function" and name_of(value).rstrip("_") in _SAME
             return self.value(value.args[0], value) if is_same else self.call(value)
         if isinstance(value, (list, tuple)):

@@ -93,6 +93,7 @@ class Index(nn.Module):
         dim = self.dim % x.dim()
         sizes = (*x.shape[:dim], index[0].numel(), *x.shape[dim + 1 :])
         flat = index.long().reshape(len(x), *(1,) * (dim - 1), -1, *(1,) * (x.dim() - dim - 1))
+        flat = flat + x.shape[dim] * (flat < 0)  # which count from the end
         picked = torch.gather(x, dim, flat.expand(sizes))
         return picked.reshape(*x.shape[:dim], *index.shape[1:], *x.shape[dim + 1 :])
 

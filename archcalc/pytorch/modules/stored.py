@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Sequence
+from zlib import decompress
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +21,7 @@ class Parameter(nn.Module):
         if trained:
             self.weight = nn.Parameter(weight)
         else:
-            self.register_buffer("weight", weight)
+            self.register_buffer("weight", weight.abs())  # a variance, it may be
 
     def forward(self, x: Tensor) -> Tensor:
         return self.weight.expand(len(x), *self.weight.shape)
@@ -68,3 +70,9 @@ class Constant(nn.Module):
             made = torch.full((1,), float(self.fill), device=x.device)
         made = made.to(x.dtype) if x.is_floating_point() else made
         return made.expand(len(x), *self.shape)
+
+
+def unpacked(text: str, dtype: torch.dtype, shape: Sequence[int]) -> Tensor:
+    """The numbers that were packed into a text."""
+    numbers = bytearray(decompress(b64decode(text)))
+    return torch.frombuffer(numbers, dtype=dtype).reshape(shape)

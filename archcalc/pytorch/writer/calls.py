@@ -27,7 +27,8 @@ def template(node: Node, call: AuthorCall, rows: Mapping[int, int]) -> str:
     if has_own_weights(node, rows):
         return MARK + _in_groups(node, call)
     text = _text(call, node.input_shapes, rows)
-    if call.alone:
+    # What no sample is in is the same for all of them.
+    if call.alone or (call.shape == node.shape[1:] and node.shape[0] > 1 and not rows):
         sizes = ", ".join(map(str, node.shape[1:]))
         return f"{MARK}{text}.expand(len({{0}}), {sizes})"
     if keeps(node, rows):
@@ -96,6 +97,7 @@ def _text(value: Any, shapes: Sequence[Shape], rows: Mapping[int, int]) -> str:
                 return f"{_text(args[0], shapes, rows)}[{inside}]"
             texts = [_text(each, shapes, rows) for each in args]
             head = f"{texts.pop(0)}.{name}" if home == "Tensor" else target
+            head = head.removeprefix("archcalc.")
             texts += [f"{key}={_text(each, shapes, rows)}" for key, each in kwargs]
             return f"{head}({', '.join(texts)})"
         case Word():

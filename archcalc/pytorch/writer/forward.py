@@ -50,6 +50,8 @@ class Forward(Statements):
                 known.update(self._given(line))
             return {ref for ref in known if last.get(ref, -1) > after} - trained - constant
 
+        kept = {"self", "torch", "F", "nn", *(["layer"] if any(map(self._is_loop, lines)) else [])}
+
         def on_main(number: int) -> bool:
             return number >= end or len(alive(number)) <= len(self._given(lines[number]))
 
@@ -73,7 +75,7 @@ class Forward(Statements):
             if len(given) > MOST_NAMES:
                 step = self.steps[line.steps[-1]]
                 whole = identifier(step.child if step.at is None else f"{step.child}_{step.at}")
-                while whole in held or whole in ("self", "torch", "F", "nn"):
+                while whole in held or whole in kept:
                     whole += "_"
                 names.update({ref: f"{whole}[{ref[2]}]" for ref in given})
                 continue
@@ -94,7 +96,7 @@ class Forward(Statements):
                 found = wanted
                 if found in held:
                     found = f"{identifier(self.steps[line.steps[-1]].child)}_{wanted}"
-                while found in held or found in ("self", "torch", "F", "nn"):
+                while found in held or found in kept:
                     found += "_"
                 names[ref] = found
                 held.add(found)

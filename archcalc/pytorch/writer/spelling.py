@@ -114,6 +114,8 @@ PARAMETRIZED = "parametrized"
 """A function of ours that is given a module and the name of such a function."""
 EACH_WEIGHT = "each_weight"
 """One that is given a module of several weights and such a function."""
+UNPACKED = "unpacked"
+"""One that gives the numbers of a text."""
 
 
 def arguments(call: Call) -> list[Argument]:

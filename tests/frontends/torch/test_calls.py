@@ -40,6 +40,14 @@ def indices() -> Tensor:
     return torch.tensor([0, 1, 1, 0, 2, 3])
 
 
+def written(x: Tensor) -> Tensor:
+    y = x.clone()
+    y[y > 0] = 0.5
+    y[:, 1:3] *= 2
+    y[..., 0] = x[..., 1]
+    return y
+
+
 CALLS: Mapping[str, Callable[[Tensor], Any]] = {
     # An operand that is taken several times.
     "sub": lambda x: torch.sub(x, x.flip(1), alpha=2),
@@ -82,6 +90,10 @@ CALLS: Mapping[str, Callable[[Tensor], Any]] = {
     "unpooled": lambda x: functional.max_unpool1d(
         *functional.max_pool1d(x, 2, return_indices=True), [2]
     ),
+    # Numbers that are computed, along axes of their own.
+    "meshgrid": lambda x: torch.meshgrid(x[0, :, 0], x[0, 0], indexing="xy")[0] * 2,
+    "indices from the end": lambda x: x[:, torch.tensor([0, -1, 3])],
+    "a copy that is written into": lambda x: written(x) + x,
     # Triangles, writes, sums and products so far.
     "triu": lambda x: x.triu(1),
     "tril": lambda x: torch.tril(x @ x.mT, -1),
@@ -195,10 +207,104 @@ class Later(nn.Module):
         return y @ first, y @ mask.triu()
 
 
-@pytest.mark.parametrize("kind", [Fills, Later])
+class Tables(nn.Module):
+    """Buffers that no state_dict has: a mask, a table of relative positions, numbers by chance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.table = nn.Embedding(90, 3)
+        self.place: Tensor
+        places = torch.arange(9)
+        places = places // 3 * 5 + places % 3
+        for name, numbers in {
+            "mask": torch.full((9, 9), -INFINITE).triu(1),
+            "relative": places[:, None] - places + 40,
+            "place": torch.randn(30, 4),
+        }.items():
+            self.register_buffer(name, numbers, persistent=False)
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.fc(x) @ self.place.t()
+        y = y[:, :, :9].softmax(-1) @ self.get_buffer("mask").exp()
+        return y, self.table(self.get_buffer("relative"))
+
+
+class Separate(nn.Module):
+    """Attention whose weights are three and whose biases are joined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.v, self.o = (nn.Linear(4, 4) for _ in range(4))
+        for layer in (self.q, self.k, self.v):
+            nn.init.normal_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[None].transpose(0, 1)
+        return functional.multi_head_attention_forward(
+            x,
+            x,
+            x,
+            4,
+            2,
+            None,
+            torch.cat([self.q.bias, self.k.bias, self.v.bias]),
+            None,
+            None,
+            False,
+            0.0,
+            self.o.weight,
+            self.o.bias,
+            use_separate_proj_weight=True,
+            q_proj_weight=self.q.weight,
+            k_proj_weight=self.k.weight,
+            v_proj_weight=self.v.weight,
+            training=False,
+            need_weights=False,
+        )[0][0]
+
+
+class Turns(nn.Module):
+    """Layers of two kinds in a loop, each of which takes more than what the last gave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.ModuleList([Part(1), Part(2)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.sin()
+        for layer in self.layer:
+            x = layer(x, y)
+        return x
+
+
+class Part(nn.Module):
+    """One turn."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.act = nn.Sequential(*[nn.ReLU()] * times)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        found: Tensor = self.act(self.fc(x) + y)
+        return found
+
+
+@pytest.mark.parametrize("kind", [Fills, Later, Separate, Turns])
 def test_numbers_that_are_made_in_a_call_are_those_of_its_author(
     kind: Callable[[], nn.Module],
 ) -> None:
     module = kind().eval()
     graph = archcalc.from_torch(module, (1, 4))
     require_same(module, exported(graph, module), torch.randn(1, 4))
+
+
+def test_numbers_that_no_state_dict_has_are_part_of_the_source() -> None:
+    module = Tables().eval()
+    graph = archcalc.from_torch(module, (1, 5, 4))
+    source = str(archcalc.export(graph))
+    assert 'torch.triu(torch.full((9, 9), float("-inf")' in source
+    assert "unpacked(" in source
+    assert "Made up" not in source
+    require_same(module, exported(graph, module), torch.randn(1, 5, 4))

@@ -262,7 +262,8 @@ TABLE["col2im"] = plain("Fold", "output_size", *_WINDOW)
 @line("index.Tensor")
 def _index(call: Call) -> Made | Moves:
     places = [k for k, index in enumerate(call["indices"]) if index is not None]
-    if len(places) == 1:
+    # A mask picks as many as it has true elements, which is no place of any.
+    if len(places) == 1 and kind_of(call["indices"][places[0]]) != "bool":
         return Made("Index", {"dim": places[0]}, (call.x, call["indices"][places[0]]))
     return Moves()
 
@@ -426,6 +427,27 @@ def _packed(call: Call, index: int) -> Found:
 
 
 @piece("meshgrid")
-def _meshgrid(call: Call, index: int) -> Made:
-    shape = list(call.shape_of(call.node)[index]) or [1]
-    return Made("Constant", {"shape": shape}, said=False)
+def _meshgrid(call: Call, index: int) -> Made | Same:
+    """Of numbers that are made of nothing another such; of others what they are along an axis."""
+    output = call.shape_of(call.node)[index]
+    given = call["tensors"][index]
+    if not _takes_input(call.node):
+        return Made("Constant", {"shape": list(output) or [1]}, said=False)
+    turned = call.arguments.get("indexing") == "xy" and index < 2
+    axis = 1 - index if turned else index
+    shape = tuple(n if k == axis else 1 for k, n in enumerate(output))
+    line = Made("Reshape", {}, (given,), shape=shape)
+    return Made("Expand", {}, (line,)) if shape != output else line
+
+
+def _takes_input(node: fx.Node) -> bool:
+    """Whether a call rests on what a module is given, or holds."""
+    queue, seen = [node], set()
+    while queue:
+        each = queue.pop()
+        if each.op in ("placeholder", "get_attr"):
+            return True
+        if each not in seen:
+            seen.add(each)
+            queue += each.all_input_nodes
+    return False
