@@ -328,7 +328,9 @@ def _checked(sheet: Sheet, told: Reading, totals: Totals | None) -> dict[str, in
         )
         if cells:
             found[what] = cells
-    if workings := sum("worked" in e.values and bool(e.values.get("params")) for e in sheet.layers):
+    if workings := sum(
+        "worked" in e.values and bool(e.values.get("params")) for e in sheet.entries
+    ):
         found["workings"] = workings
     if modules_ := summed(sheet, told):
         found["modules"] = modules_

@@ -85,7 +85,7 @@ def workings(sheet: Sheet, told: Reading) -> Iterator[Finding]:
     """Parameters that are not what is printed of how they come about, or the other way round."""
     yield from _within(sheet, told)
     # What is worked out of a row that has none is its size.
-    rows = [e for e in sheet.layers if "worked" in e.values and e.values.get("params")]
+    rows = [e for e in sheet.entries if "worked" in e.values and e.values.get("params")]
     total = total_row(sheet)
     missing = 0 if total is None else int(total.values["params"]) - right_sum(sheet, told)
     for entry in rows:

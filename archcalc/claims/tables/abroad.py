@@ -11,7 +11,8 @@ WHOLE: Mapping[str, str] = {
     r"lapisan|لایه|الطبقة",
     "output": r"tailles?|gr[oö](ss|ß)en?|tama[nñ]o|tamanho|sorties?|salidas?|sa[ií]das?|"
     r"ausgabe|ausgabe(gr[oö](ss|ß)e|form)|输出( ?chw.*)?"
-    r"|выход|вихід|출력|出力|đầu ra|ç[ıi]k[ıi][sş]( (boyutu|[sş]ekli))?|boyut|"
+    r"|выход|вихід|출력( ?(차원|형태|크기|모양|shape))?|出力( ?(サイズ|形状|次元|shape))?"
+    r"|đầu ra|ç[ıi]k[ıi][sş]( (boyutu|[sş]ekli))?|boyut|"
     r"размер(ность)?|wyjście|rozmiar( wyjścia)?|kształt( wyjścia)?|výstup|uscita|uitvoer|"
     r"keluaran|خروجی",
     "input": r"entr[eé]es?|entradas?|eingabe|输入|вход|вхід|입력|入力|đầu vào|"

@@ -53,7 +53,7 @@ _LETTER = re.compile(
 )
 """A size that every user has another of: ``[B, T, 1024]``."""
 _JOINED = re.compile(r"\d{1,6}( ?\+ ?\d{1,6})+")
-_NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)|\d{1,13}")
+_NUMBER = re.compile(r"\d{1,3}(?:[,\u202f]\d{3})+(?!\d)|\d{1,13}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def _shape(text: str, bracketed: bool, cut_off: bool = False) -> Shape | None:
         open_ = part in ("none", "null", "-1", "?") or (lettered and bool(_LETTER.fullmatch(part)))
         if not number and not open_:
             return None
-        dims.append(0 if open_ else int(part.replace(",", "")))
+        dims.append(0 if open_ else int(re.sub(r"[,\u202f]", "", part)))
     if any(not 0 <= size <= LARGEST for size in dims) or re.search(r"(?<!\d)0(?!\d)", text):
         return None
     if cut_off:
@@ -344,7 +344,7 @@ _TERM = re.compile(r"\s*(\d{1,9}(?:,\d{3})*|[-+*×x()])")
 
 
 def worked_out(text: str) -> int | None:
-    """What a sum of products comes to: ``3*3*64*64 + 64``, ``Weights 3×3×1×8 Bias 1×1×8``."""
+    """What a sum of products comes to: ``3*3*64 + 64``, ``Weights 3×3×8``, ``((2, 8), (2,))``."""
     if len(text) > 120:
         return None
     text = text.replace("·", "×")
@@ -354,6 +354,8 @@ def worked_out(text: str) -> int | None:
     named = re.findall(r"[A-Za-z]+\s+(\d+(?:\s*[×x]\s*\d+)+)", text)
     if named:
         return sum(prod(map(int, re.findall(r"\d+", each))) for each in named)
+    if re.fullmatch(r"\((\([\d, ]+\),? ?)+\)", text):
+        return sum(prod(map(int, re.findall(r"\d+", t))) for t in re.findall(r"\([\d, ]+\)", text))
     terms = _TERM.findall(text)
     if "".join(terms) != re.sub(r"\s", "", text) or text.count("(") != text.count(")"):
         return None

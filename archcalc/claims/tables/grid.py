@@ -140,6 +140,7 @@ def _checked(form: str, headers: tuple[str, ...], lines: list[Line], name: str) 
     ):
         headers = ("", *headers)  # rows are numbered, their numbers headed by nothing
     headers, lines = _sections(*_headed(headers, lines))
+    lines = _thousands(lines)
     if form in WRITTEN:
         headers, lines = unlabelled(*straightened(headers, lines))
     width = len(headers)
@@ -160,6 +161,27 @@ def _checked(form: str, headers: tuple[str, ...], lines: list[Line], name: str) 
     if tree and "type (var_name)" in headers[0].lower() and ":depth" not in headers[0].lower():
         even = _numbered(even, depths)
     return Grid(form, headers, tuple(even), tuple(tree))
+
+
+_SPACED = re.compile(r"\d{1,3}( \d{3})+")
+"""Thousands, as many languages part them."""
+
+
+def _thousands(lines: list[Line]) -> list[Line]:
+    """Rows whose numbers are kept whole: ``9 216`` below ``12×12×64`` is no size of two axes."""
+    crossed = Counter(
+        k for line in lines for k, cell in enumerate(line.cells) if re.search(r"\d ?[x×] ?\d", cell)
+    )
+    return [
+        Line(
+            number,
+            tuple(
+                cell.replace(" ", "\u202f") if crossed[k] > 1 and _SPACED.fullmatch(cell) else cell
+                for k, cell in enumerate(cells)
+            ),
+        )
+        for number, cells in lines
+    ]
 
 
 def _numbered(lines: list[Line], depths: list[int]) -> list[Line]:

@@ -215,7 +215,7 @@ def _joined(text: str) -> str:
     """The kind of what may be several operators: of those that are one row, that with weights."""
     pieces = [_kind(piece) for piece in re.split(r"\s[+→]\s", text)]
     weighted = [kind for kind in pieces if kind in WEIGHTED]
-    lead = pieces[0] in ("flatten", "gpool", "pool", *SAME)
+    lead = pieces[0] in ("flatten", "gpool", "pool", "pad", *SAME)
     return weighted[0] if len(weighted) == 1 and lead else _kind(text)
 
 
@@ -274,6 +274,9 @@ def kind_of(name: str, operator: str = "") -> Kind:
     if not known:
         return Kind(word=texts[0] if texts else "")
     text, kind = known[0]
+    if inside and kind in ("add", "concat") and re.match("[a-z]", inside[2]):
+        # What it is for stands behind it: conv5 (shortcut).
+        text, kind = known[-1] if known[-1][1] in WEIGHTED else known[0]
     cut = inside and not name.rstrip().endswith(")")
     if cut and {known[0][1], known[-1][1]} <= WEIGHTED:
         text, kind = known[-1]

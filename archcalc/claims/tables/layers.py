@@ -79,6 +79,8 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[l
             made.append(option)
     for option in made:
         weigh(entry, option, manner)
+        if entry.joins and option.out.c is not None:
+            option.out = State(option.out.c + entry.joins, option.out.ext)
     made.sort(key=lambda each: each.cost - 0.6 * (each.out.ext == hints.after.ext))
     best: dict[tuple[State, tuple[str, ...]], Option] = {}
     ways: dict[State, int] = {}

@@ -131,7 +131,7 @@ def read_linear(entry: Entry, state: State, manner: Manner, hints: Hints) -> Ite
                 layer = Layer(kind, None, out)
                 yield one_option(entry, shown, after, price + out_price, layer)
                 continue
-            for bias in (1, 0, 3, 2) if entry.what.fused else (1, 0):
+            for bias in (1, 0, 3, 2, 5, 4) if entry.what.fused else (1, 0):
                 for piece in times:
                     total = (features + bias) * out * piece
                     positions = _places(rest, manner)

@@ -159,7 +159,7 @@ def read_lightning(text: str, name: str) -> Rows:
 
 # Trees of modules as PyTorch prints them --------------------------------------------------------
 
-MODULE = re.compile(r"(\s*)\(([\w.-]+)\): (?:\((\d+)-(\d+)\): )?(?:(\d+) x )?(\w+) ?[({](.*)$")
+MODULE = re.compile(r"(\s*)\(([\w.-]+)\)?: (?:\((\d+)-(\d+)\): )?(?:(\d+) x )?(\w+) ?[({](.*)$")
 _REPEATED = re.compile(r"(\s*)\((\d+)-(\d+)\): (\d+) x (\w+) ?\((.*)$")
 ROOT = re.compile(r"\s*(?:\w+ = )?(\w+) ?[({]$")
 """What a tree of modules begins with; PyTorch once had a blank before each bracket, and braces."""
@@ -167,7 +167,10 @@ _COLONS = re.compile(r"\b(size|stride|padding|dilation|groups|nChannels): ?(?=[\
 """Keywords as PyTorch's first trees have them."""
 _PARAMS = re.compile(
     r"(?:#params: )?([\d.]+ ?[kKMGB]?)(?: = [\d.]+%|, [\d.]+%)? ?Params|#params: ([\d.]+[KMGB]?)"
+    r"|\bparameters=(\d+)\b"
 )
+_WEIGHTS = re.compile(r"\bweights=(\(\(\d[\d, ()]*\))(?=, \w|$)")
+"""The sizes of a module's tensors, as many print them beside it."""
 _MACS = re.compile(
     r"([\d.]+) ?([kKMGB]?) ?Macs?\b|([\d.]+) ?([kKMGB]?) ?MACs\b(?! =)|([\d.]+) ?([KMGB]?)MACs"
 )
@@ -207,7 +210,7 @@ _KEYWORDS = {
 }
 _TREE = (
     *("layer", "operator", "in", "out", "kernel", "stride", "padding", "dilation", "groups"),
-    *("bias", "params", "MACs", "FLOPs"),
+    *("bias", "tensors", "params", "MACs", "FLOPs"),
     *("% of Params", "% of MACs", "% of FLOPs", "% of latency", "% of time"),
 )
 
@@ -220,6 +223,7 @@ def read_modules(text: str, name: str) -> Rows:
         line = line[:MOST_IN_A_CELL]
         many = _REPEATED.match(line)
         one = MODULE.match(line)
+        of = -1
         if many or one:
             if many:
                 indent, label = len(many[1]), f"{many[2]}-{many[3]}"
@@ -234,13 +238,16 @@ def read_modules(text: str, name: str) -> Rows:
             found.append((number, indent, cells))
         elif found and line.strip() not in ("", ")", "}"):
             said = line
+            if closed := re.match(r"(\s*)\), ", line):  # of the module that ends here
+                ends = [k for k, (_, at, _) in enumerate(found) if at == len(closed[1])]
+                of = ends[-1] if ends else 0
         elif not found and ROOT.match(line.rstrip()):
             said = ""
             found.append((number, -1, {"layer": "Total", "operator": ""}))
             continue
         else:
             continue
-        _said(found[-1][2], said)
+        _said(found[of][2], said)
     if len(found) < 2:
         raise ArchcalcError(f"{name}: has no modules")
     headers = tuple(h for h in _TREE if any(cells.get(h) for _, _, cells in found))
@@ -252,7 +259,9 @@ def read_modules(text: str, name: str) -> Rows:
 def _said(cells: dict[str, str], text: str) -> None:
     """Add what is written of a module to its cells."""
     if (params := _PARAMS.search(text)) and "params" not in cells:
-        cells["params"] = (params[1] or params[2]).replace("k", "K")
+        cells["params"] = (params[1] or params[2] or params[3]).replace("k", "K")
+    if weights := _WEIGHTS.search(text):
+        cells.setdefault("tensors", weights[1])
     if (macs := _MACS.search(text)) and "MACs" not in cells:
         cells["MACs"] = "".join(part for part in macs.groups() if part).replace("k", "K")
     if (flops := _FLOPS.search(text)) and "FLOPs" not in cells:

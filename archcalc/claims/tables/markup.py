@@ -140,8 +140,8 @@ def read_markdown(text: str, name: str) -> Rows:
 
 _PROSE = re.compile(
     r"(?:\b(?:total|in all|altogether|overall)\b[^.|~≈]{0,40}?|\bhas\b[^.|~≈\d]{0,20}?)"
-    r"(?<![\d,.~])(?P<number>\d{1,3}(?:,\d{3})+|\d{4,12})(?![\d,.]*\d)\s*"
-    r"(?:learnable |trainable )?param(?:eter)?s\b"
+    r"(?<![\d,.~])(?P<number>\d{1,3}(?:[,. \u00a0\u202f]\d{3})+|\d{4,12})(?![\d,.]*\d)\s*"
+    r"(?:learnable |trainable )?par[aâáà]m(?:eter|[eèé]tre|etro|etri)?s?\b"
     r"|(?:总参数(?:量|数)?|총 ?파라미터(?: ?수)?|всего параметров|total de par[aâ]\w+)"
     r"[^\d~≈.]{0,6}(?P<abroad>\d{1,3}(?:,\d{3})+|\d{4,12})(?![\d,.]*\d)",
     re.IGNORECASE,
@@ -152,7 +152,10 @@ _PROSE = re.compile(
 def _in_prose(line: str) -> str:
     """A line below a table as programs would say it, if it is a sentence with a total."""
     found = _PROSE.search(line)
-    return f"Total params: {found['number'] or found['abroad']}" if found else line
+    if found is None:
+        return line
+    number = found["number"] or found["abroad"]
+    return "Total params: " + re.sub(r"\D", "", number)
 
 
 def _whole_rows(lines: list[str]) -> list[str]:

@@ -155,6 +155,7 @@ def read_sheet(
     rows = [Row(line.cells) for line in grid.rows]
     roles = find_roles(grid.headers, rows, map or {}, name)
     _sided(roles, grid.headers, rows)
+    _arrowed(roles, rows)
     tensors = _tensors(roles, rows)
     listed = grid.form == "described"
     for k in apart(grid.headers) if listed else ():
@@ -348,6 +349,14 @@ def _sided(roles: dict[str, list[int]], headers: Sequence[str], rows: Sequence[R
     apart = [str(each[0].dims[-1]) != n for each, n in both if each and len(each[0].dims) == 4]
     if len(told) > 2 and all(apart):
         roles["out_h"] = roles.pop("channels_out")
+
+
+def _arrowed(roles: dict[str, list[int]], rows: Sequence[Row]) -> None:
+    """Where layers say what they take and give (``Linear(256→128)``), that is said twice."""
+    beside = "channels_out" in roles and not {"out", "channels_in"} & roles.keys()
+    named = [row[roles["layer"][0]] for row in rows] if "layer" in roles else []
+    if beside and named and all(re.search(r"\w\(\d+ ?(→|->) ?\d+\D", name) for name in named):
+        roles["out"] = roles.pop("channels_out")
 
 
 def _tensors(roles: dict[str, list[int]], rows: Sequence[Row]) -> int | None:

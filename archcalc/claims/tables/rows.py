@@ -270,6 +270,9 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         what = what._replace(kind="conv")  # one window is all that is said of the block
     if "params" not in read.roles and "frozen" in read.roles and "trained" in values:
         values["params"], printed["params"] = values["trained"], printed["trained"]
+    padded = re.match(r"(?:\w*Pad(?:ding)?[123]?d)\((\d{1,2})\) \+ Conv", name)
+    if padded and "pad" in values and what.kind == "conv":
+        values["pad"] += int(padded[1])
     turns = windowed and {"channels_in", "channels_out"} <= values.keys()
     if not what.kind and turns and stack is None and not re.match(r"(?i)\W*(up|de)", name):
         what = what._replace(kind="conv")  # what has a window and changes channels
@@ -301,6 +304,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
     numbered = read.tree
     source = cell_of(cells, "source", read)
     sources = _sources(source)
+    joins = _joins(cell_of(cells, "out", read), what, values)
     beyond = tuple(int(n) > 0 for n in re.findall(r"\w\[\d+\]\[(\d+)\]", source))
     return Entry(
         index,
@@ -330,7 +334,21 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         powers,
         beyond=beyond if any(beyond) else (),
         windows=_windows(cells, read),
+        joins=joins,
     )
+
+
+def _joins(text: str, what: Kind, values: dict[str, Number]) -> int:
+    """The channels that a row joins to those that it says that its layer gives."""
+    terms = re.search(r"(?<!\d)(\d{1,6}) ?\+ ?(\d{1,6})(?! ?\+|\d)", text)
+    own, out = values.get("channels_out"), values.get("out_c")
+    if not terms or what.kind not in WEIGHTED or own in (None, out):
+        return 0
+    first, second = map(int, terms.groups())
+    if out != first + second:
+        return 0
+    values["out_c"] = first
+    return second
 
 
 def _windows(cells: Row, read: Draft) -> int:

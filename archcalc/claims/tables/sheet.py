@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from itertools import takewhile
 from typing import NamedTuple
 
 from archcalc.claims.printed import Printed
@@ -85,6 +86,8 @@ class Entry:
     """Of each source, whether not its first output is taken; empty where all first ones are."""
     windows: int = 1
     """How many times the table's batch its first axis is: of windows that stand there."""
+    joins: int = 0
+    """Channels that are joined to what it gives, in its own row: ``[B, 512+512, 10, 54]``."""
     place: int | None = None
     """From 0, as printed, where that is from the output to the input."""
 
@@ -158,10 +161,17 @@ class Sheet(Remembering):
     def addends(self) -> tuple[Entry, ...]:
         """The rows whose parameters the total is the sum of.
 
-        Torchinfo prints of a module what none of its rows has, so these are added as well.
+        Torchinfo prints of a module what none of its rows has, so these are added as well, and so
+        is a module that alone prints what its rows have.
         """
         own = any(re.search(r": \d+-\d+$", entry.name) for entry in self.entries)
-        return tuple(e for e in self.entries if e.kind != "total" and (own or not e.container))
+        rows = [e for e in self.entries if e.kind != "total"]
+        return tuple(e for e in rows if own or not e.container or self._alone(e))
+
+    def _alone(self, module: Entry) -> bool:
+        """Whether a module prints parameters of which its rows print none."""
+        below = takewhile(lambda e: e.depth > module.depth, self.entries[module.index + 1 :])
+        return "params" in module.values and not any("params" in e.values for e in below)
 
     @cached_property
     def elided(self) -> bool:
