@@ -89,11 +89,12 @@ class Authored(Holding):
         return key
 
     def is_whole(self, home: str, names: Mapping[str, str]) -> bool:
-        """Whether a layer has all parameters of its module, and all of modules within it."""
-        mine = {each for each in self.capture.parameters if each.rpartition(".")[0] == home}
-        if home not in self.around:
-            return mine <= {*names.values()}
+        """Whether a layer has all tensors of its module, and all of modules within it."""
         stored = (*self.capture.parameters, *self.capture.buffers)
+        if home not in self.around:
+            mine = {each for each in stored if each.rpartition(".")[0] == home}
+            # Batch normalization counts its batches without a call that says so.
+            return mine - {f"{home}.num_batches_tracked"} <= {*names.values()}
         return {each for each in stored if each.startswith(f"{home}.")} <= {*names.values()}
 
     def tied(self, node: fx.Node, op: str, names: Mapping[str, str]) -> bool:

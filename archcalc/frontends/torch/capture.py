@@ -113,7 +113,7 @@ def _followed(
             if failures:
                 tell(f"{type(module).__name__} can't be followed at once; trying {how}")
             try:
-                with quiet(), Plainly():
+                with quiet(), Plainly(), _unchecked():
                     fresh_args, fresh_kwargs = tree_map(_fresh, (args, kwargs))
                     found = WAYS[how](module, fresh_args, fresh_kwargs)
                 return found if steady else not_all(found)
@@ -155,6 +155,18 @@ def _ways(
     yield RUN, steady
     if not scripted and steady:
         yield AT_MOST, True
+
+
+@contextlib.contextmanager
+def _unchecked() -> Iterator[None]:
+    """Without a look of PyTorch's distributions at whether numbers can be theirs."""
+    kind: Any = torch.distributions.Distribution
+    was = kind._validate_args
+    kind.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        kind.set_default_validate_args(was)
 
 
 @contextlib.contextmanager

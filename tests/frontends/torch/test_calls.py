@@ -264,6 +264,53 @@ class Separate(nn.Module):
         )[0][0]
 
 
+class Waves(nn.Module):
+    """Frequencies that are weighed with complex numbers, and numbers that lie in another order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, dtype=torch.cfloat))
+
+    def forward(self, x: Tensor) -> Any:
+        waves = torch.fft.rfft(x) * self.weight
+        pairs = torch.view_as_real(waves).permute(0, 2, 1)
+        again = torch.view_as_complex(pairs.sin().permute(0, 2, 1).contiguous())
+        return torch.fft.irfft(waves, n=4), again.abs()
+
+
+class Rounded(nn.Embedding):
+    """A table beside which its rounded numbers are kept, that nothing takes."""
+
+    def __init__(self) -> None:
+        super().__init__(9, 4)
+        self.register_buffer("whole", torch.zeros_like(self.weight))
+
+
+class Kept(nn.Module):
+    """Such a table, and a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = Rounded()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.table(self.fc(x).argmax(-1))
+        return found
+
+
+class Likely(nn.Module):
+    """How likely numbers are, of a distribution that looks whether they can be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean, self.spread = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Any:
+        found: Any = torch.distributions.Normal(self.mean(x), self.spread(x).exp())
+        return found.log_prob(x).sum(-1)
+
+
 class Turns(nn.Module):
     """Layers of two kinds in a loop, each of which takes more than what the last gave."""
 
@@ -291,13 +338,14 @@ class Part(nn.Module):
         return found
 
 
-@pytest.mark.parametrize("kind", [Fills, Later, Separate, Turns])
+@pytest.mark.parametrize("kind", [Fills, Later, Separate, Waves, Kept, Likely, Turns])
 def test_numbers_that_are_made_in_a_call_are_those_of_its_author(
     kind: Callable[[], nn.Module],
 ) -> None:
     module = kind().eval()
     graph = archcalc.from_torch(module, (1, 4))
     require_same(module, exported(graph, module), torch.randn(1, 4))
+    assert archcalc.crosscheck(graph, device="cpu").ok
 
 
 def test_numbers_that_no_state_dict_has_are_part_of_the_source() -> None:
