@@ -66,3 +66,47 @@ def test_darknet_s_reorg_keeps_all_numbers() -> None:
     assert not audit(rows).findings
     assert accused(rows.replace("x2048", "x2084")) == [(5, "13 x  13 x2084", "13 x  13 x2048")]
     assert accused(rows.replace("x3072", "x3027")) == [(7, "13 x  13 x3027", "13 x  13 x3072")]
+
+
+def test_a_part_of_keras_is_read_though_nothing_heads_it() -> None:
+    # (9 * 1 + 1) * 16 = 160, 28 - 2 = 26; (9 * 16 + 1) * 32 = 4,640, 26 - 2 = 24; 24 / 3 = 8.
+    rows = """conv2d (Conv2D)              (None, 26, 26, 16)        160
+_________________________________________________________________
+conv2d_1 (Conv2D)            (None, 24, 24, 32)        4640
+_________________________________________________________________
+max_pooling2d (MaxPooling2D) (None, 8, 8, 32)          0
+=================================================================
+Total params: 4,800
+"""
+    assert accused(rows) == []
+    assert accused(rows.replace("4640", "4460")) == [(2, "4460", "4640")]
+    assert accused(rows.replace("8, 8, 32", "8, 9, 32")) == [
+        (3, "(None, 8, 9, 32)", "(None, 8, 8, 32)")
+    ]
+
+
+def test_a_size_may_say_how_many_numbers_it_is() -> None:
+    # 180 - 4 = 176, 240 - 4 = 236, and half of these; (25 * 2 + 1) * 12 = 612; 12 * 88 * 118.
+    rows = """| layer | output shape | parameters |
+|---|---|---|
+| input | 2 × 180 × 240 = 86,400 | - |
+| Conv1 (2→12, k5) | 12 × 176 × 236 | 612 |
+| Pool 2 | 12 × 88 × 118 | 0 |
+| Flatten | 124,608 | 0 |
+"""
+    assert accused(rows) == []
+    assert accused(rows.replace("k5", "k3")) == [(2, "Conv1 (2→12, k3)", "5x5")]
+    assert accused(rows.replace("236", "263"))[0][:2] == (2, "12 × 176 × 263")
+
+
+def test_channels_stand_before_and_behind_an_arrow_beside_a_kernel() -> None:
+    # (9 * 4 + 1) * 32 = 1,184 and (9 * 32 + 1) * 64 = 18,496; strides of 2 halve 192 x 640.
+    rows = """| Layer | Output Shape | Parameters |
+|---|---|---|
+| Conv2d(4→32, 3×3, stride=2) | (B, 32, 96, 320) | 1,184 |
+| Conv2d(32→64, 3×3, stride=2) | (B, 64, 48, 160) | 18,496 |
+| Conv2d(64→64, 3×3, stride=2) | (B, 64, 24, 80) | 36,928 |
+"""
+    assert accused(rows) == []
+    assert [r for r, *_ in accused(rows.replace("(32→64", "(23→64"))] == [2]
+    assert accused(rows.replace("1,184", "1,814")) == [(1, "1,814", "1,184")]

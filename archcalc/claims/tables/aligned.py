@@ -124,10 +124,19 @@ _TREED = re.compile(
 """A line of torchinfo's tree."""
 
 
+_CALLED = re.compile(
+    r"\s*(?P<name>[\w.:/-]+ \(\w+\)?)\s+"
+    r"(?P<shape>\[?\((?:None|\?)(?:, (?:None|\?|\d+))*,?\)?\]?)\s+(?P<params>\d[\d,]*)\s*"
+)
+"""A line of Keras', of a model that says no connections."""
+
+
 def part(line: str) -> tuple[str, str, str] | None:
     """Name, size and parameters of a line of a summary that nothing heads."""
-    found = _NUMBERED.fullmatch(line) or _TREED.fullmatch(line)
-    return None if found is None else (found["name"], found["shape"], found["params"])
+    for pattern in (_NUMBERED, _TREED, _CALLED):
+        if found := pattern.fullmatch(line):
+            return found["name"], found["shape"], found["params"]
+    return None
 
 
 _SIZE = re.compile(r"\s+(\d+(?: x \d+)+|\[.*)\s*")

@@ -86,7 +86,7 @@ class Assuming:
         """How many rows print each size."""
         self.pooled = sum(entry.kind == "pool" for entry in sheet.layers) > 1
         strides = [e.values["stride"] for e in sheet.layers if "stride" in e.values]
-        self.strided = sheet.by_hand and sum(s > 1 for s in strides) > 2
+        self.strided = sheet.by_hand and sum(s > 1 for s in strides) > 1
 
     def features(self, entry: Entry) -> bool:
         """Whether a row multiplies the features of each position, as attention's projections do."""

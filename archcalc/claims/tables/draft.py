@@ -142,6 +142,10 @@ def place_of(cells: Row, role: str, read: Draft) -> int:
     return next((k for k in others if not nothing(cells[k])), first)
 
 
+_IN_ALL = re.compile(r"\d+(?: ?[x×*] ?\d+){1,3} ?= ?\d[\d,]*")
+"""A size and how many numbers it is: ``2 × 180 × 240 = 86,400``."""
+
+
 def cell_of(cells: Row, role: str, read: Draft) -> str:
     """What a row's cell says of a role; ``""`` for nothing."""
     if role in read.worded:
@@ -155,4 +159,4 @@ def cell_of(cells: Row, role: str, read: Draft) -> str:
     # A list cut short says too little to check anything by.
     if nothing(found) or ("..." in found and role != "layer"):
         return ""
-    return outcome(found)
+    return found if role in PARTS and _IN_ALL.fullmatch(found) else outcome(found)

@@ -310,7 +310,8 @@ def _worded(read: Draft, rows: Sequence[Row]) -> set[int]:
         if not telling or (k not in named and telling < 0.3 * filled):
             continue
         if k in named and not re.search(
-            r"(?<![\dx])\d+ ?[x×] ?\d|=|stride|-\d\d|→|->|\w\(\d", str([r[k] for r in rows])
+            r"(?<![\dx])\d+ ?[x×] ?\d|=|stride|-\d\d|→|->|\w\(\d|, kernel \d",
+            str([r[k] for r in rows]),
         ):
             continue
         for role in free:

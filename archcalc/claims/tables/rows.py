@@ -105,7 +105,7 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         elif role in PARTS:
             if read.dotted and re.fullmatch(r"\d{1,3}(?:\.\d{3})+", text):
                 text = text.replace(".", "")
-            if what.kind in SLIDING:
+            if what.kind in (*SLIDING, "input", "same", "norm"):
                 text = re.sub(r"(?<=\d)\s*=\s*\d[\d,]*(?: \w+)?$", "", text)  # numbers in all
             sizes = shapes(text)
             if sizes is None:

@@ -50,6 +50,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     ("kernel", r"\b[fk]\s*=\s*(\d+)\b"),
     ("kernel", r"\bk(\d+x\d+)"),
+    ("kernel", r"(?<=[,(\s])k(\d{1,2})(?=[\s,)])"),
     ("kernel", r"(?<![\dx.])(?<!x )(\d{1,2}(?:\s*x\s*\d{1,2}){1,2})(?!\s*x?\s*\d)"),
     ("kernel", r"(?<![\dx.])(?<!x )(\d{1,2}(?:\s*x\s*\d{1,2}){2}\s*x\s*\d{1,4})(?=\s*conv)"),
     ("channels_out", r"\b(\d{2,5})-?d\s+(?:fc\b|fully)"),
@@ -62,7 +63,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("channels_out", rf"\b(?:{_UNITS})\s*[=:]\s*(\d+)\b"),
 )
 
-_FROM_TO = re.compile(r"(?<![\dx.])(\d+)\s*(?:→|->|=>)\s*(\d+)(?!\s*[x,.]?\s*\d)")
+_FROM_TO = re.compile(r"(?<![\dx.])(\d+)\s*(?:→|->|=>)\s*(\d+)(?!\s*x?\s*\d|[.,]\d)")
 """What a layer takes and gives: ``Conv 3x3, 64 → 128``."""
 
 
