@@ -553,3 +553,15 @@ def test_a_class_of_one_s_own_gives_what_it_likes() -> None:
     table = torchsummary(*rows, "dense_1 (Dense)|(None, 512)|8704")
     assert accused(table) == set()
     assert accused(table.replace("8704", "8740")) == {(3, "8740", "8704")}
+
+
+@pytest.mark.parametrize(
+    ("row", "right", "wrong"), [(3, "28x28x128", "28x29x128"), (5, "14x14x64", "14x16x64")]
+)
+def test_no_block_makes_of_a_square_what_is_none(row: int, right: str, wrong: str) -> None:
+    rows = {"input": "112x112x3", "block 1": "56x56x64", "block 2": "28x28x128"}
+    rows |= {"block 3": "7x7x128", "up (ConvTranspose)": "14x14x64", "block 4": "14x14x3"}
+    table = "| layer | output |\n|---|---|\n"
+    table += "".join(f"| {name} | {size} |\n" for name, size in rows.items())
+    assert accused(table) == set()
+    assert accused(table.replace(right, wrong)) == {(row, wrong, right)}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from archcalc.claims.tables.convs import read_conv
 from archcalc.claims.tables.evidence import (
@@ -23,7 +24,9 @@ from archcalc.claims.tables.evidence import (
     State,
     authors_class,
     called_by_class,
+    known,
     one_option,
+    spread,
     weigh,
 )
 from archcalc.claims.tables.kinds import SAME, WEIGHTED
@@ -47,6 +50,8 @@ from archcalc.claims.tables.sheet import Entry
 from archcalc.claims.tables.windows import read_pool
 from archcalc.claims.tables.work import Layer
 
+BENT = MISPRINT + 2
+"""The price of a square that becomes none."""
 OWN, NEVER = 5.0, 1.0
 """The price of reading a class as a module whose name says that it is an operator, and the same
 where no row of the class is one."""
@@ -77,6 +82,7 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[l
             option.layer = option.layer._replace(kind="module")
             option.price += price
             made.append(option)
+    made += [each for option in made for each in _squared(entry, state, option)]
     for option in made:
         weigh(entry, option, manner)
         if entry.joins and option.out.c is not None:
@@ -93,6 +99,29 @@ def options(entry: Entry, state: State, manner: Manner, hints: Hints) -> tuple[l
             ways[option.out] = many + 1
             best[key] = option
     return list(best.values()), len(made)
+
+
+def _squared(entry: Entry, state: State, option: Option) -> Iterator[Option]:
+    """The readings in which a row that bends a square is misprinted; that one becomes dear.
+
+    No window that is a square itself does so.
+    """
+    taken, given, layer = known(state.ext) or (), known(option.out.ext) or (), option.layer
+    if layer.kind == "deconv" and state.ext == ():
+        taken = (1, 1)
+    bent = len(taken) == len(given) == 2 and len(set(taken)) == 1 < len(set(given))
+    plain = (
+        len(set(layer.kernel or ())) < 2 and not layer.strides and "kernel_h" not in entry.values
+    )
+    if not bent or not plain or layer.kind not in ("module", "conv", "deconv"):
+        return
+    if 1 in taken and layer.kind != "deconv":
+        return
+    for n in given:
+        out = State(option.out.c, (n, n))
+        said = {**option.expected, **spread("out", out, entry)}
+        yield replace(option, out=out, expected=said)
+    option.price += BENT
 
 
 def _read_gap(entry: Entry, state: State, manner: Manner, hints: Hints) -> Iterator[Option]:
