@@ -35,6 +35,7 @@ from archcalc.pytorch.writer.steps import Ref
 from archcalc.spec.frozen import frozen_names
 from archcalc.spec.graph import Graph
 from archcalc.spec.model import Spec
+from archcalc.spec.written import name_of
 
 
 def source(graph: Graph, spec: Spec | None = None) -> str:
@@ -229,21 +230,34 @@ def _dropped(cls: Class, graph: Graph) -> list[Ref]:
 
 LOST = "Made up, since no state_dict has them and it isn't known what they are: "
 """What a class says of tensors whose numbers its module has and the source has not."""
+UNSAID = "Not what the module computes, since it isn't known how to say that: "
+"""What a class says of layers whose author calls something else."""
+
+ROUNDED = "No number is rounded here to the bits that the module keeps of it, or would keep."
+"""What the class of a quantized network says, or of one that is trained to be."""
 
 
 def _lost(graph: Graph) -> list[str]:
-    """What the network's class says of such tensors, and the end of its docstring."""
+    """What the network's class says of what is not its module's, and the end of its docstring."""
     from textwrap import wrap
 
-    found: dict[str, str] = {}
+    lost: dict[str, str] = {}
+    unsaid: dict[str, str] = {}
     for node in graph.nodes:
-        tensor = None if node.origin is None else node.origin.tensor
+        origin = node.origin
+        tensor = None if origin is None else origin.tensor
         if tensor is not None and not tensor.saved and tensor.numbers is None and not node.spelled:
-            found[node.name] = "x".join(map(str, tensor.shape)) or "1"
-    if not found:
+            lost[node.name] = "x".join(map(str, tensor.shape)) or "1"
+        if origin is not None and origin.unsaid:
+            unsaid[node.name] = origin.function or name_of(node.op)
+    rounded = bool(graph.bits) or any(kind.endswith("._Watched") for kind in graph.modules.values())
+    if not (lost or unsaid or rounded):
         return []
-    said = LOST + ", ".join(f"{name} ({shape})" for name, shape in found.items()) + "."
-    return ["", *wrap(said, WIDTH - 4, break_long_words=False, break_on_hyphens=False), '"""']
+    said = [ROUNDED] * rounded
+    for head, found in ((LOST, lost), (UNSAID, unsaid)):
+        text = head + ", ".join(f"{name} ({what})" for name, what in found.items()) + "."
+        said += wrap(text, WIDTH - 4, break_long_words=False, break_on_hyphens=False) * bool(found)
+    return ["", *said, '"""']
 
 
 def _numbered(cls: Class) -> list[str]:

@@ -113,6 +113,8 @@ class Origin(NamedTuple):
     """Which axis of that output is the batch; -1 for the first, which one sample alone lacks."""
     dropped: bool = False
     """Whether nothing takes what it gives, nor is it returned: it is an output for its work."""
+    unsaid: bool = False
+    """Whether its author calls what gives other numbers, and nothing says how."""
     way: str = ""
     """What the layer was called when it was captured; ``""`` if that is its own name."""
 

@@ -114,7 +114,7 @@ class Assembler(Authored):
                 ("buffer", self.capture.buffers),
             )
             for held, shape in tensors.items()
-            if held not in used
+            if held not in used and 0 not in shape
         ]
         for key in unused:
             self.place_beside(key, unused)
@@ -375,6 +375,8 @@ class Assembler(Authored):
         ours = ours or (direct and self.tied(node, made.op, names))
         if made.declared or (names and not ours) or is_rounding(node):
             origin = self.with_tensors(node, made, inputs, origin)
+        if not made.said and (origin is None or origin.call is None):
+            origin = (origin or Origin("", True))._replace(unsaid=True)
         plain = module and stack(node)[-1][1].startswith("torch.nn.modules.")
         if origin is not None and len(homes) == 1 and exact:
             origin = origin._replace(name=next(iter(homes)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 import archcalc
+from archcalc.spec.graph import Origin
 
 quantization: Any = torch.ao.quantization
 quantized: Any = torch.ao.nn.quantized
@@ -163,6 +165,29 @@ def test_bytes_of_weights_are_those_of_their_dtype() -> None:
     assert str(rule) == "weights in float16 of Linear"
     plain = archcalc.analyze(archcalc.from_torch(Small(), INPUT)).weight_bytes()
     assert archcalc.analyze(dynamic).weight_bytes() == plain - 2 * 16 * 5
+
+
+@pytest.mark.parametrize("how", ["static", "trained and prepared", "", "empty"])
+def test_source_says_that_it_rounds_nothing(how: str) -> None:
+    # Before anything was watched, an observer's extremes are tensors of no number.
+    module = (
+        Small().eval() if not how else _by_fx(how if how != "empty" else "trained and prepared")
+    )
+    if how == "empty":
+        for inner in module.modules():
+            if "min_val" in inner._buffers:
+                inner.min_val = torch.empty(0)
+    text = str(archcalc.export(archcalc.from_torch(module, INPUT)))
+    assert ("No number is rounded here" in text) is bool(how)
+
+
+def test_source_says_what_it_computes_otherwise() -> None:
+    graph = archcalc.from_torch(nn.Sequential(nn.Linear(8, 4), nn.ReLU()), (1, 8))
+    *before, last = graph.nodes
+    origin = Origin("", True, "F.threshold", unsaid=True)
+    graph = replace(graph, nodes=(*before, last._replace(origin=origin)))
+    text = str(archcalc.export(graph))
+    assert f"how to say that: {last.name} (F.threshold)." in " ".join(text.split())
 
 
 class Rounding(nn.Module):
