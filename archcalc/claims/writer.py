@@ -159,6 +159,8 @@ class Writer:
         made_of = entry.pattern is not None or entry.stack is not None
         if option.layer.kind not in MODULES or entry.values.get("params") or made_of:
             return False
+        if self.sheet.by_hand and not self.sheet.has("params"):
+            return False  # it has layers of its own
         state = self.net.states.get(sources[0], UNKNOWN)
         if parts(entry, state, option.out):
             return False

@@ -59,6 +59,17 @@ def test_what_is_not_printed_stands_in_a_comment() -> None:
     assert "  # the kernel follows from the parameters" in text
 
 
+def test_blocks_of_which_nothing_is_printed_are_refused() -> None:
+    table = """layer,operator,in,out,kernel,stride,padding,output
+stem,Conv2d,3,64,3x3,1,1,64x8x8
+body,9 x ResBlock(64),64,64,3x3,1,1,64x8x8
+head,Conv2d,64,1,3x3,1,1,1x8x8
+"""
+    assert not audit(table).findings
+    with pytest.raises(ArchcalcError, match=r"row 2: '[^']*' can't be written as a layer"):
+        emit(audit(table))
+
+
 def test_what_a_table_does_not_determine_is_refused() -> None:
     with pytest.raises(ArchcalcError, match="is not determined by the table"):
         emit(audit("layer,input,output\nconv1,8x8x3,8x8x3\nfrobnicate,8x8x3,4x4x7\n"))

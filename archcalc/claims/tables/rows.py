@@ -266,7 +266,9 @@ def entry_of(index: int, line: int, cells: Row, what: Kind, read: Draft) -> Entr
         if what.kind not in (*WEIGHTED, "norm") and worked == values.get("params"):
             what = what._replace(kind="")  # a branch with a pooling, say
     windowed = {"kernel_h", "stride", "pad"} <= values.keys() and "params" not in values
-    if what.kind == "module" and stack is None and windowed:
+    titles = (name, cell_of(cells, "op", read))  # ``9 × ResBlock(512)``
+    repeated = any(re.match(r"\W*\d+ ?[x×] ?[A-Za-z]", each) for each in titles)
+    if what.kind == "module" and stack is None and windowed and not repeated:
         what = what._replace(kind="conv")  # one window is all that is said of the block
     if "params" not in read.roles and "frozen" in read.roles and "trained" in values:
         values["params"], printed["params"] = values["trained"], printed["trained"]
