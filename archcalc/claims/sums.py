@@ -166,7 +166,9 @@ def work_totals(sheet: Sheet, told: Reading) -> Iterator[Finding]:
             continue
         whole = round(summed)
         rule = f"the rows add up to {number(whole)}"
-        if lone := _lone(sheet, told, rows, role, exact.value - summed, slack + exact.step):
+        slipped = slip(round(exact.value / exact.step), round(summed / exact.step))
+        missing, loose = exact.value - summed, slack + exact.step
+        if not slipped and (lone := _lone(sheet, told, rows, role, missing, loose)):
             entry, meant = lone
             shown = entry.printed[role].like(meant)
             rule = f"with {shown} the rows add up to the total, as printed to {number(whole)}"

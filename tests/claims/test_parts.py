@@ -110,3 +110,22 @@ def test_channels_stand_before_and_behind_an_arrow_beside_a_kernel() -> None:
     assert accused(rows) == []
     assert [r for r, *_ in accused(rows.replace("(32→64", "(23→64"))] == [2]
     assert accused(rows.replace("1,184", "1,814")) == [(1, "1,814", "1,184")]
+
+
+def test_a_path_s_last_part_is_the_operator_and_its_window_tells_what_it_takes() -> None:
+    # 8 * 32 = 256 weights each way; a mean and a maximum over channels are two: 7 * 7 * 2 = 98,
+    # times 16 * 16 = 25,088.
+    rows = """                     module name  input shape output shape  params      Flops
+0          attention.avg_pooling   32  16  16   32   1   1     0.0        0.0
+1                 attention.fc.0           32            8   256.0      256.0
+2                 attention.fc.1            8            8     0.0        8.0
+3                 attention.fc.2            8           32   256.0      256.0
+4              attention.sigmoid           32           32     0.0        0.0
+5         spatial_attention.conv    2  16  16    1  16  16    98.0   25,088.0
+6      spatial_attention.sigmoid    1  16  16    1  16  16     0.0        0.0
+total                                                        610.0   25,608.0
+"""
+    assert accused(rows) == []
+    slip = rows.replace("8           32   256.0", "8           32   265.0")
+    assert accused(slip) == [(4, "265.0", "256.0")]
+    assert accused(rows.replace("25,608.0", "25,680.0")) == [(8, "25,680.0", "25,608.0")]

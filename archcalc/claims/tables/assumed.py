@@ -225,6 +225,14 @@ class Assuming:
         called = called_by_class(entry) and self.sheet.program != "keras"
         return weighs and not self.by_hand and called
 
+    def windowed(self, entry: Entry, c: int) -> bool:
+        """Whether a square window over so many channels has a program's row's parameters."""
+        params, out = entry.values.get("params"), printed_state(entry, "out").c
+        if self.by_hand or entry.kind != "conv" or not out:
+            return False
+        sides = (3, 5, 7)
+        return any(params in (k * k * c * out, (k * k * c + 1) * out) for k in sides)
+
     def lost(self, path: Path) -> bool:
         """Whether the last row gives a plane of a size that no other row of a program has.
 

@@ -274,6 +274,9 @@ def kind_of(name: str, operator: str = "") -> Kind:
     if not known:
         return Kind(word=texts[0] if texts else "")
     text, kind = known[0]
+    part = re.fullmatch(r"(?:\w+\.)+(\w*[A-Za-z]\w*)\.\d+", name)
+    if part and not operator and kind == "attention" and _kind(part[1]) != kind:
+        return Kind(word=name)  # a layer within it: attention.fc.0
     if inside and kind in ("add", "concat") and re.match("[a-z]", inside[2]):
         # What it is for stands behind it: conv5 (shortcut).
         text, kind = known[-1] if known[-1][1] in WEIGHTED else known[0]
