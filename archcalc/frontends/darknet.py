@@ -181,7 +181,7 @@ class Reader(Draft):
         """Down and across, which are one number unless both are said."""
         found = [self.whole(key, self.whole("stride", 1)) for key in ("stride_y", "stride_x")]
         if min(found) < 1:
-            raise self.fail("a stride should be at least 1", "stride")
+            raise self.fail(f"stride should be at least 1, not {min(found)}", "stride")
         return found
 
     @property

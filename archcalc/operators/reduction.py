@@ -355,8 +355,10 @@ class _ExtremeSoFar(_SoFar, Differentiable):
         return Work(comparisons=self.steps(*inputs))
 
     def saved(self, output: Shape, *inputs: Shape) -> Saved:
-        """Where the elements were, which the gradient of the elements needs."""
-        return Saved(indices=elements(output) if self.returns == "values" else 0)
+        """What it takes and where the elements were, which the gradient of the elements needs."""
+        if self.returns == "indices":
+            return Saved()
+        return Saved(inputs=(0,), indices=elements(output))
 
     def torch(self, *inputs: Shape) -> Call:
         item = 0 if self.returns == "values" else 1

@@ -148,7 +148,10 @@ def test_what_is_not_known_is_named(path: Path) -> None:
         (net(8) + "[convolutional]\nsize=9\nfilters=2\n", "[convolutional]"),
         (net(8) + "[convolutional]\nactivation=leeky\n", "did you mean 'leaky'?"),
         (net(8) + "[connected\n", "is no [section]"),
-        (net(8) + "[maxpool]\nsize=2\nstride=0\n", ":7  [maxpool]  a stride should be at least 1"),
+        (
+            net(8) + "[maxpool]\nsize=2\nstride=0\n",
+            ":7  [maxpool]  stride should be at least 1, not 0",
+        ),
         (net(8) + conv(4) + "[softmax]\ngroups=7\n", "groups=7 do not divide"),
     ],
 )

@@ -177,7 +177,7 @@ def test_a_model_with_an_unknown_operator_is_told_by_its_file(tmp_path: Path) ->
         (
             "net.cfg",
             "[net]\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters=4\nsize=3\nstride=0\n",
-            "net.cfg:5  [convolutional]  stride should be at least 1, not 0",
+            "net.cfg:8  [convolutional]  stride should be at least 1, not 0",
         ),
         (
             "net.prototxt",
