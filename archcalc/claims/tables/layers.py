@@ -113,7 +113,7 @@ def _squared(entry: Entry, state: State, option: Option) -> Iterator[Option]:
     plain = (
         len(set(layer.kernel or ())) < 2 and not layer.strides and "kernel_h" not in entry.values
     )
-    if not bent or not plain or layer.kind not in ("module", "conv", "deconv"):
+    if not bent or not plain or layer.kind not in ("module", "conv", "deconv", "pad"):
         return
     if 1 in taken and layer.kind != "deconv":
         return
