@@ -129,3 +129,17 @@ total                                                        610.0   25,608.0
     slip = rows.replace("8           32   256.0", "8           32   265.0")
     assert accused(slip) == [(4, "265.0", "256.0")]
     assert accused(rows.replace("25,608.0", "25,680.0")) == [(8, "25,680.0", "25,608.0")]
+
+
+def test_a_table_may_stand_in_comments_of_three_marks() -> None:
+    # (5 * 5 * 1 + 1) * 6 = 156, 28 - 4 = 24, half of it; (25 * 6 + 1) * 16 = 2,416.
+    rows = """/// | Layer | Type | Output Shape | Params |
+/// |-------|------|--------------|--------|
+/// | Input | - | 1×28×28 | 0 |
+/// | C1 | Conv 5×5, 6 | 6×24×24 | 156 |
+/// | S2 | AvgPool 2×2 | 6×12×12 | 0 |
+/// | C3 | Conv 5×5, 16 | 16×8×8 | 2,416 |
+"""
+    assert not audit(rows).unreadable
+    assert accused(rows) == []
+    assert accused(rows.replace("2,416", "2,146")) == [(4, "2,146", "2,416")]

@@ -262,7 +262,7 @@ def _uncommented(text: str) -> str:
     if led and all(line.lstrip().startswith(led[1]) for line in filled):
         # A notebook's cell, each line under its magic.
         return "\n".join(line.lstrip().removeprefix(led[1]) for line in lines)
-    for mark in ("#", ">", "//", "%"):
+    for mark in ("#", ">", "///", "//", "%"):
         marked = [line for line in filled if line.lstrip().startswith(mark)]
         if filled and len(marked) >= 0.9 * len(filled):
             framed = sum(line.rstrip().endswith(mark) for line in marked) == len(marked) > 3
