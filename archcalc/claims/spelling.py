@@ -115,7 +115,7 @@ class Spelling:
             yield Spelled("", self.block(made), INSIDE)
         elif parts(entry, state, out):
             yield self.part(sources[0], state, out)
-        elif out == state and self.idle(entry, kind):
+        elif out == state and _idle(entry, kind):
             yield Spelled("Identity", {}, f"{entry.name}: what it does is not known")
         else:
             what = entry.what.word or entry.name or "row without a name"
@@ -123,11 +123,6 @@ class Spelling:
             if entry.values.get("params") and kind in ("module", "unknown"):
                 raise ArchcalcError(f"{row}what '{what}' is made of is not in the table")
             raise ArchcalcError(f"{row}'{what}' can't be written as a layer")
-
-    def idle(self, entry: Entry, kind: str) -> bool:
-        """Whether a row that keeps what it takes has no weights; of a module that is said."""
-        params = entry.values.get("params")
-        return (kind == "unknown" and not params) or (kind == "module" and params == 0)
 
     def part(self, source: str, state: State, out: State) -> Spelled:
         """An equal part of the channels; each row takes the next one."""
@@ -243,3 +238,9 @@ def _others(layer: Layer) -> Iterator[tuple[int, int]]:
         image = len(kernel) > 1 and cin <= IMAGE
         if not rest and (c, (k,) * len(kernel)) != (cin, kernel) and not (image and c > IMAGE):
             yield k, c
+
+
+def _idle(entry: Entry, kind: str) -> bool:
+    """Whether a row that keeps what it takes has no weights; of a module that is said."""
+    params = entry.values.get("params")
+    return (kind == "unknown" and not params) or (kind == "module" and params == 0)

@@ -7,17 +7,14 @@ ResNets (arXiv:1512.03385, table 1), ResNeXt (arXiv:1611.05431, table 1), DenseN
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from archcalc.analysis.analyze import analyze
 from archcalc.analysis.counted import Analysis
 from archcalc.claims.audit import audit
 from archcalc.claims.emit import emit
 from archcalc.claims.finding import Audit
 from archcalc.report.claims.audits import render
-from archcalc.spec.zoo import load
 
 NAMES = ("18-layer", "34-layer", "50-layer", "101-layer", "152-layer")
 TIMES = ((2, 2, 2, 2), (3, 4, 6, 3), (3, 4, 6, 3), (3, 4, 23, 3), (3, 8, 36, 3))
@@ -75,18 +72,6 @@ TABLES = {"markdown": markdown(), "html": html(), "latex": latex()}
 
 def accused(found: Audit) -> list[tuple[int, str]]:
     return [(f.row + 1, found.headers[f.column]) for f in found.findings]
-
-
-@pytest.fixture
-def counted(tmp_path: Path) -> Callable[[str], Analysis]:
-    """What counts a spec's text."""
-
-    def count(text: str) -> Analysis:
-        path = tmp_path / "net.yaml"
-        path.write_text(text, encoding="utf-8")
-        return analyze(load(path))
-
-    return count
 
 
 @pytest.mark.parametrize("text", TABLES.values(), ids=TABLES)

@@ -22,18 +22,6 @@ from tests.claims.test_notations import BOTTLENECK
 HERE = Path(__file__).parent
 
 
-@pytest.fixture
-def counted(tmp_path: Path) -> Callable[[str], Analysis]:
-    """What counts a spec's text."""
-
-    def count(text: str) -> Analysis:
-        path = tmp_path / "net.yaml"
-        path.write_text(text, encoding="utf-8")
-        return analyze(load(path))
-
-    return count
-
-
 DETERMINED = [
     *((name, printer) for name in ("lenet5", "alexnet", "vgg16", "c3d") for printer in PRINTERS),
     *((name, "torchsummary") for name in ("resnet18", "mobilenet_v2", "resnext50_32x4d")),

@@ -59,8 +59,8 @@ def read_text(text: str, name: str) -> Rows:
     lines = [line.expandtabs() for line in text.splitlines()]
     lines = respaced(lines) or lines
     at = header(lines)
-    told = [part(line) for line in lines]
-    if at is None and sum(map(bool, told)) > 2:
+    told = [part(line) for line in lines] if at is None else []
+    if sum(map(bool, told)) > 2:
         # A part of what a program prints, without what heads it.
         first = next(k for k, one in enumerate(told) if one)
         ends = next((k for k, line in enumerate(lines) if k > first and FOOTER.match(line)), None)

@@ -225,7 +225,7 @@ class Assuming:
         called = called_by_class(entry) and self.sheet.program != "keras"
         return weighs and not self.by_hand and called
 
-    def windowed(self, entry: Entry, c: int) -> bool:
+    def fits_window(self, entry: Entry, c: int) -> bool:
         """Whether a square window over so many channels has a program's row's parameters."""
         params, out = entry.values.get("params"), printed_state(entry, "out").c
         if self.by_hand or entry.kind != "conv" or not out:

@@ -418,7 +418,7 @@ class Between:
                     yield State(c, self.state.ext), JOINED_AGAIN if self.joined else JOINED, 2, note
                     continue
                 if self.state.c is not None and c < self.state.c and self.inward.c == c:
-                    dear = CUT if self.ask.windowed(self.entry, c) else CONVOLVED
+                    dear = CUT if self.ask.fits_window(self.entry, c) else CONVOLVED
                 elif (
                     self.state.c
                     and c < self.state.c
@@ -459,6 +459,6 @@ class Between:
                     dear = MOVED  # no slip makes other axes, or several numbers
                 if self.ask.anything(self.entry):
                     dear = 6.0
-                elif self.ask.windowed(self.entry, self.inward.c):
+                elif self.ask.fits_window(self.entry, self.inward.c):
                     dear = CUT
                 yield self.inward, dear, 3, f"what {self.row} takes is given by no row"
