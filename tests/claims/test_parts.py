@@ -143,3 +143,11 @@ def test_a_table_may_stand_in_comments_of_three_marks() -> None:
     assert not audit(rows).unreadable
     assert accused(rows) == []
     assert accused(rows.replace("2,416", "2,146")) == [(4, "2,146", "2,416")]
+
+
+def test_a_list_of_tensors_below_modules_is_named_as_not_read() -> None:
+    modules = "Net(\n  (fc1): Linear(in_features=8, out_features=4, bias=True)\n"
+    modules += "  (fc2): Linear(in_features=4, out_features=2, bias=True)\n)\n"
+    assert audit(modules).unmapped == ()
+    tensors = "\nfc1.weight: torch.Size([4, 8])\nfc1.bias: torch.Size([4])\n"
+    assert audit(modules + tensors).unmapped == ("the list of tensors",)

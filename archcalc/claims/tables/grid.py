@@ -78,7 +78,12 @@ class Grid:
     """Whether it is said that each row takes what the row before gives: of a model by Keras, of
     what stands right below a tree's root by its class."""
 
+    left: tuple[str, ...] = ()
+    """What stands below it that is read as no part of it."""
 
+
+_TENSOR = re.compile(r"^\s*[\w.]+:? *\(?torch\.Size\(\[", re.MULTILINE)
+"""A line of a list of tensors, as people print one below a tree of modules."""
 _REMARKED = re.compile(r"^([ \t]*[│┃][^\n]*[│┃])[ \t]*(?:#|//|<-|←)[^\n│┃]*$", re.MULTILINE)
 """A row of a box and what is remarked on it, behind it."""
 
@@ -105,6 +110,7 @@ def read_grid(text: str, name: str, form: str = "") -> Grid:
         whole=whole(below) or whole(text),
         given=given(text),
         chain=bool(CHAIN.search(text) or (root and root[1] == "Sequential")),
+        left=("the list of tensors",) if form == "modules" and _TENSOR.search(text) else (),
     )
 
 

@@ -230,6 +230,7 @@ def read_sheet(
     known |= {k for _, places in read.patterns for k in places.values()}
     filled = [any(not nothing(row[k]) for row in rows) for k in range(len(grid.headers))]
     unmapped = tuple(h for k, h in enumerate(grid.headers) if k not in known and filled[k])
+    unmapped += grid.left
     beside = sorted([*roles.get("remark", []), *roles.get("row", [])])
     remarks = tuple(grid.headers[k] for k in beside if filled[k] and k not in worded)
     checkable = {"params", "ops", "out_h", "out_c", "channels_out", "in_h", "in", "out", "rf"}
